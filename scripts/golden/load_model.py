@@ -7,7 +7,6 @@ Two forms of weights are read, from every *.safetensors file of the folder:
 """
 
 import hashlib
-import json
 from pathlib import Path
 
 import torch
@@ -60,7 +59,3 @@ def weights_sha256(folder: str | Path) -> str:
     for file in sorted(Path(folder).glob("*.safetensors")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-def read_json(file: Path) -> dict:
-    return json.loads(file.read_text(encoding="utf-8"))
