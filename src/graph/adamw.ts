@@ -1,0 +1,117 @@
+/**
+ * AdamW (Loshchilov & Hutter 2019) as PyTorch computes it, on memory that the graph runtime writes gradients
+ * into directly. The loops are WebAssembly SIMD (kernels/adamw.ts): memory speed is the limit, and inside an
+ * ONNX graph the same update takes twice as long.
+ */
+import { readFileSync } from 'node:fs';
+import ort from 'onnxruntime-node';
+import type { AdamWOptions } from './protocol.ts';
+
+interface Kernels {
+  sumOfSquares(values: number, count: number): number;
+  step(
+    parameters: number,
+    gradients: number,
+    means: number,
+    squares: number,
+    count: number,
+    learningRate: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    decay: number,
+    correction1: number,
+    correction2: number,
+    gradientScale: number,
+  ): void;
+}
+
+const PAGE = 65_536;
+const MAX_ARENA_BYTES = 65_535 * PAGE; // a WebAssembly memory addresses 4 GB
+
+/** Parameters, gradients, means and squares of some weights, each kind in one stretch of a WebAssembly memory. */
+interface Arena {
+  readonly kernels: Kernels;
+  readonly count: number;
+}
+
+export class AdamW {
+  readonly parameters = new Map<string, ort.Tensor>();
+  readonly gradients = new Map<string, ort.Tensor>();
+  readonly #arenas: Arena[] = [];
+  #steps = 0;
+
+  constructor(weights: readonly (readonly [string, ort.Tensor])[]) {
+    const module = new WebAssembly.Module(readFileSync(new URL('./adamw.wasm', import.meta.url)));
+    let group: (readonly [string, ort.Tensor])[] = [];
+    let size = 0;
+    for (const entry of weights) {
+      const length = padded(entry[1].size);
+      if (16 * (size + length) > MAX_ARENA_BYTES) {
+        this.#arenas.push(this.#place(module, group, size));
+        group = [];
+        size = 0;
+      }
+      group.push(entry);
+      size += length;
+    }
+    if (group.length > 0) this.#arenas.push(this.#place(module, group, size));
+  }
+
+  #place(
+    module: WebAssembly.Module,
+    group: readonly (readonly [string, ort.Tensor])[],
+    count: number,
+  ): Arena {
+    const pages = Math.ceil((16 * count) / PAGE);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    let offset = 0;
+    for (const [name, tensor] of group) {
+      const values = new Float32Array(memory.buffer, 4 * offset, tensor.size);
+      values.set(tensor.data as Float32Array);
+      this.parameters.set(name, new ort.Tensor('float32', values, tensor.dims));
+      const gradient = new Float32Array(memory.buffer, 4 * (count + offset), tensor.size);
+      this.gradients.set(name, new ort.Tensor('float32', gradient, tensor.dims));
+      offset += padded(tensor.size);
+    }
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    return { kernels: exports as unknown as Kernels, count };
+  }
+
+  /** Returns the L2 norm of all gradients. Where it is not finite, the step is left out. */
+  step({ learningRate, beta1, beta2, epsilon, weightDecay, clipNorm }: AdamWOptions): number {
+    let squares = 0;
+    for (const { kernels, count } of this.#arenas) squares += kernels.sumOfSquares(4 * count, count);
+    const norm = Math.sqrt(squares);
+    if (!Number.isFinite(norm)) return norm;
+    const gradientScale = norm > clipNorm ? clipNorm / (norm + 1e-6) : 1;
+    this.#steps++;
+    const correction1 = 1 - beta1 ** this.#steps;
+    const correction2 = Math.sqrt(1 - beta2 ** this.#steps);
+    const decay = 1 - learningRate * weightDecay;
+    for (const { kernels, count } of this.#arenas) {
+      const at = (kind: number): number => 4 * count * kind;
+      kernels.step(
+        at(0),
+        at(1),
+        at(2),
+        at(3),
+        count,
+        learningRate,
+        beta1,
+        beta2,
+        epsilon,
+        decay,
+        correction1,
+        correction2,
+        gradientScale,
+      );
+    }
+    return norm;
+  }
+}
+
+/** Lengths are rounded up to whole vectors of four; the rest stays zero. */
+function padded(length: number): number {
+  return Math.ceil(length / 4) * 4;
+}

@@ -1,0 +1,199 @@
+/** A typed graph of ONNX operators: every tensor knows its type and shape while the graph is being built. */
+
+export type DType = 'float32' | 'int64' | 'int32' | 'int8' | 'uint8' | 'bool';
+
+/** A size known now, or the name of one known when the graph runs ("batch", "frames"). Equal names are equal sizes. */
+export type Dim = number | string;
+export type Shape = readonly Dim[];
+
+export type ConstantData = Float32Array | BigInt64Array | Int32Array | Uint8Array;
+
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly int: number }
+  | { readonly float: number };
+
+/** The gradient of one input: a dense tensor, or rows to add into the input at given indices (embedding look-up). */
+export type InputGradient = Tensor | { readonly rows: Tensor; readonly ids: Tensor } | undefined;
+
+/** Given the gradient of each output (undefined: that output did not matter), the gradient of each input. */
+export type GradientRule = (outputGradients: readonly (Tensor | undefined)[]) => readonly InputGradient[];
+
+export interface Node {
+  readonly op: string;
+  readonly inputs: readonly (Tensor | undefined)[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly gradient: GradientRule | undefined;
+  /** The tensors whose gradients the rule gives, where they are not the inputs: a rule for several nodes at once. */
+  readonly through: readonly (Tensor | undefined)[];
+}
+
+export class Tensor {
+  constructor(
+    readonly graph: Graph,
+    readonly name: string,
+    readonly dtype: DType,
+    readonly shape: Shape,
+    /** The node that makes this tensor; undefined for inputs, parameters and constants. */
+    readonly producer?: Node,
+  ) {}
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  toString(): string {
+    return `${this.name}: ${this.dtype}${formatShape(this.shape)}`;
+  }
+}
+
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((dim, i) => dim === b[i]);
+}
+
+/** Product of sizes; a product with an unknown size in it is itself a name, the same for the same factors. */
+export function product(dims: Shape): Dim {
+  let known = 1;
+  const names: string[] = [];
+  for (const dim of dims) {
+    if (typeof dim === 'number') known *= dim;
+    else names.push(dim);
+  }
+  if (names.length === 0 || known === 0) return known;
+  names.sort();
+  if (known !== 1) names.unshift(String(known));
+  return names.join('*');
+}
+
+/** Raised while a graph is built, when an operator is given tensors that do not fit together. */
+export class GraphError extends TypeError {
+  override name = 'GraphError';
+}
+
+export class Graph {
+  readonly nodes: Node[] = [];
+  readonly inputs = new Map<string, Tensor>();
+  readonly parameters = new Map<string, Tensor>();
+  readonly constants = new Map<string, { readonly tensor: Tensor; readonly data: ConstantData }>();
+  readonly outputs = new Map<string, Tensor>();
+  /** Where the run-time value of a named size can be read: the first tensor that has it. */
+  readonly #sizes = new Map<string, { tensor: Tensor; axis: number; value?: Tensor }>();
+  #counter = 0;
+
+  /** A value given at every run. */
+  input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
+    if (this.inputs.has(name) || this.parameters.has(name))
+      throw new GraphError(`input "${name}" is declared twice`);
+    const tensor = new Tensor(this, name, dtype, shape);
+    this.inputs.set(name, tensor);
+    this.#noteSizes(tensor);
+    return tensor;
+  }
+
+  /** A weight. The session decides whether it is fed (training) or built in (inference). Asked for twice, it is shared. */
+  parameter(name: string, shape: readonly number[]): Tensor {
+    const known = this.parameters.get(name);
+    if (known) {
+      if (!sameShape(known.shape, shape)) {
+        throw new GraphError(
+          `parameter "${name}" is used as ${formatShape(known.shape)} and as ${formatShape(shape)}`,
+        );
+      }
+      return known;
+    }
+    const tensor = new Tensor(this, name, 'float32', shape);
+    this.parameters.set(name, tensor);
+    return tensor;
+  }
+
+  constant(data: ConstantData, shape: readonly number[]): Tensor {
+    if (product(shape) !== data.length) {
+      throw new GraphError(`constant of ${data.length} values does not fill ${formatShape(shape)}`);
+    }
+    const dtype =
+      data instanceof Float32Array
+        ? 'float32'
+        : data instanceof BigInt64Array
+          ? 'int64'
+          : data instanceof Int32Array
+            ? 'int32'
+            : 'bool';
+    // Small constants (axes, scalars) recur everywhere: one copy each.
+    const key =
+      data.length <= 16 ? `${dtype}_${shape.join('x')}_${Array.from(data, String).join('_')}` : undefined;
+    const name = `constant_${key ?? this.#counter++}`;
+    const known = this.constants.get(name);
+    if (known) return known.tensor;
+    const tensor = new Tensor(this, name, dtype, shape);
+    this.constants.set(name, { tensor, data });
+    return tensor;
+  }
+
+  scalar(value: number): Tensor {
+    return this.constant(Float32Array.of(value), []);
+  }
+
+  integers(values: readonly number[]): Tensor {
+    return this.constant(BigInt64Array.from(values, BigInt), [values.length]);
+  }
+
+  /** Names `tensor` as a result of the graph. */
+  output(name: string, tensor: Tensor): void {
+    if (this.outputs.has(name)) throw new GraphError(`output "${name}" is declared twice`);
+    this.outputs.set(name, tensor);
+  }
+
+  /** Adds a node. Shapes of the outputs are the caller's (an operator function's) to know and to check. */
+  emit(
+    op: string,
+    inputs: readonly (Tensor | undefined)[],
+    outputs: readonly { readonly shape: Shape; readonly dtype?: DType }[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    gradient?: GradientRule,
+    through: readonly (Tensor | undefined)[] = inputs,
+  ): readonly Tensor[] {
+    for (const input of inputs) {
+      if (input && input.graph !== this) throw new GraphError(`${op}: ${input} belongs to another graph`);
+    }
+    const made: Tensor[] = [];
+    const node: Node = { op, inputs, outputs: made, attributes, gradient, through };
+    for (const { shape, dtype } of outputs) {
+      const tensor = new Tensor(
+        this,
+        `${op}_${this.#counter++}`,
+        dtype ?? inputs[0]?.dtype ?? 'float32',
+        shape,
+        node,
+      );
+      made.push(tensor);
+      this.#noteSizes(tensor);
+    }
+    this.nodes.push(node);
+    return made;
+  }
+
+  /** The run-time value of a size as an int64 tensor of shape [1]. */
+  size(dim: Dim): Tensor {
+    if (typeof dim === 'number') return this.integers([dim]);
+    const source = this.#sizes.get(dim);
+    if (!source) throw new GraphError(`no tensor of this graph has a size named "${dim}"`);
+    source.value ??= this.emit('Shape', [source.tensor], [{ shape: [1], dtype: 'int64' }], {
+      start: { int: source.axis },
+      end: { int: source.axis + 1 },
+    })[0]!;
+    return source.value;
+  }
+
+  #noteSizes(tensor: Tensor): void {
+    tensor.shape.forEach((dim, axis) => {
+      if (typeof dim === 'string' && !this.#sizes.has(dim)) this.#sizes.set(dim, { tensor, axis });
+    });
+  }
+}

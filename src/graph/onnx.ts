@@ -1,0 +1,190 @@
+/** Writes a graph as an ONNX model (protobuf). Only what the outputs need is written. */
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
+import {
+  type Attribute,
+  type ConstantData,
+  type DType,
+  type Graph,
+  GraphError,
+  type Node,
+  type Tensor,
+} from './graph.ts';
+
+const OPSET = 20;
+const IR_VERSION = 9;
+
+const dataType: Record<DType, TensorProto_DataType> = {
+  float32: TensorProto_DataType.FLOAT,
+  int64: TensorProto_DataType.INT64,
+  int32: TensorProto_DataType.INT32,
+  int8: TensorProto_DataType.INT8,
+  uint8: TensorProto_DataType.UINT8,
+  bool: TensorProto_DataType.BOOL,
+};
+
+export interface OnnxModel {
+  readonly bytes: Uint8Array;
+  /** The inputs that the outputs need. */
+  readonly inputs: readonly string[];
+  /** The weights that must be given at every run. */
+  readonly fed: readonly string[];
+  /** The built-in parameters that the outputs need: the session must be given their values as external data. */
+  readonly builtIn: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** @param isBuiltIn which weights are built in (packed once for fast products); the others are fed at every run */
+export function writeOnnx(graph: Graph, isBuiltIn: (name: string) => boolean): OnnxModel {
+  const nodes = neededNodes(graph);
+  const used = new Set<Tensor>(graph.outputs.values());
+  for (const node of nodes) for (const input of node.inputs) if (input) used.add(input);
+
+  const inputs = [...graph.inputs.values()].filter((tensor) => used.has(tensor));
+  const weights = [...graph.parameters.values()].filter((tensor) => used.has(tensor));
+  const builtIn = weights.filter((tensor) => isBuiltIn(tensor.name));
+  const fed = weights.filter((tensor) => !isBuiltIn(tensor.name));
+  const constants = [...graph.constants.values()].filter(({ tensor }) => used.has(tensor));
+
+  // An output needs a name of its own, also where it is an input or stands for two outputs.
+  const renames = [...graph.outputs].map(([name, tensor]) =>
+    create(NodeProtoSchema, {
+      opType: 'Identity',
+      input: [tensor.name],
+      output: [name],
+      name: `output_${name}`,
+    }),
+  );
+  const model = create(ModelProtoSchema, {
+    irVersion: BigInt(IR_VERSION),
+    producerName: 'whisper-transfer',
+    opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(OPSET) })],
+    graph: create(GraphProtoSchema, {
+      name: 'graph',
+      node: [...nodes.map(nodeProto), ...renames],
+      input: [...inputs, ...fed].map((tensor) => valueInfo(tensor.name, tensor)),
+      output: [...graph.outputs].map(([name, tensor]) => valueInfo(name, tensor)),
+      initializer: [
+        ...constants.map(({ tensor, data }) => constantProto(tensor, data)),
+        ...builtIn.map((tensor) => externalProto(tensor)),
+      ],
+    }),
+  });
+  return {
+    bytes: toBinary(ModelProtoSchema, model),
+    inputs: inputs.map((tensor) => tensor.name),
+    fed: fed.map((tensor) => tensor.name),
+    builtIn: builtIn.map((tensor) => tensor.name),
+    outputs: [...graph.outputs.keys()],
+  };
+}
+
+function neededNodes(graph: Graph): Node[] {
+  const needed = new Set<Node>();
+  const pending = [...graph.outputs.values()].map((tensor) => tensor.producer);
+  for (let node = pending.pop(); pending.length > 0 || node; node = pending.pop()) {
+    if (!node || needed.has(node)) continue;
+    needed.add(node);
+    for (const input of node.inputs) if (input?.producer) pending.push(input.producer);
+  }
+  return graph.nodes.filter((node) => needed.has(node));
+}
+
+function nodeProto(node: Node) {
+  return create(NodeProtoSchema, {
+    opType: node.op,
+    name: node.outputs[0]!.name,
+    input: node.inputs.map((input) => input?.name ?? ''),
+    output: node.outputs.map((output) => output.name),
+    attribute: Object.entries(node.attributes).map(([name, value]) => attributeProto(name, value)),
+  });
+}
+
+function attributeProto(name: string, value: Attribute) {
+  if (typeof value === 'string') {
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.STRING,
+      s: new TextEncoder().encode(value),
+    });
+  }
+  if (typeof value === 'number')
+    throw new GraphError(`internal: attribute ${name} must say whether it is int or float`);
+  if ('int' in value)
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.INT,
+      i: BigInt(value.int),
+    });
+  if ('float' in value)
+    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: value.float });
+  return create(AttributeProtoSchema, {
+    name,
+    type: AttributeProto_AttributeType.INTS,
+    ints: value.map(BigInt),
+  });
+}
+
+function valueInfo(name: string, tensor: Tensor) {
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, {
+      value: {
+        case: 'tensorType',
+        value: create(TypeProto_TensorSchema, {
+          elemType: dataType[tensor.dtype],
+          shape: create(TensorShapeProtoSchema, {
+            dim: tensor.shape.map((dim) =>
+              create(TensorShapeProto_DimensionSchema, {
+                value:
+                  typeof dim === 'number'
+                    ? { case: 'dimValue', value: BigInt(dim) }
+                    : { case: 'dimParam', value: dim },
+              }),
+            ),
+          }),
+        }),
+      },
+    }),
+  });
+}
+
+function constantProto(tensor: Tensor, data: ConstantData) {
+  return create(TensorProtoSchema, {
+    name: tensor.name,
+    dataType: dataType[tensor.dtype],
+    dims: tensor.shape.map(BigInt),
+    rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice(),
+  });
+}
+
+/** The value lies outside the model, in a "file" that carries the parameter's name. */
+function externalProto(tensor: Tensor) {
+  const bytes = 4 * tensor.shape.reduce<number>((total, dim) => total * (dim as number), 1);
+  const entries = { location: tensor.name, offset: '0', length: String(bytes) };
+  return create(TensorProtoSchema, {
+    name: tensor.name,
+    dataType: dataType[tensor.dtype],
+    dims: tensor.shape.map(BigInt),
+    dataLocation: TensorProto_DataLocation.EXTERNAL,
+    externalData: Object.entries(entries).map(([key, value]) =>
+      create(StringStringEntryProtoSchema, { key, value }),
+    ),
+  });
+}
