@@ -72,6 +72,14 @@ export function product(dims: Shape): Dim {
   return names.join('*');
 }
 
+/** Sum of sizes, the counterpart of `product`. */
+export function sumOfSizes(dims: readonly Dim[]): Dim {
+  const known = dims.reduce<number>((total, dim) => total + (typeof dim === 'number' ? dim : 0), 0);
+  const names = dims.filter((dim) => typeof dim === 'string').sort();
+  if (names.length === 0) return known;
+  return (known === 0 ? names : [...names, known]).join('+');
+}
+
 /** Raised while a graph is built, when an operator is given tensors that do not fit together. */
 export class GraphError extends TypeError {
   override name = 'GraphError';

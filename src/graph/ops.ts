@@ -10,6 +10,7 @@ import {
   product,
   type Shape,
   sameShape,
+  sumOfSizes,
   type Tensor,
 } from './graph.ts';
 
@@ -188,7 +189,7 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   }
   if (parts.length === 1) return first;
   const lengths = parts.map((part) => part.shape[place]!);
-  const shape = first.shape.map((dim, i) => (i === place ? addDims(lengths) : dim));
+  const shape = first.shape.map((dim, i) => (i === place ? sumOfSizes(lengths) : dim));
   return first.graph.emit('Concat', parts, [{ shape }], { axis: { int: place } }, ([g]) =>
     split(g!, place, lengths),
   )[0]!;
@@ -197,7 +198,7 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
 /** `x` cut along an axis into pieces of the given lengths. */
 export function split(x: Tensor, axis: number, lengths: readonly Dim[]): readonly Tensor[] {
   const place = positiveAxis('Split', x, axis);
-  if (addDims(lengths) !== x.shape[place]) {
+  if (sumOfSizes(lengths) !== x.shape[place]) {
     throw new GraphError(
       `Split: pieces of ${lengths.join(' + ')} do not make axis ${place} of ${formatShape(x.shape)}`,
     );
@@ -217,13 +218,6 @@ export function split(x: Tensor, axis: number, lengths: readonly Dim[]): readonl
     undefined,
   ]);
   return pieces;
-}
-
-function addDims(dims: readonly Dim[]): Dim {
-  const known = dims.reduce<number>((total, dim) => total + (typeof dim === 'number' ? dim : 0), 0);
-  const names = dims.filter((dim) => typeof dim === 'string').sort();
-  if (names.length === 0) return known;
-  return (known === 0 ? names : [...names, known]).join('+');
 }
 
 export function zerosLike(x: Tensor): Tensor {

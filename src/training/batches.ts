@@ -1,0 +1,90 @@
+/** From examples to the training graph's inputs. */
+import { causalBias } from '../decoding/greedy.ts';
+import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
+import { audioBatch } from '../whisper/audio-batch.ts';
+import type { EncodedClip } from '../whisper/model.ts';
+import type { SilenceTails } from '../whisper/silence-tail.ts';
+import { random, shuffle } from './random.ts';
+
+export interface Example {
+  readonly clip: EncodedClip;
+  /** Prompt, text, end of text. */
+  readonly tokens: readonly number[];
+  /** Tokens of the prompt: the first prediction that counts is made at the last of them. */
+  readonly promptLength: number;
+}
+
+/** Batches are cut from a shuffled pool of this many batches, sorted by length: little padding, much chance. */
+const POOL_BATCHES = 16;
+
+/**
+ * Endless batches of indices, an epoch after the other; each epoch sees every example once (the last batch of an
+ * epoch is filled up from the next one's order, so that all batches are of one size).
+ */
+export function* sampleBatches(
+  examples: readonly Example[],
+  batchSize: number,
+  seed: number,
+): Generator<number[], never> {
+  const next = random(seed);
+  const size = (i: number): number => examples[i]!.clip.window + 4 * examples[i]!.tokens.length;
+  const rest: number[] = [];
+  for (;;) {
+    while (rest.length < POOL_BATCHES * batchSize) rest.push(...shuffle([...examples.keys()], next));
+    const pool = rest.splice(0, POOL_BATCHES * batchSize).sort((a, b) => size(a) - size(b));
+    const batches = Array.from({ length: POOL_BATCHES }, (_, i) =>
+      pool.slice(i * batchSize, (i + 1) * batchSize),
+    );
+    yield* shuffle(batches, next);
+  }
+}
+
+export interface TrainingBatch {
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+  /** Tokens that count in the loss. */
+  readonly tokens: number;
+}
+
+/** @param padding the id that fills up shorter texts (it never counts) */
+export function trainingBatch(
+  examples: readonly Example[],
+  tails: SilenceTails | undefined,
+  padding: number,
+): TrainingBatch {
+  const batch = examples.length;
+  const length = Math.max(...examples.map(({ tokens }) => tokens.length)) - 1;
+  const tokens: number[] = [];
+  const positions: number[] = [];
+  const labels: number[] = [];
+  const counted: boolean[] = [];
+  for (const { tokens: text, promptLength } of examples) {
+    for (let i = 0; i < length; i++) {
+      tokens.push(text[i] ?? padding);
+      positions.push(i);
+      // Padding is told by position, not by id: it shares its id with the end of text, which must be learnt.
+      const counts = i >= promptLength - 1 && i + 1 < text.length;
+      labels.push(counts ? text[i + 1]! : 0);
+      counted.push(counts);
+    }
+  }
+  const total = counted.filter(Boolean).length;
+  const { frames, frameBias } = audioBatch(
+    examples.map(({ clip }) => clip),
+    tails,
+  );
+  return {
+    feeds: {
+      frames,
+      frameBias,
+      tokens: int64(tokens, [batch, length]),
+      positions: int64(positions, [batch, length]),
+      textBias: causalBias(length),
+      labels: int64(labels),
+      weights: float32(
+        Float32Array.from(counted, (counts) => (counts ? 1 / total : 0)),
+        [batch * length],
+      ),
+    },
+    tokens: total,
+  };
+}

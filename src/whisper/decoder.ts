@@ -1,0 +1,149 @@
+/** Whisper's text decoder, written once: training, cached decoding and the cross-attention memory are made from it. */
+import { backward } from '../graph/backward.ts';
+import { Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
+import { add, concat, crossEntropy, gather, linear, reshape } from '../graph/ops.ts';
+import { gradientOutput } from '../graph/runtime.ts';
+import type { WhisperDimensions } from './dimensions.ts';
+import { attention, feedForward, type Memory, memory, normalized, positionTable } from './layers.ts';
+
+export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
+
+const layerName = (layer: number): string => `model.decoder.layers.${layer}`;
+
+/** What a decoder layer attends to in the audio: keys and values of encoder frames [batch, frames, width]. */
+function audioMemory(dimensions: WhisperDimensions, layer: number, frames: Tensor): Memory {
+  return memory(frames, `${layerName(layer)}.encoder_attn`, dimensions.decoderHeads);
+}
+
+interface DecoderInputs {
+  /** int64 [batch, tokens] */
+  readonly tokens: Tensor;
+  /** int64 [tokens] or [batch, tokens]: where each token stands in its text. */
+  readonly positions: Tensor;
+  /** Added to the self-attention scores; broadcasts to [batch, heads, tokens, all tokens]: −∞ where one must not look. */
+  readonly textBias: Tensor;
+  /** The audio, for each layer. */
+  readonly audio: (layer: number) => Memory;
+  /** Added to the scores of the audio's frames; broadcasts to [batch, heads, tokens, frames]. See silence-tail.ts. */
+  readonly frameBias: Tensor;
+  /** Keys and values of the tokens before these, for each layer. */
+  readonly past?: (layer: number) => Memory;
+}
+
+/** @returns hidden states [batch, tokens, width] after the final layer norm, and the self-attention memory per layer */
+function decoder(
+  dimensions: WhisperDimensions,
+  inputs: DecoderInputs,
+): { hidden: Tensor; present: Memory[] } {
+  const { width, decoderLayers, decoderHeads, decoderFfn, textPositions } = dimensions;
+  const graph = inputs.tokens.graph;
+  const positions = positionTable(graph, 'model.decoder.embed_positions', textPositions, width);
+  let x = add(gather(tokenEmbedding(graph, dimensions), inputs.tokens), gather(positions, inputs.positions));
+  const present: Memory[] = [];
+  for (let layer = 0; layer < decoderLayers; layer++) {
+    const name = layerName(layer);
+    const text = normalized(x, `${name}.self_attn_layer_norm`);
+    let { keys, values } = memory(text, `${name}.self_attn`, decoderHeads);
+    if (inputs.past) {
+      const past = inputs.past(layer);
+      keys = concat([past.keys, keys], 3);
+      values = concat([past.values, values], 2);
+    }
+    present.push({ keys, values });
+    x = add(x, attention(text, `${name}.self_attn`, decoderHeads, { keys, values }, inputs.textBias));
+    const query = normalized(x, `${name}.encoder_attn_layer_norm`);
+    x = add(x, attention(query, `${name}.encoder_attn`, decoderHeads, inputs.audio(layer), inputs.frameBias));
+    x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, decoderFfn));
+  }
+  return { hidden: normalized(x, 'model.decoder.layer_norm'), present };
+}
+
+function tokenEmbedding(graph: Graph, { vocabulary, width }: WhisperDimensions): Tensor {
+  return graph.parameter(TOKEN_EMBEDDING, [vocabulary, width]);
+}
+
+/**
+ * From encoder frames to what the decoding step attends to.
+ * Input `frames` [batch, frames, width]; outputs `keys.<layer>` and `values.<layer>`.
+ */
+export function audioMemoryGraph(dimensions: WhisperDimensions): Graph {
+  const graph = new Graph();
+  const frames = graph.input('frames', ['batch', 'frames', dimensions.width]);
+  for (let layer = 0; layer < dimensions.decoderLayers; layer++) {
+    const { keys, values } = audioMemory(dimensions, layer, frames);
+    graph.output(`keys.${layer}`, keys);
+    graph.output(`values.${layer}`, values);
+  }
+  return graph;
+}
+
+/**
+ * One step of cached decoding, for one or more tokens of each text.
+ *
+ * Inputs: `tokens` and `positions` [batch, tokens]; `rows` int64 [rows], which of the batch·tokens positions give
+ * logits; `textBias` [1, 1, tokens, past + tokens]; `frameBias` [batch, 1, 1, frames]; for each layer
+ * `past.keys.<layer>` and `past.values.<layer>` (0 long at first), `keys.<layer>` and `values.<layer>` of the audio.
+ * Outputs: `logits` [rows, vocabulary]; `present.keys.<layer>` and `present.values.<layer>`.
+ */
+export function decodingStepGraph(dimensions: WhisperDimensions): Graph {
+  const { decoderHeads: heads, width } = dimensions;
+  const headWidth = width / heads;
+  const graph = new Graph();
+  const tokens = graph.input('tokens', ['batch', 'tokens'], 'int64');
+  const rows = graph.input('rows', ['rows'], 'int64');
+  const given = (prefix: string, length: string, layer: number): Memory => ({
+    keys: graph.input(`${prefix}keys.${layer}`, ['batch', heads, headWidth, length]),
+    values: graph.input(`${prefix}values.${layer}`, ['batch', heads, length, headWidth]),
+  });
+  const { hidden, present } = decoder(dimensions, {
+    tokens,
+    positions: graph.input('positions', ['batch', 'tokens'], 'int64'),
+    textBias: graph.input('textBias', [1, 1, 'tokens', sumOfSizes(['past', 'tokens'])]),
+    audio: (layer) => given('', 'frames', layer),
+    frameBias: graph.input('frameBias', ['batch', 1, 1, 'frames']),
+    past: (layer) => given('past.', 'past', layer),
+  });
+  const flat = reshape(hidden, [product(['batch', 'tokens']), width]);
+  graph.output('logits', linear(gather(flat, rows), tokenEmbedding(graph, dimensions)));
+  present.forEach(({ keys, values }, layer) => {
+    graph.output(`present.keys.${layer}`, keys);
+    graph.output(`present.values.${layer}`, values);
+  });
+  return graph;
+}
+
+/**
+ * A training step: teacher forcing over encoder frames, loss and gradients.
+ *
+ * Inputs: `frames` [batch, frames, width]; `frameBias` [batch, 1, 1, frames]; `tokens` and `positions` [batch, tokens];
+ * `textBias` [1, 1, tokens, tokens]; `labels` [batch·tokens]; `weights` [batch·tokens], each position's share in the loss.
+ * Outputs: `loss` and one gradient for each of `trained`.
+ */
+export function trainingGraph(dimensions: WhisperDimensions, trained: readonly string[]): Graph {
+  const { width } = dimensions;
+  const graph = new Graph();
+  const frames = graph.input('frames', ['batch', 'frames', width]);
+  const { hidden } = decoder(dimensions, {
+    tokens: graph.input('tokens', ['batch', 'tokens'], 'int64'),
+    positions: graph.input('positions', ['batch', 'tokens'], 'int64'),
+    textBias: graph.input('textBias', [1, 1, 'tokens', 'tokens']),
+    audio: (layer) => audioMemory(dimensions, layer, frames),
+    frameBias: graph.input('frameBias', ['batch', 1, 1, 'frames']),
+  });
+  const count = product(['batch', 'tokens']);
+  const logits = linear(reshape(hidden, [count, width]), tokenEmbedding(graph, dimensions));
+  const loss = crossEntropy(logits, graph.input('labels', [count], 'int64'), graph.input('weights', [count]));
+  graph.output('loss', loss);
+  const parameters = trained.map((name) => {
+    const parameter = graph.parameters.get(name);
+    if (!parameter) throw new Error(`internal: "${name}" is no weight of the decoder`);
+    return parameter;
+  });
+  backward(loss, parameters).forEach((gradient, i) => graph.output(gradientOutput(trained[i]!), gradient));
+  return graph;
+}
+
+/** Names of all decoder weights, in the order in which the model uses them. */
+export function decoderWeights(dimensions: WhisperDimensions): string[] {
+  return [...trainingGraph(dimensions, []).parameters.keys()];
+}

@@ -1,0 +1,44 @@
+/** Whisper's audio encoder: log-mel to frames at 50 Hz. */
+import { Graph, type Tensor } from '../graph/graph.ts';
+import { add, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
+import type { WhisperDimensions } from './dimensions.ts';
+import { attention, feedForward, memory, normalized, positionTable } from './layers.ts';
+
+/**
+ * @param mel [batch, mel bins, mel frames], an even number of mel frames
+ * @param positions int64 [frames]: 0, 1, 2 … for half as many frames
+ * @returns [batch, frames, width], after the final layer norm
+ */
+export function encoder(dimensions: WhisperDimensions, mel: Tensor, positions: Tensor): Tensor {
+  const { melBins, width, encoderLayers, encoderHeads, encoderFfn, audioPositions } = dimensions;
+  const graph = mel.graph;
+  const convolution = (x: Tensor, name: string, channels: number, stride: number): Tensor =>
+    gelu(
+      conv1d(
+        x,
+        graph.parameter(`model.encoder.${name}.weight`, [width, channels, 3]),
+        graph.parameter(`model.encoder.${name}.bias`, [width]),
+        { stride, padding: 1, outputLength: stride === 1 ? mel.shape[2]! : positions.shape[0]! },
+      ),
+    );
+  const heard = convolution(convolution(mel, 'conv1', melBins, 1), 'conv2', width, 2); // [batch, width, frames]
+  const table = positionTable(graph, 'model.encoder.embed_positions', audioPositions, width);
+  let x = add(transpose(heard, [0, 2, 1]), gather(table, positions));
+  for (let layer = 0; layer < encoderLayers; layer++) {
+    const name = `model.encoder.layers.${layer}`;
+    const before = normalized(x, `${name}.self_attn_layer_norm`);
+    const own = memory(before, `${name}.self_attn`, encoderHeads);
+    x = add(x, attention(before, `${name}.self_attn`, encoderHeads, own));
+    x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, encoderFfn));
+  }
+  return normalized(x, 'model.encoder.layer_norm');
+}
+
+/** Inputs `mel` [batch, mel bins, melFrames] and `positions` [frames]; output `frames` [batch, frames, width]. */
+export function encoderGraph(dimensions: WhisperDimensions): Graph {
+  const graph = new Graph();
+  const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
+  const positions = graph.input('positions', ['frames'], 'int64');
+  graph.output('frames', encoder(dimensions, mel, positions));
+  return graph;
+}

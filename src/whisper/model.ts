@@ -1,0 +1,170 @@
+/** A Whisper model ready to run: weights in the computing thread, graphs compiled when they are first needed. */
+import { float32, int64, type Program, Runtime } from '../graph/runtime.ts';
+import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
+import { audioMemoryGraph, decodingStepGraph } from './decoder.ts';
+import type { WhisperDimensions } from './dimensions.ts';
+import { encoderGraph } from './encoder.ts';
+import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
+import { SilenceTails } from './silence-tail.ts';
+import { Tokens } from './tokens.ts';
+
+/** Samples of one encoder frame: 16 kHz audio, 50 Hz frames. */
+export const SAMPLES_PER_FRAME = 320;
+export const FULL_WINDOW_POSITIONS = FULL_WINDOW_FRAMES / 2;
+/** What follows the clip in a fitted window: half a second. */
+const FIT_MARGIN_FRAMES = 25;
+/** Fitted windows are multiples of this, so that clips of similar length share an encoder run. */
+const FIT_STEP = 16;
+/** At most so many frames in one encoder run: enough to keep the cores busy, little enough to stay in cache. */
+const FRAMES_PER_RUN = 1500;
+
+/** `full`: 30 s, as Whisper was trained. `fit`: the clip and half a second, followed by the short silence tail. */
+export type Window = 'fit' | 'full';
+
+export interface EncodedClip {
+  /** Encoder output of the whole window, [window, width]. */
+  readonly frames: Float32Array;
+  /** Frames of the window. */
+  readonly window: number;
+  /** Frames that come from the clip itself, ceil(samples / 320), at most `window`. */
+  readonly length: number;
+  readonly width: number;
+}
+
+export function windowFrames(samples: number, window: Window): number {
+  if (window === 'full') return FULL_WINDOW_POSITIONS;
+  const needed = Math.ceil(samples / SAMPLES_PER_FRAME) + FIT_MARGIN_FRAMES;
+  return Math.min(FULL_WINDOW_POSITIONS, Math.ceil(needed / FIT_STEP) * FIT_STEP);
+}
+
+export class WhisperModel {
+  readonly #programs = new Map<string, Promise<Program>>();
+  #silence: Promise<SilenceTails> | undefined;
+
+  private constructor(
+    readonly directory: string,
+    readonly runtime: Runtime,
+    readonly dimensions: WhisperDimensions,
+    readonly tokens: Tokens,
+    /** The checkpoint without its weights, which moved to the computing thread. */
+    readonly settings: Omit<Checkpoint, 'weights'>,
+    readonly weightNames: readonly string[],
+  ) {}
+
+  static async load(directory: string, options: { threads?: number } = {}): Promise<WhisperModel> {
+    const checkpoint = await readCheckpoint(directory);
+    const { weights, ...settings } = checkpoint;
+    const runtime = new Runtime(options);
+    const names = [...weights.keys()];
+    await runtime.store(weights);
+    return new WhisperModel(
+      directory,
+      runtime,
+      settings.dimensions,
+      new Tokens(settings.tokenizerFile),
+      settings,
+      names,
+    );
+  }
+
+  /** Encoder frames of a 30 s window. */
+  get fullWindow(): number {
+    return this.dimensions.audioPositions;
+  }
+
+  close(): Promise<void> {
+    return this.runtime.close();
+  }
+
+  encoderProgram(): Promise<Program> {
+    return this.#program('encoder', () =>
+      this.runtime.load(encoderGraph(this.dimensions), { builtIn: () => true }),
+    );
+  }
+
+  audioMemoryProgram(): Promise<Program> {
+    return this.#program('memory', () =>
+      this.runtime.load(audioMemoryGraph(this.dimensions), { builtIn: () => true }),
+    );
+  }
+
+  decodingProgram(): Promise<Program> {
+    return this.#program('step', () =>
+      this.runtime.load(decodingStepGraph(this.dimensions), { builtIn: () => true }),
+    );
+  }
+
+  #program(name: string, load: () => Promise<Program>): Promise<Program> {
+    let program = this.#programs.get(name);
+    if (!program) {
+      program = load();
+      this.#programs.set(name, program);
+    }
+    return program;
+  }
+
+  /** Forgets the compiled decoder, which has its weights built in: call it when they have changed. */
+  async decoderChanged(): Promise<void> {
+    for (const name of ['memory', 'step']) {
+      const program = this.#programs.get(name);
+      this.#programs.delete(name);
+      if (program) await this.runtime.unload(await program);
+    }
+  }
+
+  /**
+   * Encoder outputs of clips (16 kHz mono), in the order given. Clips of equal windows share a run.
+   * @param onProgress called with the number of clips done
+   */
+  async encode(
+    clips: readonly Float32Array[],
+    window: Window,
+    onProgress?: (done: number) => void,
+  ): Promise<EncodedClip[]> {
+    const program = await this.encoderProgram();
+    const { melBins, width } = this.dimensions;
+    const byWindow = new Map<number, number[]>();
+    clips.forEach((clip, i) => {
+      const frames = windowFrames(clip.length, window);
+      byWindow.set(frames, [...(byWindow.get(frames) ?? []), i]);
+    });
+    const results: EncodedClip[] = new Array(clips.length);
+    let done = 0;
+    for (const [frames, members] of byWindow) {
+      const perRun = Math.max(1, Math.floor(FRAMES_PER_RUN / frames));
+      for (let start = 0; start < members.length; start += perRun) {
+        const batch = members.slice(start, start + perRun);
+        const mel = new Float32Array(batch.length * melBins * 2 * frames);
+        batch.forEach((clip, i) =>
+          mel.set(logMel(clips[clip]!, melBins, 2 * frames), i * melBins * 2 * frames),
+        );
+        const positions = int64(Array.from({ length: frames }, (_, i) => i));
+        const { fetched } = await this.runtime.run(
+          program,
+          { mel: float32(mel, [batch.length, melBins, 2 * frames]), positions },
+          { fetch: ['frames'] },
+        );
+        const output = fetched.frames!.data as Float32Array;
+        batch.forEach((clip, i) => {
+          results[clip] = {
+            frames: output.slice(i * frames * width, (i + 1) * frames * width),
+            window: frames,
+            length: Math.min(frames, Math.ceil(clips[clip]!.length / SAMPLES_PER_FRAME)),
+            width,
+          };
+        });
+        done += batch.length;
+        onProgress?.(done);
+      }
+    }
+    return results;
+  }
+
+  /** What the encoder makes of silence; encoded once (a full window). */
+  silenceTails(): Promise<SilenceTails> {
+    this.#silence ??= this.encode([new Float32Array(0)], 'full').then(
+      ([clip]) => new SilenceTails(clip!.frames, this.dimensions.width),
+    );
+    return this.#silence;
+  }
+}
