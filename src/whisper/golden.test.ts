@@ -1,0 +1,154 @@
+/** The model against PyTorch's values for the same weights (scripts/golden/{encoder_output,decoder_gradients}.py). */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { causalBias } from '../decoding/greedy.ts';
+import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
+import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from './decoder.ts';
+import { WhisperModel } from './model.ts';
+
+const golden = (name: string) =>
+  JSON.parse(readFileSync(new URL(`./golden/${name}.json`, import.meta.url), 'utf8'));
+
+let model: WhisperModel;
+beforeAll(async () => {
+  model = await WhisperModel.load(fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url)));
+});
+afterAll(() => model?.close());
+
+/** Pseudo-random numbers that Python and this make alike: a hash of the index, in [0, 1). */
+function unit(index: number, seed: number): number {
+  let h = (index + Math.imul(seed, 0x9e3779b9)) >>> 0;
+  h ^= h >>> 16;
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  h ^= h >>> 16;
+  return (h >>> 0) / 2 ** 32;
+}
+
+const frames = (count: number, seed: number) =>
+  Float32Array.from({ length: count }, (_, i) => (unit(i, seed) - 0.5) * 3.4);
+const norm = (x: Float32Array) => Math.sqrt(x.reduce((total, v) => total + v * v, 0));
+const sampled = (x: Float32Array, count: number) =>
+  Array.from({ length: count }, (_, k) => x[Math.floor(unit(k, 101) * x.length)]!);
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += a[i]! * b[i]!;
+    aa += a[i]! ** 2;
+    bb += b[i]! ** 2;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
+
+test.each(['300', '3000'])('encoder output of a %s-frame window equals PyTorch’s', async (window) => {
+  const expected = golden('encoder-output').windows[window];
+  const melFrames = Number(window);
+  const mel = new Float32Array(80 * melFrames);
+  for (let b = 0; b < 80; b++) {
+    for (let t = 0; t < melFrames; t++) {
+      const u = unit(Math.floor(t / 8) * 32 + Math.floor(b / 4), 11);
+      mel[b * melFrames + t] = -0.8 + 1.6 * u * u + 0.4 * unit(t * 128 + b, 12);
+    }
+  }
+  const positions = int64(Array.from({ length: melFrames / 2 }, (_, i) => i));
+  const feeds = { mel: float32(mel, [1, 80, melFrames]), positions };
+  const { fetched } = await model.runtime.run(await model.encoderProgram(), feeds, { fetch: ['frames'] });
+  const output = fetched.frames!.data as Float32Array;
+  expect(norm(output) / expected.norm).toBeCloseTo(1, 4);
+  expect(cosine(sampled(output, expected.samples.length), expected.samples)).toBeGreaterThan(0.99999);
+  expected.positions.forEach((position: number, i: number) => {
+    const row = output.subarray(position * 512, (position + 1) * 512);
+    expect(cosine(row, expected.vectors[i]), `frame ${position}`).toBeGreaterThan(0.99999);
+  });
+});
+
+test('loss and the gradient of every decoder tensor equal PyTorch’s', async () => {
+  const expected = golden('decoder-gradients');
+  const blob = readFileSync(new URL('./golden/decoder-gradients.bin', import.meta.url));
+  const stored = new Float32Array(blob.buffer.slice(blob.byteOffset, blob.byteOffset + blob.byteLength));
+  const names = decoderWeights(model.dimensions);
+  const graph = trainingGraph(model.dimensions, names);
+  // Brought here instead of into an optimizer's memory.
+  for (const name of names) {
+    const gradient = graph.outputs.get(gradientOutput(name))!;
+    graph.outputs.delete(gradientOutput(name));
+    graph.outputs.set(`d:${name}`, gradient);
+  }
+  const program = await model.runtime.load(graph, { builtIn: () => false });
+  const labels: number[] = expected.labels.flat();
+  const length = expected.inputTokens[0].length;
+  const counted = labels.filter((label) => label >= 0).length;
+  const run = async (tail: boolean, masked: boolean) => {
+    const clip = frames(2 * 24 * 512, 1);
+    const silence = frames(5 * 512, 2);
+    const perClip = tail ? 29 : 24;
+    const all = new Float32Array(2 * perClip * 512);
+    const bias = new Float32Array(2 * perClip);
+    for (const i of [0, 1]) {
+      all.set(clip.subarray(i * 24 * 512, (i + 1) * 24 * 512), i * perClip * 512);
+      if (tail) all.set(silence, (i * perClip + 24) * 512);
+      if (tail) bias.set(expected.tailBias, i * perClip + 24);
+      if (masked) bias.fill(-1e9, i * perClip + expected.realFrames[i], i * perClip + 24);
+    }
+    const feeds = {
+      frames: float32(all, [2, perClip, 512]),
+      frameBias: float32(bias, [2, 1, 1, perClip]),
+      tokens: int64(expected.inputTokens.flat(), [2, length]),
+      positions: int64(
+        Array.from({ length: 2 * length }, (_, i) => i % length),
+        [2, length],
+      ),
+      textBias: causalBias(length),
+      labels: int64(labels.map((label) => Math.max(label, 0))),
+      weights: float32(
+        Float32Array.from(labels, (label) => (label < 0 ? 0 : 1 / counted)),
+        [2 * length],
+      ),
+    };
+    return (await model.runtime.run(program, feeds, { fetch: program.outputs })).fetched;
+  };
+
+  const plain = await run(false, false);
+  expect(Math.abs((plain.loss!.data as Float32Array)[0]! - expected.loss)).toBeLessThan(1e-4);
+  expect(names.length).toBe(Object.keys(expected.tensors).length);
+  for (const name of names) {
+    const gradient = plain[`d:${name}`]!.data as Float32Array;
+    const want = expected.tensors[name.replace('model.decoder.', '')];
+    expect(norm(gradient) / want.norm, `norm of ${name}`).toBeCloseTo(1, 3);
+    if (want.samples)
+      expect(cosine(sampled(gradient, want.samples.length), want.samples), name).toBeGreaterThan(0.9999);
+    if (want.offset !== undefined) {
+      const size = (want.storedRows * gradient.length) / want.shape[0];
+      const values = stored.subarray(want.offset, want.offset + size);
+      expect(cosine(gradient.subarray(0, size), values), name).toBeGreaterThan(0.9999);
+    }
+    if (name === TOKEN_EMBEDDING) {
+      want.rows.forEach((row: number, i: number) => {
+        const values = stored.subarray(want.rowsOffset + i * 512, want.rowsOffset + (i + 1) * 512);
+        expect(
+          cosine(gradient.subarray(row * 512, (row + 1) * 512), values),
+          `${name}, row ${row}`,
+        ).toBeGreaterThan(0.9999);
+      });
+    }
+  }
+
+  for (const [key, masked] of [
+    ['tail', false],
+    ['tailPadded', true],
+  ] as const) {
+    const withTail = await run(true, masked);
+    expect(Math.abs((withTail.loss!.data as Float32Array)[0]! - expected[key].loss), key).toBeLessThan(1e-4);
+    for (const name of names) {
+      const wanted = expected[key].gradientNorms[name.replace('model.decoder.', '')];
+      expect(
+        norm(withTail[`d:${name}`]!.data as Float32Array) / wanted,
+        `${key}: norm of ${name}`,
+      ).toBeCloseTo(1, 3);
+    }
+  }
+  await model.runtime.unload(program);
+});
