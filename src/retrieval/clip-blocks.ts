@@ -1,0 +1,65 @@
+/** Clips of similar length side by side in one tensor, so that matrix products are large. */
+import type { EncodedClip } from '../whisper/model.ts';
+
+/**
+ * Frames of one block. Two blocks' scores are 1024 × 1024 floats, 4 MB: large enough for products at full speed,
+ * small enough that the two maxima read them from cache.
+ */
+const FRAMES_PER_BLOCK = 1024;
+
+export interface ClipBlock {
+  /** Which clips, as indices into the list that was cut up. */
+  readonly members: readonly number[];
+  /** Frames of each member, padding included. */
+  readonly length: number;
+  /** [members, length, width] */
+  readonly frames: Float32Array;
+  /** [members, length]: 1 / (frames of the clip) for its own frames, 0 for padding, so that means become sums. */
+  readonly weights: Float32Array;
+}
+
+/** Clip indices of each block, and its length. Clips are taken by length, so that few frames are padding. */
+export function planBlocks(lengths: readonly number[]): { members: number[]; length: number }[] {
+  const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
+  const blocks: { members: number[]; length: number }[] = [];
+  for (const clip of order) {
+    const length = paddedLength(lengths[clip]!);
+    const last = blocks.at(-1);
+    if (last && (last.members.length + 1) * length <= FRAMES_PER_BLOCK) {
+      last.members.push(clip);
+      last.length = length;
+    } else {
+      blocks.push({ members: [clip], length });
+    }
+  }
+  return blocks;
+}
+
+/** Rounded up by 6 % at most, so that few different shapes occur: the runtime keeps memory for each. */
+function paddedLength(frames: number): number {
+  const step = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, frames) / 16)));
+  return Math.max(1, Math.ceil(frames / step) * step);
+}
+
+/**
+ * The block's tensors. Padding repeats the clip's first frame: a frame that is there twice changes no maximum, so
+ * nothing needs a mask. Frames that the encoder made of silence after the clip are left out.
+ */
+export function fillBlock(
+  clips: readonly EncodedClip[],
+  { members, length }: { members: readonly number[]; length: number },
+): ClipBlock {
+  const width = clips[members[0]!]!.width;
+  const frames = new Float32Array(members.length * length * width);
+  const weights = new Float32Array(members.length * length);
+  members.forEach((index, place) => {
+    const clip = clips[index]!;
+    const first = place * length;
+    frames.set(clip.frames.subarray(0, clip.length * width), first * width);
+    weights.fill(1 / clip.length, first, first + clip.length);
+    if (clip.length === 0) return;
+    for (let t = clip.length; t < length; t++)
+      frames.set(clip.frames.subarray(0, width), (first + t) * width);
+  });
+  return { members, length, frames, weights };
+}
