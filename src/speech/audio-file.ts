@@ -106,7 +106,7 @@ class MonoSound {
     if (sampleRate !== this.rate) this.changeRate(sampleRate);
     this.checkLength(this.length / SAMPLE_RATE + frames / sampleRate);
     const mono = downmix(channelData);
-    this.keep(this.resampler ? this.resampler.push(mono) : mono);
+    for (const part of this.resampler?.push(mono) ?? [mono]) this.keep(part);
     return true;
   }
 
