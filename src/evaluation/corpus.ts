@@ -1,0 +1,53 @@
+import { UserError } from '../errors.ts';
+
+/** The version of sacreBLEU whose scores and signatures these metrics equal. */
+export const SACREBLEU_VERSION = '2.6.0';
+
+/** Counts over a sentence or, summed, over a corpus. What each column means is the metric's own. */
+export type Statistics = readonly number[];
+
+/**
+ * Checks that every reference stream has one line per hypothesis and turns streams into one list per sentence.
+ * @param references reference streams: `references[k][i]` is the k-th reference of sentence i
+ * @returns `[sentences][streams]`
+ */
+export function referencesBySentence(
+  hypotheses: readonly string[],
+  references: readonly (readonly string[])[],
+): string[][] {
+  if (hypotheses.length === 0) throw new UserError('There are no hypotheses to score.');
+  if (references.length === 0) throw new UserError('There are no references to score against.');
+  references.forEach((stream, index) => {
+    if (stream.length !== hypotheses.length) {
+      throw new UserError(
+        `Reference stream ${index + 1} has ${stream.length} sentences, but there are ${hypotheses.length} hypotheses.`,
+      );
+    }
+  });
+  return hypotheses.map((_, sentence) => references.map((stream) => stream[sentence]!));
+}
+
+/** Column sums of per-sentence statistics. */
+export function sumStatistics(statistics: readonly Statistics[]): number[] {
+  const total = new Array<number>(statistics[0]?.length ?? 0).fill(0);
+  for (const sentence of statistics) for (let i = 0; i < total.length; i++) total[i]! += sentence[i]!;
+  return total;
+}
+
+/** How often each item occurs. */
+export function countItems(items: Iterable<string>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
+  return counts;
+}
+
+/** Numbers tokens in the order they are first met, so that comparing them is comparing integers. */
+export function tokenNumbering(): (token: string) => number {
+  const numbers = new Map<string, number>();
+  return (token) => {
+    const known = numbers.get(token);
+    if (known !== undefined) return known;
+    numbers.set(token, numbers.size);
+    return numbers.size - 1;
+  };
+}

@@ -1,0 +1,48 @@
+import { deflateSync } from 'node:zlib';
+import { splitMixedTokens } from './word-error-rate.ts';
+
+export interface HallucinationMarkers {
+  /** Tokens of the text per token of the reference (a text against an empty reference: its token count). */
+  lengthRatio: number;
+  /** How often the most repeated n-gram (1 to 8 tokens) stands back to back; 1 when nothing repeats, 0 when empty. */
+  longestLoop: number;
+  /** UTF-8 bytes per zlib byte: Whisper itself rejects a segment above 2.4. */
+  compressionRatio: number;
+  /** Length ratio above 2, a loop of 4 or more, or compression above 2.4. */
+  suspicious: boolean;
+}
+
+const MAX_LOOP_ORDER = 8;
+const MAX_LENGTH_RATIO = 2;
+const MIN_LOOP = 4;
+const MAX_COMPRESSION_RATIO = 2.4;
+
+function longestLoop(tokens: readonly string[]): number {
+  if (tokens.length === 0) return 0;
+  let longest = 1;
+  for (let order = 1; order <= MAX_LOOP_ORDER; order++) {
+    // A loop of period `order` is a run in which every token equals the one `order` places before.
+    let run = 0;
+    for (let i = order; i < tokens.length; i++) {
+      run = tokens[i] === tokens[i - order] ? run + 1 : 0;
+      longest = Math.max(longest, Math.floor(run / order) + 1);
+    }
+  }
+  return longest;
+}
+
+/**
+ * Signs that a decoder ran away: text much longer than its reference, loops, text that compresses too well. They
+ * point at outputs worth reading and prove nothing: "ha ha ha ha" is a loop too. Tokens are Chinese characters and
+ * words of other scripts.
+ */
+export function hallucinationMarkers(text: string, reference: string): HallucinationMarkers {
+  const tokens = splitMixedTokens(text);
+  const lengthRatio = tokens.length / Math.max(1, splitMixedTokens(reference).length);
+  const loop = longestLoop(tokens);
+  const bytes = Buffer.from(text.trim(), 'utf8');
+  const compressionRatio = bytes.length / deflateSync(bytes).length;
+  const suspicious =
+    lengthRatio > MAX_LENGTH_RATIO || loop >= MIN_LOOP || compressionRatio > MAX_COMPRESSION_RATIO;
+  return { lengthRatio, longestLoop: loop, compressionRatio, suspicious };
+}

@@ -1,0 +1,68 @@
+import { performance } from 'node:perf_hooks';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { UserError } from '../errors.ts';
+import { bleuFromStatistics, bleuStatistics, corpusBleu, sentenceBleu } from './bleu.ts';
+import { corpusChrf } from './chrf.ts';
+import { approximateRandomization, bootstrap, pairedBootstrap } from './significance.ts';
+import { corpusTer } from './ter.ts';
+import { countEdits, wordErrorRate } from './word-error-rate.ts';
+
+test('streams of unequal length and empty corpora are refused in one line', () => {
+  for (const score of [corpusBleu, corpusChrf, corpusTer]) {
+    expect(() => score(['a', 'b'], [['a']])).toThrow(/stream 1 has 1 sentences, but there are 2 hypotheses/);
+    expect(() => score([], [[]])).toThrow(UserError);
+    expect(() => score(['a'], [])).toThrow(UserError);
+  }
+  expect(() => wordErrorRate(['a'], [])).toThrow(/1 hypotheses but 0 references/);
+  expect(() => bootstrap([], () => 0)).toThrow(UserError);
+  expect(() => pairedBootstrap([[1]], [], () => 0)).toThrow(/same sentences/);
+});
+
+test('empty hypotheses and references have the scores of sacreBLEU and jiwer', () => {
+  expect(sentenceBleu('', ['a b c d']).score).toBe(0);
+  expect(corpusChrf([''], [['']]).score).toBe(0);
+  expect(corpusTer([''], [['']]).score).toBe(0);
+  expect(corpusTer(['a b'], [['']]).score).toBe(100);
+  expect(wordErrorRate(['a b'], ['']).rate).toBe(2);
+  expect(wordErrorRate([''], ['']).rate).toBe(0);
+});
+
+test('any strings score within bounds, and a text scores best against itself', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 60 });
+  fc.assert(
+    fc.property(text, text, (hypothesis, reference) => {
+      for (const tokenize of ['13a', 'zh', 'char', 'intl', 'none'] as const) {
+        const { score } = sentenceBleu(hypothesis, [reference], { tokenize });
+        expect(score).toBeGreaterThanOrEqual(0);
+        expect(score).toBeLessThanOrEqual(100.0000001);
+      }
+      expect(corpusTer([reference], [[reference]]).score).toBe(0);
+      expect(wordErrorRate([reference], [reference]).rate).toBe(0);
+    }),
+    { numRuns: 200, seed: 1 },
+  );
+});
+
+test('a book in one line is refused by the aligner, and ten thousand words are not slow', () => {
+  const words = (count: number, salt: number) =>
+    Array.from({ length: count }, (_, i) => `w${(i * salt) % 997}`);
+  expect(() => countEdits(words(30_000, 7), words(30_000, 11))).toThrow(UserError);
+  const start = performance.now();
+  const [hypothesis, reference] = [words(5_000, 7).join(' '), words(5_000, 11).join(' ')];
+  expect(corpusTer([hypothesis], [[reference]]).score).toBeGreaterThan(0);
+  expect(wordErrorRate([hypothesis], [reference]).rate).toBeGreaterThan(0);
+  expect(performance.now() - start).toBeLessThan(20_000);
+});
+
+test('a resampling repeats with its seed, and finds no difference between a system and itself', () => {
+  const statistics = bleuStatistics(
+    ['a b c d e', 'b c d e f', 'x y z'],
+    [['a b c d e', 'b c d e g', 'x y q']],
+  );
+  const score = (total: readonly number[]) => bleuFromStatistics(total).score;
+  expect(bootstrap(statistics, score, { seed: 3 })).toEqual(bootstrap(statistics, score, { seed: 3 }));
+  expect(bootstrap(statistics, score, { seed: 3 })).not.toEqual(bootstrap(statistics, score, { seed: 4 }));
+  const same = approximateRandomization(statistics, statistics, score, { samples: 100 });
+  expect(same).toEqual({ difference: 0, pValue: 1 / 101 });
+});

@@ -1,0 +1,143 @@
+import { UserError } from '../errors.ts';
+import { tokenNumbering } from './corpus.ts';
+import { trim, WHITESPACE } from './whitespace.ts';
+
+export interface ErrorRate {
+  /** Errors per reference token: 0.25 is 25 %, and it can exceed 1. */
+  rate: number;
+  hits: number;
+  substitutions: number;
+  deletions: number;
+  insertions: number;
+}
+
+/** Tokens × tokens: beyond this a "sentence" is a whole book and its alignment would not fit in memory. */
+const MAX_CELLS = 400_000_000;
+
+const SEVERAL_SPACES = new RegExp(`[${WHITESPACE}]{2,}`, 'gu');
+
+/** jiwer's default words: only blanks and runs of white space separate them, a single tab or U+3000 does not. */
+export function splitJiwerWords(text: string): string[] {
+  return trim(text.replace(SEVERAL_SPACES, ' '))
+    .split(' ')
+    .filter((word) => word !== '');
+}
+
+/** jiwer's default characters: code points of the stripped text, blanks within it included. */
+export function splitCharacters(text: string): string[] {
+  return Array.from(trim(text));
+}
+
+/**
+ * Tokens of the mixed error rate used for Mandarin–English code-switching: each Chinese character, and each word
+ * of other scripts, lowercased. Punctuation and symbols are dropped as nobody speaks them; an apostrophe or
+ * hyphen inside a word stays.
+ */
+export function splitMixedTokens(text: string): string[] {
+  const token =
+    /\p{Script=Han}|(?:(?!\p{Script=Han})[\p{L}\p{M}\p{N}])+(?:['’-](?:(?!\p{Script=Han})[\p{L}\p{M}\p{N}])+)*/gu;
+  return text.normalize('NFKC').toLowerCase().match(token) ?? [];
+}
+
+interface EditCounts {
+  hits: number;
+  substitutions: number;
+  deletions: number;
+  insertions: number;
+}
+
+/**
+ * Counts of one optimal alignment. Several alignments can have the same number of errors; this takes the one that
+ * RapidFuzz (below jiwer) takes: equal ends are cut off first, then, walking back from the end, deletion is
+ * preferred where it is on a cheapest path, then insertion if its cell is cheaper than the diagonal one.
+ */
+export function countEdits(reference: readonly string[], hypothesis: readonly string[]): EditCounts {
+  const idOf = tokenNumbering();
+  let from = Int32Array.from(reference, idOf);
+  let to = Int32Array.from(hypothesis, idOf);
+  let prefix = 0;
+  while (prefix < from.length && prefix < to.length && from[prefix] === to[prefix]) prefix++;
+  [from, to] = [from.subarray(prefix), to.subarray(prefix)];
+  let suffix = 0;
+  while (suffix < from.length && suffix < to.length && from.at(-1 - suffix) === to.at(-1 - suffix)) suffix++;
+  const [n, m] = [from.length - suffix, to.length - suffix];
+  if (n * m > MAX_CELLS) {
+    throw new UserError(
+      `A reference of ${reference.length} tokens against a hypothesis of ${hypothesis.length} is too long to align: give one sentence per line.`,
+    );
+  }
+
+  // Column by column of the hypothesis; per cell, whether the cost falls or rises along the reference.
+  const steps = new Int8Array(n * m);
+  let column = Int32Array.from({ length: n + 1 }, (_, i) => i);
+  for (let j = 1; j <= m; j++) {
+    const next = new Int32Array(n + 1);
+    next[0] = j;
+    for (let i = 1; i <= n; i++) {
+      const diagonal = column[i - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next[i] = Math.min(diagonal, column[i]! + 1, next[i - 1]! + 1);
+      steps[(j - 1) * n + i - 1] = next[i]! - next[i - 1]!;
+    }
+    column = next;
+  }
+
+  const counts = { hits: prefix + suffix, substitutions: 0, deletions: 0, insertions: 0 };
+  let [i, j] = [n, m];
+  while (i > 0 && j > 0) {
+    if (steps[(j - 1) * n + i - 1] === 1) {
+      counts.deletions++;
+      i--;
+      continue;
+    }
+    j--;
+    if (j > 0 && steps[(j - 1) * n + i - 1] === -1) {
+      counts.insertions++;
+      continue;
+    }
+    i--;
+    if (from[i] === to[j]) counts.hits++;
+    else counts.substitutions++;
+  }
+  counts.deletions += i;
+  counts.insertions += j;
+  return counts;
+}
+
+/** Errors over a corpus: counts are summed first, then divided by all reference tokens. */
+function errorRate(
+  hypotheses: readonly string[],
+  references: readonly string[],
+  split: (text: string) => string[],
+): ErrorRate {
+  if (hypotheses.length !== references.length) {
+    throw new UserError(`There are ${hypotheses.length} hypotheses but ${references.length} references.`);
+  }
+  const total = { hits: 0, substitutions: 0, deletions: 0, insertions: 0 };
+  hypotheses.forEach((hypothesis, sentence) => {
+    const counts = countEdits(split(references[sentence]!), split(hypothesis));
+    for (const kind of ['hits', 'substitutions', 'deletions', 'insertions'] as const)
+      total[kind] += counts[kind];
+  });
+  const errors = total.substitutions + total.deletions + total.insertions;
+  // Without any reference token the rate is the number of insertions, as jiwer has it.
+  const tokens = total.hits + total.substitutions + total.deletions;
+  return { rate: errors / Math.max(1, tokens), ...total };
+}
+
+/**
+ * Word error rate over a corpus, equal to `jiwer.process_words` (4.0); normalise the texts before.
+ * @throws UserError when the counts of sentences differ, or a line is too long to align
+ */
+export function wordErrorRate(hypotheses: readonly string[], references: readonly string[]): ErrorRate {
+  return errorRate(hypotheses, references, splitJiwerWords);
+}
+
+/** Character error rate over a corpus, equal to `jiwer.process_characters` (4.0): blanks count as characters. */
+export function characterErrorRate(hypotheses: readonly string[], references: readonly string[]): ErrorRate {
+  return errorRate(hypotheses, references, splitCharacters);
+}
+
+/** Mixed error rate (Chinese characters, words of other scripts) over a corpus; see {@link splitMixedTokens}. */
+export function mixedErrorRate(hypotheses: readonly string[], references: readonly string[]): ErrorRate {
+  return errorRate(hypotheses, references, splitMixedTokens);
+}
