@@ -1,11 +1,12 @@
 /** Batched greedy decoding with a key–value cache. */
-import { float32, type HostTensor, int64, type Resident } from '../graph/runtime.ts';
-import { audioBatch } from '../whisper/audio-batch.ts';
 import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import { DecodingSession } from './session.ts';
 
 /** At most so many frames × clips in one batch: their keys and values stay in memory while it is decoded. */
 const FRAMES_PER_BATCH = 12_000;
 const CLIPS_PER_BATCH = 32;
+/** The batch is cut down to the texts that go on when they are at most this share of it. */
+const KEEP_SHARE = 0.75;
 
 export interface DecodingOptions {
   /** The prompt of each clip; all equally long. */
@@ -76,27 +77,29 @@ async function decodeBatch(
   const made = clips.map(() => ({ tokens: [] as number[], logProbability: 0, finished: false }));
   try {
     let input = prompts;
+    let rows = made; // the texts of the session's batch, in its order
     for (
       let step = 0;
       step < Math.min(maxTokens, model.dimensions.textPositions - prompts[0]!.length);
       step++
     ) {
       const logits = await session.step(input);
-      const next = made.map((text, row) => {
-        if (text.finished) return [vocabulary.endOfText];
-        const { token, logProbability } = best(
-          logits,
-          row,
-          model.dimensions.vocabulary,
-          step === 0 ? suppressedAtBegin : suppressed,
-        );
+      for (const [row, text] of rows.entries()) {
+        if (text.finished) continue;
+        const allowed = step === 0 ? suppressedAtBegin : suppressed;
+        const { token, logProbability } = best(logits, row, model.dimensions.vocabulary, allowed);
         text.logProbability += logProbability;
         if (token === vocabulary.endOfText) text.finished = true;
         else text.tokens.push(token);
-        return [token];
-      });
-      if (made.every(({ finished }) => finished)) break;
-      input = next;
+      }
+      const going = [...rows.keys()].filter((row) => !rows[row]!.finished);
+      if (going.length === 0) break;
+      // A text that never ends must not keep the whole batch busy.
+      if (going.length <= KEEP_SHARE * rows.length) {
+        await session.select(going);
+        rows = going.map((row) => rows[row]!);
+      }
+      input = rows.map(({ tokens, finished }) => [finished ? vocabulary.endOfText : tokens.at(-1)!]);
     }
   } finally {
     await session.end();
@@ -140,82 +143,4 @@ function suppression(model: WhisperModel): { suppressed: Uint8Array; suppressedA
   const suppressedAtBegin = suppressed.slice();
   for (const id of ids('begin_suppress_tokens')) suppressedAtBegin[id] = 1;
   return { suppressed, suppressedAtBegin };
-}
-
-/** The state of a batch that is being decoded: its audio memory and its cache, both in the computing thread. */
-export class DecodingSession {
-  readonly #past: Record<string, Resident | HostTensor> = {};
-  #length = 0;
-
-  private constructor(
-    private readonly model: WhisperModel,
-    private readonly batch: number,
-    private readonly memory: Readonly<Record<string, Resident>>,
-    private readonly frameBias: HostTensor,
-  ) {
-    const { decoderHeads, decoderLayers, width } = model.dimensions;
-    const headWidth = width / decoderHeads;
-    for (let layer = 0; layer < decoderLayers; layer++) {
-      this.#past[`past.keys.${layer}`] = float32(new Float32Array(0), [batch, decoderHeads, headWidth, 0]);
-      this.#past[`past.values.${layer}`] = float32(new Float32Array(0), [batch, decoderHeads, 0, headWidth]);
-    }
-  }
-
-  static async start(
-    model: WhisperModel,
-    clips: readonly EncodedClip[],
-    silenceTail: boolean,
-  ): Promise<DecodingSession> {
-    const tails =
-      silenceTail && clips.some(({ window }) => window < model.fullWindow)
-        ? await model.silenceTails()
-        : undefined;
-    const { frames, frameBias } = audioBatch(clips, tails);
-    const program = await model.audioMemoryProgram();
-    const { kept } = await model.runtime.run(program, { frames }, { keep: program.outputs });
-    return new DecodingSession(model, clips.length, kept, frameBias);
-  }
-
-  /**
-   * Appends tokens to each text, equally many.
-   * @returns logits after the last token of each, [batch, vocabulary]
-   */
-  async step(tokens: readonly (readonly number[])[]): Promise<Float32Array> {
-    const count = tokens[0]!.length;
-    const program = await this.model.decodingProgram();
-    const shape = [this.batch, count];
-    const feeds: Record<string, HostTensor | Resident> = {
-      tokens: int64(tokens.flat(), shape),
-      positions: int64(
-        tokens.flatMap((text) => text.map((_, i) => this.#length + i)),
-        shape,
-      ),
-      rows: int64(tokens.map((_, i) => i * count + count - 1)),
-      textBias: causalBias(count, this.#length),
-      frameBias: this.frameBias,
-      ...this.memory,
-      ...this.#past,
-    };
-    const { fetched, kept } = await this.model.runtime.run(program, feeds, {
-      fetch: ['logits'],
-      keep: program.outputs.filter((name) => name !== 'logits'),
-      free: Object.values(this.#past).filter((value) => !('data' in value)) as Resident[],
-    });
-    for (const [name, value] of Object.entries(kept)) this.#past[name.replace('present', 'past')] = value;
-    this.#length += count;
-    return fetched.logits!.data as Float32Array;
-  }
-
-  async end(): Promise<void> {
-    const past = Object.values(this.#past).filter((value) => !('data' in value)) as Resident[];
-    await this.model.runtime.free([...past, ...Object.values(this.memory)]);
-  }
-}
-
-/** Each of `count` tokens sees the `past` ones before them, itself, and those between. [1, 1, count, past + count] */
-export function causalBias(count: number, past = 0): HostTensor {
-  const all = past + count;
-  const bias = new Float32Array(count * all);
-  for (let i = 0; i < count; i++) bias.fill(Number.NEGATIVE_INFINITY, i * all + past + i + 1, (i + 1) * all);
-  return float32(bias, [1, 1, count, all]);
 }

@@ -469,6 +469,13 @@ export function gather(table: Tensor, ids: Tensor): Tensor {
   )[0]!;
 }
 
+/** Entries of the first axis. ids int64 [n]. For inference only: no gradient. */
+export function takeFirst(x: Tensor, ids: Tensor): Tensor {
+  if (ids.rank !== 1 || ids.dtype !== 'int64')
+    throw new GraphError(`Gather: ${ids} does not select entries of ${x}`);
+  return x.graph.emit('Gather', [x, ids], [{ shape: [ids.shape[0]!, ...x.shape.slice(1)] }])[0]!;
+}
+
 /**
  * `base` with rows added at the given indices, which may repeat.
  * ScatterElements and not ScatterND: the latter's reduction races when indices repeat and two threads run.

@@ -1,7 +1,7 @@
 /** From examples to the training graph's inputs. */
-import { causalBias } from '../decoding/greedy.ts';
 import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
+import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/model.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
 import { random, shuffle } from './random.ts';

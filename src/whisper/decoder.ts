@@ -1,7 +1,7 @@
 /** Whisper's text decoder, written once: training, cached decoding and the cross-attention memory are made from it. */
 import { backward } from '../graph/backward.ts';
 import { Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
-import { add, concat, crossEntropy, gather, linear, reshape } from '../graph/ops.ts';
+import { add, concat, crossEntropy, gather, linear, reshape, takeFirst } from '../graph/ops.ts';
 import { gradientOutput } from '../graph/runtime.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { attention, feedForward, type Memory, memory, normalized, positionTable } from './layers.ts';
@@ -109,6 +109,28 @@ export function decodingStepGraph(dimensions: WhisperDimensions): Graph {
     graph.output(`present.keys.${layer}`, keys);
     graph.output(`present.values.${layer}`, values);
   });
+  return graph;
+}
+
+/**
+ * Cuts a batch that is being decoded down to some of its texts.
+ * Inputs: `rows` int64 [rows] and what a decoding step carries on; outputs: the same, as `selected.<name>`.
+ */
+export function selectionGraph(dimensions: WhisperDimensions): Graph {
+  const { decoderHeads: heads, width, decoderLayers } = dimensions;
+  const graph = new Graph();
+  const rows = graph.input('rows', ['rows'], 'int64');
+  for (let layer = 0; layer < decoderLayers; layer++) {
+    for (const [prefix, length] of [
+      ['', 'frames'],
+      ['past.', 'past'],
+    ] as const) {
+      const keys = graph.input(`${prefix}keys.${layer}`, ['batch', heads, width / heads, length]);
+      const values = graph.input(`${prefix}values.${layer}`, ['batch', heads, length, width / heads]);
+      graph.output(`selected.${keys.name}`, takeFirst(keys, rows));
+      graph.output(`selected.${values.name}`, takeFirst(values, rows));
+    }
+  }
   return graph;
 }
 

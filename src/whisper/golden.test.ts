@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { causalBias } from '../decoding/greedy.ts';
 import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
+import { causalBias } from './causal-bias.ts';
 import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from './decoder.ts';
 import { WhisperModel } from './model.ts';
 

@@ -1,7 +1,8 @@
 /** A Whisper model ready to run: weights in the computing thread, graphs compiled when they are first needed. */
+import { createHash } from 'node:crypto';
 import { float32, int64, type Program, Runtime } from '../graph/runtime.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
-import { audioMemoryGraph, decodingStepGraph } from './decoder.ts';
+import { audioMemoryGraph, decodingStepGraph, selectionGraph } from './decoder.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { encoderGraph } from './encoder.ts';
 import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
@@ -39,6 +40,7 @@ export function windowFrames(samples: number, window: Window): number {
 
 export class WhisperModel {
   readonly #programs = new Map<string, Promise<Program>>();
+  #fingerprint: Promise<string> | undefined;
   #silence: Promise<SilenceTails> | undefined;
 
   private constructor(
@@ -91,6 +93,12 @@ export class WhisperModel {
   decodingProgram(): Promise<Program> {
     return this.#program('step', () =>
       this.runtime.load(decodingStepGraph(this.dimensions), { builtIn: () => true }),
+    );
+  }
+
+  selectionProgram(): Promise<Program> {
+    return this.#program('select', () =>
+      this.runtime.load(selectionGraph(this.dimensions), { builtIn: () => true }),
     );
   }
 
@@ -158,6 +166,18 @@ export class WhisperModel {
       }
     }
     return results;
+  }
+
+  /** Tells encoders apart: a hash of the encoder's weights. Tuning only the decoder keeps it. */
+  encoderFingerprint(): Promise<string> {
+    this.#fingerprint ??= this.runtime
+      .read(this.weightNames.filter((name) => name.startsWith('model.encoder.')))
+      .then((weights) => {
+        const hash = createHash('sha256');
+        for (const { data } of weights) hash.update(data);
+        return hash.digest('hex').slice(0, 16);
+      });
+    return this.#fingerprint;
   }
 
   /** What the encoder makes of silence; encoded once (a full window). */

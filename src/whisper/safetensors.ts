@@ -154,7 +154,15 @@ function scaleRows(
   for (let row = 0; row < rows; row++) {
     const scale = rowScale === undefined ? 1 : rowScale[row]!;
     const end = (row + 1) * columns;
-    for (let i = row * columns; i < end; i++) target[i] = source[i]! * scale;
+    let i = row * columns;
+    // Four at a time: V8 does not unroll by itself, and this is where reading an int8 model spends its time.
+    for (; i + 3 < end; i += 4) {
+      target[i] = source[i]! * scale;
+      target[i + 1] = source[i + 1]! * scale;
+      target[i + 2] = source[i + 2]! * scale;
+      target[i + 3] = source[i + 3]! * scale;
+    }
+    for (; i < end; i++) target[i] = source[i]! * scale;
   }
 }
 

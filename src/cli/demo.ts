@@ -1,0 +1,93 @@
+/** `whisper-transfer demo`: the whole experiment on the embedded model and recordings. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { runDemo } from '../experiments/demo.ts';
+import { formatDuration } from '../report/format.ts';
+import type { DemoResults } from '../report/results.ts';
+import { table } from '../report/terminal.ts';
+import { embeddedSamples } from './embedded.ts';
+import { modelOption, positiveInteger } from './options.ts';
+
+interface Options {
+  model: string;
+  output: string;
+  steps: number;
+  trainClips: number;
+  testClips: number;
+  seed: number;
+  json?: boolean;
+}
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description(
+      'show on real speech that languages share a space, train English→Chinese, and see other languages follow',
+    )
+    .addOption(modelOption())
+    .option('--output <dir>', 'where results.json, report.html and the trained model go', 'out/demo')
+    .option('--steps <n>', 'training steps', positiveInteger, 150)
+    .option('--train-clips <n>', 'English training clips (besides 54 real ones)', positiveInteger, 1100)
+    .option('--test-clips <n>', 'at most so many clips in each test', positiveInteger, 60)
+    .option('--seed <n>', 'order of the training clips', positiveInteger, 1)
+    .option('--json', 'print results.json')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ whisper-transfer demo\n  $ whisper-transfer demo --steps 600 --train-clips 1500',
+    )
+    .action(async ({ model, output, steps, trainClips, testClips, seed, json }: Options) => {
+      const manifest = join(embeddedSamples, 'manifest.tsv');
+      const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+      const results = await runDemo(
+        { model, manifest, output, steps, trainingClips: trainClips, testClips, seed },
+        version,
+      );
+      if (json) console.log(JSON.stringify(results));
+      else print(results, output);
+    });
+}
+
+function print(results: DemoResults, output: string): void {
+  const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+  const change = (before: number, after: number): string => `${before.toFixed(1)} → ${after.toFixed(1)}`;
+  const names: Record<string, string> = { en: 'English', fr: 'French', ca: 'Catalan', de: 'German' };
+  process.stdout.write(
+    '\nOne shared space: is the nearest utterance in the other language the translation? (encoder as it is)\n\n',
+  );
+  process.stdout.write(
+    table(results.retrieval, [
+      { heading: 'speech in', value: ({ from }) => names[from] ?? from },
+      { heading: 'finds', value: ({ to }) => names[to] ?? to },
+      { heading: 'clips', value: ({ n }) => n },
+      { heading: 'R@1 SeqSim', value: ({ r1 }) => percent(r1), align: 'right' },
+      { heading: 'R@5', value: ({ r5 }) => percent(r5), align: 'right' },
+      { heading: 'R@1 mean-pool', value: ({ meanPoolR1 }) => percent(meanPoolR1), align: 'right' },
+      { heading: 'chance', value: ({ chance }) => `${(100 * chance).toFixed(1)} %`, align: 'right' },
+    ]),
+  );
+  const { steps, trainClips } = results.settings;
+  process.stdout.write(
+    `\nSpeech to Chinese, before → after ${steps} steps of training the decoder on ${trainClips} English clips, and no other language\n\n`,
+  );
+  process.stdout.write(
+    table(results.transfer, [
+      { heading: 'test', value: ({ group }) => group },
+      { heading: 'speech', value: ({ name }) => name },
+      { heading: 'voice', value: ({ voice }) => voice },
+      { heading: 'clips', value: ({ n }) => n },
+      { heading: 'BLEU', value: ({ before, after }) => change(before.bleu, after.bleu), align: 'right' },
+      { heading: 'chrF', value: ({ before, after }) => change(before.chrf, after.chrf), align: 'right' },
+      {
+        heading: 'not Chinese',
+        value: ({ before, after }) => `${percent(before.offTarget)} → ${percent(after.offTarget)}`,
+        align: 'right',
+      },
+    ]),
+  );
+  const total = Object.values(results.seconds).reduce((sum, seconds) => sum + seconds, 0);
+  process.stdout.write(
+    `\n${results.signatures.bleu}\n` +
+      'These are few sentences and a few minutes of training: the direction is what they show, not the level.\n' +
+      `${formatDuration(total)}, ${Math.round(results.peakMemoryMb)} MB at most. Open ${join(output, 'report.html')}; numbers in ${join(output, 'results.json')}\n`,
+  );
+}

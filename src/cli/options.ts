@@ -1,0 +1,56 @@
+/** Options and checks that several commands share. */
+import { InvalidArgumentError, Option } from 'commander';
+import { UserError } from '../errors.ts';
+import type { WhisperModel, Window } from '../whisper/model.ts';
+import { embeddedModel } from './embedded.ts';
+
+export const modelOption = (): Option =>
+  new Option('--model <dir>', 'Whisper model directory in Hugging Face layout').default(
+    embeddedModel,
+    'the embedded Whisper base',
+  );
+
+export const windowOption = (): Option =>
+  new Option(
+    '--window <kind>',
+    'fit: the clip and a short stretch of cached silence; full: 30 s, as Whisper was trained',
+  )
+    .choices(['fit', 'full'] satisfies Window[])
+    .default('fit');
+
+export function positiveInteger(value: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('Expected a whole number from 1.');
+  return number;
+}
+
+export function positiveNumber(value: string): number {
+  const number = Number(value);
+  if (!(number > 0) || !Number.isFinite(number)) throw new InvalidArgumentError('Expected a number above 0.');
+  return number;
+}
+
+/** The language that `--from` names, checked against the model before anything long begins. */
+export function checkedLanguage(model: WhisperModel, code: string | undefined): string | undefined {
+  if (code !== undefined) model.tokens.language(code);
+  return code;
+}
+
+/** Runs `work` with a loaded model and closes it whatever happens. */
+export async function withModel<T>(
+  load: Promise<WhisperModel>,
+  work: (model: WhisperModel) => Promise<T>,
+): Promise<T> {
+  const model = await load;
+  try {
+    return await work(model);
+  } finally {
+    await model.close();
+  }
+}
+
+/** In a batch the others went on; the command as a whole still says that something was wrong. */
+export function failedFiles(count: number, of: number): void {
+  if (count > 0) throw new UserError(`${count} of ${of} files could not be used`);
+}

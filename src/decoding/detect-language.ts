@@ -1,0 +1,36 @@
+/** Which language is spoken: Whisper's own estimate, from the first token it would write. */
+import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import { DecodingSession } from './session.ts';
+
+export interface DetectedLanguage {
+  /** Code such as "fr". */
+  readonly language: string;
+  /** Among all languages that the model has a token for; they sum to 1. */
+  readonly probabilities: ReadonlyMap<string, number>;
+}
+
+const CLIPS_PER_BATCH = 8;
+
+export async function detectLanguages(
+  model: WhisperModel,
+  clips: readonly EncodedClip[],
+): Promise<DetectedLanguage[]> {
+  const { tokens } = model;
+  const detected: DetectedLanguage[] = [];
+  for (let start = 0; start < clips.length; start += CLIPS_PER_BATCH) {
+    const batch = clips.slice(start, start + CLIPS_PER_BATCH);
+    const session = await DecodingSession.start(model, batch, true);
+    const logits = await session.step(batch.map(() => [tokens.startOfTranscript]));
+    await session.end();
+    batch.forEach((_, row) => {
+      const scores = [...tokens.languages].map(
+        ([code, id]) => [code, logits[row * model.dimensions.vocabulary + id]!] as const,
+      );
+      const top = Math.max(...scores.map(([, logit]) => logit));
+      const total = scores.reduce((sum, [, logit]) => sum + Math.exp(logit - top), 0);
+      const probabilities = new Map(scores.map(([code, logit]) => [code, Math.exp(logit - top) / total]));
+      detected.push({ language: scores.find(([, logit]) => logit === top)![0], probabilities });
+    });
+  }
+  return detected;
+}
