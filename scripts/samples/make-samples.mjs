@@ -1,10 +1,11 @@
 // Builds samples/ from the source corpora:  node scripts/samples/make-samples.mjs <data folder> [samples]
-// The data folder holds speech/gcompris, speech/tatoeba_en and text/tatoeba_*.tsv. Needs opusenc (opus-tools).
+// The data folder holds speech/gcompris, speech/tatoeba_en and text/tatoeba_*.tsv. Needs opusenc and pico2wave
+// (Debian: opus-tools, and libttspico-utils from non-free).
 
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openVoice, SAMPLE_RATE } from './espeak.mjs';
 import { decodeFile, encodeFile, toInt16 } from './opus.mjs';
+import { speak } from './pico.mjs';
 import { byHash, ordinaryWords, plainChinese, readTable, simplified, TakenSentences, words } from './sentences.mjs';
 
 const TRAIN_CLIPS = 1500;
@@ -13,9 +14,9 @@ const NEW_SENTENCES = 60;
 const COLUMNS = ['audio', 'lang', 'set', 'key', 'en', 'source_text', 'zh', 'duration_s', 'voice'];
 
 const NEW_LANGUAGE_FOLDERS = [
-  { folder: 'tatoeba_fr', lang: 'fr', text: 'fr', voice: 'roa/fr' },
-  { folder: 'tatoeba_de', lang: 'de', text: 'de', voice: 'gmw/de' },
-  { folder: 'tatoeba_en_robot', lang: 'en', text: 'en', voice: 'gmw/en-US' },
+  { folder: 'tatoeba_fr', lang: 'fr', text: 'fr', voice: 'fr-FR' },
+  { folder: 'tatoeba_de', lang: 'de', text: 'de', voice: 'de-DE' },
+  { folder: 'tatoeba_en_robot', lang: 'en', text: 'en', voice: 'en-US' },
 ];
 
 const [data, samples = 'samples'] = process.argv.slice(2);
@@ -95,14 +96,14 @@ async function newLanguages(unseen) {
   const rows = [];
   for (const { folder, lang, text, voice } of NEW_LANGUAGE_FOLDERS) {
     mkdirSync(join(samples, folder), { recursive: true });
-    const speak = await openVoice(voice);
     for (const sentence of unseen) {
       const audio = `${folder}/${sentence.key}.opus`;
-      encodeFile(join(samples, audio), speak(sentence[text]), SAMPLE_RATE);
+      const speech = await speak(sentence[text], voice);
+      encodeFile(join(samples, audio), toInt16(speech.samples), speech.sampleRate);
       const { seconds } = await decodeFile(join(samples, audio));
       rows.push({
         ...{ audio, lang, set: 'new', key: sentence.key, en: sentence.en, source_text: sentence[text] },
-        ...{ zh: simplified(sentence.zh), duration_s: seconds.toFixed(3), voice: `synthetic, eSpeak NG ${voice}` },
+        ...{ zh: simplified(sentence.zh), duration_s: seconds.toFixed(3), voice: `synthetic, SVOX Pico ${voice}` },
       });
     }
   }
