@@ -1,0 +1,140 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import {
+  type Checkpoint,
+  dimensionsFromConfig,
+  readCheckpoint,
+  whisperTensors,
+  writeCheckpoint,
+} from './checkpoint.ts';
+import { float16ToFloat32 } from './half.ts';
+import { quantizeCheckpoint, quantizeRows } from './quantize.ts';
+import { elementCount } from './safetensors-header.ts';
+
+const embedded = fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url));
+
+function gaussian(): number {
+  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+}
+
+function relativeError(found: ArrayLike<number>, expected: Float32Array): number {
+  let error = 0;
+  let norm = 0;
+  for (const [i, value] of expected.entries()) {
+    error += (found[i]! - value) ** 2;
+    norm += value ** 2;
+  }
+  return Math.sqrt(error / norm);
+}
+
+function restore({ values, scales }: { values: Int8Array; scales: Uint16Array }): Float32Array {
+  const columns = values.length / scales.length;
+  const floats = float16ToFloat32(scales);
+  return Float32Array.from(values, (value, i) => value * floats[Math.floor(i / columns)]!);
+}
+
+test('rows come back within half a step, and clipping loses no more than the plain largest value', () => {
+  const rows = 50;
+  const columns = 512;
+  const data = Float32Array.from(
+    { length: rows * columns },
+    (_, i) => gaussian() * (1 + Math.floor(i / columns)),
+  );
+  const quantized = quantizeRows(data, rows);
+  const found = relativeError(restore(quantized), data);
+  expect(found).toBeCloseTo(Math.sqrt(quantized.squaredError / quantized.squaredNorm), 6);
+  const plain = Float32Array.from(data, (value, i) => {
+    const row = data.subarray(Math.floor(i / columns) * columns, (Math.floor(i / columns) + 1) * columns);
+    const scale = row.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0) / 127;
+    return Math.round(value / scale) * scale;
+  });
+  expect(found).toBeLessThan(0.012);
+  expect(found).toBeLessThan(relativeError(plain, data) * 1.001);
+});
+
+test('rows of zeros and of numbers below float16 survive', () => {
+  const data = new Float32Array([0, 0, 0, 0, 1e-9, -1e-9, 3e-8, 1e-10, 1, -1, 0.5, 0]);
+  const restored = restore(quantizeRows(data, 3));
+  expect([...restored.subarray(0, 4)]).toEqual([0, 0, 0, 0]);
+  for (let i = 4; i < 8; i++) expect(Math.abs(restored[i]! - data[i]!)).toBeLessThanOrEqual(2 ** -25);
+  expect(relativeError(restored.subarray(8), data.subarray(8))).toBeLessThan(0.01);
+});
+
+test('a quantised model is read like any other, and can be written as floats again', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'quantize-'));
+  try {
+    const config = {
+      ...{ model_type: 'whisper', d_model: 64, vocab_size: 70, num_mel_bins: 80 },
+      ...{ encoder_layers: 1, decoder_layers: 1, encoder_attention_heads: 2, decoder_attention_heads: 2 },
+      ...{ encoder_ffn_dim: 128, decoder_ffn_dim: 128, max_source_positions: 20, max_target_positions: 9 },
+    };
+    const tokenizerFile = join(directory, 'tokenizer.json');
+    await writeFile(tokenizerFile, '{}');
+    const dimensions = dimensionsFromConfig(config);
+    const original: Checkpoint = {
+      directory,
+      dimensions,
+      weights: new Map(
+        [...whisperTensors(dimensions)].map(([name, shape]) => [
+          name,
+          { shape, data: Float32Array.from({ length: elementCount(shape) }, gaussian) },
+        ]),
+      ),
+      config,
+      generationConfig: { lang_to_id: {}, task_to_id: {} },
+      preprocessorConfig: {},
+      tokenizerFile,
+    };
+    const source = join(directory, 'source');
+    const target = join(directory, 'int8');
+    await writeCheckpoint(source, original, { dtype: 'float32' });
+    await writeFile(join(source, 'LICENSE'), 'MIT');
+    const summary = await quantizeCheckpoint(source, target);
+    expect(summary.quantized).toBe(2 + 1 + 6 + 10); // convolutions, embedding, encoder layer, decoder layer
+    expect(summary.tensors).toBe(original.weights.size);
+    expect(summary.bytes).toBeLessThan(summary.sourceBytes * 0.35);
+    expect(summary.maxRelativeError).toBeLessThan(0.012);
+    expect(await readFile(join(target, 'LICENSE'), 'utf8')).toBe('MIT');
+
+    const read = await readCheckpoint(target);
+    expect(read.config.quantization_config).toMatchObject({ quant_method: 'whisper-transfer-int8', bits: 8 });
+    for (const [name, { shape, data }] of original.weights) {
+      expect(read.weights.get(name)!.shape).toEqual(shape);
+      expect(relativeError(read.weights.get(name)!.data, data), name).toBeLessThan(0.012);
+    }
+    const back = join(directory, 'back');
+    await writeCheckpoint(back, read, { dtype: 'float32' });
+    const again = await readCheckpoint(back);
+    for (const [name, { data }] of read.weights) {
+      expect(
+        Buffer.compare(Buffer.from(again.weights.get(name)!.data.buffer), Buffer.from(data.buffer)),
+        name,
+      ).toBe(0);
+    }
+    expect(again.config).not.toHaveProperty('quantization_config');
+
+    await expect(quantizeCheckpoint(target, join(directory, 'twice'))).rejects.toThrow(/is int8 already/);
+    await expect(quantizeCheckpoint(source, join(source, '.'))).rejects.toThrow(/is the source itself/);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test('the embedded Whisper base is whole, small, and in files that GitHub takes', async () => {
+  const checkpoint = await readCheckpoint(embedded);
+  expect(checkpoint.dimensions).toMatchObject({
+    width: 512,
+    decoderLayers: 6,
+    vocabulary: 51_865,
+    melBins: 80,
+  });
+  expect(Object.keys(checkpoint.generationConfig.lang_to_id as object)).toHaveLength(99);
+  const files = await readdir(embedded);
+  expect(files).toContain('LICENSE');
+  const sizes = await Promise.all(files.map(async (name) => (await stat(join(embedded, name))).size));
+  expect(Math.max(...sizes)).toBeLessThan(50_000_000);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(80_000_000);
+});
