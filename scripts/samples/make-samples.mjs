@@ -13,6 +13,9 @@ const DEV_CLIPS = 50;
 const NEW_SENTENCES = 60;
 const COLUMNS = ['audio', 'lang', 'set', 'key', 'en', 'source_text', 'zh', 'duration_s', 'voice'];
 
+/** Who reads the introductions, from the LICENSE of gcompris/GCompris-voices. */
+const GCOMPRIS_READERS = { en: 'Julia Wycherley', fr: 'Zohra Coudoin', ca: 'Antoni Bella Pérez' };
+
 const NEW_LANGUAGE_FOLDERS = [
   { folder: 'tatoeba_fr', lang: 'fr', text: 'fr', voice: 'fr-FR' },
   { folder: 'tatoeba_de', lang: 'de', text: 'de', voice: 'de-DE' },
@@ -31,14 +34,14 @@ async function gcompris() {
   const intro = readTable(join(source, 'manifest.tsv')).filter((row) => row.set === 'intro');
   const english = new Set(intro.filter((row) => row.lang === 'en').map((row) => row.key));
   const rows = [];
-  for (const row of intro.filter((r) => ['en', 'fr', 'ca'].includes(r.lang) && english.has(r.key))) {
+  for (const row of intro.filter((r) => r.lang in GCOMPRIS_READERS && english.has(r.key))) {
     const audio = `gcompris/${row.lang}/${row.key}.opus`;
     mkdirSync(join(samples, 'gcompris', row.lang), { recursive: true });
     const { samples: floats, sampleRate } = await decodeFile(join(source, row.audio));
     encodeFile(join(samples, audio), toInt16(floats), sampleRate);
     const { seconds } = await decodeFile(join(samples, audio));
     const zh = simplified(row.zh);
-    rows.push({ ...row, audio, zh, duration_s: seconds.toFixed(3), voice: 'real, GCompris reader' });
+    rows.push({ ...row, audio, zh, duration_s: seconds.toFixed(3), voice: `real, ${GCOMPRIS_READERS[row.lang]}` });
   }
   return rows;
 }
