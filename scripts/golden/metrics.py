@@ -6,7 +6,7 @@ The sentences come from Tatoeba (CC-BY 2.0 FR). Needs sacrebleu 2.6.0, jiwer 4, 
 openai-whisper's english.json (--spelling, from its source archive: whisper/normalizers/english.json).
 The generated pairs are made by the same few lines here and in metrics-fuzz.test.ts; only scores are stored.
 """
-import argparse, gzip, hashlib, json, logging, os, platform, random, unicodedata
+import argparse, gzip, hashlib, importlib.metadata, json, logging, os, platform, random, unicodedata
 
 import jiwer, numpy, opencc, regex, sacrebleu, transformers
 from sacrebleu.metrics import BLEU, CHRF, TER
@@ -15,7 +15,7 @@ from transformers.models.whisper.english_normalizer import BasicTextNormalizer, 
 
 logging.getLogger('sacrebleu').setLevel(logging.ERROR)
 VERSIONS = {m.__name__: getattr(m, '__version__', '?') for m in (sacrebleu, transformers, opencc, numpy)}
-VERSIONS |= {'python': platform.python_version(), 'unicode': unicodedata.unidata_version, 'jiwer': '4.0.0'}
+VERSIONS |= {'python': platform.python_version(), 'unicode': unicodedata.unidata_version, 'jiwer': importlib.metadata.version('jiwer')}
 SOURCE = 'Sentences: Tatoeba, https://tatoeba.org, CC-BY 2.0 FR'
 TOKENIZERS = ['13a', 'zh', 'char', 'intl', 'none']
 

@@ -1,5 +1,5 @@
 import {
-  countItems,
+  countNgrams,
   referencesBySentence,
   SACREBLEU_VERSION,
   type Statistics,
@@ -55,11 +55,6 @@ export function bleuSignature(referenceCount: number, options: BleuOptions = {})
   );
 }
 
-/** All n-grams of one order, joined by a blank (tokens never hold one). */
-function* ngrams(tokens: readonly string[], order: number): Generator<string> {
-  for (let i = 0; i + order <= tokens.length; i++) yield tokens.slice(i, i + order).join(' ');
-}
-
 /** [hypothesis length, closest reference length, matches of order 1 to 4, n-grams of order 1 to 4] */
 function sentenceStatistics(hypothesis: string[], references: string[][]): number[] {
   const closest = references
@@ -73,12 +68,12 @@ function sentenceStatistics(hypothesis: string[], references: string[][]): numbe
   for (let order = 1; order <= MAX_ORDER; order++) {
     const allowed = new Map<string, number>();
     for (const reference of references) {
-      for (const [ngram, count] of countItems(ngrams(reference, order))) {
+      for (const [ngram, count] of countNgrams(reference, order, ' ')) {
         allowed.set(ngram, Math.max(allowed.get(ngram) ?? 0, count));
       }
     }
     let match = 0;
-    for (const [ngram, count] of countItems(ngrams(hypothesis, order))) {
+    for (const [ngram, count] of countNgrams(hypothesis, order, ' ')) {
       match += Math.min(count, allowed.get(ngram) ?? 0);
     }
     matches.push(match);

@@ -1,5 +1,5 @@
 import {
-  countItems,
+  countNgrams,
   referencesBySentence,
   SACREBLEU_VERSION,
   type Statistics,
@@ -50,19 +50,15 @@ function separatePunctuation(line: string): string[] {
   });
 }
 
-function* ngrams(items: readonly string[], order: number, joiner: string): Generator<string> {
-  for (let i = 0; i + order <= items.length; i++) yield items.slice(i, i + order).join(joiner);
-}
-
 /** N-gram counts of a line: characters of order 1 to charOrder, then words of order 1 to wordOrder. */
-function countNgrams(line: string, options: ChrfOptions): Map<string, number>[] {
+function countAllNgrams(line: string, options: ChrfOptions): Map<string, number>[] {
   const { charOrder = 6, wordOrder = 0, lowercase = false, whitespace = false } = options;
   const text = lowercase ? line.toLowerCase() : line;
   const characters = Array.from(whitespace ? text : splitWords(text).join(''));
   const counts: Map<string, number>[] = [];
-  for (let n = 1; n <= charOrder; n++) counts.push(countItems(ngrams(characters, n, '')));
+  for (let n = 1; n <= charOrder; n++) counts.push(countNgrams(characters, n, ''));
   const words = wordOrder > 0 ? separatePunctuation(text) : [];
-  for (let n = 1; n <= wordOrder; n++) counts.push(countItems(ngrams(words, n, ' ')));
+  for (let n = 1; n <= wordOrder; n++) counts.push(countNgrams(words, n, ' '));
   return counts;
 }
 
@@ -125,11 +121,11 @@ export function chrfStatistics(
 ): number[][] {
   const bySentence = referencesBySentence(hypotheses, references);
   return hypotheses.map((line, sentence) => {
-    const counts = countNgrams(line, options);
+    const counts = countAllNgrams(line, options);
     let best: number[] = [];
     let bestScore = -1;
     for (const reference of bySentence[sentence]!) {
-      const statistics = matchStatistics(counts, countNgrams(reference, options));
+      const statistics = matchStatistics(counts, countAllNgrams(reference, options));
       const { score } = chrfFromStatistics(statistics, options);
       if (score > bestScore) [best, bestScore] = [statistics, score];
     }

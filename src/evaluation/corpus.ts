@@ -34,10 +34,21 @@ export function sumStatistics(statistics: readonly Statistics[]): number[] {
   return total;
 }
 
-/** How often each item occurs. */
-export function countItems(items: Iterable<string>): Map<string, number> {
+/**
+ * Counts of the n-grams of one order, written with `joiner` between the items, which no item may hold. N-grams are cut
+ * from the joined line, as making each from its items takes most of the time of a metric.
+ */
+export function countNgrams(items: readonly string[], order: number, joiner: '' | ' '): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
+  const line = items.join(joiner);
+  let [start, end] = [0, -joiner.length];
+  for (let i = 0; i < items.length; i++) {
+    end += joiner.length + items[i]!.length;
+    if (i < order - 1) continue;
+    const ngram = line.slice(start, end);
+    counts.set(ngram, (counts.get(ngram) ?? 0) + 1);
+    start += items[i - order + 1]!.length + joiner.length;
+  }
   return counts;
 }
 
