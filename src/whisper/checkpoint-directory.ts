@@ -64,7 +64,7 @@ export async function writeCheckpointDirectory(
 ): Promise<void> {
   const target = resolve(directory);
   const incomplete = `${target}.incomplete`;
-  const exists = await refuseUnlessModel(target, directory);
+  const exists = await refuseUnlessModel(directory);
   try {
     await rm(incomplete, { recursive: true, force: true });
     await mkdir(incomplete, { recursive: true });
@@ -87,15 +87,20 @@ export async function writeCheckpointDirectory(
   }
 }
 
-/** @returns whether there is an older directory, which may be replaced */
-async function refuseUnlessModel(target: string, shown: string): Promise<boolean> {
-  const found = await stat(target).catch(() => undefined);
+/**
+ * Refuses a directory that writeCheckpointDirectory would not replace; to be asked before long work, too.
+ *
+ * @returns whether there is an older directory, which may be replaced
+ */
+export async function refuseUnlessModel(directory: string): Promise<boolean> {
+  const found = await stat(directory).catch(() => undefined);
   if (found === undefined) return false;
-  if (!found.isDirectory()) throw new UserError(`${shown}: is a file, expected a directory to write or none`);
-  if ((await readdir(target)).length === 0) return true;
-  const config = await readJsonIfPresent(join(target, 'config.json')).catch(() => undefined);
+  if (!found.isDirectory())
+    throw new UserError(`${directory}: is a file, expected a directory to write or none`);
+  if ((await readdir(directory)).length === 0) return true;
+  const config = await readJsonIfPresent(join(directory, 'config.json')).catch(() => undefined);
   if (config?.model_type !== 'whisper') {
-    throw new UserError(`${shown}: is not empty and holds no Whisper model: not overwritten`);
+    throw new UserError(`${directory}: is not empty and holds no Whisper model: not overwritten`);
   }
   return true;
 }

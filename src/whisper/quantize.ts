@@ -9,7 +9,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { floatBytes, readCheckpoint, SCALE_SUFFIX, type Weight } from './checkpoint.ts';
-import { writeCheckpointDirectory } from './checkpoint-directory.ts';
+import { refuseUnlessModel, writeCheckpointDirectory } from './checkpoint-directory.ts';
 import { float16ToFloat32, float32ToFloat16 } from './half.ts';
 import type { TensorToWrite } from './safetensors-write.ts';
 
@@ -111,6 +111,7 @@ export async function quantizeCheckpoint(source: string, target: string): Promis
       `${target}: is the source itself: quantising would replace it, name another directory`,
     );
   }
+  await refuseUnlessModel(target);
   const checkpoint = await readCheckpoint(source);
   const method = (checkpoint.config.quantization_config as { quant_method?: string } | undefined)
     ?.quant_method;
