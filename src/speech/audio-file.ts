@@ -64,12 +64,12 @@ async function decodeFile(path: string, handle: FileHandle, size: number): Promi
     for (let silentBytes = 0; block.length > 0; block = await readBlock(handle, position)) {
       position += block.length;
       const decoded = attempt(() => decoder.decode(block));
-      sound.checkPromised(decoder);
       if (typeof decoded === 'string') {
         damage = decoded;
         break;
       }
       silentBytes = sound.add(decoded) ? 0 : silentBytes + block.length;
+      sound.checkPromised(decoder);
       if (silentBytes > MAX_SILENT_BYTES) {
         damage = `no sound within ${MAX_SILENT_BYTES / 2 ** 20} MiB`;
         break;
@@ -85,7 +85,7 @@ async function decodeFile(path: string, handle: FileHandle, size: number): Promi
   if (samples.length > 0) return samples;
   const reason = damage === '' ? 'cut off, damaged or without samples' : damage;
   throw new UserError(
-    `${path}: found a ${format.name} file of ${size} bytes in which nothing decodes (${reason}); ` +
+    `${path}: found ${size} bytes of ${format.name} in which nothing decodes (${reason}); ` +
       'expected at least one sample',
   );
 }
@@ -94,7 +94,7 @@ async function decodeFile(path: string, handle: FileHandle, size: number): Promi
 class MonoSound {
   private readonly parts: Float32Array[] = [];
   private length = 0;
-  private rate = 0;
+  private rate = Number.NaN;
   private resampler: Resampler | undefined;
 
   constructor(private readonly path: string) {}
@@ -184,7 +184,8 @@ function attempt(decode: () => DecodedBlock): DecodedBlock | string {
   try {
     return decode();
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    // Decoders say what they refuse as plain Errors; a TypeError or a WebAssembly trap only tells of damage.
+    return error instanceof Error && error.constructor === Error ? error.message : 'damaged';
   }
 }
 

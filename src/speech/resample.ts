@@ -95,17 +95,21 @@ export class Resampler {
   }
 }
 
-/** A corpus has one rate, rarely two: the filters of the last one are kept. */
-let latest: SincFilters | undefined;
+/** Filters of the rates met last: they take longer to make than a clip to resample, and a corpus mixes few. */
+const known: SincFilters[] = [];
+const MAX_KNOWN = 4;
 
 function sincFiltersFor(from: number, to: number): SincFilters {
-  if (latest?.from === from && latest.to === to) return latest;
+  let filters = known.find((candidate) => candidate.from === from && candidate.to === to);
+  if (filters) return filters;
   const shrink = Math.min(1, to / from);
   const phases = Math.min(MAX_EXACT_PHASES, to / greatestCommonDivisor(from, to));
   // The kernel takes 16 taps at a time.
   const reach = Math.ceil(CROSSINGS / shrink / 8) * 8;
-  latest = { from, to, phases, reach, rows: sincFilters(phases, reach, CUTOFF * shrink) };
-  return latest;
+  filters = { from, to, phases, reach, rows: sincFilters(phases, reach, CUTOFF * shrink) };
+  known.unshift(filters);
+  known.length = Math.min(known.length, MAX_KNOWN);
+  return filters;
 }
 
 /** @param bandwidth where the low-pass halves the amplitude, as a share of the input's Nyquist frequency. */
