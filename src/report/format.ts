@@ -1,0 +1,35 @@
+const NOT_MEASURED = '–';
+
+/** `7.3 s`, `42 s`, `1 m 05 s`, `2 h 03 m`; `–` for what is no duration. */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds) || seconds < 0) return NOT_MEASURED;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${twoDigits(whole % 60)} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${twoDigits(minutes % 60)} m`;
+}
+
+/** `value` with `digits` decimals and thousands separated by commas; `–` where nothing was measured. */
+export function formatNumber(value: number | null | undefined, digits = 0): string {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return NOT_MEASURED;
+  const text = value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return /^-0(\.0*)?$/.test(text) ? text.slice(1) : text;
+}
+
+/** A fraction from 0 to 1 as `12.5 %`. */
+export function formatPercent(fraction: number | null | undefined, digits = 0): string {
+  const text = formatNumber(typeof fraction === 'number' ? fraction * 100 : fraction, digits);
+  return text === NOT_MEASURED ? text : `${text}\u00a0%`;
+}
+
+/** English name of the language `code`, such as `ca`; the code itself where it has none. */
+export function languageName(code: string): string {
+  if (!/^[a-z]{2,3}$/.test(code)) return code; // DisplayNames throws at what is no language tag
+  return new Intl.DisplayNames('en', { type: 'language' }).of(code) ?? code;
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, '0');
+}

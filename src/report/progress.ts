@@ -1,0 +1,77 @@
+import { fitWidth } from './display-width.ts';
+import { withoutControls } from './escape.ts';
+import { formatDuration, formatNumber, formatPercent } from './format.ts';
+
+const REDRAW_SECONDS = 0.1; // more often cannot be read, and costs time
+const LINE_SECONDS = 10; // in a log file
+
+export interface ProgressStream {
+  isTTY?: boolean;
+  columns?: number;
+  write: (text: string) => unknown;
+}
+
+export interface ProgressOptions {
+  /** @default process.stderr, so that results on standard output stay clean */
+  stream?: ProgressStream;
+  /** Say nothing at all. @default false */
+  quiet?: boolean;
+  /** How much was done before, as when training resumes; the rate leaves it out. @default 0 */
+  from?: number;
+}
+
+export interface Progress {
+  /** `done` of the total are done, in all; `note` is shown at the end of the line. */
+  update(done: number, note?: string): void;
+  /** Writes the last line with the time it took. Later calls do nothing. */
+  done(note?: string): void;
+}
+
+/**
+ * Shows how far `label` has come out of `total`: one line that rewrites itself in a terminal; elsewhere a line
+ * every ten seconds at most, and one at the end. A `total` that is not a positive number means unknown.
+ */
+export function startProgress(label: string, total: number, options: ProgressOptions = {}): Progress {
+  const { stream = process.stderr, quiet = false, from = 0 } = options;
+  if (quiet) return { update: () => {}, done: () => {} };
+  const start = performance.now();
+  const known = Number.isFinite(total) && total > 0;
+  let current = from;
+  let lastNote = '';
+  let lastDrawn = stream.isTTY ? Number.NEGATIVE_INFINITY : start;
+  let ended = false;
+
+  const draw = (parts: string[], end: string): void => {
+    const line = withoutControls([label, ...parts].filter(Boolean).join('  ')).replace(/[\t\r\n]+/g, ' ');
+    // A line that wraps cannot be rewritten; the last column is left free because some terminals wrap on it.
+    if (stream.isTTY) stream.write(`\r\u001b[2K${fitWidth(line, (stream.columns || 80) - 1)}${end}`);
+    else stream.write(`${line}\n`);
+  };
+  const count = (): string =>
+    known ? `${formatNumber(current)} of ${formatNumber(total)}` : formatNumber(current);
+
+  return {
+    update(done, note = '') {
+      if (ended) return;
+      if (Number.isFinite(done)) current = done;
+      lastNote = note;
+      const now = performance.now();
+      if (now - lastDrawn < (stream.isTTY ? REDRAW_SECONDS : LINE_SECONDS) * 1000) return;
+      lastDrawn = now;
+      const rate = (current - from) / ((now - start) / 1000);
+      const moving = Number.isFinite(rate) && rate > 0;
+      const left = known && moving ? formatDuration(Math.max(0, total - current) / rate) : '';
+      const percent = known ? formatPercent(Math.min(1, current / total)).padStart(5) : '';
+      draw([percent, count(), moving ? formatRate(rate) : '', left && `${left} left`, note], '');
+    },
+    done(note = lastNote) {
+      if (ended) return;
+      ended = true;
+      draw([count(), `in ${formatDuration((performance.now() - start) / 1000)}`, note], '\n');
+    },
+  };
+}
+
+function formatRate(rate: number): string {
+  return rate < 0.5 ? `${formatNumber(1 / rate, 1)} s each` : `${formatNumber(rate, rate < 10 ? 1 : 0)}/s`;
+}
