@@ -1,8 +1,7 @@
 // Ogg Opus through opusenc (Debian: opus-tools), and back through the decoder that the package itself uses.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import decode from 'audio-decode';
+import { readAudio } from '../../dist/speech/audio-file.js';
 
 function wav(samples, sampleRate) {
   const header = Buffer.alloc(44);
@@ -24,8 +23,8 @@ function wav(samples, sampleRate) {
 
 /** Mono samples and their rate. */
 export async function decodeFile(path) {
-  const { channelData, sampleRate } = await decode(readFileSync(path));
-  return { samples: channelData[0], sampleRate, seconds: channelData[0].length / sampleRate };
+  const samples = await readAudio(path);
+  return { samples, sampleRate: 16_000, seconds: samples.length / 16_000 };
 }
 
 /** Writes Int16 samples as Opus at 18 kbit/s; the fixed serial number makes the file the same every time. */
