@@ -1,7 +1,7 @@
 """Golden greedy texts of Hugging Face transformers: full 30 s window, language given, transcribe, no timestamps.
 
-    python scripts/golden/greedy_texts.py --model models/whisper-base-int8 --speech <folder of gcompris> \
-        --languages en,ca,fr --limit 40 --out src/decoding/golden/greedy-texts.jsonl
+    python scripts/golden/greedy_texts.py --model models/whisper-base-int8 --speech samples \
+        --languages en,ca,fr --limit 32 --out src/decoding/golden/greedy-texts.jsonl
 
 The folder holds manifest.tsv (columns audio, lang, set, key, en, source_text, zh, duration_s). The first line
 of the output is the header; then one line per clip: {"audio", "language", "text", "tokens", "count"}; `tokens` are
