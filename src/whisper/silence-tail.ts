@@ -5,13 +5,18 @@
  * they are and the rest becomes a few k-means centres whose scores get + log(frames in the cluster).
  */
 
-/** Silence frames kept as they are. */
-const KEPT = 32;
-/** Centres that stand for all later silence frames. */
-const CENTRES = 32;
 const LLOYD_STEPS = 4;
-/** Tails are made for positions this far apart. */
-const POSITION_STEP = 64;
+
+export interface TailSizes {
+  /** Silence frames kept as they are. */
+  readonly kept: number;
+  /** Centres that stand for all later silence frames. */
+  readonly centres: number;
+  /** Tails are made for positions this far apart. */
+  readonly positionStep: number;
+}
+
+export const defaultTailSizes: TailSizes = { kept: 32, centres: 32, positionStep: 64 };
 
 export interface SilenceTail {
   /** [count, width] */
@@ -27,12 +32,14 @@ export class SilenceTails {
   constructor(
     readonly silence: Float32Array,
     readonly width: number,
+    readonly sizes: TailSizes = defaultTailSizes,
   ) {}
 
   /** The tail for a clip window of `frames` frames; undefined where the window already reaches (nearly) the end. */
   after(frames: number): SilenceTail | undefined {
-    const position = Math.ceil(frames / POSITION_STEP) * POSITION_STEP;
-    if (position + KEPT + CENTRES >= this.silence.length / this.width) return undefined;
+    const { kept, centres, positionStep } = this.sizes;
+    const position = Math.ceil(frames / positionStep) * positionStep;
+    if (position + kept + centres >= this.silence.length / this.width) return undefined;
     let tail = this.#tails.get(position);
     if (!tail) {
       tail = this.#make(position);
@@ -43,14 +50,15 @@ export class SilenceTails {
 
   #make(position: number): SilenceTail {
     const { silence, width } = this;
-    const rest = silence.subarray((position + KEPT) * width);
-    const { centres, counts } = kMeans(rest, width, CENTRES);
-    const frames = new Float32Array((KEPT + CENTRES) * width);
-    frames.set(silence.subarray(position * width, (position + KEPT) * width));
-    frames.set(centres, KEPT * width);
-    const bias = new Float32Array(KEPT + CENTRES);
+    const { kept, centres: k } = this.sizes;
+    const rest = silence.subarray((position + kept) * width);
+    const { centres, counts } = kMeans(rest, width, k);
+    const frames = new Float32Array((kept + k) * width);
+    frames.set(silence.subarray(position * width, (position + kept) * width));
+    frames.set(centres, kept * width);
+    const bias = new Float32Array(kept + k);
     counts.forEach((count, i) => {
-      bias[KEPT + i] = Math.log(count);
+      bias[kept + i] = Math.log(count);
     });
     return { frames, bias };
   }

@@ -1,0 +1,74 @@
+/**
+ * The benches: `npm run bench` lists them, `npm run bench -- NAME` runs one. What they need besides this package, and
+ * what they found, is in docs/benchmarks.md.
+ */
+import { Command, InvalidArgumentError } from 'commander';
+import { quantize } from './quantize.ts';
+import { type BenchResult, goalsReached, inRepository, report } from './result.ts';
+import { retrieval } from './retrieval.ts';
+import { trainStep } from './train-step.ts';
+import { transcribe } from './transcribe.ts';
+import { windows } from './windows.ts';
+
+export interface BenchOptions {
+  /** Hugging Face folder, of either form of weights. */
+  readonly model: string;
+  /** The same model in float16. */
+  readonly float16: string;
+  /** The same model as CTranslate2 has it. */
+  readonly ctranslate2: string;
+  /** Sources, and targets, of `retrieval`. */
+  readonly clips: number;
+}
+
+const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => Promise<BenchResult> }> = {
+  'train-step': {
+    about: 'a training step of the decoder, against PyTorch',
+    run: (options) => trainStep('dense', options),
+  },
+  'train-step-frozen': {
+    about: 'the same with a frozen token embedding',
+    run: (options) => trainStep('frozen', options),
+  },
+  transcribe: {
+    about: '24 English sentences from files to text, against faster-whisper int8',
+    run: transcribe,
+  },
+  windows: { about: 'accuracy of full and fitted windows, with and without the silence tail', run: windows },
+  quantize: { about: 'accuracy of int8 weights against float16, and the time until ready', run: quantize },
+  retrieval: { about: 'SeqSim of many clips with many, against the bare matrix product', run: retrieval },
+};
+
+function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('expected a number of at least 1');
+  return value;
+}
+
+const program = new Command('npm run bench --')
+  .description(
+    ['Benches:', ...Object.entries(BENCHES).map(([name, { about }]) => `  ${name.padEnd(18)} ${about}`)].join(
+      '\n',
+    ),
+  )
+  .argument('[name]', 'which one to run; none: this list')
+  .option('--model <folder>', 'Whisper base', inRepository('models/whisper-base-int8'))
+  .option('--float16 <folder>', 'the same in float16', inRepository('../shared/models/whisper-base'))
+  .option(
+    '--ctranslate2 <folder>',
+    'the same as CTranslate2 has it',
+    inRepository('bench/peers/venv/whisper-ct2'),
+  )
+  .option('--clips <number>', 'clips on each side of retrieval', positiveInteger, 1000)
+  .option('--check', 'end with status 1 where a goal is missed or could not be measured')
+  .action(async (name: string | undefined, options: BenchOptions & { check?: boolean }) => {
+    if (name === undefined) return program.outputHelp();
+    const bench = BENCHES[name];
+    if (!bench) return program.error(`no bench "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
+    const result = await bench.run(options);
+    report(name, result);
+    if (options.check && !goalsReached(result)) process.exitCode = 1;
+  });
+
+await program.parseAsync();

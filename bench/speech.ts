@@ -1,0 +1,25 @@
+/** The recordings that the benches hear: GCompris' sentences, from samples/. */
+import { normalizeBasic } from '../src/evaluation/normalize-basic.ts';
+import { normalizeEnglish } from '../src/evaluation/normalize-english.ts';
+import { wordErrorRate } from '../src/evaluation/word-error-rate.ts';
+import { type Clip, readManifest } from '../src/speech/manifest.ts';
+import { inRepository } from './result.ts';
+
+/** Sentences read by a person, sorted by key. */
+export async function sentences(language: string, count = Number.POSITIVE_INFINITY): Promise<Clip[]> {
+  const clips = await readManifest(inRepository('samples/manifest.tsv'));
+  return clips
+    .filter(({ language: spoken, set }) => spoken === language && set === 'intro')
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .slice(0, count);
+}
+
+/** Word error rate after Whisper's normaliser. */
+export function wordErrors(
+  hypotheses: readonly string[],
+  references: readonly string[],
+  language: string,
+): number {
+  const normal = language === 'en' ? normalizeEnglish : (text: string) => normalizeBasic(text);
+  return wordErrorRate(hypotheses.map(normal), references.map(normal)).rate;
+}

@@ -1,0 +1,22 @@
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle) - 1]!) / 2;
+}
+
+export interface Ratios {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+/** Of each pair of neighbouring measurements: what else the machine does in that moment, it does to both. */
+export function pairwise(ours: readonly number[], peer: readonly number[]): Ratios {
+  const ratios = ours.map((value, i) => value / peer[i]!);
+  return { min: Math.min(...ratios), median: median(ratios), max: Math.max(...ratios) };
+}
+
+export const seconds = (value: number): string => `${value.toFixed(value < 10 ? 3 : 1)} s`;
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const showRatios = ({ min, median, max }: Ratios): string =>
+  `${min.toFixed(2)} – ${median.toFixed(2)} – ${max.toFixed(2)}`;
