@@ -62,13 +62,21 @@ export function writeOnnx(graph: Graph, isBuiltIn: (name: string) => boolean): O
   const fed = weights.filter((tensor) => !isBuiltIn(tensor.name));
   const constants = [...graph.constants.values()].filter(({ tensor }) => used.has(tensor));
 
-  // An output needs a name of its own, also where it is an input or stands for two outputs.
-  const renames = [...graph.outputs].map(([name, tensor]) =>
+  // A node's result takes the output's name at once; an Identity would copy it. Only what is not a node's result, or
+  // is two outputs, needs one.
+  const names = new Map<Tensor, string>();
+  const copies: { readonly from: Tensor; readonly to: string }[] = [];
+  for (const [name, tensor] of graph.outputs) {
+    if (tensor.producer && !names.has(tensor)) names.set(tensor, name);
+    else copies.push({ from: tensor, to: name });
+  }
+  const nameOf = (tensor: Tensor | undefined): string => (tensor ? (names.get(tensor) ?? tensor.name) : '');
+  const identities = copies.map(({ from, to }) =>
     create(NodeProtoSchema, {
       opType: 'Identity',
-      input: [tensor.name],
-      output: [name],
-      name: `output_${name}`,
+      input: [nameOf(from)],
+      output: [to],
+      name: `output_${to}`,
     }),
   );
   const model = create(ModelProtoSchema, {
@@ -77,7 +85,7 @@ export function writeOnnx(graph: Graph, isBuiltIn: (name: string) => boolean): O
     opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(OPSET) })],
     graph: create(GraphProtoSchema, {
       name: 'graph',
-      node: [...nodes.map(nodeProto), ...renames],
+      node: [...nodes.map((node) => nodeProto(node, nameOf)), ...identities],
       input: [...inputs, ...fed].map((tensor) => valueInfo(tensor.name, tensor)),
       output: [...graph.outputs].map(([name, tensor]) => valueInfo(name, tensor)),
       initializer: [
@@ -106,12 +114,12 @@ function neededNodes(graph: Graph): Node[] {
   return graph.nodes.filter((node) => needed.has(node));
 }
 
-function nodeProto(node: Node) {
+function nodeProto(node: Node, nameOf: (tensor: Tensor | undefined) => string) {
   return create(NodeProtoSchema, {
     opType: node.op,
     name: node.outputs[0]!.name,
-    input: node.inputs.map((input) => input?.name ?? ''),
-    output: node.outputs.map((output) => output.name),
+    input: node.inputs.map(nameOf),
+    output: node.outputs.map(nameOf),
     attribute: Object.entries(node.attributes).map(([name, value]) => attributeProto(name, value)),
   });
 }

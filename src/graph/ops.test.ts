@@ -163,14 +163,21 @@ const cases: Record<string, Case> = {
     build: (table) => ops.gather(table, table.graph.constant(BigInt64Array.from([1n, 4n, 1n, 0n]), [2, 2])),
     value: (t) => [1, 4, 1, 0].flatMap((row) => [...t.subarray(3 * row, 3 * row + 3)]),
   },
-  crossEntropy: {
-    inputs: [[3, 5], [3]],
-    build: (x, w) =>
-      ops.crossEntropy(x, x.graph.constant(BigInt64Array.from([2n, 0n, 4n]), [3]), ops.stopGradient(w)),
-    value: (x, w) => [
-      [2, 0, 4].reduce((total, label, i) => {
-        const row = x.subarray(5 * i, 5 * i + 5);
-        return total - w[i]! * (row[label]! - Math.log(row.reduce((s, v) => s + Math.exp(v), 0)));
+  outputLoss: {
+    inputs: [[3, 4], [5, 4], [3]],
+    build: (h, w, weights) =>
+      ops.outputLoss(
+        h,
+        w,
+        h.graph.constant(BigInt64Array.from([2n, 0n, 2n]), [3]),
+        ops.stopGradient(weights),
+      ),
+    value: (h, w, weights) => [
+      [2, 0, 2].reduce((total, label, i) => {
+        const row = [0, 1, 2, 3, 4].map((v) =>
+          [0, 1, 2, 3].reduce((dot, k) => dot + h[4 * i + k]! * w[4 * v + k]!, 0),
+        );
+        return total - weights[i]! * (row[label]! - Math.log(row.reduce((s, v) => s + Math.exp(v), 0)));
       }, 0),
     ],
   },
@@ -192,7 +199,7 @@ test.each(Object.entries(cases))(
       ),
       [],
     );
-    const trained = name === 'crossEntropy' ? tensors.slice(0, 1) : tensors;
+    const trained = name === 'outputLoss' ? tensors.slice(0, 2) : tensors;
     graph.output('result', result);
     graph.output('loss', loss);
     backward(loss, trained).forEach((gradient, i) => graph.output(`d${i}`, gradient));

@@ -539,50 +539,47 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
 }
 
 /**
- * Weighted cross-entropy: −Σ weightᵢ · log softmax(logitsᵢ)[labelᵢ]. With weights of 1/count it is the mean;
- * a weight of 0 leaves the position out.
- * @param logits [positions, vocabulary]
+ * Output layer and weighted cross-entropy in one: −Σ weightᵢ · log softmax(W·hᵢ)[labelᵢ]. With weights of 1/count it
+ * is the mean; a weight of 0 leaves the position out. One step to the differentiator, because its gradient,
+ * weight · (softmax − one-hot), needs neither a second matrix of positions × vocabulary nor a scatter into one.
+ * @param hidden [positions, width]
+ * @param weight [vocabulary, width]
  * @param labels int64 [positions]
- * @param weights [positions]
+ * @param weights [positions]; no gradient flows to it
  * @returns a scalar, shape []
  */
-export function crossEntropy(logits: Tensor, labels: Tensor, weights: Tensor): Tensor {
-  const [positions] = logits.shape;
+export function outputLoss(hidden: Tensor, weight: Tensor, labels: Tensor, weights: Tensor): Tensor {
+  const [positions] = hidden.shape;
   if (
-    logits.rank !== 2 ||
+    hidden.rank !== 2 ||
     !sameShape(labels.shape, [positions!]) ||
     !sameShape(weights.shape, [positions!])
   ) {
     throw new GraphError(
-      `CrossEntropy: labels ${formatShape(labels.shape)} and weights ${formatShape(weights.shape)} do not fit logits ${formatShape(logits.shape)}`,
+      `OutputLoss: labels ${formatShape(labels.shape)} and weights ${formatShape(weights.shape)} do not fit hidden states ${formatShape(hidden.shape)}`,
     );
   }
-  // The softmax serves the value and the gradient; 1e-38 keeps the logarithm of an underflow finite (87 nats).
-  const probabilities = softmax(logits);
+  const probabilities = softmax(linear(hidden, weight));
   const column = reshape(weights, [positions!, 1]);
+  // 1e-38 keeps the logarithm of an underflow finite (87 nats).
   const loss = neg(sum(mul(log(atLeast(pick(probabilities, labels), 1e-38)), column), [0]));
-  // To the differentiator it is one step, weight · (softmax − one-hot): through log and pick it would cancel badly.
-  const [y] = logits.graph.emit(
+  const [y] = hidden.graph.emit(
     'Reshape',
-    [loss, logits.graph.integers([])],
+    [loss, hidden.graph.integers([])],
     [{ shape: [] }],
     {},
     ([g]) => {
-      const row = mul(column, g!);
-      const index = reshape(labels, [positions!, 1]);
+      const factor = mul(column, g!);
+      const weighted = mul(hidden, factor);
+      const toHidden = sub(gemm(probabilities, weight, false, false), gather(weight, labels));
+      // Two parts of one gradient: what all rows get, and what the labels' rows get.
       return [
-        logits.graph.emit(
-          'ScatterElements',
-          [mul(probabilities, row), index, neg(row)],
-          [{ shape: logits.shape }],
-          {
-            axis: { int: 1 },
-            reduction: 'add',
-          },
-        )[0]!,
+        mul(toHidden, factor),
+        gemm(probabilities, weighted, true, false),
+        { rows: neg(weighted), ids: labels },
       ];
     },
-    [logits],
+    [hidden, weight, weight],
   );
   return y!;
 }

@@ -1,7 +1,7 @@
 /** Whisper's text decoder, written once: training, cached decoding and the cross-attention memory are made from it. */
 import { backward } from '../graph/backward.ts';
 import { Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
-import { add, concat, crossEntropy, gather, linear, reshape, takeFirst } from '../graph/ops.ts';
+import { add, concat, gather, linear, outputLoss, reshape, takeFirst } from '../graph/ops.ts';
 import { gradientOutput } from '../graph/runtime.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { attention, feedForward, type Memory, memory, normalized, positionTable } from './layers.ts';
@@ -153,8 +153,12 @@ export function trainingGraph(dimensions: WhisperDimensions, trained: readonly s
     frameBias: graph.input('frameBias', ['batch', 1, 1, 'frames']),
   });
   const count = product(['batch', 'tokens']);
-  const logits = linear(reshape(hidden, [count, width]), tokenEmbedding(graph, dimensions));
-  const loss = crossEntropy(logits, graph.input('labels', [count], 'int64'), graph.input('weights', [count]));
+  const loss = outputLoss(
+    reshape(hidden, [count, width]),
+    tokenEmbedding(graph, dimensions),
+    graph.input('labels', [count], 'int64'),
+    graph.input('weights', [count]),
+  );
   graph.output('loss', loss);
   const parameters = trained.map((name) => {
     const parameter = graph.parameters.get(name);
