@@ -1,0 +1,18 @@
+/** The library's public face. */
+
+export { detectLanguages } from './decoding/detect-language.ts';
+export { decodeGreedy } from './decoding/greedy.ts';
+export { type Transcript, transcribeFiles } from './decoding/transcribe-files.ts';
+export { UserError } from './errors.ts';
+export { corpusBleu } from './evaluation/bleu.ts';
+export { corpusChrf } from './evaluation/chrf.ts';
+export { translationScores } from './evaluation/translation-scores.ts';
+export { recall } from './retrieval/recall.ts';
+export { meanPoolMatrix, seqSimMatrix } from './retrieval/seq-sim.ts';
+export { readAudio } from './speech/audio-file.ts';
+export { encodeFiles } from './speech/encoder-cache.ts';
+export { type Clip, readManifest } from './speech/manifest.ts';
+export { translationExamples } from './training/examples.ts';
+export { saveModel } from './training/save.ts';
+export { defaultTraining, type TrainingOptions, trainDecoder } from './training/train.ts';
+export { type EncodedClip, WhisperModel, type Window } from './whisper/model.ts';
