@@ -7,19 +7,22 @@ import type { EncodedClip } from '../whisper/model.ts';
  */
 const FRAMES_PER_BLOCK = 1024;
 
-export interface ClipBlock {
+export interface BlockPlan {
   /** Which clips, as indices into the list that was cut up. */
   readonly members: readonly number[];
   /** Frames of each member, padding included. */
   readonly length: number;
+}
+
+export interface ClipBlock extends BlockPlan {
   /** [members, length, width] */
   readonly frames: Float32Array;
   /** [members, length]: 1 / (frames of the clip) for its own frames, 0 for padding, so that means become sums. */
   readonly weights: Float32Array;
 }
 
-/** Clip indices of each block, and its length. Clips are taken by length, so that few frames are padding. */
-export function planBlocks(lengths: readonly number[]): { members: number[]; length: number }[] {
+/** Clips are taken by length, so that few frames are padding. */
+export function planBlocks(lengths: readonly number[]): BlockPlan[] {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
   const blocks: { members: number[]; length: number }[] = [];
   for (const clip of order) {
@@ -35,6 +38,11 @@ export function planBlocks(lengths: readonly number[]): { members: number[]; len
   return blocks;
 }
 
+/** A block of one clip. */
+export function soleBlock(clip: number, frames: number): BlockPlan {
+  return { members: [clip], length: paddedLength(frames) };
+}
+
 /** Rounded up by 6 % at most, so that few different shapes occur: the runtime keeps memory for each. */
 function paddedLength(frames: number): number {
   const step = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, frames) / 16)));
@@ -45,10 +53,7 @@ function paddedLength(frames: number): number {
  * The block's tensors. Padding repeats the clip's first frame: a frame that is there twice changes no maximum, so
  * nothing needs a mask. Frames that the encoder made of silence after the clip are left out.
  */
-export function fillBlock(
-  clips: readonly EncodedClip[],
-  { members, length }: { members: readonly number[]; length: number },
-): ClipBlock {
+export function fillBlock(clips: readonly EncodedClip[], { members, length }: BlockPlan): ClipBlock {
   const width = clips[members[0]!]!.width;
   const frames = new Float32Array(members.length * length * width);
   const weights = new Float32Array(members.length * length);

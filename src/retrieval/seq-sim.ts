@@ -10,15 +10,13 @@ import { Graph, product } from '../graph/graph.ts';
 import { atLeast, div, linear, max, mul, reshape, sqrt, sum } from '../graph/ops.ts';
 import { float32, type Program, type Resident, type Runtime } from '../graph/runtime.ts';
 import type { EncodedClip } from '../whisper/model.ts';
-import { fillBlock, planBlocks } from './clip-blocks.ts';
+import { type BlockPlan, fillBlock, planBlocks, soleBlock } from './clip-blocks.ts';
 
 /** Targets stay in the computing thread while all sources pass by, at most so many values (1 GiB) at a time. */
 const RESIDENT_VALUES = 2 ** 28;
 
 /** A ClipBlock whose frames, scaled to length 1, lie in the computing thread. */
-interface ResidentBlock {
-  readonly members: readonly number[];
-  readonly length: number;
+interface ResidentBlock extends BlockPlan {
   readonly weights: Float32Array;
   readonly unit: Resident;
 }
@@ -72,21 +70,66 @@ export async function seqSimMatrix(
   onProgress?: (pairs: number) => void,
 ): Promise<Float32Array> {
   const similarity = new Float32Array(sources.length * targets.length);
-  if (similarity.length === 0) return similarity;
+  const plans = (clips: readonly EncodedClip[]) => planBlocks(clips.map(({ length }) => length));
+  await compareBlocks(runtime, sources, targets, plans(sources), plans(targets), similarity, {
+    onProgress,
+  });
+  return similarity;
+}
+
+/**
+ * SeqSim of chosen pairs, written into `similarity` [sources, targets]; the other values stay.
+ * @param chosen for each source, indices of targets
+ * @param onProgress called with the number of pairs done
+ */
+export async function seqSimPairs(
+  runtime: Runtime,
+  sources: readonly EncodedClip[],
+  targets: readonly EncodedClip[],
+  chosen: readonly (readonly number[])[],
+  similarity: Float32Array,
+  onProgress?: (pairs: number) => void,
+): Promise<void> {
+  // Each clip is a block of its own: chosen pairs seldom fill a rectangle.
+  const plans = (clips: readonly EncodedClip[]) => clips.map(({ length }, i) => soleBlock(i, length));
+  const wanted = chosen.map((columns) => new Set(columns));
+  await compareBlocks(runtime, sources, targets, plans(sources), plans(targets), similarity, {
+    isWanted: (source, target) => wanted[source.members[0]!]!.has(target.members[0]!),
+    onProgress,
+  });
+}
+
+interface CompareOptions {
+  /** @default every pair of blocks */
+  readonly isWanted?: (source: BlockPlan, target: BlockPlan) => boolean;
+  readonly onProgress: ((pairs: number) => void) | undefined;
+}
+
+async function compareBlocks(
+  runtime: Runtime,
+  sources: readonly EncodedClip[],
+  targets: readonly EncodedClip[],
+  sourcePlans: readonly BlockPlan[],
+  targetPlans: readonly BlockPlan[],
+  similarity: Float32Array,
+  { isWanted = () => true, onProgress }: CompareOptions,
+): Promise<void> {
+  if (sources.length === 0 || targets.length === 0) return;
   const width = commonWidth(sources, targets);
   const unitProgram = await runtime.load(unitGraph(width), { builtIn: () => true });
   const blockProgram = await runtime.load(blockGraph(width), { builtIn: () => true });
-  const sourcePlans = planBlocks(sources.map(({ length }) => length));
   let done = 0;
   try {
-    for (const tile of tiles(planBlocks(targets.map(({ length }) => length)), width)) {
+    for (const tile of tiles(targetPlans, width)) {
       const residents: ResidentBlock[] = [];
       for (const plan of tile) residents.push(await upload(runtime, unitProgram, targets, plan, width));
       for (const plan of sourcePlans) {
+        const wanted = residents.filter((target) => isWanted(plan, target));
+        if (wanted.length === 0) continue;
         const source = await upload(runtime, unitProgram, sources, plan, width);
         // All at once: the computing thread takes them one by one and never waits for this one.
         await Promise.all(
-          residents.map(async (target) => {
+          wanted.map(async (target) => {
             const scores = await blockSimilarity(runtime, blockProgram, source, target);
             source.members.forEach((row, i) => {
               target.members.forEach((column, j) => {
@@ -105,14 +148,13 @@ export async function seqSimMatrix(
     await runtime.unload(unitProgram);
     await runtime.unload(blockProgram);
   }
-  return similarity;
 }
 
 async function upload(
   runtime: Runtime,
   unitProgram: Program,
   clips: readonly EncodedClip[],
-  plan: { members: readonly number[]; length: number },
+  plan: BlockPlan,
   width: number,
 ): Promise<ResidentBlock> {
   const { members, length, frames, weights } = fillBlock(clips, plan);
@@ -145,11 +187,8 @@ async function blockSimilarity(
   return (fetched.precision!.data as Float32Array).map((precision, i) => harmonicMean(precision, recall[i]!));
 }
 
-function tiles<Plan extends { members: readonly number[]; length: number }>(
-  plans: readonly Plan[],
-  width: number,
-): Plan[][] {
-  const result: Plan[][] = [];
+function tiles(plans: readonly BlockPlan[], width: number): BlockPlan[][] {
+  const result: BlockPlan[][] = [];
   let room = 0;
   for (const plan of plans) {
     const values = plan.members.length * plan.length * width;
