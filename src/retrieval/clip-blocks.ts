@@ -1,11 +1,8 @@
 /** Clips of similar length side by side in one tensor, so that matrix products are large. */
 import type { EncodedClip } from '../whisper/model.ts';
 
-/**
- * Frames of one block. Two blocks' scores are 1024 × 1024 floats, 4 MB: large enough for products at full speed,
- * small enough that the two maxima read them from cache.
- */
-const FRAMES_PER_BLOCK = 1024;
+/** Longer clips do not join a block, so that at most a fifth of it is padding. */
+const LENGTH_RATIO = 1.25;
 
 export interface BlockPlan {
   /** Which clips, as indices into the list that was cut up. */
@@ -21,14 +18,22 @@ export interface ClipBlock extends BlockPlan {
   readonly weights: Float32Array;
 }
 
-/** Clips are taken by length, so that few frames are padding. */
-export function planBlocks(lengths: readonly number[]): BlockPlan[] {
+/**
+ * Clips are taken by length, so that little is padding.
+ * @param lengths frames of each clip
+ * @param most frames of a block, unless a single clip has more
+ */
+export function planBlocks(lengths: readonly number[], most: number): BlockPlan[] {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
   const blocks: { members: number[]; length: number }[] = [];
   for (const clip of order) {
     const length = paddedLength(lengths[clip]!);
     const last = blocks.at(-1);
-    if (last && (last.members.length + 1) * length <= FRAMES_PER_BLOCK) {
+    if (
+      last &&
+      (last.members.length + 1) * length <= most &&
+      length <= LENGTH_RATIO * paddedLength(lengths[last.members[0]!]!)
+    ) {
       last.members.push(clip);
       last.length = length;
     } else {
@@ -38,13 +43,8 @@ export function planBlocks(lengths: readonly number[]): BlockPlan[] {
   return blocks;
 }
 
-/** A block of one clip. */
-export function soleBlock(clip: number, frames: number): BlockPlan {
-  return { members: [clip], length: paddedLength(frames) };
-}
-
-/** Rounded up by 6 % at most, so that few different shapes occur: the runtime keeps memory for each. */
-function paddedLength(frames: number): number {
+/** Frames of a clip rounded up by 6 % at most, so that few different shapes occur: the runtime keeps memory for each. */
+export function paddedLength(frames: number): number {
   const step = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, frames) / 16)));
   return Math.max(1, Math.ceil(frames / step) * step);
 }

@@ -141,7 +141,7 @@ test('averaging frames keeps the rest that does not fill a span', () => {
 
 test('blocks hold every clip once, waste little on padding, and stay small', () => {
   const lengths = Array.from({ length: 300 }, (_, i) => (i * 37) % 460);
-  const blocks = planBlocks(lengths);
+  const blocks = planBlocks(lengths, 1024);
   expect(blocks.flatMap(({ members }) => members).sort((a, b) => a - b)).toEqual(lengths.map((_, i) => i));
   const padded = blocks.reduce((total, { members, length }) => total + members.length * length, 0);
   const own = lengths.reduce((a, b) => a + b, 0);

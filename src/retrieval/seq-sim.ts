@@ -6,57 +6,19 @@
  *
  * It does not see the order of the frames. Frames that the encoder made of padding are left out.
  */
-import { Graph, product } from '../graph/graph.ts';
-import { atLeast, div, linear, max, mul, reshape, sqrt, sum } from '../graph/ops.ts';
-import { float32, type Program, type Resident, type Runtime } from '../graph/runtime.ts';
+import type { Runtime } from '../graph/runtime.ts';
 import type { EncodedClip } from '../whisper/model.ts';
-import { type BlockPlan, fillBlock, planBlocks, soleBlock } from './clip-blocks.ts';
-
-/** Targets stay in the computing thread while all sources pass by, at most so many values (1 GiB) at a time. */
-const RESIDENT_VALUES = 2 ** 28;
-
-/** A ClipBlock whose frames, scaled to length 1, lie in the computing thread. */
-interface ResidentBlock extends BlockPlan {
-  readonly weights: Float32Array;
-  readonly unit: Resident;
-}
-
-/** `frames` [clips, frames, width] → `unit`, the same with each frame scaled to length 1. */
-function unitGraph(width: number): Graph {
-  const graph = new Graph();
-  const x = graph.input('frames', ['clips', 'frames', width]);
-  graph.output('unit', div(x, sqrt(atLeast(sum(mul(x, x), [2]), 1e-30))));
-  return graph;
-}
+import { BlockComparison, commonWidth } from './block-seq-sim.ts';
+import { type BlockPlan, paddedLength, planBlocks } from './clip-blocks.ts';
 
 /**
- * Precision and recall of each source clip of a block with each target clip of another.
- * Inputs `sources` [p, a, width], `sourceWeights` [p, a], `targets` [q, b, width], `targetWeights` [q, b];
- * outputs `precision` and `recall` [p, 1, q, 1].
+ * Frames of a source and of a target block. Their cosines are 1024 × 2048 floats, 8 MB: large enough for a product
+ * at full speed, small enough that the two maxima read them from cache.
  */
-function blockGraph(width: number): Graph {
-  const graph = new Graph();
-  const sources = graph.input('sources', ['p', 'a', width]);
-  const targets = graph.input('targets', ['q', 'b', width]);
-  const sourceWeights = graph.input('sourceWeights', ['p', 'a']);
-  const targetWeights = graph.input('targetWeights', ['q', 'b']);
-  const cosines = reshape(linear(sources, reshape(targets, [product(['q', 'b']), width])), [
-    'p',
-    'a',
-    'q',
-    'b',
-  ]);
-  const bestTarget = max(cosines, 3); // [p, a, q, 1]
-  const bestSource = max(cosines, 1); // [p, 1, q, b]
-  graph.output('precision', sum(mul(bestTarget, reshape(sourceWeights, ['p', 'a', 1, 1])), [1]));
-  graph.output('recall', sum(mul(bestSource, targetWeights), [3]));
-  return graph;
-}
-
-/** Harmonic mean of precision and recall. Where their signs differ it means nothing and may be of any size: 0. */
-function harmonicMean(precision: number, recall: number): number {
-  return precision * recall > 0 ? (2 * precision * recall) / (precision + recall) : 0;
-}
+const SOURCE_FRAMES = 1024;
+const TARGET_FRAMES = 2048;
+/** Targets stay in the computing thread while all sources pass by, at most so many values (1 GiB) at a time. */
+const RESIDENT_VALUES = 2 ** 28;
 
 /**
  * SeqSim of every source with every target. A clip without frames has SeqSim 0 with all.
@@ -70,12 +32,43 @@ export async function seqSimMatrix(
   onProgress?: (pairs: number) => void,
 ): Promise<Float32Array> {
   const similarity = new Float32Array(sources.length * targets.length);
-  const plans = (clips: readonly EncodedClip[]) => planBlocks(clips.map(({ length }) => length));
-  await compareBlocks(runtime, sources, targets, plans(sources), plans(targets), similarity, {
-    onProgress,
-  });
+  if (similarity.length === 0) return similarity;
+  const comparison = await BlockComparison.load(runtime, commonWidth([...sources, ...targets]));
+  const plans = planBlocks(frameCounts(sources), SOURCE_FRAMES);
+  let done = 0;
+  try {
+    for (const tile of tiles(planBlocks(frameCounts(targets), TARGET_FRAMES), comparison.width)) {
+      const residents = [];
+      for (const plan of tile) residents.push(await comparison.upload(targets, plan));
+      for (const plan of plans) {
+        const source = await comparison.upload(sources, plan);
+        // All at once: the computing thread takes them one by one and never waits for this one.
+        await Promise.all(
+          residents.map(async (target) => {
+            const scores = await comparison.seqSim(source, target);
+            source.members.forEach((row, i) => {
+              target.members.forEach((column, j) => {
+                similarity[row * targets.length + column] = scores[i * target.members.length + j]!;
+              });
+            });
+            done += scores.length;
+          }),
+        );
+        await comparison.free([source]);
+        onProgress?.(done);
+      }
+      await comparison.free(residents);
+    }
+  } finally {
+    await comparison.unload();
+  }
   return similarity;
 }
+
+/** Targets of one source that are compared in one run. */
+const CHOSEN_FRAMES = 4096;
+/** Targets are chosen from blocks of so many frames: the larger, the more of a source's targets share a run. */
+const CHOICE_FRAMES = 2 ** 16;
 
 /**
  * SeqSim of chosen pairs, written into `similarity` [sources, targets]; the other values stay.
@@ -90,103 +83,48 @@ export async function seqSimPairs(
   similarity: Float32Array,
   onProgress?: (pairs: number) => void,
 ): Promise<void> {
-  // Each clip is a block of its own: chosen pairs seldom fill a rectangle.
-  const plans = (clips: readonly EncodedClip[]) => clips.map(({ length }, i) => soleBlock(i, length));
-  const wanted = chosen.map((columns) => new Set(columns));
-  await compareBlocks(runtime, sources, targets, plans(sources), plans(targets), similarity, {
-    isWanted: (source, target) => wanted[source.members[0]!]!.has(target.members[0]!),
-    onProgress,
-  });
-}
-
-interface CompareOptions {
-  /** @default every pair of blocks */
-  readonly isWanted?: (source: BlockPlan, target: BlockPlan) => boolean;
-  readonly onProgress: ((pairs: number) => void) | undefined;
-}
-
-async function compareBlocks(
-  runtime: Runtime,
-  sources: readonly EncodedClip[],
-  targets: readonly EncodedClip[],
-  sourcePlans: readonly BlockPlan[],
-  targetPlans: readonly BlockPlan[],
-  similarity: Float32Array,
-  { isWanted = () => true, onProgress }: CompareOptions,
-): Promise<void> {
   if (sources.length === 0 || targets.length === 0) return;
-  const width = commonWidth(sources, targets);
-  const unitProgram = await runtime.load(unitGraph(width), { builtIn: () => true });
-  const blockProgram = await runtime.load(blockGraph(width), { builtIn: () => true });
+  const comparison = await BlockComparison.load(runtime, commonWidth([...sources, ...targets]));
+  const wanted = chosen.map((columns) => new Set(columns));
+  const plans = sources.map(({ length }, i) => ({ members: [i], length: paddedLength(length) }));
   let done = 0;
   try {
-    for (const tile of tiles(targetPlans, width)) {
-      const residents: ResidentBlock[] = [];
-      for (const plan of tile) residents.push(await upload(runtime, unitProgram, targets, plan, width));
-      for (const plan of sourcePlans) {
-        const wanted = residents.filter((target) => isWanted(plan, target));
-        if (wanted.length === 0) continue;
-        const source = await upload(runtime, unitProgram, sources, plan, width);
-        // All at once: the computing thread takes them one by one and never waits for this one.
+    for (const tile of tiles(planBlocks(frameCounts(targets), CHOICE_FRAMES), comparison.width)) {
+      const residents = [];
+      for (const plan of tile) residents.push(await comparison.upload(targets, plan));
+      for (const [row, plan] of plans.entries()) {
+        const runs = residents.flatMap((target) => {
+          const places = [...target.members.keys()].filter((i) => wanted[row]!.has(target.members[i]!));
+          const perRun = Math.max(1, Math.floor(CHOSEN_FRAMES / target.length));
+          return Array.from({ length: Math.ceil(places.length / perRun) }, (_, i) => ({
+            target,
+            places: places.slice(i * perRun, (i + 1) * perRun),
+          }));
+        });
+        if (runs.length === 0) continue;
+        const source = await comparison.upload(sources, plan);
         await Promise.all(
-          wanted.map(async (target) => {
-            const scores = await blockSimilarity(runtime, blockProgram, source, target);
-            source.members.forEach((row, i) => {
-              target.members.forEach((column, j) => {
-                similarity[row * targets.length + column] = scores[i * target.members.length + j]!;
-              });
+          runs.map(async ({ target, places }) => {
+            const scores = await comparison.seqSim(source, target, places);
+            places.forEach((place, i) => {
+              similarity[row * targets.length + target.members[place]!] = scores[i]!;
             });
             done += scores.length;
           }),
         );
-        await runtime.free([source.unit]);
+        await comparison.free([source]);
         onProgress?.(done);
       }
-      await runtime.free(residents.map(({ unit }) => unit));
+      await comparison.free(residents);
     }
   } finally {
-    await runtime.unload(unitProgram);
-    await runtime.unload(blockProgram);
+    await comparison.unload();
   }
 }
 
-async function upload(
-  runtime: Runtime,
-  unitProgram: Program,
-  clips: readonly EncodedClip[],
-  plan: BlockPlan,
-  width: number,
-): Promise<ResidentBlock> {
-  const { members, length, frames, weights } = fillBlock(clips, plan);
-  const { kept } = await runtime.run(
-    unitProgram,
-    { frames: float32(frames, [members.length, length, width]) },
-    { keep: ['unit'] },
-  );
-  return { members, length, weights, unit: kept.unit! };
-}
+const frameCounts = (clips: readonly EncodedClip[]): number[] => clips.map(({ length }) => length);
 
-/** SeqSim of the clips of two blocks, [source members, target members]. */
-async function blockSimilarity(
-  runtime: Runtime,
-  program: Program,
-  source: ResidentBlock,
-  target: ResidentBlock,
-): Promise<Float32Array> {
-  const { fetched } = await runtime.run(
-    program,
-    {
-      sources: source.unit,
-      sourceWeights: float32(source.weights, [source.members.length, source.length]),
-      targets: target.unit,
-      targetWeights: float32(target.weights, [target.members.length, target.length]),
-    },
-    { fetch: ['precision', 'recall'] },
-  );
-  const recall = fetched.recall!.data as Float32Array;
-  return (fetched.precision!.data as Float32Array).map((precision, i) => harmonicMean(precision, recall[i]!));
-}
-
+/** Blocks that lie in the computing thread at the same time. */
 function tiles(plans: readonly BlockPlan[], width: number): BlockPlan[][] {
   const result: BlockPlan[][] = [];
   let room = 0;
@@ -200,18 +138,6 @@ function tiles(plans: readonly BlockPlan[], width: number): BlockPlan[][] {
     room -= values;
   }
   return result;
-}
-
-function commonWidth(sources: readonly EncodedClip[], targets: readonly EncodedClip[]): number {
-  const width = sources[0]!.width;
-  for (const clip of [...sources, ...targets]) {
-    if (clip.width !== width) {
-      throw new TypeError(
-        `SeqSim: frames of ${width} and of ${clip.width} values come from different models`,
-      );
-    }
-  }
-  return width;
 }
 
 /**

@@ -10,7 +10,7 @@ import { averaged, seqSimMatrix, seqSimPairs } from './seq-sim.ts';
 /** Frames averaged into one for the first step. */
 const SPAN = 3;
 /** Targets of each source that are compared exactly, unless told otherwise. */
-export const DEFAULT_SHORTLIST = 50;
+export const DEFAULT_SHORTLIST = 32;
 /** Up to so many products of frames (15 TFLOP with Whisper base: two minutes on two cores) all is compared exactly. */
 const MOST_EXACT_COSINES = 1.5e10;
 
