@@ -47,10 +47,13 @@ function positiveInteger(text: string): number {
 }
 
 const program = new Command('npm run bench --')
-  .description(
-    ['Benches:', ...Object.entries(BENCHES).map(([name, { about }]) => `  ${name.padEnd(18)} ${about}`)].join(
-      '\n',
-    ),
+  .addHelpText(
+    'before',
+    `${Object.entries(BENCHES)
+      .map(([name, { about }]) => `${name.padEnd(18)} ${about}`)
+      .join('
+')}
+`,
   )
   .argument('[name]', 'which one to run; none: this list')
   .option('--model <folder>', 'Whisper base', inRepository('models/whisper-base-int8'))

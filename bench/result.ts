@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -36,6 +36,10 @@ export interface BenchResult {
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 export const inRepository = (path: string): string => join(root, path);
 
+/** What ran before us. A busy machine slows thread pools that spin (PyTorch's) far more than others: no fair ratio. */
+const loadAtStart = loadavg()[0]!;
+const QUIET_LOAD = 0.5;
+
 export const goalsReached = ({ goals }: BenchResult): boolean =>
   goals.every(({ reached }) => reached === true);
 
@@ -57,6 +61,11 @@ export function report(name: string, result: BenchResult): void {
   }
   console.log('');
   for (const note of notes) console.log(note);
+  if (loadAtStart > QUIET_LOAD) {
+    console.log(
+      `The machine was busy (load ${loadAtStart.toFixed(1)} at the start): do not trust these times and ratios.`,
+    );
+  }
   for (const { goal, found, reached } of goals) {
     const verdict = reached === undefined ? 'not measured' : reached ? 'reached' : 'MISSED';
     console.log(`goal: ${goal}. Found: ${found}. ${verdict}.`);
@@ -79,6 +88,7 @@ function machine(): object {
   return {
     processor: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
+    loadAtStart,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     platform: `${process.platform} ${process.arch}`,
   };
