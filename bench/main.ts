@@ -46,15 +46,10 @@ function positiveInteger(text: string): number {
   return value;
 }
 
+const list = Object.entries(BENCHES).map(([name, { about }]) => `${name.padEnd(18)} ${about}`);
+
 const program = new Command('npm run bench --')
-  .addHelpText(
-    'before',
-    `${Object.entries(BENCHES)
-      .map(([name, { about }]) => `${name.padEnd(18)} ${about}`)
-      .join('
-')}
-`,
-  )
+  .addHelpText('before', `${list.join('\n')}\n`)
   .argument('[name]', 'which one to run; none: this list')
   .option('--model <folder>', 'Whisper base', inRepository('models/whisper-base-int8'))
   .option('--float16 <folder>', 'the same in float16', inRepository('../shared/models/whisper-base'))
