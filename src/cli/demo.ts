@@ -26,9 +26,9 @@ export function demoCommand(): Command {
     )
     .addOption(modelOption())
     .option('--output <dir>', 'where results.json, report.html and the trained model go', 'out/demo')
-    .option('--steps <n>', 'training steps', positiveInteger, 150)
-    .option('--train-clips <n>', 'English training clips (besides 54 real ones)', positiveInteger, 1100)
-    .option('--test-clips <n>', 'at most so many clips in each test', positiveInteger, 60)
+    .option('--steps <n>', 'training steps', positiveInteger, 110)
+    .option('--train-clips <n>', 'English training clips (besides 54 real ones)', positiveInteger, 750)
+    .option('--test-clips <n>', 'at most so many clips in each test', positiveInteger, 32)
     .option('--seed <n>', 'order of the training clips', positiveInteger, 1)
     .option('--json', 'print results.json')
     .addHelpText(

@@ -3,7 +3,7 @@ import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
 import { DecodingSession } from './session.ts';
 
 /** At most so many frames × clips in one batch: their keys and values stay in memory while it is decoded. */
-const FRAMES_PER_BATCH = 12_000;
+const FRAMES_PER_BATCH = 8_000;
 const CLIPS_PER_BATCH = 32;
 /** The batch is cut down to the texts that go on when they are at most this share of it. */
 const KEEP_SHARE = 0.75;
@@ -15,6 +15,8 @@ export interface DecodingOptions {
   readonly maxTokens?: number;
   /** Whether clips in fitted windows are followed by the silence tail. Default true. */
   readonly silenceTail?: boolean;
+  /** End a text that repeats itself over and over, as an untuned decoder does until `maxTokens`. Default false. */
+  readonly stopLoops?: boolean;
   readonly onProgress?: (done: number) => void;
 }
 
@@ -31,7 +33,7 @@ export interface Decoded {
 export async function decodeGreedy(
   model: WhisperModel,
   clips: readonly EncodedClip[],
-  { prompts, maxTokens = 224, silenceTail = true, onProgress }: DecodingOptions,
+  { prompts, maxTokens = 224, silenceTail = true, stopLoops = false, onProgress }: DecodingOptions,
 ): Promise<Decoded[]> {
   const results: Decoded[] = new Array(clips.length);
   // Clips of similar length share a batch: less padding, and they end at about the same time.
@@ -51,8 +53,7 @@ export async function decodeGreedy(
       model,
       batch.map((i) => clips[i]!),
       batch.map((i) => prompts[i]!),
-      maxTokens,
-      silenceTail,
+      { maxTokens, silenceTail, stopLoops },
     );
     decoded.forEach((result, i) => {
       results[batch[i]!] = result;
@@ -68,13 +69,22 @@ async function decodeBatch(
   model: WhisperModel,
   clips: readonly EncodedClip[],
   prompts: readonly (readonly number[])[],
-  maxTokens: number,
-  silenceTail: boolean,
+  {
+    maxTokens,
+    silenceTail,
+    stopLoops,
+  }: Required<Pick<DecodingOptions, 'maxTokens' | 'silenceTail' | 'stopLoops'>>,
 ): Promise<Decoded[]> {
   const { tokens: vocabulary } = model;
   const { suppressed, suppressedAtBegin } = suppression(model);
   const session = await DecodingSession.start(model, clips, silenceTail);
-  const made = clips.map(() => ({ tokens: [] as number[], logProbability: 0, finished: false }));
+  const made = clips.map(() => ({
+    tokens: [] as number[],
+    logProbability: 0,
+    finished: false,
+    looping: false,
+  }));
+  const over = (text: (typeof made)[number]): boolean => text.finished || text.looping;
   try {
     let input = prompts;
     let rows = made; // the texts of the session's batch, in its order
@@ -85,21 +95,22 @@ async function decodeBatch(
     ) {
       const logits = await session.step(input);
       for (const [row, text] of rows.entries()) {
-        if (text.finished) continue;
+        if (over(text)) continue;
         const allowed = step === 0 ? suppressedAtBegin : suppressed;
         const { token, logProbability } = best(logits, row, model.dimensions.vocabulary, allowed);
         text.logProbability += logProbability;
         if (token === vocabulary.endOfText) text.finished = true;
         else text.tokens.push(token);
+        text.looping = stopLoops && endsInLoop(text.tokens);
       }
-      const going = [...rows.keys()].filter((row) => !rows[row]!.finished);
+      const going = [...rows.keys()].filter((row) => !over(rows[row]!));
       if (going.length === 0) break;
       // A text that never ends must not keep the whole batch busy.
       if (going.length <= KEEP_SHARE * rows.length) {
         await session.select(going);
         rows = going.map((row) => rows[row]!);
       }
-      input = rows.map(({ tokens, finished }) => [finished ? vocabulary.endOfText : tokens.at(-1)!]);
+      input = rows.map((text) => [over(text) ? vocabulary.endOfText : text.tokens.at(-1)!]);
     }
   } finally {
     await session.end();
@@ -131,6 +142,22 @@ function best(
   let total = 0;
   for (let id = 0; id < size; id++) if (!suppressed[id]) total += Math.exp(logits[start + id]! - top);
   return { token, logProbability: -Math.log(total) };
+}
+
+/** Repeated so often, and up to this length, it is a loop. */
+const LOOP_REPEATS = 5;
+const LOOP_LENGTH = 8;
+
+function endsInLoop(tokens: readonly number[]): boolean {
+  for (let period = 1; period <= LOOP_LENGTH; period++) {
+    const start = tokens.length - LOOP_REPEATS * period;
+    if (start < 0) return false;
+    let repeats = true;
+    for (let i = start + period; i < tokens.length && repeats; i++)
+      repeats = tokens[i] === tokens[i - period];
+    if (repeats) return true;
+  }
+  return false;
 }
 
 /** Tokens that may never be made, as flags by id: from the generation config; timestamps too, in text without them. */

@@ -18,6 +18,9 @@ export interface TestSet {
   readonly clips: readonly Clip[];
 }
 
+/** Sentences that retrieval is shown on, in each language. */
+const PARALLEL_SENTENCES = 50;
+
 const names: Record<string, string> = { en: 'English', fr: 'French', ca: 'Catalan', de: 'German' };
 
 /**
@@ -34,6 +37,10 @@ export async function demoData(
     clips.filter((clip) => clip.language === language && clip.set === set);
   const english = of('en', 'intro').sort((a, b) => (a.key < b.key ? -1 : 1));
   const halfA = new Set(english.filter((_, i) => i % 2 === 0).map(({ key }) => key));
+  const everywhere = english.filter(({ key }) =>
+    ['fr', 'ca'].every((l) => of(l, 'intro').some((clip) => clip.key === key)),
+  );
+  const shown = new Set(spread(everywhere, PARALLEL_SENTENCES).map(({ key }) => key));
   const training = [
     ...of('en', 'train').slice(0, trainingClips),
     ...english.filter(({ key }) => halfA.has(key)),
@@ -53,7 +60,12 @@ export async function demoData(
   const known = (language: string): Clip[] => of(language, 'intro').filter(({ key }) => halfA.has(key));
   const unknown = (language: string): Clip[] => of(language, 'intro').filter(({ key }) => !halfA.has(key));
   const data: DemoData = {
-    parallel: new Map(['en', 'fr', 'ca'].map((language) => [language, of(language, 'intro')])),
+    parallel: new Map(
+      ['en', 'fr', 'ca'].map((language) => [
+        language,
+        of(language, 'intro').filter(({ key }) => shown.has(key)),
+      ]),
+    ),
     training,
     tests: [
       test('held-out English', 'en', 'synthetic', of('en', 'test')),

@@ -49,6 +49,12 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
   let stageStart = performance.now();
   const endStage = (name: string): void => {
     const now = performance.now();
+    if (process.env.DEBUG_MEMORY)
+      console.error(
+        name,
+        Math.round(process.memoryUsage().rss / 1e6),
+        Math.round(process.resourceUsage().maxRSS / 1000),
+      );
     seconds[name] = (now - stageStart) / 1000;
     stageStart = now;
   };
@@ -84,6 +90,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       data.tests.flatMap(({ clips }) => clips),
     );
     await encode('encoding training speech', data.training);
+    await model.releaseEncoder();
     endStage('encode test and training speech');
 
     const translate = async (label: string): Promise<Map<TestSet, string[]>> => {
@@ -92,6 +99,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       const texts = await decodeGreedy(model, at(clips), {
         prompts: clips.map(() => prompt),
         maxTokens: MAX_TOKENS,
+        stopLoops: true,
         onProgress: (done) => progress.update(done),
       });
       progress.done();

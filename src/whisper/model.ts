@@ -112,8 +112,17 @@ export class WhisperModel {
   }
 
   /** Forgets the compiled decoder, which has its weights built in: call it when they have changed. */
-  async decoderChanged(): Promise<void> {
-    for (const name of ['memory', 'step']) {
+  decoderChanged(): Promise<void> {
+    return this.#release(['memory', 'step', 'select']);
+  }
+
+  /** Frees the compiled encoder and the memory it works in; the next `encode` compiles it again. */
+  releaseEncoder(): Promise<void> {
+    return this.#release(['encoder']);
+  }
+
+  async #release(names: readonly string[]): Promise<void> {
+    for (const name of names) {
       const program = this.#programs.get(name);
       this.#programs.delete(name);
       if (program) await this.runtime.unload(await program);

@@ -1,0 +1,86 @@
+/** The command line as a script sees it: exit codes, one clear line for a mistake, JSON that does not change shape. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'whisper-transfer-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [path('../../dist/cli/main.js'), ...args],
+      { cwd: scratch },
+      (error, stdout, stderr) => {
+        resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+      },
+    );
+  });
+}
+
+const commands = [
+  'demo',
+  'transcribe',
+  'translate',
+  'encode',
+  'retrieve',
+  'train',
+  'evaluate',
+  'score',
+  'quantize',
+];
+
+test.each(commands)('%s --help shows an example', async (command) => {
+  const { code, stdout } = await run(command, '--help');
+  expect(code).toBe(0);
+  expect(stdout).toContain('Example:');
+});
+
+test('transcribe gives one JSON object a line in the order given; a bad file is reported and the others go on', async () => {
+  const good = path('../../samples/gcompris/en/advanced_colors.opus');
+  const bad = join(scratch, 'text.wav');
+  writeFileSync(bad, 'this is no sound\n');
+  const { code, stdout, stderr } = await run('transcribe', good, bad, good, '--from', 'en', '--json');
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines.map(({ audio }) => audio)).toEqual([good, bad, good]);
+  expect(lines[0]).toMatchObject({ language: 'en', text: 'Click on the required colour.' });
+  expect(lines[1].error).toContain('text.wav');
+  expect(lines[2].text).toBe(lines[0].text);
+  expect(code).toBe(2);
+  expect(stderr).toContain('1 of 3 files');
+});
+
+const mistakes: [string, string[], RegExp][] = [
+  ['an unknown command', ['transcrib'], /unknown command/],
+  ['an unknown option', ['transcribe', 'x.wav', '--form', 'en'], /unknown option/],
+  ['a model that is not there', ['transcribe', 'x.wav', '--model', 'nowhere'], /nowhere/],
+  ['an unknown language', ['transcribe', 'x.wav', '--from', 'xx'], /language "xx" has no token.*en, zh/],
+  ['an unknown window', ['transcribe', 'x.wav', '--window', 'half'], /full/],
+  ['steps that are no number', ['train', 'm.tsv', '--output', 'o', '--steps', 'many'], /whole number/],
+  ['a manifest that is not there', ['train', 'm.tsv', '--output', 'o'], /m\.tsv/],
+  ['no output', ['train', 'm.tsv'], /--output/],
+  [
+    'a set that the manifest lacks',
+    ['evaluate', path('../../samples/manifest.tsv'), '--set', 'nope'],
+    /"nope"; it has .*en\/train/,
+  ],
+];
+test.each(mistakes)(
+  '%s: exit code 2, what is wrong, no stack trace, nothing left behind',
+  async (_, args, message) => {
+    const before = readdirSync(scratch);
+    const { code, stderr } = await run(...args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(readdirSync(scratch)).toEqual(before);
+  },
+);
