@@ -20,11 +20,16 @@ export async function detectLanguages(
   for (let start = 0; start < clips.length; start += CLIPS_PER_BATCH) {
     const batch = clips.slice(start, start + CLIPS_PER_BATCH);
     const session = await DecodingSession.start(model, batch, true);
-    const logits = await session.step(batch.map(() => [tokens.startOfTranscript]));
+    const none = new Float32Array(model.dimensions.vocabulary);
+    const { logits } = await session.step(
+      batch.map(() => [tokens.startOfTranscript]),
+      none,
+      ['logits'],
+    );
     await session.end();
     batch.forEach((_, row) => {
       const scores = [...tokens.languages].map(
-        ([code, id]) => [code, logits[row * model.dimensions.vocabulary + id]!] as const,
+        ([code, id]) => [code, Number(logits[row * model.dimensions.vocabulary + id])] as const,
       );
       const top = Math.max(...scores.map(([, logit]) => logit));
       const total = scores.reduce((sum, [, logit]) => sum + Math.exp(logit - top), 0);

@@ -93,12 +93,12 @@ async function decodeBatch(
       step < Math.min(maxTokens, model.dimensions.textPositions - prompts[0]!.length);
       step++
     ) {
-      const logits = await session.step(input);
+      const allowed = step === 0 ? suppressedAtBegin : suppressed;
+      const { best, logProbability } = await session.step(input, allowed, ['best', 'logProbability']);
       for (const [row, text] of rows.entries()) {
         if (over(text)) continue;
-        const allowed = step === 0 ? suppressedAtBegin : suppressed;
-        const { token, logProbability } = best(logits, row, model.dimensions.vocabulary, allowed);
-        text.logProbability += logProbability;
+        const token = Number(best[row]);
+        text.logProbability += Number(logProbability[row]);
         if (token === vocabulary.endOfText) text.finished = true;
         else text.tokens.push(token);
         text.looping = stopLoops && endsInLoop(text.tokens);
@@ -123,27 +123,6 @@ async function decodeBatch(
   }));
 }
 
-function best(
-  logits: Float32Array,
-  row: number,
-  size: number,
-  suppressed: Uint8Array,
-): { token: number; logProbability: number } {
-  const start = row * size;
-  let token = -1;
-  let top = Number.NEGATIVE_INFINITY;
-  for (let id = 0; id < size; id++) {
-    const logit = logits[start + id]!;
-    if (logit > top && !suppressed[id]) {
-      top = logit;
-      token = id;
-    }
-  }
-  let total = 0;
-  for (let id = 0; id < size; id++) if (!suppressed[id]) total += Math.exp(logits[start + id]! - top);
-  return { token, logProbability: -Math.log(total) };
-}
-
 /** Repeated so often, and up to this length, it is a loop. */
 const LOOP_REPEATS = 5;
 const LOOP_LENGTH = 8;
@@ -160,14 +139,17 @@ function endsInLoop(tokens: readonly number[]): boolean {
   return false;
 }
 
-/** Tokens that may never be made, as flags by id: from the generation config; timestamps too, in text without them. */
-function suppression(model: WhisperModel): { suppressed: Uint8Array; suppressedAtBegin: Uint8Array } {
+/** Keeps a token from being chosen. Finite, so that sums with it stay numbers. */
+const NEVER = -1e9;
+
+/** What is added to each token's logit: from the generation config, tokens that may never come, or not at first. */
+function suppression(model: WhisperModel): { suppressed: Float32Array; suppressedAtBegin: Float32Array } {
   const { generationConfig } = model.settings;
-  const suppressed = new Uint8Array(model.dimensions.vocabulary);
+  const suppressed = new Float32Array(model.dimensions.vocabulary);
   const ids = (key: string): number[] =>
     Array.isArray(generationConfig[key]) ? (generationConfig[key] as number[]) : [];
-  for (const id of ids('suppress_tokens')) suppressed[id] = 1;
+  for (const id of ids('suppress_tokens')) suppressed[id] = NEVER;
   const suppressedAtBegin = suppressed.slice();
-  for (const id of ids('begin_suppress_tokens')) suppressedAtBegin[id] = 1;
+  for (const id of ids('begin_suppress_tokens')) suppressedAtBegin[id] = NEVER;
   return { suppressed, suppressedAtBegin };
 }

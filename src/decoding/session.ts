@@ -40,9 +40,14 @@ export class DecodingSession {
 
   /**
    * Appends tokens to each text, equally many.
-   * @returns logits after the last token of each, [batch, vocabulary]
+   * @param suppression [vocabulary], added to the logits before the best token is chosen
+   * @param fetch what to bring here of what comes after the last token of each text
    */
-  async step(tokens: readonly (readonly number[])[]): Promise<Float32Array> {
+  async step<Name extends 'logits' | 'best' | 'logProbability'>(
+    tokens: readonly (readonly number[])[],
+    suppression: Float32Array,
+    fetch: readonly Name[],
+  ): Promise<Record<Name, HostTensor['data']>> {
     const count = tokens[0]!.length;
     const program = await this.model.decodingProgram();
     const shape = [this.batch, count];
@@ -54,18 +59,22 @@ export class DecodingSession {
       ),
       rows: int64(tokens.map((_, i) => i * count + count - 1)),
       textBias: causalBias(count, this.#length),
+      suppression: float32(suppression, [suppression.length]),
       frameBias: this.frameBias,
       ...this.memory,
       ...this.#past,
     };
     const { fetched, kept } = await this.model.runtime.run(program, feeds, {
-      fetch: ['logits'],
-      keep: program.outputs.filter((name) => name !== 'logits'),
+      fetch,
+      keep: program.outputs.filter((name) => name.startsWith('present.')),
       free: Object.values(this.#past).filter((value) => !('data' in value)) as Resident[],
     });
     for (const [name, value] of Object.entries(kept)) this.#past[name.replace('present', 'past')] = value;
     this.#length += count;
-    return fetched.logits!.data as Float32Array;
+    return Object.fromEntries(fetch.map((name) => [name, fetched[name]!.data])) as Record<
+      Name,
+      HostTensor['data']
+    >;
   }
 
   /** Goes on with only the given texts of the batch, in that order. */

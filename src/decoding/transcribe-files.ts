@@ -63,10 +63,22 @@ export async function* transcribeFiles(
         detected.set(pieces[firsts[k]!]!.file, { language, probability: probabilities.get(language)! });
       });
     }
+    const prompts = pieces.map(({ file }) => prompt(detected.get(file)!.language));
     const decoded = await decodeGreedy(model, clips, {
-      prompts: pieces.map(({ file }) => prompt(detected.get(file)!.language)),
+      prompts,
+      stopLoops: true,
       onProgress: (done) => onProgress?.(start + (round.length * done) / pieces.length),
     });
+    // A text that did not end by itself is the sign of a window too short: those clips are read again in the full one.
+    const endless = window === 'fit' ? decoded.flatMap(({ finished }, i) => (finished ? [] : [i])) : [];
+    if (endless.length > 0) {
+      const whole = await model.encode(
+        endless.map((i) => pieces[i]!.piece),
+        'full',
+      );
+      const again = await decodeGreedy(model, whole, { prompts: endless.map((i) => prompts[i]!) });
+      for (const [k, i] of endless.entries()) decoded[i] = again[k]!;
+    }
     for (const [file, audio] of round.entries()) {
       const heard = samples[file]!;
       if (heard instanceof Error) {

@@ -49,12 +49,6 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
   let stageStart = performance.now();
   const endStage = (name: string): void => {
     const now = performance.now();
-    if (process.env.DEBUG_MEMORY)
-      console.error(
-        name,
-        Math.round(process.memoryUsage().rss / 1e6),
-        Math.round(process.resourceUsage().maxRSS / 1000),
-      );
     seconds[name] = (now - stageStart) / 1000;
     stageStart = now;
   };
@@ -83,6 +77,9 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     await encode('encoding parallel speech', [...data.parallel.values()].flat());
     endStage('encode parallel speech');
     const { retrieval, similarity } = await retrieveAll(model, data.parallel, at);
+    // What only retrieval needed would stay in memory to the end.
+    const needed = new Set([...data.tests.flatMap((set) => set.clips), ...data.training]);
+    for (const clip of encoded.keys()) if (!needed.has(clip)) encoded.delete(clip);
     endStage('retrieval');
 
     await encode(

@@ -296,6 +296,28 @@ export function max(x: Tensor, axis: number): Tensor {
   )[0]!;
 }
 
+/** Index of the largest value along the last axis, int64 [..., 1]. For inference only: no gradient. */
+export function argMax(x: Tensor): Tensor {
+  const shape = reduced('ArgMax', x, [x.rank - 1]);
+  return x.graph.emit('ArgMax', [x], [{ shape, dtype: 'int64' }], {
+    axis: { int: -1 },
+    keepdims: { int: 1 },
+  })[0]!;
+}
+
+/** Logarithm of the sum of exponentials along the last axis, which stays with size 1. For inference only: no gradient. */
+export function logSumExp(x: Tensor): Tensor {
+  const last = x.graph.integers([x.rank - 1]);
+  return x.graph.emit(
+    'ReduceLogSumExp',
+    [x, last],
+    [{ shape: reduced('ReduceLogSumExp', x, [x.rank - 1]) }],
+    {
+      keepdims: { int: 1 },
+    },
+  )[0]!;
+}
+
 function reduced(op: string, x: Tensor, axes: readonly number[]): Shape {
   for (const axis of axes) {
     if (axis < 0 || axis >= x.rank)

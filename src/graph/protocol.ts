@@ -32,7 +32,7 @@ export type Request =
       builtIn: readonly string[];
       fed: readonly string[];
       gradients: readonly string[];
-      optimize: boolean;
+      arena: boolean;
     }
   | { type: 'unload'; program: number }
   | {

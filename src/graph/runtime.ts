@@ -24,8 +24,11 @@ export class Program {
 export interface LoadOptions {
   /** Which weights are built in: packed once for fast products, fixed from then on. The others are fed at each run. */
   readonly builtIn: (name: string) => boolean;
-  /** Let onnxruntime fuse and fold (slower to load). */
-  readonly optimize?: boolean;
+  /**
+   * Whether onnxruntime keeps the memory of finished runs for the next. Not for runs whose shapes keep growing:
+   * what they leave fits nothing that follows. Default true.
+   */
+  readonly arena?: boolean;
 }
 
 export interface RunOptions {
@@ -103,7 +106,7 @@ export class Runtime {
     return this.#ask({ type: 'read', names });
   }
 
-  async load(graph: Graph, { builtIn, optimize = false }: LoadOptions): Promise<Program> {
+  async load(graph: Graph, { builtIn, arena = true }: LoadOptions): Promise<Program> {
     const model = writeOnnx(graph, builtIn);
     const gradients = model.outputs.flatMap((name) => (name.startsWith('gradient:') ? [name.slice(9)] : []));
     const { bytes, fed } = model;
@@ -113,7 +116,7 @@ export class Runtime {
       builtIn: model.builtIn,
       fed,
       gradients,
-      optimize,
+      arena,
     });
     return new Program(id, model.inputs, model.outputs);
   }

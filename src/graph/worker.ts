@@ -61,7 +61,8 @@ async function handle(request: Request): Promise<{ value: unknown; transfer?: Ar
       });
       const session = await ort.InferenceSession.create(request.bytes, {
         // The graph is written for the runtime as it is; its optimisers cost start-up time and gain nothing measurable.
-        graphOptimizationLevel: request.optimize ? 'all' : 'disabled',
+        graphOptimizationLevel: 'disabled',
+        enableCpuMemArena: request.arena,
         intraOpNumThreads: threads,
         ...(externalData.length > 0 && { externalData }),
       } as ort.InferenceSession.SessionOptions);

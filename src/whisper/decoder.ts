@@ -1,7 +1,19 @@
 /** Whisper's text decoder, written once: training, cached decoding and the cross-attention memory are made from it. */
 import { backward } from '../graph/backward.ts';
 import { Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
-import { add, concat, gather, linear, outputLoss, reshape, takeFirst } from '../graph/ops.ts';
+import {
+  add,
+  argMax,
+  concat,
+  gather,
+  linear,
+  logSumExp,
+  max,
+  outputLoss,
+  reshape,
+  sub,
+  takeFirst,
+} from '../graph/ops.ts';
 import { gradientOutput } from '../graph/runtime.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { attention, feedForward, type Memory, memory, normalized, positionTable } from './layers.ts';
@@ -83,7 +95,9 @@ export function audioMemoryGraph(dimensions: WhisperDimensions): Graph {
  * Inputs: `tokens` and `positions` [batch, tokens]; `rows` int64 [rows], which of the batch·tokens positions give
  * logits; `textBias` [1, 1, tokens, past + tokens]; `frameBias` [batch, 1, 1, frames]; for each layer
  * `past.keys.<layer>` and `past.values.<layer>` (0 long at first), `keys.<layer>` and `values.<layer>` of the audio.
- * Outputs: `logits` [rows, vocabulary]; `present.keys.<layer>` and `present.values.<layer>`.
+ * `suppression` [vocabulary] is 0 for tokens that may come and −∞-like for others.
+ * Outputs: `logits` [rows, vocabulary]; the most probable token that may come, `best` [rows, 1], and its
+ * `logProbability` [rows, 1] among those; `present.keys.<layer>` and `present.values.<layer>`.
  */
 export function decodingStepGraph(dimensions: WhisperDimensions): Graph {
   const { decoderHeads: heads, width } = dimensions;
@@ -104,7 +118,12 @@ export function decodingStepGraph(dimensions: WhisperDimensions): Graph {
     past: (layer) => given('past.', 'past', layer),
   });
   const flat = reshape(hidden, [product(['batch', 'tokens']), width]);
-  graph.output('logits', linear(gather(flat, rows), tokenEmbedding(graph, dimensions)));
+  const logits = linear(gather(flat, rows), tokenEmbedding(graph, dimensions));
+  const allowed = add(logits, graph.input('suppression', [dimensions.vocabulary]));
+  graph.output('logits', logits);
+  // Here and not from the logits: a pass over them in JavaScript takes as long as a third of the step.
+  graph.output('best', argMax(allowed));
+  graph.output('logProbability', sub(max(allowed, 1), logSumExp(allowed)));
   present.forEach(({ keys, values }, layer) => {
     graph.output(`present.keys.${layer}`, keys);
     graph.output(`present.values.${layer}`, values);

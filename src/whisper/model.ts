@@ -86,19 +86,19 @@ export class WhisperModel {
 
   audioMemoryProgram(): Promise<Program> {
     return this.#program('memory', () =>
-      this.runtime.load(audioMemoryGraph(this.dimensions), { builtIn: () => true }),
+      this.runtime.load(audioMemoryGraph(this.dimensions), { builtIn: () => true, arena: false }),
     );
   }
 
   decodingProgram(): Promise<Program> {
     return this.#program('step', () =>
-      this.runtime.load(decodingStepGraph(this.dimensions), { builtIn: () => true }),
+      this.runtime.load(decodingStepGraph(this.dimensions), { builtIn: () => true, arena: false }),
     );
   }
 
   selectionProgram(): Promise<Program> {
     return this.#program('select', () =>
-      this.runtime.load(selectionGraph(this.dimensions), { builtIn: () => true }),
+      this.runtime.load(selectionGraph(this.dimensions), { builtIn: () => true, arena: false }),
     );
   }
 
