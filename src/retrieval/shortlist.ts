@@ -9,7 +9,11 @@ import { averaged, seqSimMatrix, seqSimPairs } from './seq-sim.ts';
 
 /** Frames averaged into one for the first step. */
 const SPAN = 3;
-/** Targets of each source that are compared exactly, unless told otherwise. */
+/**
+ * Targets of each source that are compared exactly, unless told otherwise. Measured with Whisper base: the exact best
+ * of 107–115 real targets (ca→en, fr→en, ca→fr; 285 sources) was among the first 10 of the first step, always; the
+ * best of 600, most of them made of halves of real ones so as to be near misses, among the first 4 (30 sources).
+ */
 export const DEFAULT_SHORTLIST = 32;
 /** Up to so many products of frames (15 TFLOP with Whisper base: two minutes on two cores) all is compared exactly. */
 const MOST_EXACT_COSINES = 1.5e10;

@@ -1,0 +1,61 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { embeddedSamples } from './embedded.ts';
+import { retrieveCommand } from './retrieve.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'retrieve-'));
+const manifest = join(folder, 'manifest.tsv');
+const said: string[] = [];
+const warned: string[] = [];
+vi.spyOn(console, 'log').mockImplementation((line) => said.push(String(line)));
+vi.spyOn(process.stderr, 'write').mockImplementation((text) => warned.push(String(text)) > 0);
+afterAll(() => {
+  vi.restoreAllMocks();
+  rmSync(folder, { recursive: true });
+});
+
+/** Five sentences that Catalan and English share, a second English recording of one, and a file that is no audio. */
+beforeAll(() => {
+  const [header, ...rows] = readFileSync(join(embeddedSamples, 'manifest.tsv'), 'utf8').trim().split('\n');
+  const columns = header!.split('\t');
+  const cell = (row: string, name: string) => row.split('\t')[columns.indexOf(name)]!;
+  const clips = rows
+    .filter((row) => cell(row, 'set') === 'intro')
+    .map((row) => ({ lang: cell(row, 'lang'), key: cell(row, 'key'), audio: cell(row, 'audio') }));
+  const catalan = clips.filter(({ lang }) => lang === 'ca').slice(0, 5);
+  const english = catalan.map(({ key }) => clips.find((clip) => clip.lang === 'en' && clip.key === key)!);
+  writeFileSync(join(folder, 'broken.ogg'), 'no audio');
+  const chosen = [...catalan, ...english, { ...english[0]!, audio: english[1]!.audio }];
+  const lines = chosen.map(
+    ({ audio, lang, key }) => `${join(embeddedSamples, audio)}\t${lang}\tintro\t${key}`,
+  );
+  lines.push('broken.ogg\ten\tintro\textra', `${join(embeddedSamples, english[0]!.audio)}\tde\tother\talone`);
+  writeFileSync(manifest, ['audio\tlang\tset\tkey', ...lines].join('\n'));
+});
+
+const retrieve = (...options: string[]) =>
+  retrieveCommand()
+    .exitOverride()
+    .parseAsync([manifest, '--cache', join(folder, 'cache'), ...options], { from: 'user' });
+
+test('finds Catalan sentences among English ones, names what it could not read, and goes on', async () => {
+  await retrieve('--set', 'intro', '--from', 'ca', '--to', 'en', '--json');
+  const result = JSON.parse(said.at(-1)!);
+  // One of two recordings of a sentence and the unreadable file are not candidates.
+  expect(result).toMatchObject({ metric: 'seqsim', from: 'ca', to: 'en', n: 5, candidates: 5, exact: true });
+  expect(result.chance).toBeCloseTo(0.2);
+  expect(result.r1).toBeGreaterThanOrEqual(0.6);
+  expect(result.r5).toBe(1);
+  expect(result.meanPool.r5).toBe(1);
+  expect(warned.join('')).toContain('broken.ogg');
+
+  await retrieve('--set', 'intro', '--from', 'ca', '--to', 'en', '--json', '--shortlist', '3');
+  expect(JSON.parse(said.at(-1)!)).toMatchObject({ exact: false, shortlist: 3, r1: result.r1 });
+});
+
+test('mistakes are told in a line that says what the manifest has', async () => {
+  await expect(retrieve('--from', 'xx', '--to', 'en')).rejects.toThrow('it has ca/intro, de/other, en/intro');
+  await expect(retrieve('--from', 'de', '--to', 'en')).rejects.toThrow('no "de" clip');
+});
