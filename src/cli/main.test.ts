@@ -73,14 +73,13 @@ const mistakes: [string, string[], RegExp][] = [
     /"nope"; it has .*en\/train/,
   ],
 ];
-test.each(mistakes)(
-  '%s: exit code 2, what is wrong, no stack trace, nothing left behind',
-  async (_, args, message) => {
-    const before = readdirSync(scratch);
-    const { code, stderr } = await run(...args);
-    expect(code).toBe(2);
-    expect(stderr).toMatch(message);
-    expect(stderr).not.toMatch(/\n\s+at /);
-    expect(readdirSync(scratch)).toEqual(before);
-  },
-);
+test.each(
+  mistakes,
+)('%s: exit code 2, what is wrong, no stack trace, nothing left behind', async (_, args, message) => {
+  const before = readdirSync(scratch);
+  const { code, stderr } = await run(...args);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(message);
+  expect(stderr).not.toMatch(/\n\s+at /);
+  expect(readdirSync(scratch)).toEqual(before);
+});

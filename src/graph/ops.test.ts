@@ -183,77 +183,78 @@ const cases: Record<string, Case> = {
   },
 };
 
-test.each(Object.entries(cases))(
-  '%s: value, and gradient against finite differences',
-  async (name, { inputs, build, value, positive }) => {
-    const graph = new Graph();
-    const tensors = inputs.map((shape, i) => graph.input(`x${i}`, shape));
-    const result = build(...tensors);
-    // A weighted sum, so that each output's gradient differs.
-    const weight = graph.input('weight', result.shape);
-    const weighted = ops.mul(result, weight);
-    const loss = ops.reshape(
-      ops.sum(
-        weighted,
-        weighted.shape.map((_, i) => i),
+test.each(Object.entries(cases))('%s: value, and gradient against finite differences', async (name, {
+  inputs,
+  build,
+  value,
+  positive,
+}) => {
+  const graph = new Graph();
+  const tensors = inputs.map((shape, i) => graph.input(`x${i}`, shape));
+  const result = build(...tensors);
+  // A weighted sum, so that each output's gradient differs.
+  const weight = graph.input('weight', result.shape);
+  const weighted = ops.mul(result, weight);
+  const loss = ops.reshape(
+    ops.sum(
+      weighted,
+      weighted.shape.map((_, i) => i),
+    ),
+    [],
+  );
+  const trained = name === 'outputLoss' ? tensors.slice(0, 2) : tensors;
+  graph.output('result', result);
+  graph.output('loss', loss);
+  backward(loss, trained).forEach((gradient, i) => graph.output(`d${i}`, gradient));
+  const program = await runtime.load(graph, { builtIn: () => false });
+
+  const data = inputs.map((shape, i) => {
+    const x = values(known(shape), i + 1);
+    return positive ? x.map((v) => Math.abs(v) + 0.2) : x;
+  });
+  const run = async (arrays: Float32Array[]): Promise<Record<string, HostTensor>> => {
+    const shape = known(
+      result.shape.map((dim) =>
+        typeof dim === 'string'
+          ? dim.split('+').reduce((total, part) => total + (sizes[part] ?? Number(part)), 0)
+          : dim,
       ),
-      [],
     );
-    const trained = name === 'outputLoss' ? tensors.slice(0, 2) : tensors;
-    graph.output('result', result);
-    graph.output('loss', loss);
-    backward(loss, trained).forEach((gradient, i) => graph.output(`d${i}`, gradient));
-    const program = await runtime.load(graph, { builtIn: () => false });
+    const count = shape.reduce((a, b) => a * b, 1);
+    const feeds = feedsFor(arrays, values([count], 99), shape);
+    return (await runtime.run(program, feeds, { fetch: program.outputs })).fetched;
+  };
+  function feedsFor(arrays: Float32Array[], w: Float32Array, wShape: number[]): Record<string, HostTensor> {
+    const feeds: Record<string, HostTensor> = { weight: float32(w, wShape) };
+    arrays.forEach((x, i) => (feeds[`x${i}`] = float32(x, known(inputs[i]!))));
+    return feeds;
+  }
 
-    const data = inputs.map((shape, i) => {
-      const x = values(known(shape), i + 1);
-      return positive ? x.map((v) => Math.abs(v) + 0.2) : x;
-    });
-    const run = async (arrays: Float32Array[]): Promise<Record<string, HostTensor>> => {
-      const shape = known(
-        result.shape.map((dim) =>
-          typeof dim === 'string'
-            ? dim.split('+').reduce((total, part) => total + (sizes[part] ?? Number(part)), 0)
-            : dim,
-        ),
-      );
-      const count = shape.reduce((a, b) => a * b, 1);
-      const feeds = feedsFor(arrays, values([count], 99), shape);
-      return (await runtime.run(program, feeds, { fetch: program.outputs })).fetched;
-    };
-    function feedsFor(arrays: Float32Array[], w: Float32Array, wShape: number[]): Record<string, HostTensor> {
-      const feeds: Record<string, HostTensor> = { weight: float32(w, wShape) };
-      arrays.forEach((x, i) => (feeds[`x${i}`] = float32(x, known(inputs[i]!))));
-      return feeds;
+  const at = await run(data);
+  if (value) {
+    const expected = value(...data);
+    expect(at.result!.data.length).toBe(expected.length);
+    for (let i = 0; i < expected.length; i++) expect(Number(at.result!.data[i])).toBeCloseTo(expected[i]!, 4);
+  }
+  const step = 1e-2;
+  for (const [i, x] of data.entries()) {
+    if (!trained[i]) continue;
+    const gradient = at[`d${i}`]!.data as Float32Array;
+    expect(gradient.length).toBe(x.length);
+    for (let j = 0; j < x.length; j++) {
+      const moved = async (by: number): Promise<number> => {
+        const copy = data.map((array) => array.slice());
+        copy[i]![j]! += by;
+        return Number((await run(copy)).loss!.data[0]);
+      };
+      const numeric = ((await moved(step)) - (await moved(-step))) / (2 * step);
+      expect(
+        Math.abs(gradient[j]! - numeric),
+        `d loss / d x${i}[${j}]: ${gradient[j]} against ${numeric}`,
+      ).toBeLessThan(5e-3 * Math.max(1, Math.abs(numeric)));
     }
-
-    const at = await run(data);
-    if (value) {
-      const expected = value(...data);
-      expect(at.result!.data.length).toBe(expected.length);
-      for (let i = 0; i < expected.length; i++)
-        expect(Number(at.result!.data[i])).toBeCloseTo(expected[i]!, 4);
-    }
-    const step = 1e-2;
-    for (const [i, x] of data.entries()) {
-      if (!trained[i]) continue;
-      const gradient = at[`d${i}`]!.data as Float32Array;
-      expect(gradient.length).toBe(x.length);
-      for (let j = 0; j < x.length; j++) {
-        const moved = async (by: number): Promise<number> => {
-          const copy = data.map((array) => array.slice());
-          copy[i]![j]! += by;
-          return Number((await run(copy)).loss!.data[0]);
-        };
-        const numeric = ((await moved(step)) - (await moved(-step))) / (2 * step);
-        expect(
-          Math.abs(gradient[j]! - numeric),
-          `d loss / d x${i}[${j}]: ${gradient[j]} against ${numeric}`,
-        ).toBeLessThan(5e-3 * Math.max(1, Math.abs(numeric)));
-      }
-    }
-  },
-);
+  }
+});
 
 test('shapes that do not fit are refused while the graph is built, with the operator and both shapes', () => {
   const graph = new Graph();

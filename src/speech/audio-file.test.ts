@@ -177,12 +177,15 @@ describe('what cannot be read is told in one line with the name', () => {
     );
   });
 
-  test.each(['speech.flac', '44k-stereo-vorbis.ogg', '16k-opus.ogg', '22k.mp3', 'pcm16-16k.wav'])(
-    '%s cut off before its first sound',
-    async (name) => {
-      expect(await failing(file(name, fixture(name).subarray(0, 44)))).toContain('in which nothing decodes');
-    },
-  );
+  test.each([
+    'speech.flac',
+    '44k-stereo-vorbis.ogg',
+    '16k-opus.ogg',
+    '22k.mp3',
+    'pcm16-16k.wav',
+  ])('%s cut off before its first sound', async (name) => {
+    expect(await failing(file(name, fixture(name).subarray(0, 44)))).toContain('in which nothing decodes');
+  });
 
   test('headers that promise the absurd', async () => {
     const samples = Buffer.alloc(3200);
