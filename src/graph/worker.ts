@@ -63,6 +63,8 @@ async function handle(request: Request): Promise<{ value: unknown; transfer?: Ar
         // The graph is written for the runtime as it is; its optimisers cost start-up time and gain nothing measurable.
         graphOptimizationLevel: 'disabled',
         enableCpuMemArena: request.arena,
+        // A plan for each new shape of inputs would be kept, and its memory with it; lengths vary from run to run.
+        enableMemPattern: false,
         intraOpNumThreads: threads,
         ...(externalData.length > 0 && { externalData }),
       } as ort.InferenceSession.SessionOptions);
