@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { runDemo } from '../experiments/demo.ts';
-import { formatDuration } from '../report/format.ts';
+import { formatDuration, languageName } from '../report/format.ts';
 import type { DemoResults } from '../report/results.ts';
 import { table } from '../report/terminal.ts';
 import { embeddedSamples } from './embedded.ts';
@@ -50,14 +50,13 @@ export function demoCommand(): Command {
 function print(results: DemoResults, output: string): void {
   const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
   const change = (before: number, after: number): string => `${before.toFixed(1)} → ${after.toFixed(1)}`;
-  const names: Record<string, string> = { en: 'English', fr: 'French', ca: 'Catalan', de: 'German' };
   process.stdout.write(
     '\nOne shared space: is the nearest utterance in the other language the translation? (encoder as it is)\n\n',
   );
   process.stdout.write(
     table(results.retrieval, [
-      { heading: 'speech in', value: ({ from }) => names[from] ?? from },
-      { heading: 'finds', value: ({ to }) => names[to] ?? to },
+      { heading: 'speech in', value: ({ from }) => languageName(from) },
+      { heading: 'finds', value: ({ to }) => languageName(to) },
       { heading: 'clips', value: ({ n }) => n },
       { heading: 'R@1 SeqSim', value: ({ r1 }) => percent(r1), align: 'right' },
       { heading: 'R@5', value: ({ r5 }) => percent(r5), align: 'right' },

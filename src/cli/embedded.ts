@@ -1,5 +1,4 @@
 /** What comes with the package. */
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const packaged = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -7,4 +6,3 @@ const packaged = (path: string): string => fileURLToPath(new URL(`../../${path}`
 /** Whisper base, int8, multilingual. */
 export const embeddedModel = packaged('models/whisper-base-int8');
 export const embeddedSamples = packaged('samples');
-export const hasSamples = (): boolean => existsSync(embeddedSamples);

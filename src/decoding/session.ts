@@ -28,10 +28,7 @@ export class DecodingSession {
     clips: readonly EncodedClip[],
     silenceTail: boolean,
   ): Promise<DecodingSession> {
-    const tails =
-      silenceTail && clips.some(({ window }) => window < model.fullWindow)
-        ? await model.silenceTails()
-        : undefined;
+    const tails = silenceTail ? await model.silenceTailsFor(clips) : undefined;
     const { frames, frameBias } = audioBatch(clips, tails);
     const program = await model.audioMemoryProgram();
     const { kept } = await model.runtime.run(program, { frames }, { keep: program.outputs });

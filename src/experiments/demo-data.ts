@@ -1,5 +1,6 @@
 /** Which recordings the demo uses for what. */
 import { UserError } from '../errors.ts';
+import { languageName } from '../report/format.ts';
 import { type Clip, readManifest } from '../speech/manifest.ts';
 
 export interface DemoData {
@@ -20,8 +21,6 @@ export interface TestSet {
 
 /** Sentences that retrieval is shown on, in each language. */
 const PARALLEL_SENTENCES = 50;
-
-const names: Record<string, string> = { en: 'English', fr: 'French', ca: 'Catalan', de: 'German' };
 
 /**
  * Half A of the real sentences (even positions in the order of their keys) is trained on, in English only: other
@@ -53,7 +52,7 @@ export async function demoData(
   ): TestSet => ({
     group,
     language,
-    name: names[language] ?? language,
+    name: languageName(language),
     voice,
     clips: spread(from, testClips),
   });

@@ -59,9 +59,7 @@ export async function trainDecoder(
   const trained = decoderWeights(dimensions).filter(
     (name) => options.embedding === 'dense' || name !== TOKEN_EMBEDDING,
   );
-  const tails = examples.some(({ clip }) => clip.window < model.fullWindow)
-    ? await model.silenceTails()
-    : undefined;
+  const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   await model.decoderChanged();
   await runtime.createAdamW(trained);
   const program = await runtime.load(trainingGraph(dimensions, trained), { builtIn: () => false });

@@ -69,11 +69,6 @@ export class WhisperModel {
     );
   }
 
-  /** Encoder frames of a 30 s window. */
-  get fullWindow(): number {
-    return this.dimensions.audioPositions;
-  }
-
   close(): Promise<void> {
     return this.runtime.close();
   }
@@ -195,5 +190,10 @@ export class WhisperModel {
       ([clip]) => new SilenceTails(clip!.frames, this.dimensions.width),
     );
     return this.#silence;
+  }
+
+  /** The silence tails, where any of the clips is in a window that needs one. */
+  async silenceTailsFor(clips: readonly EncodedClip[]): Promise<SilenceTails | undefined> {
+    return clips.some(({ window }) => window < FULL_WINDOW_POSITIONS) ? this.silenceTails() : undefined;
   }
 }
