@@ -1,3 +1,8 @@
+/** How long a side's thread pool is left to stop spinning before the other's turn: it would take a core from it. */
+const PAUSE_MS = 400;
+
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+
 /** A Python program of bench/peers that takes turns with us: one step for each "go". See bench/peers/peer.py. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -45,9 +50,13 @@ export class Peer {
     }
   }
 
+  /** The peer's turn, with a pause on either side. */
   async step(): Promise<PeerReply> {
+    await pause();
     this.process.stdin.write('go\n');
-    return (await this.next()) as PeerReply;
+    const reply = (await this.next()) as PeerReply;
+    await pause();
+    return reply;
   }
 
   /** @returns peak resident memory in MiB */

@@ -15,8 +15,8 @@ import { median, pairwise, seconds, showRatios } from './statistics.ts';
 const BATCH = 16;
 const FRAMES = 125;
 const TOKENS = 20;
-const WARM_UP_STEPS = 2;
-const STEPS = 10;
+const WARM_UP_STEPS = 4;
+const STEPS = 15;
 const LARGEST_RATIO = 0.85;
 const LARGEST_MEMORY_GB = 2.5;
 const OPTIMIZER = {

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "golden
 from load_model import load_model  # noqa: E402
 from peer import drive  # noqa: E402
 
-WARM_UP_STEPS = 2
+WARM_UP_STEPS = 4
 LEARNING_RATE = 1e-5
 LARGEST_NORM = 1.0
 

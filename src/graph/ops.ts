@@ -159,6 +159,10 @@ export function renamed(x: Tensor, shape: Shape): Tensor {
   return x.graph.emit('Identity', [x], [{ shape }], {}, ([g]) => [renamed(g!, x.shape)])[0]!;
 }
 
+/** Transposes already made, by tensor and permutation. */
+const transposes = new WeakMap<Tensor, Map<string, Tensor>>();
+
+/** A transpose of a transpose is one transpose, or none; asked for twice, it is made once. */
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   if (
     permutation.length !== x.rank ||
@@ -169,11 +173,25 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
       `Transpose: [${permutation}] is no permutation of the axes of ${formatShape(x.shape)}`,
     );
   }
+  if (permutation.every((axis, i) => axis === i)) return x;
+  if (x.producer?.op === 'Transpose') {
+    const before = x.producer.attributes.perm as readonly number[];
+    return transpose(
+      x.producer.inputs[0]!,
+      permutation.map((axis) => before[axis]!),
+    );
+  }
+  const made = transposes.get(x) ?? new Map<string, Tensor>();
+  transposes.set(x, made);
+  const known = made.get(permutation.join());
+  if (known) return known;
   const inverse = permutation.map((_, i) => permutation.indexOf(i));
   const shape = permutation.map((axis) => x.shape[axis]!);
-  return x.graph.emit('Transpose', [x], [{ shape }], { perm: permutation }, ([g]) => [
+  const [y] = x.graph.emit('Transpose', [x], [{ shape }], { perm: permutation }, ([g]) => [
     transpose(g!, inverse),
-  ])[0]!;
+  ]);
+  made.set(permutation.join(), y!);
+  return y!;
 }
 
 export function concat(parts: readonly Tensor[], axis: number): Tensor {

@@ -16,16 +16,22 @@ import {
 } from '../graph/ops.ts';
 import { gradientOutput } from '../graph/runtime.ts';
 import type { WhisperDimensions } from './dimensions.ts';
-import { attention, feedForward, type Memory, memory, normalized, positionTable } from './layers.ts';
+import {
+  attention,
+  feedForward,
+  type KeysAndValues,
+  keysAndValues,
+  type Memory,
+  memoryOf,
+  normalized,
+  positionTable,
+  unprojectedMemory,
+} from './layers.ts';
 
 export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
 
 const layerName = (layer: number): string => `model.decoder.layers.${layer}`;
-
-/** What a decoder layer attends to in the audio: keys and values of encoder frames [batch, frames, width]. */
-function audioMemory(dimensions: WhisperDimensions, layer: number, frames: Tensor): Memory {
-  return memory(frames, `${layerName(layer)}.encoder_attn`, dimensions.decoderHeads);
-}
+const crossAttention = (layer: number): string => `${layerName(layer)}.encoder_attn`;
 
 interface DecoderInputs {
   /** int64 [batch, tokens] */
@@ -39,32 +45,32 @@ interface DecoderInputs {
   /** Added to the scores of the audio's frames; broadcasts to [batch, heads, tokens, frames]. See silence-tail.ts. */
   readonly frameBias: Tensor;
   /** Keys and values of the tokens before these, for each layer. */
-  readonly past?: (layer: number) => Memory;
+  readonly past?: (layer: number) => KeysAndValues;
 }
 
 /** @returns hidden states [batch, tokens, width] after the final layer norm, and the self-attention memory per layer */
 function decoder(
   dimensions: WhisperDimensions,
   inputs: DecoderInputs,
-): { hidden: Tensor; present: Memory[] } {
+): { hidden: Tensor; present: KeysAndValues[] } {
   const { width, decoderLayers, decoderHeads, decoderFfn, textPositions } = dimensions;
   const graph = inputs.tokens.graph;
   const positions = positionTable(graph, 'model.decoder.embed_positions', textPositions, width);
   let x = add(gather(tokenEmbedding(graph, dimensions), inputs.tokens), gather(positions, inputs.positions));
-  const present: Memory[] = [];
+  const present: KeysAndValues[] = [];
   for (let layer = 0; layer < decoderLayers; layer++) {
     const name = layerName(layer);
     const text = normalized(x, `${name}.self_attn_layer_norm`);
-    let { keys, values } = memory(text, `${name}.self_attn`, decoderHeads);
+    let { keys, values } = keysAndValues(text, `${name}.self_attn`, decoderHeads);
     if (inputs.past) {
       const past = inputs.past(layer);
       keys = concat([past.keys, keys], 3);
       values = concat([past.values, values], 2);
     }
     present.push({ keys, values });
-    x = add(x, attention(text, `${name}.self_attn`, decoderHeads, { keys, values }, inputs.textBias));
+    x = add(x, attention(text, `${name}.self_attn`, decoderHeads, memoryOf({ keys, values }), inputs.textBias));
     const query = normalized(x, `${name}.encoder_attn_layer_norm`);
-    x = add(x, attention(query, `${name}.encoder_attn`, decoderHeads, inputs.audio(layer), inputs.frameBias));
+    x = add(x, attention(query, crossAttention(layer), decoderHeads, inputs.audio(layer), inputs.frameBias));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, decoderFfn));
   }
   return { hidden: normalized(x, 'model.decoder.layer_norm'), present };
@@ -82,7 +88,7 @@ export function audioMemoryGraph(dimensions: WhisperDimensions): Graph {
   const graph = new Graph();
   const frames = graph.input('frames', ['batch', 'frames', dimensions.width]);
   for (let layer = 0; layer < dimensions.decoderLayers; layer++) {
-    const { keys, values } = audioMemory(dimensions, layer, frames);
+    const { keys, values } = keysAndValues(frames, crossAttention(layer), dimensions.decoderHeads);
     graph.output(`keys.${layer}`, keys);
     graph.output(`values.${layer}`, values);
   }
@@ -105,7 +111,7 @@ export function decodingStepGraph(dimensions: WhisperDimensions): Graph {
   const graph = new Graph();
   const tokens = graph.input('tokens', ['batch', 'tokens'], 'int64');
   const rows = graph.input('rows', ['rows'], 'int64');
-  const given = (prefix: string, length: string, layer: number): Memory => ({
+  const given = (prefix: string, length: string, layer: number): KeysAndValues => ({
     keys: graph.input(`${prefix}keys.${layer}`, ['batch', heads, headWidth, length]),
     values: graph.input(`${prefix}values.${layer}`, ['batch', heads, length, headWidth]),
   });
@@ -113,7 +119,7 @@ export function decodingStepGraph(dimensions: WhisperDimensions): Graph {
     tokens,
     positions: graph.input('positions', ['batch', 'tokens'], 'int64'),
     textBias: graph.input('textBias', [1, 1, 'tokens', sumOfSizes(['past', 'tokens'])]),
-    audio: (layer) => given('', 'frames', layer),
+    audio: (layer) => memoryOf(given('', 'frames', layer)),
     frameBias: graph.input('frameBias', ['batch', 1, 1, 'frames']),
     past: (layer) => given('past.', 'past', layer),
   });
@@ -168,7 +174,7 @@ export function trainingGraph(dimensions: WhisperDimensions, trained: readonly s
     tokens: graph.input('tokens', ['batch', 'tokens'], 'int64'),
     positions: graph.input('positions', ['batch', 'tokens'], 'int64'),
     textBias: graph.input('textBias', [1, 1, 'tokens', 'tokens']),
-    audio: (layer) => audioMemory(dimensions, layer, frames),
+    audio: (layer) => unprojectedMemory(frames, crossAttention(layer), dimensions.decoderHeads),
     frameBias: graph.input('frameBias', ['batch', 1, 1, 'frames']),
   });
   const count = product(['batch', 'tokens']);

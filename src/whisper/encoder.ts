@@ -2,7 +2,7 @@
 import { Graph, type Tensor } from '../graph/graph.ts';
 import { add, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
 import type { WhisperDimensions } from './dimensions.ts';
-import { attention, feedForward, memory, normalized, positionTable } from './layers.ts';
+import { attention, feedForward, keysAndValues, memoryOf, normalized, positionTable } from './layers.ts';
 
 /**
  * @param mel [batch, mel bins, mel frames], an even number of mel frames
@@ -27,7 +27,7 @@ export function encoder(dimensions: WhisperDimensions, mel: Tensor, positions: T
   for (let layer = 0; layer < encoderLayers; layer++) {
     const name = `model.encoder.layers.${layer}`;
     const before = normalized(x, `${name}.self_attn_layer_norm`);
-    const own = memory(before, `${name}.self_attn`, encoderHeads);
+    const own = memoryOf(keysAndValues(before, `${name}.self_attn`, encoderHeads));
     x = add(x, attention(before, `${name}.self_attn`, encoderHeads, own));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, encoderFfn));
   }

@@ -1,9 +1,17 @@
 /** The layers that encoder and decoder are made of. Weights carry Hugging Face's names. */
-import type { Graph, Tensor } from '../graph/graph.ts';
+import { type Graph, product, type Tensor } from '../graph/graph.ts';
 import { add, gelu, layerNorm, linear, matmul, reshape, scale, softmax, transpose } from '../graph/ops.ts';
 
-/** Keys and values of one attention, ready for its products. */
+/** What an attention looks at, as the two products that it takes part in. */
 export interface Memory {
+  /** queries [batch, heads, queries, head width] → scores [batch, heads, queries, positions] */
+  readonly scores: (queries: Tensor) => Tensor;
+  /** weights [batch, heads, queries, positions] → the values' mean by them [batch, heads, queries, head width] */
+  readonly mixed: (weights: Tensor) => Tensor;
+}
+
+/** Keys and values of one attention, made once for many queries. */
+export interface KeysAndValues {
   /** [batch, heads, head width, positions]: transposed, as the scores need it. */
   readonly keys: Tensor;
   /** [batch, heads, positions, head width] */
@@ -27,12 +35,54 @@ export function normalized(x: Tensor, name: string): Tensor {
 }
 
 /** Keys and values that the attention `name` makes of x [batch, positions, width]. Whisper's keys have no bias. */
-export function memory(x: Tensor, name: string, heads: number): Memory {
+export function keysAndValues(x: Tensor, name: string, heads: number): KeysAndValues {
   const [batch, positions, width] = x.shape;
   const perHead = [batch!, positions!, heads, (width as number) / heads];
   const keys = reshape(projection(x, `${name}.k_proj`, width as number, false), perHead);
   const values = reshape(projection(x, `${name}.v_proj`, width as number), perHead);
   return { keys: transpose(keys, [0, 2, 3, 1]), values: transpose(values, [0, 2, 1, 3]) };
+}
+
+export function memoryOf({ keys, values }: KeysAndValues): Memory {
+  return {
+    scores: (queries) => matmul(queries, keys),
+    mixed: (weights) => matmul(weights, values),
+  };
+}
+
+/**
+ * The memory of x [batch, positions, width] without its keys and values: (q·Wk)·xᵀ for q·(x·Wkᵀ)ᵀ, and (p·x)·Wvᵀ for
+ * p·(x·Wvᵀ). Where heads × queries are fewer than the width, as in a training step over many frames, this takes half
+ * the arithmetic, and what it keeps for the gradient does not grow with the frames.
+ */
+export function unprojectedMemory(x: Tensor, name: string, heads: number): Memory {
+  const [batch, positions] = x.shape;
+  const width = x.shape[2] as number;
+  const headWidth = width / heads;
+  const perHead = (projected: 'k_proj' | 'v_proj'): Tensor =>
+    reshape(x.graph.parameter(`${name}.${projected}.weight`, [width, width]), [heads, headWidth, width]);
+  const transposed = transpose(x, [0, 2, 1]); // [batch, width, positions]
+  return {
+    scores: (queries) => {
+      const count = queries.shape[2]!;
+      const byHead = reshape(transpose(queries, [1, 0, 2, 3]), [heads, product([batch!, count]), headWidth]);
+      const inFrames = reshape(matmul(byHead, perHead('k_proj')), [heads, batch!, count, width]);
+      const byClip = reshape(transpose(inFrames, [1, 0, 2, 3]), [batch!, product([heads, count]), width]);
+      return reshape(matmul(byClip, transposed), [batch!, heads, count, positions!]);
+    },
+    mixed: (weights) => {
+      const count = weights.shape[2]!;
+      const byClip = matmul(reshape(weights, [batch!, product([heads, count]), positions!]), x);
+      const inFrames = transpose(reshape(byClip, [batch!, heads, count, width]), [1, 0, 2, 3]);
+      const values = matmul(
+        reshape(inFrames, [heads, product([batch!, count]), width]),
+        transpose(perHead('v_proj'), [0, 2, 1]),
+      );
+      // The weights of one query sum to 1: its share of the values' bias is the bias.
+      const bias = reshape(x.graph.parameter(`${name}.v_proj.bias`, [width]), [heads, 1, headWidth]);
+      return transpose(reshape(add(values, bias), [heads, batch!, count, headWidth]), [1, 0, 2, 3]);
+    },
+  };
 }
 
 /**
@@ -44,15 +94,15 @@ export function attention(
   x: Tensor,
   name: string,
   heads: number,
-  { keys, values }: Memory,
+  memory: Memory,
   bias?: Tensor,
 ): Tensor {
   const [batch, queryCount, width] = x.shape;
   const headWidth = (width as number) / heads;
   const scaled = scale(projection(x, `${name}.q_proj`, width as number), headWidth ** -0.5);
   const queries = transpose(reshape(scaled, [batch!, queryCount!, heads, headWidth]), [0, 2, 1, 3]);
-  const scores = matmul(queries, keys); // [batch, heads, queries, positions]
-  const mixed = matmul(softmax(bias ? add(scores, bias) : scores), values); // [batch, heads, queries, head width]
+  const scores = memory.scores(queries); // [batch, heads, queries, positions]
+  const mixed = memory.mixed(softmax(bias ? add(scores, bias) : scores)); // [batch, heads, queries, head width]
   return projection(reshape(transpose(mixed, [0, 2, 1, 3]), x.shape), `${name}.out_proj`, width as number);
 }
 
