@@ -1,0 +1,48 @@
+/** What was heard in an audio file: the result of transcription and of translation. */
+
+/** A stretch of the audio with its text. Times in seconds from the beginning of the file. */
+export interface Segment {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+  /** Ids, timestamp tokens among them. */
+  readonly tokens: readonly number[];
+  /** Mean over the tokens. */
+  readonly averageLogProbability: number;
+  /** Bytes of the text over its bytes after zlib: above 2.4 it mostly repeats itself. */
+  readonly compressionRatio: number;
+  readonly noSpeechProbability?: number;
+  /** At which the tokens were drawn; 0: the likeliest were taken. */
+  readonly temperature: number;
+  readonly words?: readonly Word[];
+}
+
+/** `text` holds the spaces and punctuation around it: the words joined are the segment's text. */
+export interface Word {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+  readonly probability: number;
+}
+
+export interface Transcript {
+  /** Path as it was given. */
+  readonly audio: string;
+  readonly language: string;
+  /** Present where the language was detected. */
+  readonly languageProbability?: number;
+  readonly text: string;
+  /** Seconds. */
+  readonly duration: number;
+  /** Mean over the tokens. */
+  readonly averageLogProbability: number;
+  readonly segments: readonly Segment[];
+  /** Other texts of the search, the best first. */
+  readonly alternatives?: readonly { readonly text: string; readonly score: number }[];
+}
+
+/** A file that could not be used; the others go on. */
+export interface FailedTranscript {
+  readonly audio: string;
+  readonly error: string;
+}
