@@ -5,8 +5,8 @@
 import { Graph } from '../src/graph/graph.ts';
 import { linear } from '../src/graph/ops.ts';
 import { float32, Runtime } from '../src/graph/runtime.ts';
+import { sfc32, uniform } from '../src/random.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
-import { random } from '../src/training/random.ts';
 import type { EncodedClip } from '../src/whisper/model.ts';
 import type { BenchOptions } from './main.ts';
 import type { BenchResult } from './result.ts';
@@ -20,7 +20,8 @@ const ROUNDS = 3;
 const LARGEST_RATIO = 1.5;
 
 export async function retrieval({ clips: count }: BenchOptions): Promise<BenchResult> {
-  const next = random(0);
+  const random = sfc32(0);
+  const next = () => uniform(random);
   const clip = (): EncodedClip => {
     const frames = Float32Array.from({ length: FRAMES * WIDTH }, () => 2 * next() - 1);
     return { frames, window: FRAMES, length: FRAMES, width: WIDTH };

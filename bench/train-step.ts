@@ -3,7 +3,7 @@
  * backward, clipping, AdamW. The peer is bench/peers/pytorch_train_step.py; both do identical work on random inputs.
  */
 import { float32, int64 } from '../src/graph/runtime.ts';
-import { random } from '../src/training/random.ts';
+import { sfc32, uniform } from '../src/random.ts';
 import { causalBias } from '../src/whisper/causal-bias.ts';
 import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from '../src/whisper/decoder.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
@@ -125,7 +125,8 @@ async function ourStep(embedding: 'dense' | 'frozen', directory: string) {
   );
   await runtime.createAdamW(trained);
   const program = await runtime.load(trainingGraph(dimensions, trained), { builtIn: () => false });
-  const next = random(0);
+  const random = sfc32(0);
+  const next = () => uniform(random);
   const id = () => Math.floor(next() * 50_257);
   const count = BATCH * TOKENS;
   const frames = Float32Array.from({ length: BATCH * FRAMES * dimensions.width }, () => normal(next));
@@ -138,6 +139,7 @@ async function ourStep(embedding: 'dense' | 'frozen', directory: string) {
       [BATCH, TOKENS],
     ),
     textBias: causalBias(TOKENS),
+    rows: int64(Array.from({ length: count }, (_, i) => i)),
     labels: int64(Array.from({ length: count }, id)),
     weights: float32(new Float32Array(count).fill(1 / count), [count]),
   };

@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts';
+import { below, sfc32 } from '../random.ts';
 import { type Statistics, sumStatistics } from './corpus.ts';
-import { below, sfc32 } from './random.ts';
 
 /** Corpus score of summed statistics, e.g. `(total) => bleuFromStatistics(total, options).score`. */
 export type ScoreOf = (total: Statistics) => number;

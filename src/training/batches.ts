@@ -1,10 +1,10 @@
 /** From examples to the training graph's inputs. */
 import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
+import { sfc32, shuffle } from '../random.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/model.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
-import { random, shuffle } from './random.ts';
 
 export interface Example {
   readonly clip: EncodedClip;
@@ -26,16 +26,16 @@ export function* sampleBatches(
   batchSize: number,
   seed: number,
 ): Generator<number[], never> {
-  const next = random(seed);
+  const random = sfc32(seed);
   const size = (i: number): number => examples[i]!.clip.window + 4 * examples[i]!.tokens.length;
   const rest: number[] = [];
   for (;;) {
-    while (rest.length < POOL_BATCHES * batchSize) rest.push(...shuffle([...examples.keys()], next));
+    while (rest.length < POOL_BATCHES * batchSize) rest.push(...shuffle([...examples.keys()], random));
     const pool = rest.splice(0, POOL_BATCHES * batchSize).sort((a, b) => size(a) - size(b));
     const batches = Array.from({ length: POOL_BATCHES }, (_, i) =>
       pool.slice(i * batchSize, (i + 1) * batchSize),
     );
-    yield* shuffle(batches, next);
+    yield* shuffle(batches, random);
   }
 }
 
@@ -55,19 +55,20 @@ export function trainingBatch(
   const length = Math.max(...examples.map(({ tokens }) => tokens.length)) - 1;
   const tokens: number[] = [];
   const positions: number[] = [];
+  const rows: number[] = [];
   const labels: number[] = [];
-  const counted: boolean[] = [];
   for (const { tokens: text, promptLength } of examples) {
     for (let i = 0; i < length; i++) {
+      // Neither the prompt nor what fills up a shorter text is learnt. Padding is told by position, not by id: it
+      // shares its id with the end of text, which must be learnt.
+      if (i >= promptLength - 1 && i + 1 < text.length) {
+        rows.push(tokens.length);
+        labels.push(text[i + 1]!);
+      }
       tokens.push(text[i] ?? padding);
       positions.push(i);
-      // Padding is told by position, not by id: it shares its id with the end of text, which must be learnt.
-      const counts = i >= promptLength - 1 && i + 1 < text.length;
-      labels.push(counts ? text[i + 1]! : 0);
-      counted.push(counts);
     }
   }
-  const total = counted.filter(Boolean).length;
   const { frames, frameBias } = audioBatch(
     examples.map(({ clip }) => clip),
     tails,
@@ -79,12 +80,10 @@ export function trainingBatch(
       tokens: int64(tokens, [batch, length]),
       positions: int64(positions, [batch, length]),
       textBias: causalBias(length),
+      rows: int64(rows),
       labels: int64(labels),
-      weights: float32(
-        Float32Array.from(counted, (counts) => (counts ? 1 / total : 0)),
-        [batch * length],
-      ),
+      weights: float32(new Float32Array(rows.length).fill(1 / rows.length), [rows.length]),
     },
-    tokens: total,
+    tokens: rows.length,
   };
 }

@@ -1,3 +1,5 @@
+/** The project's one source of chance: every draw comes from a seed, so every run can be repeated. */
+
 /**
  * Seeded uniform 32-bit integers (Chris Doty-Humphrey's sfc32, from PractRand): enough for 10,000 resamples of large
  * corpora, and a dozen lines in any language, so a resampling can be repeated elsewhere.
@@ -20,7 +22,21 @@ export function sfc32(seed: number): () => number {
   return next;
 }
 
+/** A uniform number in [0, 1), a multiple of 2^-32. */
+export function uniform(random: () => number): number {
+  return random() / 2 ** 32;
+}
+
 /** A uniform integer in [0, n), for n up to 2^20. */
 export function below(n: number, random: () => number): number {
-  return Math.floor((random() / 2 ** 32) * n);
+  return Math.floor(uniform(random) * n);
+}
+
+/** Fisher–Yates, in place. */
+export function shuffle<T>(items: T[], random: () => number): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = below(i + 1, random);
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+  return items;
 }
