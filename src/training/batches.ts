@@ -55,19 +55,20 @@ export function trainingBatch(
   const length = Math.max(...examples.map(({ tokens }) => tokens.length)) - 1;
   const tokens: number[] = [];
   const positions: number[] = [];
+  const rows: number[] = [];
   const labels: number[] = [];
-  const counted: boolean[] = [];
   for (const { tokens: text, promptLength } of examples) {
     for (let i = 0; i < length; i++) {
+      // Neither the prompt nor what fills up a shorter text is learnt. Padding is told by position, not by id: it
+      // shares its id with the end of text, which must be learnt.
+      if (i >= promptLength - 1 && i + 1 < text.length) {
+        rows.push(tokens.length);
+        labels.push(text[i + 1]!);
+      }
       tokens.push(text[i] ?? padding);
       positions.push(i);
-      // Padding is told by position, not by id: it shares its id with the end of text, which must be learnt.
-      const counts = i >= promptLength - 1 && i + 1 < text.length;
-      labels.push(counts ? text[i + 1]! : 0);
-      counted.push(counts);
     }
   }
-  const total = counted.filter(Boolean).length;
   const { frames, frameBias } = audioBatch(
     examples.map(({ clip }) => clip),
     tails,
@@ -79,12 +80,10 @@ export function trainingBatch(
       tokens: int64(tokens, [batch, length]),
       positions: int64(positions, [batch, length]),
       textBias: causalBias(length),
+      rows: int64(rows),
       labels: int64(labels),
-      weights: float32(
-        Float32Array.from(counted, (counts) => (counts ? 1 / total : 0)),
-        [batch * length],
-      ),
+      weights: float32(new Float32Array(rows.length).fill(1 / rows.length), [rows.length]),
     },
-    tokens: total,
+    tokens: rows.length,
   };
 }

@@ -163,7 +163,8 @@ export function selectionGraph(dimensions: WhisperDimensions): Graph {
  * A training step: teacher forcing over encoder frames, loss and gradients.
  *
  * Inputs: `frames` [batch, frames, width]; `frameBias` [batch, 1, 1, frames]; `tokens` and `positions` [batch, tokens];
- * `textBias` [1, 1, tokens, tokens]; `labels` [batch·tokens]; `weights` [batch·tokens], each position's share in the loss.
+ * `textBias` [1, 1, tokens, tokens]; `rows` [rows], which of the batch·tokens positions predict something that counts;
+ * `labels` [rows], what comes after them; `weights` [rows], each one's share in the loss.
  * Outputs: `loss` and one gradient for each of `trained`.
  */
 export function trainingGraph(dimensions: WhisperDimensions, trained: readonly string[]): Graph {
@@ -177,12 +178,12 @@ export function trainingGraph(dimensions: WhisperDimensions, trained: readonly s
     audio: (layer) => unprojectedMemory(frames, crossAttention(layer), dimensions.decoderHeads),
     frameBias: graph.input('frameBias', ['batch', 1, 1, 'frames']),
   });
-  const count = product(['batch', 'tokens']);
+  const flat = reshape(hidden, [product(['batch', 'tokens']), width]);
   const loss = outputLoss(
-    reshape(hidden, [count, width]),
+    gather(flat, graph.input('rows', ['rows'], 'int64')),
     tokenEmbedding(graph, dimensions),
-    graph.input('labels', [count], 'int64'),
-    graph.input('weights', [count]),
+    graph.input('labels', ['rows'], 'int64'),
+    graph.input('weights', ['rows']),
   );
   graph.output('loss', loss);
   const parameters = trained.map((name) => {

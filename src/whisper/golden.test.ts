@@ -102,11 +102,9 @@ test('loss and the gradient of every decoder tensor equal PyTorch’s', async ()
         [2, length],
       ),
       textBias: causalBias(length),
-      labels: int64(labels.map((label) => Math.max(label, 0))),
-      weights: float32(
-        Float32Array.from(labels, (label) => (label < 0 ? 0 : 1 / counted)),
-        [2 * length],
-      ),
+      rows: int64(labels.flatMap((label, i) => (label < 0 ? [] : [i]))),
+      labels: int64(labels.filter((label) => label >= 0)),
+      weights: float32(new Float32Array(counted).fill(1 / counted), [counted]),
     };
     return (await model.runtime.run(program, feeds, { fetch: program.outputs })).fetched;
   };
