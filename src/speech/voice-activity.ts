@@ -32,7 +32,7 @@ const PADDING = 0.4 * SAMPLE_RATE;
  * By Silero VAD 6, a recurrent network of 1.2 MB that comes with this package (MIT): silence, noise of any
  * loudness, hum and tones stay below its threshold, where a gate on energy must guess a noise floor and takes music
  * or a passing car for speech. The file is here because the npm packages that carry it bring older versions, or the
- * one-frame model, which takes several times as long. Two seconds of pause and 0.4 s of padding are what
+ * one-frame model, which takes twice as long. Two seconds of pause and 0.4 s of padding are what
  * faster-whisper uses before Whisper. An hour of sound takes 8 s on one core.
  */
 export async function speechStretches(samples: Float32Array): Promise<SpeechStretch[]> {
