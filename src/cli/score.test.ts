@@ -41,7 +41,13 @@ test('prints one line of JSON with sacreBLEU signatures, error counts and the of
   expect(scores.ter.signature).toContain('|asian:yes|');
   expect(scores.cer).toMatchObject({ hits: 9, substitutions: 4, insertions: 2, deletions: 0 });
   expect(scores.wer.score).toBeCloseTo(200 / 3, 9);
-  expect(scores.offTarget).toEqual({ language: 'zh', score: expect.closeTo(100 / 3, 9) });
+  expect(scores.offTarget).toMatchObject({ language: 'zh', score: expect.closeTo(100 / 3, 9) });
+  expect(scores.hallucination).toMatchObject({ score: 0, looping: 0 });
+  expect(scores.comet).toBeNull();
+  for (const { score, interval } of [scores.bleu, scores.chrf, scores.ter, scores.wer, scores.offTarget]) {
+    expect(interval.low).toBeLessThanOrEqual(score);
+    expect(interval.high).toBeGreaterThanOrEqual(score);
+  }
 });
 
 test('--simplify makes Traditional output count', () => {
@@ -52,12 +58,75 @@ test('--simplify makes Traditional output count', () => {
 });
 
 test('without --json a table names every score; several references leave error rates out', () => {
-  expect(run('--hyp', hyp, '--ref', ref, '--language', 'zh')).toMatch(
-    /^BLEU +\d+\.\d\d {2}nrefs:1.*\n[\s\S]*MER/,
-  );
+  const one = run('--hyp', hyp, '--ref', ref, '--language', 'zh');
+  expect(one).toMatch(/^metric +score +2\.5 % +97\.5 % +signature\n/);
+  for (const name of ['BLEU', 'chrF', 'chrF++', 'TER', 'WER', 'CER', 'MER', 'off-target', 'hallucination'])
+    expect(one).toMatch(new RegExp(`\n${name.replaceAll('+', '\\+')} +\\d+\\.\\d\\d +\\d`));
   const two = run('--hyp', hyp, '--ref', ref, '--ref', hyp, '--language', 'zh');
-  expect(two).toContain('BLEU        100.00  nrefs:2|');
+  expect(two).toMatch(/BLEU +100\.00 .*nrefs:2\|/);
   expect(two).not.toContain('WER');
+});
+
+test('options of BLEU stand in its signature; only the metrics asked for are computed', () => {
+  const options = ['--tokenize', 'char', '--smooth', 'add-k', '--smooth-value', '0.5', '--effective-order'];
+  const scores = JSON.parse(
+    run('--hyp', hyp, '--ref', ref, '--json', '--lowercase', ...options, '--metrics', 'bleu', 'wer'),
+  );
+  expect(scores.bleu.signature).toBe('nrefs:1|case:lc|eff:yes|tok:char|smooth:add-k[0.50]|version:2.6.0');
+  expect(scores.wer.signature).toBe('words between blanks, lowercased');
+  expect(scores.chrf).toBeNull();
+});
+
+const worse = file('worse.txt', '他在北京。\n好\n我们走');
+
+test('a baseline, or a first of several outputs, is compared with: difference and p-value', () => {
+  const args = ['--ref', ref, '--tokenize', 'zh', '--metrics', 'chrf', 'cer', '--json'];
+  const lines = run('--hyp', ref, '--baseline', worse, ...args).split('\n');
+  const [baseline, system] = lines.slice(0, 2).map((line) => JSON.parse(line));
+  expect(lines).toHaveLength(3);
+  expect([baseline.hypotheses, system.hypotheses]).toEqual([worse, ref]);
+  expect(baseline.chrf.comparison).toBeUndefined();
+  expect(system.chrf.comparison.difference).toBeCloseTo(system.chrf.score - baseline.chrf.score, 9);
+  expect(system.chrf.comparison.pValue).toBeGreaterThan(0);
+  expect(system.chrf.comparison.pValue).toBeLessThan(0.1);
+  expect(system.cer.comparison.difference).toBeLessThan(0);
+  expect(system.resampling).toEqual({ test: 'bootstrap', samples: 1000, seed: 12345 });
+  expect(run('--hyp', worse, '--hyp', ref, ...args)).toBe(lines.join('\n'));
+  const randomized = run('--hyp', worse, '--hyp', ref, ...args, '--paired-test', 'randomization').split('\n');
+  // Three sentences have eight swaps, and two of them differ as much; "above" leaves those out.
+  expect(JSON.parse(randomized[1]!).chrf.comparison.pValue).toBeCloseTo(1 / 10_001, 9);
+});
+
+test('COMET scores made elsewhere stand beside the others', () => {
+  const numbers = file('comet.txt', '0.9\n0.1\n0.8\n');
+  const printed = file(
+    'printed.txt',
+    'a.txt\tSegment 0\tscore: 0.5\na.txt\tSegment 1\tscore: 0\na.txt\tSegment 2\tscore: 1\n',
+  );
+  const table = run(
+    '--hyp',
+    worse,
+    '--hyp',
+    hyp,
+    '--ref',
+    ref,
+    '--language',
+    'zh',
+    '--comet',
+    printed,
+    '--comet',
+    numbers,
+  );
+  expect(table).toMatch(/COMET +\S*worse\.txt +0\.5000 /);
+  expect(table).toMatch(/COMET +\S*hyp\.txt +0\.6000 .* 0\.1000 +[01]\.\d{4} /);
+});
+
+test.each([
+  ['markdown', /^\| metric \| score \| 2\.5 % \|.*\n\| :--- \| ---: \|/],
+  ['csv', /^metric,score,2\.5 %,97\.5 %,signature\nBLEU,\d+\.\d\d,/],
+  ['latex', /\\begin\{tabular\}\{lrrrl\}\n\\toprule/],
+])('--format %s', (format, expected) => {
+  expect(run('--hyp', hyp, '--ref', ref, '--language', 'zh', '--format', format)).toMatch(expected);
 });
 
 test('Chinese scored with a tokenizer for English is warned of on stderr', () => {
@@ -99,6 +168,47 @@ test.each([
     'a cut-off character',
     () => ['--hyp', file('cut', Buffer.from([0x61, 0x0a, 0xe4, 0xb8])), '--ref', ref],
     /cut, line 2: not valid/,
+  ],
+  [
+    '10 MB in a line',
+    () => ['--hyp', file('book', 'x'.repeat(10_000_000)), '--ref', ref],
+    /book, line 1: 10000000 bytes/,
+  ],
+  ['a byte order mark alone', () => ['--hyp', file('mark', '\ufeff'), '--ref', ref], /mark is empty/],
+  [
+    'a baseline of other length',
+    () => ['--hyp', hyp, '--baseline', file('short', 'a\n'), '--ref', ref],
+    /hyp\.txt has 3 lines, but .*short has 1/,
+  ],
+  [
+    'a COMET file of other length',
+    () => ['--hyp', hyp, '--ref', ref, '--comet', file('few', '0.5\n0.5\n')],
+    /few has 2 COMET scores, but .*hyp\.txt has 3 lines/,
+  ],
+  [
+    'a COMET file that is no text',
+    () => ['--hyp', hyp, '--ref', ref, '--comet', file('binary', Buffer.from([0xff, 0xfe]))],
+    /binary: not valid UTF-8/,
+  ],
+  [
+    'one COMET file for two outputs',
+    () => ['--hyp', hyp, '--hyp', worse, '--ref', ref, '--comet', ref],
+    /1 --comet files for 2 outputs/,
+  ],
+  [
+    'a smoothing value without its smoothing',
+    () => ['--hyp', hyp, '--ref', ref, '--smooth-value', '1'],
+    /--smooth floor or add-k, not exp/,
+  ],
+  [
+    'an error rate with two references',
+    () => ['--hyp', hyp, '--ref', ref, '--ref', ref, '--metrics', 'wer'],
+    /wer needs exactly one reference/,
+  ],
+  [
+    'an off-target rate without a language',
+    () => ['--hyp', hyp, '--ref', ref, '--metrics', 'off-target'],
+    /needs --language/,
   ],
   [
     'a line without end',

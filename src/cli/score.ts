@@ -1,45 +1,72 @@
 import { Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import { corpusBleu } from '../evaluation/bleu.ts';
-import { corpusChrf } from '../evaluation/chrf.ts';
-import { isTargetLanguage, offTargetRate } from '../evaluation/off-target.ts';
+import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../evaluation/bleu.ts';
+import { comet, cometScores } from '../evaluation/comet.ts';
+import type { CorpusMetric } from '../evaluation/corpus.ts';
+import { type Measured, measure } from '../evaluation/measure.ts';
+import { chooseMetrics, METRICS, type MetricName, type MetricOptions } from '../evaluation/metrics.ts';
+import { offTargetRate } from '../evaluation/off-target.ts';
+import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../evaluation/significance.ts';
 import { toSimplified } from '../evaluation/simplified.ts';
-import { corpusTer } from '../evaluation/ter.ts';
 import { BLEU_TOKENIZERS, type BleuTokenizer } from '../evaluation/tokenizers.ts';
-import {
-  characterErrorRate,
-  type ErrorRate,
-  mixedErrorRate,
-  wordErrorRate,
-} from '../evaluation/word-error-rate.ts';
-import { readSentences } from './sentences.ts';
+import { formatTable, TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
+import type { Column } from '../report/terminal.ts';
+import { positiveInteger, positiveNumber } from './options.ts';
+import { readSentences, readText } from './sentences.ts';
 
 interface ScoreOptions {
-  hyp: string;
+  hyp: string[];
+  baseline?: string;
   ref: string[];
+  comet?: string[];
+  metrics?: MetricName[];
   tokenize?: BleuTokenizer;
+  smooth: BleuSmoothing;
+  smoothValue?: number;
+  effectiveOrder?: boolean;
+  lowercase?: boolean;
   language?: string;
   simplify?: boolean;
+  pairedTest: PairedTest;
+  samples?: number;
+  seed: number;
+  format: TableFormat;
   json?: boolean;
 }
 
 const HELP = `
 A sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rates jiwer 4.0 (both 0 to 100).
-TER splits Chinese characters when BLEU does (tokenizer zh or char). Error rates need exactly one --ref.
+TER splits Chinese characters when BLEU does (tokenizer zh or char). WER, CER, MER (Chinese characters and words of
+other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
+
+Every score has the 95 % interval of 1000 bootstrap resamples of the sentences. With --baseline, or with several
+--hyp of which the first is the baseline, it has the difference and the p-value of a paired test too; --json then
+prints a line for each output.
 
 Example:
   $ whisper-transfer score --hyp output.txt --ref zh.txt --tokenize zh --language zh --simplify --json
+  $ whisper-transfer score --hyp new.txt --baseline old.txt --ref zh.txt --tokenize zh --metrics bleu chrf
 `;
 
-/** Error rate in percent, as the other scores. */
-function percent({ rate, hits, substitutions, deletions, insertions }: ErrorRate) {
-  return { score: 100 * rate, hits, substitutions, deletions, insertions };
+/** As they always were in the JSON; the others are called as they are. */
+const JSON_KEYS: Partial<Record<MetricName, string>> = { mer: 'mixedErrorRate', 'off-target': 'offTarget' };
+const HEADINGS: Partial<Record<string, string>> = { chrf: 'chrF', 'chrf++': 'chrF++' };
+
+/** One output file with the scores it got; null is what was not asked for or cannot be had. */
+interface Scored {
+  file: string;
+  sentences: number;
+  scores: Map<MetricName | 'comet', Measured | null>;
 }
 
 /** As sacreBLEU: Chinese targets are split into characters unless told otherwise, all others by the rules of WMT. */
-function chooseTokenizer({ tokenize, language }: ScoreOptions, references: string[][]): BleuTokenizer {
+function chooseTokenizer(
+  { tokenize, language, metrics }: ScoreOptions,
+  references: string[][],
+): BleuTokenizer {
   const chosen = tokenize ?? (language === 'zh' || language === 'yue' ? 'zh' : '13a');
-  if (chosen !== 'zh' && chosen !== 'char' && offTargetRate(references[0]!, 'zh') < 0.5) {
+  const shown = metrics === undefined || metrics.includes('bleu');
+  if (shown && chosen !== 'zh' && chosen !== 'char' && offTargetRate(references[0]!, 'zh') < 0.5) {
     process.stderr.write(
       `warning: the references are Chinese, and BLEU with tokenizer ${chosen} is far too low for it; use --tokenize zh\n`,
     );
@@ -47,84 +74,153 @@ function chooseTokenizer({ tokenize, language }: ScoreOptions, references: strin
   return chosen;
 }
 
-/** All scores of one output; error rates are null with several references, offTarget without a language. */
-function score(hypotheses: string[], references: string[][], options: ScoreOptions) {
+function metricOptions(options: ScoreOptions, references: string[][]): MetricOptions {
+  const { smooth, smoothValue, effectiveOrder, lowercase, language } = options;
+  if (smoothValue !== undefined && smooth !== 'floor' && smooth !== 'add-k')
+    throw new UserError(`--smooth-value goes with --smooth floor or add-k, not ${smooth}.`);
   const tokenize = chooseTokenizer(options, references);
-  const chinese = tokenize === 'zh' || tokenize === 'char';
-  const { language } = options;
-  const errors = (rate: typeof wordErrorRate) =>
-    references.length === 1 ? percent(rate(hypotheses, references[0]!)) : null;
-  const bleu = corpusBleu(hypotheses, references, { tokenize });
+  return { tokenize, smooth, smoothValue, effectiveOrder, lowercase, language };
+}
+
+/** Scores of all outputs, the first of which is the baseline if there are several. */
+function scoreOutputs(options: ScoreOptions): Scored[] {
+  const files = [...(options.baseline === undefined ? [] : [options.baseline]), ...options.hyp];
+  if (options.comet && options.comet.length !== files.length) {
+    throw new UserError(
+      `There are ${options.comet.length} --comet files for ${files.length} outputs (${files.join(', ')}): give one each, in this order.`,
+    );
+  }
+  const read = (file: string) => {
+    const lines = readSentences(file);
+    return options.simplify ? lines.map(toSimplified) : lines;
+  };
+  const outputs = files.map(read);
+  const references = options.ref.map(read);
+  const sentences = outputs[0]!.length;
+  [...outputs, ...references].forEach((lines, i) => {
+    if (lines.length !== sentences) {
+      throw new UserError(
+        `${[...files, ...options.ref][i]} has ${lines.length} lines, but ${files[0]} has ${sentences}: each line must be one sentence.`,
+      );
+    }
+  });
+  const given = options.comet?.map((file, i) => cometScores(readText(file), file, files[i]!, sentences));
+
+  const metrics = chooseMetrics(options.metrics, references.length, metricOptions(options, references));
+  const { pairedTest: test, samples, seed } = options;
+  const scored = files.map((file): Scored => ({ file, sentences, scores: new Map() }));
+  const add = (name: MetricName | 'comet', metricOf: (output: number) => CorpusMetric | undefined) => {
+    let baseline: number[][] | undefined;
+    scored.forEach(({ scores }, i) => {
+      const metric = metricOf(i);
+      const statistics = metric?.statistics(outputs[i]!, references);
+      scores.set(
+        name,
+        metric && statistics
+          ? measure(metric, statistics, baseline, references.length, { test, samples, seed })
+          : null,
+      );
+      baseline ??= statistics;
+    });
+  };
+  for (const name of METRICS) add(name, () => metrics.get(name));
+  add('comet', (i) => given && comet(given[i]!));
+  return scored;
+}
+
+function json({ file, sentences, scores }: Scored, options: ScoreOptions) {
+  const { simplify, pairedTest: test, samples = DEFAULT_SAMPLES[test], seed } = options;
   return {
-    sentences: hypotheses.length,
-    simplified: options.simplify ?? false,
-    bleu: { score: bleu.score, signature: bleu.signature },
-    chrf: corpusChrf(hypotheses, references),
-    'chrf++': corpusChrf(hypotheses, references, { wordOrder: 2 }),
-    ter: corpusTer(hypotheses, references, chinese ? { normalized: true, asianSupport: true } : {}),
-    wer: errors(wordErrorRate),
-    cer: errors(characterErrorRate),
-    mixedErrorRate: errors(mixedErrorRate),
-    offTarget: language ? { language, score: 100 * offTargetRate(hypotheses, language) } : null,
+    hypotheses: file,
+    sentences,
+    simplified: simplify ?? false,
+    resampling: { test, samples, seed },
+    ...Object.fromEntries(
+      [...scores].map(([name, measured]) => [JSON_KEYS[name as MetricName] ?? name, measured]),
+    ),
   };
 }
 
-type Scores = ReturnType<typeof score>;
-
-function table(scores: Scores): string {
-  const rows: [string, { score: number } | null, string][] = [
-    ['BLEU', scores.bleu, scores.bleu.signature],
-    ['chrF', scores.chrf, scores.chrf.signature],
-    ['chrF++', scores['chrf++'], scores['chrf++'].signature],
-    ['TER', scores.ter, scores.ter.signature],
-    ['WER', scores.wer, 'words between blanks'],
-    ['CER', scores.cer, 'characters, blanks included'],
-    ['MER', scores.mixedErrorRate, 'Chinese characters and words'],
-    [
-      'off-target',
-      scores.offTarget,
-      `share of ${scores.sentences} outputs not in ${scores.offTarget?.language}`,
-    ],
+/** A row for each metric and output. */
+function table(outputs: readonly Scored[], format: TableFormat): string {
+  const rows = [...outputs[0]!.scores.keys()].flatMap((name) =>
+    outputs.flatMap(({ file, scores }) => {
+      const measured = scores.get(name);
+      return measured ? [{ name, file, ...measured }] : [];
+    }),
+  );
+  type Row = (typeof rows)[number];
+  // COMET is about 0 to 1, the others 0 to 100.
+  const number = (value: (row: Row) => number | undefined) => (row: Row) =>
+    value(row)?.toFixed(row.name === 'comet' ? 4 : 2) ?? '';
+  const columns: Column<Row>[] = [
+    {
+      heading: 'metric',
+      value: ({ name }) => HEADINGS[name] ?? (/^\w{3,5}$/.test(name) ? name.toUpperCase() : name),
+    },
+    { heading: 'output', value: ({ file }) => file },
+    { heading: 'score', value: number(({ score }) => score), align: 'right' },
+    { heading: '2.5 %', value: number(({ interval }) => interval.low), align: 'right' },
+    { heading: '97.5 %', value: number(({ interval }) => interval.high), align: 'right' },
+    { heading: 'difference', value: number(({ comparison }) => comparison?.difference), align: 'right' },
+    { heading: 'p', value: ({ comparison }) => comparison?.pValue.toFixed(4) ?? '', align: 'right' },
+    { heading: 'signature', value: ({ signature }) => signature, widest: 100 },
   ];
-  return rows
-    .filter(([, result]) => result !== null)
-    .map(([name, result, note]) => `${name.padEnd(10)} ${result!.score.toFixed(2).padStart(7)}  ${note}\n`)
-    .join('');
+  const single = outputs.length === 1;
+  const shown = columns.filter(({ heading }) => !single || !['output', 'difference', 'p'].includes(heading));
+  return formatTable(rows, shown, format);
 }
 
-/** `whisper-transfer score`: compares an output file with reference files, line by line. */
+const collect = (file: string, before: string[] = []) => [...before, file];
+
+/** `whisper-transfer score`: compares output files with reference files, line by line. */
 export function scoreCommand(): Command {
   return new Command('score')
     .description(
       'score translations or transcripts against references: BLEU, chrF, TER, error rates, off-target rate',
     )
-    .requiredOption('--hyp <file>', 'output to score, a sentence a line')
-    .requiredOption('--ref <file>', 'reference, repeatable', (file: string, before: string[] = []) => [
-      ...before,
-      file,
-    ])
+    .requiredOption('--hyp <file>', 'output to score, a sentence a line; repeatable', collect)
+    .option('--baseline <file>', 'output that the others are compared with by a paired test')
+    .requiredOption('--ref <file>', 'reference, repeatable', collect)
+    .addOption(new Option('--metrics <names...>', 'only these metrics').choices(METRICS))
     .addOption(
       new Option('--tokenize <name>', 'BLEU tokenizer (default: zh with --language zh, else 13a)').choices(
         BLEU_TOKENIZERS,
       ),
     )
+    .addOption(
+      new Option('--smooth <method>', 'what BLEU takes for an order without a match')
+        .choices(BLEU_SMOOTHINGS)
+        .default('exp'),
+    )
+    .option('--smooth-value <number>', 'of --smooth floor (0.1) or add-k (1)', positiveNumber)
+    .option('--effective-order', 'BLEU leaves out orders longer than the output')
+    .option('--lowercase', 'BLEU, chrF, WER and CER without regard to case (TER and MER always)')
     .option('--language <code>', 'target language, to report the share of outputs in another script')
     .option('--simplify', 'turn Traditional into Simplified Chinese on both sides (OpenCC t2s)')
-    .option('--json', 'print one line of JSON')
+    .option(
+      '--comet <file>',
+      'COMET scores made elsewhere: what comet-score printed or wrote (--to_json), or a number a line; repeatable, baseline first',
+      collect,
+    )
+    .addOption(
+      new Option('--paired-test <name>', 'paired bootstrap or approximate randomization')
+        .choices(PAIRED_TESTS)
+        .default('bootstrap'),
+    )
+    .option('--samples <n>', 'resamples (1000) or trials of randomization (10000)', positiveInteger)
+    .option('--seed <n>', 'of the resampling', positiveInteger, 12345)
+    .addOption(
+      new Option('--format <name>', 'how the table is written').choices(TABLE_FORMATS).default('terminal'),
+    )
+    .option('--json', 'print one line of JSON for each output')
     .addHelpText('after', HELP)
     .action((options: ScoreOptions) => {
-      if (options.language) isTargetLanguage('', options.language); // refuse an unknown code before any work
-      const files = [options.hyp, ...options.ref];
-      const [hypotheses, ...references] = files.map(readSentences);
-      references.forEach((reference, i) => {
-        if (reference.length !== hypotheses!.length) {
-          throw new UserError(
-            `${options.ref[i]} has ${reference.length} lines, but ${options.hyp} has ${hypotheses!.length}: each line must be one sentence.`,
-          );
-        }
-      });
-      const side = (lines: string[]) => (options.simplify ? lines.map(toSimplified) : lines);
-      const scores = score(side(hypotheses!), references.map(side), options);
-      process.stdout.write(options.json ? `${JSON.stringify(scores)}\n` : table(scores));
+      const outputs = scoreOutputs(options);
+      process.stdout.write(
+        options.json
+          ? outputs.map((output) => `${JSON.stringify(json(output, options))}\n`).join('')
+          : table(outputs, options.format),
+      );
     });
 }

@@ -1,9 +1,11 @@
 import {
+  type CorpusMetric,
+  corpusScore,
   countNgrams,
   referencesBySentence,
   SACREBLEU_VERSION,
   type Statistics,
-  sumStatistics,
+  sentenceScore,
 } from './corpus.ts';
 import { type BleuTokenizer, tokenizeForBleu } from './tokenizers.ts';
 import { trimEnd } from './whitespace.ts';
@@ -12,7 +14,8 @@ const MAX_ORDER = 4;
 /** Stands for log 0, as in sacreBLEU: it makes the geometric mean vanish without an infinity. */
 const LOG_OF_ZERO = -9999999999;
 
-export type BleuSmoothing = 'exp' | 'floor' | 'add-k' | 'none';
+export const BLEU_SMOOTHINGS = ['exp', 'floor', 'add-k', 'none'] as const;
+export type BleuSmoothing = (typeof BLEU_SMOOTHINGS)[number];
 const DEFAULT_SMOOTHING_VALUE: Record<BleuSmoothing, number | undefined> = {
   exp: undefined,
   floor: 0.1,
@@ -128,26 +131,24 @@ export function bleuFromStatistics(total: Statistics, options: BleuOptions = {})
   return result;
 }
 
+/** BLEU as a {@link CorpusMetric}. */
+export const bleu = (options: BleuOptions = {}): CorpusMetric<BleuScore> => ({
+  statistics: (hypotheses, references) => bleuStatistics(hypotheses, references, options),
+  score: (total) => bleuFromStatistics(total, options),
+  signature: (referenceCount) => bleuSignature(referenceCount, options),
+});
+
 /**
  * Corpus BLEU, equal to sacreBLEU's `corpus_bleu`.
  * @param references reference streams, each with one line per hypothesis
  * @throws UserError when there is nothing to score or the streams differ in length
  */
-export function corpusBleu(
+export const corpusBleu = (
   hypotheses: readonly string[],
   references: readonly (readonly string[])[],
   options: BleuOptions = {},
-): BleuScore & { signature: string } {
-  const total = sumStatistics(bleuStatistics(hypotheses, references, options));
-  return { ...bleuFromStatistics(total, options), signature: bleuSignature(references.length, options) };
-}
+) => corpusScore(bleu(options), hypotheses, references);
 
 /** BLEU of one sentence, with effective order unless told otherwise, as `sacrebleu.sentence_bleu`. */
-export function sentenceBleu(
-  hypothesis: string,
-  references: readonly string[],
-  options: BleuOptions = {},
-): BleuScore & { signature: string } {
-  const streams = references.map((reference) => [reference]);
-  return corpusBleu([hypothesis], streams, { effectiveOrder: true, ...options });
-}
+export const sentenceBleu = (hypothesis: string, references: readonly string[], options: BleuOptions = {}) =>
+  sentenceScore(bleu({ effectiveOrder: true, ...options }), hypothesis, references);

@@ -1,9 +1,11 @@
 import {
+  type CorpusMetric,
+  corpusScore,
   countNgrams,
   referencesBySentence,
   SACREBLEU_VERSION,
   type Statistics,
-  sumStatistics,
+  sentenceScore,
 } from './corpus.ts';
 import { splitWords } from './whitespace.ts';
 
@@ -133,29 +135,24 @@ export function chrfStatistics(
   });
 }
 
+/** chrF as a {@link CorpusMetric}. */
+export const chrf = (options: ChrfOptions = {}): CorpusMetric<ChrfScore> => ({
+  statistics: (hypotheses, references) => chrfStatistics(hypotheses, references, options),
+  score: (total) => chrfFromStatistics(total, options),
+  signature: (referenceCount) => chrfSignature(referenceCount, options),
+});
+
 /**
  * Corpus chrF, equal to sacreBLEU's `corpus_chrf`; `{ wordOrder: 2 }` is chrF++.
  * @param references reference streams, each with one line per hypothesis
  * @throws UserError when there is nothing to score or the streams differ in length
  */
-export function corpusChrf(
+export const corpusChrf = (
   hypotheses: readonly string[],
   references: readonly (readonly string[])[],
   options: ChrfOptions = {},
-): ChrfScore & { signature: string } {
-  const total = sumStatistics(chrfStatistics(hypotheses, references, options));
-  return { ...chrfFromStatistics(total, options), signature: chrfSignature(references.length, options) };
-}
+) => corpusScore(chrf(options), hypotheses, references);
 
 /** chrF of one sentence against its references. */
-export function sentenceChrf(
-  hypothesis: string,
-  references: readonly string[],
-  options: ChrfOptions = {},
-): ChrfScore & { signature: string } {
-  return corpusChrf(
-    [hypothesis],
-    references.map((reference) => [reference]),
-    options,
-  );
-}
+export const sentenceChrf = (hypothesis: string, references: readonly string[], options: ChrfOptions = {}) =>
+  sentenceScore(chrf(options), hypothesis, references);

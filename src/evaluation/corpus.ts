@@ -7,6 +7,45 @@ export const SACREBLEU_VERSION = '2.6.0';
 export type Statistics = readonly number[];
 
 /**
+ * A corpus metric: counts per sentence, and a score of their sums. Sums may be taken over any sample of the sentences,
+ * which is what the tests in significance.ts do.
+ */
+export interface CorpusMetric<Score extends { score: number } = { score: number }> {
+  /**
+   * @param references reference streams, each with one line per hypothesis
+   * @returns `[sentences][columns]`
+   * @throws UserError when there is nothing to score or the streams differ in length
+   */
+  statistics(hypotheses: readonly string[], references: readonly (readonly string[])[]): number[][];
+  score(total: Statistics): Score;
+  /** What has to be known to get the same score elsewhere. */
+  signature(referenceCount: number): string;
+}
+
+/** The score of a whole corpus; see {@link CorpusMetric.statistics} for the parameters. */
+export function corpusScore<Score extends { score: number }>(
+  metric: CorpusMetric<Score>,
+  hypotheses: readonly string[],
+  references: readonly (readonly string[])[],
+): Score & { signature: string } {
+  const total = sumStatistics(metric.statistics(hypotheses, references));
+  return { ...metric.score(total), signature: metric.signature(references.length) };
+}
+
+/** The score of one sentence against its references. */
+export function sentenceScore<Score extends { score: number }>(
+  metric: CorpusMetric<Score>,
+  hypothesis: string,
+  references: readonly string[],
+): Score & { signature: string } {
+  return corpusScore(
+    metric,
+    [hypothesis],
+    references.map((reference) => [reference]),
+  );
+}
+
+/**
  * Checks that every reference stream has one line per hypothesis and turns streams into one list per sentence.
  * @param references reference streams: `references[k][i]` is the k-th reference of sentence i
  * @returns `[sentences][streams]`

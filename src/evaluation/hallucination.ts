@@ -1,4 +1,5 @@
 import { deflateSync } from 'node:zlib';
+import type { CorpusMetric } from './corpus.ts';
 import { splitMixedTokens } from './word-error-rate.ts';
 
 export interface HallucinationMarkers {
@@ -46,3 +47,44 @@ export function hallucinationMarkers(text: string, reference: string): Hallucina
     lengthRatio > MAX_LENGTH_RATIO || loop >= MIN_LOOP || compressionRatio > MAX_COMPRESSION_RATIO;
   return { lengthRatio, longestLoop: loop, compressionRatio, suspicious };
 }
+
+export interface HallucinationScore {
+  /** Share of suspicious outputs, 0 to 100. */
+  score: number;
+  /** Tokens of all outputs per token of all references. */
+  lengthRatio: number;
+  /** Outputs marked for each sign; one output may bear several. */
+  tooLong: number;
+  looping: number;
+  compressible: number;
+}
+
+/** The markers over a corpus as a {@link CorpusMetric}, against the first reference. */
+export const hallucination: CorpusMetric<HallucinationScore> = {
+  statistics: (hypotheses, [references = []]) =>
+    hypotheses.map((text, i) => {
+      const reference = references[i]!;
+      const markers = hallucinationMarkers(text, reference);
+      return [
+        1,
+        Number(markers.suspicious),
+        Number(markers.lengthRatio > MAX_LENGTH_RATIO),
+        Number(markers.longestLoop >= MIN_LOOP),
+        Number(markers.compressionRatio > MAX_COMPRESSION_RATIO),
+        splitMixedTokens(text).length,
+        splitMixedTokens(reference).length,
+      ];
+    }),
+  score: (total) => {
+    const [all = 0, suspicious = 0, tooLong = 0, looping = 0, compressible = 0, ours = 0, theirs = 0] = total;
+    return {
+      score: (100 * suspicious) / Math.max(1, all),
+      lengthRatio: ours / Math.max(1, theirs),
+      tooLong,
+      looping,
+      compressible,
+    };
+  },
+  signature: () =>
+    `share of outputs over ${MAX_LENGTH_RATIO}x as long, ${MIN_LOOP}x the same n-gram, or zlib above ${MAX_COMPRESSION_RATIO}`,
+};

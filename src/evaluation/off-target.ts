@@ -1,4 +1,5 @@
 import { UserError } from '../errors.ts';
+import type { CorpusMetric } from './corpus.ts';
 
 /** Scripts whose letters a language is written in; languages are Whisper's codes and those of its unseen relatives. */
 const LANGUAGES_BY_SCRIPT: [script: string, languages: string][] = [
@@ -76,4 +77,14 @@ export function offTargetRate(texts: readonly string[], language: string): numbe
   isTargetLanguage('', language); // an unknown language is an error even when there are no texts
   if (texts.length === 0) return 0;
   return texts.filter((text) => !isTargetLanguage(text, language)).length / texts.length;
+}
+
+/** The off-target rate as a {@link CorpusMetric} in percent; it needs no references. */
+export function offTarget(language: string): CorpusMetric<{ language: string; score: number }> {
+  isTargetLanguage('', language); // refuse an unknown language before any work
+  return {
+    statistics: (hypotheses) => hypotheses.map((text) => [isTargetLanguage(text, language) ? 0 : 1, 1]),
+    score: ([off = 0, all = 0]) => ({ language, score: (100 * off) / Math.max(1, all) }),
+    signature: () => `share of outputs not in the script of ${language}`,
+  };
 }

@@ -24,8 +24,15 @@ export interface PairedResult {
   pValue: number;
 }
 
+/** sacreBLEU's `--paired-bs` and `--paired-ar`. */
+export const PAIRED_TESTS = ['bootstrap', 'randomization'] as const;
+export type PairedTest = (typeof PAIRED_TESTS)[number];
+
+/** As in sacreBLEU. */
+export const DEFAULT_SAMPLES: Record<PairedTest, number> = { bootstrap: 1000, randomization: 10_000 };
+
 export interface ResamplingOptions {
-  /** Resamples or trials. @default 1000, for approximate randomization 10000 (both as sacreBLEU) */
+  /** Resamples or trials. @default {@link DEFAULT_SAMPLES} */
   samples?: number;
   /** @default 12345 */
   seed?: number;
@@ -86,7 +93,7 @@ export function bootstrap(
   scoreOf: ScoreOf,
   options: ResamplingOptions = {},
 ): Interval {
-  const { samples = 1000, seed = 12345 } = options;
+  const { samples = DEFAULT_SAMPLES.bootstrap, seed = 12345 } = options;
   return interval(scoreOf(sumStatistics(statistics)), resampledScores(statistics, scoreOf, samples, seed));
 }
 
@@ -101,7 +108,7 @@ export function pairedBootstrap(
   scoreOf: ScoreOf,
   options: ResamplingOptions = {},
 ): PairedResult {
-  const { samples = 1000, seed = 12345 } = options;
+  const { samples = DEFAULT_SAMPLES.bootstrap, seed = 12345 } = options;
   checkPaired(baseline, system);
   const baselineScores = resampledScores(baseline, scoreOf, samples, seed);
   const systemScores = resampledScores(system, scoreOf, samples, seed);
@@ -132,7 +139,7 @@ export function approximateRandomization(
   scoreOf: ScoreOf,
   options: ResamplingOptions = {},
 ): { difference: number; pValue: number } {
-  const { samples = 10_000, seed = 12345 } = options;
+  const { samples = DEFAULT_SAMPLES.randomization, seed = 12345 } = options;
   checkPaired(baseline, system);
   const { rows: baselineRows, width } = flatten(baseline);
   const { rows: systemRows } = flatten(system);

@@ -1,9 +1,10 @@
 import { BeamEditDistance, DELETE, INSERT, KEEP } from './beam-edit-distance.ts';
 import {
+  type CorpusMetric,
+  corpusScore,
   referencesBySentence,
   SACREBLEU_VERSION,
   type Statistics,
-  sumStatistics,
   tokenNumbering,
 } from './corpus.ts';
 import { type TerTokenizerOptions, tokenizeForTer } from './ter-tokenizer.ts';
@@ -165,17 +166,21 @@ export function terFromStatistics(total: Statistics): TerScore {
   return { score: 100 * (length > 0 ? edits / length : edits > 0 ? 1 : 0) };
 }
 
+/** TER as a {@link CorpusMetric}. */
+export const ter = (options: TerTokenizerOptions = {}): CorpusMetric<TerScore> => ({
+  statistics: (hypotheses, references) => terStatistics(hypotheses, references, options),
+  score: terFromStatistics,
+  signature: (referenceCount) => terSignature(referenceCount, options),
+});
+
 /**
  * Corpus translation edit rate (Snover et al., 2006), equal to sacreBLEU's `corpus_ter`. For Chinese give
  * `{ normalized: true, asianSupport: true }`, or a whole sentence is one token.
  * @param references reference streams, each with one line per hypothesis
  * @throws UserError when there is nothing to score or the streams differ in length
  */
-export function corpusTer(
+export const corpusTer = (
   hypotheses: readonly string[],
   references: readonly (readonly string[])[],
   options: TerTokenizerOptions = {},
-): TerScore & { signature: string } {
-  const total = sumStatistics(terStatistics(hypotheses, references, options));
-  return { ...terFromStatistics(total), signature: terSignature(references.length, options) };
-}
+) => corpusScore(ter(options), hypotheses, references);

@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts';
-import { tokenNumbering } from './corpus.ts';
+import { type CorpusMetric, type Statistics, sumStatistics, tokenNumbering } from './corpus.ts';
 import { trim, WHITESPACE } from './whitespace.ts';
 
 export interface ErrorRate {
@@ -103,41 +103,69 @@ export function countEdits(reference: readonly string[], hypothesis: readonly st
   return counts;
 }
 
-/** Errors over a corpus: counts are summed first, then divided by all reference tokens. */
-function errorRate(
+/** Error counts, a row per sentence: [hits, substitutions, deletions, insertions]. */
+function errorStatistics(
   hypotheses: readonly string[],
   references: readonly string[],
   split: (text: string) => string[],
-): ErrorRate {
+): number[][] {
   if (hypotheses.length !== references.length) {
     throw new UserError(`There are ${hypotheses.length} hypotheses but ${references.length} references.`);
   }
-  const total = { hits: 0, substitutions: 0, deletions: 0, insertions: 0 };
-  hypotheses.forEach((hypothesis, sentence) => {
+  return hypotheses.map((hypothesis, sentence) => {
     const counts = countEdits(split(references[sentence]!), split(hypothesis));
-    for (const kind of ['hits', 'substitutions', 'deletions', 'insertions'] as const)
-      total[kind] += counts[kind];
+    return [counts.hits, counts.substitutions, counts.deletions, counts.insertions];
   });
-  const errors = total.substitutions + total.deletions + total.insertions;
-  // Without any reference token the rate is the number of insertions, as jiwer has it.
-  const tokens = total.hits + total.substitutions + total.deletions;
-  return { rate: errors / Math.max(1, tokens), ...total };
 }
+
+/** Error rate of summed counts: all errors over all reference tokens. */
+function errorRateFromStatistics(total: Statistics): ErrorRate {
+  const [hits = 0, substitutions = 0, deletions = 0, insertions = 0] = total;
+  // Without any reference token the rate is the number of insertions, as jiwer has it.
+  const tokens = Math.max(1, hits + substitutions + deletions);
+  const rate = (substitutions + deletions + insertions) / tokens;
+  return { rate, hits, substitutions, deletions, insertions };
+}
+
+const errorRateOf =
+  (split: (text: string) => string[]) =>
+  (hypotheses: readonly string[], references: readonly string[]): ErrorRate =>
+    errorRateFromStatistics(sumStatistics(errorStatistics(hypotheses, references, split)));
 
 /**
  * Word error rate over a corpus, equal to `jiwer.process_words` (4.0); normalise the texts before.
  * @throws UserError when the counts of sentences differ, or a line is too long to align
  */
-export function wordErrorRate(hypotheses: readonly string[], references: readonly string[]): ErrorRate {
-  return errorRate(hypotheses, references, splitJiwerWords);
-}
+export const wordErrorRate = errorRateOf(splitJiwerWords);
 
 /** Character error rate over a corpus, equal to `jiwer.process_characters` (4.0): blanks count as characters. */
-export function characterErrorRate(hypotheses: readonly string[], references: readonly string[]): ErrorRate {
-  return errorRate(hypotheses, references, splitCharacters);
-}
+export const characterErrorRate = errorRateOf(splitCharacters);
 
-/** Mixed error rate (Chinese characters, words of other scripts) over a corpus; see {@link splitMixedTokens}. */
-export function mixedErrorRate(hypotheses: readonly string[], references: readonly string[]): ErrorRate {
-  return errorRate(hypotheses, references, splitMixedTokens);
+/**
+ * Mixed error rate (Chinese characters, words of other scripts) over a corpus; see {@link splitMixedTokens}. Not
+ * jiwer's "MER", which is the match error rate.
+ */
+export const mixedErrorRate = errorRateOf(splitMixedTokens);
+
+const ERROR_UNITS = {
+  wer: { split: splitJiwerWords, name: 'words between blanks', ignoresCase: false },
+  cer: { split: splitCharacters, name: 'characters, blanks included', ignoresCase: false },
+  mer: { split: splitMixedTokens, name: 'Chinese characters and words of other scripts', ignoresCase: true },
+};
+
+/** An error rate as a {@link CorpusMetric} in percent, against the first reference. */
+export function errorMetric(
+  kind: keyof typeof ERROR_UNITS,
+  { lowercase = false }: { lowercase?: boolean } = {},
+): CorpusMetric<{ score: number } & Omit<ErrorRate, 'rate'>> {
+  const { split, name, ignoresCase } = ERROR_UNITS[kind];
+  const tokens = (text: string) => split(lowercase ? text.toLowerCase() : text);
+  return {
+    statistics: (hypotheses, [references = []]) => errorStatistics(hypotheses, references, tokens),
+    score: (total) => {
+      const { rate, ...counts } = errorRateFromStatistics(total);
+      return { score: 100 * rate, ...counts };
+    },
+    signature: () => `${name}${lowercase || ignoresCase ? ', lowercased' : ''}`,
+  };
 }

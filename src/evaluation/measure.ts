@@ -1,0 +1,49 @@
+/** A metric on one output, with what a paper has to say beside the score. */
+import { type CorpusMetric, sumStatistics } from './corpus.ts';
+import {
+  approximateRandomization,
+  bootstrap,
+  type PairedTest,
+  pairedBootstrap,
+  type ResamplingOptions,
+} from './significance.ts';
+
+export interface Measured {
+  score: number;
+  signature: string;
+  /** Mean and bounds of the middle 95 % of bootstrap resamples of the sentences. */
+  interval: { mean: number; low: number; high: number };
+  /** Against the baseline: score minus its score, and the p-value of the paired test. */
+  comparison?: { difference: number; pValue: number };
+}
+
+export interface MeasureOptions extends ResamplingOptions {
+  /** @default 'bootstrap' */
+  test?: PairedTest;
+}
+
+/**
+ * @param statistics of the output, from the metric
+ * @param baseline statistics of the output to compare with, sentence by sentence
+ * @returns the metric's own numbers too, such as the counts of an error rate
+ */
+export function measure<Score extends { score: number }>(
+  metric: CorpusMetric<Score>,
+  statistics: readonly number[][],
+  baseline: readonly number[][] | undefined,
+  referenceCount: number,
+  { test = 'bootstrap', samples, seed }: MeasureOptions = {},
+): Score & Measured {
+  const scoreOf = (total: readonly number[]) => metric.score(total).score;
+  // With approximate randomization `samples` are its trials; the interval is a bootstrap's all the same.
+  const resamples = test === 'bootstrap' ? samples : undefined;
+  const { mean, low, high } = bootstrap(statistics, scoreOf, { samples: resamples, seed });
+  const paired = test === 'bootstrap' ? pairedBootstrap : approximateRandomization;
+  const result = baseline && paired(baseline, statistics, scoreOf, { samples, seed });
+  return {
+    ...metric.score(sumStatistics(statistics)),
+    signature: metric.signature(referenceCount),
+    interval: { mean, low, high },
+    ...(result && { comparison: { difference: result.difference, pValue: result.pValue } }),
+  };
+}
