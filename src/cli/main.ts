@@ -6,6 +6,7 @@ import { UserError } from '../errors.ts';
 import { demoCommand } from './demo.ts';
 import { encodeCommand } from './encode.ts';
 import { evaluateCommand } from './evaluate.ts';
+import { lmCommand } from './lm.ts';
 import { quantizeCommand } from './quantize.ts';
 import { retrieveCommand } from './retrieve.ts';
 import { scoreCommand } from './score.ts';
@@ -29,6 +30,7 @@ for (const command of [
   evaluateCommand(),
   scoreCommand(),
   quantizeCommand(),
+  lmCommand(),
 ]) {
   program.addCommand(
     command.exitOverride().showHelpAfterError('(add --help for the options and an example)'),

@@ -1,0 +1,23 @@
+/** How a text becomes words of the language model: one definition for training, scoring and beam search. */
+import { normalizeBasic } from '../evaluation/normalize-basic.ts';
+import { normalizeEnglish } from '../evaluation/normalize-english.ts';
+import { splitWords } from '../evaluation/whitespace.ts';
+import { splitMixedTokens } from '../evaluation/word-error-rate.ts';
+
+/** Written without blanks between words. Whisper's paper, too, measures characters here. */
+const CHINESE = ['zh', 'yue'];
+const WITHOUT_BLANKS = ['ja', 'th', 'lo', 'my'];
+
+/**
+ * Words of a text, normalised so that a transcript and the training text agree: no punctuation, lowercase; for English
+ * Whisper's English normaliser, for others its basic one. Chinese is cut into characters and words of other scripts,
+ * Japanese, Thai, Lao and Burmese into grapheme clusters. Simplified and Traditional Chinese stay what they are: the
+ * training text should have the script that is wanted.
+ *
+ * @param language Whisper's code, such as "en"
+ */
+export function languageModelWords(text: string, language: string): string[] {
+  if (CHINESE.includes(language)) return splitMixedTokens(text);
+  if (language === 'en') return splitWords(normalizeEnglish(text));
+  return splitWords(normalizeBasic(text, { splitLetters: WITHOUT_BLANKS.includes(language) }));
+}
