@@ -1,23 +1,26 @@
 """Golden values for src/evaluation: sacreBLEU, jiwer, Whisper's normalisers (transformers) and OpenCC.
 
-    python scripts/golden/metrics.py TATOEBA_EN_ZH.tsv src/evaluation/golden
+    python scripts/golden/metrics.py TATOEBA_EN_ZH.tsv src/evaluation/golden [--only real fuzz]
 
-The sentences come from Tatoeba (CC-BY 2.0 FR). Needs sacrebleu 2.6.0, jiwer 4, transformers, opencc, regex and
-openai-whisper's english.json (--spelling, from its source archive: whisper/normalizers/english.json).
+The sentences come from Tatoeba (CC-BY 2.0 FR); the transcripts of Whisper base are those of greedy_texts.py, their
+references samples/manifest.tsv. Needs sacrebleu 2.6.0, jiwer 4, transformers, opencc, regex and openai-whisper's
+english.json (--spelling, from its source archive: whisper/normalizers/english.json); --only real needs neither of the last two.
 The generated pairs are made by the same few lines here and in metrics-fuzz.test.ts; only scores are stored.
 """
-import argparse, gzip, hashlib, importlib.metadata, json, logging, os, platform, random, unicodedata
+import argparse, csv, gzip, hashlib, importlib.metadata, json, logging, os, platform, random, unicodedata
+from unittest import mock
 
-import jiwer, numpy, opencc, regex, sacrebleu, transformers
+import jiwer, numpy, regex, sacrebleu, transformers
 from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.significance import PairedTest
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer, EnglishTextNormalizer
 
 logging.getLogger('sacrebleu').setLevel(logging.ERROR)
-VERSIONS = {m.__name__: getattr(m, '__version__', '?') for m in (sacrebleu, transformers, opencc, numpy)}
+VERSIONS = {m.__name__: getattr(m, '__version__', '?') for m in (sacrebleu, transformers, numpy)}
 VERSIONS |= {'python': platform.python_version(), 'unicode': unicodedata.unidata_version, 'jiwer': importlib.metadata.version('jiwer')}
 SOURCE = 'Sentences: Tatoeba, https://tatoeba.org, CC-BY 2.0 FR'
 TOKENIZERS = ['13a', 'zh', 'char', 'intl', 'none']
+SMOOTHINGS = [('exp', None), ('floor', None), ('floor', 0.01), ('add-k', None), ('add-k', 0.3), ('none', None)]
 
 
 def sfc32(seed):
@@ -107,12 +110,18 @@ def metrics():
     yield 'bleu zh lc floor eff 2', BLEU(tokenize='zh', lowercase=True, smooth_method='floor', effective_order=True), 2
     yield 'bleu 13a add-k 2', BLEU(tokenize='13a', smooth_method='add-k', smooth_value=0.5, force=True), 2
     yield 'bleu intl none', BLEU(tokenize='intl', smooth_method='none'), 1
+    yield 'bleu zh 2', BLEU(tokenize='zh'), 2
     yield 'chrf', CHRF(), 1
+    yield 'chrf lc', CHRF(lowercase=True), 1
+    yield 'chrf++', CHRF(word_order=2), 1
     yield 'chrf++ lc', CHRF(word_order=2, lowercase=True), 1
     yield 'chrf space eps 2', CHRF(char_order=4, word_order=1, beta=1, whitespace=True, eps_smoothing=True), 2
     yield 'chrf++ 2', CHRF(word_order=2), 2
     yield 'ter', TER(), 1
     yield 'ter norm asian 2', TER(normalized=True, asian_support=True), 2
+    yield 'ter norm case', TER(normalized=True, case_sensitive=True), 1
+    yield 'ter nopunct', TER(no_punct=True), 1
+    yield 'ter norm nopunct asian', TER(normalized=True, no_punct=True, asian_support=True), 1
     yield 'ter nopunct asian case', TER(no_punct=True, asian_support=True, case_sensitive=True), 1
 
 
@@ -131,6 +140,15 @@ def fuzz(folder):
         scores['sentence bleu sum'] = sum(one.sentence_score(h, [r]).score for h, r in zip(hyps, refs[0]))
         one = CHRF(word_order=2)
         scores['sentence chrf++ sum'] = sum(one.sentence_score(h, [r]).score for h, r in zip(hyps, refs[0]))
+        # Only single sentences have orders without a match, which is what smoothing is for
+        smoothed = {}
+        for t in TOKENIZERS:
+            for method, value in SMOOTHINGS:
+                for effective in (False, True):
+                    one = BLEU(tokenize=t, smooth_method=method, smooth_value=value, effective_order=effective, force=True)
+                    name = f'{t} {method} {value} {effective}'
+                    smoothed[name] = sum(one.sentence_score(h, [r]).score for h, r in zip(hyps, refs[0]))
+                    signatures[name] = str(one.get_signature())
         tokens = {}
         for t in TOKENIZERS:
             tok = BLEU(tokenize=t).tokenizer
@@ -141,7 +159,7 @@ def fuzz(folder):
         for name, f in (('basic', basic), ('basic diacritics', diacritics), ('english', english)):
             tokens[name] = hashlib.sha256('\n'.join(f(h) for h in hyps).encode()).hexdigest()[:12]
         blocks.append({
-            'scores': scores, 'tokens': tokens,
+            'scores': scores, 'smoothed': smoothed, 'tokens': tokens,
             'wer': error_counts(jiwer.process_words(refs[0], hyps)),
             'cer': error_counts(jiwer.process_characters(refs[0], hyps)),
             'mixed': mixed_counts(hyps, refs[0]),
@@ -177,6 +195,18 @@ def weaker(hyps):
     return [h[:-3] if i % 3 == 0 else h for i, h in enumerate(hyps)]
 
 
+class Draws:
+    """Stands in for numpy's generator within sacreBLEU, so that both sides draw alike."""
+    def __init__(self, seed):
+        self.draw = sfc32(7)
+
+    def choice(self, n, size, replace):
+        return numpy.array([[below(n, self.draw) for _ in range(size[1])] for _ in range(size[0])])
+
+    def integers(self, high, size, dtype):
+        return numpy.array([[self.draw() >> 31 == 0 for _ in range(size[1])] for _ in range(size[0])])
+
+
 def paired(hyps, refs):
     result = {}
     for name, metric in (('bleu', BLEU(tokenize='zh')), ('chrf', CHRF())):
@@ -200,8 +230,16 @@ def paired(hyps, refs):
             'bounds': [bounds(s) for s in scores], 'bs': (count + 1) / 201,
             'ar': (int(numpy.sum(diffs > abs(system - base))) + 1) / 201,
         }
-    # The tool itself, with numpy's random numbers, and a second system that is hardly different
     close = [h[:-1] if i % 50 == 0 else h for i, h in enumerate(hyps)]
+    # The tool itself with the same draws, on a second system that is hardly different: p-values far from 0. It sums and scores in float32, so its means are good to four digits or so
+    for test in ('bs', 'ar'):
+        with mock.patch('numpy.random.default_rng', Draws):
+            systems = [('base', close), ('system', hyps)]
+            _, scores = PairedTest(systems, {'BLEU': BLEU(tokenize='zh'), 'chrF2': CHRF()}, refs, test, 200)()
+        for name, key in (('bleu', 'BLEU'), ('chrf', 'chrF2')):
+            result[name][f'tool {test}'] = [
+                {'p': r.p_value, 'mean': r.mean and float(r.mean), 'ci': r.ci and float(r.ci)} for r in scores[key]]
+    # The tool itself with numpy's random numbers
     for test, samples in (('bs', 1000), ('ar', 1000)):
         systems = [('base', close), ('system', hyps)]
         _, scores = PairedTest(systems, {'BLEU': BLEU(tokenize='zh'), 'chrF2': CHRF()}, refs, test, samples)()
@@ -209,6 +247,17 @@ def paired(hyps, refs):
             r = scores[key][1]
             result[name][f'numpy {test}'] = {'p': float(r.p_value), 'mean': r.mean and float(r.mean), 'ci': r.ci and float(r.ci)}
     return result
+
+
+def transcripts():
+    """What Whisper base heard in the English GCompris recordings, and what is said in them."""
+    with open('samples/manifest.tsv', encoding='utf-8') as file:
+        rows = csv.DictReader(file, delimiter='\t', quoting=csv.QUOTE_NONE)
+        said = {row['key']: row['en'] for row in rows if (row['lang'], row['set']) == ('en', 'intro')}
+    with open('src/decoding/golden/greedy-texts-whisper-base.jsonl', encoding='utf-8') as file:
+        heard = [json.loads(line) for line in list(file)[1:]]
+    pairs = [(row['text'], said[row['key']]) for row in heard if row['language'] == 'en' and row['key'] in said]
+    return [h for h, _ in pairs], [r for _, r in pairs]
 
 
 def real(folder, tsv):
@@ -231,7 +280,9 @@ def real(folder, tsv):
     en_hyps = [shake(rng, en, words) for en in english]
     value = {'source': SOURCE, 'seed': 7, 'zh': {'hypotheses': hyps, 'references': refs},
              'en': {'hypotheses': en_hyps, 'references': [english]}}
-    for language in ('zh', 'en'):
+    heard, said = transcripts()
+    value['transcripts'] = {'hypotheses': heard, 'references': [said]}
+    for language in ('zh', 'en', 'transcripts'):
         h, r = value[language]['hypotheses'], value[language]['references']
         scores = {}
         for name, metric, count in metrics():
@@ -292,6 +343,7 @@ def normalizers(folder, rng, sentences):
 
 
 def simplified(folder, rng, lines):
+    import opencc  # no other part needs it
     convert = opencc.OpenCC('t2s').convert
     # Tatoeba's lines are nearly all Simplified here: made Traditional first, so that converting them means something
     traditional = opencc.OpenCC('s2t').convert
@@ -304,10 +356,15 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser()
     parser.add_argument('tatoeba')
     parser.add_argument('folder')
-    parser.add_argument('--spelling', required=True)
+    parser.add_argument('--spelling')
+    parser.add_argument('--only', nargs='+', choices=['real', 'fuzz', 'normalizers', 'simplified'])
     args = parser.parse_args()
-    SPELLING = json.load(open(args.spelling))
-    rng, sentences, chinese = real(args.folder, args.tatoeba)
-    normalizers(args.folder, rng, sentences)
-    simplified(args.folder, rng, chinese)
-    fuzz(args.folder)
+    wanted = args.only or ['real', 'fuzz', 'normalizers', 'simplified']
+    SPELLING = json.load(open(args.spelling)) if args.spelling else {}
+    rng, sentences, chinese = real(args.folder, args.tatoeba)  # always: the others go on with its random numbers
+    if 'normalizers' in wanted:
+        normalizers(args.folder, rng, sentences)
+    if 'simplified' in wanted:
+        simplified(args.folder, rng, chinese)
+    if 'fuzz' in wanted:
+        fuzz(args.folder)

@@ -4,9 +4,18 @@ import { expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
 import { bleuFromStatistics, bleuStatistics, corpusBleu, sentenceBleu } from './bleu.ts';
 import { corpusChrf } from './chrf.ts';
-import { approximateRandomization, bootstrap, pairedBootstrap } from './significance.ts';
+import { corpusScore } from './corpus.ts';
+import { measure } from './measure.ts';
+import { chooseMetrics, METRICS } from './metrics.ts';
+import { approximateRandomization, bootstrap, PAIRED_TESTS, pairedBootstrap } from './significance.ts';
 import { corpusTer } from './ter.ts';
-import { countEdits, wordErrorRate } from './word-error-rate.ts';
+import {
+  characterErrorRate,
+  countEdits,
+  errorMetric,
+  mixedErrorRate,
+  wordErrorRate,
+} from './word-error-rate.ts';
 
 test('streams of unequal length and empty corpora are refused in one line', () => {
   for (const score of [corpusBleu, corpusChrf, corpusTer]) {
@@ -65,4 +74,48 @@ test('a resampling repeats with its seed, and finds no difference between a syst
   expect(bootstrap(statistics, score, { seed: 3 })).not.toEqual(bootstrap(statistics, score, { seed: 4 }));
   const same = approximateRandomization(statistics, statistics, score, { samples: 100 });
   expect(same).toEqual({ difference: 0, pValue: 1 / 101 });
+});
+
+test('error rates as metrics are those of the functions, in percent; lowercase holds for words and characters', () => {
+  const [hypotheses, references] = [
+    ['Hello 世界', 'a b c'],
+    ['hello 世 界', 'A b'],
+  ];
+  for (const [kind, rate] of [
+    ['wer', wordErrorRate],
+    ['cer', characterErrorRate],
+    ['mer', mixedErrorRate],
+  ] as const) {
+    const { rate: share, ...counts } = rate(hypotheses, references);
+    expect(corpusScore(errorMetric(kind), hypotheses, [references])).toMatchObject({
+      score: 100 * share,
+      ...counts,
+    });
+  }
+  const lowered = corpusScore(errorMetric('wer', { lowercase: true }), hypotheses, [references]);
+  expect(lowered).toMatchObject({ hits: 3, substitutions: 1, insertions: 1, deletions: 1 });
+});
+
+test('every metric has an interval around its score, and two equal outputs do not differ', () => {
+  const [hypotheses, references] = [
+    ['我 想 go home', '今天 好', 'x'],
+    [['我 要 go home', '今天 很 好', 'x y']],
+  ];
+  const metrics = chooseMetrics(undefined, 1, { tokenize: 'zh', language: 'zh' });
+  expect([...metrics.keys()]).toEqual([...METRICS]);
+  for (const [name, metric] of metrics) {
+    const statistics = metric.statistics(hypotheses, references);
+    for (const test of PAIRED_TESTS) {
+      const result = measure(metric, statistics, statistics, 1, { test, samples: 100 });
+      expect(result.comparison?.difference, name).toBe(0);
+      expect(result.interval.low, name).toBeLessThanOrEqual(result.score);
+      expect(result.interval.high, name).toBeGreaterThanOrEqual(result.score);
+    }
+  }
+});
+
+test('metrics that need one reference or a language are left out, and refused if asked for', () => {
+  expect([...chooseMetrics(undefined, 2, {}).keys()]).toEqual(['bleu', 'chrf', 'chrf++', 'ter']);
+  expect(() => chooseMetrics(['mer'], 2, {})).toThrow(/mer needs exactly one reference, but there are 2/);
+  expect(() => chooseMetrics(['off-target'], 1, {})).toThrow(UserError);
 });

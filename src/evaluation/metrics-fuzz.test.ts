@@ -3,7 +3,15 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { below, sfc32 } from '../random.ts';
-import { corpusBleu, sentenceBleu } from './bleu.ts';
+import {
+  BLEU_SMOOTHINGS,
+  type BleuSmoothing,
+  bleuFromStatistics,
+  bleuSignature,
+  bleuStatistics,
+  corpusBleu,
+  sentenceBleu,
+} from './bleu.ts';
 import { corpusChrf, sentenceChrf } from './chrf.ts';
 import { normalizeBasic } from './normalize-basic.ts';
 import { normalizeEnglish } from './normalize-english.ts';
@@ -56,13 +64,20 @@ const METRICS: Record<string, (h: string[], r: string[][]) => { score: number; s
     corpusBleu(h, r, { tokenize: 'zh', lowercase: true, smooth: 'floor', effectiveOrder: true }),
   'bleu 13a add-k 2': (h, r) => corpusBleu(h, r, { smooth: 'add-k', smoothValue: 0.5 }),
   'bleu intl none': (h, r) => corpusBleu(h, r, { tokenize: 'intl', smooth: 'none' }),
+  'bleu zh 2': (h, r) => corpusBleu(h, r, { tokenize: 'zh' }),
   chrf: (h, r) => corpusChrf(h, r),
+  'chrf lc': (h, r) => corpusChrf(h, r, { lowercase: true }),
+  'chrf++': (h, r) => corpusChrf(h, r, { wordOrder: 2 }),
   'chrf++ lc': (h, r) => corpusChrf(h, r, { wordOrder: 2, lowercase: true }),
   'chrf space eps 2': (h, r) =>
     corpusChrf(h, r, { charOrder: 4, wordOrder: 1, beta: 1, whitespace: true, epsilonSmoothing: true }),
   'chrf++ 2': (h, r) => corpusChrf(h, r, { wordOrder: 2 }),
   ter: (h, r) => corpusTer(h, r),
   'ter norm asian 2': (h, r) => corpusTer(h, r, { normalized: true, asianSupport: true }),
+  'ter norm case': (h, r) => corpusTer(h, r, { normalized: true, caseSensitive: true }),
+  'ter nopunct': (h, r) => corpusTer(h, r, { noPunctuation: true }),
+  'ter norm nopunct asian': (h, r) =>
+    corpusTer(h, r, { normalized: true, noPunctuation: true, asianSupport: true }),
   'ter nopunct asian case': (h, r) =>
     corpusTer(h, r, { noPunctuation: true, asianSupport: true, caseSensitive: true }),
 };
@@ -73,6 +88,12 @@ describe('10,000 generated pairs, in blocks of 100', () => {
   let blocks: Block[];
   beforeAll(() => {
     blocks = generate();
+  });
+
+  test('these are all of the metrics that the golden file holds', () => {
+    expect(golden.blocks.length * golden.pairs).toBe(10_000);
+    const scored = Object.keys(golden.blocks[0].scores).filter((name) => !name.startsWith('sentence'));
+    expect(Object.keys(METRICS).sort()).toEqual(scored.sort());
   });
 
   test.each(Object.entries(METRICS))('%s equals sacreBLEU', (name, metric) => {
@@ -93,6 +114,25 @@ describe('10,000 generated pairs, in blocks of 100', () => {
       });
       expect(bleu).toBeCloseTo(golden.blocks[i].scores['sentence bleu sum'], 8);
       expect(chrf).toBeCloseTo(golden.blocks[i].scores['sentence chrf++ sum'], 8);
+    });
+  });
+
+  test.each(
+    BLEU_TOKENIZERS,
+  )('every smoothing of sentence BLEU equals sacreBLEU, tokenizer %s', (tokenize) => {
+    const names = Object.keys(golden.blocks[0].smoothed).filter((name) => name.startsWith(`${tokenize} `));
+    const methods = names.map((name) => name.split(' ')[1]);
+    expect(new Set(methods)).toEqual(new Set(BLEU_SMOOTHINGS));
+    blocks.forEach(({ hypotheses, references }, i) => {
+      const statistics = bleuStatistics(hypotheses, [references[0]], { tokenize });
+      for (const name of names) {
+        const [, smooth, value, effective] = name.split(' ') as [string, BleuSmoothing, string, string];
+        const smoothValue = value === 'None' ? undefined : Number(value);
+        const options = { tokenize, smooth, smoothValue, effectiveOrder: effective === 'True' };
+        expect(bleuSignature(1, options)).toBe(golden.signatures[name]);
+        const sum = statistics.reduce((total, row) => total + bleuFromStatistics(row, options).score, 0);
+        expect(sum, `${name}, block ${i}`).toBeCloseTo(golden.blocks[i].smoothed[name], 8);
+      }
     });
   });
 

@@ -22,9 +22,12 @@ const BLEU: Record<string, BleuOptions> = {
   'bleu zh lc floor eff 2': { tokenize: 'zh', lowercase: true, smooth: 'floor', effectiveOrder: true },
   'bleu 13a add-k 2': { smooth: 'add-k', smoothValue: 0.5 },
   'bleu intl none': { tokenize: 'intl', smooth: 'none' },
+  'bleu zh 2': { tokenize: 'zh' },
 };
 const CHRF: Record<string, ChrfOptions> = {
   chrf: {},
+  'chrf lc': { lowercase: true },
+  'chrf++': { wordOrder: 2 },
   'chrf++ lc': { wordOrder: 2, lowercase: true },
   'chrf space eps 2': { charOrder: 4, wordOrder: 1, beta: 1, whitespace: true, epsilonSmoothing: true },
   'chrf++ 2': { wordOrder: 2 },
@@ -32,10 +35,21 @@ const CHRF: Record<string, ChrfOptions> = {
 const TER: Record<string, TerTokenizerOptions> = {
   ter: {},
   'ter norm asian 2': { normalized: true, asianSupport: true },
+  'ter norm case': { normalized: true, caseSensitive: true },
+  'ter nopunct': { noPunctuation: true },
+  'ter norm nopunct asian': { normalized: true, noPunctuation: true, asianSupport: true },
   'ter nopunct asian case': { noPunctuation: true, asianSupport: true, caseSensitive: true },
 };
 
-describe.each(['zh', 'en'])('1,000 real sentences, %s', (language) => {
+test('there are a thousand real sentences and a hundred transcripts by Whisper, scored by all of the metrics here', () => {
+  const count = (set: string) => golden[set].hypotheses.length;
+  expect(count('zh') + count('en')).toBe(1000);
+  expect(count('transcripts')).toBe(107);
+  const names = Object.keys({ ...BLEU, ...CHRF, ...TER });
+  expect(names.sort()).toEqual(Object.keys(golden.zh.scores).sort());
+});
+
+describe.each(['zh', 'en', 'transcripts'])('real sentences, %s', (language) => {
   const { hypotheses, references, scores, ...expected } = golden[language];
   const streams = (name: string) => (name.endsWith(' 2') ? references : references.slice(0, 1));
 
@@ -122,12 +136,30 @@ describe.each(['bleu', 'chrf'])('resampling %s', (name) => {
     expect(approximateRandomization(weaker, system, scoreOf, options).pValue).toBeCloseTo(expected.ar, 12);
   });
 
+  // Lacks the last character of every fiftieth line.
+  const almost = statisticsOf(
+    hypotheses.map((line: string, i: number) =>
+      i % 50 === 0 ? Array.from(line).slice(0, -1).join('') : line,
+    ),
+  );
+
+  test("sacreBLEU's own tests, given the same draws, come to the same p-values", () => {
+    const [baselineTool, systemTool] = expected['tool bs'];
+    const result = pairedBootstrap(almost, system, scoreOf, options);
+    expect(result.pValue).toBeCloseTo(systemTool.p, 12);
+    for (const [interval, tool] of [
+      [result.baseline, baselineTool],
+      [result.system, systemTool],
+    ]) {
+      // It adds up in float32.
+      expect(interval.mean).toBeCloseTo(tool.mean, 3);
+      expect((interval.high - interval.low) / 2).toBeCloseTo(tool.ci, 3);
+    }
+    const randomized = approximateRandomization(almost, system, scoreOf, options);
+    expect(randomized.pValue).toBeCloseTo(expected['tool ar'][1].p, 12);
+  });
+
   test("own draws come near numpy's: means by 0.15, half intervals by 15 %, p-values by 0.06", () => {
-    const almost = statisticsOf(
-      hypotheses.map((line: string, i: number) =>
-        i % 50 === 0 ? Array.from(line).slice(0, -1).join('') : line,
-      ),
-    );
     const { mean, low, high } = bootstrap(system, scoreOf);
     const bs = expected['numpy bs'];
     expect(Math.abs(mean - bs.mean)).toBeLessThan(0.15);

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
-import { hallucinationMarkers } from './hallucination.ts';
-import { isTargetLanguage, offTargetRate } from './off-target.ts';
+import { corpusScore } from './corpus.ts';
+import { hallucination, hallucinationMarkers } from './hallucination.ts';
+import { isTargetLanguage, offTarget, offTargetRate } from './off-target.ts';
 
 test.each([
   ['他住在北京。', true],
@@ -32,6 +33,7 @@ test('other languages are told apart as far as their script goes', () => {
 test('the off-target rate is a share of all outputs', () => {
   expect(offTargetRate(['你好', 'hello', '', '再见'], 'zh')).toBe(0.5);
   expect(offTargetRate([], 'zh')).toBe(0);
+  expect(corpusScore(offTarget('zh'), ['你好', 'hello', '', '再见'], []).score).toBe(50);
 });
 
 test('loops, runaway length and compressible text are marked, ordinary text is not', () => {
@@ -46,5 +48,17 @@ test('loops, runaway length and compressible text are marked, ordinary text is n
     lengthRatio: 0,
     longestLoop: 0,
     suspicious: false,
+  });
+});
+
+test('over a corpus the suspicious outputs are counted, once each, and the signs one by one', () => {
+  const outputs = ['谢谢大家。'.repeat(12), '你好，我是老师', '你好'];
+  const references = ['谢谢大家。', '你好', '你好'];
+  expect(corpusScore(hallucination, outputs, [references])).toMatchObject({
+    score: (100 * 2) / 3,
+    lengthRatio: (48 + 6 + 2) / (4 + 2 + 2),
+    tooLong: 2,
+    looping: 1,
+    compressible: 1,
   });
 });
