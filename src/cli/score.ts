@@ -4,7 +4,13 @@ import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../evaluation/bleu.ts';
 import { comet, cometScores } from '../evaluation/comet.ts';
 import type { CorpusMetric } from '../evaluation/corpus.ts';
 import { type Measured, measure } from '../evaluation/measure.ts';
-import { chooseMetrics, METRICS, type MetricName, type MetricOptions } from '../evaluation/metrics.ts';
+import {
+  chooseMetrics,
+  METRICS,
+  type MetricName,
+  type MetricOptions,
+  SACREBLEU_METRICS,
+} from '../evaluation/metrics.ts';
 import { offTargetRate } from '../evaluation/off-target.ts';
 import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../evaluation/significance.ts';
 import { toSimplified } from '../evaluation/simplified.ts';
@@ -111,13 +117,14 @@ function scoreOutputs(options: ScoreOptions): Scored[] {
   const scored = files.map((file): Scored => ({ file, sentences, scores: new Map() }));
   const add = (name: MetricName | 'comet', metricOf: (output: number) => CorpusMetric | undefined) => {
     let baseline: number[][] | undefined;
+    const ties = !SACREBLEU_METRICS.includes(name);
     scored.forEach(({ scores }, i) => {
       const metric = metricOf(i);
       const statistics = metric?.statistics(outputs[i]!, references);
       scores.set(
         name,
         metric && statistics
-          ? measure(metric, statistics, baseline, references.length, { test, samples, seed })
+          ? measure(metric, statistics, baseline, references.length, { test, samples, seed, ties })
           : null,
       );
       baseline ??= statistics;

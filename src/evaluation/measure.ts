@@ -1,4 +1,5 @@
 /** A metric on one output, with what a paper has to say beside the score. */
+import { isDeepStrictEqual } from 'node:util';
 import { type CorpusMetric, sumStatistics } from './corpus.ts';
 import {
   approximateRandomization,
@@ -13,7 +14,7 @@ export interface Measured {
   signature: string;
   /** Mean and bounds of the middle 95 % of bootstrap resamples of the sentences. */
   interval: { mean: number; low: number; high: number };
-  /** Against the baseline: score minus its score, and the p-value of the paired test. */
+  /** Against the baseline: score minus its score, and the p-value of the paired test (1 for equal counts). */
   comparison?: { difference: number; pValue: number };
 }
 
@@ -32,18 +33,20 @@ export function measure<Score extends { score: number }>(
   statistics: readonly number[][],
   baseline: readonly number[][] | undefined,
   referenceCount: number,
-  { test = 'bootstrap', samples, seed }: MeasureOptions = {},
+  { test = 'bootstrap', samples, seed, ties }: MeasureOptions = {},
 ): Score & Measured {
   const scoreOf = (total: readonly number[]) => metric.score(total).score;
   // With approximate randomization `samples` are its trials; the interval is a bootstrap's all the same.
   const resamples = test === 'bootstrap' ? samples : undefined;
   const { mean, low, high } = bootstrap(statistics, scoreOf, { samples: resamples, seed });
   const paired = test === 'bootstrap' ? pairedBootstrap : approximateRandomization;
-  const result = baseline && paired(baseline, statistics, scoreOf, { samples, seed });
+  const result = baseline && paired(baseline, statistics, scoreOf, { samples, seed, ties });
+  // sacreBLEU calls even these different, as no resample differs more than they do.
+  const equal = baseline && isDeepStrictEqual(baseline, statistics);
   return {
     ...metric.score(sumStatistics(statistics)),
     signature: metric.signature(referenceCount),
     interval: { mean, low, high },
-    ...(result && { comparison: { difference: result.difference, pValue: result.pValue } }),
+    ...(result && { comparison: { difference: result.difference, pValue: equal ? 1 : result.pValue } }),
   };
 }

@@ -107,11 +107,24 @@ test('every metric has an interval around its score, and two equal outputs do no
     const statistics = metric.statistics(hypotheses, references);
     for (const test of PAIRED_TESTS) {
       const result = measure(metric, statistics, statistics, 1, { test, samples: 100 });
-      expect(result.comparison?.difference, name).toBe(0);
+      expect(result.comparison, name).toEqual({ difference: 0, pValue: 1 });
       expect(result.interval.low, name).toBeLessThanOrEqual(result.score);
       expect(result.interval.high, name).toBeGreaterThanOrEqual(result.score);
     }
   }
+});
+
+test('one error in a hundred sentences is not significant, however it is tested', () => {
+  const baseline = Array.from({ length: 100 }, () => [9, 1, 0, 0]);
+  const system = baseline.with(50, [10, 0, 0, 0]);
+  for (const test of PAIRED_TESTS) {
+    const { comparison } = measure(errorMetric('wer'), system, baseline, 1, { test, ties: true });
+    expect(comparison!.difference).toBeCloseTo(-0.1, 9);
+    expect(comparison!.pValue).toBeGreaterThan(0.05);
+  }
+  // Without ties it would be.
+  const { comparison } = measure(errorMetric('wer'), system, baseline, 1, { test: 'randomization' });
+  expect(comparison!.pValue).toBe(1 / 10_001);
 });
 
 test('metrics that need one reference or a language are left out, and refused if asked for', () => {

@@ -21,6 +21,9 @@ export const METRICS = [
 ] as const;
 export type MetricName = (typeof METRICS)[number];
 
+/** For these sacreBLEU defines the paired tests, without ties; see `ties` in significance.ts. */
+export const SACREBLEU_METRICS: readonly string[] = ['bleu', 'chrf', 'chrf++', 'ter'] satisfies MetricName[];
+
 /** These compare with one text; a second reference would need a rule of its own, which jiwer does not have. */
 const ONE_REFERENCE: readonly MetricName[] = ['wer', 'cer', 'mer', 'hallucination'];
 

@@ -36,6 +36,12 @@ export interface ResamplingOptions {
   samples?: number;
   /** @default 12345 */
   seed?: number;
+  /**
+   * Whether differences that equal the observed one speak for chance too (Noreen, 1989). Without, as in sacreBLEU, two
+   * outputs that differ in one sentence only differ "significantly": harmless for BLEU, not for counts of few errors.
+   * @default false
+   */
+  ties?: boolean;
 }
 
 /** Statistics of all sentences behind one another: summing a resample is then one flat loop. */
@@ -78,9 +84,13 @@ function interval(score: number, scores: Float64Array): Interval {
   return { score, mean, low: sorted[cut]!, high: sorted[sorted.length - cut - 1]! };
 }
 
+/** Sums in another order differ in the last bits, which must not decide whether two differences are equal. */
+const ROUNDING = 1e-9;
+
 /** Share of differences above the observed one; one is added to both so that chance is never called impossible. */
-function pValue(differences: Float64Array, observed: number): number {
-  const above = differences.reduce((count, difference) => count + (difference > observed ? 1 : 0), 0);
+function pValue(differences: Float64Array, observed: number, ties: boolean): number {
+  const bound = ties ? observed - ROUNDING : observed;
+  const above = differences.reduce((count, difference) => count + (difference > bound ? 1 : 0), 0);
   return (above + 1) / (differences.length + 1);
 }
 
@@ -108,7 +118,7 @@ export function pairedBootstrap(
   scoreOf: ScoreOf,
   options: ResamplingOptions = {},
 ): PairedResult {
-  const { samples = DEFAULT_SAMPLES.bootstrap, seed = 12345 } = options;
+  const { samples = DEFAULT_SAMPLES.bootstrap, seed = 12345, ties = false } = options;
   checkPaired(baseline, system);
   const baselineScores = resampledScores(baseline, scoreOf, samples, seed);
   const systemScores = resampledScores(system, scoreOf, samples, seed);
@@ -123,6 +133,7 @@ export function pairedBootstrap(
     pValue: pValue(
       differences.map((difference) => difference - mean),
       Math.abs(systemScore - baselineScore),
+      ties,
     ),
   };
 }
@@ -139,27 +150,28 @@ export function approximateRandomization(
   scoreOf: ScoreOf,
   options: ResamplingOptions = {},
 ): { difference: number; pValue: number } {
-  const { samples = DEFAULT_SAMPLES.randomization, seed = 12345 } = options;
+  const { samples = DEFAULT_SAMPLES.randomization, seed = 12345, ties = false } = options;
   checkPaired(baseline, system);
-  const { rows: baselineRows, width } = flatten(baseline);
-  const { rows: systemRows } = flatten(system);
+  const { rows, width } = flatten(baseline);
+  // What a swap adds to the first sum and takes from the second.
+  const changes = flatten(system).rows.map((count, i) => count - rows[i]!);
+  const [baselineTotal, systemTotal] = [sumStatistics(baseline), sumStatistics(system)];
   const random = sfc32(seed);
   const first = new Array<number>(width);
   const second = new Array<number>(width);
   const differences = new Float64Array(samples);
   for (let trial = 0; trial < samples; trial++) {
     first.fill(0);
-    second.fill(0);
-    for (let sentence = 0; sentence < baseline.length; sentence++) {
-      const swap = random() >>> 31 === 1;
-      const [one, other] = swap ? [systemRows, baselineRows] : [baselineRows, systemRows];
-      for (let column = 0; column < width; column++) {
-        first[column]! += one[sentence * width + column]!;
-        second[column]! += other[sentence * width + column]!;
-      }
+    for (let row = 0; row < changes.length; row += width) {
+      if (random() >>> 31 === 0) continue;
+      for (let column = 0; column < width; column++) first[column]! += changes[row + column]!;
+    }
+    for (let column = 0; column < width; column++) {
+      second[column] = systemTotal[column]! - first[column]!;
+      first[column]! += baselineTotal[column]!;
     }
     differences[trial] = Math.abs(scoreOf(first) - scoreOf(second));
   }
-  const difference = scoreOf(sumStatistics(system)) - scoreOf(sumStatistics(baseline));
-  return { difference, pValue: pValue(differences, Math.abs(difference)) };
+  const difference = scoreOf(systemTotal) - scoreOf(baselineTotal);
+  return { difference, pValue: pValue(differences, Math.abs(difference), ties) };
 }
