@@ -3,6 +3,7 @@
  * what they found, is in docs/benchmarks.md.
  */
 import { Command, InvalidArgumentError } from 'commander';
+import { languageModel } from './language-model.ts';
 import { quantize } from './quantize.ts';
 import { type BenchResult, goalsReached, inRepository, report } from './result.ts';
 import { retrieval } from './retrieval.ts';
@@ -37,6 +38,7 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
   windows: { about: 'accuracy of full and fitted windows, with and without the silence tail', run: windows },
   quantize: { about: 'accuracy of int8 weights against float16, and the time until ready', run: quantize },
   retrieval: { about: 'SeqSim of many clips with many, against the bare matrix product', run: retrieval },
+  'language-model': { about: 'an n-gram model of 100 MB: reading it, scoring with it', run: languageModel },
 };
 
 function positiveInteger(text: string): number {

@@ -4,7 +4,7 @@
  * are part of the time; loading the model, and one first clip, are not.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { decodeGreedy } from '../src/decoding/greedy.ts';
+import { decode } from '../src/decoding/decode.ts';
 import { readAudio } from '../src/speech/audio-file.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './main.ts';
@@ -33,7 +33,7 @@ export async function transcribe({ model: directory, ctranslate2 }: BenchOptions
     const read = performance.now();
     const encoded = await model.encode(audio, 'fit');
     const ready = performance.now();
-    const decoded = await decodeGreedy(model, encoded, { prompts: encoded.map(() => prompt) });
+    const decoded = await decode(model, encoded, { prompts: encoded.map(() => prompt) });
     const end = performance.now();
     return {
       texts: decoded.map(({ text }) => text),

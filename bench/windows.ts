@@ -3,7 +3,7 @@
  * the full 30 s window, with a fitted one alone, and with a fitted one and the silence tail. Only English has its own
  * transcript (older than the recordings in places); French and Catalan are compared with the full window's text.
  */
-import { type Decoded, decodeGreedy } from '../src/decoding/greedy.ts';
+import { type Decoded, decode } from '../src/decoding/decode.ts';
 import { readAudio } from '../src/speech/audio-file.ts';
 import { type EncodedClip, WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './main.ts';
@@ -116,7 +116,13 @@ export async function transcribeAll(
   for (let start = 0; start < audio.length; start += CLIPS_PER_ROUND) {
     const clips: EncodedClip[] = await model.encode(audio.slice(start, start + CLIPS_PER_ROUND), window);
     const prompts = clips.map(() => prompt);
-    results.push(...(await decodeGreedy(model, clips, { prompts, silenceTail, maxTokens: MAX_TOKENS })));
+    results.push(
+      ...(await decode(model, clips, {
+        prompts,
+        ...(!silenceTail && { silenceTails: 'none' as const }),
+        maxTokens: MAX_TOKENS,
+      })),
+    );
   }
   return results;
 }

@@ -11,11 +11,11 @@ const check = (what, holds) => {
 };
 
 for (const { from, to, r1, chance } of results.retrieval) {
-  check(`retrieval ${from}→${to}: R@1 ${(100 * r1).toFixed(0)} % is more than five times chance`, r1 > 5 * chance);
+  check(`retrieval ${from}→${to}: R@1 ${(100 * r1).toFixed(0)} % is at least eight times chance`, r1 >= 8 * chance);
 }
 const rows = (group) => results.transfer.filter((row) => row.group === group);
 for (const { name, voice, before, after } of rows('held-out English')) {
-  check(`held-out ${name} (${voice}): BLEU ${before.bleu.toFixed(1)} → ${after.bleu.toFixed(1)} rises by 4 or more`, after.bleu > before.bleu + 4);
+  check(`held-out ${name} (${voice}): BLEU ${before.bleu.toFixed(1)} → ${after.bleu.toFixed(1)} rises by 6 or more`, after.bleu >= before.bleu + 6);
 }
 for (const { name, before, after } of rows('new language, known sentence')) {
   check(`known sentences, ${name}: chrF ${before.chrf.toFixed(1)} → ${after.chrf.toFixed(1)} rises`, after.chrf > before.chrf);
@@ -27,8 +27,7 @@ check(`new sentences: chrF rises by ${gain.toFixed(1)} on average (at least 1)`,
 for (const { group, name, after } of results.transfer) {
   check(`${group}, ${name}: ${(100 * after.offTarget).toFixed(0)} % of the outputs are not Chinese (at most 20 %)`, after.offTarget <= 0.2);
 }
-// The aim is 3 GB; not reached yet (docs/results.md). This bound only catches that it grows.
-check(`peak memory ${Math.round(results.peakMemoryMb)} MB is under 4.5 GB`, results.peakMemoryMb < 4500);
+check(`peak memory ${Math.round(results.peakMemoryMb)} MB is under 3 GB`, results.peakMemoryMb < 3000);
 check('report.html and the trained model are there', existsSync(join(directory, 'report.html')) && existsSync(join(directory, 'model/model.safetensors')));
 // The machine that checks may be busy: twice the five minutes that the README promises for two free cores.
 if (took) check(`it took ${took} s (at most 600)`, Number(took) <= 600);

@@ -1,8 +1,10 @@
 /** The library's public face. */
 
 export { detectLanguages } from './decoding/detect-language.ts';
-export { decodeGreedy } from './decoding/greedy.ts';
-export { type Transcript, transcribeFiles } from './decoding/transcribe-files.ts';
+export { type Decoded, type DecodingOptions, decode } from './decoding/decode.ts';
+export { transcribeFiles } from './decoding/transcribe-files.ts';
+export type { TranscribeOptions } from './decoding/transcribe-options.ts';
+export type { FailedTranscript, Segment, Transcript, Word } from './decoding/transcript.ts';
 export { UserError } from './errors.ts';
 export { corpusBleu } from './evaluation/bleu.ts';
 export { corpusChrf } from './evaluation/chrf.ts';

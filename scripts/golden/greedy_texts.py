@@ -1,12 +1,13 @@
 """Golden greedy texts of Hugging Face transformers: full 30 s window, language given, transcribe, no timestamps.
 
     python scripts/golden/greedy_texts.py --model models/whisper-base-int8 --speech samples \
-        --languages en,ca,fr --limit 32 --out src/decoding/golden/greedy-texts.jsonl
+        --languages en,ca,fr --limit 34 --beams 5 --out src/decoding/golden/greedy-texts.jsonl
 
 The folder holds manifest.tsv (columns audio, lang, set, key, en, source_text, zh, duration_s). The first line
 of the output is the header; then one line per clip: {"audio", "language", "text", "tokens", "count"}; `tokens` are
 the generated ones without prompt and end of text. The first 20 clips of each language (sorted by key) also carry
-"detected": the language the model takes it for, and the five likeliest with their probabilities.
+"detected": the language the model takes it for, and the five likeliest with their probabilities. With --beams N each line also has "beam": the text of
+a beam search with N beams, its tokens and its score (log probability / length).
 """
 
 import argparse
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--speech", required=True)
     parser.add_argument("--languages", default="en,ca,fr")
     parser.add_argument("--limit", type=int, default=1000, help="clips of each language")
+    parser.add_argument("--beams", type=int, default=1)
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
 
@@ -88,13 +90,20 @@ def main() -> None:
                 prompt = [ids[f"<|{language}|>"], model.generation_config.task_to_id["transcribe"], model.generation_config.no_timestamps_token_id]
                 prompt = torch.tensor([[model.config.decoder_start_token_id, *prompt]] * len(of_language))
                 part_encoded = type(encoded)(last_hidden_state=encoded.last_hidden_state[of_language])
-                sequences = greedy(model, part_encoded, prompt, end)
-                for i, tokens in zip(of_language, sequences):
+                sequences, _ = generate(model, part_encoded, prompt, end, 1)
+                beams = generate(model, part_encoded, prompt, end, options.beams) if options.beams > 1 else None
+                for place, (i, tokens) in enumerate(zip(of_language, sequences)):
                     row = pending[i]
                     line = {
                         "audio": row["audio"], "key": row["key"], "language": language,
                         "text": tokenizer.decode(tokens, skip_special_tokens=True).strip(), "tokens": tokens, "count": len(tokens),
                     }
+                    if beams:
+                        best = beams[0][place]
+                        line["beam"] = {
+                            "text": tokenizer.decode(best, skip_special_tokens=True).strip(), "tokens": best,
+                            "score": rounded(beams[1][place], 5),
+                        }
                     seen[language] = seen.get(language, 0) + 1
                     if seen[language] <= DETECTED_CLIPS:
                         best = torch.argsort(chances[i], descending=True)[:5]
@@ -108,21 +117,21 @@ def main() -> None:
     print(f"{out}: {out.stat().st_size} bytes")
 
 
-def greedy(model, encoded, prompt: torch.Tensor, end: int) -> list[list[int]]:
+def generate(model, encoded, prompt: torch.Tensor, end: int, beams: int) -> tuple[list[list[int]], list]:
     """The general `generate` of transformers, with the suppress lists of generation_config.json. Whisper's own
     override is left out: it only adds seeking through long audio, timestamps and fallback temperatures."""
     settings = copy.deepcopy(model.generation_config)
     settings.max_length = prompt.shape[1] + MAX_NEW_TOKENS
-    settings.do_sample, settings.num_beams = False, 1
+    settings.do_sample, settings.num_beams = False, beams
     output = GenerationMixin.generate(
-        model, encoder_outputs=encoded, decoder_input_ids=prompt,
-        decoder_attention_mask=torch.ones_like(prompt), generation_config=settings,
+        model, encoder_outputs=encoded, decoder_input_ids=prompt, decoder_attention_mask=torch.ones_like(prompt),
+        generation_config=settings, return_dict_in_generate=True, output_scores=beams > 1,
     )
     sequences = []
-    for sequence in output.tolist():
+    for sequence in output.sequences.tolist():
         tokens = sequence[prompt.shape[1] :]
         sequences.append(tokens[: tokens.index(end)] if end in tokens else tokens)
-    return sequences
+    return sequences, output.sequences_scores if beams > 1 else None
 
 
 if __name__ == "__main__":

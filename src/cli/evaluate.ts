@@ -1,6 +1,6 @@
 /** `whisper-transfer evaluate`: how well a model translates the clips of a manifest, per language. */
 import { Command } from 'commander';
-import { decodeGreedy } from '../decoding/greedy.ts';
+import { decode } from '../decoding/decode.ts';
 import { UserError } from '../errors.ts';
 import { type TranslationScores, translationScores } from '../evaluation/translation-scores.ts';
 import { startProgress } from '../report/progress.ts';
@@ -56,7 +56,7 @@ async function evaluate(manifest: string, options: Options): Promise<void> {
     const prompt = model.tokens.prompt(options.target, task);
     const usable = await encodedClips(model, clips, options);
     const decoding = startProgress('decoding', usable.length);
-    const outputs = await decodeGreedy(
+    const outputs = await decode(
       model,
       usable.map(({ encoded }) => encoded),
       {

@@ -1,6 +1,7 @@
 /** `whisper-transfer transcribe` and `translate`: audio files to text. */
 import { Command } from 'commander';
-import { type Transcript, transcribeFiles } from '../decoding/transcribe-files.ts';
+import { transcribeFiles } from '../decoding/transcribe-files.ts';
+import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { startProgress } from '../report/progress.ts';
 import { type WhisperModel as Model, WhisperModel, type Window } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -74,12 +75,17 @@ async function run(
 ): Promise<void> {
   let failed = 0;
   await withModel(WhisperModel.load(directory), async (model) => {
-    const options = { from: checkedLanguage(model, from), prompt: promptOf(model), window };
+    checkedLanguage(model, from);
+    const options = { prompt: promptOf(model), window };
     const progress = startProgress('decoding', files.length, { quiet: files.length < 4 });
-    for await (const result of transcribeFiles(model, files, {
-      ...options,
-      onProgress: (done) => progress.update(done),
-    })) {
+    for await (const result of transcribeFiles(
+      model,
+      files.map((audio) => ({ audio, language: from })),
+      {
+        ...options,
+        onProgress: (done) => progress.update(done),
+      },
+    )) {
       if ('error' in result) failed++;
       print(result, Boolean(json));
     }
@@ -88,7 +94,7 @@ async function run(
   failedFiles(failed, files.length);
 }
 
-function print(result: Transcript, json: boolean): void {
+function print(result: Transcript | FailedTranscript, json: boolean): void {
   if (json) console.log(JSON.stringify(result));
   else if ('error' in result) process.stderr.write(`${result.error}\n`);
   else console.log(`${result.audio}\t${result.language}\t${result.text}`);

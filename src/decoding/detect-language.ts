@@ -19,11 +19,11 @@ export async function detectLanguages(
   const detected: DetectedLanguage[] = [];
   for (let start = 0; start < clips.length; start += CLIPS_PER_BATCH) {
     const batch = clips.slice(start, start + CLIPS_PER_BATCH);
-    const session = await DecodingSession.start(model, batch, true);
-    const none = new Float32Array(model.dimensions.vocabulary);
+    const session = await DecodingSession.start(model, batch);
+    const suppression = new Float32Array(model.dimensions.vocabulary);
     const { logits } = await session.step(
       batch.map(() => [tokens.startOfTranscript]),
-      none,
+      { rows: [...batch.keys()], suppression, count: 1 },
       ['logits'],
     );
     await session.end();

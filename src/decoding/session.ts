@@ -1,72 +1,114 @@
-/** The state of a batch of texts that are being decoded. */
+/** The state of a batch of texts that are being decoded: the audio of some clips, and one or more texts of each. */
 import { float32, type HostTensor, int64, type Resident } from '../graph/runtime.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { SilenceTails } from '../whisper/silence-tail.ts';
+import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
+
+export interface SessionOptions {
+  /** What follows clips in fitted windows; `none`: nothing. Default: the model's silence tails. */
+  readonly silenceTails?: SilenceTails | 'none';
+  readonly withTimestamps?: boolean;
+  readonly vocabulary?: TargetVocabulary;
+}
+
+/** What is asked of a step, see `decodingStepGraph`. */
+export interface Question {
+  /** Which of the texts·tokens positions are asked what comes next. */
+  readonly rows: readonly number[];
+  /** [output tokens] */
+  readonly suppression: Float32Array;
+  /** Candidates for each row. */
+  readonly count: number;
+  /** Where timestamps are written: added to the logits, [rows, 1], [rows, 1], [rows, timestamps]. */
+  readonly biases?: Readonly<Record<'wordBias' | 'otherBias' | 'timestampBias', HostTensor>>;
+}
+
+export type Answer = 'candidates' | 'logProbabilities' | 'allowed' | 'noSpeech' | 'logits';
 
 /** Audio memory and token cache stay in the computing thread. */
 export class DecodingSession {
-  readonly #past: Record<string, Resident | HostTensor> = {};
+  #past: Record<string, Resident | HostTensor> = {};
+  /** Tokens of each text so far, its padding included. */
   #length = 0;
+  /** Leading positions of each text that only make its prompt as long as the longest. */
+  #padding: readonly number[] = [];
 
   private constructor(
     private readonly model: WhisperModel,
-    private batch: number,
     private memory: Readonly<Record<string, Resident>>,
     private frameBias: HostTensor,
-  ) {
-    const { decoderHeads, decoderLayers, width } = model.dimensions;
-    const headWidth = width / decoderHeads;
-    for (let layer = 0; layer < decoderLayers; layer++) {
-      this.#past[`past.keys.${layer}`] = float32(new Float32Array(0), [batch, decoderHeads, headWidth, 0]);
-      this.#past[`past.values.${layer}`] = float32(new Float32Array(0), [batch, decoderHeads, 0, headWidth]);
-    }
-  }
+    private readonly options: SessionOptions,
+  ) {}
 
   static async start(
     model: WhisperModel,
     clips: readonly EncodedClip[],
-    silenceTail: boolean,
+    options: SessionOptions = {},
   ): Promise<DecodingSession> {
-    const tails = silenceTail ? await model.silenceTailsFor(clips) : undefined;
+    const { silenceTails } = options;
+    const tails =
+      silenceTails === 'none' ? undefined : (silenceTails ?? (await model.silenceTailsFor(clips)));
     const { frames, frameBias } = audioBatch(clips, tails);
     const program = await model.audioMemoryProgram();
     const { kept } = await model.runtime.run(program, { frames }, { keep: program.outputs });
-    return new DecodingSession(model, clips.length, kept, frameBias);
+    return new DecodingSession(model, kept, frameBias, options);
   }
 
   /**
-   * Appends tokens to each text, equally many.
-   * @param suppression [vocabulary], added to the logits before the best token is chosen
-   * @param fetch what to bring here of what comes after the last token of each text
+   * Appends tokens to each text. The first call gives one prompt for each clip, of any length; later ones equally many
+   * tokens for each text.
    */
-  async step<Name extends 'logits' | 'best' | 'logProbability'>(
+  async step<Name extends Answer>(
     tokens: readonly (readonly number[])[],
-    suppression: Float32Array,
+    question: Question,
     fetch: readonly Name[],
   ): Promise<Record<Name, HostTensor['data']>> {
-    const count = tokens[0]!.length;
-    const program = await this.model.decodingProgram();
-    const shape = [this.batch, count];
+    const { decoderHeads, decoderLayers, width } = this.model.dimensions;
+    const texts = tokens.length;
+    const count = Math.max(...tokens.map((text) => text.length));
+    if (this.#length === 0) {
+      this.#padding = tokens.map((text) => count - text.length);
+      const headWidth = width / decoderHeads;
+      for (let layer = 0; layer < decoderLayers; layer++) {
+        this.#past[`past.keys.${layer}`] = float32(new Float32Array(0), [texts, decoderHeads, headWidth, 0]);
+        this.#past[`past.values.${layer}`] = float32(new Float32Array(0), [
+          texts,
+          decoderHeads,
+          0,
+          headWidth,
+        ]);
+      }
+    }
+    const padded = tokens.flatMap((text) => [...new Array<number>(count - text.length).fill(0), ...text]);
+    const positions = tokens.flatMap((_, text) =>
+      Array.from({ length: count }, (_, i) => Math.max(0, this.#length + i - this.#padding[text]!)),
+    );
+    const program = await this.model.decodingProgram(
+      Boolean(this.options.withTimestamps),
+      this.options.vocabulary,
+    );
     const feeds: Record<string, HostTensor | Resident> = {
-      tokens: int64(tokens.flat(), shape),
-      positions: int64(
-        tokens.flatMap((text) => text.map((_, i) => this.#length + i)),
-        shape,
-      ),
-      rows: int64(tokens.map((_, i) => i * count + count - 1)),
-      textBias: causalBias(count, this.#length),
-      suppression: float32(suppression, [suppression.length]),
+      tokens: int64(padded, [texts, count]),
+      positions: int64(positions, [texts, count]),
+      rows: int64(question.rows),
+      textBias: causalBias(count, this.#length, this.#padding),
+      suppression: float32(question.suppression, [question.suppression.length]),
+      count: int64([question.count]),
       frameBias: this.frameBias,
+      ...question.biases,
       ...this.memory,
       ...this.#past,
     };
     const { fetched, kept } = await this.model.runtime.run(program, feeds, {
       fetch,
       keep: program.outputs.filter((name) => name.startsWith('present.')),
-      free: Object.values(this.#past).filter((value) => !('data' in value)) as Resident[],
+      free: residents(this.#past),
     });
-    for (const [name, value] of Object.entries(kept)) this.#past[name.replace('present', 'past')] = value;
+    this.#past = Object.fromEntries(
+      Object.entries(kept).map(([name, value]) => [name.replace('present', 'past'), value]),
+    );
     this.#length += count;
     return Object.fromEntries(fetch.map((name) => [name, fetched[name]!.data])) as Record<
       Name,
@@ -74,28 +116,44 @@ export class DecodingSession {
     >;
   }
 
-  /** Goes on with only the given texts of the batch, in that order. */
-  async select(rows: readonly number[]): Promise<void> {
-    const program = await this.model.selectionProgram();
-    const names = Object.keys(this.memory);
-    const residents = { ...this.memory, ...this.#past } as Record<string, Resident>;
-    const { kept } = await this.model.runtime.run(
-      program,
-      { ...residents, rows: int64(rows) },
-      { keep: program.outputs, free: Object.values(residents) },
-    );
-    this.memory = Object.fromEntries(names.map((name) => [name, kept[`selected.${name}`]!]));
-    for (const name of Object.keys(this.#past)) this.#past[name] = kept[`selected.${name}`]!;
+  /** Goes on with these texts of the batch, in this order; one may be taken several times. */
+  async selectTexts(texts: readonly number[]): Promise<void> {
+    if (texts.length === this.#padding.length && texts.every((text, i) => text === i)) return;
+    this.#past = await this.#selected('past.', this.#past as Record<string, Resident>, texts);
+    this.#padding = texts.map((text) => this.#padding[text]!);
+  }
+
+  /** Goes on with the audio of these clips of the batch, in this order. */
+  async selectClips(clips: readonly number[]): Promise<void> {
+    this.memory = await this.#selected('', this.memory, clips);
     const frames = this.frameBias.shape[3]!;
     const bias = this.frameBias.data as Float32Array;
-    const selected = new Float32Array(rows.length * frames);
-    rows.forEach((row, i) => selected.set(bias.subarray(row * frames, (row + 1) * frames), i * frames));
-    this.frameBias = float32(selected, [rows.length, 1, 1, frames]);
-    this.batch = rows.length;
+    const selected = new Float32Array(clips.length * frames);
+    clips.forEach((clip, i) => selected.set(bias.subarray(clip * frames, (clip + 1) * frames), i * frames));
+    this.frameBias = float32(selected, [clips.length, 1, 1, frames]);
+  }
+
+  async #selected(
+    prefix: '' | 'past.',
+    values: Readonly<Record<string, Resident>>,
+    rows: readonly number[],
+  ): Promise<Record<string, Resident>> {
+    const program = await this.model.selectionProgram(prefix);
+    const { kept } = await this.model.runtime.run(
+      program,
+      { ...values, rows: int64(rows) },
+      { keep: program.outputs, free: Object.values(values) },
+    );
+    return Object.fromEntries(
+      Object.entries(kept).map(([name, value]) => [name.replace('selected.', ''), value]),
+    );
   }
 
   async end(): Promise<void> {
-    const past = Object.values(this.#past).filter((value) => !('data' in value)) as Resident[];
-    await this.model.runtime.free([...past, ...Object.values(this.memory)]);
+    await this.model.runtime.free([...residents(this.#past), ...residents(this.memory)]);
   }
+}
+
+function residents(values: Readonly<Record<string, Resident | HostTensor>>): Resident[] {
+  return Object.values(values).filter((value): value is Resident => !('data' in value));
 }

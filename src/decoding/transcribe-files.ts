@@ -1,101 +1,100 @@
-/** Audio files to text: read, encoded and decoded in rounds, so that any number of files fits in memory. */
+/**
+ * Audio files of any length to text. Whisper hears 30 s at once: longer audio is read in windows, each of which begins
+ * where the last complete segment of the one before ended. Windows of different files are decoded together.
+ */
 import { UserError } from '../errors.ts';
 import { readAudio } from '../speech/audio-file.ts';
-import { SAMPLE_RATE } from '../whisper/log-mel.ts';
-import type { WhisperModel, Window } from '../whisper/model.ts';
+import { speechStretches } from '../speech/voice-activity.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { detectLanguages } from './detect-language.ts';
-import { decodeGreedy } from './greedy.ts';
-import { splitLongAudio } from './split-long-audio.ts';
+import { FileTranscription } from './file-transcription.ts';
+import type { TranscribeOptions } from './transcribe-options.ts';
+import type { FailedTranscript, Transcript } from './transcript.ts';
+import { decodeWindows } from './windows.ts';
 
+/** Read and decoded together: so many files, or so much audio, whatever comes first. */
 const FILES_PER_ROUND = 32;
+const SECONDS_PER_ROUND = 1800;
 
-export interface TranscribeOptions {
-  /** The language spoken; undefined: detected for each file. */
-  readonly from: string | undefined;
-  /** The decoder's prompt for a clip in that language. */
-  readonly prompt: (language: string) => readonly number[];
-  readonly window: Window;
-  readonly onProgress?: (done: number) => void;
+export interface FileToTranscribe {
+  readonly audio: string;
+  /** The language spoken; undefined: it is detected. */
+  readonly language?: string | undefined;
 }
-
-export type Transcript =
-  | {
-      readonly audio: string;
-      readonly language: string;
-      /** Present where the language was detected. */
-      readonly languageProbability?: number;
-      readonly text: string;
-      /** Seconds. */
-      readonly duration: number;
-      /** Mean over the tokens. */
-      readonly averageLogProbability: number;
-    }
-  | { readonly audio: string; readonly error: string };
 
 /** One result for each file, in their order. A file that cannot be read gets an error, and the others go on. */
 export async function* transcribeFiles(
   model: WhisperModel,
-  files: readonly string[],
-  { from, prompt, window, onProgress }: TranscribeOptions,
-): AsyncGenerator<Transcript> {
-  for (let start = 0; start < files.length; start += FILES_PER_ROUND) {
-    const round = files.slice(start, start + FILES_PER_ROUND);
-    const samples = await Promise.all(round.map((file) => readAudio(file).catch((error: Error) => error)));
-    const unknown = samples.find((result) => result instanceof Error && !(result instanceof UserError));
-    if (unknown) throw unknown;
-    const pieces = samples.flatMap((audio, file) =>
-      audio instanceof Error ? [] : splitLongAudio(audio).map((piece) => ({ file, piece })),
+  files: readonly FileToTranscribe[],
+  options: TranscribeOptions,
+): AsyncGenerator<Transcript | FailedTranscript> {
+  let next = 0;
+  while (next < files.length) {
+    const round: (FileTranscription | FailedTranscript)[] = [];
+    for (
+      let seconds = 0;
+      round.length < FILES_PER_ROUND && seconds < SECONDS_PER_ROUND && next < files.length;
+      next++
+    ) {
+      const file = await begun(model, files[next]!, options);
+      round.push(file);
+      if (!('error' in file)) seconds += file.duration;
+    }
+    const before = next - round.length;
+    const readable = round.filter((file): file is FileTranscription => !('error' in file));
+    for (;;) {
+      const going = readable.filter((file) => !file.done);
+      options.onProgress?.(before + round.reduce((sum, file) => sum + ('error' in file ? 1 : file.share), 0));
+      if (going.length === 0) break;
+      await nextWindows(model, going, options);
+    }
+    for (const file of round) yield 'error' in file ? file : file.transcript();
+  }
+}
+
+async function begun(
+  model: WhisperModel,
+  { audio, language }: FileToTranscribe,
+  options: TranscribeOptions,
+): Promise<FileTranscription | FailedTranscript> {
+  try {
+    const samples = await readAudio(audio);
+    const stretches = options.skipSilence ? await speechStretches(samples) : undefined;
+    return new FileTranscription(model, audio, samples, stretches, language, options);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { audio, error: error.message };
+  }
+}
+
+/** The next window of each file: encoded, its language detected where it is not known, decoded, taken apart. */
+async function nextWindows(
+  model: WhisperModel,
+  files: readonly FileTranscription[],
+  options: TranscribeOptions,
+): Promise<void> {
+  const samples = files.map((file) => file.nextWindow());
+  const clips = await model.encode(samples, options.window);
+  const unknown = files.flatMap((file, i) => (file.language === undefined ? [i] : []));
+  if (unknown.length > 0) {
+    const detected = await detectLanguages(
+      model,
+      unknown.map((i) => clips[i]!),
     );
-    const clips = await model.encode(
-      pieces.map(({ piece }) => piece),
-      window,
+    for (const [k, i] of unknown.entries()) files[i]!.setLanguage(detected[k]!);
+  }
+  // Timestamps are another program: files with and without are decoded apart.
+  for (const withTimestamps of [false, true]) {
+    const members = [...files.keys()].filter((i) => files[i]!.withTimestamps === withTimestamps);
+    if (members.length === 0) continue;
+    const decoded = await decodeWindows(
+      model,
+      members.map((i) => samples[i]!),
+      members.map((i) => clips[i]!),
+      options,
+      members.map((i) => files[i]!.prompt()),
+      withTimestamps,
     );
-    // The first piece of a file tells its language.
-    const firsts = pieces.flatMap(({ file }, i) => (pieces[i - 1]?.file === file ? [] : [i]));
-    const detected = new Map<number, { language: string; probability?: number }>();
-    if (from) for (const i of firsts) detected.set(pieces[i]!.file, { language: from });
-    else {
-      const found = await detectLanguages(
-        model,
-        firsts.map((i) => clips[i]!),
-      );
-      found.forEach(({ language, probabilities }, k) => {
-        detected.set(pieces[firsts[k]!]!.file, { language, probability: probabilities.get(language)! });
-      });
-    }
-    const prompts = pieces.map(({ file }) => prompt(detected.get(file)!.language));
-    const decoded = await decodeGreedy(model, clips, {
-      prompts,
-      stopLoops: true,
-      onProgress: (done) => onProgress?.(start + (round.length * done) / pieces.length),
-    });
-    // A text that did not end by itself is the sign of a window too short: those clips are read again in the full one.
-    const endless = window === 'fit' ? decoded.flatMap(({ finished }, i) => (finished ? [] : [i])) : [];
-    if (endless.length > 0) {
-      const whole = await model.encode(
-        endless.map((i) => pieces[i]!.piece),
-        'full',
-      );
-      const again = await decodeGreedy(model, whole, { prompts: endless.map((i) => prompts[i]!) });
-      for (const [k, i] of endless.entries()) decoded[i] = again[k]!;
-    }
-    for (const [file, audio] of round.entries()) {
-      const heard = samples[file]!;
-      if (heard instanceof Error) {
-        yield { audio, error: heard.message };
-        continue;
-      }
-      const parts = decoded.filter((_, i) => pieces[i]!.file === file);
-      const { language, probability } = detected.get(file)!;
-      yield {
-        audio,
-        language,
-        ...(probability !== undefined && { languageProbability: probability }),
-        text: parts.map(({ text }) => text).join(' '),
-        duration: heard.length / SAMPLE_RATE,
-        averageLogProbability:
-          parts.reduce((sum, part) => sum + part.averageLogProbability, 0) / parts.length,
-      };
-    }
+    for (const [k, i] of members.entries()) await files[i]!.add(decoded[k]!.result, decoded[k]!.clip);
   }
 }

@@ -5,7 +5,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { decodeGreedy } from '../decoding/greedy.ts';
+import { decode } from '../decoding/decode.ts';
 import { chrfFromStatistics, chrfStatistics } from '../evaluation/chrf.ts';
 import type { Statistics } from '../evaluation/corpus.ts';
 import { bootstrap } from '../evaluation/significance.ts';
@@ -93,7 +93,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     const translate = async (label: string): Promise<Map<TestSet, string[]>> => {
       const clips = data.tests.flatMap((set) => set.clips);
       const progress = startProgress(label, clips.length);
-      const texts = await decodeGreedy(model, at(clips), {
+      const texts = await decode(model, at(clips), {
         prompts: clips.map(() => prompt),
         maxTokens: MAX_TOKENS,
         stopLoops: true,

@@ -187,6 +187,11 @@ export class Graph {
     return made;
   }
 
+  /** Whether `size` can tell it: a number, or a name that a tensor of this graph has. */
+  hasSize(dim: Dim): boolean {
+    return typeof dim === 'number' || this.#sizes.has(dim);
+  }
+
   /** The run-time value of a size as an int64 tensor of shape [1]. */
   size(dim: Dim): Tensor {
     if (typeof dim === 'number') return this.integers([dim]);

@@ -146,8 +146,11 @@ function shapeTensor(x: Tensor, shape: Shape): Tensor {
       shape.map((dim, i) => (typeof dim === 'number' ? dim : x.shape[i] === dim ? 0 : -1)),
     );
   }
+  const unknown = shape.filter((dim) => !x.graph.hasSize(dim));
+  if (unknown.length > 1)
+    throw new GraphError(`Reshape: ${formatShape(x.shape)} to ${formatShape(shape)}: cannot tell ${unknown}`);
   return concat(
-    shape.map((dim) => x.graph.size(dim)),
+    shape.map((dim) => (x.graph.hasSize(dim) ? x.graph.size(dim) : x.graph.integers([-1]))),
     0,
   );
 }
@@ -314,13 +317,23 @@ export function max(x: Tensor, axis: number): Tensor {
   )[0]!;
 }
 
-/** Index of the largest value along the last axis, int64 [..., 1]. For inference only: no gradient. */
-export function argMax(x: Tensor): Tensor {
-  const shape = reduced('ArgMax', x, [x.rank - 1]);
-  return x.graph.emit('ArgMax', [x], [{ shape, dtype: 'int64' }], {
+/**
+ * The largest values along the last axis, in falling order, and their indices. For inference only: no gradient.
+ * @param count int64 [1], how many
+ * @param dim the name of that size
+ */
+export function topK(x: Tensor, count: Tensor, dim: string): { values: Tensor; indices: Tensor } {
+  const shape = [...x.shape.slice(0, -1), dim];
+  const [values, indices] = x.graph.emit('TopK', [x, count], [{ shape }, { shape, dtype: 'int64' }], {
     axis: { int: -1 },
-    keepdims: { int: 1 },
-  })[0]!;
+  });
+  return { values: values!, indices: indices! };
+}
+
+/** 1 where a > b, else 0. For inference only: no gradient. */
+export function greater(a: Tensor, b: Tensor): Tensor {
+  const shape = broadcast('Greater', a, b);
+  return cast(a.graph.emit('Greater', [a, b], [{ shape, dtype: 'bool' }])[0]!, 'float32');
 }
 
 /** Logarithm of the sum of exponentials along the last axis, which stays with size 1. For inference only: no gradient. */
@@ -528,8 +541,16 @@ export function addRows(base: Tensor, ids: Tensor, rows: Tensor): Tensor {
   })[0]!;
 }
 
-/** One value of each row: x[i, ids[i]]. x [rows, columns], ids int64 [rows] → [rows, 1]. */
-function pick(x: Tensor, ids: Tensor): Tensor {
+/** One column of a matrix: x [rows, columns] → [rows, 1]. For inference only: no gradient. */
+export function takeColumn(x: Tensor, column: number): Tensor {
+  const [y] = x.graph.emit('Gather', [x, x.graph.integers([column])], [{ shape: [x.shape[0]!, 1] }], {
+    axis: { int: 1 },
+  });
+  return y!;
+}
+
+/** One value of each row: x[i, ids[i]]. x [rows, columns], ids int64 [rows] → [rows, 1]. For inference only. */
+export function pick(x: Tensor, ids: Tensor): Tensor {
   const index = reshape(ids, [x.shape[0]!, 1]);
   return x.graph.emit('GatherElements', [x, index], [{ shape: [x.shape[0]!, 1] }], { axis: { int: 1 } })[0]!;
 }

@@ -1,5 +1,5 @@
 /** Clips of similar length side by side in one tensor, so that matrix products are large. */
-import type { EncodedClip } from '../whisper/model.ts';
+import { type EncodedClip, frameValues } from '../whisper/model.ts';
 
 /** Longer clips do not join a block, so that at most a fifth of it is padding. */
 const LENGTH_RATIO = 1.25;
@@ -60,11 +60,11 @@ export function fillBlock(clips: readonly EncodedClip[], { members, length }: Bl
   members.forEach((index, place) => {
     const clip = clips[index]!;
     const first = place * length;
-    frames.set(clip.frames.subarray(0, clip.length * width), first * width);
+    const values = frameValues(clip);
+    frames.set(values.subarray(0, clip.length * width), first * width);
     weights.fill(1 / clip.length, first, first + clip.length);
     if (clip.length === 0) return;
-    for (let t = clip.length; t < length; t++)
-      frames.set(clip.frames.subarray(0, width), (first + t) * width);
+    for (let t = clip.length; t < length; t++) frames.set(values.subarray(0, width), (first + t) * width);
   });
   return { members, length, frames, weights };
 }

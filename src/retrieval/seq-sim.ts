@@ -7,7 +7,7 @@
  * It does not see the order of the frames. Frames that the encoder made of padding are left out.
  */
 import type { Runtime } from '../graph/runtime.ts';
-import type { EncodedClip } from '../whisper/model.ts';
+import { type EncodedClip, frameValues } from '../whisper/model.ts';
 import { BlockComparison, commonWidth } from './block-seq-sim.ts';
 import { type BlockPlan, paddedLength, planBlocks } from './clip-blocks.ts';
 
@@ -159,11 +159,12 @@ export function averaged(clip: EncodedClip, span: number): EncodedClip {
   const { width } = clip;
   const length = Math.ceil(clip.length / span);
   const frames = new Float32Array(length * width);
+  const values = frameValues(clip);
   for (let t = 0; t < length; t++) {
     const end = Math.min(clip.length, (t + 1) * span);
     for (let k = 0; k < width; k++) {
       let total = 0;
-      for (let i = t * span; i < end; i++) total += clip.frames[i * width + k]!;
+      for (let i = t * span; i < end; i++) total += values[i * width + k]!;
       frames[t * width + k] = total / (end - t * span);
     }
   }

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { float16ToFloat32, float32ToFloat16 } from '../whisper/half.ts';
-import type { EncodedClip, WhisperModel, Window } from '../whisper/model.ts';
+import { float32ToFloat16 } from '../whisper/half.ts';
+import { type EncodedClip, frameValues, type WhisperModel, type Window } from '../whisper/model.ts';
 import { readAudio } from './audio-file.ts';
 
 /** Read, encoded and written together; more would only hold more memory. */
@@ -22,7 +22,7 @@ export interface EncodeFilesOptions {
 }
 
 /**
- * Encoder outputs of audio files, in their order; undefined where a file could not be read. Values are rounded to
+ * Encoder outputs of audio files, in their order; undefined where a file could not be read. Values are
  * float16 whether or not they come from the cache, so that a run does not depend on what ran before it.
  */
 export async function encodeFiles(
@@ -52,9 +52,9 @@ export async function encodeFiles(
       (done) => onProgress?.(Math.min(files.length, start + CLIPS_PER_ROUND) - missing.length + done),
     );
     for (const [i, { index, entry }] of missing.entries()) {
-      const half = float32ToFloat16(encoded[i]!.frames);
+      const half = float32ToFloat16(frameValues(encoded[i]!));
       if (entry) await writeEntry(entry, encoded[i]!, half);
-      results[index] = { ...encoded[i]!, frames: float16ToFloat32(half) };
+      results[index] = { ...encoded[i]!, frames: half };
     }
     onProgress?.(Math.min(files.length, start + CLIPS_PER_ROUND));
   }
@@ -92,7 +92,7 @@ async function readEntry(path: string): Promise<EncodedClip | undefined> {
     const half = bytes.subarray(end + 1);
     if (half.byteLength !== 2 * window * width) return undefined;
     const aligned = new Uint16Array(half.buffer.slice(half.byteOffset, half.byteOffset + half.byteLength));
-    return { window, length, width, frames: float16ToFloat32(aligned) };
+    return { window, length, width, frames: aligned };
   } catch {
     return undefined;
   }

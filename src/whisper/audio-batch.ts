@@ -1,6 +1,6 @@
 /** Several encoded clips as one batch for the decoder: clips and their silence tails, padded to one length. */
 import { float32, type HostTensor } from '../graph/runtime.ts';
-import { type EncodedClip, FULL_WINDOW_POSITIONS } from './model.ts';
+import { type EncodedClip, FULL_WINDOW_POSITIONS, frameValues } from './model.ts';
 import type { SilenceTails } from './silence-tail.ts';
 
 /** Keeps a padded frame out of the softmax. Finite: with −∞ everywhere a softmax would be NaN. */
@@ -23,7 +23,7 @@ export function audioBatch(clips: readonly EncodedClip[], tails: SilenceTails | 
   const frames = new Float32Array(clips.length * length * width);
   const bias = new Float32Array(clips.length * length).fill(MASKED);
   parts.forEach(({ clip, tail }, i) => {
-    frames.set(clip.frames, i * length * width);
+    frames.set(frameValues(clip), i * length * width);
     bias.fill(0, i * length, i * length + clip.window);
     if (tail) {
       frames.set(tail.frames, (i * length + clip.window) * width);

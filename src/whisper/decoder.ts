@@ -1,18 +1,24 @@
 /** Whisper's text decoder, written once: training, cached decoding and the cross-attention memory are made from it. */
 import { backward } from '../graph/backward.ts';
-import { Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
+import { type Dim, Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
 import {
   add,
-  argMax,
   concat,
   gather,
+  greater,
   linear,
   logSumExp,
   max,
   outputLoss,
+  pick,
   reshape,
+  scale,
+  split,
   sub,
+  takeColumn,
   takeFirst,
+  topK,
+  transpose,
 } from '../graph/ops.ts';
 import { gradientOutput } from '../graph/runtime.ts';
 import type { WhisperDimensions } from './dimensions.ts';
@@ -42,8 +48,12 @@ interface DecoderInputs {
   readonly textBias: Tensor;
   /** The audio, for each layer. */
   readonly audio: (layer: number) => Memory;
-  /** Added to the scores of the audio's frames; broadcasts to [batch, heads, tokens, frames]. See silence-tail.ts. */
+  /** Added to the scores of the audio's frames; broadcasts to [clips, heads, queries, frames]. See silence-tail.ts. */
   readonly frameBias: Tensor;
+  /** Where several texts are made of each clip: clips, and tokens of a clip's texts together. */
+  readonly shared?: readonly [clips: Dim, queries: Dim];
+  /** Is shown each layer's cross-attention scores before the softmax, [clips, heads, queries, frames]. */
+  readonly onAudioScores?: (layer: number, scores: Tensor) => void;
   /** Keys and values of the tokens before these, for each layer. */
   readonly past?: (layer: number) => KeysAndValues;
 }
@@ -68,12 +78,31 @@ function decoder(
       values = concat([past.values, values], 2);
     }
     present.push({ keys, values });
-    x = add(x, attention(text, `${name}.self_attn`, decoderHeads, memoryOf({ keys, values }), inputs.textBias));
+    x = add(
+      x,
+      attention(text, `${name}.self_attn`, decoderHeads, memoryOf({ keys, values }), inputs.textBias),
+    );
+    // The texts of a clip look at the same frames: together they are the queries of one attention.
     const query = normalized(x, `${name}.encoder_attn_layer_norm`);
-    x = add(x, attention(query, crossAttention(layer), decoderHeads, inputs.audio(layer), inputs.frameBias));
+    const perClip = inputs.shared ? reshape(query, [...inputs.shared, width]) : query;
+    const memory = observed(inputs.audio(layer), (scores) => inputs.onAudioScores?.(layer, scores));
+    const heard = attention(perClip, crossAttention(layer), decoderHeads, memory, inputs.frameBias);
+    x = add(x, reshape(heard, x.shape));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, decoderFfn));
   }
   return { hidden: normalized(x, 'model.decoder.layer_norm'), present };
+}
+
+/** The memory, whose scores are shown to `look`. */
+function observed(memory: Memory, look: (scores: Tensor) => void): Memory {
+  return {
+    ...memory,
+    scores: (queries) => {
+      const scores = memory.scores(queries);
+      look(scores);
+      return scores;
+    },
+  };
 }
 
 function tokenEmbedding(graph: Graph, { vocabulary, width }: WhisperDimensions): Tensor {
@@ -95,41 +124,73 @@ export function audioMemoryGraph(dimensions: WhisperDimensions): Graph {
   return graph;
 }
 
+/** The tokens that a decoding step chooses among: all, or those of a target vocabulary, in the order of their ids. */
+export interface OutputTokens {
+  /** The weight whose rows they are: the token embedding, or a part of it. */
+  readonly weight: string;
+  /** How many. */
+  readonly count: number;
+  /** Place of the end of text: words come before it. */
+  readonly endOfText: number;
+  /** Place of <|nospeech|>, just before <|notimestamps|>. */
+  readonly noSpeech: number;
+  /** Place of the first timestamp, <|0.00|>: all that follow are timestamps. */
+  readonly timestamps: number;
+}
+
+/** Keeps a token from being chosen. Finite, so that sums with it stay numbers. */
+export const NEVER = -1e9;
+
 /**
- * One step of cached decoding, for one or more tokens of each text.
+ * One step of cached decoding, for one or more tokens of each text. There may be several texts of each clip (beams),
+ * equally many, one clip's after the other's.
  *
- * Inputs: `tokens` and `positions` [batch, tokens]; `rows` int64 [rows], which of the batch·tokens positions give
- * logits; `textBias` [1, 1, tokens, past + tokens]; `frameBias` [batch, 1, 1, frames]; for each layer
+ * Inputs: `tokens` and `positions` [texts, tokens]; `rows` int64 [rows], which of the texts·tokens positions are asked
+ * what comes next; `textBias` [texts, 1, tokens, past + tokens]; `frameBias` [clips, 1, 1, frames]; for each layer
  * `past.keys.<layer>` and `past.values.<layer>` (0 long at first), `keys.<layer>` and `values.<layer>` of the audio.
- * `suppression` [vocabulary] is 0 for tokens that may come and −∞-like for others.
- * Outputs: `logits` [rows, vocabulary]; the most probable token that may come, `best` [rows, 1], and its
- * `logProbability` [rows, 1] among those; `present.keys.<layer>` and `present.values.<layer>`.
+ * `suppression` [output tokens] is added to the logits: 0 for tokens that may come, NEVER for others. `count` [1] is
+ * how many candidates to give. With timestamps also, for each row, `wordBias` and `otherBias` [rows, 1] and
+ * `timestampBias` [rows, timestamps], which are added to the logits of words, of other tokens, and of timestamps.
+ *
+ * Outputs: the likeliest tokens that may come, `candidates` [rows, count] (places among the output tokens), and
+ * their `logProbabilities` [rows, count] among all tokens; `allowed` [rows, 1], the logarithm of the share of all
+ * probability that is in tokens that may come; `noSpeech` [rows, 1], log probability of <|nospeech|>; `logits`
+ * [rows, output tokens]; `present.keys.<layer>` and `present.values.<layer>`.
  */
-export function decodingStepGraph(dimensions: WhisperDimensions): Graph {
+export function decodingStepGraph(
+  dimensions: WhisperDimensions,
+  output: OutputTokens,
+  withTimestamps: boolean,
+): Graph {
   const { decoderHeads: heads, width } = dimensions;
   const headWidth = width / heads;
   const graph = new Graph();
-  const tokens = graph.input('tokens', ['batch', 'tokens'], 'int64');
+  const tokens = graph.input('tokens', ['texts', 'tokens'], 'int64');
   const rows = graph.input('rows', ['rows'], 'int64');
-  const given = (prefix: string, length: string, layer: number): KeysAndValues => ({
-    keys: graph.input(`${prefix}keys.${layer}`, ['batch', heads, headWidth, length]),
-    values: graph.input(`${prefix}values.${layer}`, ['batch', heads, length, headWidth]),
+  const given = (prefix: string, batch: string, length: string, layer: number): KeysAndValues => ({
+    keys: graph.input(`${prefix}keys.${layer}`, [batch, heads, headWidth, length]),
+    values: graph.input(`${prefix}values.${layer}`, [batch, heads, length, headWidth]),
   });
   const { hidden, present } = decoder(dimensions, {
     tokens,
-    positions: graph.input('positions', ['batch', 'tokens'], 'int64'),
-    textBias: graph.input('textBias', [1, 1, 'tokens', sumOfSizes(['past', 'tokens'])]),
-    audio: (layer) => memoryOf(given('', 'frames', layer)),
-    frameBias: graph.input('frameBias', ['batch', 1, 1, 'frames']),
-    past: (layer) => given('past.', 'past', layer),
+    positions: graph.input('positions', ['texts', 'tokens'], 'int64'),
+    textBias: graph.input('textBias', ['texts', 1, 'tokens', sumOfSizes(['past', 'tokens'])]),
+    audio: (layer) => memoryOf(given('', 'clips', 'frames', layer)),
+    frameBias: graph.input('frameBias', ['clips', 1, 1, 'frames']),
+    shared: ['clips', 'queries'],
+    past: (layer) => given('past.', 'texts', 'past', layer),
   });
-  const flat = reshape(hidden, [product(['batch', 'tokens']), width]);
-  const logits = linear(gather(flat, rows), tokenEmbedding(graph, dimensions));
-  const allowed = add(logits, graph.input('suppression', [dimensions.vocabulary]));
+  const flat = reshape(hidden, [product(['texts', 'tokens']), width]);
+  const logits = linear(gather(flat, rows), graph.parameter(output.weight, [output.count, width]));
+  const unsuppressed = logSumExp(logits);
+  const suppressed = add(logits, graph.input('suppression', [output.count]));
+  const allowed = withTimestamps ? timestampRules(suppressed, output) : suppressed;
+  const best = topK(allowed, graph.input('count', [1], 'int64'), 'candidates');
   graph.output('logits', logits);
-  // Here and not from the logits: a pass over them in JavaScript takes as long as a third of the step.
-  graph.output('best', argMax(allowed));
-  graph.output('logProbability', sub(max(allowed, 1), logSumExp(allowed)));
+  graph.output('candidates', best.indices);
+  graph.output('logProbabilities', sub(best.values, unsuppressed));
+  graph.output('allowed', sub(logSumExp(allowed), unsuppressed));
+  graph.output('noSpeech', sub(takeColumn(logits, output.noSpeech), unsuppressed));
   present.forEach(({ keys, values }, layer) => {
     graph.output(`present.keys.${layer}`, keys);
     graph.output(`present.values.${layer}`, values);
@@ -138,24 +199,72 @@ export function decodingStepGraph(dimensions: WhisperDimensions): Graph {
 }
 
 /**
- * Cuts a batch that is being decoded down to some of its texts.
- * Inputs: `rows` int64 [rows] and what a decoding step carries on; outputs: the same, as `selected.<name>`.
+ * What may come where timestamps are written, besides what the caller knows from the tokens so far (the three biases):
+ * when the timestamps together are likelier than any other token, one of them must come (Radford et al. 2022).
  */
-export function selectionGraph(dimensions: WhisperDimensions): Graph {
+function timestampRules(logits: Tensor, { endOfText, timestamps, count }: OutputTokens): Tensor {
+  const { graph } = logits;
+  const [words, others, stamps] = split(logits, 1, [endOfText, timestamps - endOfText, count - timestamps]);
+  const wordLogits = add(words!, graph.input('wordBias', ['rows', 1]));
+  const otherLogits = add(others!, graph.input('otherBias', ['rows', 1]));
+  const stampLogits = add(stamps!, graph.input('timestampBias', ['rows', count - timestamps]));
+  const likeliest = max(concat([max(wordLogits, 1), max(otherLogits, 1)], 1), 1);
+  const onlyStamps = scale(greater(logSumExp(stampLogits), likeliest), NEVER);
+  return concat([add(wordLogits, onlyStamps), add(otherLogits, onlyStamps), stampLogits], 1);
+}
+
+/**
+ * The same values for some texts, or clips, of a batch: keys and values that a decoding step carries on.
+ * Inputs: `rows` int64 [rows], and `<prefix>keys.<layer>`, `<prefix>values.<layer>`; outputs: the same names, after
+ * `selected.`.
+ */
+export function selectionGraph(dimensions: WhisperDimensions, prefix: '' | 'past.'): Graph {
   const { decoderHeads: heads, width, decoderLayers } = dimensions;
   const graph = new Graph();
   const rows = graph.input('rows', ['rows'], 'int64');
   for (let layer = 0; layer < decoderLayers; layer++) {
-    for (const [prefix, length] of [
-      ['', 'frames'],
-      ['past.', 'past'],
-    ] as const) {
-      const keys = graph.input(`${prefix}keys.${layer}`, ['batch', heads, width / heads, length]);
-      const values = graph.input(`${prefix}values.${layer}`, ['batch', heads, length, width / heads]);
-      graph.output(`selected.${keys.name}`, takeFirst(keys, rows));
-      graph.output(`selected.${values.name}`, takeFirst(values, rows));
-    }
+    const keys = graph.input(`${prefix}keys.${layer}`, ['batch', heads, width / heads, 'length']);
+    const values = graph.input(`${prefix}values.${layer}`, ['batch', heads, 'length', width / heads]);
+    graph.output(`selected.${keys.name}`, takeFirst(keys, rows));
+    graph.output(`selected.${values.name}`, takeFirst(values, rows));
   }
+  return graph;
+}
+
+/**
+ * How well each token of finished texts fits each frame, for word timestamps: the scores (before the softmax) of
+ * chosen cross-attention heads.
+ *
+ * Inputs: `tokens` and `positions` [texts, tokens], `textBias` [1, 1, tokens, tokens], `frames` [texts, frames, width],
+ * `frameBias` [texts, 1, 1, frames], `labels` int64 [texts·tokens]: the token after each.
+ * Outputs: `scores` [heads chosen, texts, tokens, frames]; `logProbability` [texts·tokens, 1] of each label.
+ * @param heads pairs of layer and head
+ */
+export function alignmentGraph(
+  dimensions: WhisperDimensions,
+  heads: readonly (readonly [layer: number, head: number])[],
+): Graph {
+  const { width } = dimensions;
+  const graph = new Graph();
+  const frames = graph.input('frames', ['texts', 'frames', width]);
+  const chosen: Tensor[] = [];
+  const { hidden } = decoder(dimensions, {
+    tokens: graph.input('tokens', ['texts', 'tokens'], 'int64'),
+    positions: graph.input('positions', ['texts', 'tokens'], 'int64'),
+    textBias: graph.input('textBias', [1, 1, 'tokens', 'tokens']),
+    audio: (layer) => unprojectedMemory(frames, crossAttention(layer), dimensions.decoderHeads),
+    frameBias: graph.input('frameBias', ['texts', 1, 1, 'frames']),
+    onAudioScores: (layer, scores) => {
+      const wanted = heads.flatMap(([l, head]) => (l === layer ? [head] : []));
+      // [texts, heads, tokens, frames] → [heads chosen, texts, tokens, frames]
+      if (wanted.length > 0) chosen.push(takeFirst(transpose(scores, [1, 0, 2, 3]), graph.integers(wanted)));
+    },
+  });
+  graph.output('scores', concat(chosen, 0));
+  const count = product(['texts', 'tokens']);
+  const logits = linear(reshape(hidden, [count, width]), tokenEmbedding(graph, dimensions));
+  const labels = graph.input('labels', [count], 'int64');
+  graph.output('logProbability', sub(pick(logits, labels), logSumExp(logits)));
   return graph;
 }
 

@@ -90,13 +90,7 @@ export function unprojectedMemory(x: Tensor, name: string, heads: number): Memor
  * @param bias added to the scores before the softmax; broadcasts to [batch, heads, queries, positions]
  * @returns [batch, queries, width]
  */
-export function attention(
-  x: Tensor,
-  name: string,
-  heads: number,
-  memory: Memory,
-  bias?: Tensor,
-): Tensor {
+export function attention(x: Tensor, name: string, heads: number, memory: Memory, bias?: Tensor): Tensor {
   const [batch, queryCount, width] = x.shape;
   const headWidth = (width as number) / heads;
   const scaled = scale(projection(x, `${name}.q_proj`, width as number), headWidth ** -0.5);

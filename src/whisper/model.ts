@@ -2,11 +2,20 @@
 import { createHash } from 'node:crypto';
 import { float32, int64, type Program, Runtime } from '../graph/runtime.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
-import { audioMemoryGraph, decodingStepGraph, selectionGraph } from './decoder.ts';
+import {
+  alignmentGraph,
+  audioMemoryGraph,
+  decodingStepGraph,
+  type OutputTokens,
+  selectionGraph,
+  TOKEN_EMBEDDING,
+} from './decoder.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { encoderGraph } from './encoder.ts';
+import { float16ToFloat32 } from './half.ts';
 import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
 import { SilenceTails } from './silence-tail.ts';
+import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabulary.ts';
 import { Tokens } from './tokens.ts';
 
 /** Samples of one encoder frame: 16 kHz audio, 50 Hz frames. */
@@ -23,13 +32,18 @@ const FRAMES_PER_RUN = 1500;
 export type Window = 'fit' | 'full';
 
 export interface EncodedClip {
-  /** Encoder output of the whole window, [window, width]. */
-  readonly frames: Float32Array;
+  /** Encoder output of the whole window, [window, width]; as float16 bits where many clips are kept. */
+  readonly frames: Float32Array | Uint16Array;
   /** Frames of the window. */
   readonly window: number;
   /** Frames that come from the clip itself, ceil(samples / 320), at most `window`. */
   readonly length: number;
   readonly width: number;
+}
+
+/** The clip's frames as numbers, [window, width]. */
+export function frameValues({ frames }: EncodedClip): Float32Array {
+  return frames instanceof Uint16Array ? float16ToFloat32(frames) : frames;
 }
 
 export function windowFrames(samples: number, window: Window): number {
@@ -40,6 +54,10 @@ export function windowFrames(samples: number, window: Window): number {
 
 export class WhisperModel {
   readonly #programs = new Map<string, Promise<Program>>();
+  readonly #outputs = new Map<
+    TargetVocabulary | undefined,
+    { readonly tokens: OutputTokens; readonly ids: Int32Array }
+  >();
   #fingerprint: Promise<string> | undefined;
   #silence: Promise<SilenceTails> | undefined;
 
@@ -85,15 +103,58 @@ export class WhisperModel {
     );
   }
 
-  decodingProgram(): Promise<Program> {
-    return this.#program('step', () =>
-      this.runtime.load(decodingStepGraph(this.dimensions), { builtIn: () => true, arena: false }),
+  /** What the decoder chooses among, and its ids: all tokens, or the target vocabulary's. */
+  output(vocabulary?: TargetVocabulary): { readonly tokens: OutputTokens; readonly ids: Int32Array } {
+    const known = this.#outputs.get(vocabulary);
+    if (known) return known;
+    const ids = vocabulary
+      ? outputIds(vocabulary, this.tokens, this.dimensions.vocabulary)
+      : Int32Array.from({ length: this.dimensions.vocabulary }, (_, i) => i);
+    const weight = vocabulary ? `target_vocabulary.${this.#outputs.size}.weight` : TOKEN_EMBEDDING;
+    const output = { tokens: outputTokens(weight, ids, this.tokens), ids };
+    this.#outputs.set(vocabulary, output);
+    return output;
+  }
+
+  decodingProgram(withTimestamps: boolean, vocabulary?: TargetVocabulary): Promise<Program> {
+    const { tokens, ids } = this.output(vocabulary);
+    return this.#program(`step ${tokens.weight} ${withTimestamps}`, async () => {
+      if (vocabulary) await this.#storeRows(tokens.weight, ids);
+      const graph = decodingStepGraph(this.dimensions, tokens, withTimestamps);
+      return this.runtime.load(graph, { builtIn: () => true, arena: false });
+    });
+  }
+
+  /** Stores some rows of the token embedding as a weight of its own. */
+  async #storeRows(name: string, ids: Int32Array): Promise<void> {
+    const { width } = this.dimensions;
+    const [embedding] = await this.runtime.read([TOKEN_EMBEDDING]);
+    const all = embedding!.data as Float32Array;
+    const data = new Float32Array(ids.length * width);
+    ids.forEach((id, i) => data.set(all.subarray(id * width, (id + 1) * width), i * width));
+    await this.runtime.store(new Map([[name, { shape: [ids.length, width], data }]]));
+  }
+
+  /** Keeps some of a batch: of its clips (''), or of its texts ('past.'). */
+  selectionProgram(prefix: '' | 'past.'): Promise<Program> {
+    return this.#program(`select ${prefix}`, () =>
+      this.runtime.load(selectionGraph(this.dimensions, prefix), { builtIn: () => true, arena: false }),
     );
   }
 
-  selectionProgram(): Promise<Program> {
-    return this.#program('select', () =>
-      this.runtime.load(selectionGraph(this.dimensions), { builtIn: () => true, arena: false }),
+  /** The heads whose attention follows the speech, as the generation config names them; else all of the upper half. */
+  alignmentProgram(): Promise<Program> {
+    const { decoderLayers, decoderHeads } = this.dimensions;
+    const named = this.settings.generationConfig.alignment_heads as [number, number][] | undefined;
+    const upper = Array.from({ length: decoderLayers * decoderHeads }, (_, i): [number, number] => [
+      Math.floor(i / decoderHeads),
+      i % decoderHeads,
+    ]).filter(([layer]) => layer >= decoderLayers / 2);
+    return this.#program('align', () =>
+      this.runtime.load(alignmentGraph(this.dimensions, named ?? upper), {
+        builtIn: () => true,
+        arena: false,
+      }),
     );
   }
 
@@ -108,19 +169,19 @@ export class WhisperModel {
 
   /** Forgets the compiled decoder, which has its weights built in: call it when they have changed. */
   decoderChanged(): Promise<void> {
-    return this.#release(['memory', 'step', 'select']);
+    return this.#release((name) => name !== 'encoder');
   }
 
   /** Frees the compiled encoder and the memory it works in; the next `encode` compiles it again. */
   releaseEncoder(): Promise<void> {
-    return this.#release(['encoder']);
+    return this.#release((name) => name === 'encoder');
   }
 
-  async #release(names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      const program = this.#programs.get(name);
+  async #release(chosen: (name: string) => boolean): Promise<void> {
+    for (const [name, program] of [...this.#programs]) {
+      if (!chosen(name)) continue;
       this.#programs.delete(name);
-      if (program) await this.runtime.unload(await program);
+      await this.runtime.unload(await program);
     }
   }
 
@@ -187,7 +248,7 @@ export class WhisperModel {
   /** What the encoder makes of silence; encoded once (a full window). */
   silenceTails(): Promise<SilenceTails> {
     this.#silence ??= this.encode([new Float32Array(0)], 'full').then(
-      ([clip]) => new SilenceTails(clip!.frames, this.dimensions.width),
+      ([clip]) => new SilenceTails(frameValues(clip!), this.dimensions.width),
     );
     return this.#silence;
   }

@@ -10,6 +10,12 @@ export class Tokens {
   readonly startOfTranscript: number;
   readonly endOfText: number;
   readonly noTimestamps: number;
+  /** Its probability after the start of transcript says how likely the window has no speech. */
+  readonly noSpeech: number;
+  /** <|0.00|>; the others follow in steps of 0.02 s, up to <|30.00|>. */
+  readonly firstTimestamp: number;
+  /** <|startofprev|>: the text before, given as context, comes after it. */
+  readonly startOfPrevious: number;
   /** Ids of the language tokens by code ("en", "zh"), in the order of their ids. */
   readonly languages: ReadonlyMap<string, number>;
 
@@ -28,6 +34,10 @@ export class Tokens {
     this.startOfTranscript = this.#special(file, '<|startoftranscript|>');
     this.endOfText = this.#special(file, '<|endoftext|>');
     this.noTimestamps = this.#special(file, '<|notimestamps|>');
+    // <|nospeech|> is called <|nocaptions|> in some files; its place is the same in all.
+    this.noSpeech = this.noTimestamps - 1;
+    this.firstTimestamp = this.noTimestamps + 1;
+    this.startOfPrevious = this.#special(file, '<|startofprev|>');
     // The language tokens stand between start-of-transcript and the first task token.
     const firstTask = this.#special(file, '<|translate|>');
     const languages = new Map<string, number>();
@@ -68,9 +78,43 @@ export class Tokens {
     return id;
   }
 
-  /** `<|startoftranscript|><|language|><|task|><|notimestamps|>` */
-  prompt(language: string, task: Task): number[] {
+  /**
+   * `<|startoftranscript|><|language|><|task|><|notimestamps|>`; several languages, for code-switched speech, one
+   * after the other. For text with timestamps the last token is left out (`withTimestamps`).
+   */
+  prompt(languages: string | readonly string[], task: Task): number[] {
     const taskId = this.#tokenizer.token_to_id(`<|${task}|>`)!;
-    return [this.startOfTranscript, this.language(language), taskId, this.noTimestamps];
+    const ids = [languages].flat().map((code) => this.language(code));
+    return [this.startOfTranscript, ...ids, taskId, this.noTimestamps];
+  }
+
+  /** The prompt that asks for timestamps too. */
+  withTimestamps(prompt: readonly number[]): number[] {
+    return prompt.filter((id) => id !== this.noTimestamps);
+  }
+
+  /**
+   * A free-form prompt: special tokens by name, such as `<|zh|><|transcribe|>`, and text between them as it is. Start
+   * of transcript and <|notimestamps|> are added where they are missing.
+   * @throws UserError for a special token that the model does not have
+   */
+  parsePrompt(text: string): number[] {
+    const ids = text.split(/(<\|[^|]*\|>)/).flatMap((part) => {
+      if (part === '') return [];
+      if (!/^<\|[^|]*\|>$/.test(part)) return this.encode(part);
+      const id = this.#tokenizer.token_to_id(part);
+      if (id === undefined || id === null) {
+        throw new UserError(`prompt "${text}": this model has no token ${part}`);
+      }
+      return [id];
+    });
+    if (!ids.includes(this.startOfTranscript)) ids.unshift(this.startOfTranscript);
+    if (!ids.includes(this.noTimestamps)) ids.push(this.noTimestamps);
+    return ids;
+  }
+
+  /** Text of each token alone, special ones as their names; bytes of a character that is cut become U+FFFD. */
+  decodeEach(ids: readonly number[]): string[] {
+    return ids.map((id) => this.#tokenizer.decode([id], { clean_up_tokenization_spaces: false }));
   }
 }

@@ -1,0 +1,73 @@
+/**
+ * Decoding with fallback (Radford et al. 2022, section 4.5): a text that repeats itself, or that the model finds
+ * unlikely, is made again with tokens drawn by chance, at rising temperatures.
+ */
+import { deflateSync } from 'node:zlib';
+import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import { type Decoded, type DecodingOptions, decode } from './decode.ts';
+
+export interface FallbackOptions {
+  /** Tried one after the other; 0: the likeliest tokens, or beams. Default: only 0. */
+  readonly temperatures?: readonly number[];
+  /** A text that zlib makes smaller than 1 / this repeats itself. Default 2.4. */
+  readonly compressionRatioThreshold?: number;
+  /** A text with a lower average log probability has failed. Default −1. */
+  readonly logProbabilityThreshold?: number;
+  /** A failed text with a higher probability of no speech is silence. Default 0.6. */
+  readonly noSpeechThreshold?: number;
+}
+
+/** OpenAI's ladder of temperatures. */
+export const fallbackTemperatures: readonly number[] = [0, 0.2, 0.4, 0.6, 0.8, 1];
+
+export interface DecodedWithFallback extends Decoded {
+  readonly temperature: number;
+  readonly compressionRatio: number;
+  /** Nobody speaks here: the text is none. */
+  readonly silent: boolean;
+}
+
+/** Bytes of the text over its bytes after zlib: above 2.4 it mostly repeats itself. */
+export function compressionRatio(text: string): number {
+  const bytes = Buffer.from(text);
+  return bytes.length / deflateSync(bytes).length;
+}
+
+export async function decodeWithFallback(
+  model: WhisperModel,
+  clips: readonly EncodedClip[],
+  options: DecodingOptions & FallbackOptions,
+): Promise<DecodedWithFallback[]> {
+  const {
+    temperatures = [0],
+    compressionRatioThreshold = 2.4,
+    logProbabilityThreshold = -1,
+    noSpeechThreshold = 0.6,
+    prompts,
+  } = options;
+  const results: DecodedWithFallback[] = new Array(clips.length);
+  let failed = [...clips.keys()];
+  for (const [attempt, temperature] of temperatures.entries()) {
+    const decoded = await decode(
+      model,
+      failed.map((i) => clips[i]!),
+      {
+        ...options,
+        temperature,
+        prompts: failed.map((i) => prompts[i]!),
+        ...(attempt > 0 && { onProgress: undefined }),
+      } as DecodingOptions,
+    );
+    const again: number[] = [];
+    decoded.forEach((result, k) => {
+      const ratio = compressionRatio(result.text);
+      const unlikely = result.averageLogProbability < logProbabilityThreshold;
+      const silent = unlikely && result.noSpeechProbability > noSpeechThreshold;
+      results[failed[k]!] = { ...result, temperature, compressionRatio: ratio, silent };
+      if (!silent && (unlikely || ratio > compressionRatioThreshold)) again.push(failed[k]!);
+    });
+    failed = again;
+    if (failed.length === 0) break;
+  }
+  return results;
+}

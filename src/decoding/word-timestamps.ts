@@ -1,0 +1,116 @@
+/** Words of segments with their times: punctuation joins its word, and words stretched by a pause are cut back. */
+import type { AlignedWord } from './alignment.ts';
+import type { Word } from './transcript.ts';
+
+const BEFORE_A_WORD = '"\'“¿([{-';
+const AFTER_A_WORD = '"\'.。,，!！?？:：”)]}、';
+const SENTENCE_END = new Set('.。!！?？');
+
+type Mutable = { -readonly [key in keyof AlignedWord]: AlignedWord[key] };
+
+/** A segment before and after its words are known; times in seconds from the window's beginning. */
+export interface TimedSegment {
+  readonly start: number;
+  readonly end: number;
+  /** Tokens of text in it, timestamps not counted. */
+  readonly textTokens: number;
+}
+
+export interface SegmentWords {
+  readonly start: number;
+  readonly end: number;
+  readonly words: readonly Word[];
+}
+
+/**
+ * Gives each segment its words, as OpenAI's `add_word_timestamps` does.
+ * @param aligned the words of all segments of the window together
+ * @param lastSpeech when the last word before this window ended, in seconds from the window's beginning (below 0)
+ */
+export function wordsOfSegments(
+  segments: readonly TimedSegment[],
+  aligned: readonly AlignedWord[],
+  lastSpeech: number,
+): SegmentWords[] {
+  const words: Mutable[] = aligned.map((word) => ({ ...word }));
+  const median = Math.min(0.7, medianOf(words.map(({ start, end }) => end - start).filter((d) => d > 0)));
+  const longest = 2 * median;
+  if (median > 0) shortenAtSentenceEnds(words, longest);
+  mergePunctuation(words);
+  let next = 0;
+  let spoken = lastSpeech;
+  return segments.map((segment) => {
+    const own: Mutable[] = [];
+    for (let tokens = 0; next < words.length && tokens < segment.textTokens; next++) {
+      const word = words[next]!;
+      tokens += word.tokens.length;
+      if (word.text !== '') own.push(word);
+    }
+    let { start, end } = segment;
+    const [first, second] = own;
+    if (first) {
+      // After a pause the first words are not longer than twice the median.
+      const stretched =
+        first.end - first.start > longest || (second && second.end - first.start > 2 * longest);
+      if (first.end - spoken > 4 * median && stretched) {
+        if (second && second.end - second.start > longest) {
+          second.start = Math.max(second.end / 2, second.end - longest);
+          first.end = second.start;
+        }
+        first.start = Math.max(0, first.end - longest);
+      }
+      // The segment's own times are preferred where a word at its edge is too long.
+      if (start < first.end && start - 0.5 > first.start) {
+        first.start = Math.max(0, Math.min(first.end - median, start));
+      } else start = first.start;
+      const last = own.at(-1)!;
+      if (end > last.start && end + 0.5 < last.end) last.end = Math.max(last.start + median, end);
+      else end = last.end;
+      spoken = end;
+    }
+    return {
+      start,
+      end,
+      words: own.map(({ text, start, end, probability }) => ({ text, start, end, probability })),
+    };
+  });
+}
+
+function medianOf(values: readonly number[]): number {
+  if (values.length === 0) return 0;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+function shortenAtSentenceEnds(words: Mutable[], longest: number): void {
+  for (let i = 1; i < words.length; i++) {
+    const word = words[i]!;
+    if (word.end - word.start <= longest) continue;
+    if (SENTENCE_END.has(word.text)) word.end = word.start + longest;
+    else if (SENTENCE_END.has(words[i - 1]!.text)) word.start = word.end - longest;
+  }
+}
+
+/** Punctuation becomes part of the word that it stands at; what it was is left empty. */
+function mergePunctuation(words: Mutable[]): void {
+  const joins = (text: string, marks: string): boolean => text !== '' && marks.includes(text);
+  for (let following = words.length - 1, i = following - 1; i >= 0; i--) {
+    const mark = words[i]!;
+    const word = words[following]!;
+    if (mark.text.startsWith(' ') && joins(mark.text.trim(), BEFORE_A_WORD)) {
+      word.text = mark.text + word.text;
+      word.tokens = [...mark.tokens, ...word.tokens];
+      Object.assign(mark, { text: '', tokens: [] });
+    } else following = i;
+  }
+  for (let previous = 0, i = 1; i < words.length; i++) {
+    const word = words[previous]!;
+    const mark = words[i]!;
+    if (!word.text.endsWith(' ') && joins(mark.text, AFTER_A_WORD)) {
+      word.text += mark.text;
+      word.tokens = [...word.tokens, ...mark.tokens];
+      Object.assign(mark, { text: '', tokens: [] });
+    } else previous = i;
+  }
+}

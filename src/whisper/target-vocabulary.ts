@@ -1,0 +1,92 @@
+/**
+ * A target vocabulary: only the tokens that occur in text of the target language. The decoder then writes nothing else,
+ * and its output matrix, the largest of its weights, shrinks to the rows in use.
+ */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { UserError } from '../errors.ts';
+import type { OutputTokens } from './decoder.ts';
+import type { Tokens } from './tokens.ts';
+
+/** Beside the weights in a model's directory. */
+export const TARGET_VOCABULARY_FILE = 'target_vocabulary.json';
+
+export interface TargetVocabulary {
+  /** What it was made of: a file's name. */
+  readonly source: string;
+  /** Ids of words that may come, in rising order, without special tokens (which always may). */
+  readonly words: readonly number[];
+}
+
+const schema = z.object({ source: z.string(), words: z.array(z.int().nonnegative()).min(1) });
+
+/** The tokens of a text, a sentence a line; each line also as it would stand after another one, behind a space. */
+export function vocabularyOf(source: string, lines: readonly string[], tokens: Tokens): TargetVocabulary {
+  const words = new Set<number>();
+  for (const line of lines) {
+    const text = line.trim();
+    if (text === '') continue;
+    for (const id of [...tokens.encode(text), ...tokens.encode(` ${text}`)]) {
+      if (id < tokens.endOfText) words.add(id);
+    }
+  }
+  if (words.size === 0) throw new UserError(`${source}: no text to make a target vocabulary of`);
+  return { source, words: [...words].sort((a, b) => a - b) };
+}
+
+/** @returns undefined where the directory has none */
+export async function readTargetVocabulary(
+  directory: string,
+  tokens: Tokens,
+): Promise<TargetVocabulary | undefined> {
+  const file = join(directory, TARGET_VOCABULARY_FILE);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new UserError(`${file}: cannot be read (${(error as Error).message})`);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${file}: expected JSON, but ${(error as Error).message}`);
+  }
+  const { data, error } = schema.safeParse(json);
+  if (!data) {
+    const { path, message } = error.issues[0]!;
+    throw new UserError(`${file}: "${path.join('.')}": ${message}`);
+  }
+  const foreign = data.words.find((id, i) => id >= tokens.endOfText || (i > 0 && id <= data.words[i - 1]!));
+  if (foreign !== undefined) {
+    throw new UserError(
+      `${file}: expected rising ids of words below ${tokens.endOfText}, found ${foreign} out of place`,
+    );
+  }
+  return data;
+}
+
+export async function writeTargetVocabulary(directory: string, vocabulary: TargetVocabulary): Promise<void> {
+  const file = join(directory, TARGET_VOCABULARY_FILE);
+  await writeFile(`${file}.incomplete`, `${JSON.stringify(vocabulary)}\n`);
+  await rename(`${file}.incomplete`, file);
+}
+
+/** Ids of the tokens that the decoder chooses among, in rising order: the words and all special tokens. */
+export function outputIds({ words }: TargetVocabulary, tokens: Tokens, vocabularySize: number): Int32Array {
+  const specials = Array.from({ length: vocabularySize - tokens.endOfText }, (_, i) => tokens.endOfText + i);
+  return Int32Array.from([...words, ...specials]);
+}
+
+/** Where things stand among output tokens of these ids, whose rows of the embedding are the weight `weight`. */
+export function outputTokens(weight: string, ids: Int32Array, tokens: Tokens): OutputTokens {
+  return {
+    weight,
+    count: ids.length,
+    endOfText: ids.indexOf(tokens.endOfText),
+    noSpeech: ids.indexOf(tokens.noSpeech),
+    timestamps: ids.indexOf(tokens.firstTimestamp),
+  };
+}
