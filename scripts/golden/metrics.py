@@ -344,6 +344,7 @@ def normalizers(folder, rng, sentences):
 
 def simplified(folder, rng, lines):
     import opencc  # no other part needs it
+    VERSIONS['opencc'] = opencc.__version__
     convert = opencc.OpenCC('t2s').convert
     # Tatoeba's lines are nearly all Simplified here: made Traditional first, so that converting them means something
     traditional = opencc.OpenCC('s2t').convert

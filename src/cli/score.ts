@@ -47,7 +47,7 @@ other scripts) and hallucination (outputs that loop or run on) need exactly one 
 
 Every score has the 95 % interval of 1000 bootstrap resamples of the sentences. With --baseline, or with several
 --hyp of which the first is the baseline, it has the difference and the p-value of a paired test too; --json then
-prints a line for each output.
+prints a line for each output. The tests are sacreBLEU's; for what it does not score, ties count as chance.
 
 Example:
   $ whisper-transfer score --hyp output.txt --ref zh.txt --tokenize zh --language zh --simplify --json
