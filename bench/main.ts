@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly float16: string;
   /** The same model as CTranslate2 has it. */
   readonly ctranslate2: string;
+  /** Recordings beside those in samples/. */
+  readonly recordings: string;
   /** Sources, and targets, of `retrieval`. */
   readonly clips: number;
 }
@@ -35,7 +37,10 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     about: '24 English sentences from files to text, against faster-whisper int8',
     run: transcribe,
   },
-  windows: { about: 'accuracy of full and fitted windows, with and without the silence tail', run: windows },
+  windows: {
+    about: 'accuracy of full and fitted windows, and of silence tails of several sizes',
+    run: windows,
+  },
   quantize: { about: 'accuracy of int8 weights against float16, and the time until ready', run: quantize },
   retrieval: { about: 'SeqSim of many clips with many, against the bare matrix product', run: retrieval },
   'language-model': { about: 'an n-gram model of 100 MB: reading it, scoring with it', run: languageModel },
@@ -60,6 +65,7 @@ const program = new Command('npm run bench --')
     'the same as CTranslate2 has it',
     inRepository('bench/peers/venv/whisper-ct2'),
   )
+  .option('--recordings <folder>', 'more recordings', inRepository('../shared/data/speech/gcompris'))
   .option('--clips <number>', 'clips on each side of retrieval', positiveInteger, 1000)
   .option('--check', 'end with status 1 where a goal is missed or could not be measured')
   .action(async (name: string | undefined, options: BenchOptions & { check?: boolean }) => {

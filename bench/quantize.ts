@@ -6,7 +6,7 @@ import type { BenchOptions } from './main.ts';
 import type { BenchResult } from './result.ts';
 import { sentences, wordErrors } from './speech.ts';
 import { median, pairwise, percent, seconds, showRatios } from './statistics.ts';
-import { transcribeAll } from './windows.ts';
+import { fullWindowTexts } from './windows.ts';
 
 const LOADS = 5;
 const LARGEST_DIFFERENCE = 0.005;
@@ -24,9 +24,9 @@ export async function quantize({ model: int8, float16 }: BenchOptions): Promise<
   const references = clips.map(({ english }) => english);
   const texts = async (directory: string): Promise<string[]> => {
     const model = await WhisperModel.load(directory);
-    const decoded = await transcribeAll(model, audio, 'en', { window: 'full', silenceTail: false });
+    const heard = await fullWindowTexts(model, audio, 'en');
     await model.close();
-    return decoded.map(({ text }) => text);
+    return heard;
   };
   const int8Texts = await texts(int8);
   const float16Texts = present ? await texts(float16) : undefined;

@@ -1,13 +1,17 @@
 /** `whisper-transfer train`: fine-tunes the decoder on the clips of a manifest. */
 import { Command, Option } from 'commander';
 import { startProgress } from '../report/progress.ts';
+import type { Example } from '../training/batches.ts';
 import { translationExamples } from '../training/examples.ts';
 import { saveModel } from '../training/save.ts';
 import { defaultTraining, trainDecoder } from '../training/train.ts';
 import { WhisperModel, type Window } from '../whisper/model.ts';
-import type { Task } from '../whisper/tokens.ts';
+import { type PromptKind, promptOf } from '../whisper/prompts.ts';
+import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
+import { targetVocabulary } from './decoding-options.ts';
 import { encodedClips, selectClips } from './encoded-clips.ts';
 import { modelOption, positiveInteger, positiveNumber, windowOption, withModel } from './options.ts';
+import { promptKindOption } from './prompt-options.ts';
 
 interface Options {
   model: string;
@@ -15,7 +19,8 @@ interface Options {
   set?: string;
   language?: string;
   target: string;
-  task: Task;
+  promptKind?: PromptKind;
+  targetVocabulary?: string | true;
   window: Window;
   cache: string;
   steps: number;
@@ -39,10 +44,10 @@ export function trainCommand(): Command {
     .option('--set <name>', 'use only this set of the manifest')
     .option('--language <code>', 'use only clips in this language')
     .option('--target <code>', 'language token of the prompt', 'zh')
-    .addOption(
-      new Option('--task <name>', 'task token of the prompt')
-        .choices(['transcribe', 'translate'])
-        .default('transcribe'),
+    .addOption(promptKindOption())
+    .option(
+      '--target-vocabulary [text]',
+      'choose only among tokens of the references, and of this text file; kept with the model',
     )
     .addOption(windowOption())
     .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
@@ -80,9 +85,12 @@ export function trainCommand(): Command {
 async function train(manifest: string, options: Options): Promise<void> {
   const clips = await selectClips(manifest, options);
   await withModel(WhisperModel.load(options.model), async (model) => {
-    const prompt = model.tokens.prompt(options.target, options.task);
+    const kind = options.promptKind ?? 'target-transcribe';
     const pairs = await encodedClips(model, clips, options);
-    const examples = translationExamples(model, pairs, prompt);
+    const examples = translationExamples(model, pairs, (language) =>
+      promptOf(model.tokens, kind, options.target, language),
+    );
+    const vocabulary = await trainedVocabulary(model, options.targetVocabulary, examples);
 
     // Ctrl-C ends the training after the current step; what was learnt is saved. A second one ends at once.
     let interrupted = false;
@@ -99,6 +107,7 @@ async function train(manifest: string, options: Options): Promise<void> {
       warmupSteps: Math.min(options.warmup, options.steps),
       seed: options.seed,
       embedding: options.embedding,
+      vocabulary,
       onStep: (report) => {
         const rate = (report.tokens / report.seconds).toFixed(0);
         progress.update(report.step, `loss ${report.loss.toFixed(3)}  ${rate} tokens/s`);
@@ -108,8 +117,8 @@ async function train(manifest: string, options: Options): Promise<void> {
     });
     progress.done();
     await saveModel(model, options.output, {
-      language: options.target,
-      task: options.task,
+      prompt: { target: options.target, kind },
+      vocabulary,
       dtype: options.dtype,
     });
     const last = reports.slice(-10);
@@ -128,4 +137,21 @@ async function train(manifest: string, options: Options): Promise<void> {
       );
     }
   });
+}
+
+/** The references' tokens, and those of a text file. */
+async function trainedVocabulary(
+  model: WhisperModel,
+  source: string | true | undefined,
+  examples: readonly Example[],
+): Promise<TargetVocabulary | undefined> {
+  if (source === undefined) return undefined;
+  const wanted = new Set(source === true ? [] : (await targetVocabulary(model, source))!.words);
+  for (const { tokens } of examples) {
+    for (const id of tokens) if (id < model.tokens.endOfText) wanted.add(id);
+  }
+  return {
+    source: source === true ? 'training references' : source,
+    words: [...wanted].sort((a, b) => a - b),
+  };
 }

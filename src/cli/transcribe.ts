@@ -1,17 +1,49 @@
 /** `whisper-transfer transcribe` and `translate`: audio files to text. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { transcribeFiles } from '../decoding/transcribe-files.ts';
+import type { TranscribeOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
+import { UserError } from '../errors.ts';
 import { startProgress } from '../report/progress.ts';
+import {
+  formatTranscript,
+  outputPaths,
+  TRANSCRIPT_FORMATS,
+  type TranscriptFormat,
+  writeTranscript,
+} from '../report/transcript-formats.ts';
+import { audioInputs } from '../speech/audio-inputs.ts';
 import { type WhisperModel as Model, WhisperModel, type Window } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { checkedLanguage, failedFiles, modelOption, windowOption, withModel } from './options.ts';
+import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';
+import {
+  checkedLanguage,
+  failedFiles,
+  modelOption,
+  positiveInteger,
+  windowOption,
+  withModel,
+} from './options.ts';
+import { addPromptOptions, type PromptFlags, promptFor, targetOf } from './prompt-options.ts';
+import { ResultsFile } from './resume.ts';
 
-interface Options {
+interface Flags extends DecodingFlags, PromptFlags {
   model: string;
   window: Window;
   from?: string;
   to?: string;
+  timestamps?: boolean;
+  wordTimestamps?: boolean;
+  conditionOnPrevious?: boolean;
+  skipSilence?: boolean;
+  alternatives?: boolean;
+  format?: TranscriptFormat[];
+  outputDir?: string;
+  maxLineWidth?: number;
+  maxLineCount?: number;
+  highlightWords?: boolean;
+  results?: string;
+  resume?: boolean;
   json?: boolean;
 }
 
@@ -20,11 +52,10 @@ export function transcribeCommand(): Command {
     .description('write down what is said, in the language in which it is said')
     .addHelpText(
       'after',
-      '\nExample:\n  $ whisper-transfer transcribe samples/gcompris/fr/*.opus --from fr --json',
+      '\nExamples:\n  $ whisper-transfer transcribe samples/gcompris/fr/*.opus --from fr --json' +
+        '\n  $ whisper-transfer transcribe interviews/ --beam 5 --word-timestamps --format srt,vtt --output-dir subtitles',
     )
-    .action((files: string[], options: Options) =>
-      run(files, options, (model) => (language) => model.tokens.prompt(language, 'transcribe')),
-    );
+    .action((paths: string[], flags: Flags) => run(paths, flags, 'transcribe'));
 }
 
 export function translateCommand(): Command {
@@ -35,67 +66,132 @@ export function translateCommand(): Command {
       'after',
       '\nExample:\n  $ whisper-transfer translate talk.ogg --from fr --model out/demo/model',
     )
-    .action((files: string[], options: Options) =>
-      run(files, options, (model) => translationPrompt(model, options.to)),
-    );
+    .action((paths: string[], flags: Flags) => run(paths, flags, 'translate'));
 }
 
 function withCommonOptions(command: Command): Command {
-  return command
-    .argument('<audio...>', 'audio files: WAV, FLAC, Ogg (Vorbis, Opus), MP3')
+  command
+    .argument(
+      '<audio...>',
+      'audio files (WAV, FLAC, Ogg, MP3), folders, manifests (.tsv, .jsonl), or - for a list',
+    )
     .addOption(modelOption())
     .option('--from <language>', 'language that is spoken, such as en; default: detected for each file')
     .addOption(windowOption())
+    .option('--timestamps', 'write timestamps; always done for audio longer than 30 s and for subtitles')
+    .option('--word-timestamps', 'tell when each word is said')
+    .option('--condition-on-previous', 'tell each window of long audio the text of those before it')
+    .option('--skip-silence', 'leave out where nobody speaks')
+    .option('--alternatives', 'with --json: the other texts that the beam search found');
+  addPromptOptions(command);
+  addDecodingOptions(command);
+  return command
+    .addOption(
+      new Option('--format <list>', `any of ${TRANSCRIPT_FORMATS.join(', ')}`).argParser((value: string) => {
+        const list = value.split(',') as TranscriptFormat[];
+        const unknown = list.find((format) => !TRANSCRIPT_FORMATS.includes(format));
+        if (unknown !== undefined) {
+          throw new UserError(
+            `--format: found "${unknown}"; expected any of ${TRANSCRIPT_FORMATS.join(', ')}`,
+          );
+        }
+        return list;
+      }),
+    )
+    .option('--output-dir <dir>', 'write a file for each audio file and format there')
+    .option(
+      '--max-line-width <n>',
+      'subtitles: characters in a line (with --word-timestamps)',
+      positiveInteger,
+    )
+    .option('--max-line-count <n>', 'subtitles: lines at a time (with --word-timestamps)', positiveInteger)
+    .option('--highlight-words', 'subtitles: underline each word as it is said (with --word-timestamps)')
+    .option('--results <file>', 'also write each result there as it comes, a JSON object a line')
+    .option('--resume', 'with --results: keep what is there and go on with the rest')
     .option('--json', 'print one JSON object a line, in the order given');
 }
 
-/**
- * Into English it is Whisper's own task. Into another language the model must have been trained for it, and its
- * generation config says with which prompt.
- */
-function translationPrompt(model: Model, to: string | undefined): (language: string) => number[] {
-  const { language: trained, task } = model.settings.generationConfig;
-  const trainedFor = typeof trained === 'string' ? trained.replace(/^<\|(.*)\|>$/, '$1') : undefined;
-  const target = to ?? trainedFor ?? 'en';
-  if (target === 'en') return (language) => model.tokens.prompt(language, 'translate');
-  const trainedTask: Task = target === trainedFor && task === 'translate' ? 'translate' : 'transcribe';
-  const prompt = model.tokens.prompt(target, trainedTask);
-  if (target !== trainedFor) {
-    process.stderr.write(
-      `note: this model was not trained to translate into "${target}": expect little of it\n`,
-    );
-  }
-  return () => prompt;
-}
+const SUBTITLES: readonly TranscriptFormat[] = ['srt', 'vtt', 'tsv'];
 
-async function run(
-  files: readonly string[],
-  { model: directory, window, from, json }: Options,
-  promptOf: (model: Model) => (language: string) => readonly number[],
-): Promise<void> {
+async function run(paths: readonly string[], flags: Flags, task: Task): Promise<void> {
+  const { format, outputDir } = flags;
+  if (flags.resume && !flags.results)
+    throw new UserError('--resume: expected --results <file> to go on from');
+  if (outputDir && !format) throw new UserError('--output-dir: expected --format with it');
+  const inputs = await audioInputs(paths);
+  const audio = inputs.map((input) => input.audio);
+  const outputs = outputDir ? outputPaths(audio, outputDir) : undefined;
   let failed = 0;
-  await withModel(WhisperModel.load(directory), async (model) => {
-    checkedLanguage(model, from);
-    const options = { prompt: promptOf(model), window };
-    const progress = startProgress('decoding', files.length, { quiet: files.length < 4 });
-    for await (const result of transcribeFiles(
+  await withModel(WhisperModel.load(flags.model), async (model) => {
+    const options = await transcribeOptions(model, flags, task);
+    const results = flags.results
+      ? await ResultsFile.open(flags.results, settingsOf(flags, task), Boolean(flags.resume))
+      : undefined;
+    const known = inputs.map((input) => results?.get(input.audio));
+    const missing = inputs.filter((_, i) => !known[i]);
+    const kept = inputs.length - missing.length;
+    const progress = startProgress(task === 'translate' ? 'translating' : 'transcribing', inputs.length, {
+      quiet: inputs.length < 4,
+      from: kept,
+    });
+    const computed = transcribeFiles(
       model,
-      files.map((audio) => ({ audio, language: from })),
-      {
-        ...options,
-        onProgress: (done) => progress.update(done),
-      },
-    )) {
+      missing.map((input) => ({ audio: input.audio, language: flags.from ?? input.language })),
+      { ...options, onProgress: (done) => progress.update(kept + done) },
+    );
+    for (const [i, before] of known.entries()) {
+      const result = before ?? ((await computed.next()).value as Transcript | FailedTranscript);
       if ('error' in result) failed++;
-      print(result, Boolean(json));
+      if (!before) await results?.add(result);
+      if (outputs && !('error' in result)) await writeTranscript(result, outputs[i]!, format!, flags);
+      print(result, flags);
     }
+    await results?.finish(audio);
     progress.done();
   });
-  failedFiles(failed, files.length);
+  failedFiles(failed, inputs.length);
 }
 
-function print(result: Transcript | FailedTranscript, json: boolean): void {
-  if (json) console.log(JSON.stringify(result));
-  else if ('error' in result) process.stderr.write(`${result.error}\n`);
+async function transcribeOptions(model: Model, flags: Flags, task: Task): Promise<TranscribeOptions> {
+  checkedLanguage(model, flags.from);
+  const prompt = promptFor(model, flags, task, flags.to);
+  const target = task === 'translate' ? targetOf(model, flags.to) : (flags.from ?? 'en');
+  const { decoding, temperatures } = await decodingOptions(model, flags, target);
+  const subtitles = flags.format?.some((format) => SUBTITLES.includes(format));
+  return {
+    window: flags.window,
+    prompt,
+    ...((flags.timestamps || flags.wordTimestamps || subtitles) && { timestamps: true }),
+    wordTimestamps: Boolean(flags.wordTimestamps),
+    conditionOnPrevious: Boolean(flags.conditionOnPrevious),
+    skipSilence: Boolean(flags.skipSilence),
+    decoding,
+    temperatures,
+  };
+}
+
+/** What the results depend on: a results file of other settings is not gone on with. */
+function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
+  const { results: _, resume, json, format, outputDir, alternatives, ...settings } = flags;
+  return Object.fromEntries([
+    ['task', task],
+    ...Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join() : value]),
+  ]);
+}
+
+function print(
+  result: Transcript | FailedTranscript,
+  { json, format, outputDir, alternatives, ...layout }: Flags,
+): void {
+  if ('error' in result) {
+    if (json) console.log(JSON.stringify(result));
+    else process.stderr.write(`${result.error}\n`);
+    return;
+  }
+  if (json) {
+    const { alternatives: found, ...rest } = result;
+    console.log(JSON.stringify(alternatives ? { ...rest, alternatives: found ?? [] } : rest));
+  } else if (outputDir) return;
+  else if (format) for (const name of format) process.stdout.write(formatTranscript(result, name, layout));
   else console.log(`${result.audio}\t${result.language}\t${result.text}`);
 }

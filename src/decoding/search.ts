@@ -20,6 +20,8 @@ export interface Candidates {
   readonly tokens: readonly number[];
   /** Among all tokens. */
   readonly logProbabilities: readonly number[];
+  /** What a language model adds to each when texts are compared. */
+  readonly bonuses?: readonly number[];
   /** Logarithm of the share of all probability that is in tokens that may come. */
   readonly allowed: number;
 }
@@ -57,7 +59,7 @@ function grown(from: Hypothesis, token: number, candidate: Candidates, i: number
   return {
     tokens: end ? from.tokens : [...from.tokens, token],
     logProbabilities: [...from.logProbabilities, logProbability - candidate.allowed],
-    total: from.total + logProbability,
+    total: from.total + logProbability + (candidate.bonuses?.[i] ?? 0),
     finished: end,
   };
 }
@@ -167,7 +169,7 @@ export class BeamSearch implements Search {
         parent,
         token,
         i,
-        total: this.#live[parent]!.total + candidate.logProbabilities[i]!,
+        total: this.#live[parent]!.total + candidate.logProbabilities[i]! + (candidate.bonuses?.[i] ?? 0),
       })),
     );
     const best = all.sort((a, b) => b.total - a.total).slice(0, 2 * beams);

@@ -110,7 +110,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     const examples = translationExamples(
       model,
       data.training.map((clip) => ({ clip, encoded: encoded.get(clip)! })),
-      prompt,
+      () => prompt,
     );
     const progress = startProgress('training the decoder on English only', options.steps);
     const loss = await trainDecoder(model, examples, {
@@ -126,8 +126,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     const after = await translate('translating, after training');
     endStage('translate after');
     await saveModel(model, join(options.output, 'model'), {
-      language: 'zh',
-      task: 'transcribe',
+      prompt: { target: 'zh', kind: 'target-transcribe' },
       dtype: 'float16',
     });
     endStage('save model');

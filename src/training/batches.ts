@@ -1,4 +1,5 @@
 /** From examples to the training graph's inputs. */
+import { UserError } from '../errors.ts';
 import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
 import { sfc32, shuffle } from '../random.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
@@ -45,11 +46,15 @@ export interface TrainingBatch {
   readonly tokens: number;
 }
 
-/** @param padding the id that fills up shorter texts (it never counts) */
+/**
+ * @param padding the id that fills up shorter texts (it never counts)
+ * @param outputIds with a target vocabulary: the tokens that the decoder chooses among, in rising order
+ */
 export function trainingBatch(
   examples: readonly Example[],
   tails: SilenceTails | undefined,
   padding: number,
+  outputIds?: Int32Array,
 ): TrainingBatch {
   const batch = examples.length;
   const length = Math.max(...examples.map(({ tokens }) => tokens.length)) - 1;
@@ -63,7 +68,7 @@ export function trainingBatch(
       // shares its id with the end of text, which must be learnt.
       if (i >= promptLength - 1 && i + 1 < text.length) {
         rows.push(tokens.length);
-        labels.push(text[i + 1]!);
+        labels.push(outputIds ? placeOf(text[i + 1]!, outputIds) : text[i + 1]!);
       }
       tokens.push(text[i] ?? padding);
       positions.push(i);
@@ -83,7 +88,20 @@ export function trainingBatch(
       rows: int64(rows),
       labels: int64(labels),
       weights: float32(new Float32Array(rows.length).fill(1 / rows.length), [rows.length]),
+      ...(outputIds && { outputIds: int64([...outputIds]) }),
     },
     tokens: rows.length,
   };
+}
+
+/** Binary search. */
+function placeOf(id: number, ids: Int32Array): number {
+  let [low, high] = [0, ids.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ids[middle]! < id) low = middle + 1;
+    else high = middle;
+  }
+  if (ids[low] !== id) throw new UserError(`token ${id} of a training text is not in the target vocabulary`);
+  return low;
 }

@@ -9,11 +9,12 @@ import type { Example } from './batches.ts';
 export function translationExamples(
   model: WhisperModel,
   clips: readonly { readonly clip: Clip; readonly encoded: EncodedClip }[],
-  prompt: readonly number[],
+  promptOf: (language: string) => readonly number[],
 ): Example[] {
   const { tokens, dimensions } = model;
   const examples = clips.flatMap(({ clip, encoded }): Example[] => {
     if (clip.chinese === '') return [];
+    const prompt = promptOf(clip.language);
     const text = tokens.encode(toSimplified(clip.chinese));
     const all = [...prompt, ...text, tokens.endOfText];
     return all.length > dimensions.textPositions

@@ -6,13 +6,22 @@ import {
   writeCheckpoint,
 } from '../whisper/checkpoint.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import type { Task } from '../whisper/tokens.ts';
+import { generationFields, type TrainedPrompt } from '../whisper/prompts.ts';
+import { type TargetVocabulary, writeTargetVocabulary } from '../whisper/target-vocabulary.ts';
 
 /** The generation config carries the prompt that was trained: without it, `generate` would ask for the old task. */
 export async function saveModel(
   model: WhisperModel,
   directory: string,
-  { language, task, dtype }: { language: string; task: Task; dtype: WriteCheckpointOptions['dtype'] },
+  {
+    prompt,
+    vocabulary,
+    dtype,
+  }: {
+    prompt: TrainedPrompt;
+    vocabulary?: TargetVocabulary | undefined;
+    dtype: WriteCheckpointOptions['dtype'];
+  },
 ): Promise<void> {
   const values = await model.runtime.read(model.weightNames);
   const weights = new Map(
@@ -21,7 +30,8 @@ export async function saveModel(
       return [name, { shape, data: data as Float32Array }];
     }),
   );
-  const { forced_decoder_ids: _, ...generation } = model.settings.generationConfig;
-  const generationConfig = { ...generation, language, task, return_timestamps: false };
+  const { forced_decoder_ids: _, language: __, ...generation } = model.settings.generationConfig;
+  const generationConfig = { ...generation, ...generationFields(prompt) };
   await writeCheckpoint(directory, { ...model.settings, generationConfig, weights } as Checkpoint, { dtype });
+  if (vocabulary) await writeTargetVocabulary(directory, vocabulary);
 }

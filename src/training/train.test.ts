@@ -31,12 +31,13 @@ async function run(seed: number, save?: string) {
     const encoded = await encodeFiles(model, files, { window: 'fit', cache: join(scratch, 'cache') });
     const prompt = model.tokens.prompt('zh', 'transcribe');
     const pairs = clips.map((clip, i) => ({ clip, encoded: encoded[i]! }));
-    const examples = translationExamples(model, pairs, prompt);
+    const examples = translationExamples(model, pairs, () => prompt);
     const options = { ...defaultTraining, steps: 6, batchSize: 4, warmupSteps: 1, learningRate: 1e-4, seed };
     const reports = await trainDecoder(model, examples, options);
     const name = 'model.decoder.layers.3.encoder_attn.v_proj.weight';
     const [weight, encoder] = await model.runtime.read([name, 'model.encoder.layers.0.fc1.weight']);
-    if (save) await saveModel(model, save, { language: 'zh', task: 'transcribe', dtype: 'float16' });
+    if (save)
+      await saveModel(model, save, { prompt: { target: 'zh', kind: 'target-transcribe' }, dtype: 'float16' });
     return { losses: reports.map(({ loss }) => loss), weight: weight!.data, encoder: encoder!.data };
   } finally {
     await model.close();

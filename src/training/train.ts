@@ -4,6 +4,7 @@
  */
 import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from '../whisper/decoder.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type Example, sampleBatches, trainingBatch } from './batches.ts';
 
 export interface TrainingOptions {
@@ -18,6 +19,8 @@ export interface TrainingOptions {
   readonly seed: number;
   /** Whether the token embedding (which is also the output matrix) is trained: it is most of the memory. */
   readonly embedding: 'frozen' | 'dense';
+  /** The softmax is over these tokens only. */
+  readonly vocabulary?: TargetVocabulary | undefined;
   /** Called after each step. Returning false ends the training there. */
   readonly onStep?: (report: StepReport) => boolean | undefined;
 }
@@ -62,14 +65,18 @@ export async function trainDecoder(
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   await model.decoderChanged();
   await runtime.createAdamW(trained);
-  const program = await runtime.load(trainingGraph(dimensions, trained), { builtIn: () => false });
+  const { vocabulary } = options;
+  const program = await runtime.load(trainingGraph(dimensions, trained, vocabulary !== undefined), {
+    builtIn: () => false,
+  });
+  const outputIds = vocabulary && model.output(vocabulary).ids;
   const reports: StepReport[] = [];
   const batches = sampleBatches(examples, options.batchSize, options.seed);
   try {
     for (let step = 1; step <= options.steps; step++) {
       const started = performance.now();
       const batch = batches.next().value.map((i) => examples[i]!);
-      const { feeds, tokens } = trainingBatch(batch, tails, model.tokens.endOfText);
+      const { feeds, tokens } = trainingBatch(batch, tails, model.tokens.endOfText, outputIds);
       const { fetched } = await runtime.run(program, feeds, { fetch: ['loss'] });
       const learningRate = scheduledRate(step, options);
       const { weightDecay, clipNorm } = options;

@@ -274,9 +274,15 @@ export function alignmentGraph(
  * Inputs: `frames` [batch, frames, width]; `frameBias` [batch, 1, 1, frames]; `tokens` and `positions` [batch, tokens];
  * `textBias` [1, 1, tokens, tokens]; `rows` [rows], which of the batch·tokens positions predict something that counts;
  * `labels` [rows], what comes after them; `weights` [rows], each one's share in the loss.
+ * `outputIds` int64 [outputs], with a target vocabulary: the tokens that the decoder chooses among; labels are then places
+ * among them.
  * Outputs: `loss` and one gradient for each of `trained`.
  */
-export function trainingGraph(dimensions: WhisperDimensions, trained: readonly string[]): Graph {
+export function trainingGraph(
+  dimensions: WhisperDimensions,
+  trained: readonly string[],
+  withOutputIds = false,
+): Graph {
   const { width } = dimensions;
   const graph = new Graph();
   const frames = graph.input('frames', ['batch', 'frames', width]);
@@ -288,9 +294,10 @@ export function trainingGraph(dimensions: WhisperDimensions, trained: readonly s
     frameBias: graph.input('frameBias', ['batch', 1, 1, 'frames']),
   });
   const flat = reshape(hidden, [product(['batch', 'tokens']), width]);
+  const embedding = tokenEmbedding(graph, dimensions);
   const loss = outputLoss(
     gather(flat, graph.input('rows', ['rows'], 'int64')),
-    tokenEmbedding(graph, dimensions),
+    withOutputIds ? gather(embedding, graph.input('outputIds', ['outputs'], 'int64')) : embedding,
     graph.input('labels', ['rows'], 'int64'),
     graph.input('weights', ['rows']),
   );

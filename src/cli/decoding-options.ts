@@ -1,0 +1,124 @@
+/** Options of every command that decodes: how the search goes. */
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { DecodingOptions } from '../decoding/decode.ts';
+import { fallbackTemperatures } from '../decoding/fallback.ts';
+import { LanguageModelFusion } from '../decoding/language-model-fusion.ts';
+import { UserError } from '../errors.ts';
+import { readArpa } from '../language-model/arpa-read.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { readTargetVocabulary, type TargetVocabulary, vocabularyOf } from '../whisper/target-vocabulary.ts';
+import { positiveInteger, positiveNumber } from './options.ts';
+
+export interface DecodingFlags {
+  beam: number;
+  patience: number;
+  lengthPenalty: number;
+  temperature?: number[];
+  fallback?: boolean;
+  bestOf: number;
+  seed: number;
+  noRepeatNgram: number;
+  repetitionPenalty: number;
+  maxTokens: number;
+  targetVocabulary?: string | true;
+  lm?: string;
+  lmLanguage?: string;
+  alpha: number;
+  beta: number;
+}
+
+export function addDecodingOptions(command: Command): Command {
+  return command
+    .option('--beam <n>', 'texts kept at each step; 1: greedy', positiveInteger, 1)
+    .option('--patience <x>', 'search until beam × patience texts have ended', positiveNumber, 1)
+    .option('--length-penalty <x>', 'compare texts by total / length ^ x', number, 1)
+    .option('--temperature <list>', 'such as 0 or 0,0.4,0.8: tried until a text is good', temperatures)
+    .option('--fallback', `the same as --temperature ${fallbackTemperatures.join()}`)
+    .option('--best-of <n>', 'texts drawn at temperatures above 0', positiveInteger, 5)
+    .option('--seed <n>', 'of what is drawn', positiveInteger, 1)
+    .option('--no-repeat-ngram <n>', 'no n tokens come twice in the same order', positiveInteger, 0)
+    .option('--repetition-penalty <x>', 'makes tokens that came before less likely', positiveNumber, 1)
+    .option('--max-tokens <n>', 'longest text of a window', positiveInteger, 224)
+    .option(
+      '--target-vocabulary [text]',
+      'choose only among tokens that occur in this text file; without one: those kept with the model',
+    )
+    .option('--lm <arpa>', 'n-gram language model, see `whisper-transfer lm`')
+    .option('--lm-language <code>', 'language of the text that it was trained on; default: the target')
+    .option('--alpha <x>', 'weight of the language model', number, 0.3)
+    .option('--beta <x>', 'what each word adds', number, 0.3);
+}
+
+/** @param target the language of the text that is written */
+export async function decodingOptions(
+  model: WhisperModel,
+  flags: DecodingFlags,
+  target: string,
+): Promise<{ decoding: Omit<DecodingOptions, 'prompts'>; temperatures: readonly number[] }> {
+  const vocabulary = await targetVocabulary(model, flags.targetVocabulary);
+  const filters = flags.lm
+    ? [
+        new LanguageModelFusion(await readArpa(flags.lm), model.tokens, {
+          alpha: flags.alpha,
+          beta: flags.beta,
+          language: flags.lmLanguage ?? target,
+        }),
+      ]
+    : undefined;
+  return {
+    decoding: {
+      beams: flags.beam,
+      patience: flags.patience,
+      lengthPenalty: flags.lengthPenalty,
+      bestOf: flags.bestOf,
+      seed: flags.seed,
+      noRepeatNgram: flags.noRepeatNgram,
+      repetitionPenalty: flags.repetitionPenalty,
+      maxTokens: flags.maxTokens,
+      ...(vocabulary && { vocabulary }),
+      ...(filters && { filters }),
+    },
+    temperatures: flags.temperature ?? (flags.fallback ? fallbackTemperatures : [0]),
+  };
+}
+
+/** @param source a text file, or true for what is kept with the model */
+export async function targetVocabulary(
+  model: WhisperModel,
+  source: string | true | undefined,
+): Promise<TargetVocabulary | undefined> {
+  if (source === undefined) return undefined;
+  if (source === true) {
+    const kept = await readTargetVocabulary(model.directory, model.tokens);
+    if (!kept) {
+      throw new UserError(
+        `${model.directory}: no target vocabulary is kept with this model; expected --target-vocabulary <text file>`,
+      );
+    }
+    return kept;
+  }
+  let text: string;
+  try {
+    text = await readFile(source, 'utf8');
+  } catch (error) {
+    throw new UserError(
+      `${source}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected a text file`,
+    );
+  }
+  return vocabularyOf(source, text.split(/\r?\n/), model.tokens);
+}
+
+function number(value: string): number {
+  const found = Number(value);
+  if (value.trim() === '' || !Number.isFinite(found)) throw new InvalidArgumentError('Expected a number.');
+  return found;
+}
+
+function temperatures(value: string): number[] {
+  const list = value.split(',').map(Number);
+  if (!list.every((t) => t >= 0 && t <= 2)) {
+    throw new InvalidArgumentError('Expected numbers from 0 to 2, with commas between them.');
+  }
+  return list;
+}

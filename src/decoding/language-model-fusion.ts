@@ -1,0 +1,112 @@
+/**
+ * Shallow fusion with a language model (de Zuazo et al. 2025, "Whisper-LM"): texts are compared by
+ * log P_speech + α · log P_lm(words) + β · words, from the fourth token on. Only words that are complete count: the
+ * last one does when the next begins, or the text ends.
+ */
+import type { LanguageModel, LanguageModelState } from '../language-model/model.ts';
+import { languageModelWords } from '../language-model/words.ts';
+import type { Tokens } from '../whisper/tokens.ts';
+import type { CandidateFilter } from './decode.ts';
+import type { Candidates, Hypothesis } from './search.ts';
+
+export interface FusionOptions {
+  /** Weight of the language model. */
+  readonly alpha: number;
+  /** What each word adds; it makes up for the language model's liking of short texts. */
+  readonly beta: number;
+  /** Whisper's code, such as "en". */
+  readonly language: string;
+}
+
+/** Tokens before the language model has a say. */
+const FIRST_TOKENS = 4;
+/** Candidates that it may move up, for each text. */
+const MOVED_UP = 10;
+/** Texts whose scores are remembered. */
+const REMEMBERED = 20_000;
+
+interface Scores {
+  /** What complete words give: all but the last. */
+  readonly open: number;
+  /** With the last word, too. */
+  readonly closed: number;
+  /** With the end of the sentence. */
+  readonly ended: number;
+}
+
+export class LanguageModelFusion implements CandidateFilter {
+  readonly #scores = new Map<string, Scores>();
+  readonly #beginsWord = new Map<number, boolean>();
+
+  constructor(
+    private readonly model: LanguageModel,
+    private readonly tokens: Tokens,
+    private readonly options: FusionOptions,
+  ) {}
+
+  extra(): number {
+    return MOVED_UP;
+  }
+
+  apply(text: Hypothesis, candidates: Candidates): Candidates {
+    const before = this.#given(text.tokens);
+    const order = candidates.tokens.map((token, i) => {
+      const bonus = this.#after(text.tokens, token) - before;
+      return { token, logProbability: candidates.logProbabilities[i]!, bonus };
+    });
+    order.sort((a, b) => b.logProbability + b.bonus - a.logProbability - a.bonus);
+    return {
+      tokens: order.map(({ token }) => token),
+      logProbabilities: order.map(({ logProbability }) => logProbability),
+      bonuses: order.map(({ bonus }) => bonus),
+      allowed: candidates.allowed,
+    };
+  }
+
+  /** What a text has been given so far. */
+  #given(tokens: readonly number[]): number {
+    return tokens.length === 0 ? 0 : this.#after(tokens.slice(0, -1), tokens.at(-1)!);
+  }
+
+  /** What a text has been given when `next` follows `tokens`. */
+  #after(tokens: readonly number[], next: number): number {
+    if (next !== this.tokens.endOfText && tokens.length + 1 < FIRST_TOKENS) return 0;
+    const scores = this.#scoresOf(tokens);
+    if (next === this.tokens.endOfText) return scores.ended;
+    return this.#isBoundary(next) ? scores.closed : scores.open;
+  }
+
+  /** Whether a token begins a word: by a space before it, or because it is a timestamp. */
+  #isBoundary(token: number): boolean {
+    const known = this.#beginsWord.get(token);
+    if (known !== undefined) return known;
+    const begins = token >= this.tokens.endOfText || this.tokens.decode([token]).startsWith(' ');
+    this.#beginsWord.set(token, begins);
+    return begins;
+  }
+
+  #scoresOf(tokens: readonly number[]): Scores {
+    const key = tokens.join();
+    const known = this.#scores.get(key);
+    if (known) return known;
+    const words = languageModelWords(this.tokens.decode(tokens), this.options.language);
+    const scores = this.#score(words);
+    if (this.#scores.size >= REMEMBERED) this.#scores.clear();
+    this.#scores.set(key, scores);
+    return scores;
+  }
+
+  #score(words: readonly string[]): Scores {
+    const { alpha, beta } = this.options;
+    let state: LanguageModelState = this.model.start();
+    let total = 0;
+    let open = 0;
+    for (const [i, word] of words.entries()) {
+      if (i === words.length - 1) open = total;
+      const scored = this.model.score(state, word);
+      state = scored.state;
+      total += alpha * scored.logProbability + beta;
+    }
+    return { open, closed: total, ended: total + alpha * this.model.end(state) };
+  }
+}
