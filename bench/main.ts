@@ -4,6 +4,8 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { languageModel } from './language-model.ts';
+import { longAudio } from './long-audio.ts';
+import { parity } from './parity.ts';
 import { quantize } from './quantize.ts';
 import { type BenchResult, goalsReached, inRepository, report } from './result.ts';
 import { retrieval } from './retrieval.ts';
@@ -34,9 +36,22 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     run: (options) => trainStep('frozen', options),
   },
   transcribe: {
-    about: '24 English sentences from files to text, against faster-whisper int8',
-    run: transcribe,
+    about: '24 English sentences from files to text, greedy, fitted windows, against faster-whisper int8',
+    run: (options) => transcribe(options, { beams: 1, window: 'fit', largestRatio: 0.25 }),
   },
+  'transcribe-beam': {
+    about: 'the same with 5 beams',
+    run: (options) => transcribe(options, { beams: 5, window: 'fit', largestRatio: 1 / 3 }),
+  },
+  'transcribe-full': {
+    about: 'the same with 5 beams and full windows',
+    run: (options) => transcribe(options, { beams: 5, window: 'full', largestRatio: 1 }),
+  },
+  'long-audio': {
+    about: 'three minutes in windows with timestamps, against faster-whisper int8',
+    run: longAudio,
+  },
+  parity: { about: 'greedy and beam texts against those of transformers', run: parity },
   windows: {
     about: 'accuracy of full and fitted windows, and of silence tails of several sizes',
     run: windows,

@@ -3,7 +3,7 @@
     python bench/peers/faster_whisper_transcribe.py --model <CTranslate2 folder> --files-from <list> \
         --beam 1 --compute int8 [--steps 1] [--threads 2]
 
-The list has one clip a line: path, tab, language code. Language given, transcribe, without timestamps, temperature 0
+The list has one clip a line: path, tab, language code. Language given, transcribe, without timestamps (but for --timestamps), temperature 0
 alone, no conditioning on earlier text, no voice activity filter. --steps 0 (default): one pass over the list for each
 line "go" on stdin, see peer.py. Reading and resampling the audio files is part of the time, as it is for ours.
 """
@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--beam", type=int, default=1)
     parser.add_argument("--compute", default="int8", help="int8, float32, …")
     parser.add_argument("--task", choices=["transcribe", "translate"], default="transcribe")
+    parser.add_argument("--timestamps", action="store_true")
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -32,7 +33,7 @@ def main() -> None:
     def transcribe(path: str, language: str) -> str:
         segments, _ = model.transcribe(
             path, language=language, task=options.task, beam_size=options.beam, temperature=0,
-            without_timestamps=True, condition_on_previous_text=False, vad_filter=False,
+            without_timestamps=not options.timestamps, condition_on_previous_text=False, vad_filter=False,
         )
         return "".join(segment.text for segment in segments).strip()
 

@@ -19,7 +19,7 @@ type Table = Record<string, Record<number, number>>;
 function candidatesAfter(table: Table, tokens: readonly number[], count: number): Candidates {
   // A vocabulary is large: there is always something else, however unlikely.
   const others = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [20 + i, 1e-9 / (i + 1)]));
-  const known = { ...others, ...(table[tokens.join('')] ?? { [END]: 1 }) };
+  const known: Record<string, number> = { ...others, ...(table[tokens.join('')] ?? { [END]: 1 }) };
   const next = Object.entries(known).sort((a, b) => b[1] - a[1]);
   return {
     tokens: next.slice(0, count).map(([token]) => Number(token)),

@@ -26,10 +26,10 @@ test('a single timestamp at the end says that the window is complete', () => {
 
 test('without pairs the window is one segment, up to the last timestamp if there is one', () => {
   expect(segmentsOf([at(0), 1, 2, at(3)], FIRST, 30)).toEqual({
-    segments: [{ start: 0, end: 3, tokens: [at(0), 1, 2, at(3)] }],
+    segments: [{ start: 0, end: 3, tokens: [at(0), 1, 2, at(3)], first: 0 }],
     advance: 30,
   });
   expect(segmentsOf([1, 2], FIRST, 7).segments[0]!.end).toBe(7);
   expect(segmentsOf([at(0), 1], FIRST, 7).segments[0]!.end).toBe(7);
-  expect(segmentsOf([], FIRST, 7)).toEqual({ segments: [{ start: 0, end: 7, tokens: [] }], advance: 7 });
+  expect(segmentsOf([], FIRST, 7)).toEqual({ segments: [{ start: 0, end: 7, tokens: [], first: 0 }], advance: 7 });
 });

@@ -7,6 +7,8 @@ export interface TokenSegment {
   readonly end: number;
   /** Timestamps among them. */
   readonly tokens: readonly number[];
+  /** Where they begin among the window's tokens. */
+  readonly first: number;
 }
 
 export interface WindowSegments {
@@ -36,12 +38,13 @@ export function segmentsOf(
   if (cuts.length > 0) {
     if (complete) cuts.push(tokens.length);
     const segments = cuts.map((end, i): TokenSegment => {
-      const part = tokens.slice(cuts[i - 1] ?? 0, end);
-      return { start: seconds(part[0]!), end: seconds(part.at(-1)!), tokens: part };
+      const first = cuts[i - 1] ?? 0;
+      const part = tokens.slice(first, end);
+      return { start: seconds(part[0]!), end: seconds(part.at(-1)!), tokens: part, first };
     });
     return { segments, advance: complete ? duration : seconds(tokens[cuts.at(-1)! - 1]!) };
   }
   const last = tokens.findLast(isTimestamp);
   const end = last === undefined || last === firstTimestamp ? duration : seconds(last);
-  return { segments: [{ start: 0, end, tokens }], advance: duration };
+  return { segments: [{ start: 0, end, tokens, first: 0 }], advance: duration };
 }

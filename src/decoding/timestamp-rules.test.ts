@@ -8,7 +8,7 @@ const rules = (tokens: number[]) => {
   return {
     words: wordBias.data[0] !== NEVER,
     others: otherBias.data[0] !== NEVER,
-    stamps: Array.from(timestampBias.data, (bias) => Number(bias) !== NEVER),
+    stamps: [...timestampBias.data].map((bias) => Number(bias) !== NEVER),
   };
 };
 

@@ -7,7 +7,9 @@ export interface Segment {
   readonly text: string;
   /** Ids, timestamp tokens among them. */
   readonly tokens: readonly number[];
-  /** Mean over the tokens. */
+  /** Of each token, among the tokens that might come there. */
+  readonly logProbabilities: readonly number[];
+  /** Mean over the tokens of the window, the end of text included. */
   readonly averageLogProbability: number;
   /** Bytes of the text over its bytes after zlib: above 2.4 it mostly repeats itself. */
   readonly compressionRatio: number;

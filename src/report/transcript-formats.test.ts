@@ -19,6 +19,7 @@ function transcript(...segments: (Partial<Segment> & { text: string })[]): Trans
       start: 0,
       end: 1,
       tokens: [],
+      logProbabilities: [],
       averageLogProbability: -0.25,
       compressionRatio: 1,
       temperature: 0,
