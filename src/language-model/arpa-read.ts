@@ -349,7 +349,7 @@ class ArpaParser {
       return negative ? -value : value;
     }
     while (this.#at < end && !isSeparator(bytes[this.#at]!)) this.#at++;
-    const text = bytes.toString('latin1', from, this.#at);
+    const text = bytes.toString('utf8', from, this.#at);
     if (!/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) this.fail(excerpt(text), `a ${what}`);
     return Number(text);
   }

@@ -7,6 +7,7 @@ import { splitMixedTokens } from '../evaluation/word-error-rate.ts';
 /** Written without blanks between words. Whisper's paper, too, measures characters here. */
 const CHINESE = ['zh', 'yue'];
 const WITHOUT_BLANKS = ['ja', 'th', 'lo', 'my'];
+const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
 
 /**
  * Words of a text, normalised so that a transcript and the training text agree: no punctuation, lowercase; for English
@@ -18,6 +19,10 @@ const WITHOUT_BLANKS = ['ja', 'th', 'lo', 'my'];
  */
 export function languageModelWords(text: string, language: string): string[] {
   if (CHINESE.includes(language)) return splitMixedTokens(text);
-  if (language === 'en') return splitWords(normalizeEnglish(text));
-  return splitWords(normalizeBasic(text, { splitLetters: WITHOUT_BLANKS.includes(language) }));
+  const normalized =
+    language === 'en'
+      ? normalizeEnglish(text)
+      : normalizeBasic(text, { splitLetters: WITHOUT_BLANKS.includes(language) });
+  // Whisper's English normaliser leaves a point of "..." at the end of a text.
+  return splitWords(normalized).filter((word) => LETTER_OR_DIGIT.test(word));
 }

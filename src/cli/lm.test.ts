@@ -1,0 +1,82 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test, vi } from 'vitest';
+import { lmCommand } from './lm.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lm-'));
+const said: string[] = [];
+const warned: string[] = [];
+vi.spyOn(console, 'log').mockImplementation((line) => said.push(String(line)));
+vi.spyOn(process.stderr, 'write').mockImplementation((text) => warned.push(String(text)) > 0);
+afterAll(() => {
+  vi.restoreAllMocks();
+  rmSync(folder, { recursive: true });
+});
+
+function file(name: string, content: string): string {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+}
+const lm = (...args: string[]) => lmCommand().parseAsync(args, { from: 'user' });
+
+const text = file('text.txt', 'The cat sat.\nThe cat ran!\n\nA dog sat.\n');
+const model = join(folder, 'model.arpa');
+
+test('trains a model and measures it, on the same words', async () => {
+  await lm('train', text, '--order', '3', '--output', model, '--language', 'en', '--json');
+  expect(JSON.parse(said.at(-1)!)).toMatchObject({
+    model,
+    order: 3,
+    language: 'en',
+    sentences: 3,
+    tokens: 12,
+    ngrams: [9, 9, 8],
+    fallback: [1, 2, 3],
+  });
+  expect(warned.join('')).toMatch(/warning: .*text\.txt has too few sentences/);
+  expect(readFileSync(model, 'utf8')).toContain('ngram 3=8');
+
+  const held = file('held.txt', 'THE CAT SAT\nthe bird sat');
+  await lm('perplexity', model, held, '--language', 'en', '--json');
+  const found = JSON.parse(said.at(-1)!);
+  expect(found).toMatchObject({ order: 3, sentences: 2, tokens: 8, unknown: 1 });
+  expect(found.perplexity).toBeCloseTo(10 ** (-found.logProbability / 8), 9);
+  await lm('perplexity', model, held, '--language', 'en');
+  expect(said.at(-1)).toMatch(
+    /^perplexity \d+\.\d\d \(\d+\.\d\d without unknown words\) over 8 tokens; 16\.7 %/,
+  );
+});
+
+test('help shows an example, for each', () => {
+  for (const command of [lmCommand(), ...lmCommand().commands]) {
+    let help = '';
+    command.configureOutput({ writeOut: (out) => (help += out) }).outputHelp();
+    expect(help).toContain('Example:\n  $ whisper-transfer lm ');
+  }
+});
+
+test.each([
+  ['no text', ['train', 'none.txt', '--output', 'x', '--language', 'en'], /none\.txt/],
+  [
+    'no words',
+    ['train', file('dots.txt', '...\n!\n'), '--output', 'x', '--language', 'en'],
+    /dots\.txt: found no words/,
+  ],
+  [
+    'an order too high',
+    ['train', text, '--order', '9', '--output', 'x', '--language', 'en'],
+    /order 9; expected 1 to 6/,
+  ],
+  ['no language', ['train', text, '--output', 'x'], /--language/],
+  ['no model', ['perplexity', text, text, '--language', 'en'], /text\.txt:1: found "The cat sat\."/],
+  [
+    'a folder that is not there',
+    ['train', text, '--output', join(folder, 'no', 'x'), '--language', 'en'],
+    /no.x: cannot/,
+  ],
+])('%s: one line, and nothing left behind', async (_, args, message) => {
+  const before = readdirSync(folder);
+  await expect(lm(...args)).rejects.toThrow(message);
+  expect(readdirSync(folder)).toEqual(before);
+});
