@@ -69,6 +69,8 @@ test.each([
     /order 9; expected 1 to 6/,
   ],
   ['no language', ['train', text, '--output', 'x'], /--language/],
+  ['an unknown language', ['train', text, '--output', 'x', '--language', 'xx'], /code of a language/],
+  ['a language by another code', ['train', text, '--output', 'x', '--language', 'eng'], /code of a language/],
   ['no model', ['perplexity', text, text, '--language', 'en'], /text\.txt:1: found "The cat sat\."/],
   [
     'a folder that is not there',

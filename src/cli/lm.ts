@@ -1,5 +1,5 @@
 /** `whisper-transfer lm`: n-gram language models, to be fused with Whisper when it transcribes. */
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readArpa } from '../language-model/arpa-read.ts';
 import { writeArpa } from '../language-model/arpa-write.ts';
@@ -12,25 +12,29 @@ import { positiveInteger } from './options.ts';
 import { readSentences } from './sentences.ts';
 
 const HELP_AFTER_ERROR = '(add --help for the options and an example)';
+const LANGUAGE_NAMES = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
 /** Sentences between two looks at the clock. */
 const SENTENCES_PER_UPDATE = 1000;
+
+const TRAIN_EXAMPLE = `
+Example:
+  $ whisper-transfer lm train text.txt --order 5 --output model.arpa --language en
+`;
+const PERPLEXITY_EXAMPLE = `
+Example:
+  $ whisper-transfer lm perplexity model.arpa held-out.txt --language en --json
+`;
 
 const TRAIN_HELP = `
 A sentence a line, UTF-8. Words are as transcripts are compared: without punctuation and case, in English by Whisper's
 normaliser; Chinese is cut into characters. Lines without words are left out. Smoothing is interpolated modified
 Kneser-Ney, as KenLM's lmplz has it.
-
-Example:
-  $ whisper-transfer lm train text.txt --order 5 --output model.arpa --language en
-`;
+${TRAIN_EXAMPLE}`;
 
 const PERPLEXITY_HELP = `
 A sentence a line, UTF-8, cut into words as for training. The model may be gzipped and come from another program
 (KenLM, SRILM), if its words are normalised in the same way.
-
-Example:
-  $ whisper-transfer lm perplexity model.arpa held-out.txt --language en --json
-`;
+${PERPLEXITY_EXAMPLE}`;
 
 interface TrainOptions {
   order: number;
@@ -42,12 +46,12 @@ interface TrainOptions {
 export function lmCommand(): Command {
   const lm = new Command('lm')
     .description('n-gram language models: train one, measure its perplexity')
-    .addHelpText('after', TRAIN_HELP + PERPLEXITY_HELP.slice(PERPLEXITY_HELP.indexOf('\nExample:') + 9));
+    .addHelpText('after', TRAIN_EXAMPLE + PERPLEXITY_EXAMPLE);
   lm.command('train')
     .description('train a model on a text and write it in ARPA format')
     .argument('<text>', 'a sentence a line')
     .requiredOption('--output <file>', 'where the model is written, in ARPA format')
-    .requiredOption('--language <code>', 'language of the text, such as en: it decides what a word is')
+    .addOption(languageOption())
     .option('--order <n>', 'longest n-grams, 1 to 6', positiveInteger, 5)
     .option('--json', 'print one line of JSON')
     .addHelpText('after', TRAIN_HELP)
@@ -56,12 +60,26 @@ export function lmCommand(): Command {
     .description('how well a model predicts a text; lower is better')
     .argument('<model>', 'ARPA file, plain or gzipped')
     .argument('<text>', 'a sentence a line')
-    .requiredOption('--language <code>', 'language of the text, such as en: it decides what a word is')
+    .addOption(languageOption())
     .option('--json', 'print one line of JSON')
     .addHelpText('after', PERPLEXITY_HELP)
     .action(measure);
   for (const command of lm.commands) command.exitOverride().showHelpAfterError(HELP_AFTER_ERROR);
   return lm;
+}
+
+const languageOption = (): Option =>
+  new Option('--language <code>', 'language of the text, such as en: it decides what a word is')
+    .argParser(languageCode)
+    .makeOptionMandatory();
+
+/** A mistyped code would quietly cut the text into other words. */
+function languageCode(value: string): string {
+  const name = /^[a-z]{2,3}$/.test(value) && LANGUAGE_NAMES.of(value);
+  // "eng" is English, too, but everything here calls it "en".
+  if (!name || Intl.getCanonicalLocales(value)[0]!.length < value.length)
+    throw new InvalidArgumentError("Expected Whisper's code of a language, such as en or zh.");
+  return value;
 }
 
 /** The sentences of a file as words, those without any left out. */
