@@ -181,11 +181,16 @@ async function readBlock(handle: FileHandle, position: number): Promise<Uint8Arr
 
 /** The decoder's answer, or its complaint. */
 function attempt(decode: () => DecodedBlock): DecodedBlock | string {
+  // The FLAC decoder prints three lines for each damaged frame; nobody else can print meanwhile.
+  const { error: print } = console;
+  console.error = () => {};
   try {
     return decode();
   } catch (error) {
     // Decoders say what they refuse as plain Errors; a TypeError or a WebAssembly trap only tells of damage.
     return error instanceof Error && error.constructor === Error ? error.message : 'damaged';
+  } finally {
+    console.error = print;
   }
 }
 

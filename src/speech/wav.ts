@@ -1,5 +1,6 @@
 /**
- * RIFF WAVE, read block by block: PCM of 8, 16, 24 and 32 bits, float of 32 and 64 bits, plain or extensible.
+ * RIFF WAVE, read block by block: PCM of 8, 16, 24 and 32 bits, float of 32 and 64 bits, and the A-law and mu-law
+ * of telephones (G.711), plain or extensible.
  * Own code because @audio/decode-wav loses the data after a chunk of odd size (it skips the padding byte that
  * RIFF asks for) and allocates whatever channel count a header claims.
  */
@@ -7,13 +8,17 @@ import type { AudioDecoder } from './audio-decoder.ts';
 
 const PCM = 1;
 const FLOAT = 3;
+const A_LAW = 6;
+const MU_LAW = 7;
 const EXTENSIBLE = 0xfffe;
 /** Writers to a pipe cannot know the length: 0 or all ones mean "to the end of the file". */
 const UNKNOWN_SIZE = 0xffff_ffff;
 const MAX_CHANNELS = 64;
 
+type ReadSample = (view: DataView, at: number) => number;
+
 interface WavFormat {
-  readonly float: boolean;
+  readonly read: ReadSample;
   readonly channels: number;
   readonly sampleRate: number;
   readonly bytesPerSample: number;
@@ -78,42 +83,87 @@ function readFormat(view: DataView, size: number): WavFormat {
   const frameBytes = view.getUint16(20, true);
   const bits = view.getUint16(22, true);
   const bytesPerSample = Math.ceil(bits / 8);
-  if (codec !== PCM && codec !== FLOAT) {
-    throw new Error(`its samples are coded as format ${codec}; expected PCM (1) or float (3)`);
+  const widths = READERS.get(codec);
+  if (!widths) {
+    const name = OTHER_CODECS.get(codec) ?? 'unknown';
+    throw new Error(
+      `its samples are coded as format ${codec}, ${name}; expected PCM (1), float (3), A-law (6) or mu-law (7)`,
+    );
   }
   if (channels < 1 || channels > MAX_CHANNELS) {
     throw new Error(`it claims ${channels} channels; expected 1 to ${MAX_CHANNELS}`);
   }
-  const widths = codec === PCM ? [1, 2, 3, 4] : [4, 8];
-  if (!widths.includes(bytesPerSample) || frameBytes !== channels * bytesPerSample) {
+  const read = widths[bytesPerSample];
+  if (!read || frameBytes !== channels * bytesPerSample) {
     throw new Error(
       `it claims ${bits} bits a sample and ${frameBytes} bytes for ${channels} channels; ` +
-        'expected 8, 16, 24 or 32 bits PCM, or 32 or 64 bits float',
+        'expected 8, 16, 24 or 32 bits PCM, 32 or 64 bits float, or 8 bits A-law or mu-law',
     );
   }
-  return { float: codec === FLOAT, channels, sampleRate, bytesPerSample };
+  return { read, channels, sampleRate, bytesPerSample };
 }
 
-/** Interleaved samples to one array a channel, [-1, 1). Integers are divided by 2^(bits - 1), as libsndfile does. */
+/** By codec, then by bytes a sample. Integers are divided by 2^(bits - 1), as libsndfile does. */
+const READERS = new Map<number, Readonly<Record<number, ReadSample>>>([
+  [
+    PCM,
+    {
+      1: (view: DataView, at: number) => (view.getUint8(at) - 128) / 128,
+      2: (view: DataView, at: number) => view.getInt16(at, true) / 32768,
+      3: (view: DataView, at: number) => (view.getInt16(at + 1, true) * 256 + view.getUint8(at)) / 8388608,
+      4: (view: DataView, at: number) => view.getInt32(at, true) / 2147483648,
+    },
+  ],
+  [
+    FLOAT,
+    {
+      4: (view: DataView, at: number) => view.getFloat32(at, true),
+      8: (view: DataView, at: number) => view.getFloat64(at, true),
+    },
+  ],
+  [A_LAW, { 1: (view: DataView, at: number) => aLaw(view.getUint8(at)) / 32768 }],
+  [MU_LAW, { 1: (view: DataView, at: number) => muLaw(view.getUint8(at)) / 32768 }],
+]);
+
+/** Common ones, so that the error can name them. */
+const OTHER_CODECS: ReadonlyMap<number, string> = new Map([
+  [2, 'ADPCM'],
+  [17, 'IMA ADPCM'],
+  [49, 'GSM 6.10'],
+  [80, 'MPEG'],
+  [85, 'MP3'],
+  [255, 'AAC'],
+]);
+
+/** ITU-T G.711: sign, exponent of 3 bits, mantissa of 4, every second bit inverted; as 16 bits. */
+function aLaw(byte: number): number {
+  const bits = byte ^ 0x55;
+  const exponent = (bits >> 4) & 7;
+  const mantissa = ((bits & 15) << 4) + 8;
+  const size = exponent === 0 ? mantissa : (mantissa + 256) << (exponent - 1);
+  return bits & 0x80 ? size : -size;
+}
+
+/** ITU-T G.711: like A-law with all bits inverted and an offset of 132; as 16 bits. */
+function muLaw(byte: number): number {
+  const bits = ~byte;
+  const size = ((((bits & 15) << 3) + 132) << ((bits >> 4) & 7)) - 132;
+  return bits & 0x80 ? -size : size;
+}
+
+/** Interleaved samples to one array a channel, [-1, 1). */
 function readSamples(bytes: Uint8Array, frames: number, format: WavFormat): Float32Array[] {
-  const { float, channels, bytesPerSample } = format;
+  const { read, channels, bytesPerSample } = format;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const read = {
-    1: (at: number) => (view.getUint8(at) - 128) / 128,
-    2: (at: number) => view.getInt16(at, true) / 32768,
-    3: (at: number) => (view.getInt16(at + 1, true) * 256 + view.getUint8(at)) / 8388608,
-    4: (at: number) => (float ? view.getFloat32(at, true) : view.getInt32(at, true) / 2147483648),
-    8: (at: number) => view.getFloat64(at, true),
-  }[bytesPerSample]!;
   return Array.from({ length: channels }, (_, channel) => {
     const samples = new Float32Array(frames);
     const step = channels * bytesPerSample;
-    for (let i = 0, at = channel * bytesPerSample; i < frames; i++, at += step) samples[i] = read(at);
+    for (let i = 0, at = channel * bytesPerSample; i < frames; i++, at += step) samples[i] = read(view, at);
     return samples;
   });
 }
 
-function concatenate(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
+export function concatenate(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
   const both = new Uint8Array(first.length + second.length);
   both.set(first);
   both.set(second, first.length);
