@@ -1,7 +1,7 @@
 """Golden greedy texts of Hugging Face transformers: full 30 s window, language given, transcribe, no timestamps.
 
     python scripts/golden/greedy_texts.py --model models/whisper-base-int8 --speech samples \
-        --languages en,ca,fr --limit 34 --beams 5 --out src/decoding/golden/greedy-texts.jsonl
+        --languages en,ca,fr --limit 32 --beams 5 --beam-limit 16 --out src/decoding/golden/greedy-texts.jsonl
 
 The folder holds manifest.tsv (columns audio, lang, set, key, en, source_text, zh, duration_s). The first line
 of the output is the header; then one line per clip: {"audio", "language", "text", "tokens", "count"}; `tokens` are
@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--languages", default="en,ca,fr")
     parser.add_argument("--limit", type=int, default=1000, help="clips of each language")
     parser.add_argument("--beams", type=int, default=1)
+    parser.add_argument("--beam-limit", type=int, default=1000, help="clips of each language that beams search")
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
 
@@ -91,7 +92,8 @@ def main() -> None:
                 prompt = torch.tensor([[model.config.decoder_start_token_id, *prompt]] * len(of_language))
                 part_encoded = type(encoded)(last_hidden_state=encoded.last_hidden_state[of_language])
                 sequences, _ = generate(model, part_encoded, prompt, end, 1)
-                beams = generate(model, part_encoded, prompt, end, options.beams) if options.beams > 1 else None
+                wanted = options.beams > 1 and seen.get(language, 0) < options.beam_limit
+                beams = generate(model, part_encoded, prompt, end, options.beams) if wanted else None
                 for place, (i, tokens) in enumerate(zip(of_language, sequences)):
                     row = pending[i]
                     line = {

@@ -14,7 +14,7 @@ import {
   type Search,
   type SearchLimits,
 } from './search.ts';
-import { DecodingSession, type Question, type SessionOptions } from './session.ts';
+import { DecodingSession, type Question, type SessionOptions, type Suppression } from './session.ts';
 import { timestampBiases } from './timestamp-rules.ts';
 
 /** At most so many frames × clips in one batch: their keys and values stay in memory while it is decoded. */
@@ -270,14 +270,19 @@ function suppression(
   model: WhisperModel,
   ids: Int32Array,
   withTimestamps: boolean,
-): { suppressed: Float32Array; suppressedAtBegin: Float32Array } {
+): { suppressed: Suppression; suppressedAtBegin: Suppression } {
   const { generationConfig } = model.settings;
   const listed = (key: string): Set<number> =>
     new Set(Array.isArray(generationConfig[key]) ? (generationConfig[key] as number[]) : []);
   const never = listed('suppress_tokens');
   if (withTimestamps) never.add(model.tokens.noTimestamps);
   const notAtBegin = listed('begin_suppress_tokens');
-  const suppressed = Float32Array.from(ids, (id) => (never.has(id) ? NEVER : 0));
-  const suppressedAtBegin = Float32Array.from(ids, (id) => (never.has(id) || notAtBegin.has(id) ? NEVER : 0));
-  return { suppressed, suppressedAtBegin };
+  const of = (isSuppressed: (id: number) => boolean): Suppression => ({
+    bias: Float32Array.from(ids, (id) => (isSuppressed(id) ? NEVER : 0)),
+    places: [...ids.keys()].filter((place) => isSuppressed(ids[place]!)),
+  });
+  return {
+    suppressed: of((id) => never.has(id)),
+    suppressedAtBegin: of((id) => never.has(id) || notAtBegin.has(id)),
+  };
 }

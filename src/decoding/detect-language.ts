@@ -20,7 +20,7 @@ export async function detectLanguages(
   for (let start = 0; start < clips.length; start += CLIPS_PER_BATCH) {
     const batch = clips.slice(start, start + CLIPS_PER_BATCH);
     const session = await DecodingSession.start(model, batch);
-    const suppression = new Float32Array(model.dimensions.vocabulary);
+    const suppression = { bias: new Float32Array(model.dimensions.vocabulary), places: [] };
     const { logits } = await session.step(
       batch.map(() => [tokens.startOfTranscript]),
       { rows: [...batch.keys()], suppression, count: 1 },

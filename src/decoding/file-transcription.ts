@@ -90,7 +90,10 @@ export class FileTranscription {
       this.#seek += Math.max(1, window.length);
       return;
     }
-    const whole = { segments: [{ start: 0, end: duration, tokens: decoded.tokens, first: 0 }], advance: duration };
+    const whole = {
+      segments: [{ start: 0, end: duration, tokens: decoded.tokens, first: 0 }],
+      advance: duration,
+    };
     const found = this.withTimestamps ? segmentsOf(decoded.tokens, tokens.firstTimestamp, duration) : whole;
     const textOf = (ids: readonly number[]): string => tokens.decode(ids);
     // A segment without text, or without length, says nothing.
@@ -107,7 +110,10 @@ export class FileTranscription {
         end: Math.min(this.duration, time(timed.end)),
         text: textOf(segment.tokens),
         tokens: segment.tokens,
-        logProbabilities: decoded.logProbabilities.slice(segment.first, segment.first + segment.tokens.length),
+        logProbabilities: decoded.logProbabilities.slice(
+          segment.first,
+          segment.first + segment.tokens.length,
+        ),
         averageLogProbability: decoded.averageLogProbability,
         compressionRatio: decoded.compressionRatio,
         noSpeechProbability: decoded.noSpeechProbability,

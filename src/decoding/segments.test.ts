@@ -31,5 +31,8 @@ test('without pairs the window is one segment, up to the last timestamp if there
   });
   expect(segmentsOf([1, 2], FIRST, 7).segments[0]!.end).toBe(7);
   expect(segmentsOf([at(0), 1], FIRST, 7).segments[0]!.end).toBe(7);
-  expect(segmentsOf([], FIRST, 7)).toEqual({ segments: [{ start: 0, end: 7, tokens: [], first: 0 }], advance: 7 });
+  expect(segmentsOf([], FIRST, 7)).toEqual({
+    segments: [{ start: 0, end: 7, tokens: [], first: 0 }],
+    advance: 7,
+  });
 });

@@ -13,12 +13,19 @@ export interface SessionOptions {
   readonly vocabulary?: TargetVocabulary;
 }
 
+/** Tokens that may not come. */
+export interface Suppression {
+  /** Added to the logits, [output tokens]. */
+  readonly bias: Float32Array;
+  /** Their places among the output tokens. */
+  readonly places: readonly number[];
+}
+
 /** What is asked of a step, see `decodingStepGraph`. */
 export interface Question {
   /** Which of the texts·tokens positions are asked what comes next. */
   readonly rows: readonly number[];
-  /** [output tokens] */
-  readonly suppression: Float32Array;
+  readonly suppression: Suppression;
   /** Candidates for each row. */
   readonly count: number;
   /** Where timestamps are written: added to the logits, [rows, 1], [rows, 1], [rows, timestamps]. */
@@ -94,7 +101,8 @@ export class DecodingSession {
       positions: int64(positions, [texts, count]),
       rows: int64(question.rows),
       textBias: causalBias(count, this.#length, this.#padding),
-      suppression: float32(question.suppression, [question.suppression.length]),
+      suppression: float32(question.suppression.bias, [question.suppression.bias.length]),
+      suppressedTokens: int64(question.suppression.places),
       count: int64([question.count]),
       frameBias: this.frameBias,
       ...question.biases,

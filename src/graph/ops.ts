@@ -541,14 +541,6 @@ export function addRows(base: Tensor, ids: Tensor, rows: Tensor): Tensor {
   })[0]!;
 }
 
-/** One column of a matrix: x [rows, columns] → [rows, 1]. For inference only: no gradient. */
-export function takeColumn(x: Tensor, column: number): Tensor {
-  const [y] = x.graph.emit('Gather', [x, x.graph.integers([column])], [{ shape: [x.shape[0]!, 1] }], {
-    axis: { int: 1 },
-  });
-  return y!;
-}
-
 /** One value of each row: x[i, ids[i]]. x [rows, columns], ids int64 [rows] → [rows, 1]. For inference only. */
 export function pick(x: Tensor, ids: Tensor): Tensor {
   const index = reshape(ids, [x.shape[0]!, 1]);

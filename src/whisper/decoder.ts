@@ -15,7 +15,6 @@ import {
   scale,
   split,
   sub,
-  takeColumn,
   takeFirst,
   topK,
   transpose,
@@ -148,14 +147,14 @@ export const NEVER = -1e9;
  * Inputs: `tokens` and `positions` [texts, tokens]; `rows` int64 [rows], which of the texts·tokens positions are asked
  * what comes next; `textBias` [texts, 1, tokens, past + tokens]; `frameBias` [clips, 1, 1, frames]; for each layer
  * `past.keys.<layer>` and `past.values.<layer>` (0 long at first), `keys.<layer>` and `values.<layer>` of the audio.
- * `suppression` [output tokens] is added to the logits: 0 for tokens that may come, NEVER for others. `count` [1] is
- * how many candidates to give. With timestamps also, for each row, `wordBias` and `otherBias` [rows, 1] and
+ * `suppression` [output tokens] is added to the logits: 0 for tokens that may come, NEVER for others, whose places are
+ * `suppressedTokens` int64 [suppressed]. `count` [1] is how many candidates to give. With timestamps also, for each row, `wordBias` and `otherBias` [rows, 1] and
  * `timestampBias` [rows, timestamps], which are added to the logits of words, of other tokens, and of timestamps.
  *
  * Outputs: the likeliest tokens that may come, `candidates` [rows, count] (places among the output tokens), and
  * their `logProbabilities` [rows, count] among all tokens; `allowed` [rows, 1], the logarithm of the share of all
  * probability that is in tokens that may come; `noSpeech` [rows, 1], log probability of <|nospeech|>; `logits`
- * [rows, output tokens]; `present.keys.<layer>` and `present.values.<layer>`.
+ * [rows, output tokens], suppression added; `present.keys.<layer>` and `present.values.<layer>`.
  */
 export function decodingStepGraph(
   dimensions: WhisperDimensions,
@@ -181,16 +180,22 @@ export function decodingStepGraph(
     past: (layer) => given('past.', 'texts', 'past', layer),
   });
   const flat = reshape(hidden, [product(['texts', 'tokens']), width]);
-  const logits = linear(gather(flat, rows), graph.parameter(output.weight, [output.count, width]));
-  const unsuppressed = logSumExp(logits);
-  const suppressed = add(logits, graph.input('suppression', [output.count]));
+  const asked = gather(flat, rows);
+  const weight = graph.parameter(output.weight, [output.count, width]);
+  // As the bias of the product the suppression costs nothing.
+  const suppressed = linear(asked, weight, graph.input('suppression', [output.count]));
   const allowed = withTimestamps ? timestampRules(suppressed, output) : suppressed;
+  // All probability: that of the tokens that may come, and of the few others. A second pass over all logits takes as
+  // long as a tenth of the step.
+  const mass = logSumExp(suppressed);
+  const others = linear(asked, gather(weight, graph.input('suppressedTokens', ['suppressed'], 'int64')));
+  const all = logSumExp(concat([mass, others], 1));
   const best = topK(allowed, graph.input('count', [1], 'int64'), 'candidates');
-  graph.output('logits', logits);
+  graph.output('logits', suppressed);
   graph.output('candidates', best.indices);
-  graph.output('logProbabilities', sub(best.values, unsuppressed));
-  graph.output('allowed', sub(logSumExp(allowed), unsuppressed));
-  graph.output('noSpeech', sub(takeColumn(logits, output.noSpeech), unsuppressed));
+  graph.output('logProbabilities', sub(best.values, all));
+  graph.output('allowed', sub(withTimestamps ? logSumExp(allowed) : mass, all));
+  graph.output('noSpeech', sub(linear(asked, gather(weight, graph.integers([output.noSpeech]))), all));
   present.forEach(({ keys, values }, layer) => {
     graph.output(`present.keys.${layer}`, keys);
     graph.output(`present.values.${layer}`, values);

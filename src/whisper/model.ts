@@ -21,14 +21,19 @@ import { Tokens } from './tokens.ts';
 /** Samples of one encoder frame: 16 kHz audio, 50 Hz frames. */
 export const SAMPLES_PER_FRAME = 320;
 export const FULL_WINDOW_POSITIONS = FULL_WINDOW_FRAMES / 2;
-/** What follows the clip in a fitted window: half a second. */
-const FIT_MARGIN_FRAMES = 25;
+/**
+ * What follows the clip in a fitted window: a second; and the shortest window: three. With half a second 3 of 107
+ * English sentences looped, with a second one; single words in a window of a second were misread twice as often as in
+ * one of three (docs/benchmarks.md).
+ */
+const FIT_MARGIN_FRAMES = 50;
+const SHORTEST_FIT_FRAMES = 160;
 /** Fitted windows are multiples of this, so that clips of similar length share an encoder run. */
 const FIT_STEP = 16;
 /** At most so many frames in one encoder run: enough to keep the cores busy, little enough to stay in cache. */
 const FRAMES_PER_RUN = 1500;
 
-/** `full`: 30 s, as Whisper was trained. `fit`: the clip and half a second, followed by the short silence tail. */
+/** `full`: 30 s, as Whisper was trained. `fit`: the clip and a second, followed by the short silence tail. */
 export type Window = 'fit' | 'full';
 
 export interface EncodedClip {
@@ -49,7 +54,8 @@ export function frameValues({ frames }: EncodedClip): Float32Array {
 export function windowFrames(samples: number, window: Window): number {
   if (window === 'full') return FULL_WINDOW_POSITIONS;
   const needed = Math.ceil(samples / SAMPLES_PER_FRAME) + FIT_MARGIN_FRAMES;
-  return Math.min(FULL_WINDOW_POSITIONS, Math.ceil(needed / FIT_STEP) * FIT_STEP);
+  const fit = Math.max(SHORTEST_FIT_FRAMES, Math.ceil(needed / FIT_STEP) * FIT_STEP);
+  return Math.min(FULL_WINDOW_POSITIONS, fit);
 }
 
 export class WhisperModel {
