@@ -1,95 +1,228 @@
-/** `whisper-transfer evaluate`: how well a model translates the clips of a manifest, per language. */
-import { Command } from 'commander';
-import { decode } from '../decoding/decode.ts';
+/** `whisper-transfer evaluate`: all that a table needs about how well models translate or transcribe a test set. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import { type TranslationScores, translationScores } from '../evaluation/translation-scores.ts';
-import { startProgress } from '../report/progress.ts';
-import { table } from '../report/terminal.ts';
-import { WhisperModel, type Window } from '../whisper/model.ts';
+import { PAIRED_TESTS, type PairedTest } from '../evaluation/significance.ts';
+import { type Decoding, evaluate } from '../experiments/evaluate.ts';
+import { TARGETS, type Target } from '../experiments/evaluate-tests.ts';
+import { worstSentences } from '../experiments/evaluate-worst.ts';
+import { evaluationReport } from '../report/evaluation-html.ts';
+import type { EvaluationResults, EvaluationRow } from '../report/evaluation-results.ts';
+import { evaluationTables } from '../report/evaluation-tables.ts';
+import type { TableFormat } from '../report/table-formats.ts';
+import type { Window } from '../whisper/model.ts';
+import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { encodedClips, selectClips } from './encoded-clips.ts';
-import { modelOption, windowOption, withModel } from './options.ts';
+import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';
+import { embeddedModel } from './embedded.ts';
+import { selectClips } from './encoded-clips.ts';
+import { failedFiles, positiveInteger, windowOption } from './options.ts';
+import { readText } from './sentences.ts';
 
-interface Options {
-  model: string;
+interface Flags extends DecodingFlags {
+  model?: string[];
   set?: string;
   language?: string;
-  target: string;
+  task: Task;
+  target: Target;
+  promptKind?: PromptKind[];
+  forgetting?: boolean;
   window: Window;
   cache: string;
+  outputDir: string;
+  resume?: boolean;
+  comet?: string;
+  pairedTest: PairedTest;
+  samples?: number;
+  bootstrapSeed: number;
+  worst: number;
   json?: boolean;
 }
 
-interface Row extends TranslationScores {
-  readonly language: string;
-  readonly n: number;
-}
+const HELP = `
+Into --output-dir go predictions.jsonl (every clip, every model), scores.json (all scores with signatures, seeds,
+settings and versions), the tables as .md, .csv and .tex, report.html (bars, and the worst sentences to listen to)
+and, for COMET, comet/*.txt: score these with comet-score and come back with --resume --comet <what it printed>.
 
-/** Longer than any reference of a sentence; an untuned decoder that loops is cut off there. */
-const MAX_TOKENS = 96;
+References are the manifest's columns: zh or en for translation into --target, source_text for --task transcribe (en for
+English clips). Chinese is compared in Simplified characters. Transcripts are normalised as Whisper's paper has it.
+Averages count every language the same. With several --model the first is the baseline of the paired tests.
+
+--forgetting also measures what Whisper could do before training: English recognition, translation into English with
+Whisper's own prompt (both without target vocabulary and language model), and retrieval between the set's languages.
+
+Example:
+  $ whisper-transfer evaluate samples/manifest.tsv --set new --model models/whisper-base-int8 --model out/en-zh --forgetting
+`;
 
 export function evaluateCommand(): Command {
-  return new Command('evaluate')
+  const command = new Command('evaluate')
     .description(
-      'translate the clips of a manifest into Chinese and score them: BLEU, chrF, off-target rate per language',
+      'translate (or transcribe) the clips of a manifest with one or more models, and score it all',
     )
-    .argument('<manifest>', 'TSV or JSONL manifest with "audio" and "zh" columns')
-    .addOption(modelOption())
+    .argument('<manifest>', 'TSV or JSONL manifest with the references')
+    .option(
+      '--model <dir>',
+      'Whisper model directory, repeatable; the first is compared with (default: the embedded Whisper base)',
+      (directory: string, before: string[] = []) => [...before, directory],
+    )
     .option('--set <name>', 'use only this set of the manifest')
     .option('--language <code>', 'use only clips in this language')
-    .option('--target <code>', 'language to translate into', 'zh')
+    .addOption(
+      new Option('--task <task>', 'what to do with the speech')
+        .choices(['translate', 'transcribe'] satisfies Task[])
+        .default('translate'),
+    )
+    .addOption(new Option('--target <code>', 'language to translate into').choices(TARGETS).default('zh'))
+    .option(
+      '--prompt-kind <list>',
+      `any of ${PROMPT_KINDS.join(',')}; default: what each model was trained with`,
+      promptKinds,
+    )
+    .option('--forgetting', 'also measure what the model could do before it was trained')
     .addOption(windowOption())
     .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
-    .option('--json', 'print one JSON object for each language')
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ whisper-transfer evaluate samples/manifest.tsv --set new --model out/en-zh',
+    .option('--output-dir <dir>', 'where the results go', 'out/evaluation')
+    .option('--resume', 'keep the predictions that are there for the same models, prompts and settings')
+    .option(
+      '--comet <file>',
+      'scores of the texts in comet/, as comet-score printed them or wrote them (--to_json)',
     )
-    .action(evaluate);
+    .addOption(
+      new Option('--paired-test <name>', 'paired bootstrap or approximate randomization')
+        .choices(PAIRED_TESTS)
+        .default('bootstrap'),
+    )
+    .option('--samples <n>', 'resamples (1000) or trials of randomization (10000)', positiveInteger)
+    .option('--bootstrap-seed <n>', 'of the resampling', positiveInteger, 12345)
+    .option(
+      '--worst <n>',
+      'sentences of each language in the report: those with the lowest scores',
+      positiveInteger,
+      5,
+    )
+    .option('--json', 'print the rows of the tables as JSON objects');
+  addDecodingOptions(command);
+  return command.addHelpText('after', HELP).action(run);
 }
 
-async function evaluate(manifest: string, options: Options): Promise<void> {
-  const clips = (await selectClips(manifest, options)).filter(({ chinese }) => chinese !== '');
-  if (clips.length === 0) throw new UserError(`${manifest}: none of these clips has a "zh" reference`);
-  const rows = await withModel(WhisperModel.load(options.model), async (model) => {
-    const task: Task = model.settings.generationConfig.task === 'translate' ? 'translate' : 'transcribe';
-    const prompt = model.tokens.prompt(options.target, task);
-    const usable = await encodedClips(model, clips, options);
-    const decoding = startProgress('decoding', usable.length);
-    const outputs = await decode(
-      model,
-      usable.map(({ encoded }) => encoded),
-      {
-        prompts: usable.map(() => prompt),
-        maxTokens: MAX_TOKENS,
-        onProgress: (done) => decoding.update(done),
-      },
-    );
-    decoding.done();
-    const languages = [...new Set(usable.map(({ clip }) => clip.language))].sort();
-    return languages.map((language): Row => {
-      const own = usable.flatMap(({ clip }, i) =>
-        clip.language === language ? [{ clip, text: outputs[i]!.text }] : [],
-      );
-      const scores = translationScores(
-        own.map(({ text }) => text),
-        own.map(({ clip }) => clip.chinese),
-        options.target,
-      );
-      return { language, n: own.length, ...scores };
-    });
+function promptKinds(value: string): PromptKind[] {
+  const kinds = [...new Set(value.split(','))] as PromptKind[];
+  if (!kinds.every((kind) => PROMPT_KINDS.includes(kind))) {
+    throw new InvalidArgumentError(`Expected any of ${PROMPT_KINDS.join(',')}.`);
+  }
+  return kinds;
+}
+
+async function run(manifest: string, flags: Flags): Promise<void> {
+  const { set, language, task, target, outputDir } = flags;
+  if (flags.promptKind && task === 'transcribe') {
+    throw new UserError('--prompt-kind: expected with --task translate; a transcript has one prompt only');
+  }
+  await selectClips(manifest, { ...(set && { set }), ...(language && { language }) });
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const written = task === 'translate' ? target : (language ?? 'en');
+  const { targetVocabulary: _, lm: __, ...plain } = flags;
+  const { results, asked } = await evaluate({
+    version,
+    manifest,
+    selection: { set: set ?? null, language: language ?? null },
+    clips: await selectClips(manifest, set ? { set } : {}),
+    task,
+    target,
+    models: flags.model ?? [embeddedModel],
+    promptKinds: flags.promptKind,
+    forgetting: Boolean(flags.forgetting),
+    window: flags.window,
+    cache: flags.cache,
+    output: outputDir,
+    resume: Boolean(flags.resume),
+    decoding: decodingWith(flags, written),
+    plainDecoding: decodingWith(plain, 'en'),
+    resampling: { test: flags.pairedTest, samples: flags.samples, seed: flags.bootstrapSeed },
+    comet: flags.comet === undefined ? undefined : { file: flags.comet, text: readText(flags.comet) },
+    onNote: (note) => process.stderr.write(`note: ${note}\n`),
   });
-  if (options.json) for (const row of rows) console.log(JSON.stringify(row));
+  const tables = evaluationTables(results);
+  const endings: [TableFormat, string][] = [
+    ['markdown', 'md'],
+    ['csv', 'csv'],
+    ['latex', 'tex'],
+  ];
+  for (const { name, render } of tables) {
+    for (const [format, ending] of endings)
+      await writeFile(join(outputDir, `${name}.${ending}`), render(format));
+  }
+  await writeFile(join(outputDir, 'scores.json'), `${JSON.stringify(results, null, 1)}\n`);
+  const worst = await worstSentences(asked, flags.worst);
+  await writeFile(join(outputDir, 'report.html'), evaluationReport(results, worst));
+
+  if (flags.json) for (const row of results.rows) console.log(JSON.stringify(jsonRow(row)));
   else {
-    process.stdout.write(
-      table(rows, [
-        { heading: 'language', value: (row) => row.language },
-        { heading: 'clips', value: (row) => row.n },
-        { heading: 'BLEU', value: (row) => row.bleu.toFixed(1), align: 'right' },
-        { heading: 'chrF', value: (row) => row.chrf.toFixed(1), align: 'right' },
-        { heading: 'off-target', value: (row) => `${(100 * row.offTarget).toFixed(0)} %`, align: 'right' },
-      ]),
+    for (const { caption, render } of tables) process.stdout.write(`\n${caption}\n\n${render('terminal')}`);
+    console.log(`\nAll of it, and the worst sentences to listen to: ${join(outputDir, 'report.html')}`);
+  }
+  for (const { error } of results.unreadable) process.stderr.write(`left out: ${error}\n`);
+  failedFiles(results.unreadable.length, clipCount(results, asked));
+}
+
+function clipCount(results: EvaluationResults, asked: Awaited<ReturnType<typeof evaluate>>['asked']): number {
+  const audio = asked.flatMap(({ predictions }) => predictions.map((prediction) => prediction.audio));
+  return new Set([...audio, ...results.unreadable.map((file) => file.audio)]).size;
+}
+
+/** As `score --json` calls them. */
+const JSON_KEYS: Readonly<Record<string, string>> = { mer: 'mixedErrorRate', 'off-target': 'offTarget' };
+
+function jsonRow({ scores, ...row }: EvaluationRow): Record<string, unknown> {
+  const named = Object.entries(scores).map(([metric, score]) => [JSON_KEYS[metric] ?? metric, score]);
+  return { ...row, ...Object.fromEntries(named) };
+}
+
+/** @param written language of the text that is made */
+function decodingWith(flags: DecodingFlags & { window: Window }, written: string): Decoding {
+  const { beam, patience, lengthPenalty, temperature, fallback, bestOf, seed } = flags;
+  const {
+    noRepeatNgram,
+    repetitionPenalty,
+    maxTokens,
+    targetVocabulary,
+    lm,
+    lmLanguage,
+    alpha,
+    beta,
+    window,
+  } = flags;
+  const files = [lm, targetVocabulary].filter((file) => typeof file === 'string');
+  const settings = {
+    window,
+    beam,
+    patience,
+    lengthPenalty,
+    ...(temperature && { temperature: temperature.join() }),
+    ...(fallback && { fallback }),
+    bestOf,
+    seed,
+    noRepeatNgram,
+    repetitionPenalty,
+    maxTokens,
+    ...(targetVocabulary && { targetVocabulary }),
+    ...(lm && { lm, ...(lmLanguage && { lmLanguage }), alpha, beta }),
+    // A file that was made anew under its old name is another setting.
+    ...(files.length > 0 && { filesSha256: files.map(sha256).join() }),
+  };
+  return { settings, of: (model) => decodingOptions(model, flags, written) };
+}
+
+function sha256(file: string): string {
+  try {
+    return createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
+  } catch (error) {
+    throw new UserError(
+      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected a file`,
     );
-    console.log(rows[0]!.signatures.bleu);
   }
 }

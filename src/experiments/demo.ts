@@ -3,7 +3,6 @@
  * fine-tuned on English→Chinese speech only; and other languages are translated before and after.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { decode } from '../decoding/decode.ts';
 import { chrfFromStatistics, chrfStatistics } from '../evaluation/chrf.ts';
@@ -23,6 +22,7 @@ import { saveModel } from '../training/save.ts';
 import { defaultTraining, trainDecoder } from '../training/train.ts';
 import { type EncodedClip, WhisperModel } from '../whisper/model.ts';
 import { demoData, type TestSet } from './demo-data.ts';
+import { machine } from './machine.ts';
 
 export interface DemoOptions {
   readonly model: string;
@@ -264,16 +264,4 @@ async function examplesOf(set: TestSet, before: string[], after: string[]): Prom
       };
     }),
   );
-}
-
-async function machine(): Promise<DemoResults['machine']> {
-  const processors = cpus();
-  const { env } = await import('onnxruntime-node');
-  return {
-    cpu: processors[0]?.model.trim() ?? 'unknown',
-    cores: processors.length,
-    memoryGb: Math.round(totalmem() / 1e9),
-    node: process.version,
-    onnxruntime: env.versions.node ?? 'unknown',
-  };
 }

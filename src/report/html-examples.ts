@@ -43,7 +43,7 @@ function isAudio(uri: string): boolean {
   return prefix !== undefined && !/[^A-Za-z0-9+/=]/.test(uri.slice(prefix.length));
 }
 
-function shorten(text: string): string {
+export function shorten(text: string): string {
   const characters = [...text];
   if (characters.length <= LONGEST_TEXT) return text;
   return `${characters.slice(0, LONGEST_TEXT).join('')}… (${formatNumber(characters.length)} characters in all)`;

@@ -71,8 +71,8 @@ function label(row: TransferResult): string {
   return `${row.name}, ${short[row.group] ?? row.group}, ${row.voice} (${formatNumber(row.n)})`;
 }
 
-/** Scores are low in a small demo; a scale to 100 would hide them. */
-function ceiling(values: readonly number[]): number {
+/** Scores are often low; a scale to 100 would hide them. */
+export function ceiling(values: readonly number[]): number {
   const highest = Math.max(0, ...values.filter(Number.isFinite));
   return [5, 10, 20, 40, 60, 100].find((value) => value >= highest) ?? highest;
 }

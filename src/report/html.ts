@@ -1,47 +1,30 @@
-import { createHash } from 'node:crypto';
 import { escapeHtml } from './escape.ts';
 import { formatDuration, formatNumber, formatPercent } from './format.ts';
 import { exampleSection } from './html-examples.ts';
 import { retrievalSection } from './html-retrieval.ts';
 import { transferSection } from './html-transfer.ts';
+import { htmlPage } from './page.ts';
 import { pageStyle } from './page-style.ts';
 import type { DemoResults, TransferResult } from './results.ts';
 import { transferGroups } from './results.ts';
 import { barList, lineChart } from './svg.ts';
 import { LEAST_GAIN, questions, USABLE_BLEU, verdict } from './verdict.ts';
 
-/**
- * The demo's report as one HTML page which works offline from a file: no script, no request, recordings and
- * charts inside. Its policy forbids anything else, so a hostile transcript that slipped through could not act.
- */
+/** The demo's report as one HTML page. */
 export function demoReport(results: DemoResults): string {
-  const hash = createHash('sha256').update(pageStyle).digest('base64');
-  const policy = `default-src 'none'; style-src 'sha256-${hash}'; media-src data:; base-uri 'none'; form-action 'none'`;
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Whisper transfer: demo report</title>
-<style>${pageStyle}</style>
-</head>
-<body>
-<main>
-${[
-  headline(results),
-  transferSection(results),
-  exampleSection(results.examples),
-  retrievalSection(results),
-  trainingSection(results),
-  limitsSection(results),
-  reproduceSection(results),
-].join('\n')}
-</main>
-</body>
-</html>
-`;
+  return htmlPage(
+    'Whisper transfer: demo report',
+    pageStyle,
+    [
+      headline(results),
+      transferSection(results),
+      exampleSection(results.examples),
+      retrievalSection(results),
+      trainingSection(results),
+      limitsSection(results),
+      reproduceSection(results),
+    ].join('\n'),
+  );
 }
 
 function headline(results: DemoResults): string {
@@ -155,15 +138,13 @@ ${synthetic ? '<li>Synthetic voices are cleaner and more alike than people; the 
 
 function reproduceSection(results: DemoResults): string {
   const { machine, settings, signatures } = results;
-  const list = (entries: [string, unknown][], className = '') =>
-    `<dl${className && ` class="${className}"`}>${entries.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd><code>${escapeHtml(value)}</code></dd>`).join('')}</dl>`;
   return `<h2>To run it again</h2>
 <div class="cards settings">
-<section class="card"><h3>Settings</h3>${list([
+<section class="card"><h3>Settings</h3>${definitions([
     ['model', results.model],
     ...Object.entries(settings).map(([name, value]): [string, unknown] => [spaced(name), value]),
   ])}</section>
-<section class="card"><h3>Machine and versions</h3>${list([
+<section class="card"><h3>Machine and versions</h3>${definitions([
     ['processor', machine.cpu],
     ['cores', formatNumber(machine.cores)],
     ['memory', `${formatNumber(machine.memoryGb, 1)} GB`],
@@ -172,7 +153,7 @@ function reproduceSection(results: DemoResults): string {
     ['onnxruntime', machine.onnxruntime],
     ['whisper-transfer', results.version],
   ])}</section>
-<section class="card"><h3>Metric signatures</h3>${list(
+<section class="card"><h3>Metric signatures</h3>${definitions(
     [
       ['BLEU', signatures.bleu],
       ['chrF', signatures.chrf],
@@ -182,7 +163,12 @@ function reproduceSection(results: DemoResults): string {
 </div>`;
 }
 
+/** Names with their values, as they would be typed. */
+export function definitions(entries: readonly (readonly [string, unknown])[], className = ''): string {
+  return `<dl${className && ` class="${className}"`}>${entries.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd><code>${escapeHtml(value)}</code></dd>`).join('')}</dl>`;
+}
+
 /** `learningRate` → `learning rate`. */
-function spaced(name: string): string {
+export function spaced(name: string): string {
   return name.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

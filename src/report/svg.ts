@@ -22,6 +22,16 @@ export interface BarPair {
   after: number;
 }
 
+export interface BarGroup {
+  label: string;
+  bars: {
+    className: string;
+    value: number;
+    /** Drawn as a thin line over the bar. */
+    interval?: readonly [number, number];
+  }[];
+}
+
 export interface Line {
   /** `raw` is drawn faint behind a `main` line. */
   kind: 'raw' | 'main';
@@ -58,9 +68,32 @@ export function barPairs(
   );
 }
 
+/** Bars of several systems for each of `rows`, with their intervals, on one scale from 0 to `high`. */
+export function barGroups(
+  title: string,
+  rows: readonly BarGroup[],
+  high: number,
+  text: (value: number) => string = (value) => formatNumber(value, 1),
+): string {
+  const scale = Number.isFinite(high) && high > 0 ? high : 1;
+  return bars(
+    title,
+    rows.map((row) => ({
+      label: row.label,
+      bars: row.bars.map(({ className, value, interval }) => ({
+        className,
+        share: value / scale,
+        text: text(value),
+        ...(interval && { interval: [interval[0] / scale, interval[1] / scale] as const }),
+      })),
+    })),
+    11,
+  );
+}
+
 interface BarRow {
   label: string;
-  bars: { className: string; share: number; text: string }[];
+  bars: { className: string; share: number; text: string; interval?: readonly [number, number] }[];
 }
 
 function bars(title: string, rows: readonly BarRow[], thickness: number): string {
@@ -71,12 +104,20 @@ function bars(title: string, rows: readonly BarRow[], thickness: number): string
   for (const row of rows) {
     y += 18;
     parts.push(`<text class="label" x="0" y="${y - 5}">${escapeHtml(row.label)}</text>`);
-    for (const { className, share, text } of row.bars) {
-      const length = Number.isFinite(share) ? Math.max(1, Math.min(1, share) * longest) : 0;
+    for (const { className, share, text, interval } of row.bars) {
+      const along = (part: number) => (Number.isFinite(part) ? Math.min(1, part) * longest : 0);
+      const length = Number.isFinite(share) ? Math.max(1, along(share)) : 0;
+      const [low, end] = interval ? [along(interval[0]), Math.max(length, along(interval[1]))] : [0, length];
       parts.push(
         `<rect class="${className}" x="0" y="${y}" width="${coordinate(length)}" height="${thickness}" rx="2"/>`,
-        `<text class="value" x="${coordinate(length + 6)}" y="${y + thickness - 1.5}">${escapeHtml(text)}</text>`,
+        `<text class="value" x="${coordinate(end + 6)}" y="${y + thickness - 1.5}">${escapeHtml(text)}</text>`,
       );
+      if (interval) {
+        const middle = y + thickness / 2;
+        parts.push(
+          `<path class="interval" d="M${coordinate(low)} ${middle}H${coordinate(along(interval[1]))}M${coordinate(low)} ${middle - 3}v6M${coordinate(along(interval[1]))} ${middle - 3}v6"/>`,
+        );
+      }
       y += thickness + 2;
     }
     y += 9;

@@ -1,0 +1,73 @@
+/** COMET beside the other scores: texts for `comet-score`, and the scores that it gave. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../errors.ts';
+import { comet, cometScores } from '../evaluation/comet.ts';
+import type { Counted } from './evaluate-scores.ts';
+import type { AskedOf } from './evaluate-systems.ts';
+import type { Item } from './evaluate-tests.ts';
+
+/** What `comet-score` printed or wrote about the files below. */
+export interface ReadComet {
+  readonly file: string;
+  readonly text: string;
+}
+
+/**
+ * Writes `source.txt`, `reference.txt` and `<model>.<prompt>.txt` for each system: a clip a line, the same in all; empty
+ * where a system was not asked. Recognition has none.
+ * @param folder where the files go
+ * @returns with `given`: COMET's counts of some of a system's items
+ * @throws UserError where scores of a system are missing
+ */
+export async function cometFiles(
+  systems: readonly AskedOf[],
+  folder: string,
+  given: ReadComet | undefined,
+): Promise<Map<AskedOf, (places: readonly number[]) => Counted> | undefined> {
+  const answers = systems.map(
+    ({ items, predictions }) =>
+      new Map(
+        items.flatMap((item, i) =>
+          predictions[i]!.hypothesis === undefined ? [] : [[item, predictions[i]!.hypothesis!] as const],
+        ),
+      ),
+  );
+  const translation = systems[0]?.test.task === 'translate';
+  if (!translation) {
+    if (given)
+      throw new UserError(`--comet ${given.file}: expected with translation, not with --task transcribe`);
+    return undefined;
+  }
+  const items = systems[0]!.test.items.filter((item) => answers.some((of) => of.has(item)));
+  const write = async (name: string, text: (item: Item) => string): Promise<void> =>
+    writeFile(
+      join(folder, name),
+      items.map((item) => `${text(item).replace(/\s+/g, ' ').trim()}\n`).join(''),
+    );
+  await mkdir(folder, { recursive: true });
+  await write('source.txt', ({ clip }) => clip.sourceText || clip.english);
+  await write('reference.txt', ({ reference }) => reference);
+  for (const [i, system] of systems.entries())
+    await write(fileOf(system), (item) => answers[i]!.get(item) ?? '');
+  if (!given) return undefined;
+
+  const line = new Map(items.map((item, i) => [item, i]));
+  return new Map(
+    systems.map((system) => {
+      const name = fileOf(system);
+      if (systems.length > 1 && !given.text.includes(name)) {
+        throw new UserError(`${given.file}: found no scores of ${name}; expected those of all of ${folder}`);
+      }
+      const scores = cometScores(given.text, given.file, name, items.length);
+      const counted = (places: readonly number[]): Counted => {
+        const metric = comet(places.map((i) => scores[line.get(system.items[i]!)!]!));
+        return { metric, signature: metric.signature(1), statistics: metric.statistics([], []) };
+      };
+      return [system, counted];
+    }),
+  );
+}
+
+/** A model's name may hold slashes. */
+const fileOf = ({ model, prompt }: AskedOf): string => `${model.replaceAll('/', '-')}.${prompt}.txt`;
