@@ -8,6 +8,7 @@ import { smooth } from '../language-model/kneser-ney.ts';
 import { perplexity } from '../language-model/perplexity.ts';
 import { languageModelWords } from '../language-model/words.ts';
 import { startProgress } from '../report/progress.ts';
+import { addTuneCommand } from './lm-tune.ts';
 import { positiveInteger } from './options.ts';
 import { readSentences } from './sentences.ts';
 
@@ -45,7 +46,7 @@ interface TrainOptions {
 
 export function lmCommand(): Command {
   const lm = new Command('lm')
-    .description('n-gram language models: train one, measure its perplexity')
+    .description('n-gram language models: train one, measure its perplexity, tune its weights')
     .addHelpText('after', TRAIN_EXAMPLE + PERPLEXITY_EXAMPLE);
   lm.command('train')
     .description('train a model on a text and write it in ARPA format')
@@ -64,6 +65,7 @@ export function lmCommand(): Command {
     .option('--json', 'print one line of JSON')
     .addHelpText('after', PERPLEXITY_HELP)
     .action(measure);
+  addTuneCommand(lm);
   for (const command of lm.commands) command.exitOverride().showHelpAfterError(HELP_AFTER_ERROR);
   return lm;
 }

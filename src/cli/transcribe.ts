@@ -12,7 +12,7 @@ import {
   type TranscriptFormat,
   writeTranscript,
 } from '../report/transcript-formats.ts';
-import { audioInputs } from '../speech/audio-inputs.ts';
+import { type AudioInput, audioInputs } from '../speech/audio-inputs.ts';
 import { type WhisperModel as Model, WhisperModel, type Window } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';
@@ -118,7 +118,7 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
   if (flags.resume && !flags.results)
     throw new UserError('--resume: expected --results <file> to go on from');
   if (outputDir && !format) throw new UserError('--output-dir: expected --format with it');
-  const inputs = await audioInputs(paths);
+  const inputs = await namedInputs(paths);
   const audio = inputs.map((input) => input.audio);
   const outputs = outputDir ? outputPaths(audio, outputDir) : undefined;
   let failed = 0;
@@ -128,7 +128,7 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
       ? await ResultsFile.open(flags.results, settingsOf(flags, task), Boolean(flags.resume))
       : undefined;
     const known = inputs.map((input) => results?.get(input.audio));
-    const missing = inputs.filter((_, i) => !known[i]);
+    const missing = inputs.filter((input, i) => !known[i] && input.error === undefined);
     const kept = inputs.length - missing.length;
     const progress = startProgress(task === 'translate' ? 'translating' : 'transcribing', inputs.length, {
       quiet: inputs.length < 4,
@@ -140,7 +140,12 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
       { ...options, onProgress: (done) => progress.update(kept + done) },
     );
     for (const [i, before] of known.entries()) {
-      const result = before ?? ((await computed.next()).value as Transcript | FailedTranscript);
+      const { audio: path, error } = inputs[i]!;
+      const result: Transcript | FailedTranscript =
+        before ??
+        (error === undefined
+          ? ((await computed.next()).value as Transcript | FailedTranscript)
+          : { audio: path, error });
       if ('error' in result) failed++;
       if (!before) await results?.add(result);
       if (outputs && !('error' in result)) await writeTranscript(result, outputs[i]!, format!, flags);
@@ -150,6 +155,20 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
     progress.done();
   });
   failedFiles(failed, inputs.length);
+}
+
+/** What the user named, in that order; a path that holds nothing is an error of its own, and the others go on. */
+async function namedInputs(paths: readonly string[]): Promise<(AudioInput & { error?: string })[]> {
+  const inputs: (AudioInput & { error?: string })[] = [];
+  for (const path of paths) {
+    try {
+      inputs.push(...(await audioInputs([path])));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      inputs.push({ audio: path, error: error.message });
+    }
+  }
+  return inputs;
 }
 
 async function transcribeOptions(model: Model, flags: Flags, task: Task): Promise<TranscribeOptions> {

@@ -57,6 +57,13 @@ export interface DecodingOptions extends SessionOptions {
   readonly onProgress?: (done: number) => void;
 }
 
+export interface Alternative {
+  readonly text: string;
+  /** Without prompt and end of text. */
+  readonly tokens: readonly number[];
+  readonly score: number;
+}
+
 export interface Decoded {
   /** Without prompt and end of text. */
   readonly tokens: readonly number[];
@@ -72,7 +79,7 @@ export interface Decoded {
   /** That the window has no speech, by the model's own estimate. */
   readonly noSpeechProbability: number;
   /** The other texts that the search ended with, best first. */
-  readonly alternatives: readonly { readonly text: string; readonly score: number }[];
+  readonly alternatives: readonly Alternative[];
 }
 
 /** Results come in the order of the clips. */
@@ -256,6 +263,7 @@ async function decodeBatch(
         noSpeechProbability: noSpeech[clip]!,
         alternatives: others.map(({ hypothesis: { tokens }, score }) => ({
           text: vocabulary.decode(tokens).trim(),
+          tokens,
           score,
         })),
       };

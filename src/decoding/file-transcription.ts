@@ -85,7 +85,7 @@ export class FileTranscription {
     const duration = window.length / SAMPLE_RATE;
     const offset = this.#seek / SAMPLE_RATE;
     this.#emptyWindow = false;
-    this.#alternatives = decoded.alternatives;
+    this.#alternatives = decoded.alternatives.map(({ text, score }) => ({ text, score }));
     if (decoded.silent) {
       this.#seek += Math.max(1, window.length);
       return;

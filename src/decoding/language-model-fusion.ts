@@ -4,7 +4,7 @@
  * last one does when the next begins, or the text ends.
  */
 import type { LanguageModel, LanguageModelState } from '../language-model/model.ts';
-import { languageModelWords } from '../language-model/words.ts';
+import { languageModelWords, wordsAreCharacters } from '../language-model/words.ts';
 import type { Tokens } from '../whisper/tokens.ts';
 import type { CandidateFilter } from './decode.ts';
 import type { Candidates, Hypothesis } from './search.ts';
@@ -76,11 +76,14 @@ export class LanguageModelFusion implements CandidateFilter {
     return this.#isBoundary(next) ? scores.closed : scores.open;
   }
 
-  /** Whether a token begins a word: by a space before it, or because it is a timestamp. */
+  /** Whether a token begins a word: by a space before it, because it is a timestamp, or as any character does. */
   #isBoundary(token: number): boolean {
     const known = this.#beginsWord.get(token);
     if (known !== undefined) return known;
-    const begins = token >= this.tokens.endOfText || this.tokens.decode([token]).startsWith(' ');
+    const begins =
+      wordsAreCharacters(this.options.language) ||
+      token >= this.tokens.endOfText ||
+      this.tokens.decode([token]).startsWith(' ');
     this.#beginsWord.set(token, begins);
     return begins;
   }

@@ -7,6 +7,10 @@ import { splitMixedTokens } from '../evaluation/word-error-rate.ts';
 /** Written without blanks between words. Whisper's paper, too, measures characters here. */
 const CHINESE = ['zh', 'yue'];
 const WITHOUT_BLANKS = ['ja', 'th', 'lo', 'my'];
+
+/** Whether each character is a word: it is complete when it is written, not when a blank follows. */
+export const wordsAreCharacters = (language: string): boolean =>
+  CHINESE.includes(language) || WITHOUT_BLANKS.includes(language);
 const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
 
 /**

@@ -1,0 +1,131 @@
+/** `whisper-transfer lm tune`: the weights of a language model, chosen on clips with references. */
+import { type Command, Option } from 'commander';
+import { UserError } from '../errors.ts';
+import { tuneFusion } from '../experiments/tune-fusion.ts';
+import { readArpa } from '../language-model/arpa-read.ts';
+import { startProgress } from '../report/progress.ts';
+import { table } from '../report/terminal.ts';
+import type { Clip } from '../speech/manifest.ts';
+import { WhisperModel, type Window } from '../whisper/model.ts';
+import { encodedClips, selectClips } from './encoded-clips.ts';
+import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
+import { addPromptOptions, type PromptFlags, promptFor } from './prompt-options.ts';
+
+interface Flags extends PromptFlags {
+  model: string;
+  set?: string;
+  language?: string;
+  reference: 'source_text' | 'en' | 'zh';
+  task: 'transcribe' | 'translate';
+  textLanguage: string;
+  beam: number;
+  trials: number;
+  seed: number;
+  window: Window;
+  cache: string;
+  json?: boolean;
+}
+
+const referenceOf: Record<Flags['reference'], (clip: Clip) => string> = {
+  source_text: ({ sourceText }) => sourceText,
+  en: ({ english }) => english,
+  zh: ({ chinese }) => chinese,
+};
+
+export function addTuneCommand(lm: Command): Command {
+  const command = lm
+    .command('tune')
+    .description(
+      'choose --alpha and --beta on clips with references: beam search once, then trials among its texts',
+    )
+    .argument('<arpa>', 'the language model')
+    .argument('<manifest>', 'TSV or JSONL manifest of clips that are not tested on')
+    .addOption(modelOption())
+    .option('--set <name>', 'use only this set of the manifest')
+    .option('--language <code>', 'use only clips in this language')
+    .requiredOption('--text-language <code>', 'language of the texts that are written')
+    .addOption(
+      new Option('--reference <column>', 'column of the manifest')
+        .choices(Object.keys(referenceOf))
+        .default('en'),
+    )
+    .addOption(new Option('--task <name>').choices(['transcribe', 'translate']).default('transcribe'))
+    .option('--beam <n>', 'texts kept at each step', positiveInteger, 5)
+    .option('--trials <n>', 'weights tried', positiveInteger, 100)
+    .option('--seed <n>', 'of the weights that are drawn', positiveInteger, 1)
+    .addOption(windowOption())
+    .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
+    .option('--json', 'print the result as one JSON object');
+  addPromptOptions(command);
+  return command
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ whisper-transfer lm tune model.arpa samples/manifest.tsv --set dev --language en --text-language en',
+    )
+    .action(tune);
+}
+
+async function tune(arpa: string, manifest: string, flags: Flags): Promise<void> {
+  const reference = referenceOf[flags.reference];
+  const clips = (await selectClips(manifest, flags)).filter((clip) => reference(clip) !== '');
+  if (clips.length === 0)
+    throw new UserError(`${manifest}: none of these clips has a "${flags.reference}" reference`);
+  const lm = await readArpa(arpa);
+  const result = await withModel(WhisperModel.load(flags.model), async (model) => {
+    const prompt = promptFor(
+      model,
+      flags,
+      flags.task,
+      flags.task === 'translate' ? flags.textLanguage : undefined,
+    );
+    const usable = await encodedClips(model, clips, flags);
+    let stage = '';
+    let progress = startProgress('', 1, { quiet: true });
+    const tuned = await tuneFusion(
+      model,
+      lm,
+      usable.map(({ clip, encoded }) => ({
+        encoded,
+        prompt: prompt(clip.language),
+        reference: reference(clip),
+      })),
+      {
+        language: flags.textLanguage,
+        beams: flags.beam,
+        trials: flags.trials,
+        seed: flags.seed,
+        onProgress: (name, done, total) => {
+          if (name !== stage) {
+            progress.done();
+            progress = startProgress(name, total);
+            stage = name;
+          }
+          progress.update(done);
+        },
+      },
+    );
+    progress.done();
+    return { clips: usable.length, ...tuned };
+  });
+  if (flags.json) {
+    console.log(JSON.stringify(result));
+    return;
+  }
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const rows = [
+    { name: 'no language model', ...result.baseline },
+    ...result.tuned.map((weights) => ({ name: 'with it', ...weights })),
+  ];
+  process.stdout.write(
+    table(rows, [
+      { heading: '', value: ({ name }) => name },
+      { heading: '--alpha', value: ({ alpha }) => alpha.toFixed(3), align: 'right' },
+      { heading: '--beta', value: ({ beta }) => beta.toFixed(3), align: 'right' },
+      { heading: 'errors', value: ({ errorRate }) => percent(errorRate), align: 'right' },
+    ]),
+  );
+  console.log(
+    `${result.clips} clips; the best choice among the texts of the beam search: ${percent(result.oracle)}. ` +
+      'Chosen on these clips: measure on others.',
+  );
+}

@@ -1,0 +1,83 @@
+/** What fusion adds along a text must be what the formula gives for the whole. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readArpa } from '../language-model/arpa-read.ts';
+import { writeArpa } from '../language-model/arpa-write.ts';
+import { NgramCounter } from '../language-model/count.ts';
+import { smooth } from '../language-model/kneser-ney.ts';
+import type { LanguageModel } from '../language-model/model.ts';
+import { languageModelWords } from '../language-model/words.ts';
+import { Tokens } from '../whisper/tokens.ts';
+import { LanguageModelFusion } from './language-model-fusion.ts';
+import { emptyText, type Hypothesis } from './search.ts';
+
+const tokens = new Tokens(
+  fileURLToPath(new URL('../../models/whisper-base-int8/tokenizer.json', import.meta.url)),
+);
+let folder: string;
+let english: LanguageModel;
+let chinese: LanguageModel;
+
+async function trained(name: string, sentences: string[], language: string): Promise<LanguageModel> {
+  const counter = new NgramCounter(3);
+  for (const sentence of sentences) counter.add(languageModelWords(sentence, language));
+  const file = join(folder, name);
+  await writeArpa(file, counter, smooth(counter), () => {});
+  return readArpa(file);
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fusion-'));
+  const en = ['the balloon lands in the water', 'click on the right color', 'the water is cold'];
+  english = await trained('en.arpa', [...en, ...en], 'en');
+  chinese = await trained('zh.arpa', ['气球落在水里', '单击正确的颜色', '水很冷'], 'zh');
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** The sum of what is added when `ids` are chosen one after the other, and then the end. */
+function along(fusion: LanguageModelFusion, ids: readonly number[]): number {
+  let text: Hypothesis = emptyText;
+  let total = 0;
+  for (const token of [...ids, tokens.endOfText]) {
+    const { tokens: order, bonuses } = fusion.apply(text, {
+      tokens: [token, 11],
+      logProbabilities: [-1, -1],
+      allowed: 0,
+    });
+    total += bonuses![order.indexOf(token)]!;
+    text = { ...text, tokens: [...text.tokens, token] };
+  }
+  return total;
+}
+
+test.each([
+  ['en', ' The balloon lands in the water.'],
+  ['en', ' Multiplication is unheard of, really'],
+  ['zh', '气球落在水里。'],
+  ['zh', ''],
+])('in %s the bonuses of "%s" add up to α · log P + β · words', (language, text) => {
+  const model = language === 'en' ? english : chinese;
+  const [alpha, beta] = [0.7, 0.4];
+  const fusion = new LanguageModelFusion(model, tokens, { alpha, beta, language });
+  const words = languageModelWords(text, language);
+  const whole = model.sentence(words).reduce((sum, value) => sum + value, 0) * Math.LN10;
+  expect(along(fusion, tokens.encode(text))).toBeCloseTo(alpha * whole + beta * words.length, 5);
+});
+
+test('a likelier word moves up, from the fourth token on', () => {
+  const fusion = new LanguageModelFusion(english, tokens, { alpha: 2, beta: 0, language: 'en' });
+  const [fire] = tokens.encode(' fire');
+  const [water] = tokens.encode(' water');
+  const [full] = tokens.encode('.');
+  const after = (text: string, next: number) =>
+    fusion.apply(
+      { ...emptyText, tokens: [...tokens.encode(text), next] },
+      { tokens: [full!, tokens.endOfText], logProbabilities: [-1, -1.5], allowed: 0 },
+    ).bonuses!;
+  const lost = (next: number) => Math.min(...after(' the balloon lands in the', next));
+  expect(lost(water!)).toBeGreaterThan(lost(fire!));
+  expect(after('', water!)[0]).toBe(0);
+});

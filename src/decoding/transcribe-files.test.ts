@@ -1,0 +1,153 @@
+/** Files to text: long ones in windows, unreadable ones beside others. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { normalizeEnglish } from '../evaluation/normalize-english.ts';
+import { wordErrorRate } from '../evaluation/word-error-rate.ts';
+import { readAudio } from '../speech/audio-file.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import { transcribeFiles } from './transcribe-files.ts';
+import type { TranscribeOptions } from './transcribe-options.ts';
+import type { FailedTranscript, Transcript } from './transcript.ts';
+
+const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+const sentence = (name: string) => path(`samples/gcompris/en/${name}.opus`);
+let model: WhisperModel;
+let folder: string;
+beforeAll(async () => {
+  model = await WhisperModel.load(path('models/whisper-base-int8'));
+  folder = await mkdtemp(join(tmpdir(), 'transcribe-'));
+});
+afterAll(async () => {
+  await model?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function run(
+  audio: string[],
+  options: Partial<TranscribeOptions> = {},
+): Promise<(Transcript | FailedTranscript)[]> {
+  const results: (Transcript | FailedTranscript)[] = [];
+  const files = audio.map((file) => ({ audio: file, language: 'en' }));
+  const prompt = () => model.tokens.prompt('en', 'transcribe');
+  for await (const result of transcribeFiles(model, files, { window: 'fit', prompt, ...options })) {
+    results.push(result);
+  }
+  return results;
+}
+
+/** 16-bit PCM. */
+async function writeWav(name: string, samples: Float32Array): Promise<string> {
+  const bytes = Buffer.alloc(44 + 2 * samples.length);
+  bytes.write('RIFF....WAVEfmt ', 0, 'latin1');
+  bytes.writeUInt32LE(36 + 2 * samples.length, 4);
+  bytes.writeUInt32LE(16, 16);
+  bytes.writeUInt16LE(1, 20);
+  bytes.writeUInt16LE(1, 22);
+  bytes.writeUInt32LE(16_000, 24);
+  bytes.writeUInt32LE(32_000, 28);
+  bytes.writeUInt16LE(2, 32);
+  bytes.writeUInt16LE(16, 34);
+  bytes.write('data', 36, 'latin1');
+  bytes.writeUInt32LE(2 * samples.length, 40);
+  samples.forEach((sample, i) =>
+    bytes.writeInt16LE(Math.round(32_767 * Math.max(-1, Math.min(1, sample))), 44 + 2 * i),
+  );
+  const file = join(folder, name);
+  await writeFile(file, bytes);
+  return file;
+}
+
+test('audio longer than a window: nothing lost, times in order, words within their segments', async () => {
+  const names = [
+    'algebra_by',
+    'algebra_minus',
+    'algebra_plus',
+    'algorithm',
+    'babymatch',
+    'ballcatch',
+    'bargame',
+  ];
+  const parts = await Promise.all(names.map((name) => readAudio(sentence(name))));
+  const pause = new Float32Array(8_000);
+  const length = parts.reduce((sum, part) => sum + part.length + pause.length, 0);
+  expect(length / 16_000).toBeGreaterThan(33);
+  const samples = new Float32Array(length);
+  let at = 0;
+  for (const part of parts) {
+    samples.set(part, at);
+    at += part.length + pause.length;
+  }
+  const file = await writeWav('long.wav', samples);
+  const short = (await run(names.map(sentence))).map((result) => (result as Transcript).text);
+  const [long] = (await run([file], { wordTimestamps: true })) as [Transcript];
+  const errors = wordErrorRate([normalizeEnglish(long.text)], [normalizeEnglish(short.join(' '))]);
+  expect(errors.rate).toBeLessThan(0.1);
+  expect(long.segments.length).toBeGreaterThan(3);
+  let last = 0;
+  for (const { start, end, words, text } of long.segments) {
+    expect(start).toBeGreaterThanOrEqual(last - 0.05);
+    expect(end).toBeGreaterThan(start);
+    expect(end).toBeLessThanOrEqual(long.duration);
+    expect(
+      words!
+        .map((word) => word.text)
+        .join('')
+        .trim(),
+    ).toBe(text.trim());
+    for (const word of words!) {
+      expect(word.start).toBeGreaterThanOrEqual(start - 0.01);
+      expect(word.end).toBeLessThanOrEqual(end + 0.01);
+      expect(word.probability).toBeGreaterThan(0);
+    }
+    last = end;
+  }
+});
+
+test('a file that cannot be read gets an error, and the others go on, in order', async () => {
+  const notAudio = join(folder, 'notes.wav');
+  await writeFile(notAudio, 'these are words, not samples');
+  const results = await run([
+    sentence('algebra_by'),
+    notAudio,
+    join(folder, 'absent.wav'),
+    sentence('babymatch'),
+  ]);
+  expect(results.map((result) => 'error' in result)).toEqual([false, true, true, false]);
+  expect((results[1] as FailedTranscript).error).toContain('notes.wav');
+  expect((results[3] as Transcript).text).toMatch(/match/i);
+});
+
+test('silence is left out where asked, and times are those of the whole file', async () => {
+  const speech = await readAudio(sentence('babymatch'));
+  const silence = 10 * 16_000;
+  const samples = new Float32Array(silence + speech.length + silence);
+  samples.set(speech, silence);
+  const file = await writeWav('quiet.wav', samples);
+  const nothing = await writeWav('nothing.wav', new Float32Array(silence));
+  const [heard, empty] = (await run([file, nothing], {
+    skipSilence: true,
+    timestamps: true,
+  })) as Transcript[];
+  expect(heard!.text).toMatch(/match/i);
+  expect(heard!.segments[0]!.start).toBeGreaterThan(9);
+  expect(heard!.segments.at(-1)!.end).toBeLessThan(10 + speech.length / 16_000 + 1);
+  expect(empty!.text).toBe('');
+  expect(empty!.segments).toEqual([]);
+});
+
+test('with fallback a text that fails is drawn anew, the same for the same seed', async () => {
+  // No text is good enough for such thresholds: all temperatures are tried.
+  const options = {
+    temperatures: [0, 0.4],
+    logProbabilityThreshold: 0,
+    noSpeechThreshold: 1,
+    decoding: { seed: 7, bestOf: 2 },
+  };
+  const [first] = (await run([sentence('babymatch')], options)) as Transcript[];
+  const [second] = (await run([sentence('babymatch')], options)) as Transcript[];
+  expect(first!.segments[0]!.temperature).toBe(0.4);
+  expect(second).toEqual(first);
+});
