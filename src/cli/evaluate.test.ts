@@ -123,7 +123,7 @@ test('two models: every number with its interval, and against the first model; a
     bleu: expect.any(Number),
     averageLogProbability: expect.any(Number),
   });
-  expect(printed.join('')).toContain('Against'.toLowerCase());
+  expect(printed.join('')).toContain('Difference from whisper-base-int8 and p-value');
   expect(read('table.md')).toContain('| average (3 languages) | 6 |');
   expect(read('table.csv').split('\n')[0]).toBe(
     'model,prompt,language,n,BLEU,BLEU low,BLEU high,chrF,chrF low,chrF high,chrF++,chrF++ low,chrF++ high,' +

@@ -113,7 +113,7 @@ test('the tables have scores with intervals, differences with p-values, and what
     /^tuned,target-transcribe,de,30,12\.000,10\.000,15\.000,/,
   );
   expect(comparison!.render('markdown')).toContain('| +7.0 (\\<0.001) |');
-  expect(comparison!.caption).toContain('against base');
+  expect(comparison!.caption).toContain('Difference from base');
   expect(forgetting!.render('csv')).toBe(
     'test,language,model,n,score,2.5 %,97.5 %,difference,p\n' +
       '"recognition, WER",en,base,30,9.140,8.000,12.000,,\n' +

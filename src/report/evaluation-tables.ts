@@ -31,7 +31,7 @@ export function evaluationTables(results: EvaluationResults): NamedTable[] {
     ]),
     named(
       'comparison',
-      `Difference${several} and p-value (${testName(results)}; not corrected for the number of tests)`,
+      `Difference from ${results.models[0]!.name} and p-value (${testName(results)}; not corrected for the number of tests)`,
       compared,
       (format) => [...rowColumns(compared), ...differenceColumns(compared, format)],
     ),
