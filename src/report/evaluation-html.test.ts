@@ -115,10 +115,10 @@ test('the tables have scores with intervals, differences with p-values, and what
   expect(comparison!.render('markdown')).toContain('| +7.0 (\\<0.001) |');
   expect(comparison!.caption).toContain('Difference from base');
   expect(forgetting!.render('csv')).toBe(
-    'test,language,model,n,score,2.5 %,97.5 %,difference,p\n' +
-      '"recognition, WER",en,base,30,9.140,8.000,12.000,,\n' +
-      '"recognition, WER",en,tuned,30,9.100,8.000,12.000,-0.040,0.8100\n',
+    'test,language,model,n,score,2.5 %,97.5 %,difference,p,halluc.\n' +
+      '"recognition, WER",en,base,30,9.140,8.000,12.000,,,\n' +
+      '"recognition, WER",en,tuned,30,9.100,8.000,12.000,-0.040,0.8100,\n',
   );
   // A difference that is nothing when rounded has no sign.
-  expect(forgetting!.render('markdown')).toContain('| 0.0 | 0.810 |');
+  expect(forgetting!.render('markdown')).toContain('| 0.0 | 0.810 | – |');
 });

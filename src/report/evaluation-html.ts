@@ -141,7 +141,7 @@ const REMARKS: Readonly<Record<NamedTable['name'], string>> = {
   comparison:
     'In brackets: how often chance alone would make a difference at least as large. A small test set finds large differences only.',
   forgetting:
-    'Decoded as plain Whisper: with its own prompts, without target vocabulary and language model. Retrieval looks at the encoder alone; it cannot change where only the decoder was trained.',
+    'Decoded as plain Whisper: with its own prompts, without target vocabulary and language model. Retrieval looks at the encoder alone; it cannot change where only the decoder was trained. A few outputs that loop (“halluc.”) weigh heavily in BLEU and WER: a difference may come from them alone.',
 };
 
 function section({ name, caption, html }: NamedTable): string {

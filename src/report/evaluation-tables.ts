@@ -199,6 +199,12 @@ function forgettingColumns(lines: readonly ForgettingLine[], format: TableFormat
     { heading: '2.5 %', value: number((line) => score(line)?.interval.low), align: 'right' },
     { heading: '97.5 %', value: number((line) => score(line)?.interval.high), align: 'right' },
     ...(compared ? comparison : []),
+    // A few outputs that loop drag a corpus score down, which is no forgetting.
+    {
+      heading: headingOf('hallucination'),
+      value: number(({ row }) => row.scores.hallucination?.score),
+      align: 'right',
+    },
   ];
 }
 
