@@ -32,7 +32,7 @@ svg .interval{stroke:var(--ink);stroke-width:1.1;fill:none;opacity:.7}
 .systems{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0;margin:.4rem 0 .6rem;font-size:.92rem}
 dl.answers{grid-template-columns:minmax(0,1fr);gap:.1rem 0}
 dl.answers dd{margin:0 0 .5rem}
-table{font-size:.84rem}th,td{padding:.4rem .5rem;white-space:nowrap}
+table{font-size:.84rem}th,td{padding:.4rem .45rem}main{max-width:1300px}
 `;
 
 /** @param worst with the systems in the order of the rows */
