@@ -50,7 +50,9 @@ and, for COMET, comet/*.txt: score these with comet-score and come back with --r
 
 References are the manifest's columns: zh or en for translation into --target, source_text for --task transcribe (en for
 English clips). Chinese is compared in Simplified characters. Transcripts are normalised as Whisper's paper has it.
-Averages count every language the same. With several --model the first is the baseline of the paired tests.
+Averages count every language the same. With several --model the first is the baseline of the paired tests: approximate
+randomization, as the bootstrap calls differences significant that one or two looping outputs make. Intervals are those
+of 1000 bootstrap resamples in any case.
 
 --forgetting also measures what Whisper could do before training: English recognition, translation into English with
 Whisper's own prompt (both without target vocabulary and language model), and retrieval between the set's languages.
@@ -95,7 +97,7 @@ export function evaluateCommand(): Command {
     .addOption(
       new Option('--paired-test <name>', 'paired bootstrap or approximate randomization')
         .choices(PAIRED_TESTS)
-        .default('bootstrap'),
+        .default('randomization'),
     )
     .option('--samples <n>', 'resamples (1000) or trials of randomization (10000)', positiveInteger)
     .option('--bootstrap-seed <n>', 'of the resampling', positiveInteger, 12345)
