@@ -41,6 +41,8 @@ const RETRIEVAL_PAIRS = [
 ] as const;
 const HEAT_MAP_SIZE = 40;
 const EXAMPLES_PER_SET = 3;
+/** Of a training batch: 16 clips of 5 s, or fewer longer ones. Keeps the demo below 3 GB. */
+const MOST_FRAMES = 5_000;
 /** Longer than any reference; an untuned decoder that loops is cut off there. */
 const MAX_TOKENS = 56;
 
@@ -106,7 +108,12 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     const before = await translate('translating, before training');
     endStage('translate before');
 
-    const training = { ...defaultTraining, steps: options.steps, seed: options.seed };
+    const training = {
+      ...defaultTraining,
+      steps: options.steps,
+      seed: options.seed,
+      mostFrames: MOST_FRAMES,
+    };
     const examples = translationExamples(
       model,
       data.training.map((clip) => ({ clip, encoded: encoded.get(clip)! })),

@@ -21,11 +21,14 @@ const POOL_BATCHES = 16;
 /**
  * Endless batches of indices, an epoch after the other; each epoch sees every example once (the last batch of an
  * epoch is filled up from the next one's order, so that all batches are of one size).
+ * @param mostFrames batches whose clips, padded to the longest, have more frames are made of fewer clips: memory grows
+ * with them
  */
 export function* sampleBatches(
   examples: readonly Example[],
   batchSize: number,
   seed: number,
+  mostFrames = Number.POSITIVE_INFINITY,
 ): Generator<number[], never> {
   const random = sfc32(seed);
   const size = (i: number): number => examples[i]!.clip.window + 4 * examples[i]!.tokens.length;
@@ -33,9 +36,13 @@ export function* sampleBatches(
   for (;;) {
     while (rest.length < POOL_BATCHES * batchSize) rest.push(...shuffle([...examples.keys()], random));
     const pool = rest.splice(0, POOL_BATCHES * batchSize).sort((a, b) => size(a) - size(b));
-    const batches = Array.from({ length: POOL_BATCHES }, (_, i) =>
-      pool.slice(i * batchSize, (i + 1) * batchSize),
-    );
+    const batches: number[][] = [];
+    for (const i of pool) {
+      const last = batches.at(-1);
+      const frames = ((last?.length ?? 0) + 1) * examples[i]!.clip.window;
+      if (last && last.length < batchSize && frames <= mostFrames) last.push(i);
+      else batches.push([i]);
+    }
     yield* shuffle(batches, random);
   }
 }

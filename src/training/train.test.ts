@@ -99,6 +99,22 @@ test('each epoch of batches sees every example once, in an order that only the s
   expect(epoch(1)).not.toEqual(epoch(2));
 });
 
+test('batches of long clips are made of fewer clips, and none is left out', () => {
+  const examples = Array.from({ length: 32 }, (_, i) => ({
+    clip: { frames: new Float32Array(0), window: i < 16 ? 100 : 400, length: i, width: 8 },
+    tokens: [1],
+    promptLength: 1,
+  }));
+  const batches = sampleBatches(examples, 8, 1, 1600);
+  const seen: number[] = [];
+  while (seen.length < 128) {
+    const batch = batches.next().value;
+    expect(batch.length * Math.max(...batch.map((i) => examples[i]!.clip.window))).toBeLessThanOrEqual(1600);
+    seen.push(...batch);
+  }
+  expect(new Set(seen).size).toBe(32);
+});
+
 test('the step size rises linearly, then falls linearly to (nearly) nothing', () => {
   const options = { ...defaultTraining, steps: 10, warmupSteps: 2, learningRate: 1 };
   const rates = Array.from({ length: 10 }, (_, i) => scheduledRate(i + 1, options));

@@ -10,6 +10,8 @@ import { type Example, sampleBatches, trainingBatch } from './batches.ts';
 export interface TrainingOptions {
   readonly steps: number;
   readonly batchSize: number;
+  /** Batches of long clips are made of fewer, so that all their frames are at most so many. Default: no bound. */
+  readonly mostFrames?: number;
   /** Highest step size, reached after the warm-up; from there it falls linearly to 0. */
   readonly learningRate: number;
   readonly warmupSteps: number;
@@ -71,7 +73,7 @@ export async function trainDecoder(
   });
   const outputIds = vocabulary && model.output(vocabulary).ids;
   const reports: StepReport[] = [];
-  const batches = sampleBatches(examples, options.batchSize, options.seed);
+  const batches = sampleBatches(examples, options.batchSize, options.seed, options.mostFrames);
   try {
     for (let step = 1; step <= options.steps; step++) {
       const started = performance.now();
