@@ -15,7 +15,7 @@ for (const { from, to, r1, chance } of results.retrieval) {
 }
 const rows = (group) => results.transfer.filter((row) => row.group === group);
 for (const { name, voice, before, after } of rows('held-out English')) {
-  check(`held-out ${name} (${voice}): BLEU ${before.bleu.toFixed(1)} → ${after.bleu.toFixed(1)} rises by 6 or more`, after.bleu >= before.bleu + 6);
+  check(`held-out ${name} (${voice}): BLEU ${before.bleu.toFixed(1)} → ${after.bleu.toFixed(1)} rises by 5 or more`, after.bleu >= before.bleu + 5);
 }
 for (const { name, before, after } of rows('new language, known sentence')) {
   check(`known sentences, ${name}: chrF ${before.chrf.toFixed(1)} → ${after.chrf.toFixed(1)} rises`, after.chrf > before.chrf);
@@ -23,7 +23,7 @@ for (const { name, before, after } of rows('new language, known sentence')) {
 // Few sentences each: the mean over the languages and voices is what can be asked for.
 const fresh = rows('new language, new sentence');
 const gain = fresh.reduce((sum, { before, after }) => sum + after.chrf - before.chrf, 0) / fresh.length;
-check(`new sentences: chrF rises by ${gain.toFixed(1)} on average (at least 1)`, gain >= 1);
+check(`new sentences: chrF rises by ${gain.toFixed(1)} on average (at least 1.5)`, gain >= 1.5);
 for (const { group, name, after } of results.transfer) {
   check(`${group}, ${name}: ${(100 * after.offTarget).toFixed(0)} % of the outputs are not Chinese (at most 20 %)`, after.offTarget <= 0.2);
 }

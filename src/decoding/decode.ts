@@ -1,7 +1,7 @@
 /** From encoded clips to text, in batches, with a key–value cache. */
 import { sfc32, uniform } from '../random.ts';
 import { NEVER } from '../whisper/decoder.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import { type EncodedClip, FULL_WINDOW_POSITIONS, type WhisperModel } from '../whisper/model.ts';
 import { RepetitionControl } from './repetition.ts';
 import {
   averageLogProbability,
@@ -41,6 +41,11 @@ export interface DecodingOptions extends SessionOptions {
   readonly patience?: number;
   /** See BeamOptions. Default 1. */
   readonly lengthPenalty?: number;
+  /**
+   * See BeamOptions. Default: where the clip is in a fitted window. There the end of text is less sure than in the full
+   * one, and a text said twice has a better mean score than the same text said once.
+   */
+  readonly earlyStopping?: boolean;
   /** Above 0 tokens are drawn by chance, and beams do not count. Default 0. */
   readonly temperature?: number;
   /** Texts drawn for each clip where tokens are drawn by chance. Default 5. */
@@ -105,7 +110,7 @@ export async function decode(
     const decoded = await decodeBatch(
       model,
       batch.map((i) => clips[i]!),
-      batch.map((i) => newSearch(model, options, i)),
+      batch.map((i) => newSearch(model, options, i, clips[i]!.window < FULL_WINDOW_POSITIONS)),
       { ...options, prompts: batch.map((i) => options.prompts[i]!) },
     );
     decoded.forEach((result, i) => {
@@ -118,7 +123,7 @@ export async function decode(
   return results;
 }
 
-function newSearch(model: WhisperModel, options: DecodingOptions, clip: number): Search {
+function newSearch(model: WhisperModel, options: DecodingOptions, clip: number, fitted: boolean): Search {
   const {
     beams = 1,
     patience = 1,
@@ -136,7 +141,12 @@ function newSearch(model: WhisperModel, options: DecodingOptions, clip: number):
     return new SamplingSearch(limits, bestOf, temperature, () => uniform(random));
   }
   return beams > 1
-    ? new BeamSearch(limits, { beams, patience, lengthPenalty })
+    ? new BeamSearch(limits, {
+        beams,
+        patience,
+        lengthPenalty,
+        earlyStopping: options.earlyStopping ?? fitted,
+      })
     : new GreedySearch(limits, Boolean(options.stopLoops));
 }
 

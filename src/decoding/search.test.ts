@@ -52,7 +52,7 @@ test('greedy search takes the likeliest token at each step', () => {
 });
 
 test('beam search finds the likelier text behind a less likely beginning', () => {
-  const search = new BeamSearch(limits, { beams: 2, patience: 1, lengthPenalty: 1 });
+  const search = new BeamSearch(limits, { beams: 2, patience: 1, lengthPenalty: 1, earlyStopping: false });
   expect(run(search, garden)[0]).toBe('23');
   // 0.4 · 0.9 over three tokens, the end among them.
   expect(search.results()[0]!.score).toBeCloseTo(Math.log(0.4 * 0.9) / 3, 6);
@@ -60,16 +60,31 @@ test('beam search finds the likelier text behind a less likely beginning', () =>
 
 test('patience keeps more texts', () => {
   const texts = (patience: number) =>
-    run(new BeamSearch(limits, { beams: 2, patience, lengthPenalty: 1 }), garden);
+    run(new BeamSearch(limits, { beams: 2, patience, lengthPenalty: 1, earlyStopping: false }), garden);
   expect(texts(1).length).toBe(2);
   expect(texts(2).length).toBe(4);
   expect(texts(2)[0]).toBe('23');
 });
 
+test('a text said twice has the better mean; early stopping does not get that far', () => {
+  // After 12 the end is likely, but not sure; what is said again is sure.
+  const again: Table = {
+    '': { 1: 0.9, 3: 0.1 },
+    '1': { 2: 0.9, 3: 0.01 },
+    '12': { [END]: 0.4, 1: 0.6 },
+    '121': { 2: 1 },
+    '1212': { [END]: 0.9, 1: 0.1 },
+  };
+  const best = (earlyStopping: boolean) =>
+    run(new BeamSearch(limits, { beams: 2, patience: 1, lengthPenalty: 1, earlyStopping }), again)[0];
+  expect(best(false)).toBe('1212');
+  expect(best(true)).toBe('12');
+});
+
 test('a length penalty of 0 prefers short texts', () => {
   const table: Table = { '': { [END]: 0.4, 1: 0.6 }, '1': { 2: 0.6, 3: 0.4 }, '12': { [END]: 1 } };
   const best = (lengthPenalty: number) =>
-    run(new BeamSearch(limits, { beams: 2, patience: 1, lengthPenalty }), table)[0];
+    run(new BeamSearch(limits, { beams: 2, patience: 1, lengthPenalty, earlyStopping: false }), table)[0];
   expect(best(0)).toBe('');
   expect(best(1)).toBe('12');
 });
@@ -80,7 +95,10 @@ test('a text that does not end is cut off at the limit, and says so', () => {
   );
   for (const search of [
     new GreedySearch({ ...limits, maxTokens: 3 }, false),
-    new BeamSearch({ ...limits, maxTokens: 3 }, { beams: 2, patience: 1, lengthPenalty: 1 }),
+    new BeamSearch(
+      { ...limits, maxTokens: 3 },
+      { beams: 2, patience: 1, lengthPenalty: 1, earlyStopping: false },
+    ),
   ]) {
     expect(run(search, endless)[0]).toBe('111');
     expect(search.results()[0]!.hypothesis.finished).toBe(false);

@@ -124,12 +124,14 @@ export interface BeamOptions {
   readonly patience: number;
   /** Texts are compared by total / length ** lengthPenalty. */
   readonly lengthPenalty: number;
+  /** Stop as soon as beams × patience texts have ended, and not only when no live text is better. */
+  readonly earlyStopping: boolean;
 }
 
 /**
  * Beam search as Hugging Face transformers does it: of the 2 × beams likeliest continuations of all live texts, those
  * that end among the first `beams` are kept as ended, and the best `beams` others go on. It stops when no live text is
- * better, at its present length, than the worst of the ended ones.
+ * better, at its present length, than the worst of the ended ones (or earlier, see `earlyStopping`).
  */
 export class BeamSearch implements Search {
   readonly width: number;
@@ -182,9 +184,10 @@ export class BeamSearch implements Search {
     });
     this.#ended = this.#ended.sort((a, b) => b.score - a.score).slice(0, this.#kept);
     this.#live = going.map(({ hypothesis }) => hypothesis);
-    const worst = this.#ended.length === this.#kept ? this.#ended.at(-1)!.score : Number.NEGATIVE_INFINITY;
+    const full = this.#ended.length === this.#kept;
+    const worst = full ? this.#ended.at(-1)!.score : Number.NEGATIVE_INFINITY;
     const promising = going.length === beams && this.#score(this.#live[0]!.total, length) > worst;
-    this.#done = last || !promising;
+    this.#done = last || !promising || (full && this.options.earlyStopping);
     return this.#done ? [] : going.map(({ move }) => move);
   }
 
