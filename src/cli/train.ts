@@ -1,10 +1,20 @@
 /** `whisper-transfer train`: fine-tunes the decoder on the clips of a manifest. */
+import { createHash } from 'node:crypto';
+import { totalmem } from 'node:os';
+import { dirname, relative, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { startProgress } from '../report/progress.ts';
+import { UserError } from '../errors.ts';
+import { modelFolders } from '../experiments/evaluate-models.ts';
+import { formatNumber } from '../report/format.ts';
+import { type Progress, startProgress } from '../report/progress.ts';
 import type { Example } from '../training/batches.ts';
-import { translationExamples } from '../training/examples.ts';
+import type { RunSettings } from '../training/checkpoints.ts';
+import { type EncodedExample, translationExamples } from '../training/examples.ts';
+import { memoryMb } from '../training/metrics.ts';
+import { memoryNeeds, totalBytes } from '../training/needs.ts';
+import { prepareOutput, runTraining } from '../training/run.ts';
 import { saveModel } from '../training/save.ts';
-import { defaultTraining, trainDecoder } from '../training/train.ts';
+import { defaultTraining, type TrainingOptions } from '../training/train.ts';
 import { WhisperModel, type Window } from '../whisper/model.ts';
 import { type PromptKind, promptOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
@@ -30,6 +40,13 @@ interface Options {
   seed: number;
   embedding: 'frozen' | 'dense';
   dtype: 'float16' | 'float32';
+  checkpointEvery: number;
+  resume?: boolean;
+  devSet?: string;
+  devEvery: number;
+  devClips: number;
+  keep?: 'best' | 'last';
+  patience?: number;
   json?: boolean;
 }
 
@@ -74,7 +91,33 @@ export function trainCommand(): Command {
         .choices(['float16', 'float32'])
         .default('float16'),
     )
-    .option('--json', 'print one JSON object for each step, and the summary')
+    .option(
+      '--checkpoint-every <steps>',
+      'steps between checkpoints in <output>/checkpoints, of which the last two stay; there is one at the end and on Ctrl-C, too',
+      positiveInteger,
+      100,
+    )
+    .option('--resume', 'go on from the newest whole checkpoint in <output>')
+    .option('--dev-set <name>', 'evaluate on clips of this set of the manifest while training')
+    .option(
+      '--dev-every <steps>',
+      'steps between evaluations; there is one at the end, too',
+      positiveInteger,
+      100,
+    )
+    .option('--dev-clips <n>', 'most clips of an evaluation', positiveInteger, 32)
+    .addOption(
+      new Option(
+        '--keep <which>',
+        'weights that are saved: of the evaluation with most BLEU, or of the last step; default: best with --dev-set',
+      ).choices(['best', 'last']),
+    )
+    .option(
+      '--patience <n>',
+      'end when so many evaluations have passed without a better one',
+      positiveInteger,
+    )
+    .option('--json', 'print one JSON object for each step and evaluation, and the summary')
     .addHelpText(
       'after',
       '\nExample:\n  $ whisper-transfer train samples/manifest.tsv --set train --language en --steps 200 --output out/en-zh',
@@ -83,23 +126,41 @@ export function trainCommand(): Command {
 }
 
 async function train(manifest: string, options: Options): Promise<void> {
-  const clips = await selectClips(manifest, options);
+  if (options.devSet === undefined && (options.patience !== undefined || options.keep === 'best')) {
+    throw new UserError('--patience and --keep best: expected --dev-set <name> with them');
+  }
+  if (resolve(options.output) === resolve(options.model)) {
+    throw new UserError(`--output ${options.output}: is the model that is trained; expected another folder`);
+  }
+  if (options.devSet !== undefined && options.devSet === options.set) {
+    throw new UserError(`--dev-set ${options.devSet}: is trained on; expected another set than --set`);
+  }
+  const clips = (await selectClips(manifest, options)).filter(({ set }) => set !== options.devSet);
+  const devClips =
+    options.devSet === undefined ? [] : await selectClips(manifest, { ...options, set: options.devSet });
+  await prepareOutput(options.output, Boolean(options.resume));
+  const [folder] = await modelFolders([options.model]);
   await withModel(WhisperModel.load(options.model), async (model) => {
     const kind = options.promptKind ?? 'target-transcribe';
+    const prompt = (language: string) => promptOf(model.tokens, kind, options.target, language);
     const pairs = await encodedClips(model, clips, options);
-    const examples = translationExamples(model, pairs, (language) =>
-      promptOf(model.tokens, kind, options.target, language),
+    const leftOut = new Map<string, number>();
+    const examples = translationExamples(model, pairs, prompt, (_, reason) =>
+      leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1),
     );
+    if (pairs.length < clips.length) leftOut.set('cannot be read', clips.length - pairs.length);
+    const development = devClips.length > 0 && {
+      examples: translationExamples(
+        model,
+        await encodedClips(model, devClips.slice(0, options.devClips), options),
+        prompt,
+      ),
+      every: options.devEvery,
+      target: options.target,
+      patience: options.patience,
+    };
     const vocabulary = await trainedVocabulary(model, options.targetVocabulary, examples);
-
-    // Ctrl-C ends the training after the current step; what was learnt is saved. A second one ends at once.
-    let interrupted = false;
-    process.once('SIGINT', () => {
-      interrupted = true;
-    });
-    const progress = startProgress('training', options.steps);
-    const started = performance.now();
-    const reports = await trainDecoder(model, examples, {
+    const training = {
       ...defaultTraining,
       steps: options.steps,
       batchSize: Math.min(options.batchSize, examples.length),
@@ -108,35 +169,144 @@ async function train(manifest: string, options: Options): Promise<void> {
       seed: options.seed,
       embedding: options.embedding,
       vocabulary,
+    };
+    const keep = options.keep ?? (development ? 'best' : 'last');
+    const settings: RunSettings = {
+      model: folder!.fingerprint,
+      clips: selectionHash(manifest, examples),
+      window: options.window,
+      prompt: `${options.target} ${kind}`,
+      ...(vocabulary && { vocabulary: hash(vocabulary.words.join()) }),
+      steps: training.steps,
+      batchSize: training.batchSize,
+      learningRate: training.learningRate,
+      warmupSteps: training.warmupSteps,
+      weightDecay: training.weightDecay,
+      clipNorm: training.clipNorm,
+      seed: training.seed,
+      embedding: training.embedding,
+      keep,
+      ...(development && {
+        devClips: selectionHash(manifest, development.examples),
+        devEvery: options.devEvery,
+        ...(options.patience !== undefined && { patience: options.patience }),
+      }),
+    };
+    // The compiled encoder is not needed any more: the silence after the clips is the last that it makes.
+    await model.silenceTailsFor(examples.map(({ clip }) => clip));
+    await model.releaseEncoder();
+    await announce(model, examples, leftOut, training);
+
+    // Ctrl-C ends the training after the current step; what was learnt is saved. A second one ends at once.
+    let interrupted = false;
+    process.once('SIGINT', () => {
+      interrupted = true;
+    });
+    let progress: Progress | undefined;
+    const started = performance.now();
+    const { reports, evaluations, saved } = await runTraining(model, examples, {
+      output: options.output,
+      settings,
+      training,
+      checkpointEvery: options.checkpointEvery,
+      resume: Boolean(options.resume),
+      development: development || undefined,
+      keep,
+      note: (line) => process.stderr.write(`note: ${line}\n`),
+      onStart: (step) => {
+        progress = startProgress('training', options.steps, { from: step });
+      },
       onStep: (report) => {
         const rate = (report.tokens / report.seconds).toFixed(0);
-        progress.update(report.step, `loss ${report.loss.toFixed(3)}  ${rate} tokens/s`);
+        progress?.update(report.step, `loss ${report.loss.toFixed(3)}  ${rate} tokens/s`);
         if (options.json) console.log(JSON.stringify(report));
-        return !interrupted;
+        if (report.skipped) {
+          process.stderr.write(`note: step ${report.step} skipped: loss or gradient is not finite\n`);
+        }
+        return interrupted ? 'stop' : undefined;
       },
+      onEvaluation: ({ step, loss, bleu, chrf }) => {
+        if (options.json) console.log(JSON.stringify({ step, devLoss: loss, devBleu: bleu, devChrf: chrf }));
+        else {
+          console.log(
+            `step ${step}: dev loss ${loss.toFixed(3)}, BLEU ${bleu.toFixed(1)}, chrF ${chrf.toFixed(1)}`,
+          );
+        }
+      },
+      save: (directory) =>
+        saveModel(model, directory, {
+          prompt: { target: options.target, kind },
+          vocabulary,
+          dtype: options.dtype,
+        }),
     });
-    progress.done();
-    await saveModel(model, options.output, {
-      prompt: { target: options.target, kind },
-      vocabulary,
-      dtype: options.dtype,
-    });
-    const last = reports.slice(-10);
+    progress?.done();
+    const last = reports.filter(({ skipped }) => !skipped).slice(-10);
+    const skipped = reports.filter((report) => report.skipped).length;
     const summary = {
       model: options.output,
       examples: examples.length,
       steps: reports.length,
+      skipped,
+      saved,
       loss: last.reduce((sum, { loss }) => sum + loss, 0) / last.length,
+      ...(evaluations.length > 0 && { evaluations: evaluations.length }),
+      ...memoryMb(),
       seconds: (performance.now() - started) / 1000,
     };
     if (options.json) console.log(JSON.stringify(summary));
     else {
       console.log(
         `${options.output}: ${summary.steps} steps on ${summary.examples} clips in ${summary.seconds.toFixed(0)} s, ` +
-          `loss ${summary.loss.toFixed(3)} (mean of the last ${last.length} steps)`,
+          `loss ${summary.loss.toFixed(3)} (mean of the last ${last.length} steps)` +
+          `${skipped > 0 ? `, ${skipped} steps skipped` : ''}` +
+          `${saved === reports.length ? '' : `; the weights are those of step ${saved}`}`,
       );
     }
   });
+}
+
+/** Says what the run will need, on standard error: results on standard output stay clean. */
+async function announce(
+  model: WhisperModel,
+  examples: readonly EncodedExample[],
+  leftOut: ReadonlyMap<string, number>,
+  training: TrainingOptions,
+): Promise<void> {
+  const needs = await memoryNeeds(model, examples, training);
+  const { batch } = needs;
+  const gb = (bytes: number): string => formatNumber(bytes / 1e9, 2);
+  const total = totalBytes(needs);
+  const perEpoch = examples.length / training.batchSize;
+  const lines = [
+    `memory: about ${gb(total)} GB: weights ${gb(needs.weights)}, gradients and moments ${gb(needs.optimizer)}, ` +
+      `activations ${gb(needs.activations)} (${batch.clips} clips × ${batch.frames} frames × ${batch.tokens} tokens), ` +
+      `clips ${gb(needs.clips)}, checkpoint ${gb(needs.checkpoint)}, program ${gb(needs.program)}`,
+    `data: ${formatNumber(examples.length)} clips, ${formatNumber(Math.ceil(perEpoch))} steps an epoch, ` +
+      `${formatNumber(training.steps / perEpoch, 1)} epochs`,
+    ...[...leftOut].map(([reason, count]) => `left out: ${formatNumber(count)} clips: ${reason}`),
+  ];
+  if (total > totalmem()) {
+    lines.push(
+      `note: this machine has ${gb(totalmem())} GB: expect it to run out; a smaller --batch-size helps`,
+    );
+  }
+  process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+/** Which clips, in which order, with which texts and windows. */
+function selectionHash(manifest: string, examples: readonly EncodedExample[]): string {
+  const lines = examples.map(({ source, clip, tokens }) => [
+    relative(dirname(manifest), source!.audio),
+    clip.window,
+    clip.length,
+    ...tokens,
+  ]);
+  return `${examples.length} (${hash(JSON.stringify(lines))})`;
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
 /** The references' tokens, and those of a text file. */

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import ort from 'onnxruntime-node';
-import type { AdamWOptions } from './protocol.ts';
+import type { AdamWOptions, AdamWState } from './protocol.ts';
 
 interface Kernels {
   sumOfSquares(values: number, count: number): number;
@@ -38,10 +38,13 @@ interface Arena {
 export class AdamW {
   readonly parameters = new Map<string, ort.Tensor>();
   readonly gradients = new Map<string, ort.Tensor>();
+  readonly #means: Float32Array[] = [];
+  readonly #squares: Float32Array[] = [];
   readonly #arenas: Arena[] = [];
   #steps = 0;
 
-  constructor(weights: readonly (readonly [string, ort.Tensor])[]) {
+  /** @param state of an optimizer of the same weights, to go on from; without, all moments are zero */
+  constructor(weights: readonly (readonly [string, ort.Tensor])[], state?: AdamWState) {
     const module = new WebAssembly.Module(readFileSync(new URL('./adamw.wasm', import.meta.url)));
     let group: (readonly [string, ort.Tensor])[] = [];
     let size = 0;
@@ -56,6 +59,19 @@ export class AdamW {
       size += length;
     }
     if (group.length > 0) this.#arenas.push(this.#place(module, group, size));
+    if (!state) return;
+    this.#steps = state.steps;
+    this.#means.forEach((values, i) => values.set(state.means[i]!));
+    this.#squares.forEach((values, i) => values.set(state.squares[i]!));
+  }
+
+  /** Copies: the optimizer goes on with its own. */
+  state(): AdamWState {
+    return {
+      steps: this.#steps,
+      means: this.#means.map((values) => values.slice()),
+      squares: this.#squares.map((values) => values.slice()),
+    };
   }
 
   #place(
@@ -70,8 +86,11 @@ export class AdamW {
       const values = new Float32Array(memory.buffer, 4 * offset, tensor.size);
       values.set(tensor.data as Float32Array);
       this.parameters.set(name, new ort.Tensor('float32', values, tensor.dims));
-      const gradient = new Float32Array(memory.buffer, 4 * (count + offset), tensor.size);
-      this.gradients.set(name, new ort.Tensor('float32', gradient, tensor.dims));
+      const stretch = (kind: number) =>
+        new Float32Array(memory.buffer, 4 * (kind * count + offset), tensor.size);
+      this.gradients.set(name, new ort.Tensor('float32', stretch(1), tensor.dims));
+      this.#means.push(stretch(2));
+      this.#squares.push(stretch(3));
       offset += padded(tensor.size);
     }
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });

@@ -22,6 +22,16 @@ export interface AdamWOptions {
   readonly clipNorm: number;
 }
 
+/** What AdamW remembers between steps, in the order of its weights' names. */
+export interface AdamWState {
+  /** Steps taken; those left out because a gradient was not finite do not count. */
+  readonly steps: number;
+  /** Running means of the gradients. */
+  readonly means: readonly Float32Array[];
+  /** Running means of their squares. */
+  readonly squares: readonly Float32Array[];
+}
+
 /** A value that stays in the computing thread is named by its number. */
 export type Request =
   | { type: 'store'; weights: readonly (readonly [string, HostTensor])[] }
@@ -44,8 +54,9 @@ export type Request =
       free: readonly number[];
     }
   | { type: 'free'; residents: readonly number[] }
-  | { type: 'adamw-create'; names: readonly string[] }
+  | { type: 'adamw-create'; names: readonly string[]; state: AdamWState | undefined }
   | { type: 'adamw-step'; options: AdamWOptions }
+  | { type: 'adamw-state' }
   | { type: 'adamw-release' };
 
 export type Reply = { id: number; value: unknown } | { id: number; error: string };

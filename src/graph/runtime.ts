@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Graph } from './graph.ts';
 import { writeOnnx } from './onnx.ts';
-import type { AdamWOptions, HostTensor, Reply, Request, WorkerOptions } from './protocol.ts';
+import type { AdamWOptions, AdamWState, HostTensor, Reply, Request, WorkerOptions } from './protocol.ts';
 
-export type { AdamWOptions, HostTensor } from './protocol.ts';
+export type { AdamWOptions, AdamWState, HostTensor } from './protocol.ts';
 
 /** A value that stays in the computing thread, for the next run to use. Freed by `Runtime.free` or `run`'s `free`. */
 export class Resident {
@@ -157,9 +157,20 @@ export class Runtime {
     if (residents.length > 0) await this.#ask({ type: 'free', residents: residents.map(({ id }) => id) });
   }
 
-  /** AdamW over the named stored weights, from zero moments. There is one optimizer at a time. */
-  createAdamW(names: readonly string[]): Promise<void> {
-    return this.#ask({ type: 'adamw-create', names });
+  /**
+   * AdamW over the named stored weights. There is one optimizer at a time.
+   * @param state of an earlier one of the same names, to go on from: its arrays move to the computing thread. Without,
+   * the moments are zero.
+   */
+  createAdamW(names: readonly string[], state?: AdamWState): Promise<void> {
+    const moments = state ? [...state.means, ...state.squares] : [];
+    const buffers = moments.map(({ buffer }) => buffer as ArrayBuffer);
+    return this.#ask({ type: 'adamw-create', names, state }, buffers);
+  }
+
+  /** A copy of what the optimizer remembers. */
+  adamWState(): Promise<AdamWState> {
+    return this.#ask({ type: 'adamw-state' });
   }
 
   /** One step on the gradients of the last run. Returns their L2 norm before clipping; if it is not finite, nothing changed. */

@@ -110,12 +110,20 @@ async function handle(request: Request): Promise<{ value: unknown; transfer?: Ar
       for (const id of request.residents) free(id);
       return { value: undefined };
     case 'adamw-create': {
-      optimizer = new AdamW(request.names.map((name) => [name, found(weights, name, 'weight')]));
+      optimizer = new AdamW(
+        request.names.map((name) => [name, found(weights, name, 'weight')]),
+        request.state,
+      );
       for (const [name, tensor] of optimizer.parameters) weights.set(name, tensor);
       return { value: undefined };
     }
     case 'adamw-step':
       return { value: optimizer!.step(request.options) };
+    case 'adamw-state': {
+      const state = optimizer!.state();
+      const buffers = [...state.means, ...state.squares].map(({ buffer }) => buffer as ArrayBuffer);
+      return { value: state, transfer: buffers };
+    }
     case 'adamw-release':
       // The weights move out of the optimizer's memory, so that it can go.
       for (const [name, tensor] of optimizer!.parameters) {

@@ -100,7 +100,7 @@ ${chart(barList('Wall-clock time of each stage', stages), 'Wall-clock time of ea
 }
 
 /** Mean of each point and its neighbours, a twentieth of the run wide; short runs stay as they are. */
-function movingAverage(points: readonly [number, number][]): [number, number][] {
+export function movingAverage(points: readonly [number, number][]): [number, number][] {
   const reach = Math.floor(points.length / 40);
   return points.map(([x], index) => {
     const near = points.slice(Math.max(0, index - reach), index + reach + 1).map((point) => point[1]);

@@ -2,6 +2,7 @@
 import { UserError } from '../errors.ts';
 import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
 import { sfc32, shuffle } from '../random.ts';
+import type { Clip } from '../speech/manifest.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/model.ts';
@@ -13,6 +14,8 @@ export interface Example {
   readonly tokens: readonly number[];
   /** Tokens of the prompt: the first prediction that counts is made at the last of them. */
   readonly promptLength: number;
+  /** Where it comes from, so that a batch that cannot be learnt from can be named. */
+  readonly source?: Clip;
 }
 
 /** Batches are cut from a shuffled pool of this many batches, sorted by length: little padding, much chance. */
@@ -34,7 +37,10 @@ export function* sampleBatches(
   const size = (i: number): number => examples[i]!.clip.window + 4 * examples[i]!.tokens.length;
   const rest: number[] = [];
   for (;;) {
-    while (rest.length < POOL_BATCHES * batchSize) rest.push(...shuffle([...examples.keys()], random));
+    while (rest.length < POOL_BATCHES * batchSize) {
+      // One by one: a large corpus is more than a call can have arguments.
+      for (const i of shuffle([...examples.keys()], random)) rest.push(i);
+    }
     const pool = rest.splice(0, POOL_BATCHES * batchSize).sort((a, b) => size(a) - size(b));
     const batches: number[][] = [];
     for (const i of pool) {

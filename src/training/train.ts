@@ -2,6 +2,7 @@
  * Fine-tuning of Whisper's decoder on encoder outputs that were computed once: the encoder, and with it the space
  * that all languages share, stays as it is (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech Translation").
  */
+import type { AdamWState, HostTensor } from '../graph/runtime.ts';
 import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from '../whisper/decoder.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
@@ -23,8 +24,29 @@ export interface TrainingOptions {
   readonly embedding: 'frozen' | 'dense';
   /** The softmax is over these tokens only. */
   readonly vocabulary?: TargetVocabulary | undefined;
-  /** Called after each step. Returning false ends the training there. */
-  readonly onStep?: (report: StepReport) => boolean | undefined;
+  /** Where an earlier run of the same examples and options was: it goes on as that one would have. */
+  readonly from?: TrainingState;
+  /** Called after each step, and waited for. Returning false ends the training there. */
+  readonly onStep?: (report: StepReport, progress: TrainingProgress) => Goes | Promise<Goes>;
+}
+
+type Goes = boolean | undefined;
+
+/** All that the steps to come depend on, beside the examples and options. The batches follow from `step`. */
+export interface TrainingState {
+  /** Steps made, those that were skipped included. */
+  readonly step: number;
+  /** Names of the trained weights; the other lists are in this order. */
+  readonly names: readonly string[];
+  readonly weights: readonly HostTensor[];
+  readonly optimizer: AdamWState;
+}
+
+export interface TrainingProgress {
+  /** A copy of the state after this step. */
+  readonly state: () => Promise<TrainingState>;
+  /** The examples of this step. */
+  readonly batch: readonly Example[];
 }
 
 export const defaultTraining: Omit<TrainingOptions, 'steps'> = {
@@ -43,7 +65,10 @@ export interface StepReport {
   /** Mean cross-entropy of the batch, nats per token. */
   readonly loss: number;
   readonly learningRate: number;
+  /** L2 norm of all gradients together, before clipping. */
   readonly gradientNorm: number;
+  /** True where loss or gradient norm was not finite: the step changed nothing. */
+  readonly skipped: boolean;
   /** Text tokens that counted in the loss. */
   readonly tokens: number;
   readonly seconds: number;
@@ -54,57 +79,81 @@ export function scheduledRate(step: number, { steps, learningRate, warmupSteps }
   return (learningRate * (steps - step + 1)) / Math.max(1, steps - warmupSteps);
 }
 
-/** The weights of the model in its runtime are changed; steps whose loss or gradient is not finite change nothing. */
+/** Betas and epsilon of AdamW: PyTorch's own. */
+const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+
+/** The weights that are trained, in the order in which the model uses them. */
+export function trainedWeights(model: WhisperModel, embedding: TrainingOptions['embedding']): string[] {
+  return decoderWeights(model.dimensions).filter((name) => embedding === 'dense' || name !== TOKEN_EMBEDDING);
+}
+
+/**
+ * The weights of the model in its runtime are changed; steps whose loss or gradient is not finite change nothing.
+ * @returns the reports of the steps made here, without those before `from`
+ */
 export async function trainDecoder(
   model: WhisperModel,
   examples: readonly Example[],
   options: TrainingOptions,
 ): Promise<StepReport[]> {
   const { runtime, dimensions } = model;
-  const trained = decoderWeights(dimensions).filter(
-    (name) => options.embedding === 'dense' || name !== TOKEN_EMBEDDING,
-  );
+  const { from, vocabulary, weightDecay, clipNorm } = options;
+  const trained = trainedWeights(model, options.embedding);
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   await model.decoderChanged();
-  await runtime.createAdamW(trained);
-  const { vocabulary } = options;
+  if (from) await restoreWeights(model, from);
+  await runtime.createAdamW(trained, from?.optimizer);
   const program = await runtime.load(trainingGraph(dimensions, trained, vocabulary !== undefined), {
     builtIn: () => false,
   });
   const outputIds = vocabulary && model.output(vocabulary).ids;
   const reports: StepReport[] = [];
   const batches = sampleBatches(examples, options.batchSize, options.seed, options.mostFrames);
+  // The batches before are drawn again: cheaper to be sure of than a stored position in pool and generator.
+  for (let step = 1; step <= (from?.step ?? 0); step++) batches.next();
   try {
-    for (let step = 1; step <= options.steps; step++) {
+    for (let step = (from?.step ?? 0) + 1; step <= options.steps; step++) {
       const started = performance.now();
       const batch = batches.next().value.map((i) => examples[i]!);
       const { feeds, tokens } = trainingBatch(batch, tails, model.tokens.endOfText, outputIds);
       const { fetched } = await runtime.run(program, feeds, { fetch: ['loss'] });
-      const learningRate = scheduledRate(step, options);
-      const { weightDecay, clipNorm } = options;
-      const gradientNorm = await runtime.stepAdamW({
-        learningRate,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weightDecay,
-        clipNorm,
-      });
       const loss = (fetched.loss!.data as Float32Array)[0]!;
+      const learningRate = scheduledRate(step, options);
+      const gradientNorm = Number.isFinite(loss)
+        ? await runtime.stepAdamW({ ...ADAMW, learningRate, weightDecay, clipNorm })
+        : Number.NaN;
       const report = {
         step,
         loss,
         learningRate,
         gradientNorm,
+        skipped: !Number.isFinite(loss) || !Number.isFinite(gradientNorm),
         tokens,
         seconds: (performance.now() - started) / 1000,
       };
       reports.push(report);
-      if (options.onStep?.(report) === false) break;
+      const state = async (): Promise<TrainingState> => ({
+        step,
+        names: trained,
+        weights: await runtime.read(trained),
+        optimizer: await runtime.adamWState(),
+      });
+      if ((await options.onStep?.(report, { state, batch })) === false) break;
     }
   } finally {
     await runtime.unload(program);
     await runtime.releaseAdamW();
   }
   return reports;
+}
+
+/** Puts trained weights back where they were. The state's arrays move to the computing thread. */
+export async function restoreWeights(
+  model: WhisperModel,
+  { names, weights }: Pick<TrainingState, 'names' | 'weights'>,
+): Promise<void> {
+  await model.decoderChanged();
+  await model.runtime.store(
+    names.map((name, i) => [name, { shape: weights[i]!.shape, data: weights[i]!.data as Float32Array }]),
+  );
 }

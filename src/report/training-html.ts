@@ -1,0 +1,63 @@
+/** The report of a training run, while it runs and after it, as one HTML page. */
+import type { RunRecord } from '../training/checkpoints.ts';
+import { bestEvaluation } from '../training/development.ts';
+import { formatDuration, formatNumber } from './format.ts';
+import { definitions, movingAverage, spaced } from './html.ts';
+import { htmlPage } from './page.ts';
+import { pageStyle } from './page-style.ts';
+import { type Line, lineChart } from './svg.ts';
+
+export function trainingReport({ settings, reports, evaluations }: RunRecord): string {
+  const steps = (value: (report: RunRecord['reports'][number]) => number) =>
+    reports.map((report): [number, number] => [report.step, number(value(report))]);
+  const dev = (value: (one: RunRecord['evaluations'][number]) => number) =>
+    evaluations.map((one): [number, number] => [one.step, number(value(one))]);
+  const losses = steps(({ loss }) => loss);
+  const best = bestEvaluation(evaluations);
+  const skipped = reports.filter((report) => report.skipped).length;
+  const seconds = [...reports, ...evaluations].reduce((sum, one) => sum + one.seconds, 0);
+  const charts = [
+    chart('Training loss', 'nats per token', [
+      { kind: 'raw', points: losses },
+      { kind: 'main', points: movingAverage(losses) },
+    ]),
+    chart('Learning rate', 'step size', [{ kind: 'main', points: steps((one) => one.learningRate) }]),
+    chart('Gradient norm, before clipping', 'L2 norm', [
+      { kind: 'main', points: steps((one) => one.gradientNorm) },
+    ]),
+    ...(evaluations.length > 0
+      ? [
+          chart('Dev loss', 'nats per token', [{ kind: 'main', points: dev(({ loss }) => loss) }]),
+          chart('Dev BLEU, greedy', 'BLEU', [{ kind: 'main', points: dev(({ bleu }) => bleu) }]),
+          chart('Dev chrF, greedy', 'chrF', [{ kind: 'main', points: dev(({ chrf }) => chrf) }]),
+        ]
+      : []),
+  ];
+  const chips = [
+    `<b>${formatNumber(reports.at(-1)?.step ?? 0)}</b> of ${formatNumber(Number(settings.steps))} steps`,
+    `<b>${formatDuration(seconds)}</b> in steps and evaluations`,
+    `<b>${formatNumber(skipped)}</b> steps skipped: loss or gradient not finite`,
+    ...(best
+      ? [`best evaluation at step <b>${formatNumber(best.step)}</b>: BLEU ${formatNumber(best.bleu, 1)}`]
+      : []),
+  ];
+  return htmlPage(
+    'Whisper transfer: training',
+    pageStyle,
+    `<header><h1>Training of the decoder</h1><ul class="chips">${chips.map((chip) => `<li>${chip}</li>`).join('')}</ul></header>
+<div class="figures two">${charts.join('\n')}</div>
+<h2>Settings</h2>
+<div class="cards settings"><section class="card">${definitions(
+      Object.entries(settings).map(([name, value]): [string, unknown] => [spaced(name), value]),
+    )}</section></div>`,
+  );
+}
+
+/** Skipped steps have no number: JSON keeps it as null. */
+function number(value: number | null): number {
+  return value ?? Number.NaN;
+}
+
+function chart(title: string, unit: string, lines: readonly Line[]): string {
+  return `<figure>${lineChart(`${title} by step`, lines, { x: 'step', y: unit })}<figcaption>${title}.</figcaption></figure>`;
+}

@@ -1,0 +1,220 @@
+/**
+ * Checkpoints of a training run: all that it needs to go on exactly as if it had never been stopped. Each is a folder
+ *
+ *     step-000120/state.safetensors   trained weights, and AdamW's moments as "mean:NAME" and "square:NAME", float32
+ *     step-000120/training.json       step, settings, reports so far
+ *     step-000120/SHA256SUMS          of both, as `sha256sum --check` reads it
+ *
+ * and is there whole or not at all: it is written under another name, brought to the disk, and renamed.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { UserError } from '../errors.ts';
+import { floatBytes } from '../whisper/checkpoint.ts';
+import { readFileEntries, readFloat32 } from '../whisper/safetensors.ts';
+import { type TensorToWrite, writeSafetensors } from '../whisper/safetensors-write.ts';
+import type { Evaluation } from './development.ts';
+import type { StepReport, TrainingState } from './train.ts';
+
+/** What the weights depend on. Runs of other settings cannot go on from each other's checkpoints. */
+export type RunSettings = Readonly<Record<string, string | number | boolean>>;
+
+/** What a run knows beside its weights. */
+export interface RunRecord {
+  readonly settings: RunSettings;
+  readonly reports: readonly StepReport[];
+  readonly evaluations: readonly Evaluation[];
+}
+
+interface TrainingFile extends RunRecord {
+  readonly step: number;
+  /** Steps of the optimizer: those that were skipped do not count. */
+  readonly optimizerSteps: number;
+}
+
+const STATE = 'state.safetensors';
+const TRAINING = 'training.json';
+const SUMS = 'SHA256SUMS';
+/** Beside the best: a damaged newest one still has one before it. */
+const KEPT = 2;
+
+const checkpointName = (step: number): string => `step-${String(step).padStart(6, '0')}`;
+
+/** Steps of the checkpoints in a folder, newest first; none where there is no folder. */
+export async function checkpointSteps(folder: string): Promise<number[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names
+    .flatMap((name) => /^step-(\d{6,})$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => b - a);
+}
+
+/**
+ * Writes the checkpoint of a step; then older ones go, but for the one before and that of the best step.
+ * @param write for tests: a disk that is full
+ * @throws UserError when it cannot be written; those before are as they were
+ */
+export async function writeCheckpoint(
+  folder: string,
+  state: TrainingState,
+  record: RunRecord,
+  best?: number,
+  write: (file: string, tensors: readonly TensorToWrite[]) => Promise<void> = writeSafetensors,
+): Promise<void> {
+  const target = join(folder, checkpointName(state.step));
+  const incomplete = `${target}.incomplete`;
+  const earlier = await checkpointSteps(folder);
+  try {
+    await mkdir(incomplete, { recursive: true });
+    await write(join(incomplete, STATE), stateTensors(state));
+    const file: TrainingFile = { step: state.step, optimizerSteps: state.optimizer.steps, ...record };
+    await writeAndSync(join(incomplete, TRAINING), `${JSON.stringify(file)}\n`);
+    const sums = await Promise.all(
+      [STATE, TRAINING].map(async (name) => `${await sha256(join(incomplete, name))}  ${name}\n`),
+    );
+    await writeAndSync(join(incomplete, SUMS), sums.join(''));
+    await syncFolder(incomplete);
+    // A checkpoint of this step is there only where it is damaged, or an evaluation wrote it already.
+    await rm(target, { recursive: true, force: true });
+    await rename(incomplete, target);
+    await syncFolder(folder);
+    await syncFolder(dirname(folder));
+  } catch (error) {
+    await rm(incomplete, { recursive: true, force: true }).catch(() => {});
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const last = earlier.find((step) => step < state.step);
+    throw new UserError(
+      `${target}: checkpoint cannot be written: ${message}; ` +
+        (last === undefined
+          ? 'there is none before it'
+          : `${checkpointName(last)} is whole: make room, then go on from it with --resume`),
+    );
+  }
+  for (const name of await readdir(folder)) {
+    // Of runs that were killed while they wrote.
+    if (name.endsWith('.incomplete')) await rm(join(folder, name), { recursive: true });
+  }
+  const steps = (await checkpointSteps(folder)).filter((step) => step <= state.step);
+  for (const step of steps.slice(KEPT)) {
+    if (step !== best) await rm(join(folder, checkpointName(step)), { recursive: true });
+  }
+}
+
+/**
+ * The newest whole checkpoint; undefined where there is none.
+ * @param onDamaged is told, in one line, of each newer one that is not whole
+ * @throws UserError when it belongs to a run of other settings
+ */
+export async function readNewestCheckpoint(
+  folder: string,
+  settings: RunSettings,
+  onDamaged: (line: string) => void,
+): Promise<{ state: TrainingState; record: RunRecord } | undefined> {
+  for (const step of await checkpointSteps(folder)) {
+    const path = join(folder, checkpointName(step));
+    const damage = await damageOf(path);
+    if (damage !== undefined) {
+      onDamaged(`${path}: ${damage}; the checkpoint before it is taken`);
+      continue;
+    }
+    const record = await readRecord(path);
+    checkSettings(path, record.settings, settings);
+    return { state: await readState(path, record), record };
+  }
+  return undefined;
+}
+
+/** The state of a step that is known to be there. @throws UserError where it is damaged */
+export async function readCheckpointOf(folder: string, step: number): Promise<TrainingState> {
+  const path = join(folder, checkpointName(step));
+  const damage = await damageOf(path);
+  if (damage !== undefined) throw new UserError(`${path}: ${damage}; expected the best step's checkpoint`);
+  return readState(path, await readRecord(path));
+}
+
+function stateTensors({ names, weights, optimizer }: TrainingState): TensorToWrite[] {
+  return names.flatMap((name, i) => {
+    const { shape, data } = weights[i]!;
+    const tensor = (as: string, values: Float32Array): TensorToWrite => ({
+      name: as,
+      shape,
+      dtype: 'F32',
+      bytes: () => floatBytes(as, values, 'float32'),
+    });
+    return [
+      tensor(name, data as Float32Array),
+      tensor(`mean:${name}`, optimizer.means[i]!),
+      tensor(`square:${name}`, optimizer.squares[i]!),
+    ];
+  });
+}
+
+async function readState(path: string, { step, optimizerSteps }: TrainingFile): Promise<TrainingState> {
+  const values = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for await (const { entry, data } of readFloat32(await readFileEntries(join(path, STATE)))) {
+    values.set(entry.name, { shape: entry.shape, data });
+  }
+  const names = [...values.keys()].filter((name) => !/^(mean|square):/.test(name));
+  return {
+    step,
+    names,
+    weights: names.map((name) => ({ dtype: 'float32', ...values.get(name)! })),
+    optimizer: {
+      steps: optimizerSteps,
+      means: names.map((name) => values.get(`mean:${name}`)!.data),
+      squares: names.map((name) => values.get(`square:${name}`)!.data),
+    },
+  };
+}
+
+async function readRecord(path: string): Promise<TrainingFile> {
+  return JSON.parse(await readFile(join(path, TRAINING), 'utf8')) as TrainingFile;
+}
+
+/** What is wrong with a checkpoint, or undefined where it is whole. */
+async function damageOf(path: string): Promise<string | undefined> {
+  const sums = await readFile(join(path, SUMS), 'utf8').catch(() => '');
+  for (const name of [STATE, TRAINING]) {
+    const expected = new RegExp(`^([0-9a-f]{64}) {2}${name}$`, 'm').exec(sums)?.[1];
+    if (expected === undefined) return `${SUMS} lacks ${name}: cut off or damaged`;
+    const found = await sha256(join(path, name)).catch(() => undefined);
+    if (found === undefined) return `${name} is missing or cannot be read`;
+    if (found !== expected) return `${name} is cut off or damaged: its SHA-256 is not the one in ${SUMS}`;
+  }
+  return undefined;
+}
+
+function checkSettings(path: string, found: RunSettings, expected: RunSettings): void {
+  const differing = [...new Set([...Object.keys(expected), ...Object.keys(found)])].filter(
+    (name) => found[name] !== expected[name],
+  );
+  if (differing.length === 0) return;
+  const told = (values: RunSettings): string =>
+    differing.map((name) => `${name} ${JSON.stringify(values[name]) ?? 'not set'}`).join(', ');
+  throw new UserError(
+    `${path}: found a checkpoint of ${told(found)}; expected ${told(expected)} as in this run`,
+  );
+}
+
+async function sha256(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(bytes);
+  return hash.digest('hex');
+}
+
+async function writeAndSync(file: string, text: string): Promise<void> {
+  await writeFile(file, text, { flush: true });
+}
+
+/** A new name lasts through a power cut only when its folder has reached the disk. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,88 @@
+/** What a training run will need, told before it starts. */
+import { whisperTensors } from '../whisper/checkpoint.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { trainingBatch } from './batches.ts';
+import type { EncodedExample } from './examples.ts';
+import { type TrainingOptions, trainedWeights } from './train.ts';
+
+/** Bytes. */
+export interface MemoryNeeds {
+  /** All weights as float32. */
+  readonly weights: number;
+  /** Gradients, AdamW's two moments, and the trained weights' place among them. */
+  readonly optimizer: number;
+  /** What a step on the largest batch keeps for its gradient. */
+  readonly activations: number;
+  /** Encoder outputs of the clips. */
+  readonly clips: number;
+  /** Copy of trained weights and moments while a checkpoint is written. */
+  readonly checkpoint: number;
+  /** Node, onnxruntime, tokenizer. */
+  readonly program: number;
+  /** The largest batch. */
+  readonly batch: { readonly clips: number; readonly frames: number; readonly tokens: number };
+}
+
+/** Measured: a process that has loaded a model's tokenizer and runtime, without its weights. */
+const PROGRAM_BYTES = 250e6;
+
+/**
+ * Activations follow from the training graph (decoder.ts, layers.ts): what each layer keeps until its gradient is made.
+ * With N = clips × tokens, width D, H heads, F frames, inner width I, per layer and in floats:
+ *
+ *     20·N·D              norms, projections and residuals of both attentions
+ *     2·H·N·T             self-attention: scores and their softmax, T tokens
+ *     2·H·N·F + 2·H·N·D   cross-attention: scores and softmax, and the frames mixed by them
+ *     3·N·I               the inner layer, before and after its activation
+ *
+ * and once: logits and probabilities of the predictions that count (2·rows·outputs), and the frames transposed.
+ */
+export async function memoryNeeds(
+  model: WhisperModel,
+  examples: readonly EncodedExample[],
+  options: TrainingOptions,
+): Promise<MemoryNeeds> {
+  const { dimensions } = model;
+  const { width, decoderLayers, decoderHeads, decoderFfn } = dimensions;
+  const shapes = whisperTensors(dimensions);
+  const elements = (names: Iterable<string>): number =>
+    [...names].reduce((sum, name) => sum + shapes.get(name)!.reduce((product, n) => product * n, 1), 0);
+  const trained = elements(trainedWeights(model, options.embedding));
+
+  const [clips, frames, tokens, rows] = await largestBatch(model, examples, options);
+  const n = clips * tokens;
+  const perLayer =
+    20 * n * width +
+    2 * decoderHeads * n * tokens +
+    2 * decoderHeads * n * (frames + width) +
+    3 * n * decoderFfn;
+  const outputs = options.vocabulary ? model.output(options.vocabulary).ids.length : dimensions.vocabulary;
+  const floats = decoderLayers * perLayer + 2 * rows * outputs + (decoderLayers + 1) * clips * frames * width;
+  return {
+    weights: 4 * elements(shapes.keys()),
+    optimizer: 12 * trained,
+    activations: 4 * floats,
+    clips: examples.reduce((sum, { clip }) => sum + clip.frames.byteLength, 0),
+    checkpoint: 12 * trained,
+    program: PROGRAM_BYTES,
+    batch: { clips, frames, tokens },
+  };
+}
+
+export function totalBytes({ batch: _, ...needs }: MemoryNeeds): number {
+  return Object.values(needs).reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** The longest clips together: the sampler puts like with like. */
+async function largestBatch(
+  model: WhisperModel,
+  examples: readonly EncodedExample[],
+  { batchSize }: TrainingOptions,
+): Promise<[clips: number, frames: number, tokens: number, rows: number]> {
+  const size = ({ clip, tokens }: EncodedExample): number => clip.window + 4 * tokens.length;
+  const longest = [...examples].sort((a, b) => size(b) - size(a)).slice(0, batchSize);
+  const tails = await model.silenceTailsFor(longest.map(({ clip }) => clip));
+  const { feeds } = trainingBatch(longest, tails, model.tokens.endOfText);
+  const [clips, frames] = feeds.frames!.shape;
+  return [clips!, frames!, feeds.tokens!.shape[1]!, feeds.rows!.shape[0]!];
+}

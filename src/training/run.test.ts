@@ -1,0 +1,121 @@
+/** Runs that go wrong or end early: skipped steps, nothing learnt, patience, the best step's weights. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UserError } from '../errors.ts';
+import { readAudio } from '../speech/audio-file.ts';
+import { readManifest } from '../speech/manifest.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import { type EncodedExample, translationExamples } from './examples.ts';
+import { memoryNeeds, totalBytes } from './needs.ts';
+import { type RunOptions, runTraining } from './run.ts';
+import { defaultTraining } from './train.ts';
+
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'training-run-'));
+const name = 'model.decoder.layers.0.encoder_attn.v_proj.weight';
+let model: WhisperModel;
+let examples: EncodedExample[];
+
+beforeAll(async () => {
+  model = await WhisperModel.load(path('../../models/whisper-base-int8'));
+  const manifest = await readManifest(path('../../samples/manifest.tsv'));
+  const clips = manifest.filter(({ language, set }) => language === 'en' && set === 'train').slice(0, 3);
+  const encoded = await model.encode(await Promise.all(clips.map(({ audio }) => readAudio(audio))), 'fit');
+  const prompt = model.tokens.prompt('zh', 'transcribe');
+  const pairs = clips.map((clip, i) => ({ clip, encoded: encoded[i]! }));
+  examples = translationExamples(model, pairs, () => prompt);
+});
+afterAll(async () => {
+  await model.close();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const broken = (): EncodedExample => {
+  const { clip, ...rest } = examples[0]!;
+  return { ...rest, clip: { ...clip, frames: new Float32Array(clip.window * clip.width).fill(Number.NaN) } };
+};
+const weight = async () => (await model.runtime.read([name]))[0]!.data;
+const optionsOf = (output: string, changed: Partial<RunOptions> = {}, rate = 1e-5): RunOptions => ({
+  output: join(scratch, output),
+  settings: { steps: 4 },
+  training: { ...defaultTraining, steps: 12, batchSize: 1, warmupSteps: 1, learningRate: rate },
+  checkpointEvery: 100,
+  resume: false,
+  keep: 'last',
+  note: () => {},
+  onStart: () => {},
+  onStep: () => undefined,
+  onEvaluation: () => {},
+  save: async () => {},
+  ...changed,
+});
+const lines = (output: string) =>
+  readFileSync(join(scratch, output, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+test('a step that is not finite changes nothing and is counted; ten in a row end the run, and the batch is kept', async () => {
+  const before = await weight();
+  const error = await runTraining(model, [broken()], optionsOf('broken')).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UserError);
+  expect((error as Error).message).toMatch(/^step 10: .* 10 times in a row; the last batch is in .*\.json\./);
+  expect(await weight()).toEqual(before);
+  const file = join(scratch, 'broken', 'not-finite-step-10.json');
+  const { audio, chinese } = examples[0]!.source!;
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
+    step: 10,
+    clips: [{ audio, text: chinese }],
+  });
+  expect(lines('broken')).toHaveLength(10);
+  expect(lines('broken')[0]).toMatchObject({ step: 1, loss: null, skipped: true });
+});
+
+test('patience: the run ends when nothing gets better, and the best weights are those that are saved', async () => {
+  let saved: unknown;
+  const evaluations: number[] = [];
+  // Too small a rate to change a loss for the better by much; too large to leave the weights alone.
+  const result = await runTraining(
+    model,
+    examples,
+    optionsOf(
+      'patience',
+      {
+        keep: 'best',
+        development: { examples: examples.slice(0, 1), every: 1, target: 'zh', patience: 2 },
+        onEvaluation: ({ step }) => evaluations.push(step),
+        save: async (folder) => {
+          saved = await weight();
+          mkdirSync(folder);
+          writeFileSync(join(folder, 'config.json'), '{}');
+        },
+      },
+      3e-2,
+    ),
+  );
+  const stopped = evaluations.at(-1)!;
+  expect(stopped).toBeLessThan(12);
+  expect(result.saved).toBe(stopped - 2);
+  expect(readdirSync(join(scratch, 'patience', 'checkpoints'))).toContain(
+    `step-${String(result.saved).padStart(6, '0')}`,
+  );
+  expect(saved).toBeDefined();
+  expect(await weight()).toEqual(saved);
+  expect(lines('patience').filter(({ devLoss }) => devLoss !== undefined)).toHaveLength(stopped);
+  const html = readFileSync(join(scratch, 'patience', 'report.html'), 'utf8');
+  expect(html).toMatch(/Dev BLEU.*Dev chrF/s);
+  expect(html).not.toMatch(/https?:|<script/);
+});
+
+test('what is needed grows with the batch and with what is trained', async () => {
+  const needs = (batchSize: number, embedding: 'frozen' | 'dense') =>
+    memoryNeeds(model, examples, { ...defaultTraining, steps: 1, batchSize, embedding });
+  const one = await needs(1, 'frozen');
+  expect((await needs(2, 'frozen')).activations).toBeGreaterThan(1.5 * one.activations);
+  // 51,865 × 512 weights more, each with a gradient and two moments.
+  expect((await needs(1, 'dense')).optimizer - one.optimizer).toBe(12 * 51_865 * 512);
+  expect(totalBytes(one)).toBeGreaterThan(5e8);
+});

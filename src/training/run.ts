@@ -1,0 +1,196 @@
+/** A training run in its folder: checkpoints, metrics, report, evaluations on the way, and the model at the end. */
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../errors.ts';
+import { trainingReport } from '../report/training-html.ts';
+import { refuseUnlessModel } from '../whisper/checkpoint-directory.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import type { Example } from './batches.ts';
+import {
+  checkpointSteps,
+  type RunRecord,
+  type RunSettings,
+  readCheckpointOf,
+  readNewestCheckpoint,
+  writeCheckpoint,
+} from './checkpoints.ts';
+import { bestEvaluation, type Evaluation, evaluateDevelopment } from './development.ts';
+import type { EncodedExample } from './examples.ts';
+import { MetricsFile } from './metrics.ts';
+import { restoreWeights, type StepReport, type TrainingOptions, trainDecoder } from './train.ts';
+
+/** So many steps in a row whose loss or gradient is not finite are no accident. */
+const MOST_SKIPPED = 10;
+
+export interface Development {
+  readonly examples: readonly EncodedExample[];
+  /** Steps between evaluations; there is one at the end, too. */
+  readonly every: number;
+  /** The language translated into. */
+  readonly target: string;
+  /** The run ends when so many evaluations have passed without a better one. Default: it does not. */
+  readonly patience?: number | undefined;
+}
+
+export interface RunOptions {
+  readonly output: string;
+  readonly settings: RunSettings;
+  readonly training: TrainingOptions;
+  readonly checkpointEvery: number;
+  readonly resume: boolean;
+  readonly development?: Development | undefined;
+  /** The weights that the run ends with: those of the best evaluation, or the last. */
+  readonly keep: 'best' | 'last';
+  /** What the user should know, one line. */
+  readonly note: (line: string) => void;
+  /** Called when it is known where the run begins. */
+  readonly onStart: (step: number) => void;
+  /** Called after each step; `stop` ends the run there, with a checkpoint. */
+  readonly onStep: (report: StepReport) => 'stop' | undefined;
+  readonly onEvaluation: (evaluation: Evaluation) => void;
+  /** Writes the model into a folder. */
+  readonly save: (folder: string) => Promise<void>;
+}
+
+export interface RunResult {
+  /** Of all steps, those before a resumption included. */
+  readonly reports: readonly StepReport[];
+  readonly evaluations: readonly Evaluation[];
+  /** Step whose weights were saved. */
+  readonly saved: number;
+}
+
+/** @throws UserError where the folder is another run's or cannot be written, or nothing can be learnt any more */
+export async function runTraining(
+  model: WhisperModel,
+  examples: readonly Example[],
+  options: RunOptions,
+): Promise<RunResult> {
+  const { output, settings, training, development, note } = options;
+  const folder = await prepareOutput(output, options.resume);
+  const found = options.resume ? await readNewestCheckpoint(folder, settings, note) : undefined;
+  if (options.resume && !found) note(`${folder}: no whole checkpoint: training begins at the first step`);
+  const reports = [...(found?.record.reports ?? [])];
+  const evaluations = [...(found?.record.evaluations ?? [])];
+  const record = (): RunRecord => ({ settings, reports, evaluations });
+  const first = found?.state.step ?? 0;
+  let last = first;
+  options.onStart(first);
+  const metrics = await MetricsFile.open(join(output, 'metrics.jsonl'), first);
+  const report = () => writeWhole(join(output, 'report.html'), trainingReport(record()));
+  const best = () => (options.keep === 'best' ? bestEvaluation(evaluations)?.step : undefined);
+  const waitedEnough = () =>
+    development?.patience !== undefined &&
+    evaluations.length - 1 - evaluations.indexOf(bestEvaluation(evaluations)!) >= development.patience;
+
+  if (first < training.steps && !(evaluations.length > 0 && waitedEnough())) {
+    await trainDecoder(model, examples, {
+      ...training,
+      ...(found && { from: found.state }),
+      onStep: async (step, { state, batch }) => {
+        reports.push(step);
+        last = step.step;
+        await metrics.addStep(step);
+        const stopped = options.onStep(step) === 'stop';
+        if (reports.slice(-MOST_SKIPPED).filter(({ skipped }) => skipped).length === MOST_SKIPPED) {
+          throw await nothingLearnt(output, step, batch);
+        }
+        const atEnd = step.step === training.steps;
+        let enough = false;
+        if (development && (atEnd || step.step % development.every === 0)) {
+          const { target } = development;
+          const { vocabulary } = training;
+          const evaluation = await evaluateDevelopment(model, development.examples, {
+            step: step.step,
+            target,
+            vocabulary,
+          });
+          evaluations.push(evaluation);
+          await metrics.addEvaluation(evaluation);
+          await report();
+          options.onEvaluation(evaluation);
+          enough = waitedEnough();
+        }
+        const ends = atEnd || stopped || enough;
+        if (ends || step.step % options.checkpointEvery === 0 || best() === step.step) {
+          await writeCheckpoint(folder, await state(), record(), best());
+        }
+        return !ends;
+      },
+    });
+  } else if (found) await restoreWeights(model, found.state);
+
+  await report();
+  const chosen = best() ?? last;
+  if (chosen !== last) await restoreWeights(model, await readCheckpointOf(folder, chosen));
+  await saveInto(output, options.save);
+  return { reports, evaluations, saved: chosen };
+}
+
+/**
+ * To be asked before long work, too: what is not this run's is not touched.
+ * @returns the folder of checkpoints
+ */
+export async function prepareOutput(output: string, resume: boolean): Promise<string> {
+  const folder = join(output, 'checkpoints');
+  if (!(await stat(folder).catch(() => undefined))) await refuseUnlessModel(output);
+  const [newest] = await checkpointSteps(folder);
+  if (newest !== undefined && !resume) {
+    throw new UserError(
+      `${folder}: found checkpoints of an earlier run, up to step ${newest}; ` +
+        'expected --resume to go on with it, or another --output',
+    );
+  }
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new UserError(`${output}: cannot be written: ${(error as Error).message}`);
+  }
+  return folder;
+}
+
+/**
+ * Moves a model into the folder file by file, so that checkpoints and metrics never leave it. Where that is cut short
+ * there is no config.json: the folder is not taken for a model, and --resume does it again.
+ */
+async function saveInto(output: string, save: (folder: string) => Promise<void>): Promise<void> {
+  const fresh = join(output, 'model.incomplete');
+  await rm(fresh, { recursive: true, force: true });
+  await save(fresh);
+  const names = await readdir(fresh);
+  for (const name of await readdir(output)) {
+    // Other shards of an older model, too: with them it would be two models.
+    if (name === 'config.json' || /^model.*\.safetensors/.test(name)) await rm(join(output, name));
+  }
+  for (const name of [...names.filter((name) => name !== 'config.json'), 'config.json']) {
+    await rename(join(fresh, name), join(output, name));
+  }
+  await rm(fresh, { recursive: true });
+}
+
+async function nothingLearnt(
+  output: string,
+  { step }: StepReport,
+  batch: readonly Example[],
+): Promise<UserError> {
+  const file = join(output, `not-finite-step-${step}.json`);
+  const clips = batch.map(({ source, tokens }) => ({
+    audio: source?.audio,
+    text: source?.chinese,
+    tokens,
+  }));
+  await writeWhole(file, `${JSON.stringify({ step, clips }, null, 2)}\n`);
+  return new UserError(
+    `step ${step}: loss or gradient was not finite ${MOST_SKIPPED} times in a row; the last batch is in ${file}. ` +
+      'Expected usable recordings and a learning rate that is not too high',
+  );
+}
+
+async function writeWhole(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(`${file}.incomplete`, text);
+    await rename(`${file}.incomplete`, file);
+  } catch (error) {
+    throw new UserError(`${file}: cannot be written: ${(error as Error).message}`);
+  }
+}
