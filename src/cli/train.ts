@@ -138,8 +138,8 @@ async function train(manifest: string, options: Options): Promise<void> {
   const clips = (await selectClips(manifest, options)).filter(({ set }) => set !== options.devSet);
   const devClips =
     options.devSet === undefined ? [] : await selectClips(manifest, { ...options, set: options.devSet });
-  await prepareOutput(options.output, Boolean(options.resume));
   const [folder] = await modelFolders([options.model]);
+  await prepareOutput(options.output, Boolean(options.resume));
   await withModel(WhisperModel.load(options.model), async (model) => {
     const kind = options.promptKind ?? 'target-transcribe';
     const prompt = (language: string) => promptOf(model.tokens, kind, options.target, language);
