@@ -9,9 +9,9 @@ import { type Line, lineChart } from './svg.ts';
 
 export function trainingReport({ settings, reports, evaluations }: RunRecord): string {
   const steps = (value: (report: RunRecord['reports'][number]) => number) =>
-    reports.map((report): [number, number] => [report.step, number(value(report))]);
+    reports.map((report): [number, number] => [report.step, value(report)]);
   const dev = (value: (one: RunRecord['evaluations'][number]) => number) =>
-    evaluations.map((one): [number, number] => [one.step, number(value(one))]);
+    evaluations.map((one): [number, number] => [one.step, value(one)]);
   const losses = steps(({ loss }) => loss);
   const best = bestEvaluation(evaluations);
   const skipped = reports.filter((report) => report.skipped).length;
@@ -51,11 +51,6 @@ export function trainingReport({ settings, reports, evaluations }: RunRecord): s
       Object.entries(settings).map(([name, value]): [string, unknown] => [spaced(name), value]),
     )}</section></div>`,
   );
-}
-
-/** Skipped steps have no number: JSON keeps it as null. */
-function number(value: number | null): number {
-  return value ?? Number.NaN;
 }
 
 function chart(title: string, unit: string, lines: readonly Line[]): string {

@@ -61,6 +61,15 @@ test('the newest is read back to the bit; of the older ones the one before it an
   expect(await readCheckpointOf(folder, 4)).toEqual(stateOf(4));
 });
 
+test('a loss that was not finite is still none when it is read', async () => {
+  const [report] = recordOf(2).reports;
+  await writeCheckpoint(folder, stateOf(2), {
+    ...recordOf(2),
+    reports: [{ ...report!, loss: Number.NaN, skipped: true }],
+  });
+  expect((await read()).found!.record.reports).toEqual([{ ...report, loss: Number.NaN, skipped: true }]);
+});
+
 test('none where nothing was written', async () => {
   expect((await read()).found).toBeUndefined();
 });

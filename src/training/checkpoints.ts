@@ -171,7 +171,8 @@ async function readState(path: string, { step, optimizerSteps }: TrainingFile): 
 }
 
 async function readRecord(path: string): Promise<TrainingFile> {
-  return JSON.parse(await readFile(join(path, TRAINING), 'utf8')) as TrainingFile;
+  // JSON has no NaN: a loss that was not finite stands there as null.
+  return JSON.parse(await readFile(join(path, TRAINING), 'utf8'), (_, value) => value ?? Number.NaN);
 }
 
 /** What is wrong with a checkpoint, or undefined where it is whole. */

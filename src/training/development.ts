@@ -59,11 +59,12 @@ export async function evaluateDevelopment(
   return { step, loss, bleu, chrf, seconds: (performance.now() - started) / 1000 };
 }
 
-/** The better is the one with more BLEU; among equals, with less loss. */
+/** The better is the one with more BLEU; among equals, with less loss. A loss that is not finite is the largest. */
 export function bestEvaluation(evaluations: readonly Evaluation[]): Evaluation | undefined {
+  const lossOf = ({ loss }: Evaluation): number => (Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY);
   return evaluations.reduce<Evaluation | undefined>(
     (best, one) =>
-      !best || one.bleu > best.bleu || (one.bleu === best.bleu && one.loss < best.loss) ? one : best,
+      !best || one.bleu > best.bleu || (one.bleu === best.bleu && lossOf(one) < lossOf(best)) ? one : best,
     undefined,
   );
 }
