@@ -106,6 +106,22 @@ test('audio longer than a window: nothing lost, times in order, words within the
   }
 });
 
+test('with --condition-on-previous windows are read one after the other, to the same end', async () => {
+  const names = ['babymatch', 'ballcatch', 'bargame', 'algorithm', 'algebra_by', 'algebra_plus'];
+  const parts = await Promise.all(names.map((name) => readAudio(sentence(name))));
+  const samples = new Float32Array(parts.reduce((sum, part) => sum + part.length + 8_000, 0));
+  let at = 0;
+  for (const part of parts) {
+    samples.set(part, at);
+    at += part.length + 8_000;
+  }
+  const file = await writeWav('told.wav', samples);
+  const [apart] = (await run([file])) as [Transcript];
+  const [told] = (await run([file], { conditionOnPrevious: true })) as [Transcript];
+  expect(wordErrorRate([normalizeEnglish(told.text)], [normalizeEnglish(apart.text)]).rate).toBeLessThan(0.1);
+  expect(told.segments.at(-1)!.end).toBeLessThanOrEqual(told.duration);
+});
+
 test('a file that cannot be read gets an error, and the others go on, in order', async () => {
   const notAudio = join(folder, 'notes.wav');
   await writeFile(notAudio, 'these are words, not samples');

@@ -1,78 +1,74 @@
-/** One audio file on its way to a transcript: where its next window begins, and what was heard so far. */
-import type { SpeechStretch } from '../speech/voice-activity.ts';
+/** An audio file, or a part of it, on its way to a transcript: where its next window begins, and what was heard so far. */
 import { SAMPLE_RATE } from '../whisper/log-mel.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip, WhisperModel, Window } from '../whisper/model.ts';
 import { alignWords } from './alignment.ts';
-import { type Cut, cutSilence } from './cut-silence.ts';
+import type { Cut } from './cut-silence.ts';
 import type { DetectedLanguage } from './detect-language.ts';
 import type { DecodedWithFallback } from './fallback.ts';
 import { segmentsOf } from './segments.ts';
+import { WINDOW_SAMPLES } from './split-long-audio.ts';
 import type { TranscribeOptions } from './transcribe-options.ts';
 import type { Segment, Transcript } from './transcript.ts';
 import { wordsOfSegments } from './word-timestamps.ts';
 
-const WINDOW_SAMPLES = 30 * SAMPLE_RATE;
 /** Text of earlier windows that fits before the prompt: half of the decoder's context. */
 const PREVIOUS_TOKENS = 223;
 /** Text drawn at a higher temperature is no good context. */
 const TRUSTED_TEMPERATURE = 0.5;
 
-export class FileTranscription {
-  /** Seconds of the whole file. */
+/** What is known of a file as a whole. */
+export interface FileFacts {
+  readonly audio: string;
+  /** Seconds. */
   readonly duration: number;
+  /** Whether it is longer than a window. */
+  readonly long: boolean;
+  /** The language spoken, once it is known. */
+  language: string | undefined;
+  detected?: DetectedLanguage;
+}
+
+export class PartTranscription {
+  readonly segments: Segment[] = [];
   readonly withTimestamps: boolean;
-  readonly #cut: Cut;
-  readonly #segments: Segment[] = [];
-  #alternatives: Transcript['alternatives'];
-  #detected: DetectedLanguage | undefined;
+  readonly window: Window;
+  alternatives: Transcript['alternatives'];
   /** Sample at which the next window begins. */
   #seek = 0;
+  #begun = false;
   /** Tokens that following windows are told. */
   #context: number[] = [];
   /** When the last word ended, seconds. */
   #lastSpeech = 0;
 
+  /** @param part the samples, and where in the file their times are */
   constructor(
     private readonly model: WhisperModel,
-    private readonly audio: string,
-    samples: Float32Array,
-    stretches: readonly SpeechStretch[] | undefined,
-    private readonly givenLanguage: string | undefined,
+    readonly file: FileFacts,
+    private readonly part: Cut,
     private readonly options: TranscribeOptions,
   ) {
-    this.duration = samples.length / SAMPLE_RATE;
-    this.#cut = stretches ? cutSilence(samples, stretches) : { samples, originalTime: (seconds) => seconds };
-    this.withTimestamps = options.timestamps ?? this.#cut.samples.length > WINDOW_SAMPLES;
-    // A file without any sample is still one (silent) window, unless silence is left out.
-    this.#emptyWindow = samples.length === 0 && !stretches;
+    this.withTimestamps = options.timestamps ?? file.long;
+    // What remains of a long file may be a second: too little to fit a window to where timestamps are written.
+    this.window = file.long ? 'full' : options.window;
   }
-
-  #emptyWindow: boolean;
 
   get done(): boolean {
-    return this.#seek >= this.#cut.samples.length && !this.#emptyWindow;
+    // A file without any sample is still one (silent) window.
+    return this.#begun && this.#seek >= this.part.samples.length;
   }
 
-  /** Share of the file that is done. */
+  /** Share of it that is done. */
   get share(): number {
-    const { length } = this.#cut.samples;
-    return this.done ? 1 : this.#seek / Math.max(1, length);
-  }
-
-  get language(): string | undefined {
-    return this.givenLanguage ?? this.#detected?.language;
-  }
-
-  setLanguage(detected: DetectedLanguage): void {
-    this.#detected = detected;
+    return this.done ? 1 : this.#seek / Math.max(1, this.part.samples.length);
   }
 
   nextWindow(): Float32Array {
-    return this.#cut.samples.subarray(this.#seek, this.#seek + WINDOW_SAMPLES);
+    return this.part.samples.subarray(this.#seek, this.#seek + WINDOW_SAMPLES);
   }
 
   prompt(): readonly number[] {
-    const prompt = this.options.prompt(this.language!, this.#detected?.probabilities);
+    const prompt = this.options.prompt(this.file.language!, this.file.detected?.probabilities);
     const asked = this.withTimestamps ? this.model.tokens.withTimestamps(prompt) : prompt;
     if (!this.options.conditionOnPrevious || this.#context.length === 0) return asked;
     return [this.model.tokens.startOfPrevious, ...this.#context.slice(-PREVIOUS_TOKENS), ...asked];
@@ -84,8 +80,8 @@ export class FileTranscription {
     const window = this.nextWindow();
     const duration = window.length / SAMPLE_RATE;
     const offset = this.#seek / SAMPLE_RATE;
-    this.#emptyWindow = false;
-    this.#alternatives = decoded.alternatives.map(({ text, score }) => ({ text, score }));
+    this.#begun = true;
+    this.alternatives = decoded.alternatives.map(({ text, score }) => ({ text, score }));
     if (decoded.silent) {
       this.#seek += Math.max(1, window.length);
       return;
@@ -96,18 +92,19 @@ export class FileTranscription {
     };
     const found = this.withTimestamps ? segmentsOf(decoded.tokens, tokens.firstTimestamp, duration) : whole;
     const textOf = (ids: readonly number[]): string => tokens.decode(ids);
-    // A segment without text, or without length, says nothing.
+    // A segment without text, or without length, says nothing; what begins after the audio's end was not heard.
     const spoken = found.segments.filter(
-      ({ start, end, tokens: ids }) => textOf(ids).trim() !== '' && (end > start || !this.withTimestamps),
+      ({ start, end, tokens: ids }) =>
+        textOf(ids).trim() !== '' && (!this.withTimestamps || (end > start && start < duration)),
     );
     let advance = found.advance;
     const words = this.options.wordTimestamps ? await this.#words(spoken, clip, offset) : undefined;
     spoken.forEach((segment, i) => {
       const timed = words?.[i] ?? segment;
-      const time = (seconds: number): number => this.#cut.originalTime(offset + seconds);
-      this.#segments.push({
+      const time = (seconds: number): number => this.part.originalTime(offset + seconds);
+      this.segments.push({
         start: time(timed.start),
-        end: Math.min(this.duration, time(timed.end)),
+        end: Math.min(this.file.duration, time(timed.end)),
         text: textOf(segment.tokens),
         tokens: segment.tokens,
         logProbabilities: decoded.logProbabilities.slice(
@@ -142,35 +139,35 @@ export class FileTranscription {
   ) {
     const { endOfText } = this.model.tokens;
     const textTokens = segments.map(({ tokens }) => tokens.filter((id) => id < endOfText));
-    const aligned = await alignWords(this.model, clip, this.prompt(), textTokens.flat(), this.language!);
+    const aligned = await alignWords(this.model, clip, this.prompt(), textTokens.flat(), this.file.language!);
     return wordsOfSegments(
       segments.map(({ start, end }, i) => ({ start, end, textTokens: textTokens[i]!.length })),
       aligned,
       this.#lastSpeech - offset,
     );
   }
+}
 
-  transcript(): Transcript {
-    const counted = this.#segments.reduce((sum, { tokens }) => sum + tokens.length + 1, 0);
-    const total = this.#segments.reduce(
-      (sum, { averageLogProbability, tokens }) => sum + averageLogProbability * (tokens.length + 1),
-      0,
-    );
-    const single = this.#segments.length <= 1 ? this.#alternatives : undefined;
-    return {
-      audio: this.audio,
-      language: this.language ?? 'unknown',
-      ...(this.#detected && {
-        languageProbability: this.#detected.probabilities.get(this.#detected.language)!,
-      }),
-      text: this.#segments
-        .map(({ text }) => text)
-        .join('')
-        .trim(),
-      duration: this.duration,
-      averageLogProbability: counted === 0 ? 0 : total / counted,
-      segments: this.#segments,
-      ...(single && single.length > 0 && { alternatives: single }),
-    };
-  }
+/** The transcript of a file from its parts, all done. */
+export function joined(file: FileFacts, parts: readonly PartTranscription[]): Transcript {
+  const segments = parts.flatMap((part) => part.segments);
+  const counted = segments.reduce((sum, { tokens }) => sum + tokens.length + 1, 0);
+  const total = segments.reduce(
+    (sum, { averageLogProbability, tokens }) => sum + averageLogProbability * (tokens.length + 1),
+    0,
+  );
+  const alternatives = segments.length <= 1 ? parts.flatMap((part) => part.alternatives ?? []) : [];
+  return {
+    audio: file.audio,
+    language: file.language ?? 'unknown',
+    ...(file.detected && { languageProbability: file.detected.probabilities.get(file.detected.language)! }),
+    text: segments
+      .map(({ text }) => text)
+      .join('')
+      .trim(),
+    duration: file.duration,
+    averageLogProbability: counted === 0 ? 0 : total / counted,
+    segments,
+    ...(alternatives.length > 0 && { alternatives }),
+  };
 }
