@@ -68,6 +68,12 @@ const mistakes: [string, string[], RegExp][] = [
   ['steps that are no number', ['train', 'm.tsv', '--output', 'o', '--steps', 'many'], /whole number/],
   ['a manifest that is not there', ['train', 'm.tsv', '--output', 'o'], /m\.tsv/],
   ['no output', ['train', 'm.tsv'], /--output/],
+  ['patience without evaluations', ['train', 'm.tsv', '--output', 'o', '--patience', '2'], /--dev-set/],
+  [
+    'a dev set that is trained on',
+    ['train', 'm.tsv', '--output', 'o', '--set', 'a', '--dev-set', 'a'],
+    /--dev-set a: is trained on/,
+  ],
   [
     'a set that the manifest lacks',
     ['evaluate', path('../../samples/manifest.tsv'), '--set', 'nope'],

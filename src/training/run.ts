@@ -158,9 +158,10 @@ async function saveInto(output: string, save: (folder: string) => Promise<void>)
   await rm(fresh, { recursive: true, force: true });
   await save(fresh);
   const names = await readdir(fresh);
+  await rm(join(output, 'config.json'), { force: true });
   for (const name of await readdir(output)) {
     // Other shards of an older model, too: with them it would be two models.
-    if (name === 'config.json' || /^model.*\.safetensors/.test(name)) await rm(join(output, name));
+    if (/^model.*\.safetensors/.test(name)) await rm(join(output, name));
   }
   for (const name of [...names.filter((name) => name !== 'config.json'), 'config.json']) {
     await rename(join(fresh, name), join(output, name));
