@@ -26,7 +26,7 @@ interface Ended {
 /** @param killAfter seconds after which the process is killed */
 function train(output: string, flags: readonly string[], killAfter?: number): Promise<Ended> {
   const settings =
-    '--steps 12 --batch-size 2 --warmup 2 --checkpoint-every 2 --dev-set dev --dev-every 5 --dev-clips 2';
+    '--steps 12 --batch-size 2 --warmup 2 --checkpoint-every 2 --dev-set dev --dev-every 5 --dev-clips 1';
   const started = performance.now();
   const child = spawn(
     process.execPath,
@@ -106,11 +106,6 @@ test(
     expect(again).toMatchObject({
       code: 2,
       errors: expect.stringMatching(/up to step 12; expected --resume/),
-    });
-    const other = await train(whole, ['--resume', '--seed', '2']);
-    expect(other).toMatchObject({
-      code: 2,
-      errors: expect.stringMatching(/found a checkpoint of seed 1; expected seed 2/),
     });
   },
 );
