@@ -5,11 +5,13 @@ import { sfc32, shuffle } from '../random.ts';
 import type { Clip } from '../speech/manifest.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
+import { isMelClip, type MelClip, melBatch } from '../whisper/mel-batch.ts';
 import type { EncodedClip } from '../whisper/model.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
 
 export interface Example {
-  readonly clip: EncodedClip;
+  /** As log-mel where the encoder is trained, else as encoder output: one form in all examples. */
+  readonly clip: EncodedClip | MelClip;
   /** Prompt, text, end of text. */
   readonly tokens: readonly number[];
   /** Tokens of the prompt: the first prediction that counts is made at the last of them. */
@@ -87,14 +89,10 @@ export function trainingBatch(
       positions.push(i);
     }
   }
-  const { frames, frameBias } = audioBatch(
-    examples.map(({ clip }) => clip),
-    tails,
-  );
+  const clips = examples.map(({ clip }) => clip);
   return {
     feeds: {
-      frames,
-      frameBias,
+      ...(clips.every(isMelClip) ? melBatch(clips, tails) : audioBatch(clips as EncodedClip[], tails)),
       tokens: int64(tokens, [batch, length]),
       positions: int64(positions, [batch, length]),
       textBias: causalBias(length),

@@ -21,7 +21,10 @@ import {
 } from '../graph/ops.ts';
 import { gradientOutput } from '../graph/runtime.ts';
 import type { WhisperDimensions } from './dimensions.ts';
+import { encoder } from './encoder.ts';
 import {
+  type Adapters,
+  adapt,
   attention,
   feedForward,
   type KeysAndValues,
@@ -282,21 +285,26 @@ export function alignmentGraph(
  * `outputIds` int64 [outputs], with a target vocabulary: the tokens that the decoder chooses among; labels are then places
  * among them.
  * Outputs: `loss` and one gradient for each of `trained`.
+ * @param audio where the frames come from: `frames`, given as above; or `mel`, the encoder, which can then be trained.
+ * Inputs instead of `frames` are then those of `heardFrames`.
  */
 export function trainingGraph(
   dimensions: WhisperDimensions,
   trained: readonly string[],
   withOutputIds = false,
+  { audio = 'frames', adapters }: { audio?: 'frames' | 'mel'; adapters?: Adapters | undefined } = {},
 ): Graph {
   const { width } = dimensions;
   const graph = new Graph();
-  const frames = graph.input('frames', ['batch', 'frames', width]);
+  if (adapters) adapt(graph, adapters);
+  const frames =
+    audio === 'mel' ? heardFrames(graph, dimensions) : graph.input('frames', ['batch', 'frames', width]);
   const { hidden } = decoder(dimensions, {
     tokens: graph.input('tokens', ['batch', 'tokens'], 'int64'),
     positions: graph.input('positions', ['batch', 'tokens'], 'int64'),
     textBias: graph.input('textBias', [1, 1, 'tokens', 'tokens']),
     audio: (layer) => unprojectedMemory(frames, crossAttention(layer), dimensions.decoderHeads),
-    frameBias: graph.input('frameBias', ['batch', 1, 1, 'frames']),
+    frameBias: graph.input('frameBias', ['batch', 1, 1, frames.shape[1]!]),
   });
   const flat = reshape(hidden, [product(['batch', 'tokens']), width]);
   const embedding = tokenEmbedding(graph, dimensions);
@@ -309,11 +317,23 @@ export function trainingGraph(
   graph.output('loss', loss);
   const parameters = trained.map((name) => {
     const parameter = graph.parameters.get(name);
-    if (!parameter) throw new Error(`internal: "${name}" is no weight of the decoder`);
+    if (!parameter) throw new Error(`internal: "${name}" is no weight of the training graph`);
     return parameter;
   });
   backward(loss, parameters).forEach((gradient, i) => graph.output(gradientOutput(trained[i]!), gradient));
   return graph;
+}
+
+/**
+ * Encoder frames, and after each clip's what the encoder made of silence before the training (silence-tail.ts), which
+ * stays as it is. Inputs: `mel` [batch, mel bins, melFrames], `audioPositions` int64 [heard], `tail` [batch, tail, width].
+ * @returns [batch, heard + tail, width]
+ */
+function heardFrames(graph: Graph, dimensions: WhisperDimensions): Tensor {
+  const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
+  const positions = graph.input('audioPositions', ['heard'], 'int64');
+  const tail = graph.input('tail', ['batch', 'tail', dimensions.width]);
+  return concat([encoder(dimensions, mel, positions), tail], 1);
 }
 
 /** Names of all decoder weights, in the order in which the model uses them. */

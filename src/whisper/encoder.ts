@@ -42,3 +42,10 @@ export function encoderGraph(dimensions: WhisperDimensions): Graph {
   graph.output('frames', encoder(dimensions, mel, positions));
   return graph;
 }
+
+const POSITIONS = 'model.encoder.embed_positions.weight';
+
+/** Names of the encoder weights that can be trained, in the order in which the model uses them: positions are fixed. */
+export function encoderWeights(dimensions: WhisperDimensions): string[] {
+  return [...encoderGraph(dimensions).parameters.keys()].filter((name) => name !== POSITIONS);
+}

@@ -18,11 +18,51 @@ export interface KeysAndValues {
   readonly values: Tensor;
 }
 
+/** Low-rank adapters of some projections (LoRA, Hu et al. 2021): W·x + (alpha / rank)·B·A·x. */
+export interface Adapters {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Names of the projections, such as "model.decoder.layers.0.self_attn.q_proj". */
+  readonly projections: ReadonlySet<string>;
+}
+
+/** Names of a projection's A [rank, in] and B [out, rank]; PEFT's, but for the prefix that it puts before all names. */
+export const adapterNames = (projection: string): readonly [a: string, b: string] => [
+  `${projection}.lora_A.weight`,
+  `${projection}.lora_B.weight`,
+];
+
+/** Kept beside the graph: every projection made in it finds its adapter, and no layer has to hand it on. */
+const adaptersOf = new WeakMap<Graph, Adapters>();
+
+/** Projections made in `graph` from now on have these adapters. */
+export function adapt(graph: Graph, adapters: Adapters): void {
+  adaptersOf.set(graph, adapters);
+}
+
+function adapterOf(graph: Graph, name: string, out: number, inner: number) {
+  const adapters = adaptersOf.get(graph);
+  if (!adapters?.projections.has(name)) return undefined;
+  const { rank, alpha } = adapters;
+  const [a, b] = adapterNames(name);
+  return { a: graph.parameter(a, [rank, inner]), b: graph.parameter(b, [out, rank]), factor: alpha / rank };
+}
+
 /** A linear layer `<name>.weight` [out, in], with `<name>.bias` [out] unless told otherwise. */
 function projection(x: Tensor, name: string, out: number, hasBias = true): Tensor {
   const inner = x.shape.at(-1) as number;
   const weight = x.graph.parameter(`${name}.weight`, [out, inner]);
-  return linear(x, weight, hasBias ? x.graph.parameter(`${name}.bias`, [out]) : undefined);
+  const y = linear(x, weight, hasBias ? x.graph.parameter(`${name}.bias`, [out]) : undefined);
+  const adapter = adapterOf(x.graph, name, out, inner);
+  // Not with the merged weight: its gradient would be as large as the weight's, and A·x is small.
+  return adapter ? add(y, linear(scale(linear(x, adapter.a), adapter.factor), adapter.b)) : y;
+}
+
+/** The weight [out, in] of the projection `name`, its adapter merged: W + (alpha / rank)·B·A. */
+export function mergedWeight(graph: Graph, name: string, out: number, inner: number): Tensor {
+  const weight = graph.parameter(`${name}.weight`, [out, inner]);
+  const adapter = adapterOf(graph, name, out, inner);
+  return adapter ? add(weight, matmul(scale(adapter.b, adapter.factor), adapter.a)) : weight;
 }
 
 export function normalized(x: Tensor, name: string): Tensor {
@@ -60,7 +100,7 @@ export function unprojectedMemory(x: Tensor, name: string, heads: number): Memor
   const width = x.shape[2] as number;
   const headWidth = width / heads;
   const perHead = (projected: 'k_proj' | 'v_proj'): Tensor =>
-    reshape(x.graph.parameter(`${name}.${projected}.weight`, [width, width]), [heads, headWidth, width]);
+    reshape(mergedWeight(x.graph, `${name}.${projected}`, width, width), [heads, headWidth, width]);
   const transposed = transpose(x, [0, 2, 1]); // [batch, width, positions]
   return {
     scores: (queries) => {

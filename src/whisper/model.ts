@@ -178,6 +178,13 @@ export class WhisperModel {
     return this.#release((name) => name !== 'encoder');
   }
 
+  /** Forgets the compiled encoder and what was made with it: call it when the encoder's weights have changed. */
+  async encoderChanged(): Promise<void> {
+    this.#fingerprint = undefined;
+    this.#silence = undefined;
+    await this.releaseEncoder();
+  }
+
   /** Frees the compiled encoder and the memory it works in; the next `encode` compiles it again. */
   releaseEncoder(): Promise<void> {
     return this.#release((name) => name === 'encoder');
@@ -260,7 +267,7 @@ export class WhisperModel {
   }
 
   /** The silence tails, where any of the clips is in a window that needs one. */
-  async silenceTailsFor(clips: readonly EncodedClip[]): Promise<SilenceTails | undefined> {
+  async silenceTailsFor(clips: readonly Pick<EncodedClip, 'window'>[]): Promise<SilenceTails | undefined> {
     return clips.some(({ window }) => window < FULL_WINDOW_POSITIONS) ? this.silenceTails() : undefined;
   }
 }

@@ -1,0 +1,144 @@
+/**
+ * Low-rank adaptation (Hu et al. 2021, "LoRA"): of a projection only B·A is learnt, of low rank, and the weight stays.
+ * Here are the adapters' beginnings, their merging into the weights, and their files as Hugging Face PEFT has them.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../errors.ts';
+import { Graph } from '../graph/graph.ts';
+import { sfc32, uniform } from '../random.ts';
+import { type Weight, whisperTensors } from '../whisper/checkpoint.ts';
+import type { WhisperDimensions } from '../whisper/dimensions.ts';
+import { type Adapters, adapt, adapterNames, mergedWeight } from '../whisper/layers.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { writeSafetensors } from '../whisper/safetensors-write.ts';
+
+export const LORA_PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'out_proj', 'fc1', 'fc2'] as const;
+export type LoraProjection = (typeof LORA_PROJECTIONS)[number];
+
+export interface LoraOptions {
+  /** Rank of B·A. */
+  readonly rank: number;
+  /** B·A is multiplied by alpha / rank. */
+  readonly alpha: number;
+  /** In every layer of the part that is tuned. */
+  readonly projections: readonly LoraProjection[];
+}
+
+/** As PEFT's example for Whisper has it. */
+export const defaultLora: LoraOptions = { rank: 32, alpha: 64, projections: ['q_proj', 'v_proj'] };
+
+/**
+ * @param weights the part that is tuned
+ * @throws UserError where the options fit no projection in it
+ */
+export function loraAdapters(
+  dimensions: WhisperDimensions,
+  weights: readonly string[],
+  { rank, alpha, projections }: LoraOptions,
+): Adapters {
+  if (!Number.isInteger(rank) || rank < 1 || rank > dimensions.width)
+    throw new UserError(
+      `LoRA rank ${rank}: expected a whole number from 1 to the width, ${dimensions.width}`,
+    );
+  if (!Number.isFinite(alpha) || alpha <= 0)
+    throw new UserError(`LoRA alpha ${alpha}: expected a number above 0`);
+  const endings = projections.map((projection) => `.${projection}.weight`);
+  const chosen = weights.filter((name) => endings.some((ending) => name.endsWith(ending)));
+  if (chosen.length === 0)
+    throw new UserError(`LoRA: the part that is tuned has no ${projections.join(', ') || 'projection'}`);
+  return { rank, alpha, projections: new Set(chosen.map((name) => name.slice(0, -'.weight'.length))) };
+}
+
+/** [out, in] of a projection. */
+function projectionShape(dimensions: WhisperDimensions, projection: string): readonly [number, number] {
+  const shape = whisperTensors(dimensions).get(`${projection}.weight`);
+  if (shape?.length !== 2) throw new Error(`internal: "${projection}" is no projection`);
+  return shape as readonly [number, number];
+}
+
+/**
+ * Puts new adapters beside the model's weights: A Kaiming-uniform as PEFT draws it (in ± 1/√in), B zero, so that the
+ * model is at first what it was.
+ */
+export async function createLora(model: WhisperModel, adapters: Adapters, seed: number): Promise<void> {
+  const random = sfc32(seed);
+  const weights = new Map<string, Weight>();
+  for (const projection of adapters.projections) {
+    const [out, inner] = projectionShape(model.dimensions, projection);
+    const { rank } = adapters;
+    const bound = inner ** -0.5;
+    const [a, b] = adapterNames(projection);
+    const data = Float32Array.from({ length: rank * inner }, () => (2 * uniform(random) - 1) * bound);
+    weights.set(a, { shape: [rank, inner], data });
+    weights.set(b, { shape: [out, rank], data: new Float32Array(out * rank) });
+  }
+  await model.runtime.store(weights);
+}
+
+/**
+ * Adds the adapters into the model's weights, so that it decodes, and is saved, as an ordinary Whisper.
+ * @returns takes them out again, for more training
+ */
+export async function mergeLora(model: WhisperModel, adapters: Adapters): Promise<() => Promise<void>> {
+  const { runtime, dimensions } = model;
+  const names = [...adapters.projections].map((projection) => `${projection}.weight`);
+  const base = await runtime.read(names);
+  const graph = new Graph();
+  adapt(graph, adapters);
+  for (const projection of adapters.projections) {
+    const merged = mergedWeight(graph, projection, ...projectionShape(dimensions, projection));
+    graph.output(`merged:${projection}.weight`, merged);
+  }
+  const program = await runtime.load(graph, { builtIn: () => false });
+  const { fetched } = await runtime.run(program, {}, { fetch: program.outputs });
+  await runtime.unload(program);
+  const put = async (values: readonly { shape: readonly number[]; data: unknown }[]) => {
+    await runtime.store(names.map((name, i): [string, Weight] => [name, values[i] as Weight]));
+    await model.decoderChanged();
+    if (names.some((name) => name.startsWith('model.encoder.'))) await model.encoderChanged();
+  };
+  await put(names.map((name) => fetched[`merged:${name}`]!));
+  return () => put(base);
+}
+
+/** PEFT wraps the model twice: its names begin with its wrappers'. */
+const PEFT_PREFIX = 'base_model.model.';
+
+/**
+ * Writes the adapters as PEFT's `PeftModel.from_pretrained(model, directory)` reads them: adapter_config.json and
+ * adapter_model.safetensors, float32.
+ *
+ * @throws UserError where `directory` cannot be written
+ */
+export async function saveLora(model: WhisperModel, adapters: Adapters, directory: string): Promise<void> {
+  const names = [...adapters.projections].flatMap(adapterNames);
+  const values = await model.runtime.read(names);
+  const tensors = names.map((name, i) => {
+    const { shape, data } = values[i]!;
+    const bytes = () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return { name: `${PEFT_PREFIX}${name}`, dtype: 'F32' as const, shape, bytes };
+  });
+  const config = {
+    peft_type: 'LORA',
+    task_type: null,
+    base_model_name_or_path: null,
+    r: adapters.rank,
+    lora_alpha: adapters.alpha,
+    lora_dropout: 0,
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+    // Whole names: a projection's name alone would stand for the encoder's and the decoder's.
+    target_modules: [...adapters.projections],
+  };
+  try {
+    await mkdir(directory, { recursive: true });
+    await writeSafetensors(join(directory, 'adapter_model.safetensors'), tensors);
+    await writeFile(join(directory, 'adapter_config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UserError(`${directory}: cannot be written: ${message}`);
+  }
+}

@@ -1,0 +1,147 @@
+/** What is tuned: names; loss and every gradient against PyTorch's and PEFT's (scripts/golden/tuning_gradients.py). */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UserError } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
+import { causalBias } from '../whisper/causal-bias.ts';
+import { whisperTensors } from '../whisper/checkpoint.ts';
+import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import { LORA_PROJECTIONS } from './lora.ts';
+import { type TunedPart, type Tuning, tunedWeights, tuningGraph } from './tuned-weights.ts';
+
+const golden = JSON.parse(readFileSync(new URL('./golden/tuning-gradients.json', import.meta.url), 'utf8'));
+
+let model: WhisperModel;
+beforeAll(async () => {
+  model = await WhisperModel.load(fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url)));
+});
+afterAll(() => model?.close());
+
+/** As scripts/golden/golden_file.py makes them. */
+function unit(index: number, seed: number): number {
+  let h = (index + Math.imul(seed, 0x9e3779b9)) >>> 0;
+  h ^= h >>> 16;
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  h ^= h >>> 16;
+  return (h >>> 0) / 2 ** 32;
+}
+
+const pseudo = (count: number, seed: number, width: number) =>
+  Float32Array.from({ length: count }, (_, i) => (unit(i, seed) - 0.5) * width);
+
+function cosine(a: readonly number[], b: readonly number[]): number {
+  const dot = (x: readonly number[], y: readonly number[]) => x.reduce((sum, v, i) => sum + v * y[i]!, 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+/** Gradients are brought here instead of into an optimizer's memory. */
+async function lossAndGradients(graph: Graph, names: readonly string[]) {
+  for (const name of names) {
+    graph.outputs.set(`d:${name}`, graph.outputs.get(gradientOutput(name))!);
+    graph.outputs.delete(gradientOutput(name));
+  }
+  const program = await model.runtime.load(graph, { builtIn: () => false });
+  const { melBins, width } = model.dimensions;
+  const labels: number[] = golden.labels.flat();
+  const length = golden.inputTokens[0].length;
+  const counted = labels.filter((label) => label >= 0).length;
+  const frames = golden.melFrames / 2;
+  const tailCount = golden.tailBias.length;
+  const tail = pseudo(tailCount * width, 2, 3.4);
+  const bothTails = new Float32Array(2 * tail.length);
+  bothTails.set(tail);
+  bothTails.set(tail, tail.length);
+  const bias = [...new Array(frames).fill(0), ...golden.tailBias];
+  const feeds = {
+    mel: float32(pseudo(2 * melBins * golden.melFrames, 21, 3.4), [2, melBins, golden.melFrames]),
+    audioPositions: int64(Array.from({ length: frames }, (_, i) => i)),
+    tail: float32(bothTails, [2, tailCount, width]),
+    frameBias: float32(Float32Array.from([...bias, ...bias]), [2, 1, 1, bias.length]),
+    tokens: int64(golden.inputTokens.flat(), [2, length]),
+    positions: int64(
+      Array.from({ length: 2 * length }, (_, i) => i % length),
+      [2, length],
+    ),
+    textBias: causalBias(length),
+    rows: int64(labels.flatMap((label, i) => (label < 0 ? [] : [i]))),
+    labels: int64(labels.filter((label) => label >= 0)),
+    weights: float32(new Float32Array(counted).fill(1 / counted), [counted]),
+  };
+  const { fetched } = await model.runtime.run(program, feeds, { fetch: program.outputs });
+  await model.runtime.unload(program);
+  return fetched;
+}
+
+/** Every tensor's norm to 1e-3, and samples of it with a cosine above 0.9999. */
+async function expectGradients(tuning: Tuning, kind: 'all' | 'lora'): Promise<void> {
+  const names = tunedWeights(model.dimensions, tuning);
+  const found = await lossAndGradients(tuningGraph(model.dimensions, tuning), names);
+  expect(Math.abs((found.loss!.data as Float32Array)[0]! - golden[`${kind}Loss`])).toBeLessThan(1e-4);
+  expect([...names].sort()).toEqual(Object.keys(golden[kind]).sort());
+  for (const name of names) {
+    const gradient = found[`d:${name}`]!.data as Float32Array;
+    const want = golden[kind][name] as { norm: number; samples: number[] };
+    const norm = Math.sqrt(gradient.reduce((sum, v) => sum + v * v, 0));
+    expect(norm / want.norm, `norm of ${name}`).toBeCloseTo(1, 3);
+    const samples = want.samples.map((_, k) => gradient[Math.floor(unit(k, 101) * gradient.length)]!);
+    if (want.samples.some((value) => value !== 0))
+      expect(cosine(samples, want.samples), name).toBeGreaterThan(0.9999);
+  }
+}
+
+test('through encoder and decoder, loss and the gradient of every tensor equal PyTorch’s', () =>
+  expectGradients({ part: 'all', embedding: 'dense' }, 'all'));
+
+test('the gradients of every LoRA adapter of encoder and decoder equal PEFT’s', async () => {
+  const { rank, alpha, adapterNames } = golden;
+  const tuning: Tuning = {
+    part: 'all',
+    embedding: 'frozen',
+    lora: { rank, alpha, projections: LORA_PROJECTIONS },
+  };
+  const shapes = whisperTensors(model.dimensions);
+  await model.runtime.store(
+    (adapterNames as string[]).map((name, k) => {
+      const [projection, kind] = name.split('.lora_') as [string, string];
+      const [out, inner] = shapes.get(`${projection}.weight`)!;
+      const shape = kind.startsWith('A') ? [rank, inner] : [out, rank];
+      return [name, { shape, data: pseudo(shape[0] * shape[1], 1000 + k, 0.1) }];
+    }),
+  );
+  await expectGradients(tuning, 'lora');
+});
+
+test('the parts of the model, and nothing of any other', () => {
+  const names = (part: TunedPart, embedding: Tuning['embedding'] = 'frozen') =>
+    tunedWeights(model.dimensions, { part, embedding });
+  const cross = names('cross-attention');
+  expect(cross.length).toBe(6 * 9); // 4 weights, 3 biases, and the layer norm's two
+  expect(cross.every((name) => name.includes('.encoder_attn'))).toBe(true);
+  expect(names('encoder').every((name) => name.startsWith('model.encoder.'))).toBe(true);
+  expect(names('encoder')).not.toContain('model.encoder.embed_positions.weight');
+  expect(new Set(names('all'))).toEqual(new Set([...names('encoder'), ...names('decoder')]));
+  expect(names('decoder')).not.toContain(TOKEN_EMBEDDING);
+  expect(new Set(names('decoder', 'dense'))).toEqual(new Set([TOKEN_EMBEDDING, ...names('decoder')]));
+});
+
+test('LoRA options that fit nothing are a mistake, said in one line', () => {
+  const ask = (lora: Partial<Tuning['lora']>, more: Partial<Tuning> = {}) =>
+    tunedWeights(model.dimensions, {
+      part: 'decoder',
+      embedding: 'frozen',
+      ...more,
+      lora: { rank: 8, alpha: 16, projections: ['q_proj'], ...lora },
+    });
+  expect(ask({}).length).toBe(6 * 2 * 2);
+  expect(() => ask({ rank: 0 })).toThrow(UserError);
+  expect(() => ask({ rank: 513 })).toThrow(UserError);
+  expect(() => ask({ alpha: 0 })).toThrow(UserError);
+  expect(() => ask({ projections: [] })).toThrow(UserError);
+  expect(() => ask({ projections: ['fc1'] }, { part: 'cross-attention' })).toThrow(UserError);
+  expect(() => ask({}, { embedding: 'dense' })).toThrow(UserError);
+});

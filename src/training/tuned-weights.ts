@@ -1,0 +1,69 @@
+/** What is tuned: which weights, or which adapters of them, and the training graph that goes with it. */
+import { UserError } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from '../whisper/decoder.ts';
+import type { WhisperDimensions } from '../whisper/dimensions.ts';
+import { encoderWeights } from '../whisper/encoder.ts';
+import { type Adapters, adapterNames } from '../whisper/layers.ts';
+import { type LoraOptions, loraAdapters } from './lora.ts';
+
+export const TUNED_PARTS = ['decoder', 'cross-attention', 'encoder', 'all'] as const;
+/** `cross-attention`: the decoder's attention to the audio, with the layer norm before it. */
+export type TunedPart = (typeof TUNED_PARTS)[number];
+
+export interface Tuning {
+  readonly part: TunedPart;
+  /** Whether the token embedding (which is also the output matrix) is trained: it is most of the memory. */
+  readonly embedding: 'frozen' | 'dense';
+  /** Adapters are trained instead of the part's own weights. */
+  readonly lora?: LoraOptions | undefined;
+}
+
+/** Whether clips must be given as log-mel, because no encoder output made before stays true. */
+export function tunesEncoder({ part }: Pick<Tuning, 'part'>): boolean {
+  return part === 'encoder' || part === 'all';
+}
+
+/**
+ * Names of the weights that are trained, in the order in which the model uses them; with LoRA, of the adapters' A and B.
+ *
+ * @throws UserError where LoRA and a dense embedding are asked for together, or the LoRA options fit nothing
+ */
+export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
+  const { part, embedding } = tuning;
+  const adapters = tuningAdapters(dimensions, tuning);
+  if (adapters) {
+    if (embedding === 'dense')
+      throw new UserError('LoRA trains adapters only: the token embedding stays frozen');
+    return [...adapters.projections].flatMap(adapterNames);
+  }
+  const own = partWeights(dimensions, part).filter((name) => name !== TOKEN_EMBEDDING);
+  return embedding === 'dense' ? [TOKEN_EMBEDDING, ...own] : own;
+}
+
+/** The adapters that are trained, if any. */
+export function tuningAdapters(dimensions: WhisperDimensions, { part, lora }: Tuning): Adapters | undefined {
+  return lora && loraAdapters(dimensions, partWeights(dimensions, part), lora);
+}
+
+function partWeights(dimensions: WhisperDimensions, part: TunedPart): string[] {
+  const decoder = decoderWeights(dimensions);
+  switch (part) {
+    case 'decoder':
+      return decoder;
+    case 'cross-attention':
+      return decoder.filter((name) => /\.encoder_attn(_layer_norm)?\./.test(name));
+    case 'encoder':
+      return encoderWeights(dimensions);
+    case 'all':
+      return [...encoderWeights(dimensions), ...decoder];
+  }
+}
+
+/** The training step: loss, and the gradients of `tunedWeights`. From log-mel where the encoder is tuned. */
+export function tuningGraph(dimensions: WhisperDimensions, tuning: Tuning, withOutputIds = false): Graph {
+  return trainingGraph(dimensions, tunedWeights(dimensions, tuning), withOutputIds, {
+    audio: tunesEncoder(tuning) ? 'mel' : 'frames',
+    adapters: tuningAdapters(dimensions, tuning),
+  });
+}

@@ -1,0 +1,72 @@
+/** Clips as log-mel, and several of them as one batch for a training step that goes through the encoder. */
+import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
+import { logMel } from './log-mel.ts';
+import { FULL_WINDOW_POSITIONS, SAMPLES_PER_FRAME, type Window, windowFrames } from './model.ts';
+import type { SilenceTails } from './silence-tail.ts';
+
+export interface MelClip {
+  /** Log-mel of the whole window, [mel bins, 2 · window]. */
+  readonly mel: Float32Array;
+  /** Encoder frames of the window. */
+  readonly window: number;
+  /** Encoder frames that come from the clip itself, at most `window`. */
+  readonly length: number;
+}
+
+export const isMelClip = (clip: object): clip is MelClip => 'mel' in clip;
+
+/** @param samples 16 kHz mono */
+export function melClip(samples: Float32Array, melBins: number, window: Window): MelClip {
+  const frames = windowFrames(samples.length, window);
+  return {
+    mel: logMel(samples, melBins, 2 * frames),
+    window: frames,
+    length: Math.min(frames, Math.ceil(samples.length / SAMPLES_PER_FRAME)),
+  };
+}
+
+export interface MelBatch extends Readonly<Record<string, HostTensor>> {
+  /** [clips, mel bins, 2 · frames] */
+  readonly mel: HostTensor;
+  /** int64 [frames] */
+  readonly audioPositions: HostTensor;
+  /** [clips, tail frames, width]; no frames where the window reaches the end of 30 s. */
+  readonly tail: HostTensor;
+  /** [clips, 1, 1, frames + tail frames] */
+  readonly frameBias: HostTensor;
+}
+
+/**
+ * All clips get the longest one's window, as if they had been encoded in it: a fitted window ends in silence, so more
+ * of its last log-mel frame is what a longer window holds.
+ */
+export function melBatch(clips: readonly MelClip[], tails: SilenceTails | undefined): MelBatch {
+  const window = Math.max(...clips.map((clip) => clip.window));
+  const melBins = clips[0]!.mel.length / (2 * clips[0]!.window);
+  const mel = new Float32Array(clips.length * melBins * 2 * window);
+  clips.forEach((clip, i) => {
+    const length = 2 * clip.window;
+    for (let bin = 0; bin < melBins; bin++) {
+      const row = clip.mel.subarray(bin * length, (bin + 1) * length);
+      const start = (i * melBins + bin) * 2 * window;
+      mel.set(row, start);
+      mel.fill(row.at(-1)!, start + length, start + 2 * window);
+    }
+  });
+  const tail = window < FULL_WINDOW_POSITIONS ? tails?.after(window) : undefined;
+  const count = tail?.bias.length ?? 0;
+  const width = tails?.width ?? 0;
+  const tailFrames = new Float32Array(clips.length * count * width);
+  const bias = new Float32Array(clips.length * (window + count));
+  clips.forEach((_, i) => {
+    if (!tail) return;
+    tailFrames.set(tail.frames, i * count * width);
+    bias.set(tail.bias, i * (window + count) + window);
+  });
+  return {
+    mel: float32(mel, [clips.length, melBins, 2 * window]),
+    audioPositions: int64(Array.from({ length: window }, (_, i) => i)),
+    tail: float32(tailFrames, [clips.length, count, width]),
+    frameBias: float32(bias, [clips.length, 1, 1, window + count]),
+  };
+}
