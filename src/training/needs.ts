@@ -36,6 +36,9 @@ const PROGRAM_BYTES = 250e6;
  *     3·N·I               the inner layer, before and after its activation
  *
  * and once: logits and probabilities of the predictions that count (2·rows·outputs), and the frames transposed.
+ *
+ * All needs together, against the measured peak of Whisper base: 16 short clips +18 %, 8 with a dense embedding −1 %, 8 in
+ * full windows +11 %.
  */
 export async function memoryNeeds(
   model: WhisperModel,
