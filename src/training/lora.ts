@@ -57,6 +57,20 @@ function projectionShape(dimensions: WhisperDimensions, projection: string): rea
   return shape as readonly [number, number];
 }
 
+/** A and B of each adapter, by name: A [rank, in], B [out, rank]. */
+export function adapterShapes(
+  dimensions: WhisperDimensions,
+  { rank, projections }: Adapters,
+): Map<string, readonly [number, number]> {
+  return new Map(
+    [...projections].flatMap((projection) => {
+      const [out, inner] = projectionShape(dimensions, projection);
+      const [a, b] = adapterNames(projection);
+      return [[a, [rank, inner]] as const, [b, [out, rank]] as const];
+    }),
+  );
+}
+
 /**
  * Puts new adapters beside the model's weights: A Kaiming-uniform as PEFT draws it (in ± 1/√in), B zero, so that the
  * model is at first what it was.
@@ -64,14 +78,13 @@ function projectionShape(dimensions: WhisperDimensions, projection: string): rea
 export async function createLora(model: WhisperModel, adapters: Adapters, seed: number): Promise<void> {
   const random = sfc32(seed);
   const weights = new Map<string, Weight>();
-  for (const projection of adapters.projections) {
-    const [out, inner] = projectionShape(model.dimensions, projection);
-    const { rank } = adapters;
-    const bound = inner ** -0.5;
-    const [a, b] = adapterNames(projection);
-    const data = Float32Array.from({ length: rank * inner }, () => (2 * uniform(random) - 1) * bound);
-    weights.set(a, { shape: [rank, inner], data });
-    weights.set(b, { shape: [out, rank], data: new Float32Array(out * rank) });
+  for (const [name, shape] of adapterShapes(model.dimensions, adapters)) {
+    const data = new Float32Array(shape[0] * shape[1]);
+    if (name.includes('.lora_A.')) {
+      const bound = shape[1] ** -0.5;
+      for (let i = 0; i < data.length; i++) data[i] = (2 * uniform(random) - 1) * bound;
+    }
+    weights.set(name, { shape, data });
   }
   await model.runtime.store(weights);
 }

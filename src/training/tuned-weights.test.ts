@@ -7,7 +7,7 @@ import type { Graph } from '../graph/graph.ts';
 import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import { whisperTensors } from '../whisper/checkpoint.ts';
-import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
+import { decoderWeights, TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { LORA_PROJECTIONS } from './lora.ts';
 import { type TunedPart, type Tuning, tunedWeights, tuningGraph } from './tuned-weights.ts';
@@ -126,7 +126,8 @@ test('the parts of the model, and nothing of any other', () => {
   expect(names('encoder')).not.toContain('model.encoder.embed_positions.weight');
   expect(new Set(names('all'))).toEqual(new Set([...names('encoder'), ...names('decoder')]));
   expect(names('decoder')).not.toContain(TOKEN_EMBEDDING);
-  expect(new Set(names('decoder', 'dense'))).toEqual(new Set([TOKEN_EMBEDDING, ...names('decoder')]));
+  expect(names('decoder', 'dense')).toEqual(decoderWeights(model.dimensions));
+  expect(names('cross-attention', 'dense')).toEqual([TOKEN_EMBEDDING, ...cross]);
 });
 
 test('LoRA options that fit nothing are a mistake, said in one line', () => {

@@ -37,8 +37,9 @@ export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): str
       throw new UserError('LoRA trains adapters only: the token embedding stays frozen');
     return [...adapters.projections].flatMap(adapterNames);
   }
-  const own = partWeights(dimensions, part).filter((name) => name !== TOKEN_EMBEDDING);
-  return embedding === 'dense' ? [TOKEN_EMBEDDING, ...own] : own;
+  const own = partWeights(dimensions, part);
+  if (embedding === 'frozen') return own.filter((name) => name !== TOKEN_EMBEDDING);
+  return own.includes(TOKEN_EMBEDDING) ? own : [TOKEN_EMBEDDING, ...own];
 }
 
 /** The adapters that are trained, if any. */
