@@ -21,7 +21,7 @@ import { timestampBiases } from './timestamp-rules.ts';
 const FRAMES_PER_BATCH = 8_000;
 const CLIPS_PER_BATCH = 32;
 /** The batch is cut down to the clips that go on when they are at most this share of it. */
-const KEEP_SHARE = 0.75;
+const KEEP_SHARE = 0.9;
 
 /** Changes what may come after a text, such as a language model does. */
 export interface CandidateFilter {

@@ -543,8 +543,12 @@ export function addRows(base: Tensor, ids: Tensor, rows: Tensor): Tensor {
 
 /** One value of each row: x[i, ids[i]]. x [rows, columns], ids int64 [rows] → [rows, 1]. For inference only. */
 export function pick(x: Tensor, ids: Tensor): Tensor {
-  const index = reshape(ids, [x.shape[0]!, 1]);
-  return x.graph.emit('GatherElements', [x, index], [{ shape: [x.shape[0]!, 1] }], { axis: { int: 1 } })[0]!;
+  return takeAlong(x, reshape(ids, [x.shape[0]!, 1]));
+}
+
+/** Some values of each row: x[i, ids[i, j]]. x [rows, columns], ids int64 [rows, n] → [rows, n]. For inference only. */
+export function takeAlong(x: Tensor, ids: Tensor): Tensor {
+  return x.graph.emit('GatherElements', [x, ids], [{ shape: ids.shape }], { axis: { int: 1 } })[0]!;
 }
 
 // ---------------------------------------------------------------- layers

@@ -7,6 +7,7 @@ import {
   gather,
   greater,
   linear,
+  logSoftmax,
   logSumExp,
   max,
   outputLoss,
@@ -15,6 +16,7 @@ import {
   scale,
   split,
   sub,
+  takeAlong,
   takeFirst,
   topK,
   transpose,
@@ -188,16 +190,17 @@ export function decodingStepGraph(
   // As the bias of the product the suppression costs nothing.
   const suppressed = linear(asked, weight, graph.input('suppression', [output.count]));
   const allowed = withTimestamps ? timestampRules(suppressed, output) : suppressed;
-  // All probability: that of the tokens that may come, and of the few others. A second pass over all logits takes as
-  // long as a tenth of the step.
-  const mass = logSumExp(suppressed);
+  // LogSoftmax is several times faster than ReduceLogSumExp, which is then what a logit and its log probability differ by.
+  const best = topK(logSoftmax(allowed), graph.input('count', [1], 'int64'), 'candidates');
+  const allowedMass = max(sub(takeAlong(allowed, best.indices), best.values), 1);
+  // All probability: that of the tokens that may come, and of the few others.
+  const mass = withTimestamps ? logSumExp(suppressed) : allowedMass;
   const others = linear(asked, gather(weight, graph.input('suppressedTokens', ['suppressed'], 'int64')));
   const all = logSumExp(concat([mass, others], 1));
-  const best = topK(allowed, graph.input('count', [1], 'int64'), 'candidates');
   graph.output('logits', suppressed);
   graph.output('candidates', best.indices);
-  graph.output('logProbabilities', sub(best.values, all));
-  graph.output('allowed', sub(withTimestamps ? logSumExp(allowed) : mass, all));
+  graph.output('logProbabilities', sub(add(best.values, allowedMass), all));
+  graph.output('allowed', sub(allowedMass, all));
   graph.output('noSpeech', sub(linear(asked, gather(weight, graph.integers([output.noSpeech]))), all));
   present.forEach(({ keys, values }, layer) => {
     graph.output(`present.keys.${layer}`, keys);
