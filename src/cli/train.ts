@@ -7,14 +7,19 @@ import { UserError } from '../errors.ts';
 import { modelFolders } from '../experiments/evaluate-models.ts';
 import { formatNumber } from '../report/format.ts';
 import { type Progress, startProgress } from '../report/progress.ts';
+import { readAudio } from '../speech/audio-file.ts';
+import type { Clip } from '../speech/manifest.ts';
 import type { Example } from '../training/batches.ts';
 import type { RunSettings } from '../training/checkpoints.ts';
-import { type EncodedExample, translationExamples } from '../training/examples.ts';
+import { translationExamples } from '../training/examples.ts';
+import { defaultLora, LORA_PROJECTIONS, type LoraProjection } from '../training/lora.ts';
 import { memoryMb } from '../training/metrics.ts';
 import { memoryNeeds, totalBytes } from '../training/needs.ts';
 import { prepareOutput, runTraining } from '../training/run.ts';
 import { saveModel } from '../training/save.ts';
 import { defaultTraining, type TrainingOptions } from '../training/train.ts';
+import { TUNED_PARTS, type TunedPart, type Tuning, tunesEncoder } from '../training/tuned-weights.ts';
+import { type MelClip, melClip } from '../whisper/mel-batch.ts';
 import { WhisperModel, type Window } from '../whisper/model.ts';
 import { type PromptKind, promptOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
@@ -38,6 +43,10 @@ interface Options {
   learningRate: number;
   warmup: number;
   seed: number;
+  tune: TunedPart;
+  lora?: number | true;
+  loraAlpha?: number;
+  loraProjections: string;
   embedding: 'frozen' | 'dense';
   dtype: 'float16' | 'float32';
   checkpointEvery: number;
@@ -82,6 +91,26 @@ export function trainCommand(): Command {
       'order of the clips; the same seed gives the same weights',
       positiveInteger,
       defaultTraining.seed,
+    )
+    .addOption(
+      new Option('--tune <part>', 'what is tuned; encoder and all start from the recordings in every step')
+        .choices(TUNED_PARTS)
+        .default('decoder'),
+    )
+    .option(
+      '--lora [rank]',
+      `tune low-rank adapters of that part instead (${defaultLora.rank})`,
+      positiveInteger,
+    )
+    .option(
+      '--lora-alpha <x>',
+      'weight of the adapters is alpha / rank; default: twice the rank',
+      positiveNumber,
+    )
+    .option(
+      '--lora-projections <names>',
+      `which projections have adapters, of ${LORA_PROJECTIONS.join(', ')}`,
+      defaultLora.projections.join(','),
     )
     .addOption(
       new Option('--embedding <kind>', 'token embedding').choices(['frozen', 'dense']).default('frozen'),
@@ -143,18 +172,32 @@ async function train(manifest: string, options: Options): Promise<void> {
   await withModel(WhisperModel.load(options.model), async (model) => {
     const kind = options.promptKind ?? 'target-transcribe';
     const prompt = (language: string) => promptOf(model.tokens, kind, options.target, language);
-    const pairs = await encodedClips(model, clips, options);
+    const tuning = tuningOf(options);
+    const pairs: { clip: Clip; encoded: Example['clip'] }[] = tunesEncoder(tuning)
+      ? await melClips(model, clips, options.window)
+      : await encodedClips(model, clips, options);
     const leftOut = new Map<string, number>();
     const examples = translationExamples(model, pairs, prompt, (_, reason) =>
       leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1),
     );
     if (pairs.length < clips.length) leftOut.set('cannot be read', clips.length - pairs.length);
+    const devExamples =
+      devClips.length > 0
+        ? translationExamples(
+            model,
+            await encodedClips(model, devClips.slice(0, options.devClips), options),
+            prompt,
+          )
+        : [];
     const development = devClips.length > 0 && {
-      examples: translationExamples(
-        model,
-        await encodedClips(model, devClips.slice(0, options.devClips), options),
-        prompt,
-      ),
+      examples: devExamples,
+      encode: tunesEncoder(tuning)
+        ? async () =>
+            model.encode(
+              await Promise.all(devExamples.map(({ source }) => readAudio(source!.audio))),
+              options.window,
+            )
+        : undefined,
       every: options.devEvery,
       target: options.target,
       patience: options.patience,
@@ -167,7 +210,7 @@ async function train(manifest: string, options: Options): Promise<void> {
       learningRate: options.learningRate,
       warmupSteps: Math.min(options.warmup, options.steps),
       seed: options.seed,
-      embedding: options.embedding,
+      ...tuning,
       vocabulary,
     };
     const keep = options.keep ?? (development ? 'best' : 'last');
@@ -185,6 +228,8 @@ async function train(manifest: string, options: Options): Promise<void> {
       clipNorm: training.clipNorm,
       seed: training.seed,
       embedding: training.embedding,
+      part: training.part,
+      ...(training.lora && { lora: JSON.stringify(training.lora) }),
       keep,
       ...(development && {
         devClips: selectionHash(manifest, development.examples),
@@ -266,10 +311,41 @@ async function train(manifest: string, options: Options): Promise<void> {
   });
 }
 
+function tuningOf({ tune, embedding, lora, loraAlpha, loraProjections }: Options): Tuning {
+  if (lora === undefined) return { part: tune, embedding };
+  const rank = lora === true ? defaultLora.rank : lora;
+  const projections = loraProjections.split(',').map((name) => name.trim() as LoraProjection);
+  const unknown = projections.find((name) => !LORA_PROJECTIONS.includes(name));
+  if (unknown !== undefined) {
+    throw new UserError(`--lora-projections ${unknown}: expected some of ${LORA_PROJECTIONS.join(', ')}`);
+  }
+  return { part: tune, embedding, lora: { rank, alpha: loraAlpha ?? 2 * rank, projections } };
+}
+
+/** A clip that cannot be read is named on standard error and left out. */
+async function melClips(
+  model: WhisperModel,
+  clips: readonly Clip[],
+  window: Window,
+): Promise<{ clip: Clip; encoded: MelClip }[]> {
+  const pairs: { clip: Clip; encoded: MelClip }[] = [];
+  for (const clip of clips) {
+    try {
+      const samples = await readAudio(clip.audio);
+      pairs.push({ clip, encoded: melClip(samples, model.dimensions.melBins, window) });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      process.stderr.write(`left out: ${error.message}\n`);
+    }
+  }
+  if (pairs.length === 0) throw new UserError('no clip can be read');
+  return pairs;
+}
+
 /** Says what the run will need, on standard error: results on standard output stay clean. */
 async function announce(
   model: WhisperModel,
-  examples: readonly EncodedExample[],
+  examples: readonly Example[],
   leftOut: ReadonlyMap<string, number>,
   training: TrainingOptions,
 ): Promise<void> {
@@ -295,7 +371,7 @@ async function announce(
 }
 
 /** Which clips, in which order, with which texts and windows. */
-function selectionHash(manifest: string, examples: readonly EncodedExample[]): string {
+function selectionHash(manifest: string, examples: readonly Example[]): string {
   const lines = examples.map(({ source, clip, tokens }) => [
     relative(dirname(manifest), source!.audio),
     clip.window,

@@ -1,9 +1,11 @@
 /** What a training run will need, told before it starts. */
 import { whisperTensors } from '../whisper/checkpoint.ts';
+import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { trainingBatch } from './batches.ts';
-import type { EncodedExample } from './examples.ts';
-import { type TrainingOptions, trainedWeights } from './train.ts';
+import { type Example, trainingBatch } from './batches.ts';
+import { adapterShapes } from './lora.ts';
+import type { TrainingOptions } from './train.ts';
+import { tunedWeights, tunesEncoder, tuningAdapters } from './tuned-weights.ts';
 
 /** Bytes. */
 export interface MemoryNeeds {
@@ -42,15 +44,17 @@ const PROGRAM_BYTES = 250e6;
  */
 export async function memoryNeeds(
   model: WhisperModel,
-  examples: readonly EncodedExample[],
+  examples: readonly Example[],
   options: TrainingOptions,
 ): Promise<MemoryNeeds> {
   const { dimensions } = model;
   const { width, decoderLayers, decoderHeads, decoderFfn } = dimensions;
-  const shapes = whisperTensors(dimensions);
+  const whole = whisperTensors(dimensions);
+  const adapters = tuningAdapters(dimensions, options);
+  const shapes = new Map([...whole, ...(adapters ? adapterShapes(dimensions, adapters) : [])]);
   const elements = (names: Iterable<string>): number =>
     [...names].reduce((sum, name) => sum + shapes.get(name)!.reduce((product, n) => product * n, 1), 0);
-  const trained = elements(trainedWeights(model, options.embedding));
+  const trained = elements(tunedWeights(dimensions, options));
 
   const [clips, frames, tokens, rows] = await largestBatch(model, examples, options);
   const n = clips * tokens;
@@ -60,16 +64,29 @@ export async function memoryNeeds(
     2 * decoderHeads * n * (frames + width) +
     3 * n * decoderFfn;
   const outputs = options.vocabulary ? model.output(options.vocabulary).ids.length : dimensions.vocabulary;
-  const floats = decoderLayers * perLayer + 2 * rows * outputs + (decoderLayers + 1) * clips * frames * width;
+  const heard = tunesEncoder(options) ? encoderFloats(dimensions, clips, frames) : 0;
+  const floats =
+    heard + decoderLayers * perLayer + 2 * rows * outputs + (decoderLayers + 1) * clips * frames * width;
   return {
-    weights: 4 * elements(shapes.keys()),
+    weights: 4 * elements(whole.keys()),
     optimizer: 12 * trained,
     activations: 4 * floats,
-    clips: examples.reduce((sum, { clip }) => sum + clip.frames.byteLength, 0),
+    clips: examples.reduce((sum, { clip }) => sum + (isMelClip(clip) ? clip.mel : clip.frames).byteLength, 0),
     checkpoint: 12 * trained,
     program: PROGRAM_BYTES,
     batch: { clips, frames, tokens },
   };
+}
+
+/** As above, of the encoder: frames for tokens, one attention, and the two convolutions' inputs and outputs. */
+function encoderFloats(
+  { width, encoderLayers, encoderHeads, encoderFfn, melBins }: WhisperModel['dimensions'],
+  clips: number,
+  frames: number,
+): number {
+  const n = clips * frames;
+  const perLayer = 12 * n * width + 2 * encoderHeads * n * frames + 3 * n * encoderFfn;
+  return encoderLayers * perLayer + n * (2 * melBins + 6 * width);
 }
 
 export function totalBytes({ batch: _, ...needs }: MemoryNeeds): number {
@@ -79,13 +96,13 @@ export function totalBytes({ batch: _, ...needs }: MemoryNeeds): number {
 /** The longest clips together: the sampler puts like with like. */
 async function largestBatch(
   model: WhisperModel,
-  examples: readonly EncodedExample[],
+  examples: readonly Example[],
   { batchSize }: TrainingOptions,
 ): Promise<[clips: number, frames: number, tokens: number, rows: number]> {
-  const size = ({ clip, tokens }: EncodedExample): number => clip.window + 4 * tokens.length;
+  const size = ({ clip, tokens }: Example): number => clip.window + 4 * tokens.length;
   const longest = [...examples].sort((a, b) => size(b) - size(a)).slice(0, batchSize);
   const tails = await model.silenceTailsFor(longest.map(({ clip }) => clip));
   const { feeds } = trainingBatch(longest, tails, model.tokens.endOfText);
-  const [clips, frames] = feeds.frames!.shape;
+  const [clips, , , frames] = feeds.frameBias!.shape;
   return [clips!, frames!, feeds.tokens!.shape[1]!, feeds.rows!.shape[0]!];
 }

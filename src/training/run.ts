@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { trainingReport } from '../report/training-html.ts';
 import { refuseUnlessModel } from '../whisper/checkpoint-directory.ts';
-import type { WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 import {
   checkpointSteps,
@@ -16,14 +16,18 @@ import {
 } from './checkpoints.ts';
 import { bestEvaluation, type Evaluation, evaluateDevelopment } from './development.ts';
 import type { EncodedExample } from './examples.ts';
+import { mergeLora, saveLora } from './lora.ts';
 import { MetricsFile } from './metrics.ts';
 import { restoreWeights, type StepReport, type TrainingOptions, trainDecoder } from './train.ts';
+import { tuningAdapters } from './tuned-weights.ts';
 
 /** So many steps in a row whose loss or gradient is not finite are no accident. */
 const MOST_SKIPPED = 10;
 
 export interface Development {
   readonly examples: readonly EncodedExample[];
+  /** Where the encoder is tuned: encodes the examples' clips as it now does. */
+  readonly encode?: (() => Promise<readonly EncodedClip[]>) | undefined;
   /** Steps between evaluations; there is one at the end, too. */
   readonly every: number;
   /** The language translated into. */
@@ -70,6 +74,7 @@ export async function runTraining(
   const folder = await prepareOutput(output, options.resume);
   const found = options.resume ? await readNewestCheckpoint(folder, settings, note) : undefined;
   if (options.resume && !found) note(`${folder}: no whole checkpoint: training begins at the first step`);
+  const adapters = tuningAdapters(model.dimensions, training);
   const reports = [...(found?.record.reports ?? [])];
   const evaluations = [...(found?.record.evaluations ?? [])];
   const record = (): RunRecord => ({ settings, reports, evaluations });
@@ -100,11 +105,13 @@ export async function runTraining(
         if (development && (atEnd || step.step % development.every === 0)) {
           const { target } = development;
           const { vocabulary } = training;
-          const evaluation = await evaluateDevelopment(model, development.examples, {
+          const unmerge = adapters && (await mergeLora(model, adapters));
+          const evaluation = await evaluateDevelopment(model, await heardAnew(model, development), {
             step: step.step,
             target,
             vocabulary,
           });
+          await unmerge?.();
           evaluations.push(evaluation);
           await metrics.addEvaluation(evaluation);
           await report();
@@ -123,8 +130,23 @@ export async function runTraining(
   await report();
   const chosen = best() ?? last;
   if (chosen !== last) await restoreWeights(model, await readCheckpointOf(folder, chosen));
+  if (adapters) {
+    await saveLora(model, adapters, join(output, 'adapter'));
+    await mergeLora(model, adapters);
+  }
   await saveInto(output, options.save);
   return { reports, evaluations, saved: chosen };
+}
+
+async function heardAnew(
+  model: WhisperModel,
+  { examples, encode }: Development,
+): Promise<readonly EncodedExample[]> {
+  if (!encode) return examples;
+  await model.encoderChanged();
+  const clips = await encode();
+  await model.releaseEncoder();
+  return examples.map((example, i) => ({ ...example, clip: clips[i]! }));
 }
 
 /**

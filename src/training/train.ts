@@ -1,14 +1,16 @@
 /**
- * Fine-tuning of Whisper's decoder on encoder outputs that were computed once: the encoder, and with it the space
- * that all languages share, stays as it is (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech Translation").
+ * Fine-tuning of Whisper: by default of its decoder on encoder outputs that were computed once. The encoder, and with it
+ * the space that all languages share, then stays as it is (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech
+ * Translation"). What else can be tuned: tuned-weights.ts.
  */
 import type { AdamWState, HostTensor } from '../graph/runtime.ts';
-import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from '../whisper/decoder.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type Example, sampleBatches, trainingBatch } from './batches.ts';
+import { createLora } from './lora.ts';
+import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } from './tuned-weights.ts';
 
-export interface TrainingOptions {
+export interface TrainingOptions extends Tuning {
   readonly steps: number;
   readonly batchSize: number;
   /** Batches of long clips are made of fewer, so that all their frames are at most so many. Default: no bound. */
@@ -20,8 +22,6 @@ export interface TrainingOptions {
   /** Largest L2 norm of all gradients together. */
   readonly clipNorm: number;
   readonly seed: number;
-  /** Whether the token embedding (which is also the output matrix) is trained: it is most of the memory. */
-  readonly embedding: 'frozen' | 'dense';
   /** The softmax is over these tokens only. */
   readonly vocabulary?: TargetVocabulary | undefined;
   /** Where an earlier run of the same examples and options was: it goes on as that one would have. */
@@ -56,6 +56,7 @@ export const defaultTraining: Omit<TrainingOptions, 'steps'> = {
   weightDecay: 0.01,
   clipNorm: 1,
   seed: 1,
+  part: 'decoder',
   embedding: 'frozen',
 };
 
@@ -82,13 +83,9 @@ export function scheduledRate(step: number, { steps, learningRate, warmupSteps }
 /** Betas and epsilon of AdamW: PyTorch's own. */
 const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
-/** The weights that are trained, in the order in which the model uses them. */
-export function trainedWeights(model: WhisperModel, embedding: TrainingOptions['embedding']): string[] {
-  return decoderWeights(model.dimensions).filter((name) => embedding === 'dense' || name !== TOKEN_EMBEDDING);
-}
-
 /**
- * The weights of the model in its runtime are changed; steps whose loss or gradient is not finite change nothing.
+ * The weights of the model in its runtime are changed (with LoRA, adapters beside them: see mergeLora); steps whose loss or
+ * gradient is not finite change nothing.
  * @returns the reports of the steps made here, without those before `from`
  */
 export async function trainDecoder(
@@ -98,12 +95,14 @@ export async function trainDecoder(
 ): Promise<StepReport[]> {
   const { runtime, dimensions } = model;
   const { from, vocabulary, weightDecay, clipNorm } = options;
-  const trained = trainedWeights(model, options.embedding);
+  const trained = tunedWeights(dimensions, options);
+  const adapters = tuningAdapters(dimensions, options);
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   await model.decoderChanged();
+  if (adapters) await createLora(model, adapters, options.seed);
   if (from) await restoreWeights(model, from);
   await runtime.createAdamW(trained, from?.optimizer);
-  const program = await runtime.load(trainingGraph(dimensions, trained, vocabulary !== undefined), {
+  const program = await runtime.load(tuningGraph(dimensions, options, vocabulary !== undefined), {
     builtIn: () => false,
   });
   const outputIds = vocabulary && model.output(vocabulary).ids;
@@ -143,6 +142,7 @@ export async function trainDecoder(
   } finally {
     await runtime.unload(program);
     await runtime.releaseAdamW();
+    if (tunesEncoder(options)) await model.encoderChanged();
   }
   return reports;
 }
@@ -156,4 +156,5 @@ export async function restoreWeights(
   await model.runtime.store(
     names.map((name, i) => [name, { shape: weights[i]!.shape, data: weights[i]!.data as Float32Array }]),
   );
+  if (names.some((name) => name.startsWith('model.encoder.'))) await model.encoderChanged();
 }
