@@ -6,6 +6,7 @@ import { RepetitionControl } from './repetition.ts';
 import {
   averageLogProbability,
   BeamSearch,
+  type CandidateFilter,
   type Candidates,
   emptyText,
   GreedySearch,
@@ -22,13 +23,6 @@ const FRAMES_PER_BATCH = 8_000;
 const CLIPS_PER_BATCH = 32;
 /** The batch is cut down to the clips that go on when they are at most this share of it. */
 const KEEP_SHARE = 0.9;
-
-/** Changes what may come after a text, such as a language model does. */
-export interface CandidateFilter {
-  /** How many more candidates than the search needs it wants to see, for a text of so many tokens. */
-  extra(tokens: number): number;
-  apply(text: Hypothesis, candidates: Candidates): Candidates;
-}
 
 export interface DecodingOptions extends SessionOptions {
   /** The prompt of each clip. */

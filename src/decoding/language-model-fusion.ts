@@ -6,8 +6,7 @@
 import type { LanguageModel, LanguageModelState } from '../language-model/model.ts';
 import { languageModelWords, wordsAreCharacters } from '../language-model/words.ts';
 import type { Tokens } from '../whisper/tokens.ts';
-import type { CandidateFilter } from './decode.ts';
-import type { Candidates, Hypothesis } from './search.ts';
+import type { CandidateFilter, Candidates, Hypothesis } from './search.ts';
 
 export interface FusionOptions {
   /** Weight of the language model. */

@@ -1,6 +1,5 @@
 /** Keeps a text from repeating itself, token by token. */
-import type { CandidateFilter } from './decode.ts';
-import type { Candidates, Hypothesis } from './search.ts';
+import type { CandidateFilter, Candidates, Hypothesis } from './search.ts';
 
 export class RepetitionControl implements CandidateFilter {
   /**

@@ -26,6 +26,13 @@ export interface Candidates {
   readonly allowed: number;
 }
 
+/** Changes what may come after a text, such as a language model does. */
+export interface CandidateFilter {
+  /** How many more candidates than the search needs it wants to see, for a text of so many tokens. */
+  extra(tokens: number): number;
+  apply(text: Hypothesis, candidates: Candidates): Candidates;
+}
+
 /** Go on from the live text `parent` with `token`. */
 export interface Move {
   readonly parent: number;

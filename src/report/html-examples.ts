@@ -29,7 +29,10 @@ function exampleCard(example: TranslationExample, index: number): string {
   return `<article class="card"><span class="tag">${escapeHtml(example.group)}</span> <span class="tag">${escapeHtml(languageName(example.language))}</span> <span class="tag">${escapeHtml(example.voice)} voice</span>
 ${audio}
 <dl>${line('English', example.english, ' lang="en"')}${
-    example.source !== example.english ? line('as spoken', example.source, language) : ''
+    // Not every corpus has the words as they were spoken.
+    example.source.trim() && example.source !== example.english
+      ? line('as spoken', example.source, language)
+      : ''
   }${line('reference', example.reference, ' lang="zh"')}${line('before', example.before, ' lang="zh"')}${line(
     'after',
     example.after,
