@@ -17,6 +17,9 @@ export interface FallbackOptions {
   readonly noSpeechThreshold?: number;
 }
 
+/** Text that zlib makes smaller than 1 / this repeats itself. */
+export const DEFAULT_COMPRESSION_RATIO = 2.4;
+
 /** OpenAI's ladder of temperatures. */
 export const fallbackTemperatures: readonly number[] = [0, 0.2, 0.4, 0.6, 0.8, 1];
 
@@ -40,7 +43,7 @@ export async function decodeWithFallback(
 ): Promise<DecodedWithFallback[]> {
   const {
     temperatures = [0],
-    compressionRatioThreshold = 2.4,
+    compressionRatioThreshold = DEFAULT_COMPRESSION_RATIO,
     logProbabilityThreshold = -1,
     noSpeechThreshold = 0.6,
     prompts,

@@ -1,6 +1,6 @@
 /** Decoding of windows, some of which are encoded again in the full 30 s where the fitted one was too short. */
 import { type EncodedClip, FULL_WINDOW_POSITIONS, type WhisperModel } from '../whisper/model.ts';
-import { type DecodedWithFallback, decodeWithFallback } from './fallback.ts';
+import { DEFAULT_COMPRESSION_RATIO, type DecodedWithFallback, decodeWithFallback } from './fallback.ts';
 import type { TranscribeOptions } from './transcribe-options.ts';
 
 export interface DecodedWindow {
@@ -28,9 +28,12 @@ export async function decodeWindows(
   };
   const decoded = await decodeWithFallback(model, clips, { ...settings, prompts, stopLoops: true });
   const windows = decoded.map((result, i): DecodedWindow => ({ result, clip: clips[i]! }));
-  // A text that did not end by itself is the sign of a window too short: those clips are read again in the full one.
+  // A text that did not end by itself, or that repeats itself, is the sign of a window too short: those clips are read
+  // again in the full one.
+  const failed = ({ finished, compressionRatio }: DecodedWithFallback): boolean =>
+    !finished || compressionRatio > (compressionRatioThreshold ?? DEFAULT_COMPRESSION_RATIO);
   const endless = windows.flatMap(({ result, clip }, i) =>
-    !result.finished && clip.window < FULL_WINDOW_POSITIONS ? [i] : [],
+    clip.window < FULL_WINDOW_POSITIONS && failed(result) ? [i] : [],
   );
   if (endless.length > 0) {
     const whole = await model.encode(
