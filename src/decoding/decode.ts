@@ -144,6 +144,9 @@ function newSearch(model: WhisperModel, options: DecodingOptions, clip: number, 
     : new GreedySearch(limits, Boolean(options.stopLoops));
 }
 
+/** What a search is told of each step. */
+const CANDIDATES = ['candidates', 'logProbabilities', 'allowed'] as const;
+
 /** One text of the batch: a live text of a clip. */
 interface Row {
   readonly clip: number;
@@ -195,13 +198,12 @@ async function decodeBatch(
     );
     let live = clips.map((_, clip) => clip);
     let rows: Row[] = live.map((clip) => ({ clip, text: searches[clip]!.live[0]! }));
-    let answer = await session.step(options.prompts, ask([...last, ...begin], [...rows, ...rows], true), [
-      'candidates',
-      'logProbabilities',
-      'allowed',
+    const first = await session.step(options.prompts, ask([...last, ...begin], [...rows, ...rows], true), [
+      ...CANDIDATES,
       'noSpeech',
     ]);
-    const noSpeech = clips.map((_, clip) => Math.exp(Number(answer.noSpeech[clips.length + clip])));
+    const noSpeech = clips.map((_, clip) => Math.exp(Number(first.noSpeech[clips.length + clip])));
+    let answer: Pick<typeof first, (typeof CANDIDATES)[number]> = first;
 
     for (;;) {
       const perRow = answer.candidates.length / (answer.allowed.length || 1);
@@ -219,18 +221,18 @@ async function decodeBatch(
         for (const filter of filters) found = filter.apply(text, found);
         return found;
       });
-      // Where each clip's rows are, and how its texts go on.
+      // How each clip's texts go on: its rows are together, in the order of `live`.
+      const perClip = rows.length / live.length;
       const parents: number[] = [];
       const next: number[][] = [];
       const going: number[] = []; // places in `live`
       for (const [place, clip] of live.entries()) {
         const search = searches[clip]!;
-        const first = rows.findIndex((row) => row.clip === clip);
-        const count = rows.length / live.length;
-        const moves = search.done ? [] : search.advance(candidates.slice(first, first + count));
+        const begins = place * perClip;
+        const moves = search.done ? [] : search.advance(candidates.slice(begins, begins + perClip));
         if (moves.length > 0) going.push(place);
         for (let i = 0; i < width; i++) {
-          parents.push(first + (moves[i]?.parent ?? 0));
+          parents.push(begins + (moves[i]?.parent ?? 0));
           next.push([moves[i]?.token ?? vocabulary.endOfText]);
         }
       }
@@ -251,7 +253,7 @@ async function decodeBatch(
       answer = await session.step(
         texts.map((i) => next[i]!),
         ask([...rows.keys()], rows, false),
-        ['candidates', 'logProbabilities', 'allowed', 'noSpeech'],
+        CANDIDATES,
       );
     }
     return searches.map((search, clip) => {
