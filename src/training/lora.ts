@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { Graph } from '../graph/graph.ts';
 import { sfc32, uniform } from '../random.ts';
+import { type Adapters, adapterNames, mergedWeight } from '../whisper/adapters.ts';
 import { type Weight, whisperTensors } from '../whisper/checkpoint.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
-import { type Adapters, adapt, adapterNames, mergedWeight } from '../whisper/layers.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { writeSafetensors } from '../whisper/safetensors-write.ts';
+import { vary } from '../whisper/variant.ts';
 
 export const LORA_PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'out_proj', 'fc1', 'fc2'] as const;
 export type LoraProjection = (typeof LORA_PROJECTIONS)[number];
@@ -98,7 +99,7 @@ export async function mergeLora(model: WhisperModel, adapters: Adapters): Promis
   const names = [...adapters.projections].map((projection) => `${projection}.weight`);
   const base = await runtime.read(names);
   const graph = new Graph();
-  adapt(graph, adapters);
+  vary(graph, { adapters });
   for (const projection of adapters.projections) {
     const merged = mergedWeight(graph, projection, ...projectionShape(dimensions, projection));
     graph.output(`merged:${projection}.weight`, merged);

@@ -1,10 +1,10 @@
 /** What is tuned: which weights, or which adapters of them, and the training graph that goes with it. */
 import { UserError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import { type Adapters, adapterNames } from '../whisper/adapters.ts';
 import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from '../whisper/decoder.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { encoderWeights } from '../whisper/encoder.ts';
-import { type Adapters, adapterNames } from '../whisper/layers.ts';
 import { type LoraOptions, loraAdapters } from './lora.ts';
 
 export const TUNED_PARTS = ['decoder', 'cross-attention', 'encoder', 'all'] as const;
@@ -65,6 +65,6 @@ function partWeights(dimensions: WhisperDimensions, part: TunedPart): string[] {
 export function tuningGraph(dimensions: WhisperDimensions, tuning: Tuning, withOutputIds = false): Graph {
   return trainingGraph(dimensions, tunedWeights(dimensions, tuning), withOutputIds, {
     audio: tunesEncoder(tuning) ? 'mel' : 'frames',
-    adapters: tuningAdapters(dimensions, tuning),
+    variant: { adapters: tuningAdapters(dimensions, tuning) },
   });
 }

@@ -25,8 +25,6 @@ import { gradientOutput } from '../graph/runtime.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { encoder } from './encoder.ts';
 import {
-  type Adapters,
-  adapt,
   attention,
   feedForward,
   type KeysAndValues,
@@ -37,6 +35,7 @@ import {
   positionTable,
   unprojectedMemory,
 } from './layers.ts';
+import { type Variant, vary, weight } from './variant.ts';
 
 export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
 
@@ -110,7 +109,7 @@ function observed(memory: Memory, look: (scores: Tensor) => void): Memory {
 }
 
 function tokenEmbedding(graph: Graph, { vocabulary, width }: WhisperDimensions): Tensor {
-  return graph.parameter(TOKEN_EMBEDDING, [vocabulary, width]);
+  return weight(graph, TOKEN_EMBEDDING, [vocabulary, width]);
 }
 
 /**
@@ -186,22 +185,22 @@ export function decodingStepGraph(
   });
   const flat = reshape(hidden, [product(['texts', 'tokens']), width]);
   const asked = gather(flat, rows);
-  const weight = graph.parameter(output.weight, [output.count, width]);
+  const matrix = graph.parameter(output.weight, [output.count, width]);
   // As the bias of the product the suppression costs nothing.
-  const suppressed = linear(asked, weight, graph.input('suppression', [output.count]));
+  const suppressed = linear(asked, matrix, graph.input('suppression', [output.count]));
   const allowed = withTimestamps ? timestampRules(suppressed, output) : suppressed;
   // LogSoftmax is several times faster than ReduceLogSumExp, which is then what a logit and its log probability differ by.
   const best = topK(logSoftmax(allowed), graph.input('count', [1], 'int64'), 'candidates');
   const allowedMass = max(sub(takeAlong(allowed, best.indices), best.values), 1);
   // All probability: that of the tokens that may come, and of the few others.
   const mass = withTimestamps ? logSumExp(suppressed) : allowedMass;
-  const others = linear(asked, gather(weight, graph.input('suppressedTokens', ['suppressed'], 'int64')));
+  const others = linear(asked, gather(matrix, graph.input('suppressedTokens', ['suppressed'], 'int64')));
   const all = logSumExp(concat([mass, others], 1));
   graph.output('logits', suppressed);
   graph.output('candidates', best.indices);
   graph.output('logProbabilities', sub(add(best.values, allowedMass), all));
   graph.output('allowed', sub(allowedMass, all));
-  graph.output('noSpeech', sub(linear(asked, gather(weight, graph.integers([output.noSpeech]))), all));
+  graph.output('noSpeech', sub(linear(asked, gather(matrix, graph.integers([output.noSpeech]))), all));
   present.forEach(({ keys, values }, layer) => {
     graph.output(`present.keys.${layer}`, keys);
     graph.output(`present.values.${layer}`, values);
@@ -295,11 +294,11 @@ export function trainingGraph(
   dimensions: WhisperDimensions,
   trained: readonly string[],
   withOutputIds = false,
-  { audio = 'frames', adapters }: { audio?: 'frames' | 'mel'; adapters?: Adapters | undefined } = {},
+  { audio = 'frames', variant = {} }: { audio?: 'frames' | 'mel'; variant?: Variant } = {},
 ): Graph {
   const { width } = dimensions;
   const graph = new Graph();
-  if (adapters) adapt(graph, adapters);
+  vary(graph, variant);
   const frames =
     audio === 'mel' ? heardFrames(graph, dimensions) : graph.input('frames', ['batch', 'frames', width]);
   const { hidden } = decoder(dimensions, {

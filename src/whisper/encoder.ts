@@ -3,6 +3,7 @@ import { Graph, type Tensor } from '../graph/graph.ts';
 import { add, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { attention, feedForward, keysAndValues, memoryOf, normalized, positionTable } from './layers.ts';
+import { weight } from './variant.ts';
 
 /**
  * @param mel [batch, mel bins, mel frames], an even number of mel frames
@@ -16,8 +17,8 @@ export function encoder(dimensions: WhisperDimensions, mel: Tensor, positions: T
     gelu(
       conv1d(
         x,
-        graph.parameter(`model.encoder.${name}.weight`, [width, channels, 3]),
-        graph.parameter(`model.encoder.${name}.bias`, [width]),
+        weight(graph, `model.encoder.${name}.weight`, [width, channels, 3]),
+        weight(graph, `model.encoder.${name}.bias`, [width]),
         { stride, padding: 1, outputLength: stride === 1 ? mel.shape[2]! : positions.shape[0]! },
       ),
     );

@@ -1,6 +1,8 @@
 /** The layers that encoder and decoder are made of. Weights carry Hugging Face's names. */
 import { type Graph, product, type Tensor } from '../graph/graph.ts';
 import { add, gelu, layerNorm, linear, matmul, reshape, scale, softmax, transpose } from '../graph/ops.ts';
+import { adapted, mergedWeight } from './adapters.ts';
+import { weight } from './variant.ts';
 
 /** What an attention looks at, as the two products that it takes part in. */
 export interface Memory {
@@ -18,60 +20,15 @@ export interface KeysAndValues {
   readonly values: Tensor;
 }
 
-/** Low-rank adapters of some projections (LoRA, Hu et al. 2021): W·x + (alpha / rank)·B·A·x. */
-export interface Adapters {
-  readonly rank: number;
-  readonly alpha: number;
-  /** Names of the projections, such as "model.decoder.layers.0.self_attn.q_proj". */
-  readonly projections: ReadonlySet<string>;
-}
-
-/** Names of a projection's A [rank, in] and B [out, rank]; PEFT's, but for the prefix that it puts before all names. */
-export const adapterNames = (projection: string): readonly [a: string, b: string] => [
-  `${projection}.lora_A.weight`,
-  `${projection}.lora_B.weight`,
-];
-
-/** Kept beside the graph: every projection made in it finds its adapter, and no layer has to hand it on. */
-const adaptersOf = new WeakMap<Graph, Adapters>();
-
-/** Projections made in `graph` from now on have these adapters. */
-export function adapt(graph: Graph, adapters: Adapters): void {
-  adaptersOf.set(graph, adapters);
-}
-
-function adapterOf(graph: Graph, name: string, out: number, inner: number) {
-  const adapters = adaptersOf.get(graph);
-  if (!adapters?.projections.has(name)) return undefined;
-  const { rank, alpha } = adapters;
-  const [a, b] = adapterNames(name);
-  return { a: graph.parameter(a, [rank, inner]), b: graph.parameter(b, [out, rank]), factor: alpha / rank };
-}
-
 /** A linear layer `<name>.weight` [out, in], with `<name>.bias` [out] unless told otherwise. */
 function projection(x: Tensor, name: string, out: number, hasBias = true): Tensor {
-  const inner = x.shape.at(-1) as number;
-  const weight = x.graph.parameter(`${name}.weight`, [out, inner]);
-  const y = linear(x, weight, hasBias ? x.graph.parameter(`${name}.bias`, [out]) : undefined);
-  const adapter = adapterOf(x.graph, name, out, inner);
-  // Not with the merged weight: its gradient would be as large as the weight's, and A·x is small.
-  return adapter ? add(y, linear(scale(linear(x, adapter.a), adapter.factor), adapter.b)) : y;
-}
-
-/** The weight [out, in] of the projection `name`, its adapter merged: W + (alpha / rank)·B·A. */
-export function mergedWeight(graph: Graph, name: string, out: number, inner: number): Tensor {
-  const weight = graph.parameter(`${name}.weight`, [out, inner]);
-  const adapter = adapterOf(graph, name, out, inner);
-  return adapter ? add(weight, matmul(scale(adapter.b, adapter.factor), adapter.a)) : weight;
+  const matrix = weight(x.graph, `${name}.weight`, [out, x.shape.at(-1) as number]);
+  return adapted(linear(x, matrix, hasBias ? weight(x.graph, `${name}.bias`, [out]) : undefined), x, name);
 }
 
 export function normalized(x: Tensor, name: string): Tensor {
   const width = x.shape.at(-1) as number;
-  return layerNorm(
-    x,
-    x.graph.parameter(`${name}.weight`, [width]),
-    x.graph.parameter(`${name}.bias`, [width]),
-  );
+  return layerNorm(x, weight(x.graph, `${name}.weight`, [width]), weight(x.graph, `${name}.bias`, [width]));
 }
 
 /** Keys and values that the attention `name` makes of x [batch, positions, width]. Whisper's keys have no bias. */
@@ -119,7 +76,7 @@ export function unprojectedMemory(x: Tensor, name: string, heads: number): Memor
         transpose(perHead('v_proj'), [0, 2, 1]),
       );
       // The weights of one query sum to 1: its share of the values' bias is the bias.
-      const bias = reshape(x.graph.parameter(`${name}.v_proj.bias`, [width]), [heads, 1, headWidth]);
+      const bias = reshape(weight(x.graph, `${name}.v_proj.bias`, [width]), [heads, 1, headWidth]);
       return transpose(reshape(add(values, bias), [heads, batch!, count, headWidth]), [1, 0, 2, 3]);
     },
   };
@@ -146,5 +103,5 @@ export function feedForward(x: Tensor, name: string, inner: number): Tensor {
 
 /** Rows of a position table for the given positions. */
 export function positionTable(graph: Graph, name: string, count: number, width: number): Tensor {
-  return graph.parameter(`${name}.weight`, [count, width]);
+  return weight(graph, `${name}.weight`, [count, width]);
 }

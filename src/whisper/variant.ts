@@ -1,0 +1,39 @@
+/**
+ * How the model of a graph differs from the plain Whisper. Kept beside the graph, so that every layer made in it finds
+ * what concerns it, and none has to hand it on.
+ */
+import type { Graph, Tensor } from '../graph/graph.ts';
+import type { Adapters } from './adapters.ts';
+
+export interface Variant {
+  /** Put before the name of every weight: a second model in the same graph. */
+  readonly prefix?: string | undefined;
+  readonly adapters?: Adapters | undefined;
+}
+
+const variants = new WeakMap<Graph, Variant>();
+
+export function variantOf(graph: Graph): Variant {
+  return variants.get(graph) ?? {};
+}
+
+/** What is made in `graph` from now on is of this variant. */
+export function vary(graph: Graph, variant: Variant): void {
+  variants.set(graph, variant);
+}
+
+/** What `build` makes in `graph` is of this variant, and of no other; afterwards all is as before. */
+export function within<T>(graph: Graph, variant: Variant, build: () => T): T {
+  const before = variantOf(graph);
+  vary(graph, variant);
+  try {
+    return build();
+  } finally {
+    vary(graph, before);
+  }
+}
+
+/** The weight of this name as layers of the graph's variant see it. */
+export function weight(graph: Graph, name: string, shape: readonly number[]): Tensor {
+  return graph.parameter(`${variantOf(graph).prefix ?? ''}${name}`, shape);
+}
