@@ -11,7 +11,15 @@ import { weight } from './variant.ts';
  * @returns [batch, frames, width], after the final layer norm
  */
 export function encoder(dimensions: WhisperDimensions, mel: Tensor, positions: Tensor): Tensor {
-  const { melBins, width, encoderLayers, encoderHeads, encoderFfn, audioPositions } = dimensions;
+  return encoderLayers(dimensions, mel, positions).at(-1)!;
+}
+
+/**
+ * What enters the first layer and what each layer makes of it, each [batch, frames, width]: one more than there are
+ * layers. The last is after the final layer norm, as in `hidden_states` of Hugging Face.
+ */
+export function encoderLayers(dimensions: WhisperDimensions, mel: Tensor, positions: Tensor): Tensor[] {
+  const { melBins, width, encoderHeads, encoderFfn, audioPositions } = dimensions;
   const graph = mel.graph;
   const convolution = (x: Tensor, name: string, channels: number, stride: number): Tensor =>
     gelu(
@@ -25,14 +33,17 @@ export function encoder(dimensions: WhisperDimensions, mel: Tensor, positions: T
   const heard = convolution(convolution(mel, 'conv1', melBins, 1), 'conv2', width, 2); // [batch, width, frames]
   const table = positionTable(graph, 'model.encoder.embed_positions', audioPositions, width);
   let x = add(transpose(heard, [0, 2, 1]), gather(table, positions));
-  for (let layer = 0; layer < encoderLayers; layer++) {
+  const outputs = [x];
+  for (let layer = 0; layer < dimensions.encoderLayers; layer++) {
     const name = `model.encoder.layers.${layer}`;
     const before = normalized(x, `${name}.self_attn_layer_norm`);
     const own = memoryOf(keysAndValues(before, `${name}.self_attn`, encoderHeads));
     x = add(x, attention(before, `${name}.self_attn`, encoderHeads, own));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, encoderFfn));
+    outputs.push(x);
   }
-  return normalized(x, 'model.encoder.layer_norm');
+  outputs[dimensions.encoderLayers] = normalized(x, 'model.encoder.layer_norm');
+  return outputs;
 }
 
 /** Inputs `mel` [batch, mel bins, melFrames] and `positions` [frames]; output `frames` [batch, frames, width]. */
