@@ -59,3 +59,56 @@ test('mistakes are told in a line that says what the manifest has', async () => 
   await expect(retrieve('--from', 'xx', '--to', 'en')).rejects.toThrow('it has ca/intro, de/other, en/intro');
   await expect(retrieve('--from', 'de', '--to', 'en')).rejects.toThrow('no "de" clip');
 });
+
+test('compares metrics in both directions of all pairs, as a table, CSV and a page that asks the network for nothing', async () => {
+  const [csv, html] = [join(folder, 'r.csv'), join(folder, 'r.html')];
+  const metrics = [
+    'seqsim',
+    'seqsim+voiced+centre+weights',
+    'seqsim+csls',
+    'mean-pool',
+    'dtw',
+    'ot',
+    'length',
+  ];
+  await retrieve(
+    '--set',
+    'intro',
+    '--all-pairs',
+    '--metrics',
+    metrics.join(','),
+    '--json',
+    '--csv',
+    csv,
+    '--html',
+    html,
+  );
+  const { pairs } = JSON.parse(said.at(-1)!);
+  expect(pairs.map(({ from, to }: { from: string; to: string }) => `${from}-${to}`)).toEqual([
+    'ca-en',
+    'en-ca',
+  ]);
+  for (const pair of pairs) {
+    expect(pair.metrics.map(({ metric }: { metric: string }) => metric)).toEqual(metrics);
+    for (const { r1, r10, pValue, metric } of pair.metrics) {
+      expect(r1.low).toBeLessThanOrEqual(r1.value);
+      expect(r1.high).toBeGreaterThanOrEqual(r1.value);
+      expect(r10.value).toBe(1);
+      expect(pValue === undefined).toBe(metric === 'seqsim');
+    }
+  }
+  const lines = readFileSync(csv, 'utf8').trim().split('\n');
+  expect(lines).toHaveLength(1 + 2 * metrics.length);
+  expect(lines[0]).toContain('from,to,metric,n,candidates,chance,r1,r1_low,r1_high');
+  const page = readFileSync(html, 'utf8');
+  expect(page).toContain('<svg');
+  expect(page).not.toMatch(/https?:|<script/);
+});
+
+test('metrics that there are not are refused', async () => {
+  const asked = (list: string) => retrieve('--from', 'ca', '--to', 'en', '--metrics', list);
+  await expect(asked('bleu')).rejects.toThrow('expected one of seqsim, mean-pool, dtw, ot, length');
+  await expect(asked('seqsim+best')).rejects.toThrow('expected one of voiced, centre, weights, csls');
+  await expect(asked('seqsim,seqsim')).rejects.toThrow('expected each once');
+  await expect(retrieve('--from', 'ca')).rejects.toThrow('expected --from and --to, or --all-pairs');
+});

@@ -1,182 +1,224 @@
-/** `whisper-transfer retrieve`: does speech in one language find its translation in another? */
+/** Speech-to-speech retrieval: does an utterance find its translation by encoder output alone? */
+import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import { retrievalPage } from '../analysis/retrieval-html.ts';
+import {
+  areQuickExactly,
+  Languages,
+  type PairResult,
+  retrievalStudy,
+  type SimilarityMatrix,
+} from '../analysis/retrieval-study.ts';
+import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../analysis/retrieval-tables.ts';
+import { ADJUSTMENTS, type Adjustment, type Variant, variantsOf } from '../analysis/variants.ts';
 import { UserError } from '../errors.ts';
 import { startProgress } from '../report/progress.ts';
-import { table } from '../report/terminal.ts';
-import { type Recall, recall } from '../retrieval/recall.ts';
-import { meanPoolMatrix, seqSimMatrix } from '../retrieval/seq-sim.ts';
-import { DEFAULT_SHORTLIST, isQuickExactly, shortlistedSeqSim } from '../retrieval/shortlist.ts';
-import type { Clip } from '../speech/manifest.ts';
-import { type EncodedClip, WhisperModel, type Window } from '../whisper/model.ts';
+import { formatTable } from '../report/table-formats.ts';
+import { METRICS } from '../retrieval/metrics.ts';
+import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
+import { WhisperModel, type Window } from '../whisper/model.ts';
 import { encodedClips, selectClips } from './encoded-clips.ts';
 import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
 
 interface Options {
   model: string;
   set?: string;
-  from: string;
-  to: string;
+  from?: string;
+  to?: string;
+  allPairs?: boolean;
+  metrics: string;
+  centre?: boolean;
+  csls?: boolean;
+  frameWeights?: boolean;
+  dropSilence?: boolean;
   exact?: boolean;
   shortlist?: number;
   window: Window;
   cache: string;
   json?: boolean;
+  csv?: string;
+  html?: string;
 }
 
 export function retrieveCommand(): Command {
   return new Command('retrieve')
     .description(
-      'find each utterance of one language among those of another, by encoder output alone (SeqSim), and count how ' +
-        'often its translation comes first',
+      'find each utterance of one language among those of another, by encoder output alone, and count how often its ' +
+        'translation comes first',
     )
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
     .option('--set <name>', 'use only this set of the manifest')
-    .requiredOption('--from <code>', 'language of the utterances that search')
-    .requiredOption('--to <code>', 'language of those that are searched')
+    .option('--from <code>', 'language of the utterances that search')
+    .option('--to <code>', 'language of those that are searched')
+    .addOption(
+      new Option('--all-pairs', 'all pairs of languages, in both directions').conflicts(['from', 'to']),
+    )
+    .option(
+      '--metrics <list>',
+      `compare these, the first with each other: ${Object.keys(METRICS).join(', ')}; each may have ` +
+        `+${Object.keys(ADJUSTMENTS).join(', +')} behind it`,
+      'seqsim,mean-pool',
+    )
+    .option('--centre', "all metrics: subtract each language's mean frame")
+    .option('--csls', 'all metrics: correct for clips that are near to everything')
+    .option('--frame-weights', 'all metrics: frames count by how rare their like is')
+    .option('--drop-silence', 'all metrics: leave out frames in which nobody speaks (Silero VAD)')
     .addOption(
       new Option('--exact', 'compare all clips frame by frame, however long it takes').conflicts('shortlist'),
     )
     .option(
       '--shortlist <n>',
-      `compare frame by frame only the n most promising targets of each clip; many clips: ${DEFAULT_SHORTLIST}, few: all`,
+      `SeqSim only of the n most promising targets of each clip; many clips: ${DEFAULT_SHORTLIST}, few: all`,
       positiveInteger,
     )
     .addOption(windowOption())
     .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
     .option('--json', 'print the result as one JSON object')
+    .option('--csv <file>', 'write the results as CSV')
+    .option('--html <file>', 'write the results as one self-contained page with heat maps')
     .addHelpText(
       'after',
-      '\nExample:\n  $ whisper-transfer retrieve samples/manifest.tsv --set intro --from ca --to en',
+      '\nExamples:\n' +
+        '  $ whisper-transfer retrieve samples/manifest.tsv --set intro --from ca --to en\n' +
+        '  $ whisper-transfer retrieve samples/manifest.tsv --set intro --all-pairs ' +
+        '--metrics seqsim,seqsim+centre+csls,mean-pool,dtw,ot,length --html retrieval.html',
     )
     .action(retrieve);
 }
 
 async function retrieve(manifest: string, options: Options): Promise<void> {
   const { set, from, to } = options;
-  const targets = firstOfEachSentence(await selectClips(manifest, { set, language: to }));
-  const sources = answered(await selectClips(manifest, { set, language: from }), targets);
-  if (sources.length === 0) throw noCommonSentence(manifest, options);
+  const variants = variantsOf(options.metrics, adjustmentsOf(options));
+  if (!options.allPairs && (from === undefined || to === undefined)) {
+    throw new UserError('expected --from and --to, or --all-pairs');
+  }
+  const wanted = options.allPairs
+    ? await selectClips(manifest, { set })
+    : [
+        ...(await selectClips(manifest, { set, language: to })),
+        ...(from === to ? [] : await selectClips(manifest, { set, language: from })),
+      ];
+  const clips = options.allPairs ? wanted.filter(({ key }) => key !== '') : wanted;
+  if (!options.allPairs && !haveCommonKey(clips, from!, to!)) throw noCommonSentence(manifest, options);
   await withModel(WhisperModel.load(options.model), async (model) => {
     const started = performance.now();
-    const clips = from === to ? targets : [...targets, ...sources];
-    const heard = new Map(
-      (await encodedClips(model, clips, options)).map(({ clip, encoded }) => [clip, encoded]),
-    );
-    const candidates = targets.filter((clip) => heard.has(clip));
-    const queries = answered(sources, candidates).filter((clip) => heard.has(clip));
-    if (queries.length === 0) throw noCommonSentence(manifest, options);
-    const place = new Map(candidates.map(({ key }, i) => [key, i]));
-    const answer = queries.map(({ key }) => place.get(key)!);
-    const encoded = (of: readonly Clip[]): EncodedClip[] => of.map((clip) => heard.get(clip)!);
-    const compared = await compare(model, encoded(queries), encoded(candidates), options);
-    const meanPool = await meanPoolMatrix(model.runtime, encoded(queries), encoded(candidates));
-    const rates = (matrix: Float32Array): Recall => recall(matrix, queries.length, candidates.length, answer);
-    const { chance: _, ...baseline } = rates(meanPool);
-    print(
-      {
-        metric: 'seqsim',
-        from,
-        to,
-        n: queries.length,
-        candidates: candidates.length,
-        ...rates(compared.matrix),
-        meanPool: baseline,
-        exact: compared.shortlist === undefined,
-        ...(compared.shortlist !== undefined && { shortlist: compared.shortlist }),
-        compareSeconds: compared.seconds,
-        seconds: (performance.now() - started) / 1000,
-      },
-      Boolean(options.json),
-    );
+    const languages = new Languages(await encodedClips(model, clips, options));
+    const pairs = options.allPairs ? languages.pairs() : [{ from: from!, to: to! }];
+    if (!pairs.some((pair) => languages.shared(pair.from, pair.to).length > 0)) {
+      throw noCommonSentence(manifest, options);
+    }
+    const exact = options.exact || (!options.shortlist && areQuickExactly(languages, pairs));
+    const shortlist = exact ? undefined : (options.shortlist ?? DEFAULT_SHORTLIST);
+    const total =
+      variants.length *
+      pairs.reduce((sum, pair) => sum + languages.of(pair.from).length * languages.of(pair.to).length, 0);
+    const progress = startProgress('comparing pairs', total);
+    const compareStarted = performance.now();
+    const matrices: SimilarityMatrix[] = [];
+    const results = await retrievalStudy(model.runtime, languages, pairs, {
+      variants,
+      shortlist,
+      onMatrix: (matrix) => matrices.push(matrix),
+      onProgress: (done, what) => progress.update(done, what),
+    });
+    progress.done();
+    const seconds = (since: number) => (performance.now() - since) / 1000;
+    const facts: Facts = {
+      exact,
+      shortlist,
+      compareSeconds: seconds(compareStarted),
+      seconds: seconds(started),
+    };
+    if (options.csv)
+      await writeFile(options.csv, formatTable(retrievalRows(results), retrievalCsvColumns, 'csv'));
+    if (options.html) await writeFile(options.html, retrievalPage(results, matrices, languages));
+    print(results, facts, options);
   });
 }
 
-/** A second recording of a sentence would count as a wrong answer where it is found. */
-function firstOfEachSentence(clips: readonly Clip[]): Clip[] {
-  const seen = new Set<string>();
-  return clips.filter(({ key }) => key === '' || (!seen.has(key) && seen.add(key)));
+function adjustmentsOf({ centre, csls, frameWeights, dropSilence }: Options): Adjustment[] {
+  const flags: [Adjustment, boolean | undefined][] = [
+    ['voiced', dropSilence],
+    ['centre', centre],
+    ['weights', frameWeights],
+    ['csls', csls],
+  ];
+  return flags.flatMap(([name, on]) => (on ? [name] : []));
 }
 
-/** The clips whose sentence is among the targets. */
-function answered(clips: readonly Clip[], targets: readonly Clip[]): Clip[] {
-  const keys = new Set(targets.map(({ key }) => key));
-  return clips.filter(({ key }) => key !== '' && keys.has(key));
+function haveCommonKey(
+  clips: readonly { language: string; key: string }[],
+  from: string,
+  to: string,
+): boolean {
+  const keys = new Set(clips.filter(({ language }) => language === to).map(({ key }) => key));
+  return clips.some(({ language, key }) => language === from && key !== '' && keys.has(key));
 }
 
-function noCommonSentence(manifest: string, { set, from, to }: Options): UserError {
+function noCommonSentence(manifest: string, { set, from, to, allPairs }: Options): UserError {
+  const what = set ? ` of set "${set}"` : '';
   return new UserError(
-    `${manifest}: no "${from}" clip${set ? ` of set "${set}"` : ''} that could be used has the key of a "${to}" clip; ` +
-      'expected the same key on recordings of the same sentence',
+    allPairs
+      ? `${manifest}: no two languages${what} share two sentences; expected the same key on recordings of the same sentence`
+      : `${manifest}: no "${from}" clip${what} that could be used has the key of a "${to}" clip; ` +
+          'expected the same key on recordings of the same sentence',
   );
 }
 
-/** `shortlist` is undefined where all pairs were compared frame by frame. */
-async function compare(
-  { runtime }: WhisperModel,
-  queries: readonly EncodedClip[],
-  candidates: readonly EncodedClip[],
-  options: Options,
-): Promise<{ matrix: Float32Array; shortlist: number | undefined; seconds: number }> {
-  const started = performance.now();
-  const exact = options.exact || (!options.shortlist && isQuickExactly(queries, candidates));
-  const shortlist = exact ? undefined : Math.min(options.shortlist ?? DEFAULT_SHORTLIST, candidates.length);
-  const pairs = queries.length * candidates.length;
-  const progress = startProgress('comparing pairs', pairs);
-  const matrix =
-    shortlist === undefined
-      ? await seqSimMatrix(runtime, queries, candidates, (done) => progress.update(done))
-      : await shortlistedSeqSim(runtime, queries, candidates, {
-          shortlist,
-          onProgress: (share) => progress.update(Math.round(share * pairs)),
-        });
-  progress.done();
-  return { matrix, shortlist, seconds: (performance.now() - started) / 1000 };
-}
-
-interface Result extends Recall {
-  readonly metric: 'seqsim';
-  readonly from: string;
-  readonly to: string;
-  /** Utterances that search. */
-  readonly n: number;
-  readonly candidates: number;
-  readonly meanPool: Omit<Recall, 'chance'>;
+interface Facts {
   readonly exact: boolean;
-  readonly shortlist?: number;
-  /** Time of SeqSim alone. */
+  readonly shortlist: number | undefined;
+  /** Time of all metrics. */
   readonly compareSeconds: number;
   /** Time of everything but loading the model. */
   readonly seconds: number;
 }
 
-function print(result: Result, json: boolean): void {
+function print(results: readonly PairResult[], facts: Facts, { json, allPairs }: Options): void {
   if (json) {
-    console.log(JSON.stringify(result));
+    const { shortlist, ...rest } = facts;
+    const how = { ...rest, ...(shortlist !== undefined && { shortlist }) };
+    console.log(
+      JSON.stringify(allPairs ? { pairs: results.map(asJson), ...how } : { ...asJson(results[0]!), ...how }),
+    );
     return;
   }
-  const { from, to, n, candidates, chance } = result;
-  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  const blind = (k: number): string => percent(Math.min(1, k * chance));
-  const rows = [
-    { name: 'SeqSim', r1: result.r1, r5: result.r5, r10: result.r10, mrr: result.mrr.toFixed(3) },
-    { name: 'mean frame', ...result.meanPool, mrr: result.meanPool.mrr.toFixed(3) },
-  ].map((row) => ({ ...row, r1: percent(row.r1), r5: percent(row.r5), r10: percent(row.r10) }));
-  console.log(`${from} → ${to}: ${n} utterances among ${candidates}`);
-  process.stdout.write(
-    table(
-      [...rows, { name: 'chance', r1: blind(1), r5: blind(5), r10: blind(10), mrr: '' }],
-      [
-        { heading: '', value: (row) => row.name },
-        { heading: 'R@1', value: (row) => row.r1, align: 'right' },
-        { heading: 'R@5', value: (row) => row.r5, align: 'right' },
-        { heading: 'R@10', value: (row) => row.r10, align: 'right' },
-        { heading: 'MRR', value: (row) => row.mrr, align: 'right' },
-      ],
-    ),
-  );
-  const how = result.exact
+  process.stdout.write(formatTable(retrievalRows(results), retrievalColumns, 'terminal'));
+  if (results.some(({ variants }) => variants.length > 1)) {
+    console.log('p: R@1 against the first metric of the pair, paired approximate randomisation');
+  }
+  const how = facts.exact
     ? 'all pairs compared frame by frame'
-    : `the ${result.shortlist} most promising targets of each compared frame by frame`;
-  console.log(`${how}, ${result.compareSeconds.toFixed(1)} s (all: ${result.seconds.toFixed(1)} s)`);
+    : `SeqSim: the ${facts.shortlist} most promising targets of each compared frame by frame`;
+  console.log(`${how}, ${facts.compareSeconds.toFixed(1)} s (all: ${facts.seconds.toFixed(1)} s)`);
+}
+
+/** The first metric's numbers stand at the top, the mean frame's under its name, and all of them in `metrics`. */
+function asJson({ from, to, keys, candidates, chance, variants }: PairResult) {
+  const rates = ({ r1, r5, r10, mrr }: PairResult['variants'][number]) => ({
+    r1: r1.value,
+    r5: r5.value,
+    r10: r10.value,
+    mrr: mrr.value,
+  });
+  const [first] = variants;
+  const baseline = variants.find(({ variant }) => variant.metric === 'mean-pool');
+  const name = ({ name }: Variant) => name;
+  return {
+    metric: name(first!.variant),
+    from,
+    to,
+    n: keys.length,
+    candidates,
+    ...rates(first!),
+    chance,
+    ...(baseline && { meanPool: rates(baseline) }),
+    metrics: variants.map(({ variant, ranks, pValue, ...estimates }) => ({
+      metric: name(variant),
+      ...estimates,
+      ...(pValue !== undefined && { pValue }),
+      ranks: Object.fromEntries(ranks.map((rank, i) => [keys[i], rank])),
+    })),
+  };
 }

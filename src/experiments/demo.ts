@@ -13,8 +13,9 @@ import { type TranslationScores, translationScores } from '../evaluation/transla
 import { demoReport } from '../report/html.ts';
 import { startProgress } from '../report/progress.ts';
 import type { DemoResults, Scores, TranslationExample } from '../report/results.ts';
+import { meanPoolMatrix } from '../retrieval/mean-pool.ts';
 import { recall, transposed } from '../retrieval/recall.ts';
-import { meanPoolMatrix, seqSimMatrix } from '../retrieval/seq-sim.ts';
+import { seqSimMatrix } from '../retrieval/seq-sim.ts';
 import { encodeFiles } from '../speech/encoder-cache.ts';
 import type { Clip } from '../speech/manifest.ts';
 import { translationExamples } from '../training/examples.ts';

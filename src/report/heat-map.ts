@@ -97,7 +97,7 @@ function argMax(row: readonly number[]): number {
 }
 
 /** Viridis at `position` from 0 to 1. */
-function colour(position: number): string {
+export function colour(position: number): string {
   const scaled = position * (VIRIDIS.length - 1);
   const index = Math.min(VIRIDIS.length - 2, Math.floor(scaled));
   const channels = [0, 2, 4].map((at) => {

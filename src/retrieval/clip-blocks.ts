@@ -4,6 +4,17 @@ import { type EncodedClip, frameValues } from '../whisper/model.ts';
 /** Longer clips do not join a block, so that at most a fifth of it is padding. */
 const LENGTH_RATIO = 1.25;
 
+/** A clip whose frames need not all count alike. */
+export interface WeightedClip extends EncodedClip {
+  /** Share of each frame in means over the clip, [length], summing to 1. Default: all alike. */
+  readonly weights?: Float32Array;
+}
+
+/** [length], summing to 1 unless the clip has no frames */
+export function frameShares({ length, weights }: WeightedClip): Float32Array {
+  return weights ?? new Float32Array(length).fill(1 / length);
+}
+
 export interface BlockPlan {
   /** Which clips, as indices into the list that was cut up. */
   readonly members: readonly number[];
@@ -14,7 +25,7 @@ export interface BlockPlan {
 export interface ClipBlock extends BlockPlan {
   /** [members, length, width] */
   readonly frames: Float32Array;
-  /** [members, length]: 1 / (frames of the clip) for its own frames, 0 for padding, so that means become sums. */
+  /** [members, length]: the share of each of the clip's own frames, 0 for padding, so that means become sums. */
   readonly weights: Float32Array;
 }
 
@@ -53,7 +64,7 @@ export function paddedLength(frames: number): number {
  * The block's tensors. Padding repeats the clip's first frame: a frame that is there twice changes no maximum, so
  * nothing needs a mask. Frames that the encoder made of silence after the clip are left out.
  */
-export function fillBlock(clips: readonly EncodedClip[], { members, length }: BlockPlan): ClipBlock {
+export function fillBlock(clips: readonly WeightedClip[], { members, length }: BlockPlan): ClipBlock {
   const width = clips[members[0]!]!.width;
   const frames = new Float32Array(members.length * length * width);
   const weights = new Float32Array(members.length * length);
@@ -62,7 +73,7 @@ export function fillBlock(clips: readonly EncodedClip[], { members, length }: Bl
     const first = place * length;
     const values = frameValues(clip);
     frames.set(values.subarray(0, clip.length * width), first * width);
-    weights.fill(1 / clip.length, first, first + clip.length);
+    weights.set(frameShares(clip), first);
     if (clip.length === 0) return;
     for (let t = clip.length; t < length; t++) frames.set(values.subarray(0, width), (first + t) * width);
   });

@@ -3,7 +3,8 @@ import { afterAll, expect, test } from 'vitest';
 import { Runtime } from '../graph/runtime.ts';
 import type { EncodedClip } from '../whisper/model.ts';
 import { fillBlock, planBlocks } from './clip-blocks.ts';
-import { averaged, meanPoolMatrix, seqSimMatrix } from './seq-sim.ts';
+import { averaged, meanPoolMatrix } from './mean-pool.ts';
+import { seqSimMatrix } from './seq-sim.ts';
 
 const runtime = new Runtime({ threads: 1 });
 afterAll(() => runtime.close());

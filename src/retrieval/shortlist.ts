@@ -4,8 +4,9 @@
  * source's most promising targets, and only these are compared frame by frame.
  */
 import type { Runtime } from '../graph/runtime.ts';
-import type { EncodedClip } from '../whisper/model.ts';
-import { averaged, seqSimMatrix, seqSimPairs } from './seq-sim.ts';
+import type { WeightedClip } from './clip-blocks.ts';
+import { averaged } from './mean-pool.ts';
+import { seqSimMatrix, seqSimPairs } from './seq-sim.ts';
 
 /** Frames averaged into one for the first step. */
 const SPAN = 3;
@@ -26,7 +27,7 @@ export interface ShortlistOptions {
 }
 
 /** Whether comparing everything frame by frame is a matter of a few minutes at most. */
-export function isQuickExactly(sources: readonly EncodedClip[], targets: readonly EncodedClip[]): boolean {
+export function isQuickExactly(sources: readonly WeightedClip[], targets: readonly WeightedClip[]): boolean {
   return frameCount(sources) * frameCount(targets) <= MOST_EXACT_COSINES;
 }
 
@@ -37,14 +38,14 @@ export function isQuickExactly(sources: readonly EncodedClip[], targets: readonl
  */
 export async function shortlistedSeqSim(
   runtime: Runtime,
-  sources: readonly EncodedClip[],
-  targets: readonly EncodedClip[],
+  sources: readonly WeightedClip[],
+  targets: readonly WeightedClip[],
   { shortlist = DEFAULT_SHORTLIST, onProgress }: ShortlistOptions = {},
 ): Promise<Float32Array> {
   const pairs = sources.length * targets.length;
   const listed = sources.length * Math.min(shortlist, targets.length);
   const firstShare = pairs / (pairs + listed * SPAN ** 2);
-  const short = (clip: EncodedClip): EncodedClip => averaged(clip, SPAN);
+  const short = (clip: WeightedClip): WeightedClip => averaged(clip, SPAN);
   const scores = await seqSimMatrix(runtime, sources.map(short), targets.map(short), (done) =>
     onProgress?.((firstShare * done) / pairs),
   );
@@ -65,6 +66,6 @@ function best(scores: Float32Array, count: number): number[] {
     .slice(0, count);
 }
 
-function frameCount(clips: readonly EncodedClip[]): number {
+function frameCount(clips: readonly WeightedClip[]): number {
   return clips.reduce((total, { length }) => total + length, 0);
 }

@@ -42,6 +42,15 @@ export async function speechStretches(samples: Float32Array): Promise<SpeechStre
 /** Loaded at the first use and kept: 15 MB. One thread: more gain nothing on so small a network. */
 let session: Promise<ort.InferenceSession> | undefined;
 
+/** Whether somebody speaks in each stretch of `step` samples: short pauses count as silence here. */
+export async function speechFlags(samples: Float32Array, step: number): Promise<boolean[]> {
+  const probabilities = await speechProbabilities(samples);
+  return Array.from({ length: Math.ceil(samples.length / step) }, (_, i) => {
+    const frame = Math.min(probabilities.length - 1, Math.floor(((i + 0.5) * step) / FRAME));
+    return probabilities[frame]! >= SPEECH_UNTIL;
+  });
+}
+
 /** One value in [0, 1] for each 512 samples; the last frame is filled up with silence. */
 async function speechProbabilities(samples: Float32Array): Promise<Float32Array> {
   session ??= ort.InferenceSession.create(MODEL, { intraOpNumThreads: 1, interOpNumThreads: 1 });

@@ -1,15 +1,44 @@
-/** SeqSim of many clips with many others as one matrix product and two maxima. */
+/** Many clips against many others: the cosines of all their frames in one matrix product, and what is made of them. */
 import { Graph, product, type Tensor } from '../graph/graph.ts';
-import { atLeast, div, gather, linear, max, mul, reshape, sqrt, sum } from '../graph/ops.ts';
+import { atLeast, div, gather, linear, mul, reshape, sqrt, sum } from '../graph/ops.ts';
 import { float32, int64, type Program, type Resident, type Runtime } from '../graph/runtime.ts';
-import type { EncodedClip } from '../whisper/model.ts';
-import { type BlockPlan, fillBlock } from './clip-blocks.ts';
+import { type BlockPlan, fillBlock, type WeightedClip } from './clip-blocks.ts';
 
 /** A block whose frames, scaled to length 1, lie in the computing thread. */
 export interface ResidentBlock extends BlockPlan {
+  /** Frames of each member, padding not counted. */
+  readonly lengths: readonly number[];
   /** [members, length] */
   readonly weights: Float32Array;
   readonly unit: Resident;
+}
+
+/** A similarity of two clips that is made of the cosines of their frames. */
+export interface BlockScore {
+  /**
+   * @param cosines [p, a, q, b]: frame a of source p with frame b of target q; padding repeats a clip's first frame
+   * @param sourceWeights [p, a], each row summing to 1, 0 for padding
+   * @param targetWeights [q, b]
+   * @returns what the graph gives, by name
+   */
+  readonly outputs: (
+    cosines: Tensor,
+    sourceWeights: Tensor,
+    targetWeights: Tensor,
+  ) => Readonly<Record<string, Tensor>>;
+  /** @returns [sources, targets], row by row */
+  readonly score: (
+    outputs: Readonly<Record<string, Float32Array>>,
+    sources: BlockShape,
+    targets: BlockShape,
+  ) => Float32Array;
+}
+
+export interface BlockShape {
+  /** Frames of each clip, padding not counted. */
+  readonly lengths: readonly number[];
+  /** Frames of each, padding included. */
+  readonly length: number;
 }
 
 /** `frames` [clips, frames, width] → `unit`, the same with each frame scaled to length 1. */
@@ -20,61 +49,52 @@ function unitGraph(width: number): Graph {
   return graph;
 }
 
-/**
- * Precision and recall of every source of a block with every target of another.
- * Inputs `sources` [p, a, width], `sourceWeights` [p, a], `targets` [q, b, width], `targetWeights` [q, b];
- * outputs `precision` and `recall` [p, 1, q, 1].
- */
-function blockGraph(width: number): Graph {
+/** Inputs `sources` [p, a, width], `sourceWeights` [p, a], `targets` [q, b, width], `targetWeights` [q, b]. */
+function blockGraph(width: number, score: BlockScore): Graph {
   const graph = new Graph();
-  compared(graph, width, graph.input('targets', ['q', 'b', width]));
+  compared(graph, width, graph.input('targets', ['q', 'b', width]), score);
   return graph;
 }
 
 /** The same with some of the targets: input `chosen`, int64 [q], says which of `targets` [clips, b, width]. */
-function chosenGraph(width: number): Graph {
+function chosenGraph(width: number, score: BlockScore): Graph {
   const graph = new Graph();
   const targets = graph.input('targets', ['clips', 'b', width]);
   const rows = reshape(targets, ['clips', product(['b', width])]);
   const chosen = gather(rows, graph.input('chosen', ['q'], 'int64'));
-  compared(graph, width, reshape(chosen, ['q', 'b', width]));
+  compared(graph, width, reshape(chosen, ['q', 'b', width]), score);
   return graph;
 }
 
-function compared(graph: Graph, width: number, targets: Tensor): void {
+function compared(graph: Graph, width: number, targets: Tensor, score: BlockScore): void {
   const sources = graph.input('sources', ['p', 'a', width]);
   const sourceWeights = graph.input('sourceWeights', ['p', 'a']);
   const targetWeights = graph.input('targetWeights', ['q', 'b']);
   const frames = reshape(targets, [product(['q', 'b']), width]);
   const cosines = reshape(linear(sources, frames), ['p', 'a', 'q', 'b']);
-  const bestTarget = max(cosines, 3); // [p, a, q, 1]
-  const bestSource = max(cosines, 1); // [p, 1, q, b]
-  graph.output('precision', sum(mul(bestTarget, reshape(sourceWeights, ['p', 'a', 1, 1])), [1]));
-  graph.output('recall', sum(mul(bestSource, targetWeights), [3]));
-}
-
-/** Harmonic mean of precision and recall. Where their signs differ it means nothing and may be of any size: 0. */
-function harmonicMean(precision: number, recall: number): number {
-  return precision * recall > 0 ? (2 * precision * recall) / (precision + recall) : 0;
+  for (const [name, tensor] of Object.entries(score.outputs(cosines, sourceWeights, targetWeights)))
+    graph.output(name, tensor);
 }
 
 export class BlockComparison {
   private constructor(
     readonly runtime: Runtime,
     readonly width: number,
+    readonly score: BlockScore,
     readonly unit: Program,
     readonly all: Program,
     readonly some: Program,
   ) {}
 
-  static async load(runtime: Runtime, width: number): Promise<BlockComparison> {
+  static async load(runtime: Runtime, width: number, score: BlockScore): Promise<BlockComparison> {
     const load = (graph: Graph): Promise<Program> => runtime.load(graph, { builtIn: () => true });
     return new BlockComparison(
       runtime,
       width,
+      score,
       await load(unitGraph(width)),
-      await load(blockGraph(width)),
-      await load(chosenGraph(width)),
+      await load(blockGraph(width, score)),
+      await load(chosenGraph(width, score)),
     );
   }
 
@@ -82,14 +102,20 @@ export class BlockComparison {
     for (const program of [this.unit, this.all, this.some]) await this.runtime.unload(program);
   }
 
-  async upload(clips: readonly EncodedClip[], plan: BlockPlan): Promise<ResidentBlock> {
+  async upload(clips: readonly WeightedClip[], plan: BlockPlan): Promise<ResidentBlock> {
     const { members, length, frames, weights } = fillBlock(clips, plan);
     const { kept } = await this.runtime.run(
       this.unit,
       { frames: float32(frames, [members.length, length, this.width]) },
       { keep: ['unit'] },
     );
-    return { members, length, weights, unit: kept.unit! };
+    return {
+      members,
+      length,
+      lengths: members.map((index) => clips[index]!.length),
+      weights,
+      unit: kept.unit!,
+    };
   }
 
   free(blocks: readonly ResidentBlock[]): Promise<void> {
@@ -97,11 +123,11 @@ export class BlockComparison {
   }
 
   /**
-   * SeqSim of each member of one block with each of another.
+   * The score of each member of one block with each of another.
    * @param chosen which members of the target block, by their place in it; default: all
    * @returns [sources, targets], row by row
    */
-  async seqSim(
+  async compare(
     source: ResidentBlock,
     target: ResidentBlock,
     chosen?: readonly number[],
@@ -113,8 +139,9 @@ export class BlockComparison {
           (_, i) => target.weights[chosen[Math.floor(i / length)]! * length + (i % length)]!,
         )
       : target.weights;
+    const program = chosen ? this.some : this.all;
     const { fetched } = await this.runtime.run(
-      chosen ? this.some : this.all,
+      program,
       {
         sources: source.unit,
         sourceWeights: float32(source.weights, [source.members.length, source.length]),
@@ -122,22 +149,23 @@ export class BlockComparison {
         targetWeights: float32(weights, [weights.length / length, length]),
         ...(chosen && { chosen: int64(chosen) }),
       },
-      { fetch: ['precision', 'recall'] },
+      { fetch: program.outputs },
     );
-    const recall = fetched.recall!.data as Float32Array;
-    return (fetched.precision!.data as Float32Array).map((precision, i) =>
-      harmonicMean(precision, recall[i]!),
+    return this.score.score(
+      Object.fromEntries(program.outputs.map((name) => [name, fetched[name]!.data as Float32Array])),
+      source,
+      { length, lengths: chosen ? chosen.map((i) => target.lengths[i]!) : target.lengths },
     );
   }
 }
 
 /** The frame width of all clips. */
-export function commonWidth(clips: readonly EncodedClip[]): number {
+export function commonWidth(clips: readonly WeightedClip[]): number {
   const width = clips[0]!.width;
   for (const clip of clips) {
     if (clip.width !== width) {
       throw new TypeError(
-        `SeqSim: frames of ${width} and of ${clip.width} values come from different models`,
+        `similarity: frames of ${width} and of ${clip.width} values come from different models`,
       );
     }
   }

@@ -1,0 +1,76 @@
+/** A similarity of all pairs of clips, block by block. */
+import type { Runtime } from '../graph/runtime.ts';
+import { BlockComparison, type BlockScore, commonWidth } from './block-comparison.ts';
+import { type BlockPlan, planBlocks, type WeightedClip } from './clip-blocks.ts';
+
+/**
+ * Frames of a source and of a target block. Their cosines are 1024 × 2048 floats, 8 MB: large enough for a product
+ * at full speed, small enough that what is made of them reads them from cache.
+ */
+const SOURCE_FRAMES = 1024;
+const TARGET_FRAMES = 2048;
+/** Targets stay in the computing thread while all sources pass by, at most so many values (1 GiB) at a time. */
+const RESIDENT_VALUES = 2 ** 28;
+
+/**
+ * @param onProgress called with the number of pairs done
+ * @returns [sources, targets], row by row
+ */
+export async function blockMatrix(
+  runtime: Runtime,
+  score: BlockScore,
+  sources: readonly WeightedClip[],
+  targets: readonly WeightedClip[],
+  onProgress?: (pairs: number) => void,
+): Promise<Float32Array> {
+  const similarity = new Float32Array(sources.length * targets.length);
+  if (similarity.length === 0) return similarity;
+  const comparison = await BlockComparison.load(runtime, commonWidth([...sources, ...targets]), score);
+  const plans = planBlocks(frameCounts(sources), SOURCE_FRAMES);
+  let done = 0;
+  try {
+    for (const tile of tiles(planBlocks(frameCounts(targets), TARGET_FRAMES), comparison.width)) {
+      const residents = [];
+      for (const plan of tile) residents.push(await comparison.upload(targets, plan));
+      for (const plan of plans) {
+        const source = await comparison.upload(sources, plan);
+        // All at once: the computing thread takes them one by one and never waits for this one.
+        await Promise.all(
+          residents.map(async (target) => {
+            const scores = await comparison.compare(source, target);
+            source.members.forEach((row, i) => {
+              target.members.forEach((column, j) => {
+                similarity[row * targets.length + column] = scores[i * target.members.length + j]!;
+              });
+            });
+            done += scores.length;
+          }),
+        );
+        await comparison.free([source]);
+        onProgress?.(done);
+      }
+      await comparison.free(residents);
+    }
+  } finally {
+    await comparison.unload();
+  }
+  return similarity;
+}
+
+const frameCounts = (clips: readonly WeightedClip[]): number[] => clips.map(({ length }) => length);
+
+/** Blocks that lie in the computing thread at the same time. */
+export function tiles(plans: readonly BlockPlan[], width: number): BlockPlan[][] {
+  const result: BlockPlan[][] = [];
+  let room = 0;
+  for (const plan of plans) {
+    const values = plan.members.length * plan.length * width;
+    if (values > room || result.length === 0) {
+      result.push([]);
+      room = RESIDENT_VALUES;
+    }
+    result.at(-1)!.push(plan);
+    room -= values;
+  }
+  return result;
+}

@@ -1,0 +1,44 @@
+/** The baseline: utterances as their mean frames. */
+import type { Runtime } from '../graph/runtime.ts';
+import { frameValues } from '../whisper/model.ts';
+import { frameShares, type WeightedClip } from './clip-blocks.ts';
+import { seqSimMatrix } from './seq-sim.ts';
+
+/**
+ * Cosine of the clips' mean frames.
+ * @returns [sources, targets], row by row
+ */
+export function meanPoolMatrix(
+  runtime: Runtime,
+  sources: readonly WeightedClip[],
+  targets: readonly WeightedClip[],
+  onProgress?: (pairs: number) => void,
+): Promise<Float32Array> {
+  // Between clips of a single frame, SeqSim is their cosine.
+  return seqSimMatrix(runtime, sources.map(meanFrame), targets.map(meanFrame), onProgress);
+}
+
+/** The clip as its mean frame; without frames it stays without. */
+export const meanFrame = (clip: WeightedClip): WeightedClip => averaged(clip, Math.max(1, clip.length));
+
+/** The clip with every `span` consecutive frames replaced by their mean; the last one may be of fewer. */
+export function averaged(clip: WeightedClip, span: number): WeightedClip {
+  const { width } = clip;
+  const length = Math.ceil(clip.length / span);
+  const frames = new Float32Array(length * width);
+  const weights = new Float32Array(length);
+  const values = frameValues(clip);
+  const shares = frameShares(clip);
+  for (let t = 0; t < length; t++) {
+    const end = Math.min(clip.length, (t + 1) * span);
+    let weight = 0;
+    for (let i = t * span; i < end; i++) weight += shares[i]!;
+    weights[t] = weight;
+    for (let k = 0; k < width; k++) {
+      let total = 0;
+      for (let i = t * span; i < end; i++) total += shares[i]! * values[i * width + k]!;
+      frames[t * width + k] = weight > 0 ? total / weight : 0;
+    }
+  }
+  return { frames, window: length, length, width, weights };
+}

@@ -1,0 +1,38 @@
+/** The similarities that retrieval can go by. */
+import type { Runtime } from '../graph/runtime.ts';
+import type { WeightedClip } from './clip-blocks.ts';
+import { dtwMatrix } from './dtw.ts';
+import { meanPoolMatrix } from './mean-pool.ts';
+import { transportMatrix } from './optimal-transport.ts';
+import { seqSimMatrix } from './seq-sim.ts';
+
+export interface Metric {
+  readonly label: string;
+  /** Similarity of all pairs, [sources, targets]; `onProgress` is called with the number of pairs done. */
+  readonly matrix: (
+    runtime: Runtime,
+    sources: readonly WeightedClip[],
+    targets: readonly WeightedClip[],
+    onProgress?: (pairs: number) => void,
+  ) => Promise<Float32Array>;
+}
+
+export const METRICS = {
+  seqsim: { label: 'SeqSim', matrix: seqSimMatrix },
+  'mean-pool': { label: 'mean frame', matrix: meanPoolMatrix },
+  dtw: { label: 'DTW', matrix: dtwMatrix },
+  ot: { label: 'optimal transport', matrix: transportMatrix },
+  length: { label: 'length only', matrix: lengthMatrix },
+} satisfies Record<string, Metric>;
+
+export type MetricName = keyof typeof METRICS;
+
+/** How well the lengths of the clips alone tell: −|log ratio| of their frames. What a metric must beat. */
+async function lengthMatrix(
+  _: Runtime,
+  sources: readonly WeightedClip[],
+  targets: readonly WeightedClip[],
+): Promise<Float32Array> {
+  const log = ({ length }: WeightedClip): number => Math.log(Math.max(1, length));
+  return Float32Array.from(sources.flatMap((x) => targets.map((y) => -Math.abs(log(x) - log(y)))));
+}

@@ -1,0 +1,55 @@
+/** Groups of frames that are alike. */
+
+const LLOYD_STEPS = 4;
+
+/**
+ * k-means (Lloyd's algorithm); no chance is involved.
+ * @param rows [count, width]
+ * @param start centres to begin with, [k, width]; default: the means of k equal stretches, for rows of which neighbours
+ * are alike
+ * @returns `centres` [k, width] and the rows of each; a centre that lost all its rows has 1
+ */
+export function kMeans(
+  rows: Float32Array,
+  width: number,
+  k: number,
+  start?: Float32Array,
+): { centres: Float32Array; counts: number[] } {
+  const count = rows.length / width;
+  const centres = start?.slice() ?? new Float32Array(k * width);
+  const assigned = Int32Array.from({ length: count }, (_, i) =>
+    start ? nearest(rows, i * width, centres, width, k) : Math.floor((i * k) / count),
+  );
+  const counts: number[] = new Array(k).fill(0);
+  for (let step = 0; ; step++) {
+    const sums = new Float64Array(k * width);
+    counts.fill(0);
+    for (let i = 0; i < count; i++) {
+      const c = assigned[i]!;
+      counts[c]!++;
+      for (let d = 0; d < width; d++) sums[c * width + d]! += rows[i * width + d]!;
+    }
+    for (let c = 0; c < k; c++) {
+      // A centre that lost all its frames stays where it was, with the weight of one.
+      if (counts[c] === 0) counts[c] = 1;
+      else for (let d = 0; d < width; d++) centres[c * width + d] = sums[c * width + d]! / counts[c]!;
+    }
+    if (step === LLOYD_STEPS) return { centres, counts };
+    for (let i = 0; i < count; i++) assigned[i] = nearest(rows, i * width, centres, width, k);
+  }
+}
+
+function nearest(rows: Float32Array, at: number, centres: Float32Array, width: number, k: number): number {
+  let best = 0;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (let c = 0; c < k; c++) {
+    let distance = 0;
+    for (let d = 0; d < width && distance < bestDistance; d++)
+      distance += (rows[at + d]! - centres[c * width + d]!) ** 2;
+    if (distance < bestDistance) {
+      bestDistance = distance;
+      best = c;
+    }
+  }
+  return best;
+}
