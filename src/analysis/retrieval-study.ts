@@ -128,29 +128,38 @@ export async function retrievalStudy(
     variants: [],
   }));
   let done = 0;
+  /** Before CSLS, by what was compared how: what variants and directions share is compared once. */
+  const known = new Map<string, Promise<Float32Array>>();
+  const similarity = (from: string, to: string, variant: Variant): Promise<Float32Array> => {
+    const how = [variant.metric, ...[...variant.adjustments].filter((name) => name !== 'csls')].join('+');
+    const shortlisted = variant.metric === 'seqsim' && shortlist !== undefined;
+    const [n, m] = [languages.of(from).length, languages.of(to).length];
+    const made = known.get(`${how} ${from} ${to}`);
+    if (made) return made;
+    const other = known.get(`${how} ${to} ${from}`);
+    const make = async (): Promise<Float32Array> => {
+      if (other && !shortlisted) return transposed(await other, m, n);
+      const sources = await prepared.clips(from, variant);
+      const targets = await prepared.clips(to, variant);
+      const progress = (pairs: number) =>
+        options.onProgress?.(done + pairs, `${variant.label}, ${from}–${to}`);
+      return shortlisted
+        ? shortlistedSeqSim(runtime, sources, targets, {
+            shortlist: Math.min(shortlist, m),
+            onProgress: (share) => progress(Math.round(share * n * m)),
+          })
+        : METRICS[variant.metric].matrix(runtime, sources, targets, progress);
+    };
+    const making = make();
+    known.set(`${how} ${from} ${to}`, making);
+    return making;
+  };
   for (const variant of variants) {
-    const matrices = new Map<string, Float32Array>();
     for (const { pair, variants: rows } of results) {
       const { from, to } = pair;
       const [n, m] = [languages.of(from).length, languages.of(to).length];
-      const other = matrices.get(`${to} ${from}`);
-      const shortlisted = variant.metric === 'seqsim' && shortlist !== undefined;
-      let values: Float32Array;
-      if (other && !shortlisted) values = transposed(other, m, n);
-      else {
-        const sources = await prepared.clips(from, variant);
-        const targets = await prepared.clips(to, variant);
-        const progress = (pairsDone: number) =>
-          options.onProgress?.(done + pairsDone, `${variant.label}, ${from}–${to}`);
-        values = shortlisted
-          ? await shortlistedSeqSim(runtime, sources, targets, {
-              shortlist: Math.min(shortlist, m),
-              onProgress: (share) => progress(Math.round(share * n * m)),
-            })
-          : await METRICS[variant.metric].matrix(runtime, sources, targets, progress);
-        if (variant.adjustments.has('csls')) values = csls(values, n, m);
-        matrices.set(`${from} ${to}`, values);
-      }
+      const plain = await similarity(from, to, variant);
+      const values = variant.adjustments.has('csls') ? csls(plain, n, m) : plain;
       done += n * m;
       options.onMatrix?.({ from, to, variant, values });
       rows.push(ranked(languages, pair, variant, values, rows[0]));
