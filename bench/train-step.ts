@@ -5,8 +5,9 @@
 import { float32, int64 } from '../src/graph/runtime.ts';
 import { sfc32, uniform } from '../src/random.ts';
 import { causalBias } from '../src/whisper/causal-bias.ts';
-import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from '../src/whisper/decoder.ts';
+import { TOKEN_EMBEDDING } from '../src/whisper/decoder.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
+import { decoderWeights, trainingGraph } from '../src/whisper/training-graph.ts';
 import type { BenchOptions } from './main.ts';
 import { Peer } from './peer.ts';
 import type { BenchResult } from './result.ts';

@@ -48,6 +48,9 @@ export interface RunResult {
 /** Gradients are outputs of this name; they stay in the optimizer's memory. */
 export const gradientOutput = (parameter: string): string => `gradient:${parameter}`;
 
+/** Numbers that a training step tells beside its loss are outputs of this name. */
+export const reportOutput = (name: string): string => `report:${name}`;
+
 export function float32(data: Float32Array, shape: readonly number[]): HostTensor {
   return { dtype: 'float32', shape, data };
 }

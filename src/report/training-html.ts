@@ -21,6 +21,14 @@ export function trainingReport({ settings, reports, evaluations }: RunRecord): s
       { kind: 'raw', points: losses },
       { kind: 'main', points: movingAverage(losses) },
     ]),
+    // What an objective of several terms told beside its loss.
+    ...Object.keys(reports[0]?.terms ?? {}).map((name) => {
+      const points = steps(({ terms }) => terms![name]!);
+      return chart(`Training loss: ${spaced(name)}`, 'of the batch', [
+        { kind: 'raw', points },
+        { kind: 'main', points: movingAverage(points) },
+      ]);
+    }),
     chart('Learning rate', 'step size', [{ kind: 'main', points: steps((one) => one.learningRate) }]),
     chart('Gradient norm, before clipping', 'L2 norm', [
       { kind: 'main', points: steps((one) => one.gradientNorm) },

@@ -2,9 +2,9 @@
 import { decode } from '../decoding/decode.ts';
 import { translationScores } from '../evaluation/translation-scores.ts';
 import type { Program } from '../graph/runtime.ts';
-import { trainingGraph } from '../whisper/decoder.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
+import { trainingGraph } from '../whisper/training-graph.ts';
 import { trainingBatch } from './batches.ts';
 import type { EncodedExample } from './examples.ts';
 
@@ -77,10 +77,13 @@ async function meanLoss(
   const { runtime, dimensions, tokens } = model;
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   const outputIds = vocabulary && model.output(vocabulary).ids;
-  const program: Program = await runtime.load(trainingGraph(dimensions, [], vocabulary !== undefined), {
-    builtIn: () => false,
-    arena: false,
-  });
+  const program: Program = await runtime.load(
+    trainingGraph(dimensions, [], { withOutputIds: vocabulary !== undefined }),
+    {
+      builtIn: () => false,
+      arena: false,
+    },
+  );
   const known = outputIds && new Set(outputIds);
   const sayable = examples.filter(
     (one) => !known || one.tokens.slice(one.promptLength).every((id) => known.has(id)),

@@ -3,11 +3,12 @@
  * the space that all languages share, then stays as it is (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech
  * Translation"). What else can be tuned: tuned-weights.ts.
  */
-import type { AdamWState, HostTensor } from '../graph/runtime.ts';
+import { type AdamWState, type HostTensor, reportOutput } from '../graph/runtime.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type Example, sampleBatches, trainingBatch } from './batches.ts';
 import { createLora } from './lora.ts';
+import { createOwnWeights, crossEntropy, type Objective, ownWeights } from './objective.ts';
 import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } from './tuned-weights.ts';
 
 export interface TrainingOptions extends Tuning {
@@ -24,6 +25,8 @@ export interface TrainingOptions extends Tuning {
   readonly seed: number;
   /** The softmax is over these tokens only. */
   readonly vocabulary?: TargetVocabulary | undefined;
+  /** What is made smaller. Default: mean cross-entropy. */
+  readonly objective?: Objective | undefined;
   /** Where an earlier run of the same examples and options was: it goes on as that one would have. */
   readonly from?: TrainingState;
   /** Called after each step, and waited for. Returning false ends the training there. */
@@ -63,8 +66,10 @@ export const defaultTraining: Omit<TrainingOptions, 'steps'> = {
 export interface StepReport {
   /** Counted from 1. */
   readonly step: number;
-  /** Mean cross-entropy of the batch, nats per token. */
+  /** The objective's value for the batch; where none was chosen, mean cross-entropy, nats per token. */
   readonly loss: number;
+  /** What the objective tells beside it. */
+  readonly terms?: Readonly<Record<string, number>>;
   readonly learningRate: number;
   /** L2 norm of all gradients together, before clipping. */
   readonly gradientNorm: number;
@@ -94,17 +99,22 @@ export async function trainDecoder(
   options: TrainingOptions,
 ): Promise<StepReport[]> {
   const { runtime, dimensions } = model;
-  const { from, vocabulary, weightDecay, clipNorm } = options;
-  const trained = tunedWeights(dimensions, options);
+  const { from, vocabulary, objective = crossEntropy, weightDecay, clipNorm } = options;
+  const trained = [...tunedWeights(dimensions, options), ...ownWeights(objective)];
   const adapters = tuningAdapters(dimensions, options);
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   await model.decoderChanged();
   if (adapters) await createLora(model, adapters, options.seed);
+  await createOwnWeights(model, objective, options.seed);
   if (from) await restoreWeights(model, from);
   await runtime.createAdamW(trained, from?.optimizer);
-  const program = await runtime.load(tuningGraph(dimensions, options, vocabulary !== undefined), {
-    builtIn: () => false,
-  });
+  const program = await runtime.load(
+    tuningGraph(dimensions, options, { withOutputIds: vocabulary !== undefined, objective }),
+    {
+      builtIn: () => false,
+    },
+  );
+  const told = program.outputs.filter((name) => name.startsWith(reportOutput('')));
   const outputIds = vocabulary && model.output(vocabulary).ids;
   const reports: StepReport[] = [];
   const batches = sampleBatches(examples, options.batchSize, options.seed, options.mostFrames);
@@ -115,8 +125,10 @@ export async function trainDecoder(
       const started = performance.now();
       const batch = batches.next().value.map((i) => examples[i]!);
       const { feeds, tokens } = trainingBatch(batch, tails, model.tokens.endOfText, outputIds);
-      const { fetched } = await runtime.run(program, feeds, { fetch: ['loss'] });
-      const loss = (fetched.loss!.data as Float32Array)[0]!;
+      const others = objective.feeds?.({ examples: batch, feeds, step, steps: options.steps });
+      const { fetched } = await runtime.run(program, { ...feeds, ...others }, { fetch: ['loss', ...told] });
+      const number = (name: string): number => (fetched[name]!.data as Float32Array)[0]!;
+      const loss = number('loss');
       const learningRate = scheduledRate(step, options);
       const gradientNorm = Number.isFinite(loss)
         ? await runtime.stepAdamW({ ...ADAMW, learningRate, weightDecay, clipNorm })
@@ -124,6 +136,9 @@ export async function trainDecoder(
       const report = {
         step,
         loss,
+        ...(told.length > 0 && {
+          terms: Object.fromEntries(told.map((name) => [name.slice(reportOutput('').length), number(name)])),
+        }),
         learningRate,
         gradientNorm,
         skipped: !Number.isFinite(loss) || !Number.isFinite(gradientNorm),

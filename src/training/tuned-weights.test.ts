@@ -7,8 +7,9 @@ import type { Graph } from '../graph/graph.ts';
 import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import { whisperTensors } from '../whisper/checkpoint.ts';
-import { decoderWeights, TOKEN_EMBEDDING } from '../whisper/decoder.ts';
+import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import { decoderWeights } from '../whisper/training-graph.ts';
 import { LORA_PROJECTIONS } from './lora.ts';
 import { type TunedPart, type Tuning, tunedWeights, tuningGraph } from './tuned-weights.ts';
 

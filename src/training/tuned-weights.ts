@@ -2,10 +2,12 @@
 import { UserError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Adapters, adapterNames } from '../whisper/adapters.ts';
-import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from '../whisper/decoder.ts';
+import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { encoderWeights } from '../whisper/encoder.ts';
+import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
 import { type LoraOptions, loraAdapters } from './lora.ts';
+import { crossEntropy, type Objective, ownWeights } from './objective.ts';
 
 export const TUNED_PARTS = ['decoder', 'cross-attention', 'encoder', 'all'] as const;
 /** `cross-attention`: the decoder's attention to the audio, with the layer norm before it. */
@@ -61,9 +63,21 @@ function partWeights(dimensions: WhisperDimensions, part: TunedPart): string[] {
   }
 }
 
-/** The training step: loss, and the gradients of `tunedWeights`. From log-mel where the encoder is tuned. */
-export function tuningGraph(dimensions: WhisperDimensions, tuning: Tuning, withOutputIds = false): Graph {
-  return trainingGraph(dimensions, tunedWeights(dimensions, tuning), withOutputIds, {
+/**
+ * The training step: loss, and the gradients of `tunedWeights` and of the objective's own. From log-mel where the encoder
+ * is tuned.
+ */
+export function tuningGraph(
+  dimensions: WhisperDimensions,
+  tuning: Tuning,
+  {
+    withOutputIds = false,
+    objective = crossEntropy,
+  }: { withOutputIds?: boolean; objective?: Objective } = {},
+): Graph {
+  return trainingGraph(dimensions, [...tunedWeights(dimensions, tuning), ...ownWeights(objective)], {
+    withOutputIds,
+    loss: objective.loss,
     audio: tunesEncoder(tuning) ? 'mel' : 'frames',
     variant: { adapters: tuningAdapters(dimensions, tuning) },
   });

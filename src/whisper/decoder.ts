@@ -1,5 +1,4 @@
 /** Whisper's text decoder, written once: training, cached decoding and the cross-attention memory are made from it. */
-import { backward } from '../graph/backward.ts';
 import { type Dim, Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
 import {
   add,
@@ -10,7 +9,6 @@ import {
   logSoftmax,
   logSumExp,
   max,
-  outputLoss,
   pick,
   reshape,
   scale,
@@ -21,9 +19,7 @@ import {
   topK,
   transpose,
 } from '../graph/ops.ts';
-import { gradientOutput } from '../graph/runtime.ts';
 import type { WhisperDimensions } from './dimensions.ts';
-import { encoder } from './encoder.ts';
 import {
   attention,
   feedForward,
@@ -35,14 +31,14 @@ import {
   positionTable,
   unprojectedMemory,
 } from './layers.ts';
-import { type Variant, vary, weight } from './variant.ts';
+import { weight } from './variant.ts';
 
 export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
 
 const layerName = (layer: number): string => `model.decoder.layers.${layer}`;
-const crossAttention = (layer: number): string => `${layerName(layer)}.encoder_attn`;
+export const crossAttention = (layer: number): string => `${layerName(layer)}.encoder_attn`;
 
-interface DecoderInputs {
+export interface DecoderInputs {
   /** int64 [batch, tokens] */
   readonly tokens: Tensor;
   /** int64 [tokens] or [batch, tokens]: where each token stands in its text. */
@@ -61,15 +57,19 @@ interface DecoderInputs {
   readonly past?: (layer: number) => KeysAndValues;
 }
 
-/** @returns hidden states [batch, tokens, width] after the final layer norm, and the self-attention memory per layer */
-function decoder(
+/**
+ * @returns hidden states [batch, tokens, width] after the final layer norm, and for each layer what it gives to the next,
+ * [batch, tokens, width], and its self-attention's memory
+ */
+export function decoder(
   dimensions: WhisperDimensions,
   inputs: DecoderInputs,
-): { hidden: Tensor; present: KeysAndValues[] } {
+): { hidden: Tensor; layers: Tensor[]; present: KeysAndValues[] } {
   const { width, decoderLayers, decoderHeads, decoderFfn, textPositions } = dimensions;
   const graph = inputs.tokens.graph;
   const positions = positionTable(graph, 'model.decoder.embed_positions', textPositions, width);
   let x = add(gather(tokenEmbedding(graph, dimensions), inputs.tokens), gather(positions, inputs.positions));
+  const layers: Tensor[] = [];
   const present: KeysAndValues[] = [];
   for (let layer = 0; layer < decoderLayers; layer++) {
     const name = layerName(layer);
@@ -92,8 +92,9 @@ function decoder(
     const heard = attention(perClip, crossAttention(layer), decoderHeads, memory, inputs.frameBias);
     x = add(x, reshape(heard, x.shape));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, decoderFfn));
+    layers.push(x);
   }
-  return { hidden: normalized(x, 'model.decoder.layer_norm'), present };
+  return { hidden: normalized(x, 'model.decoder.layer_norm'), layers, present };
 }
 
 /** The memory, whose scores are shown to `look`. */
@@ -108,7 +109,7 @@ function observed(memory: Memory, look: (scores: Tensor) => void): Memory {
   };
 }
 
-function tokenEmbedding(graph: Graph, { vocabulary, width }: WhisperDimensions): Tensor {
+export function tokenEmbedding(graph: Graph, { vocabulary, width }: WhisperDimensions): Tensor {
   return weight(graph, TOKEN_EMBEDDING, [vocabulary, width]);
 }
 
@@ -276,69 +277,4 @@ export function alignmentGraph(
   const labels = graph.input('labels', [count], 'int64');
   graph.output('logProbability', sub(pick(logits, labels), logSumExp(logits)));
   return graph;
-}
-
-/**
- * A training step: teacher forcing over encoder frames, loss and gradients.
- *
- * Inputs: `frames` [batch, frames, width]; `frameBias` [batch, 1, 1, frames]; `tokens` and `positions` [batch, tokens];
- * `textBias` [1, 1, tokens, tokens]; `rows` [rows], which of the batch·tokens positions predict something that counts;
- * `labels` [rows], what comes after them; `weights` [rows], each one's share in the loss.
- * `outputIds` int64 [outputs], with a target vocabulary: the tokens that the decoder chooses among; labels are then places
- * among them.
- * Outputs: `loss` and one gradient for each of `trained`.
- * @param audio where the frames come from: `frames`, given as above; or `mel`, the encoder, which can then be trained.
- * Inputs instead of `frames` are then those of `heardFrames`.
- */
-export function trainingGraph(
-  dimensions: WhisperDimensions,
-  trained: readonly string[],
-  withOutputIds = false,
-  { audio = 'frames', variant = {} }: { audio?: 'frames' | 'mel'; variant?: Variant } = {},
-): Graph {
-  const { width } = dimensions;
-  const graph = new Graph();
-  vary(graph, variant);
-  const frames =
-    audio === 'mel' ? heardFrames(graph, dimensions) : graph.input('frames', ['batch', 'frames', width]);
-  const { hidden } = decoder(dimensions, {
-    tokens: graph.input('tokens', ['batch', 'tokens'], 'int64'),
-    positions: graph.input('positions', ['batch', 'tokens'], 'int64'),
-    textBias: graph.input('textBias', [1, 1, 'tokens', 'tokens']),
-    audio: (layer) => unprojectedMemory(frames, crossAttention(layer), dimensions.decoderHeads),
-    frameBias: graph.input('frameBias', ['batch', 1, 1, frames.shape[1]!]),
-  });
-  const flat = reshape(hidden, [product(['batch', 'tokens']), width]);
-  const embedding = tokenEmbedding(graph, dimensions);
-  const loss = outputLoss(
-    gather(flat, graph.input('rows', ['rows'], 'int64')),
-    withOutputIds ? gather(embedding, graph.input('outputIds', ['outputs'], 'int64')) : embedding,
-    graph.input('labels', ['rows'], 'int64'),
-    graph.input('weights', ['rows']),
-  );
-  graph.output('loss', loss);
-  const parameters = trained.map((name) => {
-    const parameter = graph.parameters.get(name);
-    if (!parameter) throw new Error(`internal: "${name}" is no weight of the training graph`);
-    return parameter;
-  });
-  backward(loss, parameters).forEach((gradient, i) => graph.output(gradientOutput(trained[i]!), gradient));
-  return graph;
-}
-
-/**
- * Encoder frames, and after each clip's what the encoder made of silence before the training (silence-tail.ts), which
- * stays as it is. Inputs: `mel` [batch, mel bins, melFrames], `audioPositions` int64 [heard], `tail` [batch, tail, width].
- * @returns [batch, heard + tail, width]
- */
-function heardFrames(graph: Graph, dimensions: WhisperDimensions): Tensor {
-  const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
-  const positions = graph.input('audioPositions', ['heard'], 'int64');
-  const tail = graph.input('tail', ['batch', 'tail', dimensions.width]);
-  return concat([encoder(dimensions, mel, positions), tail], 1);
-}
-
-/** Names of all decoder weights, in the order in which the model uses them. */
-export function decoderWeights(dimensions: WhisperDimensions): string[] {
-  return [...trainingGraph(dimensions, []).parameters.keys()];
 }

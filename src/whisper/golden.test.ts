@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
 import { causalBias } from './causal-bias.ts';
-import { decoderWeights, TOKEN_EMBEDDING, trainingGraph } from './decoder.ts';
+import { TOKEN_EMBEDDING } from './decoder.ts';
 import { WhisperModel } from './model.ts';
+import { decoderWeights, trainingGraph } from './training-graph.ts';
 
 const golden = (name: string) =>
   JSON.parse(readFileSync(new URL(`./golden/${name}.json`, import.meta.url), 'utf8'));

@@ -1,0 +1,55 @@
+/**
+ * What a training run makes smaller. The training loop knows no objective by name: an objective builds its loss into the
+ * training graph, says what to feed it, and which weights of its own are trained with the model's. One may wrap another,
+ * to add a term to its loss or to change its feeds.
+ */
+import type { HostTensor } from '../graph/runtime.ts';
+import { sfc32 } from '../random.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { crossEntropyLoss, type MakeLoss } from '../whisper/training-graph.ts';
+import type { Example } from './batches.ts';
+
+export interface Objective {
+  /** Builds the loss. What it reports is told with each step, in metrics.jsonl and in the report. */
+  readonly loss: MakeLoss;
+  /** The inputs that `loss` declares, and inputs of the batch that are to be others. */
+  readonly feeds?: (moment: Moment) => Readonly<Record<string, HostTensor>>;
+  /** Weights that `loss` asks for and that are trained: they are in checkpoints, and not in the saved model. */
+  readonly weights?: readonly OwnWeight[];
+}
+
+/** A step, or a part of one. */
+export interface Moment {
+  readonly examples: readonly Example[];
+  /** The batch's inputs (batches.ts). */
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+  /** Counted from 1. */
+  readonly step: number;
+  readonly steps: number;
+}
+
+export interface OwnWeight {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** @param random uniform 32-bit integers */
+  readonly initial: (random: () => number) => Float32Array;
+}
+
+/** Mean cross-entropy. */
+export const crossEntropy: Objective = { loss: crossEntropyLoss };
+
+export function ownWeights({ weights = [] }: Objective): string[] {
+  return weights.map(({ name }) => name);
+}
+
+/** Puts them beside the model's. */
+export async function createOwnWeights(
+  model: WhisperModel,
+  { weights = [] }: Objective,
+  seed: number,
+): Promise<void> {
+  const random = sfc32(seed);
+  await model.runtime.store(
+    weights.map(({ name, shape, initial }) => [name, { shape, data: initial(random) }]),
+  );
+}

@@ -1,0 +1,152 @@
+/** A training step as one graph: teacher forcing over encoder frames, a loss of what the decoder made, gradients. */
+import { backward } from '../graph/backward.ts';
+import { Graph, product, type Tensor } from '../graph/graph.ts';
+import { concat, gather, outputLoss, reshape } from '../graph/ops.ts';
+import { gradientOutput, reportOutput } from '../graph/runtime.ts';
+import { crossAttention, decoder, tokenEmbedding } from './decoder.ts';
+import type { WhisperDimensions } from './dimensions.ts';
+import { encoder } from './encoder.ts';
+import { unprojectedMemory } from './layers.ts';
+import { type Variant, vary, within } from './variant.ts';
+
+/** What a decoder made of a batch, at the positions that predict something that counts: the rows. */
+export interface Made {
+  /** Hidden states after the final layer norm [rows, width]. */
+  readonly hidden: Tensor;
+  /** What each layer gives to the next, [rows, width]: before any norm. Made when it is asked for. */
+  readonly layer: (index: number) => Tensor;
+  /** The output matrix: logits are its product with `hidden`. [outputs, width] */
+  readonly output: Tensor;
+}
+
+/** What a loss can be made of. */
+export interface Predictions extends Made {
+  readonly graph: Graph;
+  readonly dimensions: WhisperDimensions;
+  /** int64 [rows]: the right one of the outputs */
+  readonly labels: Tensor;
+  /** [rows]: each one's share in the loss; together 1, or as an objective's feeds have it. */
+  readonly weights: Tensor;
+  /**
+   * What another decoder makes of the same tokens. Its weights' names begin with `prefix`.
+   * @param heard what it hears, [batch, frames, its width], and as `frameBias`; without, what this one hears
+   */
+  readonly another: (prefix: string, dimensions: WhisperDimensions, heard?: Heard) => Made;
+}
+
+/** Encoder frames [batch, frames, width], and what is added to their scores [batch, 1, 1, frames]. */
+export interface Heard {
+  readonly frames: Tensor;
+  readonly frameBias: Tensor;
+}
+
+export interface Loss {
+  /** A scalar, shape []. */
+  readonly loss: Tensor;
+  /** Scalars that are told with it, by name. */
+  readonly reported?: Readonly<Record<string, Tensor>>;
+}
+
+export type MakeLoss = (predictions: Predictions) => Loss;
+
+/** Mean cross-entropy. */
+export const crossEntropyLoss: MakeLoss = ({ hidden, output, labels, weights }) => ({
+  loss: outputLoss(hidden, output, labels, weights),
+});
+
+export interface TrainingGraphOptions {
+  /** The softmax is over the tokens of the input `outputIds` only. */
+  readonly withOutputIds?: boolean;
+  /**
+   * Where the frames come from: `frames`, given as an input; or `mel`, the encoder, which can then be trained. Inputs
+   * instead of `frames` are then those of `heardFrames`.
+   */
+  readonly audio?: 'frames' | 'mel';
+  readonly variant?: Variant;
+  readonly loss?: MakeLoss;
+}
+
+/**
+ * Inputs: `frames` [batch, frames, width]; `frameBias` [batch, 1, 1, frames]; `tokens` and `positions` [batch, tokens];
+ * `textBias` [1, 1, tokens, tokens]; `rows` [rows], which of the batch·tokens positions predict something that counts;
+ * `labels` [rows], what comes after them; `weights` [rows], each one's share in the loss.
+ * `outputIds` int64 [outputs], with a target vocabulary: the tokens that the decoder chooses among; labels are then places
+ * among them. And those that `loss` declares.
+ * Outputs: `loss`, what is reported with it, and one gradient for each of `trained`.
+ */
+export function trainingGraph(
+  dimensions: WhisperDimensions,
+  trained: readonly string[],
+  {
+    withOutputIds = false,
+    audio = 'frames',
+    variant = {},
+    loss = crossEntropyLoss,
+  }: TrainingGraphOptions = {},
+): Graph {
+  const graph = new Graph();
+  vary(graph, variant);
+  const frames =
+    audio === 'mel'
+      ? heardFrames(graph, dimensions)
+      : graph.input('frames', ['batch', 'frames', dimensions.width]);
+  const heard = { frames, frameBias: graph.input('frameBias', ['batch', 1, 1, frames.shape[1]!]) };
+  const tokens = graph.input('tokens', ['batch', 'tokens'], 'int64');
+  const positions = graph.input('positions', ['batch', 'tokens'], 'int64');
+  const textBias = graph.input('textBias', [1, 1, 'tokens', 'tokens']);
+  const rows = graph.input('rows', ['rows'], 'int64');
+  const outputIds = withOutputIds ? graph.input('outputIds', ['outputs'], 'int64') : undefined;
+  const make = (dims: WhisperDimensions, { frames, frameBias }: Heard): Made => {
+    const { hidden, layers } = decoder(dims, {
+      tokens,
+      positions,
+      textBias,
+      audio: (layer) => unprojectedMemory(frames, crossAttention(layer), dims.decoderHeads),
+      frameBias,
+    });
+    const atRows = (x: Tensor): Tensor =>
+      gather(reshape(x, [product(['batch', 'tokens']), dims.width]), rows);
+    const embedding = tokenEmbedding(graph, dims);
+    return {
+      hidden: atRows(hidden),
+      layer: (index) => atRows(layers[index]!),
+      output: outputIds ? gather(embedding, outputIds) : embedding,
+    };
+  };
+  const made = loss({
+    graph,
+    dimensions,
+    ...make(dimensions, heard),
+    labels: graph.input('labels', ['rows'], 'int64'),
+    weights: graph.input('weights', ['rows']),
+    another: (prefix, dims, theirs = heard) => within(graph, { prefix }, () => make(dims, theirs)),
+  });
+  graph.output('loss', made.loss);
+  for (const [name, value] of Object.entries(made.reported ?? {})) graph.output(reportOutput(name), value);
+  const parameters = trained.map((name) => {
+    const parameter = graph.parameters.get(name);
+    if (!parameter) throw new Error(`internal: "${name}" is no weight of the training graph`);
+    return parameter;
+  });
+  backward(made.loss, parameters).forEach((gradient, i) =>
+    graph.output(gradientOutput(trained[i]!), gradient),
+  );
+  return graph;
+}
+
+/**
+ * Encoder frames, and after each clip's what the encoder made of silence before the training (silence-tail.ts), which
+ * stays as it is. Inputs: `mel` [batch, mel bins, melFrames], `audioPositions` int64 [heard], `tail` [batch, tail, width].
+ * @returns [batch, heard + tail, width]
+ */
+function heardFrames(graph: Graph, dimensions: WhisperDimensions): Tensor {
+  const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
+  const positions = graph.input('audioPositions', ['heard'], 'int64');
+  const tail = graph.input('tail', ['batch', 'tail', dimensions.width]);
+  return concat([encoder(dimensions, mel, positions), tail], 1);
+}
+
+/** Names of all decoder weights, in the order in which the model uses them. */
+export function decoderWeights(dimensions: WhisperDimensions): string[] {
+  return [...trainingGraph(dimensions, []).parameters.keys()];
+}
