@@ -1,10 +1,11 @@
 /** The command line as a script sees it: exit codes, one clear line for a mistake, JSON that does not change shape. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { recipeKeys } from '../training/recipe-keys.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'whisper-transfer-'));
@@ -42,6 +43,18 @@ test.each(commands)('%s --help shows an example', async (command) => {
   expect(stdout).toMatch(/Examples?:/);
 });
 
+test('train --json-schema prints the schema that editors read', async () => {
+  const { code, stdout } = await run('train', '--json-schema');
+  expect(code).toBe(0);
+  expect(stdout).toBe(readFileSync(path('../../recipes/recipe.schema.json'), 'utf8'));
+});
+
+test('train --help tells every key of a recipe within 100 columns', async () => {
+  const { stdout } = await run('train', '--help');
+  for (const { path } of recipeKeys()) if (path !== '$schema') expect(stdout).toContain(`\n  ${path} `);
+  expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
+});
+
 test('transcribe gives one JSON object a line in the order given; a bad file is reported and the others go on', async () => {
   const good = path('../../samples/gcompris/en/advanced_colors.opus');
   const bad = join(scratch, 'text.wav');
@@ -67,12 +80,24 @@ const mistakes: [string, string[], RegExp][] = [
   ['an unknown window', ['transcribe', 'x.wav', '--window', 'half'], /full/],
   ['steps that are no number', ['train', 'm.tsv', '--output', 'o', '--steps', 'many'], /whole number/],
   ['a manifest that is not there', ['train', 'm.tsv', '--output', 'o'], /m\.tsv/],
-  ['no output', ['train', 'm.tsv'], /--output/],
+  ['no output', ['train', 'm.tsv'], /--output: found nothing; expected a path/],
+  ['no recipe', ['train'], /found no recipe/],
+  ['a recipe that is not there', ['train', 'r.json'], /r\.json: found no such file/],
+  [
+    'an adapter of nothing',
+    ['train', 'm.tsv', '--output', 'o', '--lora-projections', 'q_proj,query'],
+    /--lora-projections: found "query"; expected one of q_proj, k_proj/,
+  ],
+  [
+    'what is not built yet',
+    ['train', 'm.tsv', '--output', 'o', '--data.corpora', '[{"manifest":"a"},{"manifest":"b"}]'],
+    /--data\.corpora: is not built yet/,
+  ],
   ['patience without evaluations', ['train', 'm.tsv', '--output', 'o', '--patience', '2'], /--dev-set/],
   [
     'a dev set that is trained on',
     ['train', 'm.tsv', '--output', 'o', '--set', 'a', '--dev-set', 'a'],
-    /--dev-set a: is trained on/,
+    /--dev-set: found "a", which is trained on/,
   ],
   [
     'a set that the manifest lacks',

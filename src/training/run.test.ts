@@ -41,6 +41,7 @@ const broken = (): EncodedExample => {
 const weight = async () => (await model.runtime.read([name]))[0]!.data;
 const optionsOf = (output: string, changed: Partial<RunOptions> = {}): RunOptions => ({
   output: join(scratch, output),
+  recipe: '{}\n',
   settings: { steps: 4 },
   training: { ...defaultTraining, steps: 12, batchSize: 1, warmupSteps: 1, learningRate: 1e-4 },
   checkpointEvery: 100,

@@ -38,6 +38,8 @@ export interface Development {
 
 export interface RunOptions {
   readonly output: string;
+  /** Kept beside the model as recipe.json. */
+  readonly recipe: string;
   readonly settings: RunSettings;
   readonly training: TrainingOptions;
   readonly checkpointEvery: number;
@@ -74,6 +76,7 @@ export async function runTraining(
   const folder = await prepareOutput(output, options.resume);
   const found = options.resume ? await readNewestCheckpoint(folder, settings, note) : undefined;
   if (options.resume && !found) note(`${folder}: no whole checkpoint: training begins at the first step`);
+  await writeWhole(join(output, 'recipe.json'), options.recipe);
   const adapters = tuningAdapters(model.dimensions, training);
   const reports = [...(found?.record.reports ?? [])];
   const evaluations = [...(found?.record.evaluations ?? [])];

@@ -1,0 +1,153 @@
+/** Reading recipes: files that change other files, flags over them, and one line for each mistake. */
+import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { UserError } from '../errors.ts';
+import { NOT_BUILT } from './not-built.ts';
+import { type Recipe, recipeSchema } from './recipe.ts';
+import { allowed, mapPaths, nodeAt, type Path } from './recipe-keys.ts';
+
+/** Values from one place; those of later layers win. */
+export interface Layer {
+  readonly values: unknown;
+  /** What a message calls the value at a path: a file and the path, or a flag; undefined where it has no name for it. */
+  readonly label: (path: Path) => string | undefined;
+}
+
+/**
+ * The layers of a recipe's file: what it extends comes before it. Paths in it are made relative to the working directory.
+ * @throws UserError where a file cannot be read, is no JSON object, or extends itself
+ */
+export async function readLayers(file: string, within: readonly string[] = []): Promise<Layer[]> {
+  if (within.some((other) => resolve(other) === resolve(file))) {
+    throw new UserError(
+      `${within[0]}: extends ${[...within.slice(1), file].join(', which extends ')}: a circle; expected an end`,
+    );
+  }
+  const { extends: base, $schema: _, ...values } = await readObject(file);
+  const local = (path: string): string => (isAbsolute(path) ? path : join(dirname(file), path));
+  if (base !== undefined && typeof base !== 'string') {
+    throw new UserError(`${file}: extends: found ${excerpt(base)}; expected the path of a recipe`);
+  }
+  return [
+    ...(base === undefined ? [] : await readLayers(local(base), [...within, file])),
+    { values: mapPaths(values, local), label: (path) => `${file}: ${path.join('.')}` },
+  ];
+}
+
+/** As RFC 7396 (JSON Merge Patch) has it: objects are merged, null takes out, all else replaces. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const merged = new Map(isObject(target) ? Object.entries(target) : []);
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(key);
+    else merged.set(key, mergePatch(merged.get(key), value));
+  }
+  return Object.fromEntries(merged);
+}
+
+export const mergeLayers = (layers: readonly Layer[]): unknown =>
+  layers.reduce((values: unknown, layer) => mergePatch(values, layer.values), {});
+
+/**
+ * The recipe of layers put over each other.
+ * @param runs false: a recipe that no run follows may ask for what is not built yet
+ * @throws UserError with one line for each mistake
+ */
+export function parseRecipe(layers: readonly Layer[], runs = true): Recipe {
+  const values = mergeLayers(layers);
+  const { data, error } = recipeSchema.safeParse(values);
+  const label = labelIn(layers);
+  if (error) {
+    const lines = error.issues.flatMap((issue): string[] => {
+      const path = issue.path as Path;
+      if (issue.code === 'unrecognized_keys') {
+        return issue.keys.map((key) => unknownKey(label([...path, key]), key, path));
+      }
+      if (issue.code === 'custom') return [`${label(path)}: ${issue.message}`];
+      const found = valueAt(values, path);
+      return [
+        `${label(path)}: found ${found === undefined ? 'nothing' : excerpt(found)}; ` +
+          `expected ${allowed(nodeAt(path)!)}`,
+      ];
+    });
+    throw new UserError(lines.join('\n'));
+  }
+  if (runs) {
+    const missing = NOT_BUILT.map((key) => key.split('.').map((part) => (/^\d+$/.test(part) ? +part : part)));
+    const asked = missing.filter((path) => valueAt(data, path) !== undefined);
+    if (asked.length > 0) {
+      throw new UserError(asked.map((path) => `${label(path)}: is not built yet`).join('\n'));
+    }
+  }
+  return data;
+}
+
+/** The name of a value is that of the layer it comes from; of a missing one, that of the last layer that has a name. */
+function labelIn(layers: readonly Layer[]): (path: Path) => string {
+  return (path) => {
+    const from = layers.findLast(({ values }) => valueAt(values, path) !== undefined);
+    return from?.label(path) ?? layers.findLast(({ label }) => label(path) !== undefined)!.label(path)!;
+  };
+}
+
+function unknownKey(label: string, key: string, above: Path): string {
+  const keys = Object.keys(nodeAt(above)?.properties ?? {});
+  const near = keys.filter((other) => distance(key.toLowerCase(), other.toLowerCase()) <= 2);
+  const meant = near.length > 0 ? `; did you mean "${near[0]}"?` : '';
+  return `${label}: unknown key; expected one of ${keys.join(', ')}${meant}`;
+}
+
+/** Letters to change, add or take away (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(a[i - 1] !== b[j - 1])));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+async function readObject(file: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const found =
+      code === 'ENOENT' ? 'no such file' : code?.startsWith('ERR_ENCODING') ? 'no UTF-8 text' : `${code}`;
+    throw new UserError(`${file}: found ${found}; expected a recipe (JSON)`);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    const place = /position (\d+)/.exec((error as Error).message);
+    const line = place ? `:${text.slice(0, Number(place[1])).split('\n').length}` : '';
+    throw new UserError(`${file}${line}: is no JSON: ${(error as Error).message.replace(/\s+/g, ' ')}`);
+  }
+  if (!isObject(json))
+    throw new UserError(`${file}: found ${excerpt(json)}; expected a JSON object, a recipe`);
+  return json;
+}
+
+export function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce(
+    (at: unknown, key) =>
+      typeof at === 'object' && at !== null && Object.hasOwn(at, key)
+        ? (at as Record<string, unknown>)[key]
+        : undefined,
+    value,
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function excerpt(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

@@ -1,0 +1,117 @@
+/** The recipe's schema as plain JSON Schema: what walks over keys and what is allowed walks over this. */
+import { z } from 'zod';
+import { recipeSchema } from './recipe.ts';
+
+/** As much of JSON Schema as the recipe needs. */
+export interface Node {
+  readonly type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean';
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly format?: string;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly anyOf?: readonly Node[];
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly additionalProperties?: Node | false;
+  readonly items?: Node;
+  readonly prefixItems?: readonly Node[];
+  readonly minItems?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+}
+
+/** A file of a recipe may be a part of one: it names the recipe that it changes. */
+const fileSchema = recipeSchema.extend({
+  extends: z
+    .string()
+    .optional()
+    .describe('a recipe that this one changes: what is not here is as it is there; null takes a key out'),
+});
+
+/** For editors. */
+export const recipeJsonSchema = {
+  ...z.toJSONSchema(fileSchema, { io: 'input' }),
+  title: 'whisper-transfer recipe',
+};
+
+export const recipeNode = z.toJSONSchema(recipeSchema, { io: 'input' }) as Node;
+
+export type Path = readonly (string | number)[];
+
+/** What may stand at a path; undefined where nothing may. */
+export function nodeAt(path: Path, node: Node | undefined = recipeNode): Node | undefined {
+  const [key, ...rest] = path;
+  if (key === undefined || node === undefined) return node;
+  return nodeAt(rest, childNode(node, key));
+}
+
+function childNode(node: Node, key: string | number): Node | undefined {
+  if (typeof key === 'number') return node.prefixItems?.[key] ?? node.items;
+  if (node.properties && Object.hasOwn(node.properties, key)) return node.properties[key];
+  return node.additionalProperties || undefined;
+}
+
+/** Paths of all values, those in lists not: "optimizer.steps". */
+export function recipeKeys(node: Node = recipeNode, above = ''): { path: string; node: Node }[] {
+  return Object.entries(node.properties ?? {}).flatMap(([key, child]) =>
+    child.properties ? recipeKeys(child, `${above}${key}.`) : [{ path: `${above}${key}`, node: child }],
+  );
+}
+
+export const isPath = (node: Node | undefined): boolean =>
+  node?.format === 'path' || Boolean(node?.anyOf?.some(isPath));
+
+/** All values of a recipe, or of a part of one, with their paths. */
+export function* leaves(value: unknown, path: Path = []): Generator<{ path: Path; value: unknown }> {
+  if (typeof value !== 'object' || value === null) yield { path, value };
+  else if (Array.isArray(value)) for (const [i, one] of value.entries()) yield* leaves(one, [...path, i]);
+  else for (const [key, one] of Object.entries(value)) yield* leaves(one, [...path, key]);
+}
+
+/** The same with other file paths in it. */
+export function mapPaths(value: unknown, change: (path: string) => string, node?: Node): unknown {
+  const at = node ?? recipeNode;
+  if (typeof value === 'string') return isPath(at) ? change(value) : value;
+  if (typeof value !== 'object' || value === null) return value;
+  const changed = (key: string | number, one: unknown): unknown => {
+    const child = childNode(at, key);
+    return child ? mapPaths(one, change, child) : one;
+  };
+  if (Array.isArray(value)) return value.map((one, i) => changed(i, one));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, changed(key, one)]));
+}
+
+/** What is allowed, in words. */
+export function allowed(node: Node): string {
+  if (node.anyOf) return node.anyOf.map(allowed).join(' or ');
+  if (node.const !== undefined) return JSON.stringify(node.const);
+  if (node.enum) return `one of ${node.enum.join(', ')}`;
+  switch (node.type) {
+    case 'integer':
+      return `a whole number${range(node)}`;
+    case 'number':
+      return `a number${range(node)}`;
+    case 'boolean':
+      return 'true or false';
+    case 'array':
+      if (node.prefixItems) return `a list of ${node.prefixItems.map(allowed).join(' and ')}`;
+      return `a list, each ${allowed(node.items!)}`;
+    case 'object':
+      if (node.properties) return `an object with keys among ${Object.keys(node.properties).join(', ')}`;
+      return `an object, each value ${allowed(node.additionalProperties as Node)}`;
+    default:
+      return node.format === 'path' ? 'a path' : 'text';
+  }
+}
+
+function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Node): string {
+  const parts = [
+    minimum === undefined || Math.abs(minimum) === Number.MAX_SAFE_INTEGER ? '' : ` from ${minimum}`,
+    exclusiveMinimum === undefined ? '' : ` above ${exclusiveMinimum}`,
+    maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? '' : ` to ${maximum}`,
+    exclusiveMaximum === undefined ? '' : ` below ${exclusiveMaximum}`,
+  ];
+  return parts.join('');
+}

@@ -1,0 +1,198 @@
+/**
+ * A recipe: all that a training run is, as one JSON file. This schema is the one place where keys, what is allowed, and
+ * defaults stand; the flags and help of `train`, the JSON Schema for editors, the messages about mistakes and the settings
+ * of checkpoints follow from it. Descriptions are what the help says.
+ */
+import { z } from 'zod';
+import { PROMPT_KINDS } from '../whisper/prompts.ts';
+import { defaultLora, LORA_PROJECTIONS } from './lora.ts';
+import { defaultTraining } from './train.ts';
+import { TUNED_PARTS } from './tuned-weights.ts';
+
+/** In a recipe's file relative to that file. */
+const path = () => z.string().min(1).meta({ format: 'path' });
+const text = () => z.string().min(1);
+const wholeNumber = () => z.int().min(1);
+const positive = () => z.number().positive();
+const share = () => z.number().min(0).max(1);
+
+const corpus = z.strictObject({
+  manifest: path().describe('TSV or JSONL manifest'),
+  set: text().optional().describe('only clips of this set'),
+  language: text().optional().describe('only clips in this language'),
+  weight: positive().optional().describe('how often it is drawn, beside its size'),
+});
+
+const data = z.strictObject({
+  corpora: z.array(corpus).min(1).describe('what is trained on: {manifest, set, language, weight} each'),
+  temperature: positive()
+    .optional()
+    .describe('corpora are drawn by size ^ (1 / temperature); 1: by size, higher: more evenly'),
+  window: z
+    .enum(['fit', 'full'])
+    .default('fit')
+    .describe('fit: the clip and a short stretch of cached silence; full: 30 s, as Whisper was trained'),
+  mergeSeconds: positive().optional().describe('short clips of a speaker are joined up to so many seconds'),
+  mostPadding: share().optional().describe('largest share of a batch that may be padding'),
+  cache: path().default('out/cache').describe('where encoder outputs are kept between runs'),
+});
+
+const augment = z.strictObject({
+  copies: wholeNumber().optional().describe('different versions of each clip'),
+  speed: z.array(positive()).min(1).optional().describe('factors to choose among, such as 0.9,1,1.1'),
+  noise: z
+    .strictObject({
+      folder: path().describe('recordings of noise'),
+      snr: z.tuple([z.number(), z.number()]).default([5, 20]).describe('lowest and highest, dB'),
+      probability: share().default(0.5).describe('share of the versions with noise'),
+    })
+    .optional(),
+  reverberation: z
+    .strictObject({
+      folder: path().describe('recordings of room impulse responses'),
+      probability: share().default(0.5).describe('share of the versions with reverberation'),
+    })
+    .optional(),
+  specAugment: z
+    .strictObject({
+      timeMasks: z.int().min(0).default(2).describe('stretches of time that are masked'),
+      timeWidth: wholeNumber().default(40).describe('longest of them, in frames of 10 ms'),
+      frequencyMasks: z.int().min(0).default(2).describe('bands of mel bins that are masked'),
+      frequencyWidth: wholeNumber().default(27).describe('widest of them, in bins'),
+    })
+    .optional(),
+});
+
+const tune = z.strictObject({
+  part: z
+    .enum(TUNED_PARTS)
+    .default(defaultTraining.part)
+    .describe('what is tuned; encoder and all start from the recordings in every step'),
+  embedding: z
+    .enum(['frozen', 'dense'])
+    .default(defaultTraining.embedding)
+    .describe('token embedding, which is also the output matrix'),
+  lora: z
+    .strictObject({
+      rank: wholeNumber()
+        .default(defaultLora.rank)
+        .describe('tune adapters of this rank in place of the part'),
+      alpha: positive()
+        .optional()
+        .describe('weight of the adapters is alpha / rank; default: twice the rank'),
+      projections: z
+        .array(z.enum(LORA_PROJECTIONS))
+        .min(1)
+        .default([...defaultLora.projections])
+        .describe('which projections have adapters'),
+    })
+    .optional(),
+  experts: z
+    .strictObject({
+      languages: z.array(text()).min(1).describe('languages with feed-forward layers of their own'),
+      gateWidth: wholeNumber().default(64).describe('inner size of the gates'),
+    })
+    .optional(),
+  quantization: z
+    .strictObject({ bits: z.int().min(2).max(8).default(8).describe('weights are trained as they round to') })
+    .optional(),
+  decoderLayers: wholeNumber().optional().describe('so many of the decoder layers stay'),
+});
+
+const objective = z.strictObject({
+  labelSmoothing: z
+    .number()
+    .min(0)
+    .lt(1)
+    .optional()
+    .describe('share of the probability that is spread over all tokens'),
+  languageWeights: z
+    .record(text(), z.strictObject({ from: positive(), to: positive() }))
+    .optional()
+    .describe('factor of the loss by language, at the first and the last step: {"fr": {"from": 1, "to": 2}}'),
+  distillation: z
+    .strictObject({
+      teacher: path().describe('Whisper model directory'),
+      divergence: z.enum(['kl', 'js']).default('kl').describe('Kullback-Leibler or Jensen-Shannon'),
+      temperature: positive().default(1).describe('of both softmaxes'),
+      weight: share().default(0.9).describe('share of the teacher in the loss; the rest is cross-entropy'),
+      hidden: z.enum(['static', 'dynamic']).optional().describe('hidden states, too: how layers are matched'),
+      distance: z.enum(['mse', 'l1']).optional().describe('between hidden states'),
+    })
+    .optional(),
+});
+
+const optimizer = z.strictObject({
+  steps: wholeNumber().default(200).describe('optimizer steps'),
+  batchSize: wholeNumber().default(defaultTraining.batchSize).describe('clips in a step'),
+  accumulate: wholeNumber().optional().describe('batches whose gradients are added up in a step'),
+  recompute: z
+    .boolean()
+    .optional()
+    .describe('compute activations again for the gradient: slower, less memory'),
+  learningRate: positive()
+    .default(defaultTraining.learningRate)
+    .describe('highest step size; linear warm-up, then linear decay to 0'),
+  warmup: z.int().min(1).default(defaultTraining.warmupSteps).describe('steps of warm-up'),
+  weightDecay: z.number().min(0).default(defaultTraining.weightDecay).describe('of AdamW'),
+  clipNorm: positive().default(defaultTraining.clipNorm).describe('largest norm of all gradients together'),
+  seed: wholeNumber()
+    .default(defaultTraining.seed)
+    .describe('order of the clips; the same seed gives the same weights'),
+});
+
+const dev = z.strictObject({
+  set: text().describe("evaluate on clips of this set of the corpora's manifests while training"),
+  every: wholeNumber().default(100).describe('steps between evaluations; there is one at the end, too'),
+  clips: wholeNumber().default(32).describe('most clips of an evaluation'),
+  patience: wholeNumber()
+    .optional()
+    .describe('end when so many evaluations have passed without a better one'),
+  keep: z
+    .enum(['best', 'last'])
+    .default('best')
+    .describe('weights that are saved: of the evaluation with most BLEU, or of the last step'),
+});
+
+export const recipeSchema = z
+  .strictObject({
+    $schema: z.string().optional().describe('for editors: recipe.schema.json'),
+    model: path()
+      .optional()
+      .describe('Whisper model directory in Hugging Face layout; default: the embedded Whisper base'),
+    output: path().describe('where the trained model is written, in Hugging Face layout'),
+    dtype: z.enum(['float16', 'float32']).default('float16').describe('of the written weights'),
+    data,
+    augment: augment.optional(),
+    target: text().default('zh').describe("language token of the prompt: the language of the manifest's zh"),
+    prompt: z
+      .enum(PROMPT_KINDS)
+      .default('target-transcribe')
+      .describe('language token and task token of the prompt'),
+    targetVocabulary: z
+      .union([z.literal(true), path()])
+      .optional()
+      .describe('choose only among tokens of the references, and of this text file; kept with the model'),
+    tune: tune.prefault({}),
+    objective: objective.prefault({}),
+    optimizer: optimizer.prefault({}),
+    dev: dev.optional(),
+    checkpointEvery: wholeNumber()
+      .default(100)
+      .describe(
+        'steps between checkpoints in <output>/checkpoints; there is one at the end and on Ctrl-C, too',
+      ),
+  })
+  .superRefine(({ data, dev, tune }, context) => {
+    const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if (dev && data.corpora.some(({ set }) => set === dev.set))
+      refuse(
+        ['dev', 'set'],
+        `found "${dev.set}", which is trained on; expected another set than the corpora's`,
+      );
+    if (tune.lora && tune.embedding === 'dense')
+      refuse(['tune', 'embedding'], 'found "dense"; expected "frozen" with adapters (lora)');
+  });
+
+/** With all defaults in their places. */
+export type Recipe = z.output<typeof recipeSchema>;
