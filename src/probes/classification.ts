@@ -1,0 +1,60 @@
+/** How well labels were told: accuracy, macro-F1 and the confusion matrix, as scikit-learn counts them. */
+
+/** Which of `labels` each clip has and was given, as indices. */
+export interface Decisions {
+  readonly labels: readonly string[];
+  readonly truth: readonly number[];
+  readonly predicted: readonly number[];
+}
+
+/** Rows: the true label, columns: the one that was given, both in the order of `labels`. */
+export function confusionMatrix({ labels, truth, predicted }: Decisions): number[][] {
+  const counts = labels.map(() => new Array<number>(labels.length).fill(0));
+  truth.forEach((label, i) => counts[label]![predicted[i]!]!++);
+  return counts;
+}
+
+export function accuracy(counts: readonly (readonly number[])[]): number {
+  const right = counts.reduce((total, row, i) => total + row[i]!, 0);
+  return right / total(counts);
+}
+
+/** Share of the commonest true label: what the one who always says it reaches. */
+export function majorityShare(counts: readonly (readonly number[])[]): number {
+  return Math.max(...counts.map(sum)) / total(counts);
+}
+
+export interface LabelScore {
+  readonly precision: number;
+  readonly recall: number;
+  /** 2·TP / (2·TP + FP + FN); 0 where nothing was right. */
+  readonly f1: number;
+  /** Clips that have the label. */
+  readonly support: number;
+}
+
+export function labelScores(counts: readonly (readonly number[])[]): LabelScore[] {
+  return counts.map((row, i) => {
+    const right = row[i]!;
+    const support = sum(row);
+    const given = sum(counts.map((other) => other[i]!));
+    const share = (of: number): number => (of === 0 ? 0 : right / of);
+    return {
+      precision: share(given),
+      recall: share(support),
+      f1: share((given + support) / 2),
+      support,
+    };
+  });
+}
+
+/** Mean F1 over the labels that occur, as true or given ones: each counts the same, however rare. */
+export function macroF1(counts: readonly (readonly number[])[]): number {
+  const occurring = labelScores(counts).filter(
+    ({ support }, i) => support > 0 || counts.some((row) => row[i]! > 0),
+  );
+  return sum(occurring.map(({ f1 }) => f1)) / occurring.length;
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const total = (counts: readonly (readonly number[])[]): number => sum(counts.map(sum));
