@@ -1,6 +1,6 @@
 /** A typed graph of ONNX operators: every tensor knows its type and shape while the graph is being built. */
 
-export type DType = 'float32' | 'int64' | 'int32' | 'int8' | 'uint8' | 'bool';
+export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'uint8' | 'bool';
 
 /** A size known now, or the name of one known when the graph runs ("batch", "frames"). Equal names are equal sizes. */
 export type Dim = number | string;

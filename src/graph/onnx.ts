@@ -32,6 +32,7 @@ const IR_VERSION = 9;
 
 const dataType: Record<DType, TensorProto_DataType> = {
   float32: TensorProto_DataType.FLOAT,
+  float16: TensorProto_DataType.FLOAT16,
   int64: TensorProto_DataType.INT64,
   int32: TensorProto_DataType.INT32,
   int8: TensorProto_DataType.INT8,

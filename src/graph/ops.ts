@@ -99,7 +99,10 @@ export function gelu(x: Tensor): Tensor {
   });
 }
 
-const onnxType: Record<DType, number> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
+const onnxType: Record<DType, number> = {
+  ...{ float32: 1, float16: 10 },
+  ...{ uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 },
+};
 
 /** Gradients stop at a cast: it leaves the real numbers. */
 export function cast(x: Tensor, dtype: DType): Tensor {
@@ -109,6 +112,42 @@ export function cast(x: Tensor, dtype: DType): Tensor {
 /** The value, but no gradient passes. */
 export function stopGradient(x: Tensor): Tensor {
   return x.graph.emit('Identity', [x], [{ shape: x.shape }])[0]!;
+}
+
+// ---------------------------------------------------------------- rounding that is trained through
+
+/** The nearest float16. The gradient passes as if nothing had been rounded (straight through: Bengio et al. 2013). */
+export function roundedToFloat16(x: Tensor): Tensor {
+  const half = cast(x, 'float16');
+  const attributes = { to: { int: onnxType.float32 } };
+  return x.graph.emit('Cast', [half], [{ shape: x.shape, dtype: 'float32' }], attributes, ([g]) => [g!], [
+    x,
+  ])[0]!;
+}
+
+/**
+ * s·q, where q is x/s rounded (ties to even) and cut off at ±limit: what x becomes when it is kept as whole numbers. The
+ * gradient passes straight through (Bengio et al. 2013), but not to values that were cut off: PyTorch's
+ * `fake_quantize_per_channel_affine`.
+ * @param scale s, which broadcasts to x; no gradient flows to it
+ */
+export function fakeQuantize(x: Tensor, scale: Tensor, limit: number): Tensor {
+  const { graph } = x;
+  const same = [{ shape: x.shape }];
+  const inverse = graph.emit('Reciprocal', [scale], [{ shape: scale.shape }])[0]!;
+  const rounded = graph.emit('Round', [mul(x, inverse)], same)[0]!;
+  const cut = graph.emit('Clip', [rounded, graph.scalar(-limit), graph.scalar(limit)], same)[0]!;
+  return graph.emit(
+    'Mul',
+    [cut, scale],
+    same,
+    {},
+    ([g]) => {
+      const kept = graph.emit('Equal', [rounded, cut], [{ shape: x.shape, dtype: 'bool' }])[0]!;
+      return [mul(g!, cast(kept, 'float32'))];
+    },
+    [x],
+  )[0]!;
 }
 
 // ---------------------------------------------------------------- shape

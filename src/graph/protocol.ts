@@ -36,6 +36,7 @@ export interface AdamWState {
 export type Request =
   | { type: 'store'; weights: readonly (readonly [string, HostTensor])[] }
   | { type: 'read'; names: readonly string[] }
+  | { type: 'row-scales'; names: readonly string[] }
   | {
       type: 'load';
       bytes: Uint8Array;

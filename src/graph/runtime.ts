@@ -109,6 +109,11 @@ export class Runtime {
     return this.#ask({ type: 'read', names });
   }
 
+  /** Finds the int8 scales of stored weights as they now are, and stores them beside them (row-scales.ts). */
+  storeRowScales(names: readonly string[]): Promise<void> {
+    return this.#ask({ type: 'row-scales', names });
+  }
+
   async load(graph: Graph, { builtIn, arena = true }: LoadOptions): Promise<Program> {
     const model = writeOnnx(graph, builtIn);
     const gradients = model.outputs.flatMap((name) => (name.startsWith('gradient:') ? [name.slice(9)] : []));

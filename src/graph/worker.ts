@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import ort from 'onnxruntime-node';
 import { AdamW } from './adamw.ts';
 import type { HostTensor, Reply, Request, WorkerOptions } from './protocol.ts';
+import { rowScales, SCALE_SUFFIX, scaleShape } from './row-scales.ts';
 
 if (!parentPort) throw new Error('internal: graph/worker must run as a worker thread');
 const port = parentPort;
@@ -54,6 +55,13 @@ async function handle(request: Request): Promise<{ value: unknown; transfer?: Ar
       });
       return { value: values, transfer: values.map(({ data }) => data.buffer as ArrayBuffer) };
     }
+    case 'row-scales':
+      for (const name of request.names) {
+        const { data, dims } = found(weights, name, 'weight');
+        const scales = rowScales(data as Float32Array, dims[0]!);
+        weights.set(`${name}${SCALE_SUFFIX}`, new ort.Tensor('float32', scales, scaleShape(dims)));
+      }
+      return { value: undefined };
     case 'load': {
       const externalData = request.builtIn.map((name) => {
         const data = found(weights, name, 'weight').data as Float32Array;

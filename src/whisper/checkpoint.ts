@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
+import { SCALE_SUFFIX } from '../graph/row-scales.ts';
 import { type Json, readJsonIfPresent, writeCheckpointDirectory } from './checkpoint-directory.ts';
 import { dimensionsFromConfig, readGenerationConfig, readPreprocessorConfig } from './checkpoint-settings.ts';
 import type { WhisperDimensions } from './dimensions.ts';
@@ -32,9 +33,6 @@ export interface Checkpoint {
 /** The embedding is the output matrix too; the second name appears in files that were not written tied. */
 const EMBEDDING = 'model.decoder.embed_tokens.weight';
 const OUTPUT_MATRIX = 'proj_out.weight';
-
-/** An int8 tensor's row scales are named like it, with this added. */
-export const SCALE_SUFFIX = '.scale';
 
 /** Shards as large as Hugging Face's own. */
 const DEFAULT_SHARD_BYTES = 5_000_000_000;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { sfc32, uniform } from '../random.ts';
 import {
   type Checkpoint,
   dimensionsFromConfig,
@@ -10,14 +11,15 @@ import {
   whisperTensors,
   writeCheckpoint,
 } from './checkpoint.ts';
-import { float16ToFloat32 } from './half.ts';
+import { float16ToFloat32, float32ToFloat16 } from './half.ts';
 import { quantizeCheckpoint, quantizeRows } from './quantize.ts';
 import { elementCount } from './safetensors-header.ts';
 
 const embedded = fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url));
 
+const random = sfc32(1);
 function gaussian(): number {
-  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+  return Math.sqrt(-2 * Math.log(1 - uniform(random))) * Math.cos(2 * Math.PI * uniform(random));
 }
 
 function relativeError(found: ArrayLike<number>, expected: Float32Array): number {
@@ -53,6 +55,30 @@ test('rows come back within half a step, and clipping loses no more than the pla
   });
   expect(found).toBeLessThan(0.012);
   expect(found).toBeLessThan(relativeError(plain, data) * 1.001);
+});
+
+test('no other scale that cuts off at most 30 % loses less, whatever the row’s length', () => {
+  const [rows, columns] = [40, 37];
+  const data = Float32Array.from({ length: rows * columns }, gaussian);
+  const { scales, values } = quantizeRows(data, rows);
+  const errorOf = (row: Float32Array, scale: number) =>
+    row.reduce((sum, w) => sum + (w - scale * Math.min(127, Math.max(-127, Math.round(w / scale)))) ** 2, 0);
+  float16ToFloat32(scales).forEach((scale, i) => {
+    const row = data.subarray(i * columns, (i + 1) * columns);
+    const largest = row.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+    const others = [1, 0.9, 0.8, 0.7].map((ratio) =>
+      float32ToFloat16(Float32Array.of((largest * ratio) / 127)),
+    );
+    const least = Math.min(...others.map((bits) => errorOf(row, float16ToFloat32(bits)[0]!)));
+    expect(errorOf(row, scale)).toBeLessThanOrEqual(least * 1.00001);
+    expect(values[i * columns]).toBe(Math.min(127, Math.max(-127, Math.round(row[0]! / scale))) + 0);
+  });
+});
+
+test('what was quantised is quantised again to the same', () => {
+  const data = Float32Array.from({ length: 200 * 64 }, () => gaussian() ** 3 * 0.02);
+  const once = restore(quantizeRows(data, 200));
+  expect(restore(quantizeRows(once, 200))).toEqual(once);
 });
 
 test('rows of zeros and of numbers below float16 survive', () => {

@@ -4,11 +4,14 @@
  */
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { Adapters } from './adapters.ts';
+import { asStored } from './quantized-weights.ts';
 
 export interface Variant {
   /** Put before the name of every weight: a second model in the same graph. */
   readonly prefix?: string | undefined;
   readonly adapters?: Adapters | undefined;
+  /** Names of weights that the layers see as the int8 format will store them. */
+  readonly quantized?: ReadonlySet<string> | undefined;
 }
 
 const variants = new WeakMap<Graph, Variant>();
@@ -35,5 +38,7 @@ export function within<T>(graph: Graph, variant: Variant, build: () => T): T {
 
 /** The weight of this name as layers of the graph's variant see it. */
 export function weight(graph: Graph, name: string, shape: readonly number[]): Tensor {
-  return graph.parameter(`${variantOf(graph).prefix ?? ''}${name}`, shape);
+  const { prefix = '', quantized } = variantOf(graph);
+  const own = graph.parameter(`${prefix}${name}`, shape);
+  return quantized?.has(name) ? asStored(own) : own;
 }

@@ -1,0 +1,28 @@
+/** The weights of a graph as this project's int8 format will store them (quantize.ts), for training that bears it. */
+import type { Tensor } from '../graph/graph.ts';
+import { fakeQuantize, roundedToFloat16 } from '../graph/ops.ts';
+import { INT8_LIMIT, SCALE_SUFFIX, scaleShape } from '../graph/row-scales.ts';
+
+/** Whether the int8 format keeps this weight as int8; the others it keeps as float16. */
+export function isQuantized(name: string, shape: readonly number[]): boolean {
+  return shape.length >= 2 && !name.endsWith('embed_positions.weight');
+}
+
+/** By weight: asked for twice, it is made once. */
+const made = new WeakMap<Tensor, Tensor>();
+
+/**
+ * The weight as it will be read from an int8 file; its gradient passes straight through. Its scales are a weight of the
+ * graph, too: `Runtime.storeRowScales` must have found them before each run.
+ */
+export function asStored(weight: Tensor): Tensor {
+  const known = made.get(weight);
+  if (known) return known;
+  const { graph, name } = weight;
+  const shape = weight.shape as readonly number[];
+  const stored = isQuantized(name, shape)
+    ? fakeQuantize(weight, graph.parameter(`${name}${SCALE_SUFFIX}`, scaleShape(shape)), INT8_LIMIT)
+    : roundedToFloat16(weight);
+  made.set(weight, stored);
+  return stored;
+}
