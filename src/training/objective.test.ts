@@ -54,6 +54,7 @@ const pulled: Objective = {
 test('terms are told, feeds know the step, own weights are trained, kept in checkpoints, and repeat', async () => {
   const options = (output: string, steps: number, resume = false): RunOptions => ({
     output: join(scratch, output),
+    recipe: '{}\n',
     settings: {},
     training: {
       ...defaultTraining,
