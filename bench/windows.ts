@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { type Decoded, decode } from '../src/decoding/decode.ts';
 import { readAudio } from '../src/speech/audio-file.ts';
 import { type Clip, readManifest } from '../src/speech/manifest.ts';
-import { type EncodedClip, frameValues, WhisperModel, type Window } from '../src/whisper/model.ts';
+import { type EncodedClip, WhisperModel, type Window } from '../src/whisper/model.ts';
 import { defaultTailSizes, SilenceTails, type TailSizes } from '../src/whisper/silence-tail.ts';
 import type { BenchOptions } from './main.ts';
 import type { BenchResult, Row } from './result.ts';
@@ -39,8 +39,8 @@ const TAILS: readonly TailSizes[] = [
 
 export async function windows({ model: directory, recordings }: BenchOptions): Promise<BenchResult> {
   const model = await WhisperModel.load(directory);
-  const [silence] = await model.encode([new Float32Array(0)], 'full');
-  const tails = TAILS.map((sizes) => new SilenceTails(frameValues(silence!), model.dimensions.width, sizes));
+  const { silence } = await model.silenceTails();
+  const tails = TAILS.map((sizes) => new SilenceTails(silence, model.dimensions.width, sizes));
   const settings = ['full', 'alone', ...TAILS.map(tailName)];
   const groups: { name: string; language: string; clips: Clip[] }[] = [];
   for (const language of LANGUAGES) {

@@ -12,6 +12,9 @@ import { readAudio } from './audio-file.ts';
 /** Read, encoded and written together; more would only hold more memory. */
 const CLIPS_PER_ROUND = 64;
 
+/** Goes up with every change of what the encoder makes of a clip. */
+const ENCODING = 2;
+
 export interface EncodeFilesOptions {
   readonly window: Window;
   /** Where outputs are kept between runs; undefined: nowhere. */
@@ -30,7 +33,7 @@ export async function encodeFiles(
   files: readonly string[],
   { window, cache, onProgress, onError }: EncodeFilesOptions,
 ): Promise<(EncodedClip | undefined)[]> {
-  const directory = cache && join(cache, `${await model.encoderFingerprint()}-${window}`);
+  const directory = cache && join(cache, `${await model.encoderFingerprint()}-${window}-${ENCODING}`);
   if (directory) await mkdir(directory, { recursive: true });
   const results: (EncodedClip | undefined)[] = new Array(files.length).fill(undefined);
   for (let start = 0; start < files.length; start += CLIPS_PER_ROUND) {

@@ -8,6 +8,7 @@ import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import { whisperTensors } from '../whisper/checkpoint.ts';
 import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
+import { noSilenceFeeds } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { decoderWeights } from '../whisper/training-graph.ts';
 import { LORA_PROJECTIONS } from './lora.ts';
@@ -61,6 +62,7 @@ async function lossAndGradients(graph: Graph, names: readonly string[]) {
   const feeds = {
     mel: float32(pseudo(2 * melBins * golden.melFrames, 21, 3.4), [2, melBins, golden.melFrames]),
     audioPositions: int64(Array.from({ length: frames }, (_, i) => i)),
+    ...noSilenceFeeds(model.dimensions, 2, frames),
     tail: float32(bothTails, [2, tailCount, width]),
     frameBias: float32(Float32Array.from([...bias, ...bias]), [2, 1, 1, bias.length]),
     tokens: int64(golden.inputTokens.flat(), [2, length]),

@@ -1,24 +1,63 @@
 /** Whisper's audio encoder: log-mel to frames at 50 Hz. */
-import { Graph, type Tensor } from '../graph/graph.ts';
-import { add, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
+import { type Dim, Graph, sumOfSizes, type Tensor } from '../graph/graph.ts';
+import { add, concat, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { attention, feedForward, keysAndValues, memoryOf, normalized, positionTable } from './layers.ts';
 import { weight } from './variant.ts';
+
+/** Silence after the clip, as the attention of each layer sees it beside the clip's own frames: see silence-tail.ts. */
+export interface HeardSilence {
+  /** [batch, silent, width], after the layer norm that stands before the attention. */
+  readonly frames: (layer: number) => Tensor;
+  /** Added to the attention scores, [1, 1, 1, frames + silent]. */
+  readonly bias: Tensor;
+}
+
+/** Declares the inputs `silence.<layer>` [batch, silent, width] and `silenceBias` [1, 1, 1, frames + silent]. */
+export function heardSilence(
+  graph: Graph,
+  { encoderLayers, width }: WhisperDimensions,
+  frames: Dim,
+): HeardSilence {
+  const layers = Array.from({ length: encoderLayers }, (_, layer) =>
+    graph.input(`silence.${layer}`, ['batch', 'silent', width]),
+  );
+  return {
+    frames: (layer) => layers[layer]!,
+    bias: graph.input('silenceBias', [1, 1, 1, sumOfSizes([frames, 'silent'])]),
+  };
+}
 
 /**
  * @param mel [batch, mel bins, mel frames], an even number of mel frames
  * @param positions int64 [frames]: 0, 1, 2 … for half as many frames
  * @returns [batch, frames, width], after the final layer norm
  */
-export function encoder(dimensions: WhisperDimensions, mel: Tensor, positions: Tensor): Tensor {
-  return encoderLayers(dimensions, mel, positions).at(-1)!;
+export function encoder(
+  dimensions: WhisperDimensions,
+  mel: Tensor,
+  positions: Tensor,
+  silence?: HeardSilence,
+): Tensor {
+  return encoderLayers(dimensions, mel, positions, { silence }).at(-1)!;
+}
+
+export interface EncoderOptions {
+  readonly silence?: HeardSilence | undefined;
+  /** Is shown what each layer's attention sees of the clip: [batch, frames, width], after the layer norm. */
+  readonly onAttended?: (layer: number, frames: Tensor) => void;
 }
 
 /**
  * What enters the first layer and what each layer makes of it, each [batch, frames, width]: one more than there are
  * layers. The last is after the final layer norm, as in `hidden_states` of Hugging Face.
  */
-export function encoderLayers(dimensions: WhisperDimensions, mel: Tensor, positions: Tensor): Tensor[] {
+export function encoderLayers(
+  dimensions: WhisperDimensions,
+  mel: Tensor,
+  positions: Tensor,
+  { silence, onAttended }: EncoderOptions = {},
+): Tensor[] {
   const { melBins, width, encoderHeads, encoderFfn, audioPositions } = dimensions;
   const graph = mel.graph;
   const convolution = (x: Tensor, name: string, channels: number, stride: number): Tensor =>
@@ -37,8 +76,10 @@ export function encoderLayers(dimensions: WhisperDimensions, mel: Tensor, positi
   for (let layer = 0; layer < dimensions.encoderLayers; layer++) {
     const name = `model.encoder.layers.${layer}`;
     const before = normalized(x, `${name}.self_attn_layer_norm`);
-    const own = memoryOf(keysAndValues(before, `${name}.self_attn`, encoderHeads));
-    x = add(x, attention(before, `${name}.self_attn`, encoderHeads, own));
+    onAttended?.(layer, before);
+    const seen = silence ? concat([before, silence.frames(layer)], 1) : before;
+    const own = memoryOf(keysAndValues(seen, `${name}.self_attn`, encoderHeads));
+    x = add(x, attention(before, `${name}.self_attn`, encoderHeads, own, silence?.bias));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, encoderFfn));
     outputs.push(x);
   }
@@ -46,12 +87,19 @@ export function encoderLayers(dimensions: WhisperDimensions, mel: Tensor, positi
   return outputs;
 }
 
-/** Inputs `mel` [batch, mel bins, melFrames] and `positions` [frames]; output `frames` [batch, frames, width]. */
-export function encoderGraph(dimensions: WhisperDimensions): Graph {
+/**
+ * Inputs `mel` [batch, mel bins, melFrames] and `positions` [frames]; outputs `frames` [batch, frames, width] and, for each
+ * layer, `attended.<layer>` of the same shape. For fitted windows also the inputs of `heardSilence`.
+ */
+export function encoderGraph(dimensions: WhisperDimensions, fitted = false): Graph {
   const graph = new Graph();
   const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
   const positions = graph.input('positions', ['frames'], 'int64');
-  graph.output('frames', encoder(dimensions, mel, positions));
+  const layers = encoderLayers(dimensions, mel, positions, {
+    silence: fitted ? heardSilence(graph, dimensions, 'frames') : undefined,
+    onAttended: (layer, frames) => graph.output(`attended.${layer}`, frames),
+  });
+  graph.output('frames', layers.at(-1)!);
   return graph;
 }
 

@@ -1,5 +1,6 @@
 /** Clips as log-mel, and several of them as one batch for a training step that goes through the encoder. */
 import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
+import type { WhisperDimensions } from './dimensions.ts';
 import { logMel } from './log-mel.ts';
 import { FULL_WINDOW_POSITIONS, SAMPLES_PER_FRAME, type Window, windowFrames } from './model.ts';
 import type { SilenceTails } from './silence-tail.ts';
@@ -36,9 +37,39 @@ export interface MelBatch extends Readonly<Record<string, HostTensor>> {
   readonly frameBias: HostTensor;
 }
 
+/** The inputs of `heardSilence` where the encoder sees the window alone. */
+export function noSilenceFeeds(
+  { encoderLayers, width }: WhisperDimensions,
+  clips: number,
+  window: number,
+): Record<string, HostTensor> {
+  const nothing = float32(new Float32Array(0), [clips, 0, width]);
+  const layers = Array.from({ length: encoderLayers }, (_, layer) => [`silence.${layer}`, nothing]);
+  return {
+    ...Object.fromEntries(layers),
+    silenceBias: float32(new Float32Array(window), [1, 1, 1, window]),
+  };
+}
+
+/** The inputs of `heardSilence` for clips in a window of so many frames. */
+export function silenceFeeds(tails: SilenceTails, clips: number, window: number): Record<string, HostTensor> {
+  const { layers, bias } = tails.inEncoder(window);
+  const feeds: Record<string, HostTensor> = {};
+  for (const [layer, silence] of layers.entries()) {
+    const frames = new Float32Array(clips * silence.length);
+    for (let clip = 0; clip < clips; clip++) frames.set(silence, clip * silence.length);
+    feeds[`silence.${layer}`] = float32(frames, [clips, bias.length, tails.width]);
+  }
+  const scores = new Float32Array(window + bias.length);
+  scores.set(bias, window);
+  feeds.silenceBias = float32(scores, [1, 1, 1, scores.length]);
+  return feeds;
+}
+
 /**
  * All clips get the longest one's window, as if they had been encoded in it: a fitted window ends in silence, so more
  * of its last log-mel frame is what a longer window holds.
+ * @param tails with them also the inputs of `heardSilence`
  */
 export function melBatch(clips: readonly MelClip[], tails: SilenceTails | undefined): MelBatch {
   const window = Math.max(...clips.map((clip) => clip.window));
@@ -68,5 +99,6 @@ export function melBatch(clips: readonly MelClip[], tails: SilenceTails | undefi
     audioPositions: int64(Array.from({ length: window }, (_, i) => i)),
     tail: float32(tailFrames, [clips.length, count, width]),
     frameBias: float32(bias, [clips.length, 1, 1, window + count]),
+    ...(tails && silenceFeeds(tails, clips.length, window)),
   };
 }

@@ -1,6 +1,6 @@
 /** A Whisper model ready to run: weights in the computing thread, graphs compiled when they are first needed. */
 import { createHash } from 'node:crypto';
-import { float32, int64, type Program, Runtime } from '../graph/runtime.ts';
+import { float32, type HostTensor, int64, type Program, Runtime } from '../graph/runtime.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import {
   alignmentGraph,
@@ -14,6 +14,7 @@ import type { WhisperDimensions } from './dimensions.ts';
 import { encoderGraph } from './encoder.ts';
 import { float16ToFloat32 } from './half.ts';
 import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
+import { isMelClip, type MelClip, noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { SilenceTails } from './silence-tail.ts';
 import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabulary.ts';
 import { Tokens } from './tokens.ts';
@@ -32,6 +33,8 @@ const SHORTEST_FIT_FRAMES = 160;
 const FIT_STEP = 16;
 /** At most so many frames in one encoder run: enough to keep the cores busy, little enough to stay in cache. */
 const FRAMES_PER_RUN = 1500;
+
+const FITTED_ENCODER = 'encoder of fitted windows';
 
 /** `full`: 30 s, as Whisper was trained. `fit`: the clip and a second, followed by the short silence tail. */
 export type Window = 'fit' | 'full';
@@ -97,9 +100,14 @@ export class WhisperModel {
     return this.runtime.close();
   }
 
-  encoderProgram(): Promise<Program> {
-    return this.#program('encoder', () =>
-      this.runtime.load(encoderGraph(this.dimensions), { builtIn: () => true }),
+  /**
+   * For fitted windows, which see silence beside the clip, or for full ones. Each has the weights packed for itself: full
+   * windows take that of fitted ones where it is there already; without silence it does the same, a little slower.
+   */
+  encoderProgram(window: Window): Promise<Program> {
+    const fitted = window === 'fit' || this.#programs.has(FITTED_ENCODER);
+    return this.#program(fitted ? FITTED_ENCODER : 'encoder', () =>
+      this.runtime.load(encoderGraph(this.dimensions, fitted), { builtIn: () => true }),
     );
   }
 
@@ -175,7 +183,7 @@ export class WhisperModel {
 
   /** Forgets the compiled decoder, which has its weights built in: call it when they have changed. */
   decoderChanged(): Promise<void> {
-    return this.#release((name) => name !== 'encoder');
+    return this.#release((name) => !name.startsWith('encoder'));
   }
 
   /** Forgets the compiled encoder and what was made with it: call it when the encoder's weights have changed. */
@@ -187,7 +195,7 @@ export class WhisperModel {
 
   /** Frees the compiled encoder and the memory it works in; the next `encode` compiles it again. */
   releaseEncoder(): Promise<void> {
-    return this.#release((name) => name === 'encoder');
+    return this.#release((name) => name.startsWith('encoder'));
   }
 
   async #release(chosen: (name: string) => boolean): Promise<void> {
@@ -207,7 +215,7 @@ export class WhisperModel {
     window: Window,
     onProgress?: (done: number) => void,
   ): Promise<EncodedClip[]> {
-    const program = await this.encoderProgram();
+    const tails = window === 'fit' ? await this.silenceTails() : undefined;
     const { melBins, width } = this.dimensions;
     const byWindow = new Map<number, number[]>();
     clips.forEach((clip, i) => {
@@ -224,13 +232,9 @@ export class WhisperModel {
         batch.forEach((clip, i) =>
           mel.set(logMel(clips[clip]!, melBins, 2 * frames), i * melBins * 2 * frames),
         );
-        const positions = int64(Array.from({ length: frames }, (_, i) => i));
-        const { fetched } = await this.runtime.run(
-          program,
-          { mel: float32(mel, [batch.length, melBins, 2 * frames]), positions },
-          { fetch: ['frames'] },
-        );
-        const output = fetched.frames!.data as Float32Array;
+        const silence = tails && silenceFeeds(tails, batch.length, frames);
+        const fetched = await this.#runEncoder(mel, batch.length, window, ['frames'], silence);
+        const output = fetched.frames!;
         batch.forEach((clip, i) => {
           results[clip] = {
             frames: output.slice(i * frames * width, (i + 1) * frames * width),
@@ -244,6 +248,29 @@ export class WhisperModel {
       }
     }
     return results;
+  }
+
+  /** @param mel of clips in equal windows, [clips, mel bins, 2 · frames] */
+  async #runEncoder(
+    mel: Float32Array,
+    clips: number,
+    window: Window,
+    fetch: readonly string[],
+    silence?: Record<string, HostTensor>,
+  ): Promise<Record<string, Float32Array>> {
+    const { melBins } = this.dimensions;
+    const frames = mel.length / (clips * melBins * 2);
+    const program = await this.encoderProgram(window);
+    const { fetched } = await this.runtime.run(
+      program,
+      {
+        mel: float32(mel, [clips, melBins, 2 * frames]),
+        positions: int64(Array.from({ length: frames }, (_, i) => i)),
+        ...(silence ?? noSilenceFeeds(this.dimensions, clips, frames)),
+      },
+      { fetch },
+    );
+    return Object.fromEntries(fetch.map((name) => [name, fetched[name]!.data as Float32Array]));
   }
 
   /** Tells encoders apart: a hash of the encoder's weights. Tuning only the decoder keeps it. */
@@ -260,14 +287,22 @@ export class WhisperModel {
 
   /** What the encoder makes of silence; encoded once (a full window). */
   silenceTails(): Promise<SilenceTails> {
-    this.#silence ??= this.encode([new Float32Array(0)], 'full').then(
-      ([clip]) => new SilenceTails(frameValues(clip!), this.dimensions.width),
-    );
+    this.#silence ??= this.#encodeSilence();
     return this.#silence;
   }
 
-  /** The silence tails, where any of the clips is in a window that needs one. */
-  async silenceTailsFor(clips: readonly Pick<EncodedClip, 'window'>[]): Promise<SilenceTails | undefined> {
-    return clips.some(({ window }) => window < FULL_WINDOW_POSITIONS) ? this.silenceTails() : undefined;
+  async #encodeSilence(): Promise<SilenceTails> {
+    const { melBins, encoderLayers, width } = this.dimensions;
+    const layers = Array.from({ length: encoderLayers }, (_, layer) => `attended.${layer}`);
+    const mel = logMel(new Float32Array(0), melBins, FULL_WINDOW_FRAMES);
+    // Who asks for silence is about to encode fitted windows.
+    const made = await this.#runEncoder(mel, 1, 'fit', ['frames', ...layers]);
+    return new SilenceTails({ output: made.frames!, layers: layers.map((name) => made[name]!) }, width);
+  }
+
+  /** The silence tails, where any of the clips is in a window that needs one, or is to be encoded yet. */
+  async silenceTailsFor(clips: readonly (EncodedClip | MelClip)[]): Promise<SilenceTails | undefined> {
+    const needed = clips.some((clip) => clip.window < FULL_WINDOW_POSITIONS || isMelClip(clip));
+    return needed ? this.silenceTails() : undefined;
   }
 }

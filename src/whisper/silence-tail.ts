@@ -3,6 +3,9 @@
  * the silence that tells it to stop, and loops. The cure: let cross-attention see, after the clip's frames, what
  * the encoder makes of silence from there to the end of 30 s. Most of that is alike, so the first frames stay as
  * they are and the rest becomes a few k-means centres whose scores get + log(frames in the cluster).
+ *
+ * The encoder's own attention misses the silence, too: short clips are then misread, and the end of text is unsure. So
+ * each of its layers sees, beside the clip, what that layer makes of silence: a few means of equally long stretches.
  */
 
 import { kMeans } from './k-means.ts';
@@ -25,21 +28,57 @@ export interface SilenceTail {
   readonly bias: Float32Array;
 }
 
+/** Silence for the encoder's layers: see `heardSilence`. */
+export interface EncoderSilence {
+  /** For each layer [count, width]. */
+  readonly layers: readonly Float32Array[];
+  /** Added to the attention scores of each, [count]. */
+  readonly bias: Float32Array;
+}
+
+/** What an encoder made of 30 s of silence. */
+export interface EncodedSilence {
+  /** Its output, [positions, width]. */
+  readonly output: Float32Array;
+  /** What the attention of each layer sees, [positions, width]. */
+  readonly layers: readonly Float32Array[];
+}
+
+/** Stretches of silence that each encoder layer sees: 8, 16 and 32 read equally well. */
+const ENCODER_STRETCHES = 16;
+
 export class SilenceTails {
   readonly #tails = new Map<number, SilenceTail>();
+  readonly #layers = new Map<number, EncoderSilence>();
 
-  /** @param silence encoder output of 30 s of silence, [positions, width] */
   constructor(
-    readonly silence: Float32Array,
+    readonly silence: EncodedSilence,
     readonly width: number,
     readonly sizes: TailSizes = defaultTailSizes,
   ) {}
+
+  /** What the encoder's layers see after a window of `frames` frames: nothing where it reaches (nearly) the end. */
+  inEncoder(frames: number): EncoderSilence {
+    let made = this.#layers.get(frames);
+    if (!made) {
+      const { output, layers } = this.silence;
+      const left = output.length / this.width - frames;
+      const count = left >= ENCODER_STRETCHES ? ENCODER_STRETCHES : 0;
+      const edges = Array.from({ length: count + 1 }, (_, i) => frames + Math.floor((i * left) / count));
+      made = {
+        layers: layers.map((layer) => stretchMeans(layer, this.width, edges)),
+        bias: Float32Array.from({ length: count }, (_, i) => Math.log(edges[i + 1]! - edges[i]!)),
+      };
+      this.#layers.set(frames, made);
+    }
+    return made;
+  }
 
   /** The tail for a clip window of `frames` frames; undefined where the window already reaches (nearly) the end. */
   after(frames: number): SilenceTail | undefined {
     const { kept, centres, positionStep } = this.sizes;
     const position = Math.ceil(frames / positionStep) * positionStep;
-    if (position + kept + centres >= this.silence.length / this.width) return undefined;
+    if (position + kept + centres >= this.silence.output.length / this.width) return undefined;
     let tail = this.#tails.get(position);
     if (!tail) {
       tail = this.#make(position);
@@ -49,7 +88,8 @@ export class SilenceTails {
   }
 
   #make(position: number): SilenceTail {
-    const { silence, width } = this;
+    const { width } = this;
+    const silence = this.silence.output;
     const { kept, centres: k } = this.sizes;
     const rest = silence.subarray((position + kept) * width);
     const { centres, counts } = kMeans(rest, width, k);
@@ -62,4 +102,16 @@ export class SilenceTails {
     });
     return { frames, bias };
   }
+}
+
+/** Means of the rows from each edge to the next, [edges - 1, width]. */
+function stretchMeans(rows: Float32Array, width: number, edges: readonly number[]): Float32Array {
+  const means = new Float32Array((edges.length - 1) * width);
+  for (let i = 0; i + 1 < edges.length; i++) {
+    const [from, to] = [edges[i]!, edges[i + 1]!];
+    for (let row = from; row < to; row++) {
+      for (let d = 0; d < width; d++) means[i * width + d]! += rows[row * width + d]! / (to - from);
+    }
+  }
+  return means;
 }

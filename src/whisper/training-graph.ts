@@ -5,7 +5,7 @@ import { concat, gather, outputLoss, reshape } from '../graph/ops.ts';
 import { gradientOutput, reportOutput } from '../graph/runtime.ts';
 import { crossAttention, decoder, tokenEmbedding } from './decoder.ts';
 import type { WhisperDimensions } from './dimensions.ts';
-import { encoder } from './encoder.ts';
+import { encoder, heardSilence } from './encoder.ts';
 import { unprojectedMemory } from './layers.ts';
 import { type Variant, vary, within } from './variant.ts';
 
@@ -136,14 +136,15 @@ export function trainingGraph(
 
 /**
  * Encoder frames, and after each clip's what the encoder made of silence before the training (silence-tail.ts), which
- * stays as it is. Inputs: `mel` [batch, mel bins, melFrames], `audioPositions` int64 [heard], `tail` [batch, tail, width].
+ * stays as it is. Inputs: `mel` [batch, mel bins, melFrames], `audioPositions` int64 [heard], `tail` [batch, tail, width],
+ * and those of `heardSilence`.
  * @returns [batch, heard + tail, width]
  */
 function heardFrames(graph: Graph, dimensions: WhisperDimensions): Tensor {
   const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
   const positions = graph.input('audioPositions', ['heard'], 'int64');
   const tail = graph.input('tail', ['batch', 'tail', dimensions.width]);
-  return concat([encoder(dimensions, mel, positions), tail], 1);
+  return concat([encoder(dimensions, mel, positions, heardSilence(graph, dimensions, 'heard')), tail], 1);
 }
 
 /** Names of all decoder weights, in the order in which the model uses them. */
