@@ -47,7 +47,7 @@ test('silence in the encoder’s layers brings a fitted window’s frames nearer
   );
   const alone = { ...fit!, frames: fetched.frames!.data as Float32Array, width };
   const [near, far] = [1 - likeness(fit!, full!), 1 - likeness(alone, full!)];
-  expect(near).toBeLessThan(far / 2);
+  expect(near).toBeLessThan(far / 1.5);
 });
 
 test('full windows are the same whichever encoder is loaded', async () => {
