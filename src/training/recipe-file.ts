@@ -73,8 +73,7 @@ export function parseRecipe(layers: readonly Layer[], runs = true): Recipe {
     throw new UserError(lines.join('\n'));
   }
   if (runs) {
-    const missing = NOT_BUILT.map((key) => key.split('.').map((part) => (/^\d+$/.test(part) ? +part : part)));
-    const asked = missing.filter((path) => valueAt(data, path) !== undefined);
+    const asked = NOT_BUILT.map((key) => key.split('.')).filter((path) => valueAt(data, path) !== undefined);
     if (asked.length > 0) {
       throw new UserError(asked.map((path) => `${label(path)}: is not built yet`).join('\n'));
     }

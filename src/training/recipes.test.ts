@@ -1,0 +1,32 @@
+/** The recipes that come with the package: each is one, and what it names of the package is there. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { NOT_BUILT } from './not-built.ts';
+import { parseRecipe, readLayers, valueAt } from './recipe-file.ts';
+
+const folder = fileURLToPath(new URL('../../recipes', import.meta.url));
+const files = readdirSync(folder, { recursive: true })
+  .map(String)
+  .filter((name) => name.endsWith('.json') && name !== 'recipe.schema.json')
+  .sort();
+const outputs = new Set<string>();
+
+test.each(files)('%s', async (name) => {
+  const layers = await readLayers(join(folder, name));
+  const recipe = parseRecipe(layers, false);
+  // What it asks for that is not built yet is refused, and nothing else of it.
+  const unbuilt = NOT_BUILT.some((key) => valueAt(recipe, key.split('.')) !== undefined);
+  if (unbuilt) expect(() => parseRecipe(layers)).toThrow(/^.*: is not built yet(\n.*: is not built yet)*$/);
+  else expect(parseRecipe(layers)).toEqual(recipe);
+  if (name !== 'paper.json') {
+    for (const { manifest } of recipe.data.corpora) expect(existsSync(manifest), manifest).toBe(true);
+  }
+  // No two write into one folder, and the schema that editors read is where they look for it.
+  expect(outputs).not.toContain(recipe.output);
+  outputs.add(recipe.output);
+  const { $schema } = JSON.parse(readFileSync(join(folder, name), 'utf8'));
+  expect(existsSync(join(folder, name, '..', $schema))).toBe(true);
+  expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain(`(${name.replaceAll('\\', '/')})`);
+});
