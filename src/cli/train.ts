@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { UserError } from '../errors.ts';
 import { modelFolders } from '../experiments/evaluate-models.ts';
 import type { RunSettings } from '../training/checkpoints.ts';
+import { quantizeFrozen } from '../training/quantization.ts';
 import type { Recipe } from '../training/recipe.ts';
 import { type Layer, parseRecipe, readLayers } from '../training/recipe-file.ts';
 import { recipeJsonSchema } from '../training/recipe-keys.ts';
@@ -66,6 +67,7 @@ async function train(source: string | undefined, options: Options): Promise<void
     const tuning = tuningOf(recipe);
     // What does not fit the model is found before anything long begins.
     tunedWeights(model.dimensions, tuning);
+    await quantizeFrozen(model, tuning);
     const data = await trainingData(model, recipe, clips);
     const { examples, leftOut, development, vocabulary } = data;
     const training = trainingOptions(recipe, tuning, data);
@@ -116,8 +118,13 @@ async function recipeOf(source: string | undefined, options: Options): Promise<R
   return parseRecipe([...layers, flagLayer(options, layers)]);
 }
 
-function tuningOf({ tune: { part, embedding, lora } }: Recipe): Tuning {
-  return { part, embedding, ...(lora && { lora: { ...lora, alpha: lora.alpha ?? 2 * lora.rank } }) };
+function tuningOf({ tune: { part, embedding, lora, quantization } }: Recipe): Tuning {
+  return {
+    part,
+    embedding,
+    ...(lora && { lora: { ...lora, alpha: lora.alpha ?? 2 * lora.rank } }),
+    ...(quantization && { quantization: { bits: 8 } }),
+  };
 }
 
 function trainingOptions(

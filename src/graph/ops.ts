@@ -130,6 +130,7 @@ export function roundedToFloat16(x: Tensor): Tensor {
  * gradient passes straight through (Bengio et al. 2013), but not to values that were cut off: PyTorch's
  * `fake_quantize_per_channel_affine`.
  * @param scale s, which broadcasts to x; no gradient flows to it
+ * @param limit odd, as 2^bits / 2 − 1 is
  */
 export function fakeQuantize(x: Tensor, scale: Tensor, limit: number): Tensor {
   const { graph } = x;
@@ -143,7 +144,10 @@ export function fakeQuantize(x: Tensor, scale: Tensor, limit: number): Tensor {
     same,
     {},
     ([g]) => {
-      const kept = graph.emit('Equal', [rounded, cut], [{ shape: x.shape, dtype: 'bool' }])[0]!;
+      // Computed again: what was rounded need not be kept until here. A tie above an odd limit is rounded up, away.
+      const size = graph.emit('Abs', [mul(x, inverse)], same)[0]!;
+      const bound = graph.scalar(limit + 0.5);
+      const kept = graph.emit('Less', [size, bound], [{ shape: x.shape, dtype: 'bool' }])[0]!;
       return [mul(g!, cast(kept, 'float32'))];
     },
     [x],

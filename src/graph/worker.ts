@@ -45,7 +45,12 @@ function found<K, V>(map: ReadonlyMap<K, V>, key: K, what: string): V {
 async function handle(request: Request): Promise<{ value: unknown; transfer?: ArrayBuffer[] }> {
   switch (request.type) {
     case 'store':
-      for (const [name, tensor] of request.weights) weights.set(name, fromHost(tensor));
+      for (const [name, tensor] of request.weights) {
+        const trained = optimizer?.parameters.get(name);
+        // The optimizer goes on with these values: its memory is where the weight is.
+        if (trained) (trained.data as Float32Array).set(tensor.data as Float32Array);
+        else weights.set(name, fromHost(tensor));
+      }
       return { value: undefined };
     case 'read': {
       // Copies: the weight itself stays in use here.

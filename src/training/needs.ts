@@ -4,12 +4,13 @@ import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { type Example, trainingBatch } from './batches.ts';
 import { adapterShapes } from './lora.ts';
+import { scaledWeights } from './quantization.ts';
 import type { TrainingOptions } from './train.ts';
 import { tunedWeights, tunesEncoder, tuningAdapters } from './tuned-weights.ts';
 
 /** Bytes. */
 export interface MemoryNeeds {
-  /** All weights as float32. */
+  /** All weights as float32; with quantisation also what a step sees of the trained ones. */
   readonly weights: number;
   /** Gradients, AdamW's two moments, and the trained weights' place among them. */
   readonly optimizer: number;
@@ -68,7 +69,7 @@ export async function memoryNeeds(
   const floats =
     heard + decoderLayers * perLayer + 2 * rows * outputs + (decoderLayers + 1) * clips * frames * width;
   return {
-    weights: 4 * elements(whole.keys()),
+    weights: 4 * (elements(whole.keys()) + elements(scaledWeights(dimensions, options))),
     optimizer: 12 * trained,
     activations: 4 * floats,
     clips: examples.reduce((sum, { clip }) => sum + (isMelClip(clip) ? clip.mel : clip.frames).byteLength, 0),

@@ -10,7 +10,6 @@ export const NOT_BUILT: readonly string[] = [
   'data.mostPadding',
   'augment',
   'tune.experts',
-  'tune.quantization',
   'tune.decoderLayers',
   'objective.labelSmoothing',
   'objective.languageWeights',

@@ -94,7 +94,14 @@ const tune = z.strictObject({
     })
     .optional(),
   quantization: z
-    .strictObject({ bits: z.int().min(2).max(8).default(8).describe('weights are trained as they round to') })
+    .strictObject({
+      bits: z
+        .int()
+        .min(8)
+        .max(8)
+        .default(8)
+        .describe('train the weights as the int8 of `quantize` will round them'),
+    })
     .optional(),
   decoderLayers: wholeNumber().optional().describe('so many of the decoder layers stay'),
 });
@@ -183,13 +190,20 @@ export const recipeSchema = z
         'steps between checkpoints in <output>/checkpoints; there is one at the end and on Ctrl-C, too',
       ),
   })
-  .superRefine(({ data, dev, tune }, context) => {
+  .superRefine(({ data, dev, tune, dtype }, context) => {
     const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
     if (dev && data.corpora.some(({ set }) => set === dev.set))
       refuse(
         ['dev', 'set'],
         `found "${dev.set}", which is trained on; expected another set than the corpora's`,
       );
+    if (tune.quantization && dtype !== 'float32')
+      refuse(
+        ['dtype'],
+        `found "${dtype}"; expected "float32" with quantization: another rounding would come first`,
+      );
+    if (tune.quantization && tune.lora)
+      refuse(['tune', 'quantization'], 'found adapters (lora) with it; expected one of them');
     if (tune.lora && tune.embedding === 'dense')
       refuse(['tune', 'embedding'], 'found "dense"; expected "frozen" with adapters (lora)');
   });

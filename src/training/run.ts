@@ -18,8 +18,9 @@ import { bestEvaluation, type Evaluation, evaluateDevelopment } from './developm
 import type { EncodedExample } from './examples.ts';
 import { mergeLora, saveLora } from './lora.ts';
 import { MetricsFile } from './metrics.ts';
+import { quantizeWeights } from './quantization.ts';
 import { restoreWeights, type StepReport, type TrainingOptions, trainDecoder } from './train.ts';
-import { tuningAdapters } from './tuned-weights.ts';
+import { tunedWeights, tuningAdapters } from './tuned-weights.ts';
 
 /** So many steps in a row whose loss or gradient is not finite are no accident. */
 const MOST_SKIPPED = 10;
@@ -108,13 +109,13 @@ export async function runTraining(
         if (development && (atEnd || step.step % development.every === 0)) {
           const { target } = development;
           const { vocabulary } = training;
-          const unmerge = adapters && (await mergeLora(model, adapters));
+          const back = await asUsed(model, training);
           const evaluation = await evaluateDevelopment(model, await heardAnew(model, development), {
             step: step.step,
             target,
             vocabulary,
           });
-          await unmerge?.();
+          await back?.();
           evaluations.push(evaluation);
           await metrics.addEvaluation(evaluation);
           await report();
@@ -139,6 +140,17 @@ export async function runTraining(
   }
   await saveInto(output, options.save);
   return { reports, evaluations, saved: chosen };
+}
+
+/** Makes of the weights in training those that the model will be used with. @returns puts them back */
+async function asUsed(
+  model: WhisperModel,
+  training: TrainingOptions,
+): Promise<(() => Promise<void>) | undefined> {
+  const adapters = tuningAdapters(model.dimensions, training);
+  if (adapters) return mergeLora(model, adapters);
+  if (training.quantization) return quantizeWeights(model, tunedWeights(model.dimensions, training));
+  return undefined;
 }
 
 async function heardAnew(

@@ -9,6 +9,7 @@ import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type Example, sampleBatches, trainingBatch } from './batches.ts';
 import { createLora } from './lora.ts';
 import { createOwnWeights, crossEntropy, type Objective, ownWeights } from './objective.ts';
+import { scaledWeights } from './quantization.ts';
 import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } from './tuned-weights.ts';
 
 export interface TrainingOptions extends Tuning {
@@ -116,6 +117,7 @@ export async function trainDecoder(
   );
   const told = program.outputs.filter((name) => name.startsWith(reportOutput('')));
   const outputIds = vocabulary && model.output(vocabulary).ids;
+  const scaled = scaledWeights(dimensions, options);
   const reports: StepReport[] = [];
   const batches = sampleBatches(examples, options.batchSize, options.seed, options.mostFrames);
   // The batches before are drawn again: cheaper to be sure of than a stored position in pool and generator.
@@ -126,6 +128,7 @@ export async function trainDecoder(
       const batch = batches.next().value.map((i) => examples[i]!);
       const { feeds, tokens } = trainingBatch(batch, tails, model.tokens.endOfText, outputIds);
       const others = objective.feeds?.({ examples: batch, feeds, step, steps: options.steps });
+      if (scaled.length > 0) await runtime.storeRowScales(scaled);
       const { fetched } = await runtime.run(program, { ...feeds, ...others }, { fetch: ['loss', ...told] });
       const number = (name: string): number => (fetched[name]!.data as Float32Array)[0]!;
       const loss = number('loss');

@@ -19,6 +19,8 @@ export interface Tuning {
   readonly embedding: 'frozen' | 'dense';
   /** Adapters are trained instead of the part's own weights. */
   readonly lora?: LoraOptions | undefined;
+  /** The weights are trained as the int8 format rounds them; see quantization.ts for what is frozen. */
+  readonly quantization?: { readonly bits: 8 } | undefined;
 }
 
 /** Whether clips must be given as log-mel, because no encoder output made before stays true. */
@@ -35,6 +37,8 @@ export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): str
   const { part, embedding } = tuning;
   const adapters = tuningAdapters(dimensions, tuning);
   if (adapters) {
+    if (tuning.quantization)
+      throw new UserError('quantization: expected no LoRA with it: adapters are not what is quantised');
     if (embedding === 'dense')
       throw new UserError('LoRA trains adapters only: the token embedding stays frozen');
     return [...adapters.projections].flatMap(adapterNames);
@@ -75,10 +79,14 @@ export function tuningGraph(
     objective = crossEntropy,
   }: { withOutputIds?: boolean; objective?: Objective } = {},
 ): Graph {
-  return trainingGraph(dimensions, [...tunedWeights(dimensions, tuning), ...ownWeights(objective)], {
+  const trained = tunedWeights(dimensions, tuning);
+  return trainingGraph(dimensions, [...trained, ...ownWeights(objective)], {
     withOutputIds,
     loss: objective.loss,
     audio: tunesEncoder(tuning) ? 'mel' : 'frames',
-    variant: { adapters: tuningAdapters(dimensions, tuning) },
+    variant: {
+      adapters: tuningAdapters(dimensions, tuning),
+      quantized: tuning.quantization && new Set(trained),
+    },
   });
 }

@@ -1,0 +1,122 @@
+/** Training that bears int8: what it sees at the end is what the quantised model computes with. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UserError } from '../errors.ts';
+import { linear } from '../graph/ops.ts';
+import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
+import { melClip } from '../whisper/mel-batch.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import { quantizeCheckpoint } from '../whisper/quantize.ts';
+import { crossEntropyLoss, type MakeLoss } from '../whisper/training-graph.ts';
+import { type Example, trainingBatch } from './batches.ts';
+import { quantizeFrozen, quantizeWeights, scaledWeights } from './quantization.ts';
+import { saveModel } from './save.ts';
+import { defaultTraining, type TrainingOptions, trainDecoder } from './train.ts';
+import { type Tuning, tunedWeights, tuningGraph } from './tuned-weights.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'quantization-'));
+beforeAll(() => writeTinyModel(join(scratch, 'tiny')));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const options: TrainingOptions = {
+  ...defaultTraining,
+  part: 'all',
+  embedding: 'dense',
+  quantization: { bits: 8 },
+  steps: 8,
+  batchSize: 2,
+  warmupSteps: 1,
+  learningRate: 3e-3,
+};
+
+const examples: Example[] = [31, 32].map((seed) => ({
+  clip: melClip(pseudo(16_000, seed, 0.5), 80, 'fit'),
+  tokens: [50258, 50260, 50359, 50363, 100 + seed, 200, 300 + seed, 50257],
+  promptLength: 4,
+}));
+
+const withLogits: MakeLoss = (predictions) => {
+  predictions.graph.output('logits', linear(predictions.hidden, predictions.output));
+  return crossEntropyLoss(predictions);
+};
+
+async function logits(model: WhisperModel, tuning: Tuning): Promise<Float32Array> {
+  const { runtime, dimensions, tokens } = model;
+  const program = await runtime.load(tuningGraph(dimensions, tuning, { objective: { loss: withLogits } }), {
+    builtIn: () => false,
+  });
+  await runtime.createAdamW(tunedWeights(dimensions, tuning));
+  await runtime.storeRowScales(scaledWeights(dimensions, tuning));
+  // The silence after the clips does not come from the quantised encoder: the same for both.
+  const silence = await tails;
+  const { feeds } = trainingBatch(examples as never, silence, tokens.endOfText);
+  const { fetched } = await runtime.run(program, feeds, { fetch: ['logits'] });
+  await runtime.unload(program);
+  await runtime.releaseAdamW();
+  return fetched.logits!.data as Float32Array;
+}
+let tails: ReturnType<WhisperModel['silenceTails']>;
+
+const far = (a: Float32Array, b: Float32Array) =>
+  a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
+
+test('the loss falls, and the quantised saved model has the very logits that training saw', async () => {
+  const model = await WhisperModel.load(join(scratch, 'tiny'));
+  await quantizeFrozen(model, options);
+  tails = model.silenceTails();
+  await tails;
+  const reports = await trainDecoder(model, examples, options);
+  expect(reports.at(-1)!.loss).toBeLessThan(reports[0]!.loss - 0.5);
+  const seen = await logits(model, options);
+  const plain = await logits(model, { ...options, quantization: undefined });
+  expect(far(seen, plain)).toBeGreaterThan(1e-3);
+
+  const saved = join(scratch, 'trained');
+  const int8 = join(scratch, 'int8');
+  await saveModel(model, saved, { prompt: { target: 'zh', kind: 'target-transcribe' }, dtype: 'float32' });
+  await quantizeCheckpoint(saved, int8);
+  const quantized = await WhisperModel.load(int8);
+  expect(far(await logits(quantized, { ...options, quantization: undefined }), seen)).toBeLessThan(1e-5);
+
+  // For an evaluation on the way: the same weights, and the others back again.
+  const back = await quantizeWeights(model, model.weightNames);
+  const used = await model.runtime.read(model.weightNames);
+  expect(used).toEqual(await quantized.runtime.read(model.weightNames));
+  await back();
+  expect(await logits(model, { ...options, quantization: undefined })).toEqual(plain);
+  await model.close();
+  await quantized.close();
+});
+
+test('an evaluation in the middle leaves the training as it was; frozen weights are int8 from the start', async () => {
+  const run = async (evaluated: boolean) => {
+    const model = await WhisperModel.load(join(scratch, 'tiny'));
+    const tuning = { ...options, part: 'encoder' as const, embedding: 'frozen' as const, steps: 3 };
+    await quantizeFrozen(model, tuning);
+    const names = tunedWeights(model.dimensions, tuning);
+    await trainDecoder(model, examples, {
+      ...tuning,
+      onStep: async () => {
+        if (evaluated) await (await quantizeWeights(model, names))();
+        return undefined;
+      },
+    });
+    const weights = await model.runtime.read(model.weightNames);
+    const frozen = model.weightNames.filter((name) => !names.includes(name));
+    const before = await model.runtime.read(frozen);
+    await quantizeWeights(model, frozen);
+    expect(await model.runtime.read(frozen)).toEqual(before);
+    await model.close();
+    return weights;
+  };
+  expect(await run(true)).toEqual(await run(false));
+});
+
+test('adapters are not what is quantised: refused in one line', async () => {
+  const model = await WhisperModel.load(join(scratch, 'tiny'));
+  const lora = { rank: 2, alpha: 2, projections: ['q_proj' as const] };
+  expect(() => tunedWeights(model.dimensions, { ...options, embedding: 'frozen', lora })).toThrow(UserError);
+  await model.close();
+});

@@ -1,0 +1,44 @@
+/**
+ * Quantisation-aware training: each step sees the trained weights as `quantize` will store them, and their gradients pass
+ * straight through the rounding (quantized-weights.ts). What is frozen is stored so from the start. With distillation
+ * this is DQ-Whisper (Shao et al. 2024).
+ */
+import { type Weight, whisperTensors } from '../whisper/checkpoint.ts';
+import type { WhisperDimensions } from '../whisper/dimensions.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { quantizedWeight } from '../whisper/quantize.ts';
+import { isQuantized } from '../whisper/quantized-weights.ts';
+import { type Tuning, tunedWeights } from './tuned-weights.ts';
+
+/** The trained weights whose int8 scales must be found anew before each step. */
+export function scaledWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
+  if (!tuning.quantization) return [];
+  const shapes = whisperTensors(dimensions);
+  return tunedWeights(dimensions, tuning).filter((name) => isQuantized(name, shapes.get(name)!));
+}
+
+/** Makes of what is not trained what will be read from the int8 file. To be done before clips are encoded. */
+export async function quantizeFrozen(model: WhisperModel, tuning: Tuning): Promise<void> {
+  if (!tuning.quantization) return;
+  const trained = new Set(tunedWeights(model.dimensions, tuning));
+  await quantizeWeights(
+    model,
+    model.weightNames.filter((name) => !trained.has(name)),
+  );
+}
+
+/** @returns puts the weights back as they were */
+export async function quantizeWeights(
+  model: WhisperModel,
+  names: readonly string[],
+): Promise<() => Promise<void>> {
+  const { runtime } = model;
+  const before = (await runtime.read(names)) as unknown as Weight[];
+  const put = async (weights: readonly Weight[]) => {
+    await runtime.store(names.map((name, i): [string, Weight] => [name, weights[i]!]));
+    await model.decoderChanged();
+    if (names.some((name) => name.startsWith('model.encoder.'))) await model.encoderChanged();
+  };
+  await put(names.map((name, i) => quantizedWeight(name, before[i]!)));
+  return () => put(before);
+}
