@@ -35,6 +35,7 @@ const commands = [
   'score',
   'quantize',
   'lm',
+  'manifest',
 ];
 
 test.each(commands)('%s --help shows an example', async (command) => {

@@ -7,6 +7,7 @@ import { demoCommand } from './demo.ts';
 import { encodeCommand } from './encode.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { lmCommand } from './lm.ts';
+import { manifestCommand } from './manifest.ts';
 import { quantizeCommand } from './quantize.ts';
 import { retrieveCommand } from './retrieve.ts';
 import { scoreCommand } from './score.ts';
@@ -31,6 +32,7 @@ for (const command of [
   scoreCommand(),
   quantizeCommand(),
   lmCommand(),
+  manifestCommand(),
 ]) {
   program.addCommand(
     command.exitOverride().showHelpAfterError('(add --help for the options and an example)'),
