@@ -1,7 +1,6 @@
 /** From examples to the training graph's inputs. */
 import { UserError } from '../errors.ts';
 import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
-import { sfc32, shuffle } from '../random.ts';
 import type { Clip } from '../speech/manifest.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
@@ -9,56 +8,56 @@ import { isMelClip, type MelClip, melBatch } from '../whisper/mel-batch.ts';
 import type { EncodedClip } from '../whisper/model.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
 
+/** As log-mel where the encoder is trained, else as encoder output: one form in all examples. */
+export type ReadyClip = EncodedClip | MelClip;
+
+/** Speech that is read or made when a batch needs it. */
+export interface DeferredClip {
+  /** Encoder frames of the longest window that it has on any visit. */
+  readonly window: number;
+  /** Encoder frames that come from the clip itself. */
+  readonly length: number;
+  /** @param visit how many batches had this example before: what is made by chance depends on it */
+  readonly read: (visit: number) => Promise<ReadyClip>;
+}
+
+export const isDeferred = (clip: ReadyClip | DeferredClip): clip is DeferredClip => 'read' in clip;
+
 export interface Example {
-  /** As log-mel where the encoder is trained, else as encoder output: one form in all examples. */
-  readonly clip: EncodedClip | MelClip;
+  readonly clip: ReadyClip | DeferredClip;
   /** Prompt, text, end of text. */
   readonly tokens: readonly number[];
   /** Tokens of the prompt: the first prediction that counts is made at the last of them. */
   readonly promptLength: number;
   /** Where it comes from, so that a batch that cannot be learnt from can be named. */
   readonly source?: Clip;
+  /** Which of the corpora of a mixture it belongs to. Default 0. */
+  readonly corpus?: number;
 }
 
-/** Batches are cut from a shuffled pool of this many batches, sorted by length: little padding, much chance. */
-const POOL_BATCHES = 16;
+export type ReadyExample = Example & { readonly clip: ReadyClip };
 
-/**
- * Endless batches of indices, an epoch after the other; each epoch sees every example once (the last batch of an
- * epoch is filled up from the next one's order, so that all batches are of one size).
- * @param mostFrames batches whose clips, padded to the longest, have more frames are made of fewer clips: memory grows
- * with them
- */
-export function* sampleBatches(
-  examples: readonly Example[],
-  batchSize: number,
-  seed: number,
-  mostFrames = Number.POSITIVE_INFINITY,
-): Generator<number[], never> {
-  const random = sfc32(seed);
-  const size = (i: number): number => examples[i]!.clip.window + 4 * examples[i]!.tokens.length;
-  const rest: number[] = [];
-  for (;;) {
-    while (rest.length < POOL_BATCHES * batchSize) {
-      // One by one: a large corpus is more than a call can have arguments.
-      for (const i of shuffle([...examples.keys()], random)) rest.push(i);
-    }
-    const pool = rest.splice(0, POOL_BATCHES * batchSize).sort((a, b) => size(a) - size(b));
-    const batches: number[][] = [];
-    for (const i of pool) {
-      const last = batches.at(-1);
-      const frames = ((last?.length ?? 0) + 1) * examples[i]!.clip.window;
-      if (last && last.length < batchSize && frames <= mostFrames) last.push(i);
-      else batches.push([i]);
-    }
-    yield* shuffle(batches, random);
-  }
+export async function readyExample(example: Example, visit: number): Promise<ReadyExample> {
+  const { clip } = example;
+  return { ...example, clip: isDeferred(clip) ? await clip.read(visit) : clip };
 }
 
 export interface TrainingBatch {
   readonly feeds: Readonly<Record<string, HostTensor>>;
   /** Tokens that count in the loss. */
   readonly tokens: number;
+  readonly size: BatchSize;
+}
+
+/** What is computed in a step: as much as if all its clips and texts were as long as the longest. */
+export interface BatchSize {
+  readonly clips: number;
+  /** Encoder frames of the windows, padding included, the silence after them not. */
+  readonly frames: number;
+  readonly paddedFrames: number;
+  /** Tokens that the decoder reads, padding included. */
+  readonly positions: number;
+  readonly paddedPositions: number;
 }
 
 /**
@@ -66,7 +65,7 @@ export interface TrainingBatch {
  * @param outputIds with a target vocabulary: the tokens that the decoder chooses among, in rising order
  */
 export function trainingBatch(
-  examples: readonly Example[],
+  examples: readonly ReadyExample[],
   tails: SilenceTails | undefined,
   padding: number,
   outputIds?: Int32Array,
@@ -102,6 +101,33 @@ export function trainingBatch(
       ...(outputIds && { outputIds: int64([...outputIds]) }),
     },
     tokens: rows.length,
+    size: batchSize(examples),
+  };
+}
+
+/** Of deferred clips the longest window counts. */
+export function batchSize(examples: readonly Example[]): BatchSize {
+  const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+  const windows = examples.map(({ clip }) => clip.window);
+  const lengths = examples.map(({ tokens }) => tokens.length - 1);
+  const frames = windows.length * Math.max(...windows);
+  const positions = lengths.length * Math.max(...lengths);
+  return {
+    clips: windows.length,
+    frames,
+    paddedFrames: frames - sum(windows),
+    positions,
+    paddedPositions: positions - sum(lengths),
+  };
+}
+
+/** What of many batches' frames, and of their tokens, was padding: shares. */
+export function paddingShares(sizes: readonly BatchSize[]): { frames: number; tokens: number } {
+  const sum = (count: (size: BatchSize) => number): number =>
+    sizes.reduce((total, size) => total + count(size), 0);
+  return {
+    frames: sum((size) => size.paddedFrames) / sum((size) => size.frames),
+    tokens: sum((size) => size.paddedPositions) / sum((size) => size.positions),
   };
 }
 

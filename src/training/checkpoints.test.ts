@@ -26,10 +26,11 @@ const stateOf = (step: number): TrainingState => ({
     squares: [Float32Array.of(6, 7, 8), Float32Array.of(9, 1e-38)],
   },
 });
+const size = { clips: 1, frames: 160, paddedFrames: 0, positions: 9, paddedPositions: 0 };
 const recordOf = (step: number): RunRecord => ({
   settings,
   reports: [
-    { step, loss: 2.5, learningRate: 0.1, gradientNorm: 1, skipped: false, tokens: 9, seconds: 0.125 },
+    { step, loss: 2.5, learningRate: 0.1, gradientNorm: 1, skipped: false, tokens: 9, size, seconds: 0.125 },
   ],
   evaluations: [],
 });

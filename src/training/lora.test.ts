@@ -8,7 +8,7 @@ import { readAudio } from '../speech/audio-file.ts';
 import { type Clip, readManifest } from '../speech/manifest.ts';
 import { melBatch, melClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { type Example, trainingBatch } from './batches.ts';
+import { type ReadyClip, trainingBatch } from './batches.ts';
 import { translationExamples } from './examples.ts';
 import { createLora, mergeLora, saveLora } from './lora.ts';
 import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } from './tuned-weights.ts';
@@ -34,7 +34,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 /** Four steps on three clips. */
 async function train(model: WhisperModel, tuning: Tuning, learningRate: number) {
   const { runtime, dimensions } = model;
-  const speech: Example['clip'][] = tunesEncoder(tuning)
+  const speech: ReadyClip[] = tunesEncoder(tuning)
     ? sounds.map((sound) => melClip(sound, dimensions.melBins, 'fit'))
     : await model.encode(sounds, 'fit');
   const pairs = clips.map((clip, i) => ({ clip, encoded: speech[i]! }));

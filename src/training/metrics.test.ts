@@ -16,6 +16,7 @@ const step = (step: number) => ({
   gradientNorm: 2,
   skipped: false,
   tokens: 30,
+  size: { clips: 2, frames: 400, paddedFrames: 100, positions: 40, paddedPositions: 4 },
   seconds: 0.5,
 });
 const evaluation = (step: number, bleu: number, loss: number) => ({ step, bleu, loss, chrf: 1, seconds: 1 });
@@ -33,7 +34,13 @@ test('what came after the checkpoint goes, and so does a line that was cut off',
     .split('\n')
     .map((line) => JSON.parse(line));
   expect(lines.map((line) => line.step)).toEqual([1, 2, 3]);
-  expect(lines[0]).toMatchObject({ loss: 1, tokensPerSecond: 60, memoryMb: expect.any(Number) });
+  expect(lines[0]).toMatchObject({
+    loss: 1,
+    tokensPerSecond: 60,
+    framePadding: 0.25,
+    tokenPadding: 0.1,
+    memoryMb: expect.any(Number),
+  });
   await MetricsFile.open(path, 0);
   expect(readFileSync(path, 'utf8')).toBe('');
   await expect(MetricsFile.open(join(folder, 'nowhere', 'm.jsonl'), 0)).rejects.toThrow(

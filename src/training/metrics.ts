@@ -1,6 +1,7 @@
 /** `metrics.jsonl`: the numbers of a training run as it goes, one JSON object a step or evaluation. */
 import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
+import { paddingShares } from './batches.ts';
 import type { Evaluation } from './development.ts';
 import type { StepReport } from './train.ts';
 
@@ -34,8 +35,16 @@ export class MetricsFile {
     return metrics;
   }
 
-  addStep(report: StepReport): Promise<void> {
-    return this.#add({ ...report, tokensPerSecond: report.tokens / report.seconds, ...memoryMb() });
+  addStep({ size, ...report }: StepReport): Promise<void> {
+    const { frames, tokens } = paddingShares([size]);
+    return this.#add({
+      ...report,
+      clips: size.clips,
+      framePadding: frames,
+      tokenPadding: tokens,
+      tokensPerSecond: report.tokens / report.seconds,
+      ...memoryMb(),
+    });
   }
 
   addEvaluation({ step, loss, bleu, chrf, seconds }: Evaluation): Promise<void> {

@@ -2,7 +2,7 @@
 import { whisperTensors } from '../whisper/checkpoint.ts';
 import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { type Example, trainingBatch } from './batches.ts';
+import { type Example, isDeferred, readyExample, trainingBatch } from './batches.ts';
 import { adapterShapes } from './lora.ts';
 import { scaledWeights } from './quantization.ts';
 import type { TrainingOptions } from './train.ts';
@@ -72,11 +72,16 @@ export async function memoryNeeds(
     weights: 4 * (elements(whole.keys()) + elements(scaledWeights(dimensions, options))),
     optimizer: 12 * trained,
     activations: 4 * floats,
-    clips: examples.reduce((sum, { clip }) => sum + (isMelClip(clip) ? clip.mel : clip.frames).byteLength, 0),
+    clips: examples.reduce((sum, { clip }) => sum + heldBytes(clip), 0),
     checkpoint: 12 * trained,
     program: PROGRAM_BYTES,
     batch: { clips, frames, tokens },
   };
+}
+
+function heldBytes(clip: Example['clip']): number {
+  if (isDeferred(clip)) return 0;
+  return (isMelClip(clip) ? clip.mel : clip.frames).byteLength;
 }
 
 /** As above, of the encoder: frames for tokens, one attention, and the two convolutions' inputs and outputs. */
@@ -103,7 +108,8 @@ async function largestBatch(
   const size = ({ clip, tokens }: Example): number => clip.window + 4 * tokens.length;
   const longest = [...examples].sort((a, b) => size(b) - size(a)).slice(0, batchSize);
   const tails = await model.silenceTailsFor(longest.map(({ clip }) => clip));
-  const { feeds } = trainingBatch(longest, tails, model.tokens.endOfText);
+  const ready = await Promise.all(longest.map((example) => readyExample(example, 0)));
+  const { feeds } = trainingBatch(ready, tails, model.tokens.endOfText);
   const [clips, , , frames] = feeds.frameBias!.shape;
   return [clips!, frames!, feeds.tokens!.shape[1]!, feeds.rows!.shape[0]!];
 }

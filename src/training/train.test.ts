@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodeFiles } from '../speech/encoder-cache.ts';
 import { type Clip, readManifest } from '../speech/manifest.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { sampleBatches, trainingBatch } from './batches.ts';
+import { trainingBatch } from './batches.ts';
 import { translationExamples } from './examples.ts';
 import { saveModel } from './save.ts';
 import { defaultTraining, scheduledRate, trainDecoder } from './train.ts';
@@ -78,41 +78,6 @@ test('padding never counts in the loss, the first end of text does', () => {
   expect([...feeds.labels!.data].map(Number)).toEqual([3, 4, 5, end, 3, end]);
   expect([...feeds.weights!.data].reduce<number>((sum, w) => sum + Number(w), 0)).toBeCloseTo(1, 6);
   expect(tokens).toBe(6);
-});
-
-test('each epoch of batches sees every example once, in an order that only the seed decides', () => {
-  const examples = Array.from({ length: 64 }, (_, i) => ({
-    clip: { frames: new Float32Array(0), window: i, length: i, width: 8 },
-    tokens: [1],
-    promptLength: 1,
-  }));
-  const epoch = (seed: number) => {
-    const batches = sampleBatches(examples, 4, seed);
-    return Array.from({ length: 16 }, () => batches.next().value);
-  };
-  expect(
-    epoch(1)
-      .flat()
-      .sort((a, b) => a - b),
-  ).toEqual(examples.map((_, i) => i));
-  expect(epoch(1)).toEqual(epoch(1));
-  expect(epoch(1)).not.toEqual(epoch(2));
-});
-
-test('batches of long clips are made of fewer clips, and none is left out', () => {
-  const examples = Array.from({ length: 32 }, (_, i) => ({
-    clip: { frames: new Float32Array(0), window: i < 16 ? 100 : 400, length: i, width: 8 },
-    tokens: [1],
-    promptLength: 1,
-  }));
-  const batches = sampleBatches(examples, 8, 1, 1600);
-  const seen: number[] = [];
-  while (seen.length < 128) {
-    const batch = batches.next().value;
-    expect(batch.length * Math.max(...batch.map((i) => examples[i]!.clip.window))).toBeLessThanOrEqual(1600);
-    seen.push(...batch);
-  }
-  expect(new Set(seen).size).toBe(32);
 });
 
 test('the step size rises linearly, then falls linearly to (nearly) nothing', () => {

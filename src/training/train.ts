@@ -6,24 +6,22 @@
 import { type AdamWState, type HostTensor, reportOutput } from '../graph/runtime.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
-import { type Example, sampleBatches, trainingBatch } from './batches.ts';
+import type { BatchSize, Example } from './batches.ts';
 import { createLora } from './lora.ts';
 import { createOwnWeights, crossEntropy, type Objective, ownWeights } from './objective.ts';
+import { PreparedBatches } from './prepared-batches.ts';
 import { scaledWeights } from './quantization.ts';
+import type { SamplingOptions } from './sampling.ts';
 import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } from './tuned-weights.ts';
 
-export interface TrainingOptions extends Tuning {
+export interface TrainingOptions extends Tuning, SamplingOptions {
   readonly steps: number;
-  readonly batchSize: number;
-  /** Batches of long clips are made of fewer, so that all their frames are at most so many. Default: no bound. */
-  readonly mostFrames?: number;
   /** Highest step size, reached after the warm-up; from there it falls linearly to 0. */
   readonly learningRate: number;
   readonly warmupSteps: number;
   readonly weightDecay: number;
   /** Largest L2 norm of all gradients together. */
   readonly clipNorm: number;
-  readonly seed: number;
   /** The softmax is over these tokens only. */
   readonly vocabulary?: TargetVocabulary | undefined;
   /** What is made smaller. Default: mean cross-entropy. */
@@ -78,6 +76,8 @@ export interface StepReport {
   readonly skipped: boolean;
   /** Text tokens that counted in the loss. */
   readonly tokens: number;
+  /** Of what was computed, and how much of it was padding. */
+  readonly size: BatchSize;
   readonly seconds: number;
 }
 
@@ -119,14 +119,13 @@ export async function trainDecoder(
   const outputIds = vocabulary && model.output(vocabulary).ids;
   const scaled = scaledWeights(dimensions, options);
   const reports: StepReport[] = [];
-  const batches = sampleBatches(examples, options.batchSize, options.seed, options.mostFrames);
+  const batches = new PreparedBatches(examples, options, tails, model.tokens.endOfText, outputIds);
   // The batches before are drawn again: cheaper to be sure of than a stored position in pool and generator.
-  for (let step = 1; step <= (from?.step ?? 0); step++) batches.next();
+  batches.skip(from?.step ?? 0);
   try {
     for (let step = (from?.step ?? 0) + 1; step <= options.steps; step++) {
       const started = performance.now();
-      const batch = batches.next().value.map((i) => examples[i]!);
-      const { feeds, tokens } = trainingBatch(batch, tails, model.tokens.endOfText, outputIds);
+      const { examples: batch, feeds, tokens, size } = await batches.next();
       const others = objective.feeds?.({ examples: batch, feeds, step, steps: options.steps });
       if (scaled.length > 0) await runtime.storeRowScales(scaled);
       const { fetched } = await runtime.run(program, { ...feeds, ...others }, { fetch: ['loss', ...told] });
@@ -146,6 +145,7 @@ export async function trainDecoder(
         gradientNorm,
         skipped: !Number.isFinite(loss) || !Number.isFinite(gradientNorm),
         tokens,
+        size,
         seconds: (performance.now() - started) / 1000,
       };
       reports.push(report);
