@@ -4,24 +4,10 @@ import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
 import type { Clip } from '../speech/manifest.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
-import { isMelClip, type MelClip, melBatch } from '../whisper/mel-batch.ts';
+import { type DeferredClip, isDeferred, type ReadyClip } from '../whisper/deferred-clip.ts';
+import { isMelClip, melBatch } from '../whisper/mel-batch.ts';
 import type { EncodedClip } from '../whisper/model.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
-
-/** As log-mel where the encoder is trained, else as encoder output: one form in all examples. */
-export type ReadyClip = EncodedClip | MelClip;
-
-/** Speech that is read or made when a batch needs it. */
-export interface DeferredClip {
-  /** Encoder frames of the longest window that it has on any visit. */
-  readonly window: number;
-  /** Encoder frames that come from the clip itself. */
-  readonly length: number;
-  /** @param visit how many batches had this example before: what is made by chance depends on it */
-  readonly read: (visit: number) => Promise<ReadyClip>;
-}
-
-export const isDeferred = (clip: ReadyClip | DeferredClip): clip is DeferredClip => 'read' in clip;
 
 export interface Example {
   readonly clip: ReadyClip | DeferredClip;

@@ -1,4 +1,5 @@
 /** Real steps on the embedded model: what is tuned changes, all else stays; adapters merge, and come out again. */
+
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../speech/audio-file.ts';
 import { type Clip, readManifest } from '../speech/manifest.ts';
+import type { ReadyClip } from '../whisper/deferred-clip.ts';
 import { melBatch, melClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { type ReadyClip, trainingBatch } from './batches.ts';
+import { trainingBatch } from './batches.ts';
 import { translationExamples } from './examples.ts';
 import { createLora, mergeLora, saveLora } from './lora.ts';
 import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } from './tuned-weights.ts';

@@ -1,8 +1,10 @@
 /** What a training run will need, told before it starts. */
+
 import { whisperTensors } from '../whisper/checkpoint.ts';
+import { isDeferred } from '../whisper/deferred-clip.ts';
 import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { type Example, isDeferred, readyExample, trainingBatch } from './batches.ts';
+import { type Example, readyExample, trainingBatch } from './batches.ts';
 import { adapterShapes } from './lora.ts';
 import { scaledWeights } from './quantization.ts';
 import type { TrainingOptions } from './train.ts';

@@ -10,11 +10,12 @@ import {
   selectionGraph,
   TOKEN_EMBEDDING,
 } from './decoder.ts';
+import { type DeferredClip, isMel, type ReadyClip } from './deferred-clip.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { encoderGraph } from './encoder.ts';
 import { float16ToFloat32 } from './half.ts';
 import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
-import { isMelClip, type MelClip, noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
+import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { SilenceTails } from './silence-tail.ts';
 import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabulary.ts';
 import { Tokens } from './tokens.ts';
@@ -301,8 +302,8 @@ export class WhisperModel {
   }
 
   /** The silence tails, where any of the clips is in a window that needs one, or is to be encoded yet. */
-  async silenceTailsFor(clips: readonly (EncodedClip | MelClip)[]): Promise<SilenceTails | undefined> {
-    const needed = clips.some((clip) => clip.window < FULL_WINDOW_POSITIONS || isMelClip(clip));
+  async silenceTailsFor(clips: readonly (ReadyClip | DeferredClip)[]): Promise<SilenceTails | undefined> {
+    const needed = clips.some((clip) => clip.window < FULL_WINDOW_POSITIONS || isMel(clip));
     return needed ? this.silenceTails() : undefined;
   }
 }
