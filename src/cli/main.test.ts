@@ -48,6 +48,10 @@ test('train --json-schema prints the schema that editors read', async () => {
   const { code, stdout } = await run('train', '--json-schema');
   expect(code).toBe(0);
   expect(stdout).toBe(readFileSync(path('../../recipes/recipe.schema.json'), 'utf8'));
+  expect(JSON.parse(stdout).properties.optimizer.properties.steps).toMatchObject({
+    type: 'integer',
+    default: 200,
+  });
 });
 
 test('train --help tells every key of a recipe within 100 columns', async () => {

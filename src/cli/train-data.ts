@@ -50,6 +50,7 @@ export async function trainingData(
   clips: RecipeClips,
 ): Promise<TrainingData> {
   const { data, dev, tune } = recipe;
+  const words = await wordsOf(model, recipe.targetVocabulary);
   const prompt = (language: string) => promptOf(model.tokens, recipe.prompt, recipe.target, language);
   const pairs: { clip: Clip; encoded: Example['clip'] }[] = tunesEncoder(tune)
     ? await melClips(model, clips.training, data.window)
@@ -61,7 +62,7 @@ export async function trainingData(
   const unread = clips.training.length - pairs.length;
   if (unread > 0) leftOut.set('cannot be read', unread);
   const devExamples = dev && translationExamples(model, await encodedClips(model, clips.dev, data), prompt);
-  const vocabulary = await trainedVocabulary(model, recipe.targetVocabulary, examples);
+  const vocabulary = words && withReferences(words, examples, model);
   const { manifest } = data.corpora[0]!;
   return {
     examples,
@@ -108,21 +109,26 @@ async function melClips(
   return pairs;
 }
 
-/** The references' tokens, and those of a text file. */
-async function trainedVocabulary(
+/** The words of the recipe's text file, if it names one; undefined without a target vocabulary. */
+async function wordsOf(
   model: WhisperModel,
   source: string | true | undefined,
-  examples: readonly Example[],
 ): Promise<TargetVocabulary | undefined> {
-  if (source === undefined) return undefined;
-  const wanted = new Set(source === true ? [] : (await targetVocabulary(model, source))!.words);
+  return source === true
+    ? { source: 'training references', words: [] }
+    : await targetVocabulary(model, source);
+}
+
+function withReferences(
+  { source, words }: TargetVocabulary,
+  examples: readonly Example[],
+  { tokens: { endOfText } }: WhisperModel,
+): TargetVocabulary {
+  const wanted = new Set(words);
   for (const { tokens } of examples) {
-    for (const id of tokens) if (id < model.tokens.endOfText) wanted.add(id);
+    for (const id of tokens) if (id < endOfText) wanted.add(id);
   }
-  return {
-    source: source === true ? 'training references' : source,
-    words: [...wanted].sort((a, b) => a - b),
-  };
+  return { source, words: [...wanted].sort((a, b) => a - b) };
 }
 
 /** Which clips, in which order, with which texts and windows. */

@@ -9,12 +9,13 @@ import { quantizeFrozen } from '../training/quantization.ts';
 import type { Recipe } from '../training/recipe.ts';
 import { type Layer, parseRecipe, readLayers } from '../training/recipe-file.ts';
 import { recipeJsonSchema } from '../training/recipe-keys.ts';
-import { recipeText, weightSettings } from '../training/recipe-settings.ts';
+import { fileSettings, recipeText, weightSettings } from '../training/recipe-settings.ts';
 import { prepareOutput, runTraining } from '../training/run.ts';
 import { saveModel } from '../training/save.ts';
 import type { TrainingOptions } from '../training/train.ts';
 import { type Tuning, tunedWeights } from '../training/tuned-weights.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import { promptOf } from '../whisper/prompts.ts';
 import { embeddedModel } from './embedded.ts';
 import { withModel } from './options.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
@@ -60,6 +61,7 @@ async function train(source: string | undefined, options: Options): Promise<void
   }
   const clips = await recipeClips(recipe);
   const [folder] = await modelFolders([directory]);
+  const files = await fileSettings(recipe);
   const resume = Boolean(options.resume);
   const json = Boolean(options.json);
   await prepareOutput(recipe.output, resume);
@@ -67,6 +69,8 @@ async function train(source: string | undefined, options: Options): Promise<void
     const tuning = tuningOf(recipe);
     // What does not fit the model is found before anything long begins.
     tunedWeights(model.dimensions, tuning);
+    const languages = new Set([...clips.training, ...clips.dev].map(({ language }) => language));
+    for (const language of languages) promptOf(model.tokens, recipe.prompt, recipe.target, language);
     await quantizeFrozen(model, tuning);
     const data = await trainingData(model, recipe, clips);
     const { examples, leftOut, development, vocabulary } = data;
@@ -75,6 +79,7 @@ async function train(source: string | undefined, options: Options): Promise<void
       model: folder!.fingerprint,
       threads: availableParallelism(),
       ...weightSettings(recipe),
+      ...files,
       ...data.fingerprints,
     };
     // The compiled encoder is not needed any more: the silence after the clips is the last that it makes.

@@ -1,5 +1,9 @@
 /** What of a recipe must agree when a run goes on from its checkpoints, and the recipe that is kept with the model. */
-import { isAbsolute, relative, resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { UserError } from '../errors.ts';
 import type { RunSettings } from './checkpoints.ts';
 import type { Recipe } from './recipe.ts';
 import { isPath, leaves, mapPaths, nodeAt } from './recipe-keys.ts';
@@ -7,9 +11,12 @@ import { isPath, leaves, mapPaths, nodeAt } from './recipe-keys.ts';
 /** What the weights do not depend on. */
 const WITHOUT_INFLUENCE = ['dtype', 'checkpointEvery'];
 
+/** Files and folders that the weights do not depend on, or that are told more exactly: by the clips and words in use. */
+const NOT_FINGERPRINTED = /^(output|model|data\.cache|data\.corpora\.\d+\.manifest|targetVocabulary)$/;
+
 /**
- * All values of a recipe that the weights depend on, by path. Where files and folders lie does not count; what is in them
- * must be told beside these settings.
+ * All values of a recipe that the weights depend on, by path. Where files and folders lie does not count: what is in them
+ * does, see `fileSettings`.
  */
 export function weightSettings(recipe: Recipe): RunSettings {
   const counted = [...leaves(recipe)].filter(
@@ -21,6 +28,43 @@ export function weightSettings(recipe: Recipe): RunSettings {
   return Object.fromEntries(
     counted.map(({ path, value }) => [path.join('.'), value as string | number | boolean]),
   );
+}
+
+/**
+ * What is in the files and folders that a recipe names, by its path in the recipe: a teacher, recordings of noise.
+ * @throws UserError where one is not there
+ */
+export async function fileSettings(recipe: Recipe): Promise<RunSettings> {
+  const settings: Record<string, string> = {};
+  for (const { path, value } of leaves(recipe)) {
+    const name = path.join('.');
+    if (typeof value !== 'string' || !isPath(nodeAt(path)) || NOT_FINGERPRINTED.test(name)) continue;
+    settings[name] = await fingerprint(value, name);
+  }
+  return settings;
+}
+
+/** Of a file, its bytes; of a folder, names and sizes, and the bytes of a model's files. */
+async function fingerprint(path: string, name: string): Promise<string> {
+  const hash = createHash('sha256');
+  const addBytes = async (file: string): Promise<void> => {
+    for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(bytes);
+  };
+  try {
+    if ((await stat(path)).isFile()) await addBytes(path);
+    else {
+      for (const file of (await readdir(path, { recursive: true })).sort()) {
+        const found = await stat(join(path, file));
+        if (!found.isFile()) continue;
+        hash.update(`${file}\n${found.size}\n`);
+        if (/\.(json|safetensors)$/.test(file)) await addBytes(join(path, file));
+      }
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(`${path}: cannot be read (${code}); expected what the recipe has as ${name}`);
+  }
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** A recipe as it stands in its output folder: with all defaults, and with relative paths from there. */

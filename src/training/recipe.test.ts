@@ -9,7 +9,7 @@ import { UserError } from '../errors.ts';
 import { NOT_BUILT } from './not-built.ts';
 import { parseRecipe, readLayers } from './recipe-file.ts';
 import { nodeAt, recipeKeys } from './recipe-keys.ts';
-import { recipeText, weightSettings } from './recipe-settings.ts';
+import { fileSettings, recipeText, weightSettings } from './recipe-settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'recipes-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -222,6 +222,25 @@ test('settings of a run: every value that the weights depend on, by path; not wh
     settings,
   );
   expect(weightSettings(await read(file, ['--optimizer.weight-decay', '0']))).not.toEqual(settings);
+});
+
+test('settings of a run: what is in the files that it names, wherever they lie', async () => {
+  for (const teacher of ['one', 'two']) {
+    mkdirSync(join(folder, teacher));
+    write(`${teacher}/config.json`, '{"a":1}');
+    write(`${teacher}/extra.txt`, 'of the same size');
+  }
+  const file = write('teacher.json', { ...least, objective: { distillation: { teacher: 'one' } } });
+  const settings = async (...flags: string[]) => fileSettings(await read(file, flags, false));
+  const first = await settings();
+  expect(Object.keys(first)).toEqual(['objective.distillation.teacher']);
+  const two = ['--objective.distillation.teacher', join(folder, 'two')];
+  expect(await settings(...two)).toEqual(first);
+  write('two/config.json', '{"a":2}');
+  expect(await settings(...two)).not.toEqual(first);
+  await expect(settings('--objective.distillation.teacher', 'nowhere')).rejects.toThrow(
+    /^nowhere: cannot be read \(ENOENT\); expected what the recipe has as objective\.distillation\.teacher$/,
+  );
 });
 
 test('the kept recipe, read from its folder, is the one that was run', async () => {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { NOT_BUILT } from './not-built.ts';
 import { parseRecipe, readLayers, valueAt } from './recipe-file.ts';
+import { recipeJsonSchema } from './recipe-keys.ts';
 
 const folder = fileURLToPath(new URL('../../recipes', import.meta.url));
 const files = readdirSync(folder, { recursive: true })
@@ -29,4 +30,9 @@ test.each(files)('%s', async (name) => {
   const { $schema } = JSON.parse(readFileSync(join(folder, name), 'utf8'));
   expect(existsSync(join(folder, name, '..', $schema))).toBe(true);
   expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain(`(${name.replaceAll('\\', '/')})`);
+});
+
+test('the schema that editors read is that of the program: `npm run build:schema` writes it', () => {
+  const file = readFileSync(join(folder, 'recipe.schema.json'), 'utf8');
+  expect(JSON.parse(file)).toEqual(JSON.parse(JSON.stringify(recipeJsonSchema)));
 });
