@@ -64,13 +64,13 @@ async function train(source: string | undefined, options: Options): Promise<void
   const files = await fileSettings(recipe);
   const resume = Boolean(options.resume);
   const json = Boolean(options.json);
-  await prepareOutput(recipe.output, resume);
   await withModel(WhisperModel.load(directory), async (model) => {
     const tuning = tuningOf(recipe);
-    // What does not fit the model is found before anything long begins.
+    // What does not fit the model is found before anything long begins, and nothing is left behind.
     tunedWeights(model.dimensions, tuning);
     const languages = new Set([...clips.training, ...clips.dev].map(({ language }) => language));
     for (const language of languages) promptOf(model.tokens, recipe.prompt, recipe.target, language);
+    await prepareOutput(recipe.output, resume);
     await quantizeFrozen(model, tuning);
     const data = await trainingData(model, recipe, clips);
     const { examples, leftOut, development, vocabulary } = data;

@@ -90,7 +90,7 @@ export function allowed(node: Node): string {
   if (node.enum) return `one of ${node.enum.join(', ')}`;
   switch (node.type) {
     case 'integer':
-      return `a whole number${range(node)}`;
+      return node.minimum === node.maximum ? `${node.minimum}` : `a whole number${range(node)}`;
     case 'number':
       return `a number${range(node)}`;
     case 'boolean':
