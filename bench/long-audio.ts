@@ -6,6 +6,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { transcribeFiles } from '../src/decoding/transcribe-files.ts';
 import type { Transcript } from '../src/decoding/transcript.ts';
 import { readAudio } from '../src/speech/audio-file.ts';
+import { joinSamples } from '../src/speech/join-samples.ts';
+import { wavBytes } from '../src/speech/wav-write.ts';
 import { SAMPLE_RATE } from '../src/whisper/log-mel.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './main.ts';
@@ -35,7 +37,7 @@ export async function longAudio({ model: directory, ctranslate2 }: BenchOptions)
   }
   mkdirSync(inRepository('out/bench'), { recursive: true });
   const file = inRepository('out/bench/long.wav');
-  writeFileSync(file, wav(parts, length));
+  writeFileSync(file, wavBytes(joinSamples(parts)));
   const reference = [texts.join(' ')];
 
   const model = await WhisperModel.load(directory);
@@ -94,29 +96,4 @@ export async function longAudio({ model: directory, ctranslate2 }: BenchOptions)
     ],
     raw: { beam, greedy, theirs, reference },
   };
-}
-
-/** 16-bit PCM, mono. */
-function wav(parts: readonly Float32Array[], length: number): Buffer {
-  const bytes = Buffer.alloc(44 + 2 * length);
-  bytes.write('RIFF', 0);
-  bytes.writeUInt32LE(36 + 2 * length, 4);
-  bytes.write('WAVEfmt ', 8);
-  bytes.writeUInt32LE(16, 16);
-  bytes.writeUInt16LE(1, 20);
-  bytes.writeUInt16LE(1, 22);
-  bytes.writeUInt32LE(SAMPLE_RATE, 24);
-  bytes.writeUInt32LE(2 * SAMPLE_RATE, 28);
-  bytes.writeUInt16LE(2, 32);
-  bytes.writeUInt16LE(16, 34);
-  bytes.write('data', 36);
-  bytes.writeUInt32LE(2 * length, 40);
-  let at = 44;
-  for (const part of parts) {
-    for (const sample of part) {
-      bytes.writeInt16LE(Math.round(32_767 * Math.max(-1, Math.min(1, sample))), at);
-      at += 2;
-    }
-  }
-  return bytes;
 }

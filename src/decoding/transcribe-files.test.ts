@@ -1,4 +1,5 @@
 /** Files to text: long ones in windows, unreadable ones beside others. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { normalizeEnglish } from '../evaluation/normalize-english.ts';
 import { wordErrorRate } from '../evaluation/word-error-rate.ts';
 import { readAudio } from '../speech/audio-file.ts';
+import { wavBytes } from '../speech/wav-write.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { transcribeFiles } from './transcribe-files.ts';
 import type { TranscribeOptions } from './transcribe-options.ts';
@@ -38,25 +40,9 @@ async function run(
   return results;
 }
 
-/** 16-bit PCM. */
 async function writeWav(name: string, samples: Float32Array): Promise<string> {
-  const bytes = Buffer.alloc(44 + 2 * samples.length);
-  bytes.write('RIFF....WAVEfmt ', 0, 'latin1');
-  bytes.writeUInt32LE(36 + 2 * samples.length, 4);
-  bytes.writeUInt32LE(16, 16);
-  bytes.writeUInt16LE(1, 20);
-  bytes.writeUInt16LE(1, 22);
-  bytes.writeUInt32LE(16_000, 24);
-  bytes.writeUInt32LE(32_000, 28);
-  bytes.writeUInt16LE(2, 32);
-  bytes.writeUInt16LE(16, 34);
-  bytes.write('data', 36, 'latin1');
-  bytes.writeUInt32LE(2 * samples.length, 40);
-  samples.forEach((sample, i) =>
-    bytes.writeInt16LE(Math.round(32_767 * Math.max(-1, Math.min(1, sample))), 44 + 2 * i),
-  );
   const file = join(folder, name);
-  await writeFile(file, bytes);
+  await writeFile(file, wavBytes(samples));
   return file;
 }
 

@@ -1,6 +1,8 @@
 /** Rounding that is trained through: against torch.fake_quantize_per_channel_affine (scripts/golden/fake_quantize.py). */
+
 import { readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
+import { unit } from '../testing/tiny-model.ts';
 import { backward } from './backward.ts';
 import { Graph } from './graph.ts';
 import { fakeQuantize, mul, reshape, roundedToFloat16, sum } from './ops.ts';
@@ -16,17 +18,6 @@ interface Case {
 const golden = JSON.parse(readFileSync(new URL('./golden/fake-quantize.json', import.meta.url), 'utf8'));
 const runtime = new Runtime({ threads: 1 });
 afterAll(() => runtime.close());
-
-/** As scripts/golden/golden_file.py makes them. */
-function unit(index: number, seed: number): number {
-  let h = (index + Math.imul(seed, 0x9e3779b9)) >>> 0;
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  h ^= h >>> 16;
-  return (h >>> 0) / 2 ** 32;
-}
 
 /** Float32, and 0 where it is −0. */
 const plain = (value: number | bigint) => Math.fround(Number(value)) + 0;

@@ -1,9 +1,11 @@
 /** Triplet and NT-Xent with their gradients against PyTorch (scripts/golden/speaker_losses.py). */
+
 import { readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { backward } from '../graph/backward.ts';
 import { Graph } from '../graph/graph.ts';
 import { float32, type HostTensor, Runtime } from '../graph/runtime.ts';
+import { unit } from '../testing/tiny-model.ts';
 import { batchHardTriplet, ntXent, speakerLoss } from './losses.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/losses.json', import.meta.url), 'utf8')) as {
@@ -14,17 +16,6 @@ const golden = JSON.parse(readFileSync(new URL('./golden/losses.json', import.me
 };
 const runtime = new Runtime({ threads: 1 });
 afterAll(() => runtime.close());
-
-/** As scripts/golden/golden_file.py makes them. */
-function unit(index: number, seed: number): number {
-  let h = (index + Math.imul(seed, 0x9e3779b9)) >>> 0;
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  h ^= h >>> 16;
-  return (h >>> 0) / 2 ** 32;
-}
 
 const VIEWS = ['clean', 'noise', 'stretch'] as const;
 const { speakers, width } = golden;

@@ -1,10 +1,12 @@
 /** What is tuned: names; loss and every gradient against PyTorch's and PEFT's (scripts/golden/tuning_gradients.py). */
+
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
+import { unit } from '../testing/tiny-model.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import { whisperTensors } from '../whisper/checkpoint.ts';
 import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
@@ -21,17 +23,6 @@ beforeAll(async () => {
   model = await WhisperModel.load(fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url)));
 });
 afterAll(() => model?.close());
-
-/** As scripts/golden/golden_file.py makes them. */
-function unit(index: number, seed: number): number {
-  let h = (index + Math.imul(seed, 0x9e3779b9)) >>> 0;
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  h ^= h >>> 16;
-  return (h >>> 0) / 2 ** 32;
-}
 
 const pseudo = (count: number, seed: number, width: number) =>
   Float32Array.from({ length: count }, (_, i) => (unit(i, seed) - 0.5) * width);

@@ -1,8 +1,10 @@
 /** The model against PyTorch's values for the same weights (scripts/golden/{encoder_output,decoder_gradients}.py). */
+
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
+import { unit } from '../testing/tiny-model.ts';
 import { causalBias } from './causal-bias.ts';
 import { TOKEN_EMBEDDING } from './decoder.ts';
 import { WhisperModel } from './model.ts';
@@ -16,17 +18,6 @@ beforeAll(async () => {
   model = await WhisperModel.load(fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url)));
 });
 afterAll(() => model?.close());
-
-/** Pseudo-random numbers that Python and this make alike: a hash of the index, in [0, 1). */
-function unit(index: number, seed: number): number {
-  let h = (index + Math.imul(seed, 0x9e3779b9)) >>> 0;
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  h ^= h >>> 16;
-  return (h >>> 0) / 2 ** 32;
-}
 
 const frames = (count: number, seed: number) =>
   Float32Array.from({ length: count }, (_, i) => (unit(i, seed) - 0.5) * 3.4);
