@@ -91,6 +91,10 @@ export class Graph {
   readonly parameters = new Map<string, Tensor>();
   readonly constants = new Map<string, { readonly tensor: Tensor; readonly data: ConstantData }>();
   readonly outputs = new Map<string, Tensor>();
+  /** Between neighbours of these a backward pass may make the forward pass again: see backward.ts. */
+  readonly checkpoints: Tensor[] = [];
+  /** While set, what nodes are given in place of their inputs. */
+  standIn: ((input: Tensor) => Tensor) | undefined;
   /** Where the run-time value of a named size can be read: the first tensor that has it. */
   readonly #sizes = new Map<string, { tensor: Tensor; axis: number; value?: Tensor }>();
   #counter = 0;
@@ -158,6 +162,11 @@ export class Graph {
     this.outputs.set(name, tensor);
   }
 
+  /** Notes a tensor that is worth keeping when what lies between is made again. In the order of computation. */
+  checkpoint(tensor: Tensor): void {
+    this.checkpoints.push(tensor);
+  }
+
   /** Adds a node. Shapes of the outputs are the caller's (an operator function's) to know and to check. */
   emit(
     op: string,
@@ -171,7 +180,9 @@ export class Graph {
       if (input && input.graph !== this) throw new GraphError(`${op}: ${input} belongs to another graph`);
     }
     const made: Tensor[] = [];
-    const node: Node = { op, inputs, outputs: made, attributes, gradient, through };
+    const { standIn } = this;
+    const given = standIn ? inputs.map((input) => input && standIn(input)) : inputs;
+    const node: Node = { op, inputs: given, outputs: made, attributes, gradient, through };
     for (const { shape, dtype } of outputs) {
       const tensor = new Tensor(
         this,

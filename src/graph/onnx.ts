@@ -112,7 +112,18 @@ function neededNodes(graph: Graph): Node[] {
     needed.add(node);
     for (const input of node.inputs) if (input?.producer) pending.push(input.producer);
   }
-  return graph.nodes.filter((node) => needed.has(node));
+  return inOrderOfUse(graph.nodes.filter((node) => needed.has(node)));
+}
+
+/**
+ * onnxruntime begins with the last node whose results no other node takes, and what it needs; then the one before it, and
+ * so on. In a training step these are the weights' gradients. Were the first layer's the last node, it would come first,
+ * and all that the other gradients need would be kept until then. So they stand at the end, in reverse.
+ */
+function inOrderOfUse(nodes: readonly Node[]): Node[] {
+  const used = new Set(nodes.flatMap(({ inputs }) => inputs.map((input) => input?.producer)));
+  const ends = nodes.filter((node) => !used.has(node));
+  return [...nodes.filter((node) => used.has(node)), ...ends.reverse()];
 }
 
 function nodeProto(node: Node, nameOf: (tensor: Tensor | undefined) => string) {

@@ -24,6 +24,13 @@ export interface TrainingOptions extends Tuning, SamplingOptions {
   readonly clipNorm: number;
   /** The softmax is over these tokens only. */
   readonly vocabulary?: TargetVocabulary | undefined;
+  /**
+   * Gradients of so many batches are added up for one step, as if they were one batch: `batchSize` clips are then held at a
+   * time, not all of a step. Default: 1.
+   */
+  readonly accumulate?: number | undefined;
+  /** Activations are made again for the gradient: less memory, more time. */
+  readonly recompute?: boolean | undefined;
   /** What is made smaller. Default: mean cross-entropy. */
   readonly objective?: Objective | undefined;
   /** Where an earlier run of the same examples and options was: it goes on as that one would have. */

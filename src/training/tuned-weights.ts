@@ -70,6 +70,7 @@ function partWeights(dimensions: WhisperDimensions, part: TunedPart): string[] {
 /**
  * The training step: loss, and the gradients of `tunedWeights` and of the objective's own. From log-mel where the encoder
  * is tuned.
+ * @param recompute keep only the layers' inputs for the gradient: see backward.ts
  */
 export function tuningGraph(
   dimensions: WhisperDimensions,
@@ -77,11 +78,13 @@ export function tuningGraph(
   {
     withOutputIds = false,
     objective = crossEntropy,
-  }: { withOutputIds?: boolean; objective?: Objective } = {},
+    recompute = false,
+  }: { withOutputIds?: boolean; objective?: Objective; recompute?: boolean | undefined } = {},
 ): Graph {
   const trained = tunedWeights(dimensions, tuning);
   return trainingGraph(dimensions, [...trained, ...ownWeights(objective)], {
     withOutputIds,
+    recompute,
     loss: objective.loss,
     audio: tunesEncoder(tuning) ? 'mel' : 'frames',
     variant: {

@@ -72,6 +72,7 @@ export function decoder(
   const layers: Tensor[] = [];
   const present: KeysAndValues[] = [];
   for (let layer = 0; layer < decoderLayers; layer++) {
+    graph.checkpoint(x);
     const name = layerName(layer);
     const text = normalized(x, `${name}.self_attn_layer_norm`);
     let { keys, values } = keysAndValues(text, `${name}.self_attn`, decoderHeads);
@@ -94,6 +95,7 @@ export function decoder(
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, decoderFfn));
     layers.push(x);
   }
+  graph.checkpoint(x);
   return { hidden: normalized(x, 'model.decoder.layer_norm'), layers, present };
 }
 

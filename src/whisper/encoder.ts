@@ -74,6 +74,7 @@ export function encoderLayers(
   let x = add(transpose(heard, [0, 2, 1]), gather(table, positions));
   const outputs = [x];
   for (let layer = 0; layer < dimensions.encoderLayers; layer++) {
+    graph.checkpoint(x);
     const name = `model.encoder.layers.${layer}`;
     const before = normalized(x, `${name}.self_attn_layer_norm`);
     onAttended?.(layer, before);
@@ -83,6 +84,7 @@ export function encoderLayers(
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, encoderFfn));
     outputs.push(x);
   }
+  graph.checkpoint(x);
   outputs[dimensions.encoderLayers] = normalized(x, 'model.encoder.layer_norm');
   return outputs;
 }

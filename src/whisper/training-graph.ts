@@ -64,6 +64,8 @@ export interface TrainingGraphOptions {
   readonly audio?: 'frames' | 'mel';
   readonly variant?: Variant;
   readonly loss?: MakeLoss;
+  /** Keep only the layers' inputs for the gradient: see backward.ts. */
+  readonly recompute?: boolean;
 }
 
 /**
@@ -82,6 +84,7 @@ export function trainingGraph(
     audio = 'frames',
     variant = {},
     loss = crossEntropyLoss,
+    recompute = false,
   }: TrainingGraphOptions = {},
 ): Graph {
   const graph = new Graph();
@@ -128,7 +131,7 @@ export function trainingGraph(
     if (!parameter) throw new Error(`internal: "${name}" is no weight of the training graph`);
     return parameter;
   });
-  backward(made.loss, parameters).forEach((gradient, i) =>
+  backward(made.loss, parameters, { recompute }).forEach((gradient, i) =>
     graph.output(gradientOutput(trained[i]!), gradient),
   );
   return graph;
