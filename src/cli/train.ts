@@ -137,11 +137,13 @@ function trainingOptions(
   tuning: Tuning,
   { examples, vocabulary }: TrainingData,
 ): TrainingOptions {
-  const { steps, learningRate, weightDecay, clipNorm, seed } = optimizer;
+  const { steps, accumulate, recompute, learningRate, weightDecay, clipNorm, seed } = optimizer;
   return {
     ...tuning,
     steps,
     batchSize: Math.min(optimizer.batchSize, examples.length),
+    accumulate,
+    recompute,
     learningRate,
     warmupSteps: Math.min(optimizer.warmup, steps),
     weightDecay,

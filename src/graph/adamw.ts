@@ -9,6 +9,7 @@ import type { AdamWOptions, AdamWState } from './protocol.ts';
 
 interface Kernels {
   sumOfSquares(values: number, count: number): number;
+  addScaled(sums: number, values: number, count: number, keep: number, factor: number): void;
   step(
     parameters: number,
     gradients: number,
@@ -29,7 +30,10 @@ interface Kernels {
 const PAGE = 65_536;
 const MAX_ARENA_BYTES = 65_535 * PAGE; // a WebAssembly memory addresses 4 GB
 
-/** Parameters, gradients, means and squares of some weights, each kind in one stretch of a WebAssembly memory. */
+/**
+ * Parameters, gradients, means and squares of some weights, and where gradients are added up their sums, each kind in one
+ * stretch of a WebAssembly memory.
+ */
 interface Arena {
   readonly kernels: Kernels;
   readonly count: number;
@@ -41,16 +45,23 @@ export class AdamW {
   readonly #means: Float32Array[] = [];
   readonly #squares: Float32Array[] = [];
   readonly #arenas: Arena[] = [];
+  /** Stretches of an arena: the sums are the fifth. */
+  readonly #kinds: number;
   #steps = 0;
+  #summed = 0;
 
-  /** @param state of an optimizer of the same weights, to go on from; without, all moments are zero */
-  constructor(weights: readonly (readonly [string, ort.Tensor])[], state?: AdamWState) {
+  /**
+   * @param accumulates whether steps follow sums of gradients: see `accumulate`
+   * @param state of an optimizer of the same weights, to go on from; without, all moments are zero
+   */
+  constructor(weights: readonly (readonly [string, ort.Tensor])[], accumulates: boolean, state?: AdamWState) {
+    this.#kinds = accumulates ? 5 : 4;
     const module = new WebAssembly.Module(readFileSync(new URL('./adamw.wasm', import.meta.url)));
     let group: (readonly [string, ort.Tensor])[] = [];
     let size = 0;
     for (const entry of weights) {
       const length = padded(entry[1].size);
-      if (16 * (size + length) > MAX_ARENA_BYTES) {
+      if (4 * this.#kinds * (size + length) > MAX_ARENA_BYTES) {
         this.#arenas.push(this.#place(module, group, size));
         group = [];
         size = 0;
@@ -79,7 +90,7 @@ export class AdamW {
     group: readonly (readonly [string, ort.Tensor])[],
     count: number,
   ): Arena {
-    const pages = Math.ceil((16 * count) / PAGE);
+    const pages = Math.ceil((4 * this.#kinds * count) / PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     let offset = 0;
     for (const [name, tensor] of group) {
@@ -97,22 +108,35 @@ export class AdamW {
     return { kernels: exports as unknown as Kernels, count };
   }
 
+  /**
+   * Adds the gradients of the last run to the sums, `share` times. The next step follows the sums, divided by all shares
+   * together.
+   * @param anew begin with these: whatever was added before is forgotten
+   */
+  accumulate(share: number, anew: boolean): void {
+    this.#summed = share + (anew ? 0 : this.#summed);
+    for (const { kernels, count } of this.#arenas) {
+      kernels.addScaled(16 * count, 4 * count, count, Number(!anew), share);
+    }
+  }
+
   /** Returns the L2 norm of all gradients. Where it is not finite, the step is left out. */
   step({ learningRate, beta1, beta2, epsilon, weightDecay, clipNorm }: AdamWOptions): number {
+    const [kind, share] = this.#kinds === 5 ? [4, 1 / this.#summed] : [1, 1];
     let squares = 0;
-    for (const { kernels, count } of this.#arenas) squares += kernels.sumOfSquares(4 * count, count);
-    const norm = Math.sqrt(squares);
+    for (const { kernels, count } of this.#arenas) squares += kernels.sumOfSquares(4 * kind * count, count);
+    const norm = Math.sqrt(squares) * share;
     if (!Number.isFinite(norm)) return norm;
-    const gradientScale = norm > clipNorm ? clipNorm / (norm + 1e-6) : 1;
+    const gradientScale = share * (norm > clipNorm ? clipNorm / (norm + 1e-6) : 1);
     this.#steps++;
     const correction1 = 1 - beta1 ** this.#steps;
     const correction2 = Math.sqrt(1 - beta2 ** this.#steps);
     const decay = 1 - learningRate * weightDecay;
     for (const { kernels, count } of this.#arenas) {
-      const at = (kind: number): number => 4 * count * kind;
+      const at = (place: number): number => 4 * count * place;
       kernels.step(
         at(0),
-        at(1),
+        at(kind),
         at(2),
         at(3),
         count,

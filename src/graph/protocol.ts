@@ -55,7 +55,13 @@ export type Request =
       free: readonly number[];
     }
   | { type: 'free'; residents: readonly number[] }
-  | { type: 'adamw-create'; names: readonly string[]; state: AdamWState | undefined }
+  | {
+      type: 'adamw-create';
+      names: readonly string[];
+      accumulates: boolean;
+      state: AdamWState | undefined;
+    }
+  | { type: 'adamw-accumulate'; share: number; anew: boolean }
   | { type: 'adamw-step'; options: AdamWOptions }
   | { type: 'adamw-state' }
   | { type: 'adamw-release' };

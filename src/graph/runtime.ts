@@ -169,11 +169,12 @@ export class Runtime {
    * AdamW over the named stored weights. There is one optimizer at a time.
    * @param state of an earlier one of the same names, to go on from: its arrays move to the computing thread. Without,
    * the moments are zero.
+   * @param accumulates whether steps follow sums of gradients: see `accumulateGradients`
    */
-  createAdamW(names: readonly string[], state?: AdamWState): Promise<void> {
+  createAdamW(names: readonly string[], state?: AdamWState, accumulates = false): Promise<void> {
     const moments = state ? [...state.means, ...state.squares] : [];
     const buffers = moments.map(({ buffer }) => buffer as ArrayBuffer);
-    return this.#ask({ type: 'adamw-create', names, state }, buffers);
+    return this.#ask({ type: 'adamw-create', names, accumulates, state }, buffers);
   }
 
   /** A copy of what the optimizer remembers. */
@@ -181,7 +182,16 @@ export class Runtime {
     return this.#ask({ type: 'adamw-state' });
   }
 
-  /** One step on the gradients of the last run. Returns their L2 norm before clipping; if it is not finite, nothing changed. */
+  /**
+   * Adds the gradients of the last run to their sums, `share` times. The next step follows the sums, divided by all shares
+   * together.
+   * @param anew begin with these: whatever was added before is forgotten
+   */
+  accumulateGradients(share: number, anew: boolean): Promise<void> {
+    return this.#ask({ type: 'adamw-accumulate', share, anew });
+  }
+
+  /** One step on the gradients of the last run, or on their sums. Returns their L2 norm before clipping; if it is not finite, nothing changed. */
   stepAdamW(options: AdamWOptions): Promise<number> {
     return this.#ask({ type: 'adamw-step', options });
   }

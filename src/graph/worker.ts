@@ -125,11 +125,14 @@ async function handle(request: Request): Promise<{ value: unknown; transfer?: Ar
     case 'adamw-create': {
       optimizer = new AdamW(
         request.names.map((name) => [name, found(weights, name, 'weight')]),
+        request.accumulates,
         request.state,
       );
       for (const [name, tensor] of optimizer.parameters) weights.set(name, tensor);
       return { value: undefined };
     }
+    case 'adamw-accumulate':
+      return { value: optimizer!.accumulate(request.share, request.anew) };
     case 'adamw-step':
       return { value: optimizer!.step(request.options) };
     case 'adamw-state': {

@@ -107,6 +107,18 @@ export function batchSize(examples: readonly Example[]): BatchSize {
   };
 }
 
+/** Of several batches together. */
+export function sizeOfAll(sizes: readonly BatchSize[]): BatchSize {
+  const sum = (key: keyof BatchSize): number => sizes.reduce((total, size) => total + size[key], 0);
+  return {
+    clips: sum('clips'),
+    frames: sum('frames'),
+    paddedFrames: sum('paddedFrames'),
+    positions: sum('positions'),
+    paddedPositions: sum('paddedPositions'),
+  };
+}
+
 /** What of many batches' frames, and of their tokens, was padding: shares. */
 export function paddingShares(sizes: readonly BatchSize[]): { frames: number; tokens: number } {
   const sum = (count: (size: BatchSize) => number): number =>

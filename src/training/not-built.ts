@@ -14,6 +14,4 @@ export const NOT_BUILT: readonly string[] = [
   'objective.labelSmoothing',
   'objective.languageWeights',
   'objective.distillation',
-  'optimizer.accumulate',
-  'optimizer.recompute',
 ];

@@ -131,12 +131,14 @@ const objective = z.strictObject({
 
 const optimizer = z.strictObject({
   steps: wholeNumber().default(200).describe('optimizer steps'),
-  batchSize: wholeNumber().default(defaultTraining.batchSize).describe('clips in a step'),
-  accumulate: wholeNumber().optional().describe('batches whose gradients are added up in a step'),
+  batchSize: wholeNumber().default(defaultTraining.batchSize).describe('clips in a batch'),
+  accumulate: wholeNumber()
+    .optional()
+    .describe('batches of that size whose gradients make one step together'),
   recompute: z
     .boolean()
     .optional()
-    .describe('compute activations again for the gradient: slower, less memory'),
+    .describe('make activations again for the gradient: less memory, about a fifth more time'),
   learningRate: positive()
     .default(defaultTraining.learningRate)
     .describe('highest step size; linear warm-up, then linear decay to 0'),

@@ -96,7 +96,7 @@ export async function runTraining(
     await trainDecoder(model, examples, {
       ...training,
       ...(found && { from: found.state }),
-      onStep: async (step, { state, batch }) => {
+      onStep: async (step, { state, batch, paused }) => {
         reports.push(step);
         last = step.step;
         await metrics.addStep(step);
@@ -109,13 +109,13 @@ export async function runTraining(
         if (development && (atEnd || step.step % development.every === 0)) {
           const { target } = development;
           const { vocabulary } = training;
-          const back = await asUsed(model, training);
-          const evaluation = await evaluateDevelopment(model, await heardAnew(model, development), {
-            step: step.step,
-            target,
-            vocabulary,
+          const evaluation = await paused(async () => {
+            const back = await asUsed(model, training);
+            const clips = await heardAnew(model, development);
+            const found = await evaluateDevelopment(model, clips, { step: step.step, target, vocabulary });
+            await back?.();
+            return found;
           });
-          await back?.();
           evaluations.push(evaluation);
           await metrics.addEvaluation(evaluation);
           await report();

@@ -6,7 +6,7 @@
 import { type AdamWState, type HostTensor, reportOutput } from '../graph/runtime.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
-import type { BatchSize, Example } from './batches.ts';
+import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
 import { createLora } from './lora.ts';
 import { createOwnWeights, crossEntropy, type Objective, ownWeights } from './objective.ts';
 import { PreparedBatches } from './prepared-batches.ts';
@@ -39,6 +39,15 @@ export interface TrainingOptions extends Tuning, SamplingOptions {
   readonly onStep?: (report: StepReport, progress: TrainingProgress) => Goes | Promise<Goes>;
 }
 
+/** A batch of a step. */
+interface Part {
+  readonly batch: readonly Example[];
+  readonly tokens: number;
+  readonly size: BatchSize;
+  /** The loss, and what is told beside it. */
+  readonly values: readonly number[];
+}
+
 type Goes = boolean | undefined;
 
 /** All that the steps to come depend on, beside the examples and options. The batches follow from `step`. */
@@ -56,6 +65,8 @@ export interface TrainingProgress {
   readonly state: () => Promise<TrainingState>;
   /** The examples of this step. */
   readonly batch: readonly Example[];
+  /** Does other work on the model meanwhile, without the memory in which steps are computed. */
+  readonly paused: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export const defaultTraining: Omit<TrainingOptions, 'steps'> = {
@@ -107,7 +118,15 @@ export async function trainDecoder(
   options: TrainingOptions,
 ): Promise<StepReport[]> {
   const { runtime, dimensions } = model;
-  const { from, vocabulary, objective = crossEntropy, weightDecay, clipNorm } = options;
+  const {
+    from,
+    vocabulary,
+    objective = crossEntropy,
+    accumulate = 1,
+    recompute,
+    weightDecay,
+    clipNorm,
+  } = options;
   const trained = [...tunedWeights(dimensions, options), ...ownWeights(objective)];
   const adapters = tuningAdapters(dimensions, options);
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
@@ -115,29 +134,40 @@ export async function trainDecoder(
   if (adapters) await createLora(model, adapters, options.seed);
   await createOwnWeights(model, objective, options.seed);
   if (from) await restoreWeights(model, from);
-  await runtime.createAdamW(trained, from?.optimizer);
-  const program = await runtime.load(
-    tuningGraph(dimensions, options, { withOutputIds: vocabulary !== undefined, objective }),
-    {
-      builtIn: () => false,
-    },
-  );
+  await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);
+  const graph = tuningGraph(dimensions, options, {
+    withOutputIds: vocabulary !== undefined,
+    objective,
+    recompute,
+  });
+  const load = () => runtime.load(graph, { builtIn: () => false });
+  let program = await load();
   const told = program.outputs.filter((name) => name.startsWith(reportOutput('')));
   const outputIds = vocabulary && model.output(vocabulary).ids;
   const scaled = scaledWeights(dimensions, options);
   const reports: StepReport[] = [];
   const batches = new PreparedBatches(examples, options, tails, model.tokens.endOfText, outputIds);
   // The batches before are drawn again: cheaper to be sure of than a stored position in pool and generator.
-  batches.skip(from?.step ?? 0);
+  batches.skip(accumulate * (from?.step ?? 0));
   try {
     for (let step = (from?.step ?? 0) + 1; step <= options.steps; step++) {
       const started = performance.now();
-      const { examples: batch, feeds, tokens, size } = await batches.next();
-      const others = objective.feeds?.({ examples: batch, feeds, step, steps: options.steps });
-      if (scaled.length > 0) await runtime.storeRowScales(scaled);
-      const { fetched } = await runtime.run(program, { ...feeds, ...others }, { fetch: ['loss', ...told] });
-      const number = (name: string): number => (fetched[name]!.data as Float32Array)[0]!;
-      const loss = number('loss');
+      const parts: Part[] = [];
+      for (let k = 0; k < accumulate; k++) {
+        const { examples: batch, feeds, tokens, size } = await batches.next();
+        const others = objective.feeds?.({ examples: batch, feeds, step, steps: options.steps });
+        if (scaled.length > 0) await runtime.storeRowScales(scaled);
+        const { fetched } = await runtime.run(program, { ...feeds, ...others }, { fetch: ['loss', ...told] });
+        // The step's loss is the mean over all its tokens, so a batch counts by how many it has.
+        if (accumulate > 1) await runtime.accumulateGradients(tokens, k === 0);
+        const values = ['loss', ...told].map((name) => (fetched[name]!.data as Float32Array)[0]!);
+        parts.push({ batch, tokens, size, values });
+      }
+      const batch = parts.flatMap((part) => part.batch);
+      const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
+      const [loss, ...terms] = parts[0]!.values.map(
+        (_, i) => parts.reduce((sum, part) => sum + part.tokens * part.values[i]!, 0) / tokens,
+      ) as [number, ...number[]];
       const learningRate = scheduledRate(step, options);
       const gradientNorm = Number.isFinite(loss)
         ? await runtime.stepAdamW({ ...ADAMW, learningRate, weightDecay, clipNorm })
@@ -146,13 +176,13 @@ export async function trainDecoder(
         step,
         loss,
         ...(told.length > 0 && {
-          terms: Object.fromEntries(told.map((name) => [name.slice(reportOutput('').length), number(name)])),
+          terms: Object.fromEntries(told.map((name, i) => [name.slice(reportOutput('').length), terms[i]!])),
         }),
         learningRate,
         gradientNorm,
         skipped: !Number.isFinite(loss) || !Number.isFinite(gradientNorm),
         tokens,
-        size,
+        size: sizeOfAll(parts.map((part) => part.size)),
         seconds: (performance.now() - started) / 1000,
       };
       reports.push(report);
@@ -162,7 +192,15 @@ export async function trainDecoder(
         weights: await runtime.read(trained),
         optimizer: await runtime.adamWState(),
       });
-      if ((await options.onStep?.(report, { state, batch })) === false) break;
+      const paused = async <T>(work: () => Promise<T>): Promise<T> => {
+        await runtime.unload(program);
+        try {
+          return await work();
+        } finally {
+          program = await load();
+        }
+      };
+      if ((await options.onStep?.(report, { state, batch, paused })) === false) break;
     }
   } finally {
     await runtime.unload(program);

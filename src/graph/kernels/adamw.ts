@@ -17,6 +17,16 @@ export function sumOfSquares(values: usize, count: i32): f64 {
   return f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
 }
 
+/** sums + factor · values into the sums; without `keep`, only factor · values. */
+export function addScaled(sums: usize, values: usize, count: i32, keep: bool, factor: f32): void {
+  const f = f32x4.splat(factor);
+  const bytes = (<usize>count) << 2;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const x = f32x4.mul(v128.load(values + i), f);
+    v128.store(sums + i, keep ? f32x4.add(v128.load(sums + i), x) : x);
+  }
+}
+
 /** One AdamW step. `decay` is 1 − learningRate·weightDecay; the corrections are 1 − β1ᵗ and √(1 − β2ᵗ). */
 export function step(
   parameters: usize,
