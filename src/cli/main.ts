@@ -8,6 +8,7 @@ import { encodeCommand } from './encode.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { lmCommand } from './lm.ts';
 import { manifestCommand } from './manifest.ts';
+import { probeCommand } from './probe.ts';
 import { quantizeCommand } from './quantize.ts';
 import { retrieveCommand } from './retrieve.ts';
 import { scoreCommand } from './score.ts';
@@ -29,6 +30,7 @@ for (const command of [
   retrieveCommand(),
   trainCommand(),
   evaluateCommand(),
+  probeCommand(),
   scoreCommand(),
   quantizeCommand(),
   lmCommand(),

@@ -52,6 +52,7 @@ svg .axis,svg .tick{fill:var(--soft)}
 svg .tick{font-size:11.5px;font-variant-numeric:tabular-nums}
 svg .middle{text-anchor:middle}svg .end{text-anchor:end}
 svg .before{fill:var(--before)}svg .after{fill:var(--after)}
+svg .wrong{fill:var(--none)}svg .frame{fill:none;stroke:var(--rule)}
 svg .grid{stroke:var(--rule)}svg .mark{stroke:var(--soft)}
 svg .line{fill:none;stroke:var(--after);stroke-width:2.2;stroke-linejoin:round}
 svg .line.raw{stroke:var(--before);stroke-width:1;opacity:.75}

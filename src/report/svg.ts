@@ -211,3 +211,8 @@ function extent(values: readonly number[]): [number, number] {
     [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
   );
 }
+
+/** A chart as a file of its own, with the page's colours inside. */
+export function svgFile(image: string, style: string): string {
+  return `${image.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ').replace('>', `><style>${style}</style>`)}\n`;
+}

@@ -64,8 +64,8 @@ export async function encodeFiles(
   return results;
 }
 
-/** A file that was changed since is another clip. */
-async function entryName(file: string): Promise<string> {
+/** Name of a cached file of an audio file. One that was changed since is another clip. */
+export async function entryName(file: string): Promise<string> {
   const { size, mtimeMs } = await stat(file);
   return `${createHash('sha256').update(`${file}\n${size}\n${mtimeMs}`).digest('hex').slice(0, 32)}.f16`;
 }

@@ -1,0 +1,88 @@
+/**
+ * Layer features of audio files, kept on disk: one file a clip, a line of JSON and then the values as float16. Means are
+ * small and stay in memory; frames of all layers are not, and are read again whenever a batch wants them.
+ */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readAudio } from '../speech/audio-file.ts';
+import { entryName } from '../speech/encoder-cache.ts';
+import type { LayerExtractor, LayerFeatures } from './layer-features.ts';
+
+/** Read and encoded together; more would only hold more memory. */
+const CLIPS_PER_ROUND = 32;
+
+export type LoadFeatures = () => Promise<LayerFeatures>;
+
+export interface FeatureFilesOptions {
+  readonly cache: string;
+  readonly onProgress?: (done: number) => void;
+  /** A clip that cannot be read. */
+  readonly onError: (file: string, error: Error) => void;
+}
+
+/** In the order of the files; undefined where a file could not be read. */
+export async function featureFiles(
+  extractor: LayerExtractor,
+  files: readonly string[],
+  { cache, onProgress, onError }: FeatureFilesOptions,
+): Promise<(LoadFeatures | undefined)[]> {
+  const { model, pooling, window } = extractor;
+  const directory = join(cache, `${await model.encoderFingerprint()}-${window}-layers-${pooling}`);
+  await mkdir(directory, { recursive: true });
+  const results: (LoadFeatures | undefined)[] = new Array(files.length).fill(undefined);
+  for (let start = 0; start < files.length; start += CLIPS_PER_ROUND) {
+    const end = Math.min(files.length, start + CLIPS_PER_ROUND);
+    const missing: { index: number; samples: Float32Array; entry: string }[] = [];
+    for (let index = start; index < end; index++) {
+      try {
+        const entry = join(directory, await entryName(files[index]!));
+        const kept = await readEntry(entry);
+        if (kept) results[index] = loader(kept, entry);
+        else missing.push({ index, samples: await readAudio(files[index]!), entry });
+      } catch (error) {
+        onError(files[index]!, error as Error);
+      }
+    }
+    const found = await extractor.extract(
+      missing.map(({ samples }) => samples),
+      (done) => onProgress?.(end - missing.length + done),
+    );
+    for (const [i, { index, entry }] of missing.entries()) {
+      await writeEntry(entry, found[i]!);
+      results[index] = loader(found[i]!, entry);
+    }
+    onProgress?.(end);
+  }
+  return results;
+}
+
+function loader(features: LayerFeatures, entry: string): LoadFeatures {
+  if (features.frames === 1) return async () => features;
+  return async () => {
+    const kept = await readEntry(entry);
+    if (!kept) throw new Error(`${entry}: was removed or damaged while it was in use`);
+    return kept;
+  };
+}
+
+async function writeEntry(path: string, { layers, frames, width, values }: LayerFeatures): Promise<void> {
+  const header = Buffer.from(`${JSON.stringify({ layers, frames, width })}\n`);
+  const body = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  await writeFile(`${path}.incomplete`, Buffer.concat([header, body]));
+  await rename(`${path}.incomplete`, path);
+}
+
+/** A damaged entry is as good as none: the clip is encoded again. */
+async function readEntry(path: string): Promise<LayerFeatures | undefined> {
+  try {
+    const bytes = await readFile(path);
+    const end = bytes.indexOf(10);
+    const { layers, frames, width } = JSON.parse(bytes.toString('utf8', 0, end)) as LayerFeatures;
+    const body = bytes.subarray(end + 1);
+    if (body.byteLength !== 2 * layers * frames * width) return undefined;
+    const values = new Uint16Array(body.buffer.slice(body.byteOffset, body.byteOffset + body.byteLength));
+    return { layers, frames, width, values };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,64 @@
+/** A small training loop for heads on stored features: AdamW, a learning rate that falls linearly to 0. */
+import type { Graph } from '../graph/graph.ts';
+import type { HostTensor, Runtime } from '../graph/runtime.ts';
+import { sfc32, shuffle } from '../random.ts';
+
+export interface FitOptions {
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Falls linearly to 0 over the steps, or stays. */
+  readonly schedule: 'linear' | 'constant';
+  /** Called after each step with its number, from 1. */
+  readonly onStep?: (step: number, loss: number) => void;
+}
+
+/**
+ * Changes the stored weights `names`. The graph has an output `loss` and their gradients; the program's other weights are
+ * fed as they are.
+ * @param feedsOf inputs of a step, counted from 1
+ * @returns the losses
+ */
+export async function fitWeights(
+  runtime: Runtime,
+  graph: Graph,
+  names: readonly string[],
+  feedsOf: (step: number) => Promise<Readonly<Record<string, HostTensor>>>,
+  { steps, learningRate, weightDecay, schedule, onStep }: FitOptions,
+): Promise<number[]> {
+  await runtime.createAdamW(names);
+  const program = await runtime.load(graph, { builtIn: () => false });
+  const losses: number[] = [];
+  try {
+    for (let step = 1; step <= steps; step++) {
+      const { fetched } = await runtime.run(program, await feedsOf(step), { fetch: ['loss'] });
+      const loss = (fetched.loss!.data as Float32Array)[0]!;
+      losses.push(loss);
+      await runtime.stepAdamW({
+        learningRate: schedule === 'linear' ? (learningRate * (steps - step + 1)) / steps : learningRate,
+        ...{ beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+        weightDecay,
+        clipNorm: Number.POSITIVE_INFINITY,
+      });
+      onStep?.(step, loss);
+    }
+  } finally {
+    await runtime.unload(program);
+    await runtime.releaseAdamW();
+  }
+  return losses;
+}
+
+/** Batches of indices below `count`, each index once before any comes again; smaller than `size` only where `count` is. */
+export function* shuffledBatches(count: number, size: number, seed: number): Generator<number[], never> {
+  const random = sfc32(seed);
+  let pool: number[] = [];
+  while (true) {
+    const batch: number[] = [];
+    while (batch.length < Math.min(size, count)) {
+      if (pool.length === 0) pool = shuffle([...Array(count).keys()], random);
+      batch.push(pool.pop()!);
+    }
+    yield batch;
+  }
+}
