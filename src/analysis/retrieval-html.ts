@@ -1,23 +1,15 @@
 /** A page of a retrieval study: R@1 of all pairs, heat maps, tables. */
 
-import { escapeHtml } from '../report/escape.ts';
 import { formatNumber, languageName } from '../report/format.ts';
 import { heatMap } from '../report/heat-map.ts';
 import { htmlTable } from '../report/html-table.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import { rateMatrix } from '../report/rate-matrix.ts';
+import { csvText, type Figure, figureHtml, fileName } from './figure.ts';
 import type { Languages, PairResult, SimilarityMatrix } from './retrieval-study.ts';
 import { retrievalColumns, retrievalRows } from './retrieval-tables.ts';
 import type { Variant } from './variants.ts';
-
-/** A picture, its name as a file, and the numbers that it shows as CSV. */
-export interface Figure {
-  readonly name: string;
-  readonly caption: string;
-  readonly svg: string;
-  readonly csv: string;
-}
 
 export function retrievalPage(
   results: readonly PairResult[],
@@ -32,9 +24,6 @@ export function retrievalPage(
 ${retrievalContent(results, retrievalFigures(results, matrices, languages))}`,
   );
 }
-
-export const figureHtml = ({ svg, caption }: Figure): string =>
-  `<figure>${svg}<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
 
 export function retrievalContent(results: readonly PairResult[], figures: readonly Figure[]): string {
   return `<p>Each recording of one language looks for the same sentence among all recordings of another, by encoder output alone: no text, no training. R@1: the share that finds it at once, with the 95 % interval of a bootstrap over the recordings that search. p: R@1 against the first metric of the pair, by paired approximate randomisation, not corrected for the number of comparisons. “length only” guesses by how long the recordings are. Where a language has one speaker, language and speaker cannot be told apart.</p>
@@ -74,11 +63,10 @@ function pairsFigure(results: readonly PairResult[], variant: Variant, index: nu
       .reduce((all: string[], one) => (all.includes(one) ? all : [...all, one]), [])
       .join(', ')} %.`,
     svg: rateMatrix(`R@1 by ${variant.label}`, cells, 'searches', 'is searched'),
-    csv:
-      [
-        'from,to,r1,low,high,n',
-        ...cells.map((c) => [c.row, c.column, c.value, c.low, c.high, c.n].join(',')),
-      ].join('\n') + '\n',
+    csv: csvText([
+      ['from', 'to', 'r1', 'low', 'high', 'n'],
+      ...cells.map((c) => [c.row, c.column, c.value, c.low, c.high, c.n]),
+    ]),
   };
 }
 
@@ -101,14 +89,9 @@ function similarityFigure({ from, to, variant, values }: SimilarityMatrix, langu
     name: `similarity-${from}-${to}`,
     caption: `${rowName} → ${columnName}, ${variant.label}: the diagonal is the same sentence. The dot is each row’s best match among the ${formatNumber(rows)} shown, black where it is right, red where it is wrong: ${formatNumber(found)} right.`,
     svg: image,
-    csv:
-      [
-        ['sentence', ...shared.map(({ key }) => `"${key.replaceAll('"', '""')}"`)].join(','),
-        ...matrix.map((row, i) =>
-          [`"${shared[i]!.key.replaceAll('"', '""')}"`, ...row.map((v) => v.toFixed(5))].join(','),
-        ),
-      ].join('\n') + '\n',
+    csv: csvText([
+      ['sentence', ...shared.map(({ key }) => key)],
+      ...matrix.map((row, i) => [shared[i]!.key, ...row]),
+    ]),
   };
 }
-
-export const fileName = (text: string): string => text.replaceAll('+', '-').replace(/[^\w.-]/g, '_');

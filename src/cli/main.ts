@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
+import { analyseCommand } from './analyse.ts';
 import { demoCommand } from './demo.ts';
 import { encodeCommand } from './encode.ts';
 import { evaluateCommand } from './evaluate.ts';
@@ -28,6 +29,7 @@ for (const command of [
   translateCommand(),
   encodeCommand(),
   retrieveCommand(),
+  analyseCommand(),
   trainCommand(),
   evaluateCommand(),
   probeCommand(),

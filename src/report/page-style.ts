@@ -1,3 +1,21 @@
+const svgStyle = `svg .label,svg .value{fill:var(--ink)}
+svg .value{font-size:11.5px;font-variant-numeric:tabular-nums}
+svg .axis,svg .tick{fill:var(--soft)}
+svg .tick{font-size:11.5px;font-variant-numeric:tabular-nums}
+svg .middle{text-anchor:middle}svg .end{text-anchor:end}
+svg .before{fill:var(--before)}svg .after{fill:var(--after)}
+svg .wrong{fill:var(--none)}svg .frame{fill:none;stroke:var(--rule)}
+svg .grid{stroke:var(--rule)}svg .mark{stroke:var(--soft)}
+svg .line{fill:none;stroke:var(--after);stroke-width:2.2;stroke-linejoin:round}
+svg .line.raw{stroke:var(--before);stroke-width:1;opacity:.75}
+svg circle.main,svg circle.raw{fill:var(--after)}
+svg .hit,svg .miss{stroke:#fff;stroke-width:.9}
+svg .hit{fill:#000}svg .miss{fill:#e0241b}`;
+
+/** For a chart that stands alone in a file: light, as for print. */
+export const figureStyle = `svg{--none:#a3262a;--ink:#1c1f23;--soft:#565d66;--rule:#dcdad4;--before:#a3a8ae;--after:#0b6e75;background:#fff;font:12.5px system-ui,"Noto Sans",sans-serif}
+${svgStyle}`;
+
 /** The page's style sheet: system fonts only, light and dark, one column on a telephone, ink on white in print. */
 export const pageStyle = `
 :root{color-scheme:light dark;--paper:#fbfaf8;--card:#fff;--ink:#1c1f23;--soft:#565d66;--rule:#dcdad4;--before:#a3a8ae;--after:#0b6e75;--tint:11 110 117;--good:#1a6b3c;--some:#8a5300;--none:#a3262a;--unknown:#565d66;--mark:#fff3d6}
@@ -46,19 +64,7 @@ ${Array.from({ length: 11 }, (_, index) => `.tint-${index}{background:rgb(var(--
 figure{margin:0;min-width:0;break-inside:avoid}
 figcaption{margin-top:.5rem;max-width:46em}
 svg{display:block;width:100%;max-width:440px;height:auto;font:12.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
-svg .label,svg .value{fill:var(--ink)}
-svg .value{font-size:11.5px;font-variant-numeric:tabular-nums}
-svg .axis,svg .tick{fill:var(--soft)}
-svg .tick{font-size:11.5px;font-variant-numeric:tabular-nums}
-svg .middle{text-anchor:middle}svg .end{text-anchor:end}
-svg .before{fill:var(--before)}svg .after{fill:var(--after)}
-svg .wrong{fill:var(--none)}svg .frame{fill:none;stroke:var(--rule)}
-svg .grid{stroke:var(--rule)}svg .mark{stroke:var(--soft)}
-svg .line{fill:none;stroke:var(--after);stroke-width:2.2;stroke-linejoin:round}
-svg .line.raw{stroke:var(--before);stroke-width:1;opacity:.75}
-svg circle.main,svg circle.raw{fill:var(--after)}
-svg .hit,svg .miss{stroke:#fff;stroke-width:.9}
-svg .hit{fill:#000}svg .miss{fill:#e0241b}
+${svgStyle}
 .key{display:inline-block;width:.85em;height:.85em;border-radius:2px;vertical-align:-.08em;margin-right:.3em}
 .key.before{background:var(--before)}.key.after{background:var(--after)}
 audio{display:block;width:100%;height:40px;margin:.6rem 0 .8rem}

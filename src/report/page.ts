@@ -2,14 +2,16 @@ import { createHash } from 'node:crypto';
 import { escapeHtml } from './escape.ts';
 
 /**
- * A page which works offline from a file: no script, no request, recordings and charts inside. Its policy forbids
- * anything else, so a hostile transcript that slipped through could not act.
+ * A page which works offline from a file: no request, recordings and charts inside. Its policy forbids anything else
+ * (and any script but the one given), so a hostile transcript that slipped through could not act.
  * @param style the style sheet
  * @param content HTML
+ * @param script must not depend on what the page shows
  */
-export function htmlPage(title: string, style: string, content: string): string {
-  const hash = createHash('sha256').update(style).digest('base64');
-  const policy = `default-src 'none'; style-src 'sha256-${hash}'; media-src data:; base-uri 'none'; form-action 'none'`;
+export function htmlPage(title: string, style: string, content: string, script = ''): string {
+  const hash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+  const scripts = script && ` script-src ${hash(script)};`;
+  const policy = `default-src 'none'; style-src ${hash(style)};${scripts} media-src data:; base-uri 'none'; form-action 'none'`;
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -23,7 +25,7 @@ export function htmlPage(title: string, style: string, content: string): string 
 <body>
 <main>
 ${content}
-</main>
+</main>${script && `\n<script>${script}</script>`}
 </body>
 </html>
 `;

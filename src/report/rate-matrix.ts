@@ -44,8 +44,8 @@ export function rateMatrix(
     const middle = coordinate(x + size / 2);
     parts.push(
       `<rect x="${x}" y="${y}" width="${size}" height="${size}" rx="3" fill="${colour(Math.max(0, Math.min(1, value)))}"/>`,
-      `<text class="middle" x="${middle}" y="${coordinate(y + size / 2 + 3)}" style="font-size:16px;font-weight:600;fill:${ink}">${formatNumber(100 * value)}</text>`,
-      `<text class="middle" x="${middle}" y="${coordinate(y + size / 2 + 19)}" style="font-size:11px;fill:${ink}">${formatNumber(100 * low)}–${formatNumber(100 * high)}</text>`,
+      `<text class="middle" x="${middle}" y="${coordinate(y + size / 2 + 3)}" font-size="16" font-weight="600" fill="${ink}">${formatNumber(100 * value)}</text>`,
+      `<text class="middle" x="${middle}" y="${coordinate(y + size / 2 + 19)}" font-size="11" fill="${ink}">${formatNumber(100 * low)}–${formatNumber(100 * high)}</text>`,
     );
   }
   return svg(title, left + side * languages.length + 4, top + side * languages.length + 4, parts.join(''));

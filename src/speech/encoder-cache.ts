@@ -70,7 +70,7 @@ export async function entryName(file: string): Promise<string> {
   return `${createHash('sha256').update(`${file}\n${size}\n${mtimeMs}`).digest('hex').slice(0, 32)}.f16`;
 }
 
-async function writeEntry(
+export async function writeEntry(
   path: string,
   { window, length, width }: EncodedClip,
   half: Uint16Array,
@@ -82,7 +82,7 @@ async function writeEntry(
 }
 
 /** A damaged entry is as good as none: the clip is encoded again. */
-async function readEntry(path: string): Promise<EncodedClip | undefined> {
+export async function readEntry(path: string): Promise<EncodedClip | undefined> {
   let bytes: Buffer;
   try {
     bytes = await readFile(path);

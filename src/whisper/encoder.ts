@@ -56,7 +56,20 @@ export function encoderLayers(
   dimensions: WhisperDimensions,
   mel: Tensor,
   positions: Tensor,
-  { silence, onAttended }: EncoderOptions = {},
+  options: EncoderOptions = {},
+): Tensor[] {
+  const states = encoderStates(dimensions, mel, positions, options);
+  return [...states.slice(0, -1), normalized(states.at(-1)!, FINAL_NORM)];
+}
+
+const FINAL_NORM = 'model.encoder.layer_norm';
+
+/** The same, but the last before the final layer norm, too. */
+function encoderStates(
+  dimensions: WhisperDimensions,
+  mel: Tensor,
+  positions: Tensor,
+  { silence, onAttended }: EncoderOptions,
 ): Tensor[] {
   const { melBins, width, encoderHeads, encoderFfn, audioPositions } = dimensions;
   const graph = mel.graph;
@@ -85,7 +98,6 @@ export function encoderLayers(
     outputs.push(x);
   }
   graph.checkpoint(x);
-  outputs[dimensions.encoderLayers] = normalized(x, 'model.encoder.layer_norm');
   return outputs;
 }
 
@@ -102,6 +114,28 @@ export function encoderGraph(dimensions: WhisperDimensions, fitted = false): Gra
     onAttended: (layer, frames) => graph.output(`attended.${layer}`, frames),
   });
   graph.output('frames', layers.at(-1)!);
+  return graph;
+}
+
+/**
+ * The inputs of `encoderGraph` for fitted windows; outputs `layer.0` (what enters the first layer) to `layer.n`, none after
+ * the final layer norm.
+ */
+export function encoderStatesGraph(dimensions: WhisperDimensions): Graph {
+  const graph = new Graph();
+  const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
+  const positions = graph.input('positions', ['frames'], 'int64');
+  const states = encoderStates(dimensions, mel, positions, {
+    silence: heardSilence(graph, dimensions, 'frames'),
+  });
+  states.forEach((state, layer) => graph.output(`layer.${layer}`, state));
+  return graph;
+}
+
+/** The encoder's final layer norm alone. Input `states` [frames, width]; output `frames` [frames, width]. */
+export function finalNormGraph({ width }: WhisperDimensions): Graph {
+  const graph = new Graph();
+  graph.output('frames', normalized(graph.input('states', ['frames', width]), FINAL_NORM));
   return graph;
 }
 

@@ -12,7 +12,7 @@ import {
 } from './decoder.ts';
 import { type DeferredClip, isMel, type ReadyClip } from './deferred-clip.ts';
 import type { WhisperDimensions } from './dimensions.ts';
-import { encoderGraph } from './encoder.ts';
+import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
 import { float16ToFloat32 } from './half.ts';
 import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
@@ -81,7 +81,14 @@ export class WhisperModel {
     readonly weightNames: readonly string[],
   ) {}
 
-  static async load(directory: string, options: { threads?: number } = {}): Promise<WhisperModel> {
+  /**
+   * @param options.exitLayer leave the encoder after so many layers (early exit); the final layer norm stays. Default:
+   * all of them
+   */
+  static async load(
+    directory: string,
+    { exitLayer, ...options }: { threads?: number; exitLayer?: number } = {},
+  ): Promise<WhisperModel> {
     const checkpoint = await readCheckpoint(directory);
     const { weights, ...settings } = checkpoint;
     const runtime = new Runtime(options);
@@ -90,7 +97,7 @@ export class WhisperModel {
     return new WhisperModel(
       directory,
       runtime,
-      settings.dimensions,
+      exitLayer === undefined ? settings.dimensions : { ...settings.dimensions, encoderLayers: exitLayer },
       new Tokens(settings.tokenizerFile),
       settings,
       names,
@@ -216,6 +223,45 @@ export class WhisperModel {
     window: Window,
     onProgress?: (done: number) => void,
   ): Promise<EncodedClip[]> {
+    const [encoded] = await this.#encode(
+      await this.encoderProgram(window),
+      ['frames'],
+      clips,
+      window,
+      onProgress,
+    );
+    return encoded!;
+  }
+
+  /**
+   * What enters the encoder's first layer and what each layer makes of it, none after the final layer norm, in one pass.
+   * @returns for each layer the clips, in the order given
+   */
+  async encodeLayers(clips: readonly Float32Array[], window: Window): Promise<EncodedClip[][]> {
+    const program = await this.#program('encoder states', () =>
+      this.runtime.load(encoderStatesGraph(this.dimensions), { builtIn: () => true }),
+    );
+    return this.#encode(program, program.outputs, clips, window);
+  }
+
+  /** A clip of some layer as the decoder would get it if the encoder ended there: after the final layer norm. */
+  async withFinalNorm(clip: EncodedClip): Promise<EncodedClip> {
+    const program = await this.#program('encoder norm', () =>
+      this.runtime.load(finalNormGraph(this.dimensions), { builtIn: () => true, arena: false }),
+    );
+    const states = float32(frameValues(clip), [clip.window, clip.width]);
+    const { fetched } = await this.runtime.run(program, { states }, { fetch: ['frames'] });
+    return { ...clip, frames: fetched.frames!.data as Float32Array };
+  }
+
+  /** For each of the outputs the clips, in the order given. */
+  async #encode(
+    program: Program,
+    outputs: readonly string[],
+    clips: readonly Float32Array[],
+    window: Window,
+    onProgress?: (done: number) => void,
+  ): Promise<EncodedClip[][]> {
     const tails = window === 'fit' ? await this.silenceTails() : undefined;
     const { melBins, width } = this.dimensions;
     const byWindow = new Map<number, number[]>();
@@ -223,7 +269,7 @@ export class WhisperModel {
       const frames = windowFrames(clip.length, window);
       byWindow.set(frames, [...(byWindow.get(frames) ?? []), i]);
     });
-    const results: EncodedClip[] = new Array(clips.length);
+    const results = outputs.map(() => new Array<EncodedClip>(clips.length));
     let done = 0;
     for (const [frames, members] of byWindow) {
       const perRun = Math.max(1, Math.floor(FRAMES_PER_RUN / frames));
@@ -234,15 +280,17 @@ export class WhisperModel {
           mel.set(logMel(clips[clip]!, melBins, 2 * frames), i * melBins * 2 * frames),
         );
         const silence = tails && silenceFeeds(tails, batch.length, frames);
-        const fetched = await this.#runEncoder(mel, batch.length, window, ['frames'], silence);
-        const output = fetched.frames!;
-        batch.forEach((clip, i) => {
-          results[clip] = {
-            frames: output.slice(i * frames * width, (i + 1) * frames * width),
-            window: frames,
-            length: Math.min(frames, Math.ceil(clips[clip]!.length / SAMPLES_PER_FRAME)),
-            width,
-          };
+        const fetched = await this.#runEncoder(program, mel, batch.length, outputs, silence);
+        outputs.forEach((name, k) => {
+          const output = fetched[name]!;
+          batch.forEach((clip, i) => {
+            results[k]![clip] = {
+              frames: output.slice(i * frames * width, (i + 1) * frames * width),
+              window: frames,
+              length: Math.min(frames, Math.ceil(clips[clip]!.length / SAMPLES_PER_FRAME)),
+              width,
+            };
+          });
         });
         done += batch.length;
         onProgress?.(done);
@@ -253,15 +301,14 @@ export class WhisperModel {
 
   /** @param mel of clips in equal windows, [clips, mel bins, 2 · frames] */
   async #runEncoder(
+    program: Program,
     mel: Float32Array,
     clips: number,
-    window: Window,
     fetch: readonly string[],
     silence?: Record<string, HostTensor>,
   ): Promise<Record<string, Float32Array>> {
     const { melBins } = this.dimensions;
     const frames = mel.length / (clips * melBins * 2);
-    const program = await this.encoderProgram(window);
     const { fetched } = await this.runtime.run(
       program,
       {
@@ -280,6 +327,9 @@ export class WhisperModel {
       .read(this.weightNames.filter((name) => name.startsWith('model.encoder.')))
       .then((weights) => {
         const hash = createHash('sha256');
+        const { encoderLayers } = this.dimensions;
+        if (encoderLayers < this.settings.dimensions.encoderLayers)
+          hash.update(`exit after ${encoderLayers}`);
         for (const { data } of weights) hash.update(data);
         return hash.digest('hex').slice(0, 16);
       });
@@ -297,7 +347,7 @@ export class WhisperModel {
     const layers = Array.from({ length: encoderLayers }, (_, layer) => `attended.${layer}`);
     const mel = logMel(new Float32Array(0), melBins, FULL_WINDOW_FRAMES);
     // Who asks for silence is about to encode fitted windows.
-    const made = await this.#runEncoder(mel, 1, 'fit', ['frames', ...layers]);
+    const made = await this.#runEncoder(await this.encoderProgram('fit'), mel, 1, ['frames', ...layers]);
     return new SilenceTails({ output: made.frames!, layers: layers.map((name) => made[name]!) }, width);
   }
 
