@@ -13,7 +13,7 @@ import { readAudio } from './audio-file.ts';
 const CLIPS_PER_ROUND = 64;
 
 /** Goes up with every change of what the encoder makes of a clip. */
-const ENCODING = 2;
+export const ENCODING = 2;
 
 export interface EncodeFilesOptions {
   readonly window: Window;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { float32ToFloat16 } from '../whisper/half.ts';
 import { type EncodedClip, frameValues, type WhisperModel, type Window } from '../whisper/model.ts';
 import { readAudio } from './audio-file.ts';
-import { type EncodeFilesOptions, entryName, readEntry, writeEntry } from './encoder-cache.ts';
+import { ENCODING, type EncodeFilesOptions, entryName, readEntry, writeEntry } from './encoder-cache.ts';
 
 /** Encoded and written together: all their layers are in memory. */
 const CLIPS_PER_ROUND = 8;
@@ -23,7 +23,7 @@ export class LayerCache {
   static async open(model: WhisperModel, cache: string, window: Window): Promise<LayerCache> {
     const fingerprint = await model.encoderFingerprint();
     const folders = Array.from({ length: model.dimensions.encoderLayers + 1 }, (_, layer) =>
-      join(cache, `${fingerprint}-${window}-layers`, String(layer)),
+      join(cache, `${fingerprint}-${window}-${ENCODING}-layers`, String(layer)),
     );
     for (const folder of folders) await mkdir(folder, { recursive: true });
     return new LayerCache(model, folders, window);
