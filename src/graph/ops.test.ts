@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'vitest';
 import { backward } from './backward.ts';
 import { Graph, type Shape, type Tensor } from './graph.ts';
 import * as ops from './ops.ts';
+import { outputLoss } from './output-loss.ts';
 import { float32, gradientOutput, type HostTensor, int64, Runtime } from './runtime.ts';
 
 const runtime = new Runtime({ threads: 1 });
@@ -166,12 +167,7 @@ const cases: Record<string, Case> = {
   outputLoss: {
     inputs: [[3, 4], [5, 4], [3]],
     build: (h, w, weights) =>
-      ops.outputLoss(
-        h,
-        w,
-        h.graph.constant(BigInt64Array.from([2n, 0n, 2n]), [3]),
-        ops.stopGradient(weights),
-      ),
+      outputLoss(h, w, h.graph.constant(BigInt64Array.from([2n, 0n, 2n]), [3]), ops.stopGradient(weights)),
     value: (h, w, weights) => [
       [2, 0, 2].reduce((total, label, i) => {
         const row = [0, 1, 2, 3, 4].map((v) =>

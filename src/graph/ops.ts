@@ -373,6 +373,15 @@ export function topK(x: Tensor, count: Tensor, dim: string): { values: Tensor; i
   return { values: values!, indices: indices! };
 }
 
+/** Where the smallest value of each row is: x [..., n] → int64 [...]; of equals, the first. For inference only: no gradient. */
+export function argMin(x: Tensor): Tensor {
+  const shape = x.shape.slice(0, -1);
+  return x.graph.emit('ArgMin', [x], [{ shape, dtype: 'int64' }], {
+    axis: { int: -1 },
+    keepdims: { int: 0 },
+  })[0]!;
+}
+
 /** 1 where a > b, else 0. For inference only: no gradient. */
 export function greater(a: Tensor, b: Tensor): Tensor {
   const shape = broadcast('Greater', a, b);
@@ -436,7 +445,7 @@ function swapLast(x: Tensor): Tensor {
 }
 
 /** General matrix product of two matrices: op(a)·op(b) + bias, where op may transpose. */
-function gemm(a: Tensor, b: Tensor, transA: boolean, transB: boolean, bias?: Tensor): Tensor {
+export function gemm(a: Tensor, b: Tensor, transA: boolean, transB: boolean, bias?: Tensor): Tensor {
   const [rows, innerA] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
   const [innerB, columns] = transB ? [b.shape[1]!, b.shape[0]!] : [b.shape[0]!, b.shape[1]!];
   if (a.rank !== 2 || b.rank !== 2 || innerA !== innerB) {
@@ -634,52 +643,6 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
       const dx = mul(inverse!, sub(sub(gNormal, mean(gNormal, [last])), projected));
       return [dx, unbroadcast(mul(g!, normal), gamma), unbroadcast(g!, beta)];
     },
-  );
-  return y!;
-}
-
-/**
- * Output layer and weighted cross-entropy in one: −Σ weightᵢ · log softmax(W·hᵢ)[labelᵢ]. With weights of 1/count it
- * is the mean; a weight of 0 leaves the position out. One step to the differentiator, because its gradient,
- * weight · (softmax − one-hot), needs neither a second matrix of positions × vocabulary nor a scatter into one.
- * @param hidden [positions, width]
- * @param weight [vocabulary, width]
- * @param labels int64 [positions]
- * @param weights [positions]; no gradient flows to it
- * @returns a scalar, shape []
- */
-export function outputLoss(hidden: Tensor, weight: Tensor, labels: Tensor, weights: Tensor): Tensor {
-  const [positions] = hidden.shape;
-  if (
-    hidden.rank !== 2 ||
-    !sameShape(labels.shape, [positions!]) ||
-    !sameShape(weights.shape, [positions!])
-  ) {
-    throw new GraphError(
-      `OutputLoss: labels ${formatShape(labels.shape)} and weights ${formatShape(weights.shape)} do not fit hidden states ${formatShape(hidden.shape)}`,
-    );
-  }
-  const probabilities = softmax(linear(hidden, weight));
-  const column = reshape(weights, [positions!, 1]);
-  // 1e-38 keeps the logarithm of an underflow finite (87 nats).
-  const loss = neg(sum(mul(log(atLeast(pick(probabilities, labels), 1e-38)), column), [0]));
-  const [y] = hidden.graph.emit(
-    'Reshape',
-    [loss, hidden.graph.integers([])],
-    [{ shape: [] }],
-    {},
-    ([g]) => {
-      const factor = mul(column, g!);
-      const weighted = mul(hidden, factor);
-      const toHidden = sub(gemm(probabilities, weight, false, false), gather(weight, labels));
-      // Two parts of one gradient: what all rows get, and what the labels' rows get.
-      return [
-        mul(toHidden, factor),
-        gemm(probabilities, weighted, true, false),
-        { rows: neg(weighted), ids: labels },
-      ];
-    },
-    [hidden, weight, weight],
   );
   return y!;
 }

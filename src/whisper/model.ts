@@ -13,6 +13,7 @@ import {
 import { type DeferredClip, isMel, type ReadyClip } from './deferred-clip.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
+import { withDecoderLayers } from './fewer-layers.ts';
 import { float16ToFloat32 } from './half.ts';
 import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
@@ -84,12 +85,18 @@ export class WhisperModel {
   /**
    * @param options.exitLayer leave the encoder after so many layers (early exit); the final layer norm stays. Default:
    * all of them
+   * @param options.decoderLayers so many of its decoder layers stay: see fewer-layers.ts. Default: all of them
    */
   static async load(
     directory: string,
-    { exitLayer, ...options }: { threads?: number; exitLayer?: number } = {},
+    {
+      exitLayer,
+      decoderLayers,
+      ...options
+    }: { threads?: number; exitLayer?: number; decoderLayers?: number | undefined } = {},
   ): Promise<WhisperModel> {
-    const checkpoint = await readCheckpoint(directory);
+    const whole = await readCheckpoint(directory);
+    const checkpoint = decoderLayers === undefined ? whole : withDecoderLayers(whole, decoderLayers);
     const { weights, ...settings } = checkpoint;
     const runtime = new Runtime(options);
     const names = [...weights.keys()];

@@ -1,7 +1,8 @@
 /** A training step as one graph: teacher forcing over encoder frames, a loss of what the decoder made, gradients. */
 import { backward } from '../graph/backward.ts';
 import { Graph, product, type Tensor } from '../graph/graph.ts';
-import { concat, gather, outputLoss, reshape } from '../graph/ops.ts';
+import { concat, gather, reshape } from '../graph/ops.ts';
+import { outputLoss } from '../graph/output-loss.ts';
 import { gradientOutput, reportOutput } from '../graph/runtime.ts';
 import { crossAttention, decoder, tokenEmbedding } from './decoder.ts';
 import type { WhisperDimensions } from './dimensions.ts';

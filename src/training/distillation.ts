@@ -1,0 +1,87 @@
+/**
+ * Distillation: the model learns what a teacher, another Whisper, makes of the same speech and text, beside the labels.
+ * (1 − α)·CE + α·(T²·divergence of the distributions at temperature T + distances of hidden states). The teacher's decoder
+ * runs in the same graph, under names of its own, and gets no gradient.
+ */
+
+import type { Tensor } from '../graph/graph.ts';
+import { add, linear, mul, reshape, scale, softmax, sum } from '../graph/ops.ts';
+import { logitLoss, negativeLogLikelihoods } from '../graph/output-loss.ts';
+import type { WhisperDimensions } from '../whisper/dimensions.ts';
+import type { Heard, Predictions } from '../whisper/training-graph.ts';
+import { type DivergenceKind, divergences } from './divergence.ts';
+import { type HiddenDistillation, hiddenLoss, projectionWeight } from './hidden-distillation.ts';
+import { smoothing } from './label-smoothing.ts';
+import type { Moment, Objective } from './objective.ts';
+import { TEACHER_PREFIX, type Teacher } from './teacher.ts';
+
+export interface Distillation {
+  readonly divergence: DivergenceKind;
+  readonly temperature: number;
+  /** Factors of cross-entropy and of the teacher's part: 1 − α and α. */
+  readonly shares: { readonly labels: number; readonly teacher: number };
+  readonly hidden?: HiddenDistillation | undefined;
+  /** Of the labels. Default 0. */
+  readonly labelSmoothing?: number | undefined;
+}
+
+/** @param width the student's */
+export function distillation(teacher: Teacher, width: number, options: Distillation): Objective {
+  const { hidden } = options;
+  return {
+    loss: (predictions) => {
+      const heard = teacher.hears && heardInputs(predictions, teacher.dimensions);
+      const theirs = predictions.another(TEACHER_PREFIX, teacher.dimensions, heard);
+      const { loss, reported } = logitDistillation(
+        predictions,
+        linear(theirs.hidden, theirs.output),
+        options,
+      );
+      if (!hidden) return { loss, reported };
+      const distance = hiddenLoss(predictions, theirs, teacher.dimensions, hidden);
+      return {
+        loss: add(loss, scale(distance, options.shares.teacher)),
+        reported: { ...reported, hiddenDistance: distance },
+      };
+    },
+    ...(teacher.hears && { feeds: ({ examples }: Moment) => teacher.hears!(examples) }),
+    ...(hidden && { weights: [projectionWeight(width, teacher.dimensions.width)] }),
+  };
+}
+
+/** What `Teacher.hears` feeds. */
+function heardInputs({ graph }: Predictions, { width }: WhisperDimensions): Heard {
+  return {
+    frames: graph.input(`${TEACHER_PREFIX}frames`, ['batch', 'teacherFrames', width]),
+    frameBias: graph.input(`${TEACHER_PREFIX}frameBias`, ['batch', 1, 1, 'teacherFrames']),
+  };
+}
+
+/** @param teacherLogits [rows, outputs] */
+function logitDistillation(
+  predictions: Predictions,
+  teacherLogits: Tensor,
+  { divergence, temperature, shares, labelSmoothing = 0 }: Distillation,
+) {
+  const { hidden, output, labels, weights } = predictions;
+  const column = reshape(weights, [weights.shape[0]!, 1]);
+  const total = (losses: Tensor): Tensor => reshape(sum(mul(losses, column), [0]), []);
+  const cool = (logits: Tensor): Tensor => (temperature === 1 ? logits : scale(logits, 1 / temperature));
+  const reported: Record<string, Tensor> = {};
+  let loss = logitLoss(hidden, output, weights, (logits) => {
+    const probabilities = softmax(logits);
+    const likelihoods = negativeLogLikelihoods(probabilities, labels);
+    const apart = divergences[divergence](cool(logits), cool(teacherLogits));
+    // T² keeps the gradient's size whatever the temperature (Hinton et al. 2015): by the logits it is T.
+    const losses = scale(apart.losses, temperature ** 2);
+    reported.crossEntropy = total(likelihoods);
+    reported.distillation = total(losses);
+    return {
+      losses: add(scale(likelihoods, shares.labels), scale(losses, shares.teacher)),
+      slopes: add(scale(probabilities, shares.labels), scale(apart.slopes, shares.teacher * temperature)),
+      labels: { ids: labels, share: shares.labels },
+    };
+  });
+  if (labelSmoothing > 0) loss = add(loss, scale(smoothing(predictions), shares.labels * labelSmoothing));
+  return { loss, reported };
+}
