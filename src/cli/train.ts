@@ -20,6 +20,7 @@ import { embeddedModel } from './embedded.ts';
 import { withModel } from './options.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
 import { recipeClips, type TrainingData, trainingData } from './train-data.ts';
+import { checkObjective, recipeObjective } from './train-objective.ts';
 import { announce, printSummary, watchRun } from './train-report.ts';
 
 interface Options extends Record<string, unknown> {
@@ -64,17 +65,20 @@ async function train(source: string | undefined, options: Options): Promise<void
   const files = await fileSettings(recipe);
   const resume = Boolean(options.resume);
   const json = Boolean(options.json);
-  await withModel(WhisperModel.load(directory), async (model) => {
+  const { decoderLayers } = recipe.tune;
+  await withModel(WhisperModel.load(directory, { decoderLayers }), async (model) => {
     const tuning = tuningOf(recipe);
     // What does not fit the model is found before anything long begins, and nothing is left behind.
     tunedWeights(model.dimensions, tuning);
     const languages = new Set([...clips.training, ...clips.dev].map(({ language }) => language));
     for (const language of languages) promptOf(model.tokens, recipe.prompt, recipe.target, language);
+    await checkObjective(model, recipe, clips.training);
     await prepareOutput(recipe.output, resume);
     await quantizeFrozen(model, tuning);
     const data = await trainingData(model, recipe, clips);
     const { examples, leftOut, development, vocabulary } = data;
-    const training = trainingOptions(recipe, tuning, data);
+    const objective = await recipeObjective(model, recipe, examples);
+    const training = { ...trainingOptions(recipe, tuning, data), objective };
     const settings: RunSettings = {
       model: folder!.fingerprint,
       threads: availableParallelism(),

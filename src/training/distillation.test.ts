@@ -6,7 +6,7 @@ import { pseudo, tinyDimensions, tinyWeights, unit } from '../testing/tiny-model
 import { audioBatch } from '../whisper/audio-batch.ts';
 import type { EncodedClip } from '../whisper/model.ts';
 import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
-import { type Example, trainingBatch } from './batches.ts';
+import { type Example, type ReadyExample, trainingBatch } from './batches.ts';
 import { type Distillation, distillation } from './distillation.ts';
 import { staticMatching } from './hidden-distillation.ts';
 import { smoothedCrossEntropy } from './label-smoothing.ts';
@@ -41,7 +41,7 @@ const clips = ([count, window, width]: readonly [number, number, number], seed: 
     width,
   }));
 };
-const examples: Example[] = clips(golden.studentFrames, 31).map((clip, i) => ({
+const examples: ReadyExample[] = clips(golden.studentFrames, 31).map((clip, i) => ({
   clip,
   tokens: golden.texts[i],
   promptLength: golden.promptLength,
@@ -50,9 +50,10 @@ const examples: Example[] = clips(golden.studentFrames, 31).map((clip, i) => ({
 const heard = clips(golden.teacherFrames, 32);
 const teacher: Teacher = {
   dimensions: sizes,
+  bytes: 0,
   hears: (batch) => {
     const { frames, frameBias } = audioBatch(
-      batch.map((one) => heard[examples.indexOf(one)]!),
+      batch.map((one) => heard[examples.findIndex(({ source }) => source === one.source)]!),
       undefined,
     );
     return { [`${TEACHER_PREFIX}frames`]: frames, [`${TEACHER_PREFIX}frameBias`]: frameBias };
@@ -149,7 +150,7 @@ describe('what must hold', () => {
       expect(norm(difference) / norm(gradient), name).toBeLessThan(1e-5);
     }
   };
-  const own: Teacher = { dimensions: student };
+  const own: Teacher = { dimensions: student, bytes: 0 };
   /** The student itself as its teacher, hearing what it hears. */
   const asTeacher = () =>
     runtime.store([...tinyWeights(student, 1000)].map(([name, weight]) => [TEACHER_PREFIX + name, weight]));

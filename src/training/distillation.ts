@@ -12,7 +12,7 @@ import type { Heard, Predictions } from '../whisper/training-graph.ts';
 import { type DivergenceKind, divergences } from './divergence.ts';
 import { type HiddenDistillation, hiddenLoss, projectionWeight } from './hidden-distillation.ts';
 import { smoothing } from './label-smoothing.ts';
-import type { Moment, Objective } from './objective.ts';
+import type { Moment, Objective, StepSizes } from './objective.ts';
 import { TEACHER_PREFIX, type Teacher } from './teacher.ts';
 
 export interface Distillation {
@@ -45,8 +45,21 @@ export function distillation(teacher: Teacher, width: number, options: Distillat
       };
     },
     ...(teacher.hears && { feeds: ({ examples }: Moment) => teacher.hears!(examples) }),
+    needs: (batch) => ({ weights: teacher.bytes, activations: 4 * stepFloats(teacher.dimensions, batch) }),
     ...(hidden && { weights: [projectionWeight(width, teacher.dimensions.width)] }),
   };
+}
+
+/**
+ * Of one teacher layer at a time (needs.ts says of what), of its frames transposed, and of the matrices of rows × outputs
+ * beside cross-entropy's two: both logits by the temperature, their logarithms and probabilities.
+ */
+function stepFloats(
+  { width, decoderHeads, decoderFfn }: WhisperDimensions,
+  { clips, frames, tokens, rows, outputs }: StepSizes,
+): number {
+  const layer = clips * tokens * (10 * width + 2 * decoderHeads * (tokens + frames) + 2 * decoderFfn);
+  return layer + 2 * clips * frames * width + 4 * rows * outputs;
 }
 
 /** What `Teacher.hears` feeds. */

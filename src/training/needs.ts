@@ -6,6 +6,7 @@ import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { type Example, readyExample, trainingBatch } from './batches.ts';
 import { adapterShapes } from './lora.ts';
+import { crossEntropy } from './objective.ts';
 import { scaledWeights } from './quantization.ts';
 import type { TrainingOptions } from './train.ts';
 import { tunedWeights, tunesEncoder, tuningAdapters } from './tuned-weights.ts';
@@ -57,7 +58,10 @@ export async function memoryNeeds(
   const shapes = new Map([...whole, ...(adapters ? adapterShapes(dimensions, adapters) : [])]);
   const elements = (names: Iterable<string>): number =>
     [...names].reduce((sum, name) => sum + shapes.get(name)!.reduce((product, n) => product * n, 1), 0);
-  const trained = elements(tunedWeights(dimensions, options));
+  const { weights: own = [], needs: needsOf } = options.objective ?? crossEntropy;
+  const trained =
+    elements(tunedWeights(dimensions, options)) +
+    own.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
 
   const [clips, frames, tokens, rows] = await largestBatch(model, examples, options);
   const n = clips * tokens;
@@ -68,12 +72,14 @@ export async function memoryNeeds(
     3 * n * decoderFfn;
   const outputs = options.vocabulary ? model.output(options.vocabulary).ids.length : dimensions.vocabulary;
   const heard = tunesEncoder(options) ? encoderFloats(dimensions, clips, frames) : 0;
+  const objective = needsOf?.({ clips, frames, tokens, rows, outputs });
   const floats =
     heard + decoderLayers * perLayer + 2 * rows * outputs + (decoderLayers + 1) * clips * frames * width;
   return {
-    weights: 4 * (elements(whole.keys()) + elements(scaledWeights(dimensions, options))),
+    weights:
+      4 * (elements(whole.keys()) + elements(scaledWeights(dimensions, options))) + (objective?.weights ?? 0),
     optimizer: 12 * trained,
-    activations: 4 * floats,
+    activations: 4 * floats + (objective?.activations ?? 0),
     clips: examples.reduce((sum, { clip }) => sum + heldBytes(clip), 0),
     checkpoint: 12 * trained,
     program: PROGRAM_BYTES,

@@ -10,8 +10,4 @@ export const NOT_BUILT: readonly string[] = [
   'data.mostPadding',
   'augment',
   'tune.experts',
-  'tune.decoderLayers',
-  'objective.labelSmoothing',
-  'objective.languageWeights',
-  'objective.distillation',
 ];

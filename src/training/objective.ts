@@ -16,6 +16,18 @@ export interface Objective {
   readonly feeds?: (moment: Moment) => Readonly<Record<string, HostTensor>>;
   /** Weights that `loss` asks for and that are trained: they are in checkpoints, and not in the saved model. */
   readonly weights?: readonly OwnWeight[];
+  /** Bytes that it takes beside what cross-entropy takes: as long as the run, and in a step on a batch of these sizes. */
+  readonly needs?: (batch: StepSizes) => { readonly weights: number; readonly activations: number };
+}
+
+export interface StepSizes {
+  readonly clips: number;
+  readonly frames: number;
+  readonly tokens: number;
+  /** Predictions that count. */
+  readonly rows: number;
+  /** What is chosen among. */
+  readonly outputs: number;
 }
 
 /** A step, or a part of one. */

@@ -1,8 +1,11 @@
 /** The teacher of a distillation: another Whisper, frozen, whose decoder's weights lie beside the student's. */
-import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { HostTensor } from '../graph/runtime.ts';
+import type { Clip } from '../speech/manifest.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
+import { readJsonIfPresent } from '../whisper/checkpoint-directory.ts';
+import { dimensionsFromConfig } from '../whisper/checkpoint-settings.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
 import { decoderWeights } from '../whisper/training-graph.ts';
@@ -11,65 +14,79 @@ import type { Example } from './batches.ts';
 /** Before the names of its weights, and of its inputs. */
 export const TEACHER_PREFIX = 'teacher.';
 
+/** Encoder outputs of clips. */
+type Encode = (
+  clips: readonly Clip[],
+) => Promise<readonly { readonly clip: Clip; readonly encoded: EncodedClip }[]>;
+
 export interface Teacher {
   readonly dimensions: WhisperDimensions;
+  /** Of its decoder's weights, and of what it hears of the clips. */
+  readonly bytes: number;
   /** What it hears of a batch's clips, as inputs; absent where it has the student's encoder, which is then frozen. */
   readonly hears?: ((examples: readonly Example[]) => Record<string, HostTensor>) | undefined;
 }
 
 /**
  * Puts the teacher's decoder into the student's computing thread: `teacher` can be closed afterwards.
- * @param encode gives the teacher's encoder outputs of the examples' clips, in their order; asked where it does not hear what
- * the student hears
- * @throws UserError where the vocabularies do not agree
+ * @param encode gives the teacher's encoder outputs of clips; asked where it does not hear what the student hears
  */
 export async function createTeacher(
   student: WhisperModel,
   teacher: WhisperModel,
   examples: readonly Example[],
-  { tunesEncoder, encode }: { tunesEncoder: boolean; encode: () => Promise<readonly EncodedClip[]> },
+  { tunesEncoder, encode }: { tunesEncoder: boolean; encode: Encode },
 ): Promise<Teacher> {
-  await checkVocabulary(student, teacher);
   const { dimensions } = teacher;
   const hearsTheSame =
     !tunesEncoder && (await teacher.encoderFingerprint()) === (await student.encoderFingerprint());
-  const hears = hearsTheSame ? undefined : await hearing(teacher, examples, await encode());
+  const hears = hearsTheSame ? undefined : await hearing(teacher, examples, encode);
   const names = decoderWeights(dimensions);
   const values = await teacher.runtime.read(names);
+  const bytes = values.reduce((sum, { data }) => sum + data.byteLength, 0);
   await student.runtime.store(
     names.map((name, i) => {
       const { shape, data } = values[i]!;
       return [TEACHER_PREFIX + name, { shape, data: data as Float32Array }];
     }),
   );
-  return { dimensions, hears };
+  return { dimensions, bytes: bytes + (hears?.bytes ?? 0), hears: hears?.feeds };
 }
 
 async function hearing(
   teacher: WhisperModel,
   examples: readonly Example[],
-  clips: readonly EncodedClip[],
-): Promise<NonNullable<Teacher['hears']>> {
-  const tails = await teacher.silenceTailsFor(clips);
-  const heard = new Map(examples.map((example, i) => [example, clips[i]!]));
-  return (batch) => {
-    const { frames, frameBias } = audioBatch(
-      batch.map((example) => heard.get(example)!),
-      tails,
-    );
-    return { [`${TEACHER_PREFIX}frames`]: frames, [`${TEACHER_PREFIX}frameBias`]: frameBias };
+  encode: Encode,
+): Promise<{ feeds: NonNullable<Teacher['hears']>; bytes: number }> {
+  const pairs = await encode([...new Set(examples.map(({ source }) => source!))]);
+  const heard = new Map(pairs.map(({ clip, encoded }) => [clip, encoded]));
+  const tails = await teacher.silenceTailsFor([...heard.values()]);
+  return {
+    bytes: pairs.reduce((sum, { encoded }) => sum + encoded.frames.byteLength, 0),
+    feeds: (batch) => {
+      const clips = batch.map(({ source }) => heard.get(source!)!);
+      const { frames, frameBias } = audioBatch(clips, tails);
+      return { [`${TEACHER_PREFIX}frames`]: frames, [`${TEACHER_PREFIX}frameBias`]: frameBias };
+    },
   };
 }
 
-/** Logits are compared token by token. */
-async function checkVocabulary(student: WhisperModel, teacher: WhisperModel): Promise<void> {
-  const [ours, theirs] = [student.dimensions.vocabulary, teacher.dimensions.vocabulary];
+/**
+ * Logits are compared token by token. Reads the teacher's settings only.
+ * @throws UserError where the folder is no Whisper, or its vocabulary is not the student's
+ */
+export async function checkTeacher(student: WhisperModel, directory: string): Promise<void> {
+  const file = join(directory, 'config.json');
+  const config = await readJsonIfPresent(file);
+  if (!config) throw new UserError(`${directory}: expected a Whisper model directory, found no config.json`);
+  const ours = student.dimensions.vocabulary;
+  const theirs = dimensionsFromConfig(config, file).vocabulary;
   if (ours !== theirs) {
     throw new UserError(
-      `${teacher.directory}: a teacher of ${theirs} tokens; expected one of ${ours}, as ${student.directory} has`,
+      `${directory}: a teacher of ${theirs} tokens; expected one of ${ours}, as ${student.directory} has`,
     );
   }
-  const files = [student.settings.tokenizerFile, teacher.settings.tokenizerFile];
+  const files = [student.settings.tokenizerFile, join(directory, 'tokenizer.json')];
   const [our, their] = await Promise.all(files.map(vocabularyOf));
   const different = [...our!].find(([id, token]) => their!.get(id) !== token);
   if (different) {
@@ -83,7 +100,9 @@ async function checkVocabulary(student: WhisperModel, teacher: WhisperModel): Pr
 
 /** Token by id. */
 async function vocabularyOf(file: string): Promise<Map<number, string>> {
-  const { model, added_tokens } = JSON.parse(await readFile(file, 'utf8')) as {
+  const json = await readJsonIfPresent(file);
+  if (!json) throw new UserError(`${file}: is missing; expected the tokenizer of the model beside it`);
+  const { model, added_tokens } = json as {
     model?: { vocab?: Record<string, number> };
     added_tokens?: { id: number; content: string }[];
   };
