@@ -13,6 +13,7 @@ import { probeCommand } from './probe.ts';
 import { quantizeCommand } from './quantize.ts';
 import { retrieveCommand } from './retrieve.ts';
 import { scoreCommand } from './score.ts';
+import { speakerCommand } from './speaker.ts';
 import { trainCommand } from './train.ts';
 import { transcribeCommand, translateCommand } from './transcribe.ts';
 
@@ -33,6 +34,7 @@ for (const command of [
   trainCommand(),
   evaluateCommand(),
   probeCommand(),
+  speakerCommand(),
   scoreCommand(),
   quantizeCommand(),
   lmCommand(),

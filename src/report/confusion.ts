@@ -21,7 +21,7 @@ export function confusionChart(
   const cell = SIDE / labels.length;
   const size = Math.max(5, Math.min(11.5, cell * 0.8));
   const parts: string[] = [];
-  const top = 110;
+  const top = 34 + 5 * Math.min(16, Math.max(...labels.map((label) => label.length)));
   labels.forEach((label, i) => {
     const name = escapeHtml(shorten(label).slice(0, 16));
     const middle = coordinate((i + 0.5) * cell);
@@ -36,7 +36,7 @@ export function confusionChart(
       const [x, y] = [coordinate(LEFT + j * cell), coordinate(top + i * cell)];
       const tip = escapeHtml(`${label} → ${labels[j]}: ${count} of ${total}`);
       parts.push(
-        `<rect class="${i === j ? 'after' : 'wrong'}" x="${x}" y="${y}" width="${coordinate(cell)}" height="${coordinate(cell)}" fill-opacity="${coordinate(0.15 + 0.85 * share)}"><title>${tip}</title></rect>`,
+        `<rect class="${i === j ? 'after' : 'wrong'}" x="${x}" y="${y}" width="${coordinate(cell)}" height="${coordinate(cell)}" fill-opacity="${coordinate(0.12 + 0.58 * share)}"><title>${tip}</title></rect>`,
       );
       if (labels.length <= MOST_NUMBERED) {
         parts.push(
