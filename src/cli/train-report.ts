@@ -2,31 +2,39 @@
 import { totalmem } from 'node:os';
 import { formatNumber } from '../report/format.ts';
 import { type Progress, startProgress } from '../report/progress.ts';
-import type { Example } from '../training/batches.ts';
+import { type BatchSize, batchSize, type Example, paddingShares } from '../training/batches.ts';
 import { memoryMb } from '../training/metrics.ts';
 import { memoryNeeds, totalBytes } from '../training/needs.ts';
 import type { RunOptions, RunResult } from '../training/run.ts';
+import { sampleBatches } from '../training/sampling.ts';
 import type { TrainingOptions } from '../training/train.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import type { TrainingData } from './train-data.ts';
+
+/** More batches would tell no more about padding. */
+const MOST_PLANNED = 500;
 
 /** Says what the run will need, on standard error: results on standard output stay clean. */
 export async function announce(
   model: WhisperModel,
-  examples: readonly Example[],
-  leftOut: ReadonlyMap<string, number>,
+  { examples, leftOut, told }: Pick<TrainingData, 'examples' | 'leftOut' | 'told'>,
   training: TrainingOptions,
 ): Promise<void> {
   const needs = await memoryNeeds(model, examples, training);
   const { batch } = needs;
   const gb = (bytes: number): string => formatNumber(bytes / 1e9, 2);
   const total = totalBytes(needs);
-  const perEpoch = examples.length / training.batchSize;
+  const planned = plannedBatches(examples, training);
+  const clipsPerBatch = planned.reduce((sum, { clips }) => sum + clips, 0) / planned.length;
+  const perEpoch = examples.length / clipsPerBatch;
   const lines = [
     `memory: about ${gb(total)} GB: weights ${gb(needs.weights)}, gradients and moments ${gb(needs.optimizer)}, ` +
       `activations ${gb(needs.activations)} (${batch.clips} clips × ${batch.frames} frames × ${batch.tokens} tokens), ` +
       `clips ${gb(needs.clips)}, checkpoint ${gb(needs.checkpoint)}, program ${gb(needs.program)}`,
     `data: ${formatNumber(examples.length)} clips, ${formatNumber(Math.ceil(perEpoch))} steps an epoch, ` +
       `${formatNumber(training.steps / perEpoch, 1)} epochs`,
+    `batches: ${formatNumber(clipsPerBatch, 1)} clips on average; ${paddingText(planned)}`,
+    ...told,
     ...[...leftOut].map(([reason, count]) => `left out: ${formatNumber(count)} clips: ${reason}`),
   ];
   if (total > totalmem()) {
@@ -35,6 +43,23 @@ export async function announce(
     );
   }
   process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+/** The first batches of the run, an epoch at most. */
+function plannedBatches(examples: readonly Example[], training: TrainingOptions): BatchSize[] {
+  const batches = sampleBatches(examples, training);
+  const sizes: BatchSize[] = [];
+  for (let seen = 0; seen < examples.length && sizes.length < MOST_PLANNED; ) {
+    const batch = batches.next().value;
+    sizes.push(batchSize(batch.map((i) => examples[i]!)));
+    seen += batch.length;
+  }
+  return sizes;
+}
+
+function paddingText(sizes: readonly BatchSize[]): string {
+  const { frames, tokens } = paddingShares(sizes);
+  return `padding is ${formatNumber(100 * frames, 1)} % of the frames, ${formatNumber(100 * tokens, 1)} % of the tokens`;
 }
 
 /**
@@ -83,12 +108,16 @@ export function printSummary(
 ): void {
   const last = reports.filter(({ skipped }) => !skipped).slice(-10);
   const skipped = reports.filter((report) => report.skipped).length;
+  const sizes = reports.map(({ size }) => size);
+  const padding = paddingShares(sizes);
   const summary = {
     model: output,
     examples,
     steps: reports.length,
     skipped,
     saved,
+    framePadding: padding.frames,
+    tokenPadding: padding.tokens,
     loss: last.reduce((sum, { loss }) => sum + loss, 0) / last.length,
     ...(evaluations.length > 0 && { evaluations: evaluations.length }),
     ...memoryMb(),
@@ -98,7 +127,7 @@ export function printSummary(
   else {
     console.log(
       `${output}: ${summary.steps} steps on ${examples} clips in ${seconds.toFixed(0)} s, ` +
-        `loss ${summary.loss.toFixed(3)} (mean of the last ${last.length} steps)` +
+        `loss ${summary.loss.toFixed(3)} (mean of the last ${last.length} steps); ${paddingText(sizes)}` +
         `${skipped > 0 ? `, ${skipped} steps skipped` : ''}` +
         `${saved === reports.length ? '' : `; the weights are those of step ${saved}`}`,
     );

@@ -76,7 +76,7 @@ async function train(source: string | undefined, options: Options): Promise<void
     await prepareOutput(recipe.output, resume);
     await quantizeFrozen(model, tuning);
     const data = await trainingData(model, recipe, clips);
-    const { examples, leftOut, development, vocabulary } = data;
+    const { examples, development, vocabulary } = data;
     const objective = await recipeObjective(model, recipe, examples);
     const training = { ...trainingOptions(recipe, tuning, data), objective };
     const settings: RunSettings = {
@@ -89,7 +89,7 @@ async function train(source: string | undefined, options: Options): Promise<void
     // The compiled encoder is not needed any more: the silence after the clips is the last that it makes.
     await model.silenceTailsFor(examples.map(({ clip }) => clip));
     await model.releaseEncoder();
-    await announce(model, examples, leftOut, training);
+    await announce(model, data, training);
 
     const started = performance.now();
     const { done, ...watched } = watchRun(training.steps, json);
@@ -137,7 +137,7 @@ function tuningOf({ tune: { part, embedding, lora, quantization } }: Recipe): Tu
 }
 
 function trainingOptions(
-  { optimizer }: Recipe,
+  { data: { corpora, temperature = 1, mostPadding }, optimizer }: Recipe,
   tuning: Tuning,
   { examples, vocabulary }: TrainingData,
 ): TrainingOptions {
@@ -148,6 +148,8 @@ function trainingOptions(
     batchSize: Math.min(optimizer.batchSize, examples.length),
     accumulate,
     recompute,
+    mostPadding,
+    mixture: { weights: corpora.map(({ weight = 1 }) => weight), temperature },
     learningRate,
     warmupSteps: Math.min(optimizer.warmup, steps),
     weightDecay,

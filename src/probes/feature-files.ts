@@ -35,7 +35,7 @@ export async function featureFiles(
     const missing: { index: number; samples: Float32Array; entry: string }[] = [];
     for (let index = start; index < end; index++) {
       try {
-        const entry = join(directory, await entryName(files[index]!));
+        const entry = join(directory, await entryName({ files: [files[index]!] }));
         const kept = await readEntry(entry);
         if (kept) results[index] = loader(kept, entry);
         else missing.push({ index, samples: await readAudio(files[index]!), entry });

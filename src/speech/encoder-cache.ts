@@ -3,14 +3,18 @@
  * a line of JSON (window, length, width), then the frames.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { UserError } from '../errors.ts';
+import type { DeferredClip } from '../whisper/deferred-clip.ts';
 import { float32ToFloat16 } from '../whisper/half.ts';
 import { type EncodedClip, frameValues, type WhisperModel, type Window } from '../whisper/model.ts';
-import { readAudio } from './audio-file.ts';
+import { maskMel, type Recording, readRecording } from './recording.ts';
 
 /** Read, encoded and written together; more would only hold more memory. */
 const CLIPS_PER_ROUND = 64;
+/** More than the line of JSON takes. */
+const HEADER_BYTES = 256;
 
 /** Goes up with every change of what the encoder makes of a clip. */
 export const ENCODING = 2;
@@ -31,43 +35,89 @@ export interface EncodeFilesOptions {
 export async function encodeFiles(
   model: WhisperModel,
   files: readonly string[],
-  { window, cache, onProgress, onError }: EncodeFilesOptions,
+  options: EncodeFilesOptions,
 ): Promise<(EncodedClip | undefined)[]> {
+  const recordings = files.map((file) => ({ files: [file] }));
+  return (await encodeRecordings(model, recordings, options)) as (EncodedClip | undefined)[];
+}
+
+/**
+ * As encodeFiles, of recordings that may be joined or augmented.
+ * @param mostBytes outputs beyond are not held in memory: they are read from the cache when they are needed, the same to
+ * the bit. Default: all are held
+ */
+export async function encodeRecordings(
+  model: WhisperModel,
+  recordings: readonly Recording[],
+  { window, cache, onProgress, onError, mostBytes }: EncodeFilesOptions & { readonly mostBytes?: number },
+): Promise<(EncodedClip | DeferredClip | undefined)[]> {
   const directory = cache && join(cache, `${await model.encoderFingerprint()}-${window}-${ENCODING}`);
   if (directory) await mkdir(directory, { recursive: true });
-  const results: (EncodedClip | undefined)[] = new Array(files.length).fill(undefined);
-  for (let start = 0; start < files.length; start += CLIPS_PER_ROUND) {
+  const results: (EncodedClip | DeferredClip | undefined)[] = new Array(recordings.length).fill(undefined);
+  const count = recordings.length;
+  let held = 0;
+  const full = (): boolean => mostBytes !== undefined && held >= mostBytes;
+  const hold = (clip: EncodedClip, entry: string | undefined): EncodedClip | DeferredClip => {
+    if (entry && full()) return storedClip(entry, clip);
+    held += clip.frames.byteLength;
+    return clip;
+  };
+  for (let start = 0; start < count; start += CLIPS_PER_ROUND) {
     const missing: { index: number; samples: Float32Array; entry: string | undefined }[] = [];
-    for (let index = start; index < Math.min(files.length, start + CLIPS_PER_ROUND); index++) {
+    for (let index = start; index < Math.min(count, start + CLIPS_PER_ROUND); index++) {
+      const recording = recordings[index]!;
       try {
-        const entry = directory && join(directory, await entryName(files[index]!));
-        const kept = entry && (await readEntry(entry));
-        if (kept) results[index] = kept;
-        else missing.push({ index, samples: await readAudio(files[index]!), entry });
+        // Where a file is not there, reading it says so.
+        const name = directory && (await entryName(recording).catch(() => undefined));
+        const entry = name && join(directory, name);
+        const stored = entry && full() ? await readHeader(entry) : undefined;
+        const kept = entry && !stored ? await readEntry(entry) : undefined;
+        if (stored) results[index] = storedClip(entry!, stored);
+        else if (kept) results[index] = hold(kept, entry);
+        else missing.push({ index, samples: await readRecording(recording), entry });
       } catch (error) {
         if (!onError) throw error;
-        onError(files[index]!, error as Error);
+        onError(recording.files[0]!, error as Error);
       }
     }
     const encoded = await model.encode(
       missing.map(({ samples }) => samples),
       window,
-      (done) => onProgress?.(Math.min(files.length, start + CLIPS_PER_ROUND) - missing.length + done),
+      (done) => onProgress?.(Math.min(count, start + CLIPS_PER_ROUND) - missing.length + done),
+      (i, mel) => maskMel(recordings[missing[i]!.index]!, missing[i]!.samples, mel, model.dimensions.melBins),
     );
     for (const [i, { index, entry }] of missing.entries()) {
       const half = float32ToFloat16(frameValues(encoded[i]!));
       if (entry) await writeEntry(entry, encoded[i]!, half);
-      results[index] = { ...encoded[i]!, frames: half };
+      results[index] = hold({ ...encoded[i]!, frames: half }, entry);
     }
-    onProgress?.(Math.min(files.length, start + CLIPS_PER_ROUND));
+    onProgress?.(Math.min(count, start + CLIPS_PER_ROUND));
   }
   return results;
 }
 
-/** Name of a cached file of an audio file. One that was changed since is another clip. */
-export async function entryName(file: string): Promise<string> {
-  const { size, mtimeMs } = await stat(file);
-  return `${createHash('sha256').update(`${file}\n${size}\n${mtimeMs}`).digest('hex').slice(0, 32)}.f16`;
+/** Name of a recording's cached file. A file that was changed since is another clip, and so is another version of it. */
+export async function entryName({ files, version }: Recording): Promise<string> {
+  const hash = createHash('sha256');
+  for (const [i, file] of files.entries()) {
+    const { size, mtimeMs } = await stat(file);
+    hash.update(`${i > 0 ? '\n' : ''}${file}\n${size}\n${mtimeMs}`);
+  }
+  if (version) hash.update(`\n${version.augmentation.fingerprint}\n${version.name}\n${version.number}`);
+  return `${hash.digest('hex').slice(0, 32)}.f16`;
+}
+
+function storedClip(entry: string, { window, length }: Omit<EncodedClip, 'frames'>): DeferredClip {
+  return {
+    form: 'encoded',
+    window,
+    length,
+    read: async () => {
+      const clip = await readEntry(entry);
+      if (clip?.window === window) return clip;
+      throw new UserError(`${entry}: found no whole encoder output; expected it to stay while training`);
+    },
+  };
 }
 
 export async function writeEntry(
@@ -83,19 +133,35 @@ export async function writeEntry(
 
 /** A damaged entry is as good as none: the clip is encoded again. */
 export async function readEntry(path: string): Promise<EncodedClip | undefined> {
-  let bytes: Buffer;
+  const bytes = await readFile(path).catch(() => undefined);
+  const header = bytes && parseHeader(bytes, bytes.length);
+  if (!header) return undefined;
+  const start = bytes.byteOffset + header.bytes;
+  const aligned = new Uint16Array(bytes.buffer.slice(start, bytes.byteOffset + bytes.byteLength));
+  const { window, length, width } = header;
+  return { window, length, width, frames: aligned };
+}
+
+async function readHeader(path: string): Promise<Omit<EncodedClip, 'frames'> | undefined> {
+  const handle = await open(path).catch(() => undefined);
+  if (!handle) return undefined;
   try {
-    bytes = await readFile(path);
-  } catch {
-    return undefined;
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
+    return parseHeader(buffer.subarray(0, bytesRead), (await handle.stat()).size);
+  } finally {
+    await handle.close();
   }
+}
+
+/** Undefined where the file is not as long as its header says. */
+function parseHeader(
+  start: Buffer,
+  size: number,
+): { window: number; length: number; width: number; bytes: number } | undefined {
   try {
-    const end = bytes.indexOf(10);
-    const { window, length, width } = JSON.parse(bytes.toString('utf8', 0, end)) as EncodedClip;
-    const half = bytes.subarray(end + 1);
-    if (half.byteLength !== 2 * window * width) return undefined;
-    const aligned = new Uint16Array(half.buffer.slice(half.byteOffset, half.byteOffset + half.byteLength));
-    return { window, length, width, frames: aligned };
+    const bytes = start.indexOf(10) + 1;
+    const { window, length, width } = JSON.parse(start.toString('utf8', 0, bytes)) as EncodedClip;
+    return size - bytes === 2 * window * width ? { window, length, width, bytes } : undefined;
   } catch {
     return undefined;
   }

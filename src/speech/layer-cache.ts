@@ -53,7 +53,7 @@ export class LayerCache {
     };
     for (const [i, file] of files.entries()) {
       try {
-        const name = await entryName(file);
+        const name = await entryName({ files: [file] });
         // The last layer is written last: where it is, the others are.
         if (!(await readEntry(join(this.folders.at(-1)!, name)))) {
           round.push({ name, samples: await readAudio(file) });
@@ -75,7 +75,7 @@ export class LayerCache {
    */
   async read(file: string, layer: number): Promise<EncodedClip | undefined> {
     try {
-      return await readEntry(join(this.folders[layer]!, await entryName(file)));
+      return await readEntry(join(this.folders[layer]!, await entryName({ files: [file] })));
     } catch {
       return undefined;
     }

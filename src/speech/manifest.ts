@@ -7,6 +7,8 @@ import { UserError } from '../errors.ts';
 export interface Clip {
   /** Absolute path; the manifest's is relative to the manifest. */
   readonly audio: string;
+  /** Recordings that are heard right after it, as one clip (data.mergeSeconds). */
+  readonly following?: readonly string[];
   /** Column `lang`: the language spoken, as Whisper's code ('en') or, where it has none, an ISO 639 code. */
   readonly language: string;
   /** Column `set`: train, dev, test, or a name of the corpus's own. */

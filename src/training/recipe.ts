@@ -32,13 +32,22 @@ const data = z.strictObject({
     .enum(['fit', 'full'])
     .default('fit')
     .describe('fit: the clip and a short stretch of cached silence; full: 30 s, as Whisper was trained'),
-  mergeSeconds: positive().optional().describe('short clips of a speaker are joined up to so many seconds'),
-  mostPadding: share().optional().describe('largest share of a batch that may be padding'),
+  mergeSeconds: positive()
+    .max(30)
+    .optional()
+    .describe('clips that follow each other, of one speaker, are joined up to so many seconds, 30 at most'),
+  mostPadding: share()
+    .optional()
+    .describe('largest share of a batch, of its frames and of its tokens, that may be padding'),
   cache: path().default('out/cache').describe('where encoder outputs are kept between runs'),
 });
 
 const augment = z.strictObject({
-  copies: wholeNumber().optional().describe('different versions of each clip'),
+  copies: wholeNumber()
+    .optional()
+    .describe(
+      'versions of each clip that are encoded once; default: 3. With a tuned encoder each visit is new',
+    ),
   speed: z.array(positive()).min(1).optional().describe('factors to choose among, such as 0.9,1,1.1'),
   noise: z
     .strictObject({
@@ -192,13 +201,19 @@ export const recipeSchema = z
         'steps between checkpoints in <output>/checkpoints; there is one at the end and on Ctrl-C, too',
       ),
   })
-  .superRefine(({ data, dev, tune, dtype }, context) => {
+  .superRefine(({ augment, data, dev, tune, dtype }, context) => {
     const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
     if (dev && data.corpora.some(({ set }) => set === dev.set))
       refuse(
         ['dev', 'set'],
         `found "${dev.set}", which is trained on; expected another set than the corpora's`,
       );
+    if (augment?.copies !== undefined && (tune.part === 'encoder' || tune.part === 'all'))
+      refuse(['augment', 'copies'], 'found with a tuned encoder, which hears a new version at each visit');
+    if (augment && !(augment.speed || augment.noise || augment.reverberation || augment.specAugment))
+      refuse(['augment'], 'found nothing to do; expected speed, noise, reverberation or specAugment');
+    if (augment?.noise && augment.noise.snr[0] > augment.noise.snr[1])
+      refuse(['augment', 'noise', 'snr'], 'found the lowest above the highest; expected [lowest, highest]');
     if (tune.quantization && dtype !== 'float32')
       refuse(
         ['dtype'],

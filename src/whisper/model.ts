@@ -224,11 +224,13 @@ export class WhisperModel {
   /**
    * Encoder outputs of clips (16 kHz mono), in the order given. Clips of equal windows share a run.
    * @param onProgress called with the number of clips done
+   * @param mask changes a clip's log-mel, [mel bins, frames], in place
    */
   async encode(
     clips: readonly Float32Array[],
     window: Window,
     onProgress?: (done: number) => void,
+    mask?: (clip: number, mel: Float32Array) => void,
   ): Promise<EncodedClip[]> {
     const [encoded] = await this.#encode(
       await this.encoderProgram(window),
@@ -236,6 +238,7 @@ export class WhisperModel {
       clips,
       window,
       onProgress,
+      mask,
     );
     return encoded!;
   }
@@ -268,6 +271,7 @@ export class WhisperModel {
     clips: readonly Float32Array[],
     window: Window,
     onProgress?: (done: number) => void,
+    mask?: (clip: number, mel: Float32Array) => void,
   ): Promise<EncodedClip[][]> {
     const tails = window === 'fit' ? await this.silenceTails() : undefined;
     const { melBins, width } = this.dimensions;
@@ -283,9 +287,11 @@ export class WhisperModel {
       for (let start = 0; start < members.length; start += perRun) {
         const batch = members.slice(start, start + perRun);
         const mel = new Float32Array(batch.length * melBins * 2 * frames);
-        batch.forEach((clip, i) =>
-          mel.set(logMel(clips[clip]!, melBins, 2 * frames), i * melBins * 2 * frames),
-        );
+        batch.forEach((clip, i) => {
+          const one = logMel(clips[clip]!, melBins, 2 * frames);
+          mask?.(clip, one);
+          mel.set(one, i * melBins * 2 * frames);
+        });
         const silence = tails && silenceFeeds(tails, batch.length, frames);
         const fetched = await this.#runEncoder(program, mel, batch.length, outputs, silence);
         outputs.forEach((name, k) => {

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { below, sfc32, uniform } from '../../random.ts';
+import { FULL_WINDOW_FRAMES, HOP } from '../../whisper/log-mel.ts';
 import { addNoise } from './noise.ts';
 import { reverberate } from './reverberation.ts';
 import { SoundFolder } from './sound-folder.ts';
@@ -72,7 +73,11 @@ export class Augmentation {
   async sound(samples: Float32Array, name: string, version: number): Promise<Float32Array> {
     const { speed, noise, reverberation } = this.options;
     let sound = samples;
-    if (speed) sound = changeSpeed(sound, speed[below(speed.length, this.#chance('speed', name, version))]!);
+    if (speed) {
+      const factor = speed[below(speed.length, this.#chance('speed', name, version))]!;
+      // What would not be heard to its end any more stays as fast as it was.
+      if (sound.length / factor <= FULL_WINDOW_FRAMES * HOP) sound = changeSpeed(sound, factor);
+    }
     if (reverberation) {
       const random = this.#chance('reverberation', name, version);
       if (uniform(random) < reverberation.probability) {

@@ -1,0 +1,101 @@
+/** The speech of training examples: encoder outputs made once, or log-mels, as they are or in augmented versions. */
+import { basename } from 'node:path';
+import { UserError } from '../errors.ts';
+import type { Augmentation } from '../speech/augment/augmentation.ts';
+import { encodeRecordings } from '../speech/encoder-cache.ts';
+import type { Clip } from '../speech/manifest.ts';
+import { clipFiles, maskMel, type Recording, readRecording } from '../speech/recording.ts';
+import type { DeferredClip, ReadyClip } from '../whisper/deferred-clip.ts';
+import { type MelClip, melClip } from '../whisper/mel-batch.ts';
+import { SAMPLES_PER_FRAME, type WhisperModel, type Window, windowFrames } from '../whisper/model.ts';
+
+export interface SpeechOptions {
+  readonly window: Window;
+  readonly augmentation?: Augmentation | undefined;
+  /** What does not fit is read again when a batch needs it. */
+  readonly mostBytes: number;
+  readonly onProgress: (done: number) => void;
+  /** A clip that cannot be read, in one line. */
+  readonly onLeftOut: (message: string) => void;
+}
+
+export interface ClipSpeech<C extends Clip = Clip> {
+  readonly clip: C;
+  readonly encoded: ReadyClip | DeferredClip;
+}
+
+/** A clip's version; its name is the file's, so that a corpus may lie anywhere. */
+function recordingOf(clip: Clip, augmentation: Augmentation | undefined, number: number): Recording {
+  const name = basename(clip.audio);
+  return { files: clipFiles(clip), version: augmentation && { augmentation, name, number } };
+}
+
+/**
+ * Encoder outputs, from the cache or made now. With augmentation each clip comes in several versions.
+ * @param copies how many
+ */
+export async function encodedSpeech<C extends Clip>(
+  model: WhisperModel,
+  clips: readonly C[],
+  copies: number,
+  {
+    window,
+    cache,
+    augmentation,
+    mostBytes,
+    onProgress,
+    onLeftOut,
+  }: SpeechOptions & { readonly cache: string },
+): Promise<ClipSpeech<C>[]> {
+  const versions = clips.flatMap((clip) => Array.from({ length: copies }, (_, number) => ({ clip, number })));
+  const recordings = versions.map(({ clip, number }) => recordingOf(clip, augmentation, number));
+  const failed = new Set<string>();
+  const encoded = await encodeRecordings(model, recordings, {
+    window,
+    cache,
+    mostBytes,
+    onProgress,
+    onError: (file, error) => {
+      if (!failed.has(file)) onLeftOut(error.message);
+      failed.add(file);
+    },
+  });
+  return versions.flatMap(({ clip }, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
+}
+
+/** Log-mels; with augmentation a new version at each visit. */
+export async function melSpeech<C extends Clip>(
+  model: WhisperModel,
+  clips: readonly C[],
+  { window, augmentation, mostBytes, onProgress, onLeftOut }: SpeechOptions,
+): Promise<ClipSpeech<C>[]> {
+  const { melBins } = model.dimensions;
+  const speech: ClipSpeech<C>[] = [];
+  let held = 0;
+  for (const [i, clip] of clips.entries()) {
+    try {
+      const samples = await readRecording({ files: clipFiles(clip) });
+      const read = async (visit: number): Promise<MelClip> => {
+        const recording = recordingOf(clip, augmentation, visit);
+        const heard = await readRecording(recording);
+        const made = melClip(heard, melBins, window);
+        maskMel(recording, heard, made.mel, melBins);
+        return made;
+      };
+      if (augmentation || held >= mostBytes) {
+        const frames = windowFrames(Math.ceil(samples.length * (augmentation?.longest ?? 1)), window);
+        const length = Math.min(frames, Math.ceil(samples.length / SAMPLES_PER_FRAME));
+        speech.push({ clip, encoded: { form: 'mel', window: frames, length, read } });
+      } else {
+        const encoded = melClip(samples, melBins, window);
+        held += encoded.mel.byteLength;
+        speech.push({ clip, encoded });
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      onLeftOut(error.message);
+    }
+    onProgress(i + 1);
+  }
+  return speech;
+}

@@ -1,0 +1,72 @@
+/** Short clips joined to long ones: the decoder learns from contexts as long as those that it will meet. */
+
+import type { Clip } from '../speech/manifest.ts';
+import { GAP_SECONDS, MOST_SECONDS, readRecording } from '../speech/recording.ts';
+import { SAMPLE_RATE } from '../whisper/log-mel.ts';
+
+export interface MergeOptions {
+  /** Longest that a clip may become. */
+  readonly seconds: number;
+  /** Whether the decoder's context holds a text in the target language. */
+  readonly fits: (text: string) => boolean;
+}
+
+/** Written without spaces between sentences. */
+const WITHOUT_SPACES = ['zh', 'yue', 'ja', 'th', 'lo', 'my', 'km', 'bo'];
+/** Columns that tell who speaks, and when. */
+const SPEAKER = ['speaker', 'session'];
+
+/**
+ * Clips that follow each other in the manifest and are of one language, one set, and one speaker and session where it has
+ * these columns, become one clip, as long as it stays within both bounds. Texts are joined with them.
+ * @param target the language of `chinese`
+ */
+export async function mergeClips(
+  clips: readonly Clip[],
+  target: string,
+  { seconds, fits }: MergeOptions,
+): Promise<Clip[]> {
+  const most = Math.min(seconds, MOST_SECONDS);
+  const merged: Clip[] = [];
+  for (const clip of clips) {
+    const next = { ...clip, duration: await durationOf(clip) };
+    const last = merged.at(-1);
+    const joined = last && isOneSpeaker(last, next) ? join(last, next, target) : undefined;
+    // A clip without a duration cannot be read, and one without a text teaches nothing: both are told later.
+    const usable = joined && joined.duration <= most && last!.chinese !== '' && next.chinese !== '';
+    if (usable && fits(joined.chinese)) merged[merged.length - 1] = joined;
+    else merged.push(next);
+  }
+  return merged;
+}
+
+function isOneSpeaker(a: Clip, b: Clip): boolean {
+  return (
+    a.language === b.language &&
+    a.set === b.set &&
+    SPEAKER.every((column) => a.other[column] === b.other[column])
+  );
+}
+
+function join(a: Clip, b: Clip, target: string): Clip {
+  const text = (one: string, other: string, language: string): string =>
+    [one, other].filter((part) => part !== '').join(WITHOUT_SPACES.includes(language) ? '' : ' ');
+  return {
+    ...a,
+    following: [...(a.following ?? []), b.audio],
+    key: '',
+    english: text(a.english, b.english, 'en'),
+    sourceText: text(a.sourceText, b.sourceText, a.language),
+    chinese: text(a.chinese, b.chinese, target),
+    duration: a.duration + GAP_SECONDS + b.duration,
+  };
+}
+
+/** Seconds; NaN where the manifest does not tell and the recording cannot be read. */
+async function durationOf({ audio, duration }: Clip): Promise<number> {
+  if (!Number.isNaN(duration)) return duration;
+  return readRecording({ files: [audio] }).then(
+    ({ length }) => length / SAMPLE_RATE,
+    () => Number.NaN,
+  );
+}
