@@ -8,8 +8,8 @@ import type { RunSettings } from './checkpoints.ts';
 import type { Recipe } from './recipe.ts';
 import { isPath, leaves, mapPaths, nodeAt } from './recipe-keys.ts';
 
-/** What the weights do not depend on. */
-const WITHOUT_INFLUENCE = ['dtype', 'checkpointEvery'];
+/** What the weights do not depend on. Activations that are made again are the same to the bit. */
+const WITHOUT_INFLUENCE = ['dtype', 'checkpointEvery', 'optimizer.recompute'];
 
 /** Files and folders that the weights do not depend on, or that are told more exactly: by the clips and words in use. */
 const NOT_FINGERPRINTED = /^(output|model|data\.cache|data\.corpora\.\d+\.manifest|targetVocabulary)$/;
