@@ -77,7 +77,7 @@ writeFileSync(
 );
 
 // Speakers: sentences for the voices that have none.
-const english = pico.filter(({ lang }) => lang === 'en').slice(0, 12);
+const english = pico.filter(({ lang }) => lang === 'en').slice(0, 8);
 const speakers = [];
 for (const voice of VOICES) {
   for (const { key, en } of english) {
@@ -86,7 +86,7 @@ for (const voice of VOICES) {
   }
 }
 const all = rows(join(samples, 'manifest.tsv'));
-const from = (lang, set, name, use, count = 12) =>
+const from = (lang, set, name, use, count = 8) =>
   all
     .filter((row) => row.lang === lang && row.set === set && row.voice === name && Number(row.duration_s) < 5)
     .slice(0, count)
