@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { escapeHtml } from '../report/escape.ts';
-import { figureStyle } from '../report/page-style.ts';
+import { svgFile } from '../report/svg.ts';
 
 /** A picture, its name as a file, and the numbers that it shows as CSV. */
 export interface Figure {
@@ -30,10 +30,7 @@ export function csvText(rows: readonly (readonly (string | number)[])[]): string
 export async function writeFigures(directory: string, figures: readonly Figure[]): Promise<void> {
   await mkdir(directory, { recursive: true });
   for (const { name, svg, csv } of figures) {
-    const alone = svg
-      .replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ')
-      .replace('>', `><style>${figureStyle}</style>`);
-    await writeFile(join(directory, `${name}.svg`), alone);
+    await writeFile(join(directory, `${name}.svg`), svgFile(svg));
     await writeFile(join(directory, `${name}.csv`), csv);
   }
 }

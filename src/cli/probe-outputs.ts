@@ -6,7 +6,6 @@ import { UserError } from '../errors.ts';
 import type { Measured } from '../probes/measure.ts';
 import type { ProbeResults } from '../probes/run.ts';
 import { confusionChart } from '../report/confusion.ts';
-import { pageStyle } from '../report/page-style.ts';
 import { svgFile } from '../report/svg.ts';
 import { formatTable } from '../report/table-formats.ts';
 
@@ -35,7 +34,7 @@ export function confusionFiles(labels: readonly string[], { confusion }: Measure
       columns,
       'csv',
     ),
-    'confusion.svg': svgFile(confusionChart('Confusion matrix', labels, confusion), pageStyle),
+    'confusion.svg': svgFile(confusionChart('Confusion matrix', labels, confusion)),
   };
 }
 

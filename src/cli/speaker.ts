@@ -6,7 +6,6 @@ import { UserError } from '../errors.ts';
 import { columnOf } from '../probes/labels.ts';
 import { clipsWithLabel, ofSets } from '../probes/select.ts';
 import { detPlot } from '../report/det-plot.ts';
-import { pageStyle } from '../report/page-style.ts';
 import { startProgress } from '../report/progress.ts';
 import { svgFile } from '../report/svg.ts';
 import { embedClips } from '../speaker/embedder.ts';
@@ -227,7 +226,7 @@ async function verify(manifest: string, options: VerifyOptions): Promise<void> {
     const file = (name: string) => join(options.output, name);
     await write(file('results.json'), `${JSON.stringify({ ...results, prior: PRIOR }, null, 2)}\n`);
     await write(file('scores.tsv'), `a\tb\tsame\tscore\n${rows.join('\n')}\n`);
-    await write(file('det.svg'), svgFile(detPlot('DET curve', points), pageStyle));
+    await write(file('det.svg'), svgFile(detPlot('DET curve', points)));
     console.log(
       `${results.speakers} speakers, ${results.clips} clips, ${results.pairs} pairs (${results.pairsOfOne} of one speaker)\n` +
         `EER ${(100 * results.eer).toFixed(1)} %, minDCF (prior ${PRIOR}) ${results.minDcf.toFixed(3)}, AUC ${results.auc.toFixed(3)}`,

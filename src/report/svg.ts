@@ -4,6 +4,7 @@
  */
 import { escapeHtml } from './escape.ts';
 import { formatNumber } from './format.ts';
+import { figureStyle } from './page-style.ts';
 import { niceTicks } from './ticks.ts';
 
 const CHART_WIDTH = 400;
@@ -213,6 +214,7 @@ function extent(values: readonly number[]): [number, number] {
 }
 
 /** A chart as a file of its own, with the page's colours inside. */
-export function svgFile(image: string, style: string): string {
-  return `${image.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ').replace('>', `><style>${style}</style>`)}\n`;
+export function svgFile(image: string): string {
+  const named = image.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ');
+  return `${named.replace('>', `><style>${figureStyle}</style>`)}\n`;
 }
