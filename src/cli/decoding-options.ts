@@ -1,6 +1,6 @@
 /** Options of every command that decodes: how the search goes. */
 import { readFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DecodingOptions } from '../decoding/decode.ts';
 import { fallbackTemperatures } from '../decoding/fallback.ts';
 import { LanguageModelFusion } from '../decoding/language-model-fusion.ts';
@@ -22,6 +22,7 @@ export interface DecodingFlags {
   repetitionPenalty: number;
   maxTokens: number;
   targetVocabulary?: string | true;
+  experts: 'on' | 'off';
   lm?: string;
   lmLanguage?: string;
   alpha: number;
@@ -43,6 +44,11 @@ export function addDecodingOptions(command: Command): Command {
     .option(
       '--target-vocabulary [text]',
       'choose only among tokens that occur in this text file; without one: those kept with the model',
+    )
+    .addOption(
+      new Option('--experts <on|off>', 'decode each language with its experts, where the model has them')
+        .choices(['on', 'off'])
+        .default('on'),
     )
     .option('--lm <arpa>', 'n-gram language model, see `whisper-transfer lm`')
     .option('--lm-language <code>', 'language of the text that it was trained on; default: the target')
@@ -76,6 +82,7 @@ export async function decodingOptions(
       noRepeatNgram: flags.noRepeatNgram,
       repetitionPenalty: flags.repetitionPenalty,
       maxTokens: flags.maxTokens,
+      ...(flags.experts === 'off' && { experts: false }),
       ...(vocabulary && { vocabulary }),
       ...(filters && { filters }),
     },

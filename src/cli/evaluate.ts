@@ -193,6 +193,7 @@ function decodingWith(flags: DecodingFlags & { window: Window }, written: string
     repetitionPenalty,
     maxTokens,
     targetVocabulary,
+    experts,
     lm,
     lmLanguage,
     alpha,
@@ -213,6 +214,7 @@ function decodingWith(flags: DecodingFlags & { window: Window }, written: string
     repetitionPenalty,
     maxTokens,
     ...(targetVocabulary && { targetVocabulary }),
+    ...(experts === 'off' && { experts }),
     ...(lm && { lm, ...(lmLanguage && { lmLanguage }), alpha, beta }),
     // A file that was made anew under its old name is another setting.
     ...(files.length > 0 && { filesSha256: files.map(sha256).join() }),

@@ -93,11 +93,6 @@ const mistakes: [string, string[], RegExp][] = [
     ['train', 'm.tsv', '--output', 'o', '--lora-projections', 'q_proj,query'],
     /--lora-projections: found "query"; expected one of q_proj, k_proj/,
   ],
-  [
-    'what is not built yet',
-    ['train', 'm.tsv', '--output', 'o', '--data.corpora', '[{"manifest":"a"},{"manifest":"b"}]'],
-    /--data\.corpora: is not built yet/,
-  ],
   ['patience without evaluations', ['train', 'm.tsv', '--output', 'o', '--patience', '2'], /--dev-set/],
   [
     'a dev set that is trained on',

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { UserError } from '../errors.ts';
 import { modelFolders } from '../experiments/evaluate-models.ts';
+import type { Clip } from '../speech/manifest.ts';
 import type { RunSettings } from '../training/checkpoints.ts';
 import { quantizeFrozen } from '../training/quantization.ts';
 import type { Recipe } from '../training/recipe.ts';
@@ -19,7 +20,7 @@ import { promptOf } from '../whisper/prompts.ts';
 import { embeddedModel } from './embedded.ts';
 import { withModel } from './options.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
-import { recipeClips, type TrainingData, trainingData } from './train-data.ts';
+import { type RecipeClips, recipeClips, type TrainingData, trainingData } from './train-data.ts';
 import { checkObjective, recipeObjective } from './train-objective.ts';
 import { announce, printSummary, watchRun } from './train-report.ts';
 
@@ -60,7 +61,7 @@ async function train(source: string | undefined, options: Options): Promise<void
   if (resolve(recipe.output) === resolve(directory)) {
     throw new UserError(`--output ${recipe.output}: is the model that is trained; expected another folder`);
   }
-  const clips = await recipeClips(recipe);
+  const clips = spokenIn(recipe.tune.experts?.languages[0], await recipeClips(recipe));
   const [folder] = await modelFolders([directory]);
   const files = await fileSettings(recipe);
   const resume = Boolean(options.resume);
@@ -127,12 +128,33 @@ async function recipeOf(source: string | undefined, options: Options): Promise<R
   return parseRecipe([...layers, flagLayer(options, layers)]);
 }
 
-function tuningOf({ tune: { part, embedding, lora, quantization } }: Recipe): Tuning {
+/** Experts learn from clips of their language only. */
+function spokenIn(language: string | undefined, { training, dev }: RecipeClips): RecipeClips {
+  if (language === undefined) return { training, dev };
+  const own = <C extends Clip>(clips: readonly C[]): C[] =>
+    clips.filter((clip) => clip.language === language);
+  const clips = { training: own(training), dev: own(dev) };
+  const has = [...new Set(training.map((clip) => clip.language))].join(', ');
+  if (clips.training.length === 0)
+    throw new UserError(`experts of "${language}": no clip of the corpora is in it; they have ${has}`);
+  if (clips.dev.length === 0 && dev.length > 0)
+    throw new UserError(`experts of "${language}": no clip of the dev set is in it`);
+  return clips;
+}
+
+function tuningOf({ tune: { part, embedding, lora, quantization, experts }, objective }: Recipe): Tuning {
   return {
     part,
     embedding,
     ...(lora && { lora: { ...lora, alpha: lora.alpha ?? 2 * lora.rank } }),
     ...(quantization && { quantization: { bits: 8 } }),
+    ...(experts && {
+      experts: {
+        language: experts.languages[0]!,
+        gateWidth: experts.gateWidth,
+        budgetWeight: 1 - (objective.distillation?.weight ?? 0),
+      },
+    }),
   };
 }
 

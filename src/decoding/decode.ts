@@ -24,9 +24,16 @@ const CLIPS_PER_BATCH = 32;
 /** The batch is cut down to the clips that go on when they are at most this share of it. */
 const KEEP_SHARE = 0.9;
 
-export interface DecodingOptions extends SessionOptions {
+export interface DecodingOptions extends Omit<SessionOptions, 'language'> {
   /** The prompt of each clip. */
   readonly prompts: readonly (readonly number[])[];
+  /**
+   * The language spoken in each clip, where it is known: experts that the model has of it decode the clip. Default: the
+   * first language that the prompt names.
+   */
+  readonly languages?: readonly (string | undefined)[];
+  /** Whether experts are used. Default true. */
+  readonly experts?: boolean;
   /** Most tokens to make after the prompt. Default: what is left of half of Whisper's context (224). */
   readonly maxTokens?: number;
   /** More than one: beam search. Default 1. */
@@ -88,14 +95,18 @@ export async function decode(
   options: DecodingOptions,
 ): Promise<Decoded[]> {
   const results: Decoded[] = new Array(clips.length);
-  // Clips of similar length share a batch: less padding, and they end at about the same time.
-  const order = [...clips.keys()].sort((a, b) => clips[a]!.window - clips[b]!.window);
+  const experts = [...clips.keys()].map((i) => expertOf(model, options, i) ?? '');
+  const alike = (a: number, b: number) =>
+    experts[a]! < experts[b]! ? -1 : Number(experts[a] !== experts[b]);
+  // Clips of similar length share a batch: less padding, and they end at about the same time. Experts are of one language.
+  const order = [...clips.keys()].sort((a, b) => alike(a, b) || clips[a]!.window - clips[b]!.window);
   let done = 0;
   for (let start = 0; start < order.length; ) {
     let size = 1;
     while (
       size < CLIPS_PER_BATCH &&
       start + size < order.length &&
+      alike(order[start]!, order[start + size]!) === 0 &&
       (size + 1) * clips[order[start + size]!]!.window <= FRAMES_PER_BATCH
     ) {
       size++;
@@ -105,7 +116,11 @@ export async function decode(
       model,
       batch.map((i) => clips[i]!),
       batch.map((i) => newSearch(model, options, i, clips[i]!.window < FULL_WINDOW_POSITIONS)),
-      { ...options, prompts: batch.map((i) => options.prompts[i]!) },
+      {
+        ...options,
+        prompts: batch.map((i) => options.prompts[i]!),
+        language: experts[batch[0]!] || undefined,
+      },
     );
     decoded.forEach((result, i) => {
       results[batch[i]!] = result;
@@ -115,6 +130,17 @@ export async function decode(
     options.onProgress?.(done);
   }
   return results;
+}
+
+/** The language whose experts decode a clip, if any. */
+function expertOf(
+  { experts, tokens }: WhisperModel,
+  { prompts, languages, experts: used = true }: DecodingOptions,
+  clip: number,
+): string | undefined {
+  if (!used || experts.size === 0) return undefined;
+  const language = languages ? languages[clip] : tokens.languageOf(prompts[clip]!);
+  return language !== undefined && experts.has(language) ? language : undefined;
 }
 
 function newSearch(model: WhisperModel, options: DecodingOptions, clip: number, fitted: boolean): Search {
@@ -157,7 +183,7 @@ async function decodeBatch(
   model: WhisperModel,
   clips: readonly EncodedClip[],
   searches: readonly Search[],
-  options: DecodingOptions,
+  options: DecodingOptions & SessionOptions,
 ): Promise<Decoded[]> {
   const { tokens: vocabulary } = model;
   const output = model.output(options.vocabulary);

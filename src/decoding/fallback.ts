@@ -47,6 +47,7 @@ export async function decodeWithFallback(
     logProbabilityThreshold = -1,
     noSpeechThreshold = 0.6,
     prompts,
+    languages,
   } = options;
   const results: DecodedWithFallback[] = new Array(clips.length);
   let failed = [...clips.keys()];
@@ -58,6 +59,7 @@ export async function decodeWithFallback(
         ...options,
         temperature,
         prompts: failed.map((i) => prompts[i]!),
+        ...(languages && { languages: failed.map((i) => languages[i]) }),
         ...(attempt > 0 && { onProgress: undefined }),
       } as DecodingOptions,
     );

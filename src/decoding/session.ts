@@ -11,6 +11,8 @@ export interface SessionOptions {
   readonly silenceTails?: SilenceTails | 'none';
   readonly withTimestamps?: boolean;
   readonly vocabulary?: TargetVocabulary;
+  /** The language spoken in all clips, whose experts decode where the model has them. */
+  readonly language?: string | undefined;
 }
 
 /** Tokens that may not come. */
@@ -95,6 +97,7 @@ export class DecodingSession {
     const program = await this.model.decodingProgram(
       Boolean(this.options.withTimestamps),
       this.options.vocabulary,
+      this.options.language,
     );
     const feeds: Record<string, HostTensor | Resident> = {
       tokens: int64(padded, [texts, count]),

@@ -139,6 +139,7 @@ async function nextWindows(
       members.map((i) => clips[i]!),
       options,
       members.map((i) => parts[i]!.prompt()),
+      members.map((i) => parts[i]!.file.language),
       withTimestamps,
     );
     for (const [k, i] of members.entries()) await parts[i]!.add(decoded[k]!.result, decoded[k]!.clip);

@@ -15,7 +15,10 @@ export interface TranscribeOptions extends FallbackOptions {
   /** Whether stretches without speech are left out. Default false. */
   readonly skipSilence?: boolean;
   /** How the search goes; see DecodingOptions. */
-  readonly decoding?: Omit<DecodingOptions, 'prompts' | 'withTimestamps' | 'temperature' | 'onProgress'>;
+  readonly decoding?: Omit<
+    DecodingOptions,
+    'prompts' | 'languages' | 'withTimestamps' | 'temperature' | 'onProgress'
+  >;
   /** Called with the number of files done, parts of files counted. */
   readonly onProgress?: (files: number) => void;
 }

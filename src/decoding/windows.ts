@@ -15,6 +15,7 @@ export async function decodeWindows(
   clips: readonly EncodedClip[],
   options: TranscribeOptions,
   prompts: readonly (readonly number[])[],
+  languages: readonly (string | undefined)[],
   withTimestamps: boolean,
 ): Promise<DecodedWindow[]> {
   const { temperatures, compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
@@ -26,7 +27,12 @@ export async function decodeWindows(
     ...(logProbabilityThreshold !== undefined && { logProbabilityThreshold }),
     ...(noSpeechThreshold !== undefined && { noSpeechThreshold }),
   };
-  const decoded = await decodeWithFallback(model, clips, { ...settings, prompts, stopLoops: true });
+  const decoded = await decodeWithFallback(model, clips, {
+    ...settings,
+    prompts,
+    languages,
+    stopLoops: true,
+  });
   const windows = decoded.map((result, i): DecodedWindow => ({ result, clip: clips[i]! }));
   // A text that did not end by itself, or that repeats itself, is the sign of a window too short: those clips are read
   // again in the full one.
@@ -43,6 +49,7 @@ export async function decodeWindows(
     const again = await decodeWithFallback(model, whole, {
       ...settings,
       prompts: endless.map((i) => prompts[i]!),
+      languages: endless.map((i) => languages[i]),
     });
     for (const [k, i] of endless.entries()) windows[i] = { result: again[k]!, clip: whole[k]! };
   }

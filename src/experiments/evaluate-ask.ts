@@ -143,6 +143,7 @@ export async function askModel(
           ...decoding,
           temperatures,
           prompts: readable.map(({ ids }) => ids),
+          languages: readable.map(({ item }) => item.clip.language),
           onProgress: (count) => progress.update(done + count),
         },
       );

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
-import { readJsonIfPresent } from '../whisper/checkpoint-directory.ts';
+import { EXPERTS_FOLDER, readJsonIfPresent } from '../whisper/checkpoint-directory.ts';
 import { type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
 
 export interface ModelFolder {
@@ -46,7 +46,7 @@ function distinctNames(directories: readonly string[]): string[] {
   });
 }
 
-/** Of weights, tokenizer and configurations: what is trained again under the same name is another model. */
+/** Of weights, tokenizer, configurations and experts: what is trained again under the same name is another model. */
 async function fingerprint(directory: string): Promise<string> {
   const files = (await readdir(directory).catch(() => []))
     .filter((name) => /\.(json|safetensors)$/.test(name))
@@ -57,6 +57,8 @@ async function fingerprint(directory: string): Promise<string> {
     );
   }
   const hash = createHash('sha256');
+  const experts = (await readdir(join(directory, EXPERTS_FOLDER)).catch(() => [])).sort();
+  files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
   for (const name of files) {
     hash.update(`${name}\n`);
     for await (const bytes of createReadStream(join(directory, name))) hash.update(bytes);

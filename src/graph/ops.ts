@@ -388,6 +388,13 @@ export function greater(a: Tensor, b: Tensor): Tensor {
   return cast(a.graph.emit('Greater', [a, b], [{ shape, dtype: 'bool' }])[0]!, 'float32');
 }
 
+/** 1 where x ≥ 0, else 0. For inference only: no gradient. */
+export function notNegative(x: Tensor): Tensor {
+  const zero = x.graph.scalar(0);
+  const found = x.graph.emit('GreaterOrEqual', [x, zero], [{ shape: x.shape, dtype: 'bool' }])[0]!;
+  return cast(found, 'float32');
+}
+
 /** Logarithm of the sum of exponentials along the last axis, which stays with size 1. For inference only: no gradient. */
 export function logSumExp(x: Tensor): Tensor {
   const last = x.graph.integers([x.rank - 1]);

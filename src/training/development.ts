@@ -5,6 +5,7 @@ import type { Program } from '../graph/runtime.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { trainingGraph } from '../whisper/training-graph.ts';
+import type { Variant } from '../whisper/variant.ts';
 import { trainingBatch } from './batches.ts';
 import type { EncodedExample } from './examples.ts';
 
@@ -29,12 +30,23 @@ const CLIPS_PER_BATCH = 4;
 export async function evaluateDevelopment(
   model: WhisperModel,
   examples: readonly EncodedExample[],
-  { step, target, vocabulary }: { step: number; target: string; vocabulary?: TargetVocabulary | undefined },
+  {
+    step,
+    target,
+    vocabulary,
+    variant,
+  }: {
+    step: number;
+    target: string;
+    vocabulary?: TargetVocabulary | undefined;
+    /** As the model will be used. */
+    variant?: Variant | undefined;
+  },
 ): Promise<Evaluation> {
   const started = performance.now();
   // The compiled decoder has older weights built in.
   await model.decoderChanged();
-  const loss = await meanLoss(model, examples, vocabulary);
+  const loss = await meanLoss(model, examples, vocabulary, variant);
   const longest = Math.max(...examples.map(({ tokens, promptLength }) => tokens.length - promptLength));
   const decoded = await decode(
     model,
@@ -44,6 +56,7 @@ export async function evaluateDevelopment(
       // A text that loops is wrong however long it gets.
       maxTokens: 2 * longest,
       vocabulary,
+      languages: examples.map(({ source }) => source?.language),
     },
   );
   const references = examples.map(({ source, tokens, promptLength }) =>
@@ -73,12 +86,13 @@ async function meanLoss(
   model: WhisperModel,
   examples: readonly EncodedExample[],
   vocabulary: TargetVocabulary | undefined,
+  variant: Variant | undefined,
 ): Promise<number> {
   const { runtime, dimensions, tokens } = model;
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   const outputIds = vocabulary && model.output(vocabulary).ids;
   const program: Program = await runtime.load(
-    trainingGraph(dimensions, [], { withOutputIds: vocabulary !== undefined }),
+    trainingGraph(dimensions, [], { withOutputIds: vocabulary !== undefined, ...(variant && { variant }) }),
     {
       builtIn: () => false,
       arena: false,

@@ -5,6 +5,7 @@ import { isDeferred } from '../whisper/deferred-clip.ts';
 import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { type Example, readyExample, trainingBatch } from './batches.ts';
+import { expertShapes } from './experts.ts';
 import { adapterShapes } from './lora.ts';
 import { crossEntropy } from './objective.ts';
 import { scaledWeights } from './quantization.ts';
@@ -39,7 +40,7 @@ const PROGRAM_BYTES = 250e6;
  *     20·N·D              norms, projections and residuals of both attentions
  *     2·H·N·T             self-attention: scores and their softmax, T tokens
  *     2·H·N·F + 2·H·N·D   cross-attention: scores and softmax, and the frames mixed by them
- *     3·N·I               the inner layer, before and after its activation
+ *     3·N·I               the inner layer, before and after its activation; with experts, two of them
  *
  * and once: logits and probabilities of the predictions that count (2·rows·outputs), and the frames transposed.
  *
@@ -55,7 +56,12 @@ export async function memoryNeeds(
   const { width, decoderLayers, decoderHeads, decoderFfn } = dimensions;
   const whole = whisperTensors(dimensions);
   const adapters = tuningAdapters(dimensions, options);
-  const shapes = new Map([...whole, ...(adapters ? adapterShapes(dimensions, adapters) : [])]);
+  const { experts } = options;
+  const shapes = new Map([
+    ...whole,
+    ...(adapters ? adapterShapes(dimensions, adapters) : []),
+    ...(experts ? expertShapes(dimensions, experts) : []),
+  ]);
   const elements = (names: Iterable<string>): number =>
     [...names].reduce((sum, name) => sum + shapes.get(name)!.reduce((product, n) => product * n, 1), 0);
   const { weights: own = [], needs: needsOf } = options.objective ?? crossEntropy;
@@ -69,7 +75,7 @@ export async function memoryNeeds(
     20 * n * width +
     2 * decoderHeads * n * tokens +
     2 * decoderHeads * n * (frames + width) +
-    3 * n * decoderFfn;
+    (experts ? 2 : 1) * 3 * n * decoderFfn;
   const outputs = options.vocabulary ? model.output(options.vocabulary).ids.length : dimensions.vocabulary;
   const heard = tunesEncoder(options) ? encoderFloats(dimensions, clips, frames) : 0;
   const objective = needsOf?.({ clips, frames, tokens, rows, outputs });

@@ -123,9 +123,18 @@ test.each<[string, unknown, string[]]>([
     ['bad.json: tune.embedding: found "dense"; expected "frozen" with adapters (lora)'],
   ],
   [
-    'what is not built yet',
-    { ...least, tune: { experts: { languages: ['fr'] } } },
-    ['bad.json: tune.experts: is not built yet'],
+    'experts of two languages in a run',
+    { ...least, tune: { experts: { languages: ['fr', 'de'] } } },
+    [
+      'bad.json: tune.experts.languages: found 2; expected one: experts do not touch each other, and the output of a run can be the model of the next',
+    ],
+  ],
+  [
+    'a rounding before that of int8',
+    { ...least, tune: { quantization: {} } },
+    [
+      'bad.json: dtype: found "float16"; expected "float32" with quantization: another rounding would come first',
+    ],
   ],
   ['a list', '[1]', ['bad.json: found [1]; expected a JSON object, a recipe']],
   ['no JSON', '{\n "output": "out",\n}', [expect.stringMatching(/^bad\.json:3: is no JSON: /) as never]],

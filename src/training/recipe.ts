@@ -98,7 +98,10 @@ const tune = z.strictObject({
     .optional(),
   experts: z
     .strictObject({
-      languages: z.array(text()).min(1).describe('languages with feed-forward layers of their own'),
+      languages: z
+        .array(text())
+        .min(1)
+        .describe('the language that gets feed-forward layers of its own; one in a run'),
       gateWidth: wholeNumber().default(64).describe('inner size of the gates'),
     })
     .optional(),
@@ -214,6 +217,11 @@ export const recipeSchema = z
       refuse(['augment'], 'found nothing to do; expected speed, noise, reverberation or specAugment');
     if (augment?.noise && augment.noise.snr[0] > augment.noise.snr[1])
       refuse(['augment', 'noise', 'snr'], 'found the lowest above the highest; expected [lowest, highest]');
+    if (tune.experts && tune.experts.languages.length > 1)
+      refuse(
+        ['tune', 'experts', 'languages'],
+        `found ${tune.experts.languages.length}; expected one: experts do not touch each other, and the output of a run can be the model of the next`,
+      );
     if (tune.quantization && dtype !== 'float32')
       refuse(
         ['dtype'],

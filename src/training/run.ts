@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { trainingReport } from '../report/training-html.ts';
-import { refuseUnlessModel } from '../whisper/checkpoint-directory.ts';
+import { EXPERTS_FOLDER, refuseUnlessModel } from '../whisper/checkpoint-directory.ts';
 import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 import {
@@ -16,6 +16,7 @@ import {
 } from './checkpoints.ts';
 import { bestEvaluation, type Evaluation, evaluateDevelopment } from './development.ts';
 import type { EncodedExample } from './examples.ts';
+import { createExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';
 import { MetricsFile } from './metrics.ts';
 import { quantizeWeights } from './quantization.ts';
@@ -112,7 +113,12 @@ export async function runTraining(
           const evaluation = await paused(async () => {
             const back = await asUsed(model, training);
             const clips = await heardAnew(model, development);
-            const found = await evaluateDevelopment(model, clips, { step: step.step, target, vocabulary });
+            const found = await evaluateDevelopment(model, clips, {
+              step: step.step,
+              target,
+              vocabulary,
+              variant: training.experts && { experts: { ...training.experts, gate: 'hard' } },
+            });
             await back?.();
             return found;
           });
@@ -129,7 +135,10 @@ export async function runTraining(
         return !ends;
       },
     });
-  } else if (found) await restoreWeights(model, found.state);
+  } else if (found) {
+    if (training.experts) await createExperts(model, training.experts, training.seed);
+    await restoreWeights(model, found.state);
+  }
 
   await report();
   const chosen = best() ?? last;
@@ -197,8 +206,9 @@ async function saveInto(output: string, save: (folder: string) => Promise<void>)
   const names = await readdir(fresh);
   await rm(join(output, 'config.json'), { force: true });
   for (const name of await readdir(output)) {
-    // Other shards of an older model, too: with them it would be two models.
-    if (/^model.*\.safetensors/.test(name)) await rm(join(output, name));
+    // Other shards of an older model, too: with them it would be two models. And its experts.
+    if (/^model.*\.safetensors/.test(name) || name === EXPERTS_FOLDER)
+      await rm(join(output, name), { recursive: true });
   }
   for (const name of [...names.filter((name) => name !== 'config.json'), 'config.json']) {
     await rename(join(fresh, name), join(output, name));

@@ -5,6 +5,7 @@ import {
   type WriteCheckpointOptions,
   writeCheckpoint,
 } from '../whisper/checkpoint.ts';
+import { writeExperts } from '../whisper/expert-files.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { generationFields, type TrainedPrompt } from '../whisper/prompts.ts';
 import { type TargetVocabulary, writeTargetVocabulary } from '../whisper/target-vocabulary.ts';
@@ -33,5 +34,8 @@ export async function saveModel(
   const { forced_decoder_ids: _, language: __, ...generation } = model.settings.generationConfig;
   const generationConfig = { ...generation, ...generationFields(prompt) };
   await writeCheckpoint(directory, { ...model.settings, generationConfig, weights } as Checkpoint, { dtype });
+  await writeExperts(directory, model.dimensions, [...model.experts.values()], (names) =>
+    model.runtime.read(names),
+  );
   if (vocabulary) await writeTargetVocabulary(directory, vocabulary);
 }

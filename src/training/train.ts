@@ -7,6 +7,7 @@ import { type AdamWState, type HostTensor, reportOutput } from '../graph/runtime
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
+import { createExperts, withGates } from './experts.ts';
 import { createLora } from './lora.ts';
 import { createOwnWeights, crossEntropy, type Objective, ownWeights } from './objective.ts';
 import { PreparedBatches } from './prepared-batches.ts';
@@ -118,20 +119,14 @@ export async function trainDecoder(
   options: TrainingOptions,
 ): Promise<StepReport[]> {
   const { runtime, dimensions } = model;
-  const {
-    from,
-    vocabulary,
-    objective = crossEntropy,
-    accumulate = 1,
-    recompute,
-    weightDecay,
-    clipNorm,
-  } = options;
+  const { from, vocabulary, accumulate = 1, recompute, weightDecay, clipNorm } = options;
+  const objective = withGates(options.objective ?? crossEntropy, dimensions, options, options.seed);
   const trained = [...tunedWeights(dimensions, options), ...ownWeights(objective)];
   const adapters = tuningAdapters(dimensions, options);
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   await model.decoderChanged();
   if (adapters) await createLora(model, adapters, options.seed);
+  if (options.experts) await createExperts(model, options.experts, options.seed);
   await createOwnWeights(model, objective, options.seed);
   if (from) await restoreWeights(model, from);
   await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);
@@ -152,11 +147,11 @@ export async function trainDecoder(
   try {
     for (let step = (from?.step ?? 0) + 1; step <= options.steps; step++) {
       const started = performance.now();
+      if (scaled.length > 0) await runtime.storeRowScales(scaled);
       const parts: Part[] = [];
       for (let k = 0; k < accumulate; k++) {
         const { examples: batch, feeds, tokens, size } = await batches.next();
         const others = objective.feeds?.({ examples: batch, feeds, step, steps: options.steps });
-        if (scaled.length > 0) await runtime.storeRowScales(scaled);
         const { fetched } = await runtime.run(program, { ...feeds, ...others }, { fetch: ['loss', ...told] });
         // The step's loss is the mean over all its tokens, so a batch counts by how many it has.
         if (accumulate > 1) await runtime.accumulateGradients(tokens, k === 0);

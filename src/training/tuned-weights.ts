@@ -6,6 +6,7 @@ import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { encoderWeights } from '../whisper/encoder.ts';
 import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
+import { type ExpertOptions, expertWeights } from './experts.ts';
 import { type LoraOptions, loraAdapters } from './lora.ts';
 import { crossEntropy, type Objective, ownWeights } from './objective.ts';
 
@@ -21,6 +22,8 @@ export interface Tuning {
   readonly lora?: LoraOptions | undefined;
   /** The weights are trained as the int8 format rounds them; see quantization.ts for what is frozen. */
   readonly quantization?: { readonly bits: 8 } | undefined;
+  /** A language's experts are trained instead of the part's own weights. */
+  readonly experts?: ExpertOptions | undefined;
 }
 
 /** Whether clips must be given as log-mel, because no encoder output made before stays true. */
@@ -29,12 +32,14 @@ export function tunesEncoder({ part }: Pick<Tuning, 'part'>): boolean {
 }
 
 /**
- * Names of the weights that are trained, in the order in which the model uses them; with LoRA, of the adapters' A and B.
+ * Names of the weights that are trained, in the order in which the model uses them; with LoRA, of the adapters' A and B;
+ * with experts, of theirs.
  *
  * @throws UserError where LoRA and a dense embedding are asked for together, or the LoRA options fit nothing
  */
 export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
   const { part, embedding } = tuning;
+  if (tuning.experts) return expertWeights(dimensions, tuning);
   const adapters = tuningAdapters(dimensions, tuning);
   if (adapters) {
     if (tuning.quantization)
@@ -90,6 +95,7 @@ export function tuningGraph(
     variant: {
       adapters: tuningAdapters(dimensions, tuning),
       quantized: tuning.quantization && new Set(trained),
+      experts: tuning.experts && { ...tuning.experts, gate: 'noisy' },
     },
   });
 }

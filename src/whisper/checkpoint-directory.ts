@@ -17,6 +17,9 @@ const COMPANIONS = [
   'LICENSE',
 ];
 
+/** What an older model had of these does not fit the new one (expert-files.ts). */
+export const EXPERTS_FOLDER = 'experts';
+
 /** Configurations are some kB (old preprocessors with their mel filters 0.2 MB), tokenizers 2 to 4 MB. */
 const MAX_JSON_BYTES = 64_000_000;
 
@@ -120,6 +123,7 @@ function isModelFile(name: string): boolean {
   return (
     COMPANIONS.includes(name) ||
     name === 'processor_config.json' ||
+    name === EXPERTS_FOLDER ||
     /^model.*\.safetensors/.test(basename(name))
   );
 }

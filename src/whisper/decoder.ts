@@ -31,7 +31,7 @@ import {
   positionTable,
   unprojectedMemory,
 } from './layers.ts';
-import { weight } from './variant.ts';
+import { type Variant, vary, weight } from './variant.ts';
 
 export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
 
@@ -167,10 +167,12 @@ export function decodingStepGraph(
   dimensions: WhisperDimensions,
   output: OutputTokens,
   withTimestamps: boolean,
+  variant: Variant = {},
 ): Graph {
   const { decoderHeads: heads, width } = dimensions;
   const headWidth = width / heads;
   const graph = new Graph();
+  vary(graph, variant);
   const tokens = graph.input('tokens', ['texts', 'tokens'], 'int64');
   const rows = graph.input('rows', ['rows'], 'int64');
   const given = (prefix: string, batch: string, length: string, layer: number): KeysAndValues => ({

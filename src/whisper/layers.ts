@@ -2,6 +2,7 @@
 import { type Graph, product, type Tensor } from '../graph/graph.ts';
 import { add, gelu, layerNorm, linear, matmul, reshape, scale, softmax, transpose } from '../graph/ops.ts';
 import { adapted, mergedWeight } from './adapters.ts';
+import { withExpert } from './experts.ts';
 import { weight } from './variant.ts';
 
 /** What an attention looks at, as the two products that it takes part in. */
@@ -98,7 +99,13 @@ export function attention(x: Tensor, name: string, heads: number, memory: Memory
 }
 
 export function feedForward(x: Tensor, name: string, inner: number): Tensor {
-  return projection(gelu(projection(x, `${name}.fc1`, inner)), `${name}.fc2`, x.shape.at(-1) as number);
+  return withExpert(x, name, (input, network) =>
+    projection(
+      gelu(projection(input, `${network}.fc1`, inner)),
+      `${network}.fc2`,
+      input.shape.at(-1) as number,
+    ),
+  );
 }
 
 /** Rows of a position table for the given positions. */

@@ -13,6 +13,8 @@ import {
 import { type DeferredClip, isMel, type ReadyClip } from './deferred-clip.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
+import { readExperts } from './expert-files.ts';
+import type { ExpertSet } from './experts.ts';
 import { withDecoderLayers } from './fewer-layers.ts';
 import { float16ToFloat32 } from './half.ts';
 import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
@@ -80,6 +82,8 @@ export class WhisperModel {
     /** The checkpoint without its weights, which moved to the computing thread. */
     readonly settings: Omit<Checkpoint, 'weights'>,
     readonly weightNames: readonly string[],
+    /** Experts by language (experts.ts): those that came with the model, and those that are trained. */
+    readonly experts: Map<string, ExpertSet>,
   ) {}
 
   /**
@@ -98,9 +102,15 @@ export class WhisperModel {
     const whole = await readCheckpoint(directory);
     const checkpoint = decoderLayers === undefined ? whole : withDecoderLayers(whole, decoderLayers);
     const { weights, ...settings } = checkpoint;
+    // Experts belong to the whole model's layers.
+    const experts =
+      decoderLayers === undefined
+        ? await readExperts(directory, settings.dimensions)
+        : { sets: [], weights: new Map() };
     const runtime = new Runtime(options);
     const names = [...weights.keys()];
     await runtime.store(weights);
+    await runtime.store(experts.weights);
     return new WhisperModel(
       directory,
       runtime,
@@ -108,6 +118,7 @@ export class WhisperModel {
       new Tokens(settings.tokenizerFile),
       settings,
       names,
+      new Map(experts.sets.map((set) => [set.language, set])),
     );
   }
 
@@ -145,11 +156,24 @@ export class WhisperModel {
     return output;
   }
 
-  decodingProgram(withTimestamps: boolean, vocabulary?: TargetVocabulary): Promise<Program> {
+  /**
+   * @param language whose experts decode; without, or where the model has none, the shared networks do. One program of
+   * experts is there at a time: each has the whole decoder built in.
+   */
+  async decodingProgram(
+    withTimestamps: boolean,
+    vocabulary?: TargetVocabulary,
+    language?: string,
+  ): Promise<Program> {
     const { tokens, ids } = this.output(vocabulary);
-    return this.#program(`step ${tokens.weight} ${withTimestamps}`, async () => {
+    const set = language === undefined ? undefined : this.experts.get(language);
+    const ofExperts = (name: string) => name.startsWith('experts ');
+    const name = `${set ? `experts ${language} ` : ''}step ${tokens.weight} ${withTimestamps}`;
+    if (set && !this.#programs.has(name)) await this.#release(ofExperts);
+    return this.#program(name, async () => {
       if (vocabulary) await this.#storeRows(tokens.weight, ids);
-      const graph = decodingStepGraph(this.dimensions, tokens, withTimestamps);
+      const variant = set && { experts: { ...set, gate: 'hard' as const } };
+      const graph = decodingStepGraph(this.dimensions, tokens, withTimestamps, variant);
       return this.runtime.load(graph, { builtIn: () => true, arena: false });
     });
   }

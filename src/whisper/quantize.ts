@@ -11,6 +11,7 @@ import { UserError } from '../errors.ts';
 import { INT8_LIMIT, rowScales, SCALE_SUFFIX } from '../graph/row-scales.ts';
 import { floatBytes, readCheckpoint, type Weight } from './checkpoint.ts';
 import { refuseUnlessModel, writeCheckpointDirectory } from './checkpoint-directory.ts';
+import { copyExperts } from './expert-files.ts';
 import { float16ToFloat32, float32ToFloat16 } from './half.ts';
 import { isQuantized } from './quantized-weights.ts';
 import type { TensorToWrite } from './safetensors-write.ts';
@@ -130,6 +131,7 @@ export async function quantizeCheckpoint(source: string, target: string): Promis
     tensors,
     maxShardBytes: SHARD_BYTES,
   });
+  await copyExperts(source, target);
   const [worst, maxRelativeError] = errors.reduce((a, b) => (b[1] > a[1] ? b : a));
   return {
     sourceBytes: await weightBytes(source),

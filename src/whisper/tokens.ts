@@ -78,6 +78,12 @@ export class Tokens {
     return id;
   }
 
+  /** The first language that a prompt names; undefined: none. */
+  languageOf(prompt: readonly number[]): string | undefined {
+    const codes = new Map([...this.languages].map(([code, id]) => [id, code]));
+    return prompt.map((id) => codes.get(id)).find((code) => code !== undefined);
+  }
+
   /**
    * `<|startoftranscript|><|language|><|task|><|notimestamps|>`; several languages, for code-switched speech, one
    * after the other. For text with timestamps the last token is left out (`withTimestamps`).

@@ -4,6 +4,7 @@
  */
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { Adapters } from './adapters.ts';
+import type { Experts } from './experts.ts';
 import { asStored } from './quantized-weights.ts';
 
 export interface Variant {
@@ -12,6 +13,8 @@ export interface Variant {
   readonly adapters?: Adapters | undefined;
   /** Names of weights that the layers see as the int8 format will store them. */
   readonly quantized?: ReadonlySet<string> | undefined;
+  /** A language's experts, in the decoder. */
+  readonly experts?: Experts | undefined;
 }
 
 const variants = new WeakMap<Graph, Variant>();

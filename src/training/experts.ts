@@ -1,0 +1,133 @@
+/**
+ * Training of a language's experts (experts.ts): only they and their gates are trained, the model stays as it is. So the
+ * experts of several languages never touch each other, and are trained one language after the other.
+ */
+import { UserError } from '../errors.ts';
+import { product, type Tensor } from '../graph/graph.ts';
+import { abs, add, gather, mean, reshape, scale, sub } from '../graph/ops.ts';
+import { float32, type HostTensor } from '../graph/runtime.ts';
+import { sfc32, uniform } from '../random.ts';
+import type { Weight } from '../whisper/checkpoint.ts';
+import type { WhisperDimensions } from '../whisper/dimensions.ts';
+import { expertNetworks, expertPrefix, expertTensors, gateNoise, gatesOf } from '../whisper/experts.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import type { Objective } from './objective.ts';
+import type { Tuning } from './tuned-weights.ts';
+
+export interface ExpertOptions {
+  /** What is spoken in the clips. */
+  readonly language: string;
+  /** Inner size of the gates. */
+  readonly gateWidth: number;
+  /** Factor of |mean gate − ½| in the loss: the share of cross-entropy in it. Default 1. */
+  readonly budgetWeight?: number;
+}
+
+/** Half of the tokens are to go through the expert. */
+const BUDGET = 0.5;
+/** Deviation of the noise at the last step; it grows linearly from 0. */
+const MOST_NOISE = 5;
+
+/** @throws UserError where something else is to be tuned, too */
+export function expertWeights(
+  dimensions: WhisperDimensions,
+  { part, embedding, lora, quantization, experts }: Tuning,
+): string[] {
+  if (part !== 'decoder' || embedding !== 'frozen' || lora || quantization) {
+    throw new UserError(
+      `experts of "${experts!.language}": only they are trained; expected the decoder with a frozen embedding, no LoRA, no quantization`,
+    );
+  }
+  return [...expertShapes(dimensions, experts!).keys()];
+}
+
+/** Shapes of a language's experts and gates, by the names that their weights have beside the model's. */
+export function expertShapes(
+  dimensions: WhisperDimensions,
+  { language, gateWidth }: ExpertOptions,
+): Map<string, readonly number[]> {
+  const tensors = [...expertTensors(dimensions, gateWidth)];
+  return new Map(tensors.map(([name, shape]) => [expertPrefix(language) + name, shape]));
+}
+
+/**
+ * Puts them beside the model's weights: copies of the shared networks, and gates drawn as PyTorch's Linear draws its
+ * weights (in ± 1/√in). Those that the model has of the language already are gone on with.
+ */
+export async function createExperts(
+  model: WhisperModel,
+  { language, gateWidth }: ExpertOptions,
+  seed: number,
+): Promise<void> {
+  const { runtime, dimensions, experts } = model;
+  const known = experts.get(language);
+  if (known) {
+    if (known.gateWidth !== gateWidth) {
+      throw new UserError(
+        `${model.directory}: its gates of "${language}" are ${known.gateWidth} wide; expected ${gateWidth}, or another model`,
+      );
+    }
+    return;
+  }
+  const random = sfc32(seed);
+  const made = new Map<string, Weight>();
+  for (const [name, shape] of expertTensors(dimensions, gateWidth)) {
+    const isGate = name.includes('.gate.');
+    const bound = shape.at(-1)! ** -0.5;
+    const data = isGate
+      ? Float32Array.from({ length: shape[0]! * shape[1]! }, () => (2 * uniform(random) - 1) * bound)
+      : ((await runtime.read([name]))[0]!.data as Float32Array);
+    made.set(expertPrefix(language) + name, { shape, data });
+  }
+  await runtime.store(made);
+  experts.set(language, { language, gateWidth });
+}
+
+/**
+ * The objective with the gates' budget, |mean gate − ½| over all layers and the positions that count, and with the noise
+ * that the gates are fed: N(0, 1) · 5 · progress, which only seed and step decide.
+ */
+export function withGates(
+  objective: Objective,
+  dimensions: WhisperDimensions,
+  tuning: Tuning,
+  seed: number,
+): Objective {
+  if (!tuning.experts) return objective;
+  const { budgetWeight = 1 } = tuning.experts;
+  return {
+    ...objective,
+    loss: (predictions) => {
+      const { graph } = predictions;
+      const rows = graph.inputs.get('rows')!;
+      const open = gatesOf(graph).map((gate) => {
+        const flat = reshape(gate, [product(gate.shape), 1]);
+        return mean(gather(flat, rows), [0, 1]);
+      });
+      const made = objective.loss(predictions);
+      const average = reshape(scale(open.reduce(add), 1 / open.length), []);
+      const budget: Tensor = abs(sub(average, graph.scalar(BUDGET)));
+      return {
+        loss: add(made.loss, scale(budget, budgetWeight)),
+        reported: { ...made.reported, gate: average },
+      };
+    },
+    feeds: (moment) => {
+      const { feeds, step, steps } = moment;
+      const [batch, tokens] = feeds.tokens!.shape as [number, number];
+      const random = sfc32(seed * 1_000_003 + step);
+      const deviation = (MOST_NOISE * step) / steps;
+      const noise = (): HostTensor => {
+        const values = Float32Array.from({ length: batch * tokens }, () => deviation * gaussian(random));
+        return float32(values, [batch, tokens, 1]);
+      };
+      const layers = expertNetworks(dimensions).map((network) => [gateNoise(network), noise()] as const);
+      return { ...objective.feeds?.(moment), ...Object.fromEntries(layers) };
+    },
+  };
+}
+
+/** Box and Muller's. */
+function gaussian(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - uniform(random))) * Math.cos(2 * Math.PI * uniform(random));
+}

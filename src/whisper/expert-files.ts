@@ -1,0 +1,105 @@
+/**
+ * Experts on disk, beside the model that they belong to, which stays as it was:
+ *
+ *     experts/experts.json      {"fr": {"gateWidth": 64}, …}
+ *     experts/fr.safetensors    the language's networks and gates, float16
+ */
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { UserError } from '../errors.ts';
+import { floatBytes, type Weight } from './checkpoint.ts';
+import { EXPERTS_FOLDER, readJsonIfPresent } from './checkpoint-directory.ts';
+import type { WhisperDimensions } from './dimensions.ts';
+import { type ExpertSet, expertPrefix, expertTensors } from './experts.ts';
+import { readFileEntries, readFloat32 } from './safetensors.ts';
+import { writeSafetensors } from './safetensors-write.ts';
+
+const LIST = 'experts.json';
+
+const schema = z.record(
+  z.string().regex(/^[a-z]{2,3}$/, 'expected language codes'),
+  z.strictObject({ gateWidth: z.int().min(1) }),
+);
+
+/**
+ * @returns the sets of a model directory and their weights by name; none where it has no experts
+ * @throws UserError where the files are not whole, or do not fit a model of these dimensions
+ */
+export async function readExperts(
+  directory: string,
+  dimensions: WhisperDimensions,
+): Promise<{ sets: ExpertSet[]; weights: Map<string, Weight> }> {
+  const folder = join(directory, EXPERTS_FOLDER);
+  const names = await readdir(folder).catch(() => []);
+  const file = join(folder, LIST);
+  const json = await readJsonIfPresent(file);
+  if (json === undefined) {
+    if (names.length > 0) throw new UserError(`${folder}: found ${names[0]}, but no ${LIST}`);
+    return { sets: [], weights: new Map() };
+  }
+  const { data, error } = schema.safeParse(json);
+  if (!data) {
+    const { path, message } = error.issues[0]!;
+    throw new UserError(`${file}: "${path.join('.')}": ${message}`);
+  }
+  const sets = Object.entries(data).map(([language, { gateWidth }]) => ({ language, gateWidth }));
+  const weights = new Map<string, Weight>();
+  for (const set of sets) {
+    for (const [name, weight] of await readSet(join(folder, `${set.language}.safetensors`), set, dimensions))
+      weights.set(expertPrefix(set.language) + name, weight);
+  }
+  return { sets, weights };
+}
+
+async function readSet(
+  file: string,
+  { gateWidth }: ExpertSet,
+  dimensions: WhisperDimensions,
+): Promise<Map<string, Weight>> {
+  const expected = expertTensors(dimensions, gateWidth);
+  const read = new Map<string, Weight>();
+  for await (const { entry, data } of readFloat32(await readFileEntries(file))) {
+    const shape = expected.get(entry.name);
+    if (shape?.join() !== entry.shape.join()) {
+      throw new UserError(
+        `${file}: found tensor "${entry.name}" [${entry.shape}]; expected ` +
+          (shape ? `[${shape}] as this model and ${LIST} have it` : "no such one beside this model's layers"),
+      );
+    }
+    read.set(entry.name, { shape, data });
+  }
+  const missing = [...expected.keys()].filter((name) => !read.has(name));
+  if (missing.length > 0)
+    throw new UserError(`${file}: ${missing.length} tensors are missing, the first "${missing[0]}"`);
+  return read;
+}
+
+/** Writes them into a model directory that is there. @param read gives weights by their names */
+export async function writeExperts(
+  directory: string,
+  dimensions: WhisperDimensions,
+  sets: readonly ExpertSet[],
+  read: (names: readonly string[]) => Promise<readonly { readonly data: unknown }[]>,
+): Promise<void> {
+  if (sets.length === 0) return;
+  const folder = join(directory, EXPERTS_FOLDER);
+  await mkdir(folder, { recursive: true });
+  for (const { language, gateWidth } of sets) {
+    const shapes = [...expertTensors(dimensions, gateWidth)];
+    const values = await read(shapes.map(([name]) => expertPrefix(language) + name));
+    const tensors = shapes.map(([name, shape], i) => {
+      const data = values[i]!.data as Float32Array;
+      return { name, shape, dtype: 'F16' as const, bytes: () => floatBytes(name, data, 'float16') };
+    });
+    await writeSafetensors(join(folder, `${language}.safetensors`), tensors);
+  }
+  const list = Object.fromEntries(sets.map(({ language, gateWidth }) => [language, { gateWidth }]));
+  await writeFile(join(folder, LIST), `${JSON.stringify(list)}\n`);
+}
+
+/** Experts of one model directory into another, where there are any. */
+export async function copyExperts(from: string, to: string): Promise<void> {
+  if ((await readJsonIfPresent(join(from, EXPERTS_FOLDER, LIST))) === undefined) return;
+  await cp(join(from, EXPERTS_FOLDER), join(to, EXPERTS_FOLDER), { recursive: true });
+}
