@@ -12,8 +12,7 @@ export function fft(re: Float64Array, im: Float64Array): void {
       [im[i], im[j]] = [im[j]!, im[i]!];
     }
   }
-  const cos = Float64Array.from({ length: n / 2 }, (_, k) => Math.cos((2 * Math.PI * k) / n));
-  const sin = Float64Array.from({ length: n / 2 }, (_, k) => -Math.sin((2 * Math.PI * k) / n));
+  const { cos, sin } = rootsOf(n);
   for (let half = 1; half < n; half *= 2) {
     const stride = n / (2 * half);
     for (let start = 0; start < n; start += 2 * half) {
@@ -30,4 +29,24 @@ export function fft(re: Float64Array, im: Float64Array): void {
       }
     }
   }
+}
+
+/** e^(−2πik / n), k < n / 2; they take as long to make as a transform. */
+interface Roots {
+  readonly cos: Float64Array;
+  readonly sin: Float64Array;
+}
+
+const known = new Map<number, Roots>();
+
+function rootsOf(n: number): Roots {
+  let roots = known.get(n);
+  if (!roots) {
+    roots = {
+      cos: Float64Array.from({ length: n / 2 }, (_, k) => Math.cos((2 * Math.PI * k) / n)),
+      sin: Float64Array.from({ length: n / 2 }, (_, k) => -Math.sin((2 * Math.PI * k) / n)),
+    };
+    known.set(n, roots);
+  }
+  return roots;
 }
