@@ -1,7 +1,6 @@
 /** Flags of `train`: one for each value of a recipe, made from the schema, and what the help says about them. */
 import { type Command, Option } from 'commander';
 import { defaultLora } from '../training/lora.ts';
-import { NOT_BUILT } from '../training/not-built.ts';
 import { type Layer, mergeLayers, valueAt } from '../training/recipe-file.ts';
 import { allowed, type Node, type Path, recipeKeys, recipeNode } from '../training/recipe-keys.ts';
 
@@ -124,7 +123,6 @@ export function recipeHelp(width = 100): string {
       ...(node.default === undefined ? [] : [`default: ${[node.default].flat().join(',')}`]),
       ...(requiredKey(path) ? ['required'] : []),
       ...(SHORT[path] ? [`also ${SHORT[path]}`] : []),
-      ...(NOT_BUILT.some((key) => `${path}.`.startsWith(`${key}.`)) ? ['not built yet'] : []),
     ];
     const [first, ...more] = wrapped(notes.join('; '), width - column);
     lines.push(`  ${path.padEnd(column - 2)}${first}`, ...more.map((line) => ' '.repeat(column) + line));

@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
-import { NOT_BUILT } from './not-built.ts';
 import { type Recipe, recipeSchema } from './recipe.ts';
 import { allowed, mapPaths, nodeAt, type Path } from './recipe-keys.ts';
 
@@ -50,10 +49,9 @@ export const mergeLayers = (layers: readonly Layer[]): unknown =>
 
 /**
  * The recipe of layers put over each other.
- * @param runs false: a recipe that no run follows may ask for what is not built yet
  * @throws UserError with one line for each mistake
  */
-export function parseRecipe(layers: readonly Layer[], runs = true): Recipe {
+export function parseRecipe(layers: readonly Layer[]): Recipe {
   const values = mergeLayers(layers);
   const { data, error } = recipeSchema.safeParse(values);
   const label = labelIn(layers);
@@ -71,12 +69,6 @@ export function parseRecipe(layers: readonly Layer[], runs = true): Recipe {
       ];
     });
     throw new UserError(lines.join('\n'));
-  }
-  if (runs) {
-    const asked = NOT_BUILT.map((key) => key.split('.')).filter((path) => valueAt(data, path) !== undefined);
-    if (asked.length > 0) {
-      throw new UserError(asked.map((path) => `${label(path)}: is not built yet`).join('\n'));
-    }
   }
   return data;
 }

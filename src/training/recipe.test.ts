@@ -6,9 +6,8 @@ import { Command } from 'commander';
 import { afterAll, expect, test } from 'vitest';
 import { addRecipeFlags, flagLayer, flagOf } from '../cli/recipe-flags.ts';
 import { UserError } from '../errors.ts';
-import { NOT_BUILT } from './not-built.ts';
 import { parseRecipe, readLayers } from './recipe-file.ts';
-import { nodeAt, recipeKeys } from './recipe-keys.ts';
+import { recipeKeys } from './recipe-keys.ts';
 import { fileSettings, recipeText, weightSettings } from './recipe-settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'recipes-'));
@@ -23,10 +22,10 @@ function write(name: string, content: unknown): string {
 const least = { output: 'out', data: { corpora: [{ manifest: 'clips.tsv' }] } };
 
 /** As `train` reads it, with flags. */
-async function read(file: string, flags: string[] = [], runs = true) {
+async function read(file: string, flags: string[] = []) {
   const command = addRecipeFlags(new Command()).exitOverride();
   const layers = await readLayers(file);
-  return parseRecipe([...layers, flagLayer(command.parse(flags, { from: 'user' }).opts(), layers)], runs);
+  return parseRecipe([...layers, flagLayer(command.parse(flags, { from: 'user' }).opts(), layers)]);
 }
 
 async function complaint(file: string, flags: string[] = []): Promise<string[]> {
@@ -179,7 +178,7 @@ test('flags beat the recipe: by path or by their short name, in any form', async
     '--language en --target-vocabulary --augment.speed 0.9,1.1 --augment.noise.folder n --augment.noise.snr 0,9 ' +
     '--optimizer.recompute true --prompt-kind source-translate --output elsewhere --tune.experts.languages fr';
   const weights = '{"fr":{"from":1,"to":2}}';
-  const recipe = await read(file, [...flags.split(' '), '--objective.language-weights', weights], false);
+  const recipe = await read(file, [...flags.split(' '), '--objective.language-weights', weights]);
   expect(recipe).toMatchObject({
     output: 'elsewhere',
     prompt: 'source-translate',
@@ -206,12 +205,6 @@ test('every value has a flag of its own, and no short name stands for nothing', 
   for (const { path } of values) {
     const flag = flagOf(path.split('.'));
     expect(command.options.some(({ long, short }) => long === flag || short === flag)).toBe(true);
-  }
-});
-
-test('what is not built yet are keys that there are', () => {
-  for (const key of NOT_BUILT) {
-    expect(nodeAt(key.split('.').map((part) => (/^\d/.test(part) ? Number(part) : part))), key).toBeDefined();
   }
 });
 
@@ -242,7 +235,7 @@ test('settings of a run: what is in the files that it names, wherever they lie',
     write(`${teacher}/extra.txt`, 'of the same size');
   }
   const file = write('teacher.json', { ...least, objective: { distillation: { teacher: 'one' } } });
-  const settings = async (...flags: string[]) => fileSettings(await read(file, flags, false));
+  const settings = async (...flags: string[]) => fileSettings(await read(file, flags));
   const first = await settings();
   expect(Object.keys(first)).toEqual(['objective.distillation.teacher']);
   const two = ['--objective.distillation.teacher', join(folder, 'two')];
