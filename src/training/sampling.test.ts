@@ -1,4 +1,4 @@
-/** Which examples come when: epochs, mixed corpora, batches with little padding and of one language. */
+/** Which examples come when: epochs, mixed corpora, batches with little padding. */
 import { expect, test } from 'vitest';
 import { batchSize, type Example, paddingShares } from './batches.ts';
 import { corpusShares, type SamplingOptions, sampleBatches } from './sampling.ts';
@@ -8,17 +8,6 @@ const example = (window: number, tokens = 1, more: Partial<Example> = {}): Examp
   tokens: new Array(tokens).fill(1),
   promptLength: 1,
   ...more,
-});
-const spoken = (language: string) => ({
-  audio: '',
-  language,
-  set: '',
-  key: '',
-  english: '',
-  sourceText: '',
-  chinese: '',
-  duration: 1,
-  other: {},
 });
 const many = (count: number, make: (i: number) => Example) =>
   Array.from({ length: count }, (_, i) => make(i));
@@ -102,13 +91,4 @@ test('no batch has more padding than allowed, in frames or in tokens; what there
     frames: 0.25,
     tokens: 0.5,
   });
-});
-
-test('batches of one language: none mixes, all are seen, and they are as large as the pool allows', () => {
-  const language = (i: number) => (i % 4 === 0 ? 'ca' : 'fr');
-  const examples = many(64, (i) => example(160 + i, 1, { source: spoken(language(i)) }));
-  const batches = take(examples, 16, { oneLanguage: true });
-  for (const batch of batches) expect(new Set(batch.map(language)).size).toBe(1);
-  expect(sorted(batches.flat())).toEqual(examples.map((_, i) => i));
-  expect(take(examples, 16).some((batch) => new Set(batch.map(language)).size > 1)).toBe(true);
 });

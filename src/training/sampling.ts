@@ -12,8 +12,6 @@ export interface SamplingOptions {
    * Default 1: no bound.
    */
   readonly mostPadding?: number | undefined;
-  /** Batches do not mix languages (`source.language`). */
-  readonly oneLanguage?: boolean | undefined;
   /** Shares of the examples' corpora. Default: as many as there are. */
   readonly mixture?: Mixture | undefined;
 }
@@ -25,8 +23,7 @@ export interface Mixture {
   readonly temperature: number;
 }
 
-/** Batches are cut from a shuffled pool of this many batches, sorted by length: little padding, much chance. Where batches do
- * not mix languages, of so many for each. */
+/** Batches are cut from a shuffled pool of this many batches, sorted by length: little padding, much chance. */
 const POOL_BATCHES = 16;
 
 /** Each corpus's share of what is drawn; they sum to 1. A corpus without examples has none. */
@@ -66,8 +63,7 @@ export function* sampleBatches(
   };
   // In a pool that held an example twice, sorting would bring it into one batch twice.
   const once = Math.min(...corpora.flatMap(({ length }, c) => (length > 0 ? [length / shares[c]!] : [])));
-  const languages = options.oneLanguage ? new Set(examples.map(({ source }) => source?.language)).size : 1;
-  const poolSize = batchSize * Math.max(1, Math.min(POOL_BATCHES * languages, Math.floor(once / batchSize)));
+  const poolSize = batchSize * Math.max(1, Math.min(POOL_BATCHES, Math.floor(once / batchSize)));
   const size = (i: number): number => examples[i]!.clip.window + 4 * examples[i]!.tokens.length;
   for (;;) {
     const pool = Array.from({ length: poolSize }, draw).sort((a, b) => size(a) - size(b));
@@ -84,35 +80,26 @@ function* epochs(members: readonly number[], random: () => number): Generator<nu
 function cutBatches(
   pool: readonly number[],
   examples: readonly Example[],
-  { batchSize, mostFrames = Number.POSITIVE_INFINITY, mostPadding = 1, oneLanguage }: SamplingOptions,
+  { batchSize, mostFrames = Number.POSITIVE_INFINITY, mostPadding = 1 }: SamplingOptions,
 ): number[][] {
   const batches: number[][] = [];
-  const open = new Map<string | undefined, { batch: number[]; frames: Extent; tokens: Extent }>();
+  let frames: Extent = EMPTY;
+  let tokens: Extent = EMPTY;
+  const hasRoom = (count: number, ...extents: Extent[]): boolean =>
+    count <= batchSize &&
+    count * extents[0]!.most <= mostFrames &&
+    extents.every(({ sum, most }) => sum >= (1 - mostPadding) * count * most);
   for (const i of pool) {
-    const { clip, tokens, source } = examples[i]!;
-    const language = oneLanguage ? source?.language : undefined;
-    const last = open.get(language);
-    const count = (last?.batch.length ?? 0) + 1;
-    const longer = {
-      frames: extended(last?.frames, clip.window),
-      tokens: extended(last?.tokens, tokens.length - 1),
-    };
-    if (
-      last &&
-      count <= batchSize &&
-      count * longer.frames.most <= mostFrames &&
-      [longer.frames, longer.tokens].every(({ sum, most }) => sum >= (1 - mostPadding) * count * most)
-    ) {
-      last.batch.push(i);
-      Object.assign(last, longer);
+    const window = examples[i]!.clip.window;
+    const length = examples[i]!.tokens.length - 1;
+    const last = batches.at(-1);
+    const longer = [extended(frames, window), extended(tokens, length)] as const;
+    if (last && hasRoom(last.length + 1, ...longer)) {
+      last.push(i);
+      [frames, tokens] = longer;
     } else {
-      const batch = [i];
-      batches.push(batch);
-      open.set(language, {
-        batch,
-        frames: extended(undefined, clip.window),
-        tokens: extended(undefined, tokens.length - 1),
-      });
+      batches.push([i]);
+      [frames, tokens] = [extended(EMPTY, window), extended(EMPTY, length)];
     }
   }
   return batches;
@@ -123,6 +110,8 @@ interface Extent {
   readonly most: number;
 }
 
-function extended(extent: Extent | undefined, size: number): Extent {
-  return { sum: (extent?.sum ?? 0) + size, most: Math.max(extent?.most ?? 0, size) };
+const EMPTY: Extent = { sum: 0, most: 0 };
+
+function extended({ sum, most }: Extent, size: number): Extent {
+  return { sum: sum + size, most: Math.max(most, size) };
 }
