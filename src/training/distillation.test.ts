@@ -63,12 +63,13 @@ const teacher: Teacher = {
 /** One step's loss, terms and gradients. */
 async function stepOf(
   objective: Objective,
-  { step = 1, steps = 1, outputIds = undefined as Int32Array | undefined } = {},
+  { step = 1, steps = 1, outputIds = undefined as Int32Array | undefined, recompute = false } = {},
 ) {
   const names = [...decoderWeights(student), ...ownWeights(objective)];
   const graph = trainingGraph(student, names, {
     loss: objective.loss,
     withOutputIds: outputIds !== undefined,
+    recompute,
   });
   // Brought here instead of into an optimizer's memory.
   for (const name of names) {
@@ -165,6 +166,11 @@ describe('what must hold', () => {
       await stepOf(languageWeighted(crossEntropy, { fr: { from: 1, to: 1 }, xx: { from: 5, to: 5 } })),
       plain,
     );
+  });
+
+  test('gradients are the same where activations are computed again', async () => {
+    const objective = distilled({ temperature: 2, hidden: { matching: 'dynamic', distance: 'mse' } });
+    same(await stepOf(objective, { recompute: true }), await stepOf(objective));
   });
 
   test('a teacher that is the student is at distance 0, and gives no gradient but the labels’', async () => {
