@@ -7,6 +7,8 @@ import { coordinate, nothing, svg } from './svg.ts';
 const MOST_NUMBERED = 20;
 const SIDE = 340;
 const LEFT = 96;
+/** For the last slanted label. */
+const MARGIN = 44;
 
 /**
  * Rows: true labels, columns: answers; a cell is the darker the larger its share of the row.
@@ -49,5 +51,5 @@ export function confusionChart(
     `<rect class="frame" x="${LEFT}" y="${top}" width="${SIDE}" height="${SIDE}"/>`,
     `<text class="axis" x="0" y="12">rows: true label, columns: answer</text>`,
   );
-  return svg(title, LEFT + SIDE + 4, top + SIDE + 6, parts.join(''));
+  return svg(title, LEFT + SIDE + MARGIN, top + SIDE + 6, parts.join(''));
 }
