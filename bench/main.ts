@@ -3,13 +3,16 @@
  * what they found, is in docs/benchmarks.md.
  */
 import { Command, InvalidArgumentError } from 'commander';
+import { defaultLora } from '../src/training/lora.ts';
 import { languageModel } from './language-model.ts';
 import { longAudio } from './long-audio.ts';
 import { parity } from './parity.ts';
 import { quantize } from './quantize.ts';
 import { type BenchResult, goalsReached, inRepository, report } from './result.ts';
 import { retrieval } from './retrieval.ts';
+import { trainCost } from './train-cost.ts';
 import { trainStep } from './train-step.ts';
+import { trainingMemory } from './training-memory.ts';
 import { transcribe } from './transcribe.ts';
 import { windows } from './windows.ts';
 
@@ -29,11 +32,27 @@ export interface BenchOptions {
 const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => Promise<BenchResult> }> = {
   'train-step': {
     about: 'a training step of the decoder, against PyTorch',
-    run: (options) => trainStep('dense', options),
+    run: (options) => trainStep({ part: 'decoder', embedding: 'dense' }, 0.8, options),
   },
   'train-step-frozen': {
     about: 'the same with a frozen token embedding',
-    run: (options) => trainStep('frozen', options),
+    run: (options) => trainStep({ part: 'decoder', embedding: 'frozen' }, 0.8, options),
+  },
+  'train-lora': {
+    about: 'the same of LoRA adapters (rank 32, q_proj and v_proj of the decoder), against PEFT',
+    run: (options) => trainStep({ part: 'decoder', embedding: 'frozen', lora: defaultLora }, 1, options),
+  },
+  'train-all': {
+    about: 'the same of all weights, from log-mel through encoder and decoder',
+    run: (options) => trainStep({ part: 'all', embedding: 'dense' }, 1, options),
+  },
+  'train-cost': {
+    about: 'the time of a training step over tokens and over frames: a line',
+    run: trainCost,
+  },
+  'training-memory': {
+    about: 'what train says that it needs, against the peak of its process',
+    run: trainingMemory,
   },
   transcribe: {
     about: '24 English sentences from files to text, greedy, fitted windows, against faster-whisper int8',

@@ -104,7 +104,8 @@ export function writeOnnx(graph: Graph, isBuiltIn: (name: string) => boolean): O
   };
 }
 
-function neededNodes(graph: Graph): Node[] {
+/** The nodes that the outputs need, in the order in which they are written. */
+export function neededNodes(graph: Graph): Node[] {
   const needed = new Set<Node>();
   const pending = [...graph.outputs.values()].map((tensor) => tensor.producer);
   for (let node = pending.pop(); pending.length > 0 || node; node = pending.pop()) {

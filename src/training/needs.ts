@@ -1,5 +1,7 @@
 /** What a training run will need, told before it starts. */
-
+import type { Graph } from '../graph/graph.ts';
+import { peakMemory } from '../graph/peak-memory.ts';
+import type { HostTensor } from '../graph/runtime.ts';
 import { whisperTensors } from '../whisper/checkpoint.ts';
 import { isDeferred } from '../whisper/deferred-clip.ts';
 import { isMelClip } from '../whisper/mel-batch.ts';
@@ -10,15 +12,15 @@ import { adapterShapes } from './lora.ts';
 import { crossEntropy } from './objective.ts';
 import { scaledWeights } from './quantization.ts';
 import type { TrainingOptions } from './train.ts';
-import { tunedWeights, tunesEncoder, tuningAdapters } from './tuned-weights.ts';
+import { tunedWeights, tuningAdapters, tuningGraph } from './tuned-weights.ts';
 
 /** Bytes. */
 export interface MemoryNeeds {
   /** All weights as float32; with quantisation also what a step sees of the trained ones. */
   readonly weights: number;
-  /** Gradients, AdamW's two moments, and the trained weights' place among them. */
+  /** Gradients, where batches are accumulated their sums, and AdamW's two moments. */
   readonly optimizer: number;
-  /** What a step on the largest batch keeps for its gradient. */
+  /** What a step on the largest batch keeps at most. */
   readonly activations: number;
   /** Encoder outputs of the clips. */
   readonly clips: number;
@@ -34,18 +36,8 @@ export interface MemoryNeeds {
 const PROGRAM_BYTES = 250e6;
 
 /**
- * Activations follow from the training graph (decoder.ts, layers.ts): what each layer keeps until its gradient is made.
- * With N = clips × tokens, width D, H heads, F frames, inner width I, per layer and in floats:
- *
- *     20·N·D              norms, projections and residuals of both attentions
- *     2·H·N·T             self-attention: scores and their softmax, T tokens
- *     2·H·N·F + 2·H·N·D   cross-attention: scores and softmax, and the frames mixed by them
- *     3·N·I               the inner layer, before and after its activation; with experts, two of them
- *
- * and once: logits and probabilities of the predictions that count (2·rows·outputs), and the frames transposed.
- *
- * All needs together, against the measured peak of Whisper base: 16 short clips +18 %, 8 with a dense embedding −1 %, 8 in
- * full windows +11 %.
+ * What a step computes follows from its graph: the results that live at the same time, for the largest batch. Measured by
+ * `npm run bench -- training-memory`.
  */
 export async function memoryNeeds(
   model: WhisperModel,
@@ -53,7 +45,6 @@ export async function memoryNeeds(
   options: TrainingOptions,
 ): Promise<MemoryNeeds> {
   const { dimensions } = model;
-  const { width, decoderLayers, decoderHeads, decoderFfn } = dimensions;
   const whole = whisperTensors(dimensions);
   const adapters = tuningAdapters(dimensions, options);
   const { experts } = options;
@@ -69,44 +60,38 @@ export async function memoryNeeds(
     elements(tunedWeights(dimensions, options)) +
     own.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
 
-  const [clips, frames, tokens, rows] = await largestBatch(model, examples, options);
-  const n = clips * tokens;
-  const perLayer =
-    20 * n * width +
-    2 * decoderHeads * n * tokens +
-    2 * decoderHeads * n * (frames + width) +
-    (experts ? 2 : 1) * 3 * n * decoderFfn;
-  const outputs = options.vocabulary ? model.output(options.vocabulary).ids.length : dimensions.vocabulary;
-  const heard = tunesEncoder(options) ? encoderFloats(dimensions, clips, frames) : 0;
-  const objective = needsOf?.({ clips, frames, tokens, rows, outputs });
-  const floats =
-    heard + decoderLayers * perLayer + 2 * rows * outputs + (decoderLayers + 1) * clips * frames * width;
+  const feeds = await largestBatch(model, examples, options);
+  const [clips, , , frames] = feeds.frameBias!.shape;
+  const tokens = feeds.tokens!.shape[1]!;
+  const { vocabulary, objective, recompute, accumulate = 1 } = options;
+  const graph = tuningGraph(dimensions, options, {
+    withOutputIds: vocabulary !== undefined,
+    objective,
+    recompute,
+  });
+  // Its activations are the graph's.
+  const others = needsOf?.({
+    clips: clips!,
+    frames: frames!,
+    tokens,
+    rows: feeds.rows!.shape[0]!,
+    outputs: vocabulary ? model.output(vocabulary).ids.length : dimensions.vocabulary,
+  });
   return {
     weights:
-      4 * (elements(whole.keys()) + elements(scaledWeights(dimensions, options))) + (objective?.weights ?? 0),
-    optimizer: 12 * trained,
-    activations: 4 * floats + (objective?.activations ?? 0),
+      4 * (elements(whole.keys()) + elements(scaledWeights(dimensions, options))) + (others?.weights ?? 0),
+    optimizer: (accumulate > 1 ? 16 : 12) * trained,
+    activations: peakMemory(graph, sizesOf(graph, feeds)),
     clips: examples.reduce((sum, { clip }) => sum + heldBytes(clip), 0),
     checkpoint: 12 * trained,
     program: PROGRAM_BYTES,
-    batch: { clips, frames, tokens },
+    batch: { clips: clips!, frames: frames!, tokens },
   };
 }
 
 function heldBytes(clip: Example['clip']): number {
   if (isDeferred(clip)) return 0;
   return (isMelClip(clip) ? clip.mel : clip.frames).byteLength;
-}
-
-/** As above, of the encoder: frames for tokens, one attention, and the two convolutions' inputs and outputs. */
-function encoderFloats(
-  { width, encoderLayers, encoderHeads, encoderFfn, melBins }: WhisperModel['dimensions'],
-  clips: number,
-  frames: number,
-): number {
-  const n = clips * frames;
-  const perLayer = 12 * n * width + 2 * encoderHeads * n * frames + 3 * n * encoderFfn;
-  return encoderLayers * perLayer + n * (2 * melBins + 6 * width);
 }
 
 export function totalBytes({ batch: _, ...needs }: MemoryNeeds): number {
@@ -117,13 +102,27 @@ export function totalBytes({ batch: _, ...needs }: MemoryNeeds): number {
 async function largestBatch(
   model: WhisperModel,
   examples: readonly Example[],
-  { batchSize }: TrainingOptions,
-): Promise<[clips: number, frames: number, tokens: number, rows: number]> {
+  { batchSize, vocabulary }: TrainingOptions,
+): Promise<Readonly<Record<string, HostTensor>>> {
   const size = ({ clip, tokens }: Example): number => clip.window + 4 * tokens.length;
   const longest = [...examples].sort((a, b) => size(b) - size(a)).slice(0, batchSize);
   const tails = await model.silenceTailsFor(longest.map(({ clip }) => clip));
   const ready = await Promise.all(longest.map((example) => readyExample(example, 0)));
-  const { feeds } = trainingBatch(ready, tails, model.tokens.endOfText);
-  const [clips, , , frames] = feeds.frameBias!.shape;
-  return [clips!, frames!, feeds.tokens!.shape[1]!, feeds.rows!.shape[0]!];
+  const outputIds = vocabulary && model.output(vocabulary).ids;
+  return trainingBatch(ready, tails, model.tokens.endOfText, outputIds).feeds;
+}
+
+/** What the names of sizes stand for. Inputs that only an objective feeds are as long as the batch's. */
+function sizesOf(graph: Graph, feeds: Readonly<Record<string, HostTensor>>): Map<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { name, shape } of graph.inputs.values()) {
+    shape.forEach((dim, axis) => {
+      if (typeof dim === 'string' && feeds[name]) sizes.set(dim, feeds[name].shape[axis]!);
+    });
+  }
+  const frames = feeds.frameBias!.shape[3]!;
+  for (const { shape } of graph.inputs.values()) {
+    for (const dim of shape) if (typeof dim === 'string' && !sizes.has(dim)) sizes.set(dim, frames);
+  }
+  return sizes;
 }

@@ -1,0 +1,113 @@
+/** How much memory a graph takes while onnxruntime runs it, told from the graph: its nodes, in its order. */
+import type { Dim, DType, Graph, Node, Tensor } from './graph.ts';
+import { neededNodes } from './onnx.ts';
+
+/** The value of each named size. */
+export type Sizes = ReadonlyMap<string, number>;
+
+const BYTES: Record<DType, number> = {
+  float16: 2,
+  float32: 4,
+  int64: 8,
+  int32: 4,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+};
+
+/** Their result is their first input's memory under another shape. */
+const ALIAS = new Set(['Reshape', 'Identity']);
+/** They may write their result over an input of the same size that nobody needs any more. */
+const IN_PLACE = new Set(
+  'Abs Add Cast Div Exp Erf Log Mul Neg Relu ScatterElements Sigmoid Softmax Sqrt Sub Tanh'.split(' '),
+);
+
+/**
+ * Bytes of all intermediate results that live at the same time, at most. Inputs, weights and outputs are not counted: they
+ * are memory of the caller's.
+ */
+export function peakMemory(graph: Graph, sizes: Sizes): number {
+  const order = executionOrder(neededNodes(graph));
+  const outside = new Set<Tensor>(graph.outputs.values());
+  // An alias lives as long as what it shows: all are told by the tensor that owns the memory.
+  const owners = new Map<Tensor, Tensor>();
+  const ownerOf = (tensor: Tensor): Tensor => owners.get(tensor) ?? tensor;
+  for (const { op, inputs, outputs } of order)
+    if (ALIAS.has(op)) owners.set(outputs[0]!, ownerOf(inputs[0]!));
+  const uses = new Map<Tensor, number>();
+  for (const { inputs } of order) {
+    for (const input of inputs) if (input) uses.set(ownerOf(input), (uses.get(ownerOf(input)) ?? 0) + 1);
+  }
+
+  /** Bytes of what is alive, by the tensor that owns them. */
+  const alive = new Map<Tensor, number>();
+  let now = 0;
+  let most = 0;
+  for (const { op, inputs, outputs } of order) {
+    const owned = inputs.flatMap((input) => (input ? [ownerOf(input)] : []));
+    const ending = owned.filter((input) => {
+      const left = uses.get(input)! - 1;
+      uses.set(input, left);
+      return left === 0 && alive.has(input);
+    });
+    if (!ALIAS.has(op)) {
+      for (const output of outputs) {
+        if (outside.has(output) || (uses.get(output) ?? 0) === 0) continue;
+        const bytes =
+          BYTES[output.dtype] * output.shape.reduce<number>((n, dim) => n * sizeOf(dim, sizes), 1);
+        const over = IN_PLACE.has(op) ? ending.findIndex((input) => alive.get(input) === bytes) : -1;
+        if (over >= 0) alive.delete(ending.splice(over, 1)[0]!);
+        else now += bytes;
+        alive.set(output, bytes);
+      }
+      most = Math.max(most, now);
+    }
+    for (const input of ending) {
+      now -= alive.get(input) ?? 0;
+      alive.delete(input);
+    }
+  }
+  return most;
+}
+
+/** A size as the builder names it: products of sums (see graph.ts). */
+function sizeOf(dim: Dim, sizes: Sizes): number {
+  if (typeof dim === 'number') return dim;
+  const known = sizes.get(dim);
+  if (known !== undefined) return known;
+  const term = (name: string): number => {
+    const value = /^\d+$/.test(name) ? Number(name) : sizes.get(name);
+    if (value === undefined) throw new Error(`internal: the size "${name}" is not known`);
+    return value;
+  };
+  return dim
+    .split('*')
+    .map((factor) => factor.split('+').reduce((sum, name) => sum + term(name), 0))
+    .reduce((product, factor) => product * factor, 1);
+}
+
+/**
+ * onnxruntime's: from the last node that ends the graph back to the first, each after what it needs, of which the last
+ * comes first (GraphViewer, ReverseDFSFrom).
+ */
+function executionOrder(nodes: readonly Node[]): Node[] {
+  const place = new Map(nodes.map((node, i) => [node, i]));
+  const used = new Set(nodes.flatMap(({ inputs }) => inputs.map((input) => input?.producer)));
+  const stack = nodes.filter((node) => !used.has(node)).map((node) => ({ node, ready: false }));
+  const seen = new Set<Node>();
+  const order: Node[] = [];
+  for (let top = stack.pop(); top; top = stack.pop()) {
+    const { node, ready } = top;
+    if (ready) {
+      order.push(node);
+      continue;
+    }
+    if (seen.has(node)) continue;
+    seen.add(node);
+    stack.push({ node, ready: true });
+    const needed = [...new Set(node.inputs.flatMap((input) => (input?.producer ? [input.producer] : [])))];
+    needed.sort((a, b) => place.get(a)! - place.get(b)!);
+    for (const one of needed) if (!seen.has(one)) stack.push({ node: one, ready: false });
+  }
+  return order;
+}
