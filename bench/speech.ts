@@ -5,13 +5,17 @@ import { wordErrorRate } from '../src/evaluation/word-error-rate.ts';
 import { type Clip, readManifest } from '../src/speech/manifest.ts';
 import { inRepository } from './result.ts';
 
-/** Sentences read by a person, sorted by key. */
-export async function sentences(language: string, count = Number.POSITIVE_INFINITY): Promise<Clip[]> {
+/** Clips of samples/, sorted by key. */
+export async function clipsOf(set: string, language: string): Promise<Clip[]> {
   const clips = await readManifest(inRepository('samples/manifest.tsv'));
   return clips
-    .filter(({ language: spoken, set }) => spoken === language && set === 'intro')
-    .sort((a, b) => (a.key < b.key ? -1 : 1))
-    .slice(0, count);
+    .filter((clip) => clip.language === language && clip.set === set)
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+/** Sentences read by a person. */
+export async function sentences(language: string, count = Number.POSITIVE_INFINITY): Promise<Clip[]> {
+  return (await clipsOf('intro', language)).slice(0, count);
 }
 
 /** Word error rate after Whisper's normaliser. */
