@@ -1,0 +1,216 @@
+/** Some clips that are decoded together, step by step, until all their texts have ended. */
+
+import type { HostTensor } from '../graph/runtime.ts';
+import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { Decoded, DecodingOptions } from './decoding.ts';
+import { RepetitionControl } from './repetition.ts';
+import {
+  averageLogProbability,
+  type CandidateFilter,
+  type Candidates,
+  emptyText,
+  type Hypothesis,
+  type Search,
+} from './search.ts';
+import { DecodingSession, type Question, type SessionOptions } from './session.ts';
+import { suppression } from './suppression.ts';
+import { timestampBiases } from './timestamp-rules.ts';
+
+/** The batch is cut down to the clips that go on when they are at most this share of it. */
+const KEEP_SHARE = 0.9;
+
+/** What a search is told of each step. */
+const CANDIDATES = ['candidates', 'logProbabilities', 'allowed'] as const;
+
+type Answer = Record<(typeof CANDIDATES)[number], HostTensor['data']>;
+
+/** One text of the batch: a live text of a clip. */
+interface Row {
+  readonly clip: number;
+  readonly text: Hypothesis;
+}
+
+/** How the texts go on, all of one clip together, in the order of the live clips. */
+interface Moves {
+  /** Row that each text goes on from. */
+  readonly parents: readonly number[];
+  readonly tokens: readonly number[];
+  /** Places, among the live clips, of those that have not ended. */
+  readonly going: readonly number[];
+}
+
+export class DecodingBatch {
+  readonly #output;
+  readonly #filters: readonly CandidateFilter[];
+  readonly #suppression;
+  /** Texts of each clip after the first step. */
+  readonly #width: number;
+  /** Clips that are still in the batch, and their texts. */
+  #live: readonly number[];
+  #rows: readonly Row[];
+
+  private constructor(
+    private readonly model: WhisperModel,
+    private readonly session: DecodingSession,
+    private readonly searches: readonly Search[],
+    private readonly options: DecodingOptions,
+  ) {
+    this.#output = model.output(options.vocabulary);
+    this.#filters = filtersOf(options);
+    this.#suppression = suppression(model, this.#output.ids, Boolean(options.withTimestamps));
+    this.#width = searches[0]!.width;
+    this.#live = [...searches.keys()];
+    this.#rows = searches.map((search, clip) => ({ clip, text: search.live[0]! }));
+  }
+
+  /** @param searches one for each clip, all of a kind */
+  static async decode(
+    model: WhisperModel,
+    clips: readonly EncodedClip[],
+    searches: readonly Search[],
+    options: DecodingOptions & SessionOptions,
+  ): Promise<Decoded[]> {
+    const session = await DecodingSession.start(model, clips, options);
+    try {
+      return await new DecodingBatch(model, session, searches, options).#run();
+    } finally {
+      await session.end();
+    }
+  }
+
+  async #run(): Promise<Decoded[]> {
+    const { answer: first, noSpeech } = await this.#readPrompts();
+    let answer: Answer = first;
+    for (;;) {
+      const moves = this.#advance(answer);
+      if (moves.going.length === 0) break;
+      answer = await this.#step(moves);
+    }
+    return this.searches.map((search, clip) => this.#decoded(search, noSpeech[clip]!));
+  }
+
+  /** One text for each clip. The start of transcript is asked, too, whether there is speech. */
+  async #readPrompts(): Promise<{ answer: Answer; noSpeech: number[] }> {
+    const { prompts } = this.options;
+    const longest = Math.max(...prompts.map((prompt) => prompt.length));
+    const last = prompts.map((_, i) => (i + 1) * longest - 1);
+    const begin = prompts.map(
+      (prompt, i) =>
+        last[i]! + 1 - prompt.length + Math.max(0, prompt.lastIndexOf(this.model.tokens.startOfTranscript)),
+    );
+    const question = this.#question([...last, ...begin], [...this.#rows, ...this.#rows], true);
+    const answer = await this.session.step(prompts, question, [...CANDIDATES, 'noSpeech']);
+    return {
+      answer,
+      noSpeech: prompts.map((_, clip) => Math.exp(Number(answer.noSpeech[prompts.length + clip]))),
+    };
+  }
+
+  #question(rows: readonly number[], texts: readonly Row[], first: boolean): Question {
+    const { suppressed, suppressedAtBegin } = this.#suppression;
+    const longest = Math.max(...texts.map(({ text }) => text.tokens.length));
+    const extra = this.#filters.reduce((sum, filter) => sum + filter.extra(longest), 0);
+    return {
+      rows,
+      suppression: first ? suppressedAtBegin : suppressed,
+      count: Math.min(this.#output.ids.length, this.searches[0]!.candidates + extra),
+      ...(this.options.withTimestamps && { biases: this.#timestampBiases(texts) }),
+    };
+  }
+
+  #timestampBiases(texts: readonly Row[]) {
+    const { count, timestamps } = this.#output.tokens;
+    const latestBegin = this.model.settings.generationConfig.max_initial_timestamp_index;
+    return timestampBiases(
+      texts.map(({ text }) => text.tokens),
+      {
+        first: this.model.tokens.firstTimestamp,
+        count: count - timestamps,
+        latestBegin: typeof latestBegin === 'number' ? latestBegin : undefined,
+      },
+    );
+  }
+
+  #advance(answer: Answer): Moves {
+    // A clip's rows are together, in the order of the live clips.
+    const perClip = this.#rows.length / this.#live.length;
+    const parents: number[] = [];
+    const tokens: number[] = [];
+    const going: number[] = [];
+    for (const [place, clip] of this.#live.entries()) {
+      const search = this.searches[clip]!;
+      const begins = place * perClip;
+      // What may come after a text that has ended concerns nobody.
+      const moves = search.done
+        ? []
+        : search.advance(Array.from({ length: perClip }, (_, i) => this.#candidates(answer, begins + i)));
+      if (moves.length > 0) going.push(place);
+      for (let i = 0; i < this.#width; i++) {
+        parents.push(begins + (moves[i]?.parent ?? 0));
+        tokens.push(moves[i]?.token ?? this.model.tokens.endOfText);
+      }
+    }
+    return { parents, tokens, going };
+  }
+
+  #candidates(answer: Answer, row: number): Candidates {
+    const perRow = answer.candidates.length / answer.allowed.length;
+    const at = (i: number) => row * perRow + i;
+    let found: Candidates = {
+      tokens: Array.from({ length: perRow }, (_, i) => this.#output.ids[Number(answer.candidates[at(i)])]!),
+      logProbabilities: Array.from({ length: perRow }, (_, i) => Number(answer.logProbabilities[at(i)])),
+      allowed: Number(answer.allowed[row]),
+    };
+    for (const filter of this.#filters) found = filter.apply(this.#rows[row]!.text, found);
+    return found;
+  }
+
+  async #step({ parents, tokens, going }: Moves): Promise<Answer> {
+    const width = this.#width;
+    // A text that never ends must not keep the whole batch busy.
+    const cut = going.length <= KEEP_SHARE * this.#live.length;
+    const stay = cut ? going : [...this.#live.keys()];
+    const texts = stay.flatMap((place) => Array.from({ length: width }, (_, i) => place * width + i));
+    await this.session.selectTexts(texts.map((i) => parents[i]!));
+    if (cut) await this.session.selectClips(stay);
+    this.#live = stay.map((place) => this.#live[place]!);
+    this.#rows = this.#live.flatMap((clip) => {
+      const { live } = this.searches[clip]!;
+      return Array.from({ length: width }, (_, i) => ({ clip, text: live[i] ?? emptyText }));
+    });
+    return this.session.step(
+      texts.map((i) => [tokens[i]!]),
+      this.#question([...this.#rows.keys()], this.#rows, false),
+      CANDIDATES,
+    );
+  }
+
+  #decoded(search: Search, noSpeechProbability: number): Decoded {
+    const { tokens: vocabulary } = this.model;
+    const [best, ...others] = search.results();
+    const { hypothesis, score } = best!;
+    return {
+      tokens: hypothesis.tokens,
+      text: vocabulary.decode(hypothesis.tokens).trim(),
+      logProbabilities: hypothesis.logProbabilities,
+      averageLogProbability: averageLogProbability(hypothesis),
+      score,
+      finished: hypothesis.finished,
+      noSpeechProbability,
+      alternatives: others.map(({ hypothesis: { tokens }, score }) => ({
+        text: vocabulary.decode(tokens).trim(),
+        tokens,
+        score,
+      })),
+    };
+  }
+}
+
+function filtersOf({
+  filters = [],
+  noRepeatNgram = 0,
+  repetitionPenalty = 1,
+}: DecodingOptions): CandidateFilter[] {
+  const repetition = noRepeatNgram > 0 || repetitionPenalty !== 1;
+  return repetition ? [new RepetitionControl(noRepeatNgram, repetitionPenalty), ...filters] : [...filters];
+}

@@ -1,0 +1,26 @@
+/** Tokens that may never come, or not at first, as the generation config lists them. */
+import { NEVER } from '../whisper/decoder.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import type { Suppression } from './session.ts';
+
+/** @param ids the output tokens, whose places are meant */
+export function suppression(
+  model: WhisperModel,
+  ids: Int32Array,
+  withTimestamps: boolean,
+): { suppressed: Suppression; suppressedAtBegin: Suppression } {
+  const { generationConfig } = model.settings;
+  const listed = (key: string): Set<number> =>
+    new Set(Array.isArray(generationConfig[key]) ? (generationConfig[key] as number[]) : []);
+  const never = listed('suppress_tokens');
+  if (withTimestamps) never.add(model.tokens.noTimestamps);
+  const notAtBegin = listed('begin_suppress_tokens');
+  const of = (isSuppressed: (id: number) => boolean): Suppression => ({
+    bias: Float32Array.from(ids, (id) => (isSuppressed(id) ? NEVER : 0)),
+    places: [...ids.keys()].filter((place) => isSuppressed(ids[place]!)),
+  });
+  return {
+    suppressed: of((id) => never.has(id)),
+    suppressedAtBegin: of((id) => never.has(id) || notAtBegin.has(id)),
+  };
+}
