@@ -10,7 +10,7 @@ import { joinSamples } from '../src/speech/join-samples.ts';
 import { wavBytes } from '../src/speech/wav-write.ts';
 import { SAMPLE_RATE } from '../src/whisper/log-mel.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 import { Peer } from './peer.ts';
 import { type BenchResult, inRepository } from './result.ts';
 import { sentences, wordErrors } from './speech.ts';

@@ -6,28 +6,17 @@ import { Command, InvalidArgumentError } from 'commander';
 import { defaultLora } from '../src/training/lora.ts';
 import { languageModel } from './language-model.ts';
 import { longAudio } from './long-audio.ts';
+import type { BenchOptions } from './options.ts';
 import { parity } from './parity.ts';
 import { quantize } from './quantize.ts';
 import { type BenchResult, goalsReached, inRepository, report } from './result.ts';
 import { retrieval } from './retrieval.ts';
 import { trainCost } from './train-cost.ts';
 import { trainStep } from './train-step.ts';
+import { trainUsualScript } from './train-usual-script.ts';
 import { trainingMemory } from './training-memory.ts';
 import { transcribe } from './transcribe.ts';
 import { windows } from './windows.ts';
-
-export interface BenchOptions {
-  /** Hugging Face folder, of either form of weights. */
-  readonly model: string;
-  /** The same model in float16. */
-  readonly float16: string;
-  /** The same model as CTranslate2 has it. */
-  readonly ctranslate2: string;
-  /** Recordings beside those in samples/. */
-  readonly recordings: string;
-  /** Sources, and targets, of `retrieval`. */
-  readonly clips: number;
-}
 
 const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => Promise<BenchResult> }> = {
   'train-step': {
@@ -45,6 +34,10 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
   'train-all': {
     about: 'the same of all weights, from log-mel through encoder and decoder',
     run: (options) => trainStep({ part: 'all', embedding: 'dense' }, 1, options),
+  },
+  'train-usual-script': {
+    about: 'clips per second of train, against the usual Hugging Face script',
+    run: trainUsualScript,
   },
   'train-cost': {
     about: 'the time of a training step over tokens and over frames: a line',

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { decode } from '../src/decoding/decode.ts';
 import { readAudio } from '../src/speech/audio-file.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 import { type BenchResult, inRepository } from './result.ts';
 
 const SMALLEST_SHARE = 0.98;

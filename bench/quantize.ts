@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readAudio } from '../src/speech/audio-file.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 import type { BenchResult } from './result.ts';
 import { sentences, wordErrors } from './speech.ts';
 import { median, pairwise, percent, seconds, showRatios } from './statistics.ts';

@@ -10,7 +10,7 @@ import { sfc32, uniform } from '../src/random.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
 import { DEFAULT_SHORTLIST, shortlistedSeqSim } from '../src/retrieval/shortlist.ts';
 import type { EncodedClip } from '../src/whisper/model.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 import type { BenchResult } from './result.ts';
 import { median, pairwise, seconds, showRatios } from './statistics.ts';
 

@@ -3,7 +3,7 @@
  * turns, so that what else the machine does falls on all of them; of each its fastest step counts. (Self-attention over
  * the tokens grows with their square, but a text is too short for that to be seen.)
  */
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 import type { BenchResult } from './result.ts';
 import { fittedLine, seconds } from './statistics.ts';
 import { ourStep, type StepSize } from './train-step.ts';

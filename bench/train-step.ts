@@ -16,7 +16,7 @@ import { causalBias } from '../src/whisper/causal-bias.ts';
 import type { WhisperDimensions } from '../src/whisper/dimensions.ts';
 import { noSilenceFeeds } from '../src/whisper/mel-batch.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 import { Peer } from './peer.ts';
 import type { BenchResult } from './result.ts';
 import { median, pairwise, seconds, showRatios } from './statistics.ts';

@@ -14,7 +14,7 @@ import { type Clip, readManifest } from '../src/speech/manifest.ts';
 import { melClip, noSilenceFeeds } from '../src/whisper/mel-batch.ts';
 import { type EncodedClip, WhisperModel } from '../src/whisper/model.ts';
 import { defaultTailSizes, SilenceTails, type TailSizes } from '../src/whisper/silence-tail.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './options.ts';
 import type { BenchResult, Row } from './result.ts';
 import { clipsOf, sentences, wordErrors } from './speech.ts';
 import { percent } from './statistics.ts';
