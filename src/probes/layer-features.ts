@@ -1,12 +1,13 @@
 /** What each encoder layer makes of a clip: the features that probes are trained on. */
 import { Graph, type Tensor } from '../graph/graph.ts';
 import { concat, matmul, reshape } from '../graph/ops.ts';
-import { float32, int64, type Program } from '../graph/runtime.ts';
+import { float32, type Program } from '../graph/runtime.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { encoderLayers, heardSilence } from '../whisper/encoder.ts';
 import { float32ToFloat16 } from '../whisper/half.ts';
-import { type MelClip, melClip, silenceFeeds } from '../whisper/mel-batch.ts';
+import { type MelClip, melBatch, melClip, silenceFeeds } from '../whisper/mel-batch.ts';
 import type { WhisperModel, Window } from '../whisper/model.ts';
+import { windowBatches } from '../whisper/window-batches.ts';
 
 /** `mean`: one vector a layer, the mean of the clip's own frames. `frames`: all of the clip's own frames. */
 export type Pooling = 'mean' | 'frames';
@@ -20,9 +21,6 @@ export interface LayerFeatures {
   /** float16 bits, [layers, frames, width] */
   readonly values: Uint16Array;
 }
-
-/** Frames of one encoder run, so that its layers fit into little memory. */
-const FRAMES_PER_RUN = 1500;
 
 /**
  * Weighted sum of frames: with weights of 1/length on a clip's own frames and 0 on its padding, their mean.
@@ -86,35 +84,26 @@ export class LayerExtractor {
     onProgress?: (done: number) => void,
   ): Promise<LayerFeatures[]> {
     const { melBins } = this.model.dimensions;
-    const byWindow = new Map<number, { index: number; clip: MelClip }[]>();
-    clips.forEach((samples, index) => {
-      const clip = melClip(samples, melBins, this.window);
-      byWindow.set(clip.window, [...(byWindow.get(clip.window) ?? []), { index, clip }]);
-    });
+    const heard = clips.map((samples) => melClip(samples, melBins, this.window));
     const results = new Array<LayerFeatures>(clips.length);
     let done = 0;
-    for (const [window, members] of byWindow) {
-      const perRun = Math.max(1, Math.floor(FRAMES_PER_RUN / window));
-      for (let start = 0; start < members.length; start += perRun) {
-        const batch = members.slice(start, start + perRun);
-        const found = await this.run(
-          batch.map(({ clip }) => clip),
-          window,
-        );
-        batch.forEach(({ index }, i) => {
-          results[index] = found[i]!;
-        });
-        onProgress?.((done += batch.length));
-      }
+    for (const { window, members } of windowBatches(heard.map((clip) => clip.window))) {
+      const found = await this.run(
+        members.map((i) => heard[i]!),
+        window,
+      );
+      members.forEach((place, i) => {
+        results[place] = found[i]!;
+      });
+      onProgress?.((done += members.length));
     }
     return results;
   }
 
   private async run(clips: readonly MelClip[], window: number): Promise<LayerFeatures[]> {
-    const { melBins, width, encoderLayers } = this.model.dimensions;
+    const { width, encoderLayers } = this.model.dimensions;
     const layers = encoderLayers + 1;
-    const mel = new Float32Array(clips.length * melBins * 2 * window);
-    clips.forEach((clip, i) => mel.set(clip.mel, i * melBins * 2 * window));
+    const { mel, audioPositions: positions } = melBatch(clips, undefined);
     // A clip without samples has a frame of silence.
     const lengths = clips.map(({ length }) => Math.max(1, length));
     const silence =
@@ -122,8 +111,8 @@ export class LayerExtractor {
     const { fetched } = await this.model.runtime.run(
       this.program,
       {
-        mel: float32(mel, [clips.length, melBins, 2 * window]),
-        positions: int64(Array.from({ length: window }, (_, i) => i)),
+        mel,
+        positions,
         weights: meanWeights(lengths, window),
         ...silence,
       },

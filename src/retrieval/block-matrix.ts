@@ -1,6 +1,6 @@
 /** A similarity of all pairs of clips, block by block. */
 import type { Runtime } from '../graph/runtime.ts';
-import { BlockComparison, type BlockScore, commonWidth } from './block-comparison.ts';
+import { BlockComparison, type BlockScore, commonWidth, type ResidentBlock } from './block-comparison.ts';
 import { type BlockPlan, planBlocks, type WeightedClip } from './clip-blocks.ts';
 
 /**
@@ -29,9 +29,7 @@ export async function blockMatrix(
   const plans = planBlocks(frameCounts(sources), SOURCE_FRAMES);
   let done = 0;
   try {
-    for (const tile of tiles(planBlocks(frameCounts(targets), TARGET_FRAMES), comparison.width)) {
-      const residents = [];
-      for (const plan of tile) residents.push(await comparison.upload(targets, plan));
+    for await (const residents of residentTiles(comparison, targets, TARGET_FRAMES)) {
       for (const plan of plans) {
         const source = await comparison.upload(sources, plan);
         // All at once: the computing thread takes them one by one and never waits for this one.
@@ -49,7 +47,6 @@ export async function blockMatrix(
         await comparison.free([source]);
         onProgress?.(done);
       }
-      await comparison.free(residents);
     }
   } finally {
     await comparison.unload();
@@ -59,8 +56,25 @@ export async function blockMatrix(
 
 const frameCounts = (clips: readonly WeightedClip[]): number[] => clips.map(({ length }) => length);
 
+/**
+ * The targets, block by block, as many blocks at a time as the computing thread holds: freed when the next are asked for.
+ * @param most frames of a block
+ */
+export async function* residentTiles(
+  comparison: BlockComparison,
+  targets: readonly WeightedClip[],
+  most: number,
+): AsyncGenerator<ResidentBlock[], void> {
+  for (const tile of tiles(planBlocks(frameCounts(targets), most), comparison.width)) {
+    const residents: ResidentBlock[] = [];
+    for (const plan of tile) residents.push(await comparison.upload(targets, plan));
+    yield residents;
+    await comparison.free(residents);
+  }
+}
+
 /** Blocks that lie in the computing thread at the same time. */
-export function tiles(plans: readonly BlockPlan[], width: number): BlockPlan[][] {
+function tiles(plans: readonly BlockPlan[], width: number): BlockPlan[][] {
   const result: BlockPlan[][] = [];
   let room = 0;
   for (const plan of plans) {

@@ -9,8 +9,8 @@
 import { max, mul, reshape, sum } from '../graph/ops.ts';
 import type { Runtime } from '../graph/runtime.ts';
 import { BlockComparison, type BlockScore, commonWidth } from './block-comparison.ts';
-import { blockMatrix, tiles } from './block-matrix.ts';
-import { paddedLength, planBlocks, type WeightedClip } from './clip-blocks.ts';
+import { blockMatrix, residentTiles } from './block-matrix.ts';
+import { paddedLength, type WeightedClip } from './clip-blocks.ts';
 
 const seqSim: BlockScore = {
   outputs: (cosines, sourceWeights, targetWeights) => {
@@ -67,15 +67,7 @@ export async function seqSimPairs(
   const plans = sources.map(({ length }, i) => ({ members: [i], length: paddedLength(length) }));
   let done = 0;
   try {
-    for (const tile of tiles(
-      planBlocks(
-        targets.map(({ length }) => length),
-        CHOICE_FRAMES,
-      ),
-      comparison.width,
-    )) {
-      const residents = [];
-      for (const plan of tile) residents.push(await comparison.upload(targets, plan));
+    for await (const residents of residentTiles(comparison, targets, CHOICE_FRAMES)) {
       for (const [row, plan] of plans.entries()) {
         const runs = residents.flatMap((target) => {
           const places = [...target.members.keys()].filter((i) => wanted[row]!.has(target.members[i]!));
@@ -99,7 +91,6 @@ export async function seqSimPairs(
         await comparison.free([source]);
         onProgress?.(done);
       }
-      await comparison.free(residents);
     }
   } finally {
     await comparison.unload();

@@ -4,7 +4,7 @@
  */
 import { Graph, type Tensor } from '../graph/graph.ts';
 import { linear, relu, reshape } from '../graph/ops.ts';
-import { type HostTensor, int64 } from '../graph/runtime.ts';
+import type { HostTensor } from '../graph/runtime.ts';
 import { meanWeights, pooled } from '../probes/layer-features.ts';
 import { sfc32, uniform } from '../random.ts';
 import type { Weight } from '../whisper/checkpoint.ts';
@@ -12,6 +12,7 @@ import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { encoder } from '../whisper/encoder.ts';
 import { type MelClip, melBatch, melClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import { windowBatches } from '../whisper/window-batches.ts';
 
 export const EMBEDDING_WIDTH = 256;
 
@@ -64,18 +65,16 @@ export function meanFrames(graph: Graph, dimensions: WhisperDimensions, batch: n
 /** Inputs of `meanFrames`, all in the longest one's window. */
 export function meanFrameFeeds(clips: readonly MelClip[]): Record<string, HostTensor> {
   const frames = Math.max(...clips.map(({ window }) => window));
-  const { mel } = melBatch(clips, undefined);
+  const { mel, audioPositions: positions } = melBatch(clips, undefined);
   return {
     mel,
-    positions: int64(Array.from({ length: frames }, (_, i) => i)),
+    positions,
     weights: meanWeights(
       clips.map(({ length }) => Math.max(1, length)),
       frames,
     ),
   };
 }
-
-const FRAMES_PER_RUN = 1500;
 
 /**
  * Embeddings of clips (16 kHz mono) in their order, at most 30 s of each.
@@ -92,25 +91,17 @@ export async function embedClips(
   const means = meanFrames(graph, dimensions, 'batch');
   graph.output('embedding', withHead ? speakerHead(means) : means);
   const program = await runtime.load(graph, { builtIn: () => true, arena: false });
-  const byWindow = new Map<number, { index: number; clip: MelClip }[]>();
-  clips.forEach((samples, index) => {
-    const clip = melClip(samples, dimensions.melBins, 'fit');
-    byWindow.set(clip.window, [...(byWindow.get(clip.window) ?? []), { index, clip }]);
-  });
+  const heard = clips.map((samples) => melClip(samples, dimensions.melBins, 'fit'));
   const results = new Array<Float32Array>(clips.length);
   let done = 0;
-  for (const [window, members] of byWindow) {
-    const perRun = Math.max(1, Math.floor(FRAMES_PER_RUN / window));
-    for (let start = 0; start < members.length; start += perRun) {
-      const batch = members.slice(start, start + perRun);
-      const feeds = meanFrameFeeds(batch.map(({ clip }) => clip));
-      const { fetched } = await runtime.run(program, feeds, { fetch: ['embedding'] });
-      const { data, shape } = fetched.embedding!;
-      batch.forEach(({ index }, i) => {
-        results[index] = (data as Float32Array).slice(i * shape[1]!, (i + 1) * shape[1]!);
-      });
-      onProgress?.((done += batch.length));
-    }
+  for (const { members } of windowBatches(heard.map(({ window }) => window))) {
+    const feeds = meanFrameFeeds(members.map((i) => heard[i]!));
+    const { fetched } = await runtime.run(program, feeds, { fetch: ['embedding'] });
+    const { data, shape } = fetched.embedding!;
+    members.forEach((place, i) => {
+      results[place] = (data as Float32Array).slice(i * shape[1]!, (i + 1) * shape[1]!);
+    });
+    onProgress?.((done += members.length));
   }
   await runtime.unload(program);
   return results;

@@ -142,7 +142,8 @@ export async function readEntry(path: string): Promise<EncodedClip | undefined> 
   return { window, length, width, frames: aligned };
 }
 
-async function readHeader(path: string): Promise<Omit<EncodedClip, 'frames'> | undefined> {
+/** What an entry says of itself; undefined where it is not there, or not whole. */
+export async function readHeader(path: string): Promise<Omit<EncodedClip, 'frames'> | undefined> {
   const handle = await open(path).catch(() => undefined);
   if (!handle) return undefined;
   try {

@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import { float32ToFloat16 } from '../whisper/half.ts';
 import { type EncodedClip, frameValues, type WhisperModel, type Window } from '../whisper/model.ts';
 import { readAudio } from './audio-file.ts';
-import { ENCODING, type EncodeFilesOptions, entryName, readEntry, writeEntry } from './encoder-cache.ts';
+import {
+  ENCODING,
+  type EncodeFilesOptions,
+  entryName,
+  readEntry,
+  readHeader,
+  writeEntry,
+} from './encoder-cache.ts';
 
 /** Encoded and written together: all their layers are in memory. */
 const CLIPS_PER_ROUND = 8;
@@ -55,7 +62,7 @@ export class LayerCache {
       try {
         const name = await entryName({ files: [file] });
         // The last layer is written last: where it is, the others are.
-        if (!(await readEntry(join(this.folders.at(-1)!, name)))) {
+        if (!(await readHeader(join(this.folders.at(-1)!, name)))) {
           round.push({ name, samples: await readAudio(file) });
         }
       } catch (error) {

@@ -22,6 +22,7 @@ import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { SilenceTails } from './silence-tail.ts';
 import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabulary.ts';
 import { Tokens } from './tokens.ts';
+import { windowBatches } from './window-batches.ts';
 
 /** Samples of one encoder frame: 16 kHz audio, 50 Hz frames. */
 export const SAMPLES_PER_FRAME = 320;
@@ -35,8 +36,6 @@ const FIT_MARGIN_FRAMES = 50;
 const SHORTEST_FIT_FRAMES = 160;
 /** Fitted windows are multiples of this, so that clips of similar length share an encoder run. */
 const FIT_STEP = 16;
-/** At most so many frames in one encoder run: enough to keep the cores busy, little enough to stay in cache. */
-const FRAMES_PER_RUN = 1500;
 
 const FITTED_ENCODER = 'encoder of fitted windows';
 
@@ -299,39 +298,31 @@ export class WhisperModel {
   ): Promise<EncodedClip[][]> {
     const tails = window === 'fit' ? await this.silenceTails() : undefined;
     const { melBins, width } = this.dimensions;
-    const byWindow = new Map<number, number[]>();
-    clips.forEach((clip, i) => {
-      const frames = windowFrames(clip.length, window);
-      byWindow.set(frames, [...(byWindow.get(frames) ?? []), i]);
-    });
     const results = outputs.map(() => new Array<EncodedClip>(clips.length));
     let done = 0;
-    for (const [frames, members] of byWindow) {
-      const perRun = Math.max(1, Math.floor(FRAMES_PER_RUN / frames));
-      for (let start = 0; start < members.length; start += perRun) {
-        const batch = members.slice(start, start + perRun);
-        const mel = new Float32Array(batch.length * melBins * 2 * frames);
-        batch.forEach((clip, i) => {
-          const one = logMel(clips[clip]!, melBins, 2 * frames);
-          mask?.(clip, one);
-          mel.set(one, i * melBins * 2 * frames);
+    const windows = clips.map((clip) => windowFrames(clip.length, window));
+    for (const { window: frames, members } of windowBatches(windows)) {
+      const mel = new Float32Array(members.length * melBins * 2 * frames);
+      members.forEach((clip, i) => {
+        const one = logMel(clips[clip]!, melBins, 2 * frames);
+        mask?.(clip, one);
+        mel.set(one, i * melBins * 2 * frames);
+      });
+      const silence = tails && silenceFeeds(tails, members.length, frames);
+      const fetched = await this.#runEncoder(program, mel, members.length, outputs, silence);
+      outputs.forEach((name, k) => {
+        const output = fetched[name]!;
+        members.forEach((clip, i) => {
+          results[k]![clip] = {
+            frames: output.slice(i * frames * width, (i + 1) * frames * width),
+            window: frames,
+            length: Math.min(frames, Math.ceil(clips[clip]!.length / SAMPLES_PER_FRAME)),
+            width,
+          };
         });
-        const silence = tails && silenceFeeds(tails, batch.length, frames);
-        const fetched = await this.#runEncoder(program, mel, batch.length, outputs, silence);
-        outputs.forEach((name, k) => {
-          const output = fetched[name]!;
-          batch.forEach((clip, i) => {
-            results[k]![clip] = {
-              frames: output.slice(i * frames * width, (i + 1) * frames * width),
-              window: frames,
-              length: Math.min(frames, Math.ceil(clips[clip]!.length / SAMPLES_PER_FRAME)),
-              width,
-            };
-          });
-        });
-        done += batch.length;
-        onProgress?.(done);
-      }
+      });
+      done += members.length;
+      onProgress?.(done);
     }
     return results;
   }

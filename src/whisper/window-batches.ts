@@ -1,0 +1,24 @@
+/** Which clips share an encoder run. */
+
+/** At most so many frames in one run: enough to keep the cores busy, little enough to stay in cache. */
+const FRAMES_PER_RUN = 1500;
+
+/**
+ * Clips of equal windows together, as many as one run takes.
+ * @param windows frames of each clip's window
+ * @returns places of the clips in `windows`
+ */
+export function* windowBatches(
+  windows: readonly number[],
+): Generator<{ readonly window: number; readonly members: readonly number[] }> {
+  const byWindow = new Map<number, number[]>();
+  windows.forEach((window, i) => {
+    byWindow.set(window, [...(byWindow.get(window) ?? []), i]);
+  });
+  for (const [window, all] of byWindow) {
+    const perRun = Math.max(1, Math.floor(FRAMES_PER_RUN / window));
+    for (let start = 0; start < all.length; start += perRun) {
+      yield { window, members: all.slice(start, start + perRun) };
+    }
+  }
+}
