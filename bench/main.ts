@@ -11,6 +11,7 @@ import { parity } from './parity.ts';
 import { quantize } from './quantize.ts';
 import { type BenchResult, goalsReached, inRepository, report } from './result.ts';
 import { retrieval } from './retrieval.ts';
+import { retrievalScale } from './retrieval-scale.ts';
 import { trainCost } from './train-cost.ts';
 import { trainStep } from './train-step.ts';
 import { trainUsualScript } from './train-usual-script.ts';
@@ -70,6 +71,10 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
   },
   quantize: { about: 'accuracy of int8 weights against float16, and the time until ready', run: quantize },
   retrieval: { about: 'SeqSim of many clips with many, against the bare matrix product', run: retrieval },
+  'retrieval-scale': {
+    about: 'clips that do not fit into memory: time, memory, and what a shortlist keeps (--clips 10000)',
+    run: retrievalScale,
+  },
   'language-model': { about: 'an n-gram model of 100 MB: reading it, scoring with it', run: languageModel },
 };
 

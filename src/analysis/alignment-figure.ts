@@ -7,7 +7,7 @@ import { readAudio } from '../speech/audio-file.ts';
 import { SAMPLES_PER_FRAME } from '../whisper/model.ts';
 import { type Alignment, FRAME_RATE, type TimedWord } from './alignment.ts';
 import { csvText, type Figure } from './figure.ts';
-import type { HeardClip } from './retrieval-study.ts';
+import type { HeardClip } from './languages.ts';
 
 const MOST_CELLS = 96; // a side
 const LEVELS = 32;

@@ -9,7 +9,7 @@ import { Graph } from '../graph/graph.ts';
 import { atLeast, div, linear, mul, sqrt, sum } from '../graph/ops.ts';
 import { float32, type Runtime } from '../graph/runtime.ts';
 import { type EncodedClip, frameValues, type WhisperModel } from '../whisper/model.ts';
-import type { HeardClip } from './retrieval-study.ts';
+import type { HeardClip } from './languages.ts';
 import { writtenText } from './spoken-texts.ts';
 
 /** Frames a second. */

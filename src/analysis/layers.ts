@@ -8,14 +8,8 @@ import { languageName } from '../report/format.ts';
 import type { LayerCache } from '../speech/layer-cache.ts';
 import type { Clip } from '../speech/manifest.ts';
 import { csvText, type Figure, fileName } from './figure.ts';
-import {
-  type Estimate,
-  estimates,
-  type HeardClip,
-  Languages,
-  type PairResult,
-  retrievalStudy,
-} from './retrieval-study.ts';
+import { type HeardClip, Languages } from './languages.ts';
+import { type Estimate, estimates, type PairResult, retrievalStudy } from './retrieval-study.ts';
 import type { Variant } from './variants.ts';
 
 export interface LayerResult {

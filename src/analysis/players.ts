@@ -2,7 +2,7 @@
 import { escapeHtml } from '../report/escape.ts';
 import { languageName } from '../report/format.ts';
 import { audioUri } from '../speech/audio-uri.ts';
-import type { HeardClip } from './retrieval-study.ts';
+import type { HeardClip } from './languages.ts';
 
 export class Players {
   readonly #ids = new Map<HeardClip['clip'], string>();

@@ -6,23 +6,27 @@ import { escapeHtml } from '../report/escape.ts';
 import { languageName } from '../report/format.ts';
 import { seriesColour } from '../report/palette.ts';
 import { coordinate, svg } from '../report/svg.ts';
+import { heldClip } from '../retrieval/clip-blocks.ts';
 import { meanFrame } from '../retrieval/mean-pool.ts';
 import { centred } from '../retrieval/prepare-clips.ts';
 import { frameValues } from '../whisper/model.ts';
 import { csvText, type Figure } from './figure.ts';
-import type { HeardClip, Languages } from './retrieval-study.ts';
+import type { HeardClip, Languages } from './languages.ts';
 
 const SEED = 1;
 
 /** Mean frames scaled to length 1, as retrieval by their cosine sees them. */
-function unitMeans(languages: Languages, isCentred: boolean): { clips: HeardClip[]; rows: Float64Array[] } {
+async function unitMeans(
+  languages: Languages,
+  isCentred: boolean,
+): Promise<{ clips: HeardClip[]; rows: Float64Array[] }> {
   const clips: HeardClip[] = [];
   const rows: Float64Array[] = [];
   for (const language of languages.names) {
     const own = languages.of(language).filter(({ encoded }) => encoded.length > 0);
     const encoded = own.map((one) => one.encoded);
-    for (const clip of isCentred ? centred(encoded) : encoded) {
-      const mean = Float64Array.from(frameValues(meanFrame(clip)));
+    for (const clip of isCentred ? await centred(encoded) : encoded) {
+      const mean = Float64Array.from(frameValues(meanFrame(await heldClip(clip))));
       const norm = Math.sqrt(mean.reduce((sum, x) => sum + x * x, 0)) || 1;
       rows.push(mean.map((x) => x / norm));
     }
@@ -100,43 +104,52 @@ function neighbourShares(clips: readonly HeardClip[], rows: readonly Float64Arra
 }
 
 /** Both projections of the frames as they are and centred by language, each coloured by language and by sentence. */
-export function projectionFigures(languages: Languages, clipId: (clip: HeardClip) => string): Figure[] {
-  return [false, true].flatMap((isCentred) => {
-    const { clips, rows } = unitMeans(languages, isCentred);
-    if (clips.length < 4) return [];
-    const near = neighbourShares(clips, rows);
-    const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-    const how = isCentred ? 'each language’s mean frame subtracted' : 'frames as they are';
-    const nearest = `In all dimensions the most similar other clip is of the same language for ${percent(near.language)} of the clips, and the same sentence for ${percent(near.sentence)}.`;
-    const pca = principalComponents(rows);
-    const kinds = [
-      {
-        kind: 'pca',
-        name: 'Principal components',
-        points: pca.points,
-        axes: pca.shares.map((share, i) => `component ${i + 1} (${percent(share)} of the variance)`),
-      },
-      { kind: 'umap', name: 'UMAP', points: umap(rows), axes: ['UMAP 1 (no unit)', 'UMAP 2 (no unit)'] },
-    ];
-    return kinds.flatMap(({ kind, name, points, axes }) =>
-      (['language', 'sentence'] as const).map(
-        (by): Figure => ({
-          name: `${kind}-${isCentred ? 'centred' : 'plain'}-by-${by}`,
-          caption: `${name} of mean frames, ${how}, coloured by ${by}; grey lines join the same sentence in different languages. ${nearest}`,
-          svg: scatter(`${name}, by ${by}`, clips, points, axes, by, clipId),
-          csv: csvText([
-            ['audio', 'language', 'sentence', 'x', 'y'],
-            ...clips.map(({ clip }, i) => [
-              clip.audio.split('/').at(-1)!,
-              clip.language,
-              clip.key,
-              ...points[i]!,
-            ]),
+export async function projectionFigures(
+  languages: Languages,
+  clipId: (clip: HeardClip) => string,
+): Promise<Figure[]> {
+  const asTheyAre = figures(await unitMeans(languages, false), false, clipId);
+  return [...asTheyAre, ...figures(await unitMeans(languages, true), true, clipId)];
+}
+
+function figures(
+  { clips, rows }: Awaited<ReturnType<typeof unitMeans>>,
+  isCentred: boolean,
+  clipId: (clip: HeardClip) => string,
+): Figure[] {
+  if (clips.length < 4) return [];
+  const near = neighbourShares(clips, rows);
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const how = isCentred ? 'each language’s mean frame subtracted' : 'frames as they are';
+  const nearest = `In all dimensions the most similar other clip is of the same language for ${percent(near.language)} of the clips, and the same sentence for ${percent(near.sentence)}.`;
+  const pca = principalComponents(rows);
+  const kinds = [
+    {
+      kind: 'pca',
+      name: 'Principal components',
+      points: pca.points,
+      axes: pca.shares.map((share, i) => `component ${i + 1} (${percent(share)} of the variance)`),
+    },
+    { kind: 'umap', name: 'UMAP', points: umap(rows), axes: ['UMAP 1 (no unit)', 'UMAP 2 (no unit)'] },
+  ];
+  return kinds.flatMap(({ kind, name, points, axes }) =>
+    (['language', 'sentence'] as const).map(
+      (by): Figure => ({
+        name: `${kind}-${isCentred ? 'centred' : 'plain'}-by-${by}`,
+        caption: `${name} of mean frames, ${how}, coloured by ${by}; grey lines join the same sentence in different languages. ${nearest}`,
+        svg: scatter(`${name}, by ${by}`, clips, points, axes, by, clipId),
+        csv: csvText([
+          ['audio', 'language', 'sentence', 'x', 'y'],
+          ...clips.map(({ clip }, i) => [
+            clip.audio.split('/').at(-1)!,
+            clip.language,
+            clip.key,
+            ...points[i]!,
           ]),
-        }),
-      ),
-    );
-  });
+        ]),
+      }),
+    ),
+  );
 }
 
 const MARKS: readonly ((x: number, y: number) => string)[] = [

@@ -7,10 +7,11 @@ import { pageStyle } from '../report/page-style.ts';
 import type { Alignment, WordMatch } from './alignment.ts';
 import type { EarlyExitRow } from './early-exit.ts';
 import { type Figure, figureHtml } from './figure.ts';
+import type { HeardClip } from './languages.ts';
 import { type AlikeSentence, type PhoneticRow, phoneticColumns } from './phonetic.ts';
 import { type Players, playScript, playStyle } from './players.ts';
 import { retrievalContent } from './retrieval-html.ts';
-import type { HeardClip, PairResult } from './retrieval-study.ts';
+import type { PairResult } from './retrieval-study.ts';
 
 /** The clips that are most like one. */
 export interface Neighbours {

@@ -6,15 +6,17 @@ import { htmlTable } from '../report/html-table.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import { rateMatrix } from '../report/rate-matrix.ts';
+import type { ComparedClip } from '../retrieval/clip-blocks.ts';
 import { csvText, type Figure, figureHtml, fileName } from './figure.ts';
-import type { Languages, PairResult, SimilarityMatrix } from './retrieval-study.ts';
+import type { Languages } from './languages.ts';
+import type { PairResult, SimilarityMatrix } from './retrieval-study.ts';
 import { retrievalColumns, retrievalRows } from './retrieval-tables.ts';
 import type { Variant } from './variants.ts';
 
 export function retrievalPage(
   results: readonly PairResult[],
   matrices: readonly SimilarityMatrix[],
-  languages: Languages,
+  languages: Languages<ComparedClip>,
 ): string {
   const title = 'Do these languages share a space in the encoder?';
   return htmlPage(
@@ -35,7 +37,7 @@ ${htmlTable('Retrieval by pair of languages and metric', retrievalRows(results),
 export function retrievalFigures(
   results: readonly PairResult[],
   matrices: readonly SimilarityMatrix[],
-  languages: Languages,
+  languages: Languages<ComparedClip>,
 ): Figure[] {
   const variants = results[0]?.variants.map(({ variant }) => variant) ?? [];
   const shown = matrices.filter(
@@ -70,7 +72,10 @@ function pairsFigure(results: readonly PairResult[], variant: Variant, index: nu
   };
 }
 
-function similarityFigure({ from, to, variant, values }: SimilarityMatrix, languages: Languages): Figure {
+function similarityFigure(
+  { from, to, variant, values }: SimilarityMatrix,
+  languages: Languages<ComparedClip>,
+): Figure {
   const shared = languages.shared(from, to);
   const columns = languages.of(to).length;
   const matrix = shared.map(({ row }) => shared.map(({ column }) => values[row * columns + column]!));

@@ -2,23 +2,15 @@
 import { UserError } from '../errors.ts';
 import { approximateRandomization, bootstrap } from '../evaluation/significance.ts';
 import type { Runtime } from '../graph/runtime.ts';
-import type { WeightedClip } from '../retrieval/clip-blocks.ts';
+import type { ComparedClip } from '../retrieval/clip-blocks.ts';
 import { csls } from '../retrieval/csls.ts';
 import { METRICS } from '../retrieval/metrics.ts';
-import { centred, rareFramesFirst, withFrames } from '../retrieval/prepare-clips.ts';
 import { answerRanks, transposed } from '../retrieval/recall.ts';
 import { isQuickExactly, shortlistedSeqSim } from '../retrieval/shortlist.ts';
-import { readAudio } from '../speech/audio-file.ts';
-import type { Clip } from '../speech/manifest.ts';
-import { speechFlags } from '../speech/voice-activity.ts';
-import { type EncodedClip, SAMPLES_PER_FRAME } from '../whisper/model.ts';
+import type { Languages } from './languages.ts';
+import { PreparedClips } from './prepared-clips.ts';
+import { type KeptRanks, MOST_HELD_PAIRS, ranksInParts } from './retrieval-parts.ts';
 import type { Variant } from './variants.ts';
-
-/** A recording of a sentence, heard. */
-export interface HeardClip {
-  readonly clip: Clip;
-  readonly encoded: EncodedClip;
-}
 
 /** A share with its 95 % bootstrap interval over the utterances that search. */
 export interface Estimate {
@@ -39,9 +31,12 @@ export interface VariantResult {
   readonly pValue?: number;
 }
 
-export interface PairResult {
+export interface LanguagePair {
   readonly from: string;
   readonly to: string;
+}
+
+export interface PairResult extends LanguagePair {
   /** Sentences of the utterances that search. */
   readonly keys: readonly string[];
   readonly candidates: number;
@@ -51,9 +46,7 @@ export interface PairResult {
 }
 
 /** Similarities of all clips of a language with all of another. */
-export interface SimilarityMatrix {
-  readonly from: string;
-  readonly to: string;
+export interface SimilarityMatrix extends LanguagePair {
   readonly variant: Variant;
   /** [clips of from, clips of to], row by row */
   readonly values: Float32Array;
@@ -63,106 +56,68 @@ export interface StudyOptions {
   readonly variants: readonly Variant[];
   /** Targets of each clip that SeqSim compares frame by frame; undefined: all. */
   readonly shortlist?: number;
+  /** Similarities held at a time. Pairs of languages with more are compared part by part. @default MOST_HELD_PAIRS */
+  readonly heldPairs?: number;
+  /** What an earlier run found of a comparison that goes part by part; default: nothing is kept. */
+  readonly kept?: (comparison: string) => Promise<KeptRanks>;
+  /** Not called for what goes part by part. */
   readonly onMatrix?: (matrix: SimilarityMatrix) => void;
   readonly onProgress?: (pairs: number, what: string) => void;
-}
-
-/** The clips of each language, of several recordings of a sentence the first. */
-export class Languages {
-  readonly #clips = new Map<string, HeardClip[]>();
-
-  constructor(heard: readonly HeardClip[]) {
-    for (const one of heard) {
-      const { language, key } = one.clip;
-      const clips = this.#clips.get(language) ?? [];
-      this.#clips.set(language, clips);
-      // A second recording of a sentence would count as a wrong answer where it is found.
-      if (key === '' || !clips.some(({ clip }) => clip.key === key)) clips.push(one);
-    }
-  }
-
-  get names(): string[] {
-    return [...this.#clips.keys()].sort();
-  }
-
-  of(language: string): readonly HeardClip[] {
-    return this.#clips.get(language) ?? [];
-  }
-
-  /** Ordered pairs of languages that share two sentences at least: with one, the right one cannot be missed. */
-  pairs(): { from: string; to: string }[] {
-    return this.names.flatMap((from) =>
-      this.names.filter((to) => to !== from && this.shared(from, to).length > 1).map((to) => ({ from, to })),
-    );
-  }
-
-  /** Rows of `from` whose sentence is among those of `to`, and where. */
-  shared(from: string, to: string): { row: number; column: number; key: string }[] {
-    const columns = new Map(this.of(to).map(({ clip }, i) => [clip.key, i]));
-    return this.of(from).flatMap(({ clip: { key } }, row) =>
-      key !== '' && columns.has(key) ? [{ row, column: columns.get(key)!, key }] : [],
-    );
-  }
+  /** Called with the number of pairs whose comparison an earlier run did. */
+  readonly onKnown?: (pairs: number) => void;
 }
 
 /**
  * Retrieval for ordered pairs of languages. Both directions of a pair come from one matrix, but where only a shortlist
- * is compared.
+ * is compared, or where the matrix is too large.
  */
 export async function retrievalStudy(
   runtime: Runtime,
-  languages: Languages,
-  pairs: readonly { readonly from: string; readonly to: string }[],
+  languages: Languages<ComparedClip>,
+  pairs: readonly LanguagePair[],
   options: StudyOptions,
 ): Promise<PairResult[]> {
-  const { variants, shortlist } = options;
-  if (
-    shortlist !== undefined &&
-    variants.some(({ metric, adjustments }) => metric === 'seqsim' && adjustments.has('csls'))
-  ) {
-    throw new UserError('CSLS needs all similarities; expected --exact, or no CSLS');
-  }
-  const prepared = new PreparedClips(runtime, languages);
-  const results: { pair: { from: string; to: string }; variants: VariantResult[] }[] = pairs.map((pair) => ({
+  const comparisons = new Comparisons(runtime, languages, options);
+  const { variants, heldPairs = MOST_HELD_PAIRS } = options;
+  const results: { pair: LanguagePair; variants: VariantResult[] }[] = pairs.map((pair) => ({
     pair,
     variants: [],
   }));
+  for (const variant of variants) for (const pair of pairs) refuseCsls(variant, pair, languages, options);
   let done = 0;
-  /** Before CSLS, by what was compared how: what variants and directions share is compared once. */
-  const known = new Map<string, Promise<Float32Array>>();
-  const similarity = (from: string, to: string, variant: Variant): Promise<Float32Array> => {
-    const how = [variant.metric, ...[...variant.adjustments].filter((name) => name !== 'csls')].join('+');
-    const shortlisted = variant.metric === 'seqsim' && shortlist !== undefined;
-    const [n, m] = [languages.of(from).length, languages.of(to).length];
-    const made = known.get(`${how} ${from} ${to}`);
-    if (made) return made;
-    const other = known.get(`${how} ${to} ${from}`);
-    const make = async (): Promise<Float32Array> => {
-      if (other && !shortlisted) return transposed(await other, m, n);
-      const sources = await prepared.clips(from, variant);
-      const targets = await prepared.clips(to, variant);
-      const progress = (pairs: number) =>
-        options.onProgress?.(done + pairs, `${variant.label}, ${from}–${to}`);
-      return shortlisted
-        ? shortlistedSeqSim(runtime, sources, targets, {
-            shortlist: Math.min(shortlist, m),
-            onProgress: (share) => progress(Math.round(share * n * m)),
-          })
-        : METRICS[variant.metric].matrix(runtime, sources, targets, progress);
-    };
-    const making = make();
-    known.set(`${how} ${from} ${to}`, making);
-    return making;
-  };
   for (const variant of variants) {
     for (const { pair, variants: rows } of results) {
       const { from, to } = pair;
+      const shared = languages.shared(from, to);
       const [n, m] = [languages.of(from).length, languages.of(to).length];
-      const plain = await similarity(from, to, variant);
-      const values = variant.adjustments.has('csls') ? csls(plain, n, m) : plain;
+      const progress = (compared: number): void =>
+        options.onProgress?.(done + compared, `${variant.label}, ${from}–${to}`);
+      let ranks: number[];
+      if (n * m > heldPairs) {
+        ranks = await comparisons.ranks(pair, variant, (share) => progress(Math.round(share * n * m)));
+      } else {
+        const plain = await comparisons.matrix(pair, variant, progress);
+        const values = variant.adjustments.has('csls') ? csls(plain, n, m) : plain;
+        options.onMatrix?.({ from, to, variant, values });
+        ranks = answerRanks(
+          rowsOf(
+            values,
+            m,
+            shared.map(({ row }) => row),
+          ),
+          shared.length,
+          m,
+          shared.map(({ column }) => column),
+        );
+      }
       done += n * m;
-      options.onMatrix?.({ from, to, variant, values });
-      rows.push(ranked(languages, pair, variant, values, rows[0]));
+      const [first] = rows;
+      rows.push({
+        variant,
+        ranks,
+        ...estimates(ranks),
+        ...(first && { pValue: difference(first.ranks, ranks) }),
+      });
     }
   }
   return results.map(({ pair, variants }) => {
@@ -172,33 +127,122 @@ export async function retrievalStudy(
   });
 }
 
-/** Whether SeqSim of all frames of all pairs is a matter of minutes. */
-export function areQuickExactly(
-  languages: Languages,
-  pairs: readonly { readonly from: string; readonly to: string }[],
-): boolean {
-  const of = (language: string) => languages.of(language).map(({ encoded }) => encoded);
-  return pairs.every(({ from, to }) => isQuickExactly(of(from), of(to)));
+/** CSLS corrects each similarity by the others of its row and its column. */
+function refuseCsls(
+  { metric, adjustments }: Variant,
+  { from, to }: LanguagePair,
+  languages: Languages<ComparedClip>,
+  { shortlist, heldPairs = MOST_HELD_PAIRS }: StudyOptions,
+): void {
+  if (!adjustments.has('csls')) return;
+  if (shortlist !== undefined && metric === 'seqsim') {
+    throw new UserError('CSLS needs all similarities; expected --exact, or no CSLS');
+  }
+  const [n, m] = [languages.of(from).length, languages.of(to).length];
+  if (n * m > heldPairs) {
+    throw new UserError(
+      `CSLS needs all similarities at a time; found ${n} × ${m} clips (${from}–${to}), expected at most ${heldPairs} pairs, ` +
+        'or no CSLS',
+    );
+  }
 }
 
-function ranked(
-  languages: Languages,
-  { from, to }: { from: string; to: string },
-  variant: Variant,
-  values: Float32Array,
-  first: VariantResult | undefined,
-): VariantResult {
-  const shared = languages.shared(from, to);
-  const columns = languages.of(to).length;
-  const rows = new Float32Array(shared.length * columns);
-  shared.forEach(({ row }, i) => rows.set(values.subarray(row * columns, (row + 1) * columns), i * columns));
-  const ranks = answerRanks(
-    rows,
-    shared.length,
-    columns,
-    shared.map(({ column }) => column),
-  );
-  return { variant, ranks, ...estimates(ranks), ...(first && { pValue: difference(first.ranks, ranks) }) };
+/** Similarities before CSLS; what variants and directions share is compared once. */
+class Comparisons {
+  readonly #prepared: PreparedClips;
+  readonly #matrices = new Map<string, Float32Array>();
+
+  constructor(
+    readonly runtime: Runtime,
+    readonly languages: Languages<ComparedClip>,
+    readonly options: StudyOptions,
+  ) {
+    this.#prepared = new PreparedClips(runtime, languages);
+  }
+
+  /** @returns [clips of from, clips of to] */
+  async matrix(
+    { from, to }: LanguagePair,
+    variant: Variant,
+    onProgress: (pairs: number) => void,
+  ): Promise<Float32Array> {
+    const how = comparisonName(variant);
+    const made = this.#matrices.get(`${how} ${from} ${to}`);
+    if (made) return made;
+    const other = this.#isShortlisted(variant) ? undefined : this.#matrices.get(`${how} ${to} ${from}`);
+    const [n, m] = [this.languages.of(from).length, this.languages.of(to).length];
+    const matrix = other
+      ? transposed(other, m, n)
+      : await this.#compare(
+          await this.#prepared.clips(from, variant),
+          await this.#prepared.clips(to, variant),
+          variant,
+          (share) => onProgress(Math.round(share * n * m)),
+        );
+    this.#matrices.set(`${how} ${from} ${to}`, matrix);
+    return matrix;
+  }
+
+  /** Ranks of the clips whose sentence there is in both languages; only these are compared. */
+  async ranks(
+    { from, to }: LanguagePair,
+    variant: Variant,
+    onProgress: (share: number) => void,
+  ): Promise<number[]> {
+    const { shortlist, heldPairs, kept, onKnown } = this.options;
+    const shared = this.languages.shared(from, to);
+    const sources = await this.#prepared.clips(from, variant);
+    const targets = await this.#prepared.clips(to, variant);
+    const how = [comparisonName(variant), from, to, ...(this.#isShortlisted(variant) ? [shortlist] : [])];
+    return ranksInParts(
+      shared.map(({ row }) => sources[row]!),
+      targets,
+      shared.map(({ column }) => column),
+      (part, progress) => this.#compare(part, targets, variant, progress),
+      {
+        heldPairs,
+        kept: await kept?.(how.join(' ')),
+        onProgress: (done) => onProgress(done / shared.length),
+        onKnown: (known) =>
+          onKnown?.(Math.round((known / shared.length) * this.languages.of(from).length * targets.length)),
+      },
+    );
+  }
+
+  #compare(
+    sources: readonly ComparedClip[],
+    targets: readonly ComparedClip[],
+    variant: Variant,
+    onProgress: (share: number) => void,
+  ): Promise<Float32Array> {
+    const pairs = sources.length * targets.length;
+    return this.#isShortlisted(variant)
+      ? shortlistedSeqSim(this.runtime, sources, targets, {
+          shortlist: Math.min(this.options.shortlist!, targets.length),
+          onProgress,
+        })
+      : METRICS[variant.metric].matrix(this.runtime, sources, targets, (done) => onProgress(done / pairs));
+  }
+
+  #isShortlisted({ metric }: Variant): boolean {
+    return metric === 'seqsim' && this.options.shortlist !== undefined;
+  }
+}
+
+/** The variant without what is done to similarities afterwards. */
+const comparisonName = ({ metric, adjustments }: Variant): string =>
+  [metric, ...[...adjustments].filter((name) => name !== 'csls')].join('+');
+
+function rowsOf(matrix: Float32Array, columns: number, rows: readonly number[]): Float32Array {
+  const result = new Float32Array(rows.length * columns);
+  rows.forEach((row, i) => result.set(matrix.subarray(row * columns, (row + 1) * columns), i * columns));
+  return result;
+}
+
+/** Whether SeqSim of all frames of all pairs is a matter of minutes. */
+export function areQuickExactly(languages: Languages<ComparedClip>, pairs: readonly LanguagePair[]): boolean {
+  const of = (language: string) => languages.of(language).map(({ encoded }) => encoded);
+  return pairs.every(({ from, to }) => isQuickExactly(of(from), of(to)));
 }
 
 /** R@k and MRR of ranks, each with its interval. */
@@ -220,54 +264,4 @@ function estimate(values: readonly number[]): Estimate {
 function difference(first: readonly number[], second: readonly number[]): number {
   const hits = (ranks: readonly number[]) => ranks.map((rank) => [Number(rank === 1), 1]);
   return approximateRandomization(hits(first), hits(second), meanOf, { ties: true }).pValue;
-}
-
-/** The clips of a language as a variant wants them, made once. */
-class PreparedClips {
-  readonly #made = new Map<string, Promise<WeightedClip[]>>();
-
-  constructor(
-    readonly runtime: Runtime,
-    readonly languages: Languages,
-  ) {}
-
-  clips(language: string, { adjustments }: Variant): Promise<WeightedClip[]> {
-    const steps = ['voiced', 'centre', 'weights'].filter((step) => adjustments.has(step as 'voiced'));
-    return this.#after(language, steps);
-  }
-
-  #after(language: string, steps: readonly string[]): Promise<WeightedClip[]> {
-    const name = [language, ...steps].join('+');
-    let made = this.#made.get(name);
-    if (!made) {
-      made = this.#make(language, steps);
-      this.#made.set(name, made);
-    }
-    return made;
-  }
-
-  async #make(language: string, steps: readonly string[]): Promise<WeightedClip[]> {
-    const last = steps.at(-1);
-    const before = steps.slice(0, -1);
-    if (last === undefined) return this.languages.of(language).map(({ encoded }) => encoded);
-    if (last === 'centre') return centred(await this.#after(language, before));
-    if (last === 'weights') {
-      // How rare a frame is, is counted over all languages: what is silence in one is silence in all.
-      const all = await Promise.all(this.languages.names.map((name) => this.#after(name, before)));
-      const weighted = await rareFramesFirst(this.runtime, all.flat());
-      let first = 0;
-      for (const [i, name] of this.languages.names.entries()) {
-        const own = weighted.slice(first, first + all[i]!.length);
-        this.#made.set([name, ...steps].join('+'), Promise.resolve(own));
-        first += own.length;
-      }
-      return this.#after(language, steps);
-    }
-    const clips = await this.#after(language, before);
-    const voiced: WeightedClip[] = [];
-    for (const [i, { clip }] of this.languages.of(language).entries()) {
-      voiced.push(withFrames(clips[i]!, await speechFlags(await readAudio(clip.audio), SAMPLES_PER_FRAME)));
-    }
-    return voiced;
-  }
 }

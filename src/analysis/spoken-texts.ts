@@ -2,7 +2,7 @@
 import { decode } from '../decoding/decode.ts';
 import type { Clip } from '../speech/manifest.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import type { HeardClip } from './retrieval-study.ts';
+import type { HeardClip } from './languages.ts';
 
 /** The words as a person wrote them down; '' where the manifest does not tell. */
 export const writtenText = ({ sourceText, language, english }: Clip): string =>

@@ -6,19 +6,14 @@ import { alignPair } from '../analysis/alignment.ts';
 import { alignmentFigure } from '../analysis/alignment-figure.ts';
 import { canBeAsked, earlyExitFigure, earlyExitStudy } from '../analysis/early-exit.ts';
 import { type Figure, writeFigures } from '../analysis/figure.ts';
+import { type HeardClip, Languages } from '../analysis/languages.ts';
 import { layerFigures, layerStudy } from '../analysis/layers.ts';
 import { phoneticFigures, phoneticStudy } from '../analysis/phonetic.ts';
 import { Players } from '../analysis/players.ts';
 import { projectionFigures } from '../analysis/projection.ts';
 import { type AnalysisParts, analysisPage, type Neighbours } from '../analysis/report.ts';
 import { retrievalFigures } from '../analysis/retrieval-html.ts';
-import {
-  areQuickExactly,
-  type HeardClip,
-  Languages,
-  retrievalStudy,
-  type SimilarityMatrix,
-} from '../analysis/retrieval-study.ts';
+import { areQuickExactly, retrievalStudy, type SimilarityMatrix } from '../analysis/retrieval-study.ts';
 import { retrievalCsvColumns, retrievalRows } from '../analysis/retrieval-tables.ts';
 import { spokenTexts } from '../analysis/spoken-texts.ts';
 import { variantsOf } from '../analysis/variants.ts';
@@ -171,7 +166,7 @@ async function analyse(manifest: string, options: Options): Promise<void> {
         { alignment, figure: await alignmentFigure(alignment, players.id) },
       ];
     }
-    if (options.project) parts.projection = projectionFigures(languages, players.id);
+    if (options.project) parts.projection = await projectionFigures(languages, players.id);
     if (exits) {
       const asked = languages.names.flatMap((language) =>
         all

@@ -1,7 +1,12 @@
 /** The clips of a manifest with their encoder outputs, as training and evaluation want them. */
 import { UserError } from '../errors.ts';
 import { startProgress } from '../report/progress.ts';
-import { encodeFiles } from '../speech/encoder-cache.ts';
+import {
+  type EncodeFilesOptions,
+  encodeFiles,
+  encodeRecordings,
+  type StoredEncoding,
+} from '../speech/encoder-cache.ts';
 import { type Clip, readManifest } from '../speech/manifest.ts';
 import type { EncodedClip, WhisperModel, Window } from '../whisper/model.ts';
 
@@ -29,11 +34,28 @@ export async function encodedClips(
   clips: readonly Clip[],
   { window, cache }: { window: Window; cache: string },
 ): Promise<{ clip: Clip; encoded: EncodedClip }[]> {
-  const progress = startProgress('encoding', clips.length);
   const files = clips.map(({ audio }) => audio);
-  const encoded = await encodeFiles(model, files, {
-    window,
-    cache,
+  return reported(clips, (handlers) => encodeFiles(model, files, { window, cache, ...handlers }));
+}
+
+/** As encodedClips; outputs beyond `mostBytes` are read from the cache whenever they are needed. */
+export async function storedClips(
+  model: WhisperModel,
+  clips: readonly Clip[],
+  { window, cache, mostBytes }: { window: Window; cache: string; mostBytes: number },
+): Promise<{ clip: Clip; encoded: EncodedClip | StoredEncoding }[]> {
+  const recordings = clips.map(({ audio }) => ({ files: [audio] }));
+  return reported(clips, (handlers) =>
+    encodeRecordings(model, recordings, { window, cache, mostBytes, ...handlers }),
+  );
+}
+
+async function reported<Encoded>(
+  clips: readonly Clip[],
+  encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError'>) => Promise<(Encoded | undefined)[]>,
+): Promise<{ clip: Clip; encoded: Encoded }[]> {
+  const progress = startProgress('encoding', clips.length);
+  const encoded = await encode({
     onProgress: (done) => progress.update(done),
     onError: (_, error) => process.stderr.write(`left out: ${error.message}\n`),
   });

@@ -1,10 +1,13 @@
 /** Speech-to-speech retrieval: does an utterance find its translation by encoder output alone? */
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { Languages } from '../analysis/languages.ts';
 import { retrievalPage } from '../analysis/retrieval-html.ts';
+import { KeptRanks } from '../analysis/retrieval-parts.ts';
 import {
   areQuickExactly,
-  Languages,
   type PairResult,
   retrievalStudy,
   type SimilarityMatrix,
@@ -12,13 +15,19 @@ import {
 import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../analysis/retrieval-tables.ts';
 import { ADJUSTMENTS, type Adjustment, type Variant, variantsOf } from '../analysis/variants.ts';
 import { UserError } from '../errors.ts';
+import { formatNumber } from '../report/format.ts';
 import { startProgress } from '../report/progress.ts';
 import { formatTable } from '../report/table-formats.ts';
+import type { ComparedClip } from '../retrieval/clip-blocks.ts';
 import { METRICS } from '../retrieval/metrics.ts';
 import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
+import { encodingName, entryName } from '../speech/encoder-cache.ts';
 import { WhisperModel, type Window } from '../whisper/model.ts';
-import { encodedClips, selectClips } from './encoded-clips.ts';
+import { selectClips, storedClips } from './encoded-clips.ts';
 import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
+
+/** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */
+const MOST_HELD_BYTES = 2 ** 29;
 
 interface Options {
   model: string;
@@ -103,7 +112,9 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
   if (!options.allPairs && !haveCommonKey(clips, from!, to!)) throw noCommonSentence(manifest, options);
   await withModel(WhisperModel.load(options.model), async (model) => {
     const started = performance.now();
-    const languages = new Languages(await encodedClips(model, clips, options));
+    const languages = new Languages(
+      await storedClips(model, clips, { ...options, mostBytes: MOST_HELD_BYTES }),
+    );
     const pairs = options.allPairs ? languages.pairs() : [{ from: from!, to: to! }];
     if (!pairs.some((pair) => languages.shared(pair.from, pair.to).length > 0)) {
       throw noCommonSentence(manifest, options);
@@ -119,8 +130,14 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
     const results = await retrievalStudy(model.runtime, languages, pairs, {
       variants,
       shortlist,
-      onMatrix: (matrix) => matrices.push(matrix),
+      onMatrix: (matrix) => options.html && matrices.push(matrix),
+      kept: (comparison) => keptRanks(comparison, model, languages, options),
       onProgress: (done, what) => progress.update(done, what),
+      onKnown: (pairs) => {
+        if (pairs === 0) return;
+        process.stderr.write(`an earlier run compared ${formatNumber(pairs)} pairs; going on from there\n`);
+        progress.skip(pairs);
+      },
     });
     progress.done();
     const seconds = (since: number) => (performance.now() - since) / 1000;
@@ -135,6 +152,22 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
     if (options.html) await writeFile(options.html, retrievalPage(results, matrices, languages));
     print(results, facts, options);
   });
+}
+
+/** What earlier runs found of the same comparison of the same recordings by the same encoder. */
+async function keptRanks(
+  comparison: string,
+  model: WhisperModel,
+  languages: Languages<ComparedClip>,
+  { window, cache }: Options,
+): Promise<KeptRanks> {
+  const hash = createHash('sha256').update(`${await encodingName(model, window)}\n${comparison}\n`);
+  for (const language of languages.names) {
+    for (const { clip } of languages.of(language)) {
+      hash.update(`${language}\t${clip.key}\t${await entryName({ files: [clip.audio] })}\n`);
+    }
+  }
+  return KeptRanks.open(join(cache, 'retrieval', `${hash.digest('hex').slice(0, 32)}.jsonl`));
 }
 
 function adjustmentsOf({ centre, csls, frameWeights, dropSilence }: Options): Adjustment[] {

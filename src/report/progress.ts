@@ -23,6 +23,8 @@ export interface ProgressOptions {
 export interface Progress {
   /** `done` of the total are done, in all; `note` is shown at the end of the line. */
   update(done: number, note?: string): void;
+  /** So many of those to come were done before: the rate leaves them out. */
+  skip(amount: number): void;
   /** Writes the last line with the time it took. Later calls do nothing. */
   done(note?: string): void;
 }
@@ -32,8 +34,9 @@ export interface Progress {
  * every ten seconds at most, and one at the end. A `total` that is not a positive number means unknown.
  */
 export function startProgress(label: string, total: number, options: ProgressOptions = {}): Progress {
-  const { stream = process.stderr, quiet = false, from = 0 } = options;
-  if (quiet) return { update: () => {}, done: () => {} };
+  const { stream = process.stderr, quiet = false } = options;
+  let { from = 0 } = options;
+  if (quiet) return { update: () => {}, skip: () => {}, done: () => {} };
   const start = performance.now();
   const known = Number.isFinite(total) && total > 0;
   let current = from;
@@ -63,6 +66,9 @@ export function startProgress(label: string, total: number, options: ProgressOpt
       const left = known && moving ? formatDuration(Math.max(0, total - current) / rate) : '';
       const percent = known ? formatPercent(Math.min(1, current / total)).padStart(5) : '';
       draw([percent, count(), moving ? formatRate(rate) : '', left && `${left} left`, note], '');
+    },
+    skip(amount) {
+      from += amount;
     },
     done(note = lastNote) {
       if (ended) return;

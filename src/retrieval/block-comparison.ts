@@ -2,7 +2,7 @@
 import { Graph, product, type Tensor } from '../graph/graph.ts';
 import { atLeast, div, gather, linear, mul, reshape, sqrt, sum } from '../graph/ops.ts';
 import { float32, int64, type Program, type Resident, type Runtime } from '../graph/runtime.ts';
-import { type BlockPlan, fillBlock, type WeightedClip } from './clip-blocks.ts';
+import { type BlockPlan, type ComparedClip, fillBlock } from './clip-blocks.ts';
 
 /** A block whose frames, scaled to length 1, lie in the computing thread. */
 export interface ResidentBlock extends BlockPlan {
@@ -102,8 +102,8 @@ export class BlockComparison {
     for (const program of [this.unit, this.all, this.some]) await this.runtime.unload(program);
   }
 
-  async upload(clips: readonly WeightedClip[], plan: BlockPlan): Promise<ResidentBlock> {
-    const { members, length, frames, weights } = fillBlock(clips, plan);
+  async upload(clips: readonly ComparedClip[], plan: BlockPlan): Promise<ResidentBlock> {
+    const { members, length, frames, weights } = await fillBlock(clips, plan);
     const { kept } = await this.runtime.run(
       this.unit,
       { frames: float32(frames, [members.length, length, this.width]) },
@@ -160,7 +160,7 @@ export class BlockComparison {
 }
 
 /** The frame width of all clips. */
-export function commonWidth(clips: readonly WeightedClip[]): number {
+export function commonWidth(clips: readonly ComparedClip[]): number {
   const width = clips[0]!.width;
   for (const clip of clips) {
     if (clip.width !== width) {

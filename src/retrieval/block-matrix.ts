@@ -1,7 +1,7 @@
 /** A similarity of all pairs of clips, block by block. */
 import type { Runtime } from '../graph/runtime.ts';
 import { BlockComparison, type BlockScore, commonWidth, type ResidentBlock } from './block-comparison.ts';
-import { type BlockPlan, planBlocks, type WeightedClip } from './clip-blocks.ts';
+import { type BlockPlan, type ComparedClip, planBlocks } from './clip-blocks.ts';
 
 /**
  * Frames of a source and of a target block. Their cosines are 1024 × 2048 floats, 8 MB: large enough for a product
@@ -19,8 +19,8 @@ const RESIDENT_VALUES = 2 ** 28;
 export async function blockMatrix(
   runtime: Runtime,
   score: BlockScore,
-  sources: readonly WeightedClip[],
-  targets: readonly WeightedClip[],
+  sources: readonly ComparedClip[],
+  targets: readonly ComparedClip[],
   onProgress?: (pairs: number) => void,
 ): Promise<Float32Array> {
   const similarity = new Float32Array(sources.length * targets.length);
@@ -54,7 +54,7 @@ export async function blockMatrix(
   return similarity;
 }
 
-const frameCounts = (clips: readonly WeightedClip[]): number[] => clips.map(({ length }) => length);
+const frameCounts = (clips: readonly ComparedClip[]): number[] => clips.map(({ length }) => length);
 
 /**
  * The targets, block by block, as many blocks at a time as the computing thread holds: freed when the next are asked for.
@@ -62,7 +62,7 @@ const frameCounts = (clips: readonly WeightedClip[]): number[] => clips.map(({ l
  */
 export async function* residentTiles(
   comparison: BlockComparison,
-  targets: readonly WeightedClip[],
+  targets: readonly ComparedClip[],
   most: number,
 ): AsyncGenerator<ResidentBlock[], void> {
   for (const tile of tiles(planBlocks(frameCounts(targets), most), comparison.width)) {

@@ -10,6 +10,31 @@ export interface WeightedClip extends EncodedClip {
   readonly weights?: Float32Array;
 }
 
+/** A clip whose frames are read when a block needs them: of many clips only those of a few blocks lie in memory. */
+export interface StoredClip {
+  readonly length: number;
+  readonly width: number;
+  readonly read: () => Promise<WeightedClip>;
+}
+
+export type ComparedClip = WeightedClip | StoredClip;
+
+export const heldClip = (clip: ComparedClip): WeightedClip | Promise<WeightedClip> =>
+  'read' in clip ? clip.read() : clip;
+
+/**
+ * The clip after `change`: at once, or whenever it is read.
+ * @param length frames after it
+ */
+export function changedClip(
+  clip: ComparedClip,
+  length: number,
+  change: (clip: WeightedClip) => WeightedClip,
+): ComparedClip {
+  if (!('read' in clip)) return change(clip);
+  return { length, width: clip.width, read: async () => change(await clip.read()) };
+}
+
 /** [length], summing to 1 unless the clip has no frames */
 export function frameShares({ length, weights }: WeightedClip): Float32Array {
   return weights ?? new Float32Array(length).fill(1 / length);
@@ -64,12 +89,15 @@ export function paddedLength(frames: number): number {
  * The block's tensors. Padding repeats the clip's first frame: a frame that is there twice changes no maximum, so
  * nothing needs a mask. Frames that the encoder made of silence after the clip are left out.
  */
-export function fillBlock(clips: readonly WeightedClip[], { members, length }: BlockPlan): ClipBlock {
+export async function fillBlock(
+  clips: readonly ComparedClip[],
+  { members, length }: BlockPlan,
+): Promise<ClipBlock> {
   const width = clips[members[0]!]!.width;
+  const held = await Promise.all(members.map((index) => heldClip(clips[index]!)));
   const frames = new Float32Array(members.length * length * width);
   const weights = new Float32Array(members.length * length);
-  members.forEach((index, place) => {
-    const clip = clips[index]!;
+  held.forEach((clip, place) => {
     const first = place * length;
     const values = frameValues(clip);
     frames.set(values.subarray(0, clip.length * width), first * width);

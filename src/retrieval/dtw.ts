@@ -6,7 +6,7 @@
  */
 import type { Runtime } from '../graph/runtime.ts';
 import { blockMatrix } from './block-matrix.ts';
-import type { WeightedClip } from './clip-blocks.ts';
+import type { ComparedClip } from './clip-blocks.ts';
 
 /**
  * 1 − the mean distance 1 − cos along the best path; 0 where a clip has no frames. Frame weights do not count: a path
@@ -17,8 +17,8 @@ import type { WeightedClip } from './clip-blocks.ts';
  */
 export function dtwMatrix(
   runtime: Runtime,
-  sources: readonly WeightedClip[],
-  targets: readonly WeightedClip[],
+  sources: readonly ComparedClip[],
+  targets: readonly ComparedClip[],
   onProgress?: (pairs: number) => void,
   band = Number.POSITIVE_INFINITY,
 ): Promise<Float32Array> {

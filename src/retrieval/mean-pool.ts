@@ -1,7 +1,7 @@
 /** The baseline: utterances as their mean frames. */
 import type { Runtime } from '../graph/runtime.ts';
 import { frameValues } from '../whisper/model.ts';
-import { frameShares, type WeightedClip } from './clip-blocks.ts';
+import { type ComparedClip, changedClip, frameShares, type WeightedClip } from './clip-blocks.ts';
 import { seqSimMatrix } from './seq-sim.ts';
 
 /**
@@ -10,13 +10,15 @@ import { seqSimMatrix } from './seq-sim.ts';
  */
 export function meanPoolMatrix(
   runtime: Runtime,
-  sources: readonly WeightedClip[],
-  targets: readonly WeightedClip[],
+  sources: readonly ComparedClip[],
+  targets: readonly ComparedClip[],
   onProgress?: (pairs: number) => void,
 ): Promise<Float32Array> {
   // Between clips of a single frame, SeqSim is their cosine.
-  return seqSimMatrix(runtime, sources.map(meanFrame), targets.map(meanFrame), onProgress);
+  return seqSimMatrix(runtime, sources.map(asMean), targets.map(asMean), onProgress);
 }
+
+const asMean = (clip: ComparedClip): ComparedClip => changedClip(clip, Math.min(1, clip.length), meanFrame);
 
 /** The clip as its mean frame; without frames it stays without. */
 export const meanFrame = (clip: WeightedClip): WeightedClip => averaged(clip, Math.max(1, clip.length));

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { Runtime } from '../graph/runtime.ts';
-import type { WeightedClip } from './clip-blocks.ts';
+import { type ComparedClip, heldClip, type WeightedClip } from './clip-blocks.ts';
 import { csls } from './csls.ts';
 import { dtwMatrix } from './dtw.ts';
 import { METRICS } from './metrics.ts';
 import { transportMatrix } from './optimal-transport.ts';
 import { centred, rareFramesFirst, withFrames } from './prepare-clips.ts';
+import { shortlistedSeqSim } from './shortlist.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/metrics.json', import.meta.url), 'utf8'));
 const runtime = new Runtime({ threads: 1 });
@@ -65,8 +66,9 @@ test('CSLS equals its formula, also with more neighbours than there are', () => 
   expectClose(csls(matrix, 9, 14, 3), golden.csls3, 1e-5);
 });
 
-test('centred clips have no common mean left', () => {
-  const last = centred(sources).map(({ frames, length, width }) =>
+test('centred clips have no common mean left', async () => {
+  const centredClips = await Promise.all((await centred(sources)).map(heldClip));
+  const last = centredClips.map(({ frames, length, width }) =>
     [...frames].slice((length - 1) * width, length * width),
   );
   expectClose(Float32Array.from(last.flat()), golden.centred, 1e-5);
@@ -121,9 +123,9 @@ test('rare frames weigh more than common ones, and the weights of a clip sum to 
   });
   const clips = [of([common, common, common, rare]), of([common, common]), of([])];
   const weighted = await rareFramesFirst(runtime, clips);
-  const [first] = weighted;
-  expect([...first!.weights!].reduce((a, b) => a + b)).toBeCloseTo(1, 5);
-  expect(first!.weights![3]).toBeGreaterThan(4 * first!.weights![0]!);
+  const first = await heldClip(weighted[0]!);
+  expect([...first.weights!].reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+  expect(first.weights![3]).toBeGreaterThan(4 * first.weights![0]!);
   // In SeqSim a weight counts like frames that are there several times.
   const doubled = { ...clips[0]!, weights: Float32Array.of(0.2, 0.2, 0.2, 0.4) };
   const repeated = of([common, common, common, rare, rare]);
@@ -132,10 +134,29 @@ test('rare frames weigh more than common ones, and the weights of a clip sum to 
   expect(a).toBeCloseTo(b!, 5);
 });
 
-test('frames are left out with their weights; a clip of silence stays whole', () => {
+test('frames are left out with their weights; a clip of silence stays whole', async () => {
   const [whole] = rising([clip(3, 1, 1)]);
-  const kept = withFrames(whole!, [true, false, true]);
+  const kept = await heldClip(withFrames(whole!, [true, false, true]));
   expect([kept.length, ...kept.frames]).toEqual([2, whole!.frames[0], whole!.frames[2]]);
   expect([...kept.weights!].map((w) => Math.round(w * 1e4))).toEqual([2500, 7500]);
   expect(withFrames(whole!, [false, false, false])).toBe(whole);
+});
+
+test('clips that are read when they are needed have the same similarities, to the bit, whatever is done to them', async () => {
+  const stored = (clips: readonly WeightedClip[]): ComparedClip[] =>
+    clips.map((clip) => ({ length: clip.length, width: clip.width, read: async () => clip }));
+  const kept = (clip: ComparedClip): ComparedClip => withFrames(clip, [true, true, false, true, true, true]);
+  for (const { matrix } of Object.values(METRICS)) {
+    expect(await matrix(runtime, stored(sources), stored(targets))).toEqual(
+      await matrix(runtime, sources, targets),
+    );
+  }
+  const prepared = async (clips: readonly ComparedClip[]) =>
+    rareFramesFirst(runtime, (await centred(clips)).map(kept));
+  expect(
+    await METRICS.seqsim.matrix(runtime, await prepared(stored(sources)), await prepared(stored(targets))),
+  ).toEqual(await METRICS.seqsim.matrix(runtime, await prepared(sources), await prepared(targets)));
+  expect(await shortlistedSeqSim(runtime, stored(sources), stored(targets), { shortlist: 3 })).toEqual(
+    await shortlistedSeqSim(runtime, sources, targets, { shortlist: 3 }),
+  );
 });

@@ -1,6 +1,6 @@
 /** The similarities that retrieval can go by. */
 import type { Runtime } from '../graph/runtime.ts';
-import type { WeightedClip } from './clip-blocks.ts';
+import type { ComparedClip } from './clip-blocks.ts';
 import { dtwMatrix } from './dtw.ts';
 import { meanPoolMatrix } from './mean-pool.ts';
 import { transportMatrix } from './optimal-transport.ts';
@@ -11,8 +11,8 @@ export interface Metric {
   /** Similarity of all pairs, [sources, targets]; `onProgress` is called with the number of pairs done. */
   readonly matrix: (
     runtime: Runtime,
-    sources: readonly WeightedClip[],
-    targets: readonly WeightedClip[],
+    sources: readonly ComparedClip[],
+    targets: readonly ComparedClip[],
     onProgress?: (pairs: number) => void,
   ) => Promise<Float32Array>;
 }
@@ -30,9 +30,9 @@ export type MetricName = keyof typeof METRICS;
 /** How well the lengths of the clips alone tell: −|log ratio| of their frames. What a metric must beat. */
 async function lengthMatrix(
   _: Runtime,
-  sources: readonly WeightedClip[],
-  targets: readonly WeightedClip[],
+  sources: readonly ComparedClip[],
+  targets: readonly ComparedClip[],
 ): Promise<Float32Array> {
-  const log = ({ length }: WeightedClip): number => Math.log(Math.max(1, length));
+  const log = ({ length }: ComparedClip): number => Math.log(Math.max(1, length));
   return Float32Array.from(sources.flatMap((x) => targets.map((y) => -Math.abs(log(x) - log(y)))));
 }

@@ -9,7 +9,7 @@ import { atLeast, div, exp, matmul, max, mul, reshape, scale, sub, sum, transpos
 import type { Runtime } from '../graph/runtime.ts';
 import type { BlockScore } from './block-comparison.ts';
 import { blockMatrix } from './block-matrix.ts';
-import type { WeightedClip } from './clip-blocks.ts';
+import type { ComparedClip } from './clip-blocks.ts';
 
 /**
  * Weight of the entropy, in units of the cosine. Costs 1 − cos are within [0, 2], so that exp(−cost / ε) stays above
@@ -46,8 +46,8 @@ const transport: BlockScore = {
  */
 export function transportMatrix(
   runtime: Runtime,
-  sources: readonly WeightedClip[],
-  targets: readonly WeightedClip[],
+  sources: readonly ComparedClip[],
+  targets: readonly ComparedClip[],
   onProgress?: (pairs: number) => void,
 ): Promise<Float32Array> {
   return blockMatrix(runtime, transport, sources, targets, onProgress);

@@ -5,34 +5,39 @@ import { float32, type Runtime } from '../graph/runtime.ts';
 import { kMeans } from '../whisper/k-means.ts';
 import { frameValues } from '../whisper/model.ts';
 import { commonWidth } from './block-comparison.ts';
-import type { WeightedClip } from './clip-blocks.ts';
+import { type ComparedClip, changedClip, heldClip, type WeightedClip } from './clip-blocks.ts';
 
 /** The clips without their common mean frame. Of one language's clips: what the language (and its speaker) adds to all. */
-export function centred(clips: readonly WeightedClip[]): WeightedClip[] {
+export async function centred(clips: readonly ComparedClip[]): Promise<ComparedClip[]> {
   if (clips.length === 0) return [];
   const width = commonWidth(clips);
   const mean = new Float64Array(width);
   let count = 0;
   for (const clip of clips) {
-    const values = frameValues(clip);
+    const values = frameValues(await heldClip(clip));
     for (let i = 0; i < clip.length * width; i++) mean[i % width]! += values[i]!;
     count += clip.length;
   }
   for (let k = 0; k < width; k++) mean[k]! /= Math.max(1, count);
-  return clips.map((clip) => ({
-    ...clip,
-    window: clip.length,
-    frames: frameValues(clip)
-      .subarray(0, clip.length * width)
-      .map((value, i) => value - mean[i % width]!),
-  }));
+  return clips.map((clip) =>
+    changedClip(clip, clip.length, (held) => ({
+      ...held,
+      window: held.length,
+      frames: frameValues(held)
+        .subarray(0, held.length * width)
+        .map((value, i) => value - mean[i % width]!),
+    })),
+  );
 }
 
 /** The clip's frames for which `keep` holds; all of them where it holds for none. */
-export function withFrames(clip: WeightedClip, keep: readonly boolean[]): WeightedClip {
-  const { width } = clip;
+export function withFrames(clip: ComparedClip, keep: readonly boolean[]): ComparedClip {
   const kept = Array.from({ length: clip.length }, (_, t) => t).filter((t) => keep[t]);
-  if (kept.length === 0) return clip;
+  return kept.length === 0 ? clip : changedClip(clip, kept.length, (held) => onlyFrames(held, kept));
+}
+
+function onlyFrames(clip: WeightedClip, kept: readonly number[]): WeightedClip {
+  const { width } = clip;
   const values = frameValues(clip);
   const frames = new Float32Array(kept.length * width);
   kept.forEach((t, i) => frames.set(values.subarray(t * width, (t + 1) * width), i * width));
@@ -57,13 +62,13 @@ const SAMPLE = 4096;
  */
 export async function rareFramesFirst(
   runtime: Runtime,
-  clips: readonly WeightedClip[],
-): Promise<WeightedClip[]> {
+  clips: readonly ComparedClip[],
+): Promise<ComparedClip[]> {
   const total = clips.reduce((sum, { length }) => sum + length, 0);
   if (total === 0) return [...clips];
   const width = commonWidth(clips);
   const k = Math.min(CLUSTERS, total);
-  const sample = evenly(clips, total, Math.min(total, SAMPLE), width);
+  const sample = await evenly(clips, total, Math.min(total, SAMPLE), width);
   const count = sample.length / width;
   const start = new Float32Array(k * width);
   for (let c = 0; c < k; c++) {
@@ -87,7 +92,10 @@ export async function rareFramesFirst(
       const { fetched } = await runtime.run(
         program,
         {
-          frames: float32(frameValues(clip).slice(0, clip.length * width), [clip.length, width]),
+          frames: float32(frameValues(await heldClip(clip)).slice(0, clip.length * width), [
+            clip.length,
+            width,
+          ]),
           centres: float32(centres, [k, width]),
           offsets: float32(offsets, [k]),
         },
@@ -97,7 +105,10 @@ export async function rareFramesFirst(
       for (const c of nearest) frequency[c]! += 1 / total;
       clusters.push(nearest);
     }
-    return clips.map((clip, i) => ({ ...clip, weights: shares(clusters[i]!.map((c) => 1 / frequency[c]!)) }));
+    return clips.map((clip, i) => {
+      const weights = shares(clusters[i]!.map((c) => 1 / frequency[c]!));
+      return changedClip(clip, clip.length, (held) => ({ ...held, weights }));
+    });
   } finally {
     await runtime.unload(program);
   }
@@ -114,12 +125,17 @@ function nearestGraph(width: number, k: number): Graph {
   return graph;
 }
 
-function evenly(clips: readonly WeightedClip[], total: number, count: number, width: number): Float32Array {
+async function evenly(
+  clips: readonly ComparedClip[],
+  total: number,
+  count: number,
+  width: number,
+): Promise<Float32Array> {
   const sample = new Float32Array(count * width);
   let before = 0;
   let taken = 0;
   for (const clip of clips) {
-    const values = frameValues(clip);
+    const values = frameValues(await heldClip(clip));
     for (; taken < count; taken++) {
       const t = Math.floor((taken * total) / count) - before;
       if (t >= clip.length) break;

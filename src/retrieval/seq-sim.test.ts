@@ -153,8 +153,8 @@ test('blocks hold every clip once, waste little on padding, and stay small', () 
   }
 });
 
-test('padding repeats a frame of the clip and weighs nothing', () => {
-  const { frames, weights } = fillBlock([clip([[2], [4]], 1, 5)], { members: [0], length: 4 });
+test('padding repeats a frame of the clip and weighs nothing', async () => {
+  const { frames, weights } = await fillBlock([clip([[2], [4]], 1, 5)], { members: [0], length: 4 });
   expect([...frames]).toEqual([2, 4, 2, 2]);
   expect([...weights]).toEqual([0.5, 0.5, 0, 0]);
 });

@@ -10,7 +10,7 @@ import { max, mul, reshape, sum } from '../graph/ops.ts';
 import type { Runtime } from '../graph/runtime.ts';
 import { BlockComparison, type BlockScore, commonWidth } from './block-comparison.ts';
 import { blockMatrix, residentTiles } from './block-matrix.ts';
-import { paddedLength, type WeightedClip } from './clip-blocks.ts';
+import { type ComparedClip, paddedLength } from './clip-blocks.ts';
 
 const seqSim: BlockScore = {
   outputs: (cosines, sourceWeights, targetWeights) => {
@@ -36,8 +36,8 @@ function harmonicMean(precision: number, recall: number): number {
  */
 export function seqSimMatrix(
   runtime: Runtime,
-  sources: readonly WeightedClip[],
-  targets: readonly WeightedClip[],
+  sources: readonly ComparedClip[],
+  targets: readonly ComparedClip[],
   onProgress?: (pairs: number) => void,
 ): Promise<Float32Array> {
   return blockMatrix(runtime, seqSim, sources, targets, onProgress);
@@ -55,8 +55,8 @@ const CHOICE_FRAMES = 2 ** 16;
  */
 export async function seqSimPairs(
   runtime: Runtime,
-  sources: readonly WeightedClip[],
-  targets: readonly WeightedClip[],
+  sources: readonly ComparedClip[],
+  targets: readonly ComparedClip[],
   chosen: readonly (readonly number[])[],
   similarity: Float32Array,
   onProgress?: (pairs: number) => void,

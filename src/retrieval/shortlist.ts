@@ -1,21 +1,25 @@
 /**
- * Retrieval among many clips. SeqSim costs frames × frames for every pair: 1,000 clips of 5 s among 1,000 take
- * 64 TFLOP with Whisper base. A search in two steps takes a seventh: SeqSim of frames averaged by threes finds each
- * source's most promising targets, and only these are compared frame by frame.
+ * Retrieval among many clips. SeqSim costs frames × frames for every pair: 10,000 clips of 5 s among 10,000 take
+ * 6.4 PFLOP with Whisper base, half a day on two cores. Averaged frames cost span × span times less and say almost
+ * the same: SeqSim of frames averaged by tens finds each source's promising targets, frames averaged by threes the
+ * most promising of these, and only those are compared frame by frame.
  */
 import type { Runtime } from '../graph/runtime.ts';
-import type { WeightedClip } from './clip-blocks.ts';
+import { type ComparedClip, changedClip } from './clip-blocks.ts';
 import { averaged } from './mean-pool.ts';
 import { seqSimMatrix, seqSimPairs } from './seq-sim.ts';
 
-/** Frames averaged into one for the first step. */
-const SPAN = 3;
 /**
- * Targets of each source that are compared exactly, unless told otherwise. Measured with Whisper base: the exact best
- * of 107–115 real targets (ca→en, fr→en, ca→fr; 285 sources) was among the first 10 of the first step, always; the
- * best of 600, most of them made of halves of real ones so as to be near misses, among the first 4 (30 sources).
+ * Targets of each source that are compared exactly, unless told otherwise. How often the best of all is among them is
+ * measured by `npm run bench -- retrieval-scale`: docs/benchmarks.md.
  */
 export const DEFAULT_SHORTLIST = 32;
+/** How many frames become one, and how many shortlists long the list is that goes on to the next step. */
+const STEPS = [
+  { span: 10, passes: 10 },
+  { span: 3, passes: 1 },
+  { span: 1, passes: 0 },
+] as const;
 /** Up to so many products of frames (15 TFLOP with Whisper base: two minutes on two cores) all is compared exactly. */
 const MOST_EXACT_COSINES = 1.5e10;
 
@@ -27,45 +31,66 @@ export interface ShortlistOptions {
 }
 
 /** Whether comparing everything frame by frame is a matter of a few minutes at most. */
-export function isQuickExactly(sources: readonly WeightedClip[], targets: readonly WeightedClip[]): boolean {
+export function isQuickExactly(sources: readonly ComparedClip[], targets: readonly ComparedClip[]): boolean {
   return frameCount(sources) * frameCount(targets) <= MOST_EXACT_COSINES;
 }
 
 /**
- * Scores whose order within each row is the order of retrieval: SeqSim for the row's shortlist; for the others SeqSim
- * of averaged frames, less 2, so that they all come after. For the other direction exchange sources and targets.
+ * Scores whose order within each row is the order of retrieval: SeqSim for the row's shortlist; for a target that a step
+ * left out what that step found, less 2 for each step that it did not reach, so that it comes after all that did.
+ * For the other direction exchange sources and targets.
  * @returns [sources, targets], row by row
  */
 export async function shortlistedSeqSim(
   runtime: Runtime,
-  sources: readonly WeightedClip[],
-  targets: readonly WeightedClip[],
+  sources: readonly ComparedClip[],
+  targets: readonly ComparedClip[],
   { shortlist = DEFAULT_SHORTLIST, onProgress }: ShortlistOptions = {},
 ): Promise<Float32Array> {
-  const pairs = sources.length * targets.length;
-  const listed = sources.length * Math.min(shortlist, targets.length);
-  const firstShare = pairs / (pairs + listed * SPAN ** 2);
-  const short = (clip: WeightedClip): WeightedClip => averaged(clip, SPAN);
-  const scores = await seqSimMatrix(runtime, sources.map(short), targets.map(short), (done) =>
-    onProgress?.((firstShare * done) / pairs),
-  );
-  const chosen = sources.map((_, row) =>
-    best(scores.subarray(row * targets.length, (row + 1) * targets.length), shortlist),
-  );
-  for (let i = 0; i < scores.length; i++) scores[i]! -= 2;
-  await seqSimPairs(runtime, sources, targets, chosen, scores, (done) =>
-    onProgress?.(firstShare + ((1 - firstShare) * done) / listed),
-  );
+  const columns = targets.length;
+  // A step that would pass on all targets is of no use.
+  const steps = STEPS.filter(({ passes }) => passes * shortlist < columns).map(({ span }, i, all) => {
+    const count = i === 0 ? columns : all[i - 1]!.passes * shortlist;
+    return { span, count, work: (sources.length * count) / span ** 2 };
+  });
+  const total = steps.reduce((sum, { work }) => sum + work, 0);
+  let before = 0;
+  let scores: Float32Array = new Float32Array();
+  for (const [i, { span, count, work }] of steps.entries()) {
+    const [from, to] = [sources, targets].map((clips) => clips.map((clip) => coarser(clip, span)));
+    const progress = (pairs: number): void =>
+      onProgress?.((before + (work * pairs) / (sources.length * count)) / total);
+    if (i === 0) scores = await seqSimMatrix(runtime, from!, to!, progress);
+    else {
+      const chosen = sources.map((_, row) =>
+        largest(scores.subarray(row * columns, (row + 1) * columns), count),
+      );
+      for (let at = 0; at < scores.length; at++) scores[at]! -= 2;
+      await seqSimPairs(runtime, from!, to!, chosen, scores, progress);
+    }
+    before += work;
+  }
   return scores;
 }
 
-/** Indices of the `count` largest scores. */
-function best(scores: Float32Array, count: number): number[] {
-  return Array.from(scores, (_, i) => i)
-    .sort((a, b) => scores[b]! - scores[a]! || a - b)
-    .slice(0, count);
+const coarser = (clip: ComparedClip, span: number): ComparedClip =>
+  span === 1 ? clip : changedClip(clip, Math.ceil(clip.length / span), (held) => averaged(held, span));
+
+/** Indices of the `count` largest of more scores, of equal ones the first. What is not a number is not chosen. */
+function largest(scores: Float32Array, count: number): number[] {
+  // Typed arrays sort themselves many times quicker than indices are sorted by a function.
+  const least = scores.map((score) => (Number.isNaN(score) ? -Infinity : score)).sort()[
+    scores.length - count
+  ]!;
+  const above: number[] = [];
+  const equal: number[] = [];
+  for (const [i, score] of scores.entries()) {
+    if (score > least) above.push(i);
+    else if (score === least) equal.push(i);
+  }
+  return [...above, ...equal.slice(0, count - above.length)];
 }
 
-function frameCount(clips: readonly WeightedClip[]): number {
+function frameCount(clips: readonly ComparedClip[]): number {
   return clips.reduce((total, { length }) => total + length, 0);
 }

@@ -41,6 +41,13 @@ export async function encodeFiles(
   return (await encodeRecordings(model, recordings, options)) as (EncodedClip | undefined)[];
 }
 
+/** An encoder output that lies in the cache. */
+export interface StoredEncoding extends DeferredClip {
+  readonly form: 'encoded';
+  readonly width: number;
+  readonly read: () => Promise<EncodedClip>;
+}
+
 /**
  * As encodeFiles, of recordings that may be joined or augmented.
  * @param mostBytes outputs beyond are not held in memory: they are read from the cache when they are needed, the same to
@@ -50,14 +57,14 @@ export async function encodeRecordings(
   model: WhisperModel,
   recordings: readonly Recording[],
   { window, cache, onProgress, onError, mostBytes }: EncodeFilesOptions & { readonly mostBytes?: number },
-): Promise<(EncodedClip | DeferredClip | undefined)[]> {
-  const directory = cache && join(cache, `${await model.encoderFingerprint()}-${window}-${ENCODING}`);
+): Promise<(EncodedClip | StoredEncoding | undefined)[]> {
+  const directory = cache && join(cache, await encodingName(model, window));
   if (directory) await mkdir(directory, { recursive: true });
-  const results: (EncodedClip | DeferredClip | undefined)[] = new Array(recordings.length).fill(undefined);
+  const results: (EncodedClip | StoredEncoding | undefined)[] = new Array(recordings.length).fill(undefined);
   const count = recordings.length;
   let held = 0;
   const full = (): boolean => mostBytes !== undefined && held >= mostBytes;
-  const hold = (clip: EncodedClip, entry: string | undefined): EncodedClip | DeferredClip => {
+  const hold = (clip: EncodedClip, entry: string | undefined): EncodedClip | StoredEncoding => {
     if (entry && full()) return storedClip(entry, clip);
     held += clip.frames.byteLength;
     return clip;
@@ -96,6 +103,11 @@ export async function encodeRecordings(
   return results;
 }
 
+/** Name of the folder of outputs of this encoder in such windows. */
+export async function encodingName(model: WhisperModel, window: Window): Promise<string> {
+  return `${await model.encoderFingerprint()}-${window}-${ENCODING}`;
+}
+
 /** Name of a recording's cached file. A file that was changed since is another clip, and so is another version of it. */
 export async function entryName({ files, version }: Recording): Promise<string> {
   const hash = createHash('sha256');
@@ -107,15 +119,16 @@ export async function entryName({ files, version }: Recording): Promise<string> 
   return `${hash.digest('hex').slice(0, 32)}.f16`;
 }
 
-function storedClip(entry: string, { window, length }: Omit<EncodedClip, 'frames'>): DeferredClip {
+function storedClip(entry: string, { window, length, width }: Omit<EncodedClip, 'frames'>): StoredEncoding {
   return {
     form: 'encoded',
     window,
     length,
+    width,
     read: async () => {
       const clip = await readEntry(entry);
       if (clip?.window === window) return clip;
-      throw new UserError(`${entry}: found no whole encoder output; expected it to stay while training`);
+      throw new UserError(`${entry}: found no whole encoder output; expected it to stay during the run`);
     },
   };
 }

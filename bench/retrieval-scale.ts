@@ -1,0 +1,184 @@
+/**
+ * Retrieval among so many clips that they do not fit into memory: `--clips` Catalan ones search as many English ones
+ * (10,000 take 5 GB of disk and most of an hour). Each is made of the halves of two real sentences of samples/, as the
+ * encoder hears them, so that every target has hundreds of near misses that share a half with it. Some of the sources are
+ * also compared with all targets frame by frame: how much of the exact R@1 do the steps keep, and how much quicker are they?
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Languages } from '../src/analysis/languages.ts';
+import { retrievalStudy } from '../src/analysis/retrieval-study.ts';
+import { variantsOf } from '../src/analysis/variants.ts';
+import { startProgress } from '../src/report/progress.ts';
+import { answerRanks } from '../src/retrieval/recall.ts';
+import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
+import { DEFAULT_SHORTLIST } from '../src/retrieval/shortlist.ts';
+import { readAudio } from '../src/speech/audio-file.ts';
+import { readEntry, writeEntry } from '../src/speech/encoder-cache.ts';
+import type { Clip } from '../src/speech/manifest.ts';
+import { float32ToFloat16 } from '../src/whisper/half.ts';
+import { type EncodedClip, frameValues, WhisperModel } from '../src/whisper/model.ts';
+import type { BenchOptions } from './options.ts';
+import { bestProductRate, gigaflops } from './product-rate.ts';
+import { type BenchResult, inRepository } from './result.ts';
+import { sentences } from './speech.ts';
+import { percent, seconds } from './statistics.ts';
+
+/** Sources that are compared with everything, too. */
+const EXACT_SOURCES = 100;
+const LEAST_KEPT = 0.99;
+const LEAST_SPEEDUP = 20;
+const MOST_BYTES = 2e9;
+
+export async function retrievalScale({ model: directory, clips: count }: BenchOptions): Promise<BenchResult> {
+  const folder = inRepository('out/bench/retrieval-scale');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const model = await WhisperModel.load(directory);
+  const { runtime } = model;
+  try {
+    const heard = await writeClips(model, folder, count);
+    const languages = new Languages(heard);
+    const progress = startProgress('comparing pairs', count * count);
+    const started = performance.now();
+    const [result] = await retrievalStudy(runtime, languages, [{ from: 'ca', to: 'en' }], {
+      variants: variantsOf('seqsim'),
+      shortlist: DEFAULT_SHORTLIST,
+      onProgress: (pairs) => progress.update(pairs),
+    });
+    progress.done();
+    const took = (performance.now() - started) / 1000;
+    // Of the whole process so far: what wrote the clips is in it.
+    const peak = process.resourceUsage().maxRSS * 1024;
+
+    const [sources, targets] = ['ca', 'en'].map((language) =>
+      languages.of(language).map(({ encoded }) => encoded),
+    );
+    const rows = Array.from({ length: Math.min(EXACT_SOURCES, count) }, (_, i) =>
+      Math.floor((i * count) / Math.min(EXACT_SOURCES, count)),
+    );
+    const some = rows.map((row) => sources![row]!);
+    const product = await bestProductRate(runtime);
+    const exactStarted = performance.now();
+    const exact = await seqSimMatrix(runtime, some, targets!);
+    const exactTook = (performance.now() - exactStarted) / 1000;
+    const frames = (clips: readonly { readonly length: number }[]) =>
+      clips.reduce((sum, { length }) => sum + length, 0);
+    const flops = 2 * model.dimensions.width * frames(some) * frames(targets!);
+    const allExact = (exactTook * frames(sources!)) / frames(some);
+
+    const first = (ranks: readonly number[]) => ranks.filter((rank) => rank === 1).length / ranks.length;
+    const ranks = result!.variants[0]!.ranks;
+    const exactR1 = first(answerRanks(exact, rows.length, count, rows));
+    const keptR1 = first(rows.map((row) => ranks[row]!));
+    const kept = exactR1 > 0 ? keptR1 / exactR1 : Number.NaN;
+    const speedup = allExact / took;
+    return {
+      title: `Retrieval of ${count} clips among ${count}, which lie on disk`,
+      rows: [
+        { measure: `shortlist of ${DEFAULT_SHORTLIST}`, ours: seconds(took) },
+        { measure: 'all frame by frame, at the rate of some', ours: seconds(allExact) },
+        { measure: `  ${rows.length} sources, measured`, ours: seconds(exactTook) },
+        { measure: '  rate', ours: gigaflops(flops / exactTook), peer: gigaflops(product) },
+        { measure: `R@1 of all sources (chance ${percent(1 / count)})`, ours: percent(first(ranks)) },
+        { measure: `R@1 of ${rows.length} sources`, ours: percent(keptR1) },
+        { measure: '  exact', ours: percent(exactR1) },
+        { measure: 'largest memory of the process', ours: `${(peak / 1e9).toFixed(2)} GB` },
+      ],
+      goals: [
+        {
+          goal: `the shortlist keeps ${percent(LEAST_KEPT)} of the exact R@1`,
+          found: percent(kept),
+          reached: kept >= LEAST_KEPT,
+        },
+        {
+          goal: `${LEAST_SPEEDUP} times as fast as all frame by frame`,
+          found: speedup.toFixed(1),
+          reached: speedup >= LEAST_SPEEDUP,
+        },
+        {
+          goal: `less than ${MOST_BYTES / 1e9} GB`,
+          found: `${(peak / 1e9).toFixed(2)} GB`,
+          reached: peak < MOST_BYTES,
+        },
+      ],
+      notes: ['peer: the fastest bare matrix product by the same runtime'],
+      raw: { took, exactTook, allExact, flops, product, peak, exactR1, keptR1, ranks },
+    };
+  } finally {
+    await model.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Which halves of which sentences: [sentence, its first or second half], twice. */
+type Composition = readonly [readonly [string, number], readonly [string, number]];
+
+/** `count` clips of each language, written to `folder`. */
+async function writeClips(model: WhisperModel, folder: string, count: number) {
+  const catalan = await encoded(model, await sentences('ca'));
+  const english = await encoded(model, await sentences('en'));
+  const keys = [...catalan.keys()].filter((key) => english.has(key));
+  const compositions: Composition[] = keys.flatMap((a) =>
+    keys
+      .filter((b) => b !== a)
+      .flatMap((b): Composition[] => [
+        [
+          [a, 0],
+          [b, 1],
+        ],
+        [
+          [a, 1],
+          [b, 0],
+        ],
+      ]),
+  );
+  if (compositions.length < count) {
+    throw new RangeError(`${keys.length} sentences make ${compositions.length} clips; expected ${count}`);
+  }
+  // Evenly over all, so that no sentence has more than others.
+  const chosen = Array.from(
+    { length: count },
+    (_, i) => compositions[Math.floor((i * compositions.length) / count)]!,
+  );
+  const progress = startProgress('writing clips', 2 * count);
+  const heard = [];
+  for (const [language, clips] of [
+    ['ca', catalan],
+    ['en', english],
+  ] as const) {
+    for (const [i, composition] of chosen.entries()) {
+      const key = composition.map(([sentence, half]) => `${sentence}:${half}`).join(' ');
+      const path = join(folder, `${language}-${i}.f16`);
+      const whole = composed(composition, clips);
+      const { length, width, window } = whole;
+      await writeEntry(path, whole, float32ToFloat16(frameValues(whole)));
+      const clip = { audio: path, language, set: 'composed', key } as Clip;
+      heard.push({ clip, encoded: { length, width, window, read: async () => (await readEntry(path))! } });
+      progress.update(heard.length);
+    }
+  }
+  progress.done();
+  return heard;
+}
+
+async function encoded(model: WhisperModel, clips: readonly Clip[]): Promise<Map<string, EncodedClip>> {
+  const samples = await Promise.all(clips.map(({ audio }) => readAudio(audio)));
+  const frames = await model.encode(samples, 'fit');
+  return new Map(clips.map(({ key }, i) => [key, frames[i]!]));
+}
+
+function composed(composition: Composition, clips: ReadonlyMap<string, EncodedClip>): EncodedClip {
+  const parts = composition.map(([key, half]) => {
+    const clip = clips.get(key)!;
+    const middle = Math.floor(clip.length / 2);
+    const [from, to] = half === 0 ? [0, middle] : [middle, clip.length];
+    return frameValues(clip).subarray(from * clip.width, to * clip.width);
+  });
+  const { width } = clips.get(composition[0][0])!;
+  const frames = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  frames.set(parts[0]!);
+  frames.set(parts[1]!, parts[0]!.length);
+  const length = frames.length / width;
+  return { frames, length, width, window: length };
+}
