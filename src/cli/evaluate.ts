@@ -203,6 +203,8 @@ function decodingWith(flags: DecodingFlags & { window: Window }, written: string
   const files = [lm, targetVocabulary].filter((file) => typeof file === 'string');
   const settings = {
     window,
+    // Texts that loop or do not end are read again in the full window.
+    ...(window === 'fit' && { again: 'full' }),
     beam,
     patience,
     lengthPenalty,

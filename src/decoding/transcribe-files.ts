@@ -133,14 +133,25 @@ async function nextWindows(
   for (const withTimestamps of [false, true]) {
     const members = [...parts.keys()].filter((i) => parts[i]!.withTimestamps === withTimestamps);
     if (members.length === 0) continue;
+    const { temperatures, compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
     const decoded = await decodeWindows(
       model,
-      members.map((i) => samples[i]!),
       members.map((i) => clips[i]!),
-      options,
-      members.map((i) => parts[i]!.prompt()),
-      members.map((i) => parts[i]!.file.language),
-      withTimestamps,
+      {
+        ...options.decoding,
+        temperatures,
+        compressionRatioThreshold,
+        logProbabilityThreshold,
+        noSpeechThreshold,
+        prompts: members.map((i) => parts[i]!.prompt()),
+        languages: members.map((i) => parts[i]!.file.language),
+        withTimestamps,
+      },
+      (some) =>
+        model.encode(
+          some.map((k) => samples[members[k]!]!),
+          'full',
+        ),
     );
     for (const [k, i] of members.entries()) await parts[i]!.add(decoded[k]!.result, decoded[k]!.clip);
   }

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { dirname, relative } from 'node:path';
 import type { DecodingOptions } from '../decoding/decode.ts';
-import { decodeWithFallback } from '../decoding/fallback.ts';
+import { decodeWindows } from '../decoding/windows.ts';
 import { startProgress } from '../report/progress.ts';
 import { encodeFiles } from '../speech/encoder-cache.ts';
-import { FULL_WINDOW_POSITIONS, type WhisperModel, type Window } from '../whisper/model.ts';
+import { type EncodedClip, FULL_WINDOW_POSITIONS, type WhisperModel, type Window } from '../whisper/model.ts';
 import { sentenceScores } from './evaluate-measures.ts';
 import type { ModelFolder } from './evaluate-models.ts';
 import type { Answer, Prediction, PredictionsFile, Question } from './evaluate-predictions.ts';
@@ -136,7 +136,8 @@ export async function askModel(
       const mine = asked.filter(({ item, answer }) => !answer && clips.includes(item.clip));
       const readable = mine.filter(({ item }) => heard.has(item.clip));
       const { decoding, temperatures } = await (test.forgetting ? plain : own)!;
-      const decoded = await decodeWithFallback(
+      // As `translate` and `transcribe` have it, so that what is measured is what a user gets.
+      const decoded = await decodeWindows(
         model,
         readable.map(({ item }) => heard.get(item.clip)!),
         {
@@ -146,9 +147,13 @@ export async function askModel(
           languages: readable.map(({ item }) => item.clip.language),
           onProgress: (count) => progress.update(done + count),
         },
+        async (members) => {
+          const files = members.map((i) => readable[i]!.item.clip.audio);
+          return (await encodeFiles(model, files, { window: 'full', cache: options.cache })) as EncodedClip[];
+        },
       );
-      decoded.forEach(({ text, silent, averageLogProbability }, i) => {
-        // As `translate` and `transcribe` have it: where nobody seems to speak there is no text.
+      decoded.forEach(({ result: { text, silent, averageLogProbability } }, i) => {
+        // Where nobody seems to speak there is no text.
         readable[i]!.answer = { hypothesis: silent ? '' : text, averageLogProbability };
       });
       await file.add(mine.map((one) => predictionOf(test, one)));

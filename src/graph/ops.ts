@@ -544,19 +544,39 @@ export function conv1d(
         ...attributes,
         output_padding: [unread],
       })[0]!;
-      // dW is a convolution too: batch and channels trade places, and the stride becomes a dilation.
-      const dilated = x.graph.emit(
-        'Conv',
-        [transpose(x, [1, 0, 2]), transpose(g!, [1, 0, 2])],
-        [{ shape: [channels!, filters!, taps + unread] }],
-        { dilations: [stride], pads: [padding, padding] },
-      )[0]!;
-      const kernelGradient = transpose(dilated, [1, 0, 2]);
-      const dw = unread === 0 ? kernelGradient : split(kernelGradient, 2, [taps, unread])[0]!;
+      // dW as one large product. As a convolution of x with g it would be many of few columns, several times as slow.
+      const rows = reshape(transpose(g!, [0, 2, 1]), [product([batch!, out]), filters!]);
+      const flat = gemm(rows, patches(x, taps, stride, padding, out), true, false);
+      const dw = transpose(reshape(flat, [filters!, taps, channels!]), [0, 2, 1]);
       return [dx, dw, reshape(sum(g!, [0, 2]), bias.shape)];
     },
   );
   return y!;
+}
+
+/**
+ * What each step of a convolution sees. No gradient.
+ * @param x [batch, channels, length]
+ * @returns [batch · out, taps · channels]
+ */
+function patches(x: Tensor, taps: number, stride: number, padding: number, out: Dim): Tensor {
+  const { graph } = x;
+  const [batch, channels, length] = x.shape;
+  const padded = sumOfSizes([length!, 2 * padding]);
+  const around = graph.integers([0, padding, 0, 0, padding, 0]);
+  const shape = [batch!, padded, channels!];
+  const frames = graph.emit('Pad', [transpose(x, [0, 2, 1]), around], [{ shape }])[0]!;
+  const seen = Array.from({ length: taps }, (_, tap) => {
+    // Up to where the last step has this tap, counted from the end.
+    const end = tap === taps - 1 ? Number.MAX_SAFE_INTEGER : tap + 1 - taps;
+    const [starts, ends, axes, steps] = [[tap], [end], [1], [stride]].map((values) => graph.integers(values));
+    return graph.emit(
+      'Slice',
+      [frames, starts!, ends!, axes!, steps!],
+      [{ shape: [batch!, out, channels!] }],
+    )[0]!;
+  });
+  return reshape(concat(seen, 2), [product([batch!, out]), taps * (channels as number)]);
 }
 
 // ---------------------------------------------------------------- look-ups
