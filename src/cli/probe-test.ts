@@ -2,7 +2,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { UserError } from '../errors.ts';
 import { columnOf } from '../probes/labels.ts';
-import { LayerExtractor } from '../probes/layer-features.ts';
 import { type Measured, measure } from '../probes/measure.ts';
 import { Classifier } from '../probes/probe.ts';
 import { readProbe } from '../probes/probe-file.ts';
@@ -92,8 +91,8 @@ async function test(manifest: string, options: TestOptions): Promise<void> {
         `${options.probe}: found a probe of another encoder; expected --model as it was trained with`,
       );
     const pooling = probe.head === 'attention' ? 'frames' : 'mean';
-    const extractor = await LayerExtractor.create(model, pooling, probe.window);
-    const heard = await clipFeatures(extractor, clips, options.cache);
+    const kind = { pooling, window: probe.window } as const;
+    const heard = await clipFeatures(model, clips, kind, options.cache);
     if (heard.length === 0)
       throw new UserError(`${manifest}: found no recording that can be read; expected some`);
     const classifier = await Classifier.create(model.runtime, head);
@@ -101,7 +100,7 @@ async function test(manifest: string, options: TestOptions): Promise<void> {
     await classifier.close();
     const truth = heard.map(({ label }) => label);
     const clean = measure(probe.labels, truth, answers);
-    const robustness = await testRobustness(extractor, head, probe.labels, heard, conditions, {
+    const robustness = await testRobustness(model, kind, head, probe.labels, heard, conditions, {
       ...{ seed: options.seed, noise, impulses },
     });
     const predictions = heard.map(({ clip, label }, i) => ({

@@ -338,3 +338,17 @@ test('AdamW equals its formula over several steps, clipping included', async () 
   trained!.data.forEach((x, i) => expect(Number(x)).toBeCloseTo(p[i]!, 5));
   await runtime.releaseAdamW();
 });
+
+test('numbers below the smallest normal float count as zero: products of them are several times as slow', async () => {
+  const graph = new Graph();
+  const x = graph.input('x', [1, 2]);
+  graph.output('y', ops.gemm(x, graph.input('w', [2, 1]), false, false));
+  const program = await runtime.load(graph, { builtIn: () => true });
+  const feeds = {
+    x: float32(Float32Array.of(1e-40, 1e-30), [1, 2]),
+    w: float32(Float32Array.of(1e30, 1), [2, 1]),
+  };
+  const { fetched } = await runtime.run(program, feeds, { fetch: ['y'] });
+  // 1e-10 + 1e-30, were the first not taken for zero.
+  expect(fetched.y!.data[0]).toBeCloseTo(1e-30, 35);
+});

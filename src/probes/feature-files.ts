@@ -6,10 +6,8 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readAudio } from '../speech/audio-file.ts';
 import { entryName } from '../speech/encoder-cache.ts';
-import type { LayerExtractor, LayerFeatures } from './layer-features.ts';
-
-/** Read and encoded together; more would only hold more memory. */
-const CLIPS_PER_ROUND = 32;
+import type { WhisperModel } from '../whisper/model.ts';
+import { CLIPS_AT_ONCE, type FeatureKind, type LayerFeatures, layerFeatures } from './layer-features.ts';
 
 export type LoadFeatures = () => Promise<LayerFeatures>;
 
@@ -22,16 +20,17 @@ export interface FeatureFilesOptions {
 
 /** In the order of the files; undefined where a file could not be read. */
 export async function featureFiles(
-  extractor: LayerExtractor,
+  model: WhisperModel,
   files: readonly string[],
+  kind: FeatureKind,
   { cache, onProgress, onError }: FeatureFilesOptions,
 ): Promise<(LoadFeatures | undefined)[]> {
-  const { model, pooling, window } = extractor;
+  const { pooling, window } = kind;
   const directory = join(cache, `${await model.encoderFingerprint()}-${window}-layers-${pooling}`);
   await mkdir(directory, { recursive: true });
   const results: (LoadFeatures | undefined)[] = new Array(files.length).fill(undefined);
-  for (let start = 0; start < files.length; start += CLIPS_PER_ROUND) {
-    const end = Math.min(files.length, start + CLIPS_PER_ROUND);
+  for (let start = 0; start < files.length; start += CLIPS_AT_ONCE) {
+    const end = Math.min(files.length, start + CLIPS_AT_ONCE);
     const missing: { index: number; samples: Float32Array; entry: string }[] = [];
     for (let index = start; index < end; index++) {
       try {
@@ -43,8 +42,10 @@ export async function featureFiles(
         onError(files[index]!, error as Error);
       }
     }
-    const found = await extractor.extract(
+    const found = await layerFeatures(
+      model,
       missing.map(({ samples }) => samples),
+      kind,
       (done) => onProgress?.(end - missing.length + done),
     );
     for (const [i, { index, entry }] of missing.entries()) {

@@ -1,16 +1,15 @@
 /** What each encoder layer makes of a clip: the features that probes are trained on. */
-import { Graph, type Tensor } from '../graph/graph.ts';
-import { concat, matmul, reshape } from '../graph/ops.ts';
-import { float32, type Program } from '../graph/runtime.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
-import { encoderLayers, heardSilence } from '../whisper/encoder.ts';
+import { averaged } from '../retrieval/mean-pool.ts';
 import { float32ToFloat16 } from '../whisper/half.ts';
-import { type MelClip, melBatch, melClip, silenceFeeds } from '../whisper/mel-batch.ts';
-import type { WhisperModel, Window } from '../whisper/model.ts';
-import { windowBatches } from '../whisper/window-batches.ts';
+import { type EncodedClip, frameValues, type WhisperModel, type Window } from '../whisper/model.ts';
 
 /** `mean`: one vector a layer, the mean of the clip's own frames. `frames`: all of the clip's own frames. */
 export type Pooling = 'mean' | 'frames';
+
+export interface FeatureKind {
+  readonly pooling: Pooling;
+  readonly window: Window;
+}
 
 export interface LayerFeatures {
   /** One more than the encoder has: the first is what enters it. */
@@ -22,116 +21,39 @@ export interface LayerFeatures {
   readonly values: Uint16Array;
 }
 
+/** Clips to be asked about at a time: all their layers are in memory. */
+export const CLIPS_AT_ONCE = 8;
+
 /**
- * Weighted sum of frames: with weights of 1/length on a clip's own frames and 0 on its padding, their mean.
- * @param frames [batch, frames, width]
- * @param weights [batch, 1, frames]
- * @returns [batch, 1, width]
+ * Features of clips (16 kHz mono) in the order given; the last layer is after the final layer norm.
+ * @param onProgress called with the number of clips done
  */
-export const pooled = (frames: Tensor, weights: Tensor): Tensor => matmul(weights, frames);
-
-/** Weights for `pooled`, [clips, 1, window]: the means of the clips' own frames. */
-export function meanWeights(lengths: readonly number[], window: number) {
-  const weights = new Float32Array(lengths.length * window);
-  lengths.forEach((length, i) => {
-    weights.fill(1 / length, i * window, i * window + length);
-  });
-  return float32(weights, [lengths.length, 1, window]);
+export async function layerFeatures(
+  model: WhisperModel,
+  clips: readonly Float32Array[],
+  { pooling, window }: FeatureKind,
+  onProgress?: (done: number) => void,
+): Promise<LayerFeatures[]> {
+  const states = await model.encodeLayers(clips, window, onProgress);
+  const features: LayerFeatures[] = [];
+  for (const i of clips.keys()) {
+    const layers = states.map((layer) => layer[i]!);
+    layers.push(await model.withFinalNorm(layers.pop()!));
+    const own = layers.map((layer) => ownFrames(layer, pooling));
+    const { width } = layers[0]!;
+    const size = own[0]!.length;
+    const values = new Uint16Array(layers.length * size);
+    own.forEach((frames, k) => values.set(float32ToFloat16(frames), k * size));
+    features.push({ layers: layers.length, frames: size / width, width, values });
+  }
+  return features;
 }
 
-function layersGraph(dimensions: WhisperDimensions, pooling: Pooling, window: Window): Graph {
-  const graph = new Graph();
-  const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
-  const positions = graph.input('positions', ['frames'], 'int64');
-  const silence = window === 'fit' ? heardSilence(graph, dimensions, 'frames') : undefined;
-  const layers = encoderLayers(dimensions, mel, positions, { silence });
-  if (pooling === 'mean') {
-    const weights = graph.input('weights', ['batch', 1, 'frames']);
-    const means = layers.map((layer) => pooled(layer, weights));
-    graph.output('features', concat(means, 1)); // [batch, layers, width]
-  } else {
-    const apart = layers.map((layer) => reshape(layer, ['batch', 1, 'frames', dimensions.width]));
-    graph.output('features', concat(apart, 1)); // [batch, layers, frames, width]
-  }
-  return graph;
-}
-
-/** The encoder compiled so that it shows all its layers. */
-export class LayerExtractor {
-  private constructor(
-    readonly model: WhisperModel,
-    readonly pooling: Pooling,
-    readonly window: Window,
-    private readonly program: Program,
-  ) {}
-
-  static async create(model: WhisperModel, pooling: Pooling, window: Window): Promise<LayerExtractor> {
-    const graph = layersGraph(model.dimensions, pooling, window);
-    const program = await model.runtime.load(graph, { builtIn: () => true, arena: false });
-    return new LayerExtractor(model, pooling, window, program);
-  }
-
-  close(): Promise<void> {
-    return this.model.runtime.unload(this.program);
-  }
-
-  /**
-   * Features of clips (16 kHz mono) in the order given. Clips of equal windows share a run.
-   * @param onProgress called with the number of clips done
-   */
-  async extract(
-    clips: readonly Float32Array[],
-    onProgress?: (done: number) => void,
-  ): Promise<LayerFeatures[]> {
-    const { melBins } = this.model.dimensions;
-    const heard = clips.map((samples) => melClip(samples, melBins, this.window));
-    const results = new Array<LayerFeatures>(clips.length);
-    let done = 0;
-    for (const { window, members } of windowBatches(heard.map((clip) => clip.window))) {
-      const found = await this.run(
-        members.map((i) => heard[i]!),
-        window,
-      );
-      members.forEach((place, i) => {
-        results[place] = found[i]!;
-      });
-      onProgress?.((done += members.length));
-    }
-    return results;
-  }
-
-  private async run(clips: readonly MelClip[], window: number): Promise<LayerFeatures[]> {
-    const { width, encoderLayers } = this.model.dimensions;
-    const layers = encoderLayers + 1;
-    const { mel, audioPositions: positions } = melBatch(clips, undefined);
-    // A clip without samples has a frame of silence.
-    const lengths = clips.map(({ length }) => Math.max(1, length));
-    const silence =
-      this.window === 'fit' ? silenceFeeds(await this.model.silenceTails(), clips.length, window) : {};
-    const { fetched } = await this.model.runtime.run(
-      this.program,
-      {
-        mel,
-        positions,
-        weights: meanWeights(lengths, window),
-        ...silence,
-      },
-      { fetch: ['features'] },
-    );
-    const output = fetched.features!.data as Float32Array;
-    return clips.map((_, i) => {
-      const all = output.subarray(
-        (i * output.length) / clips.length,
-        ((i + 1) * output.length) / clips.length,
-      );
-      if (this.pooling === 'mean') return { layers, frames: 1, width, values: float32ToFloat16(all) };
-      const frames = lengths[i]!;
-      const own = new Float32Array(layers * frames * width);
-      for (let layer = 0; layer < layers; layer++) {
-        const from = layer * window * width;
-        own.set(all.subarray(from, from + frames * width), layer * frames * width);
-      }
-      return { layers, frames, width, values: float32ToFloat16(own) };
-    });
-  }
+/** [frames, width] */
+function ownFrames(clip: EncodedClip, pooling: Pooling): Float32Array {
+  // A clip without samples has a frame of silence.
+  const length = Math.max(1, clip.length);
+  return pooling === 'mean'
+    ? frameValues(averaged({ ...clip, length }, length))
+    : frameValues(clip).subarray(0, length * clip.width);
 }

@@ -10,7 +10,7 @@ import { writeTinyModel } from '../testing/tiny-model.ts';
 import { float16ToFloat32 } from '../whisper/half.ts';
 import { frameValues, WhisperModel } from '../whisper/model.ts';
 import { LAYER_WEIGHTS } from './head.ts';
-import { LayerExtractor, type LayerFeatures } from './layer-features.ts';
+import { type LayerFeatures, layerFeatures } from './layer-features.ts';
 import { Classifier, defaultProbe, type ProbeExample, type ProbeOptions, trainProbe } from './probe.ts';
 import { readProbe, writeProbe } from './probe-file.ts';
 import { degraded } from './robustness.ts';
@@ -34,12 +34,8 @@ const sound = (length: number, seed: number) =>
 
 test('the last layer’s features are the encoder’s output; means are of the clip’s own frames', async () => {
   const clips = [sound(9_000, 1), sound(20_000, 2), sound(9_000, 3)];
-  const frames = await LayerExtractor.create(model, 'frames', 'fit');
-  const all = await frames.extract(clips);
-  await frames.close();
-  const means = await LayerExtractor.create(model, 'mean', 'fit');
-  const pooled = await means.extract(clips);
-  await means.close();
+  const all = await layerFeatures(model, clips, { pooling: 'frames', window: 'fit' });
+  const pooled = await layerFeatures(model, clips, { pooling: 'mean', window: 'fit' });
   const encoded = await model.encode(clips, 'fit');
   clips.forEach((_, i) => {
     const { layers, frames: count, width, values } = all[i]!;

@@ -8,7 +8,7 @@ import type { WhisperModel, Window } from '../whisper/model.ts';
 import { featureFiles, type LoadFeatures } from './feature-files.ts';
 import { LAYER_WEIGHTS, layerShares } from './head.ts';
 import { confounded } from './labels.ts';
-import { LayerExtractor } from './layer-features.ts';
+import { CLIPS_AT_ONCE, type FeatureKind, layerFeatures } from './layer-features.ts';
 import { type Measured, measure } from './measure.ts';
 import { Classifier, type Head, type ProbeOptions, trainProbe } from './probe.ts';
 import { type Condition, degraded } from './robustness.ts';
@@ -46,14 +46,16 @@ export interface ProbeResults {
 
 /** Clips with their features; those that cannot be read are named on standard error and left out. */
 export async function clipFeatures<T extends { readonly clip: Clip }>(
-  extractor: LayerExtractor,
+  model: WhisperModel,
   clips: readonly T[],
+  kind: FeatureKind,
   cache: string,
 ): Promise<(T & { features: LoadFeatures })[]> {
   const progress = startProgress('encoding', clips.length);
   const features = await featureFiles(
-    extractor,
+    model,
     clips.map(({ clip }) => clip.audio),
+    kind,
     {
       cache,
       onProgress: (done) => progress.update(done),
@@ -70,9 +72,7 @@ export async function runProbe(
   { label, window, cache, eachLayer, training }: ProbeRun,
 ): Promise<{ head: Head; results: ProbeResults }> {
   const pooling = training.head === 'attention' ? 'frames' : 'mean';
-  const extractor = await LayerExtractor.create(model, pooling, window);
-  const heard = await clipFeatures(extractor, clips, cache);
-  await extractor.close();
+  const heard = await clipFeatures(model, clips, { pooling, window }, cache);
   const learnt = heard.filter(({ test }) => !test);
   const asked = heard.filter(({ test }) => test);
   if (learnt.length === 0 || asked.length === 0)
@@ -130,12 +130,10 @@ export interface Robustness extends Condition {
   readonly test: Measured;
 }
 
-/** Clips that are held at once, damaged and encoded. */
-const CLIPS_PER_ROUND = 32;
-
 /** What the head answers where the clips are damaged in each of the ways; damaged recordings are not kept. */
 export async function testRobustness(
-  extractor: LayerExtractor,
+  model: WhisperModel,
+  kind: FeatureKind,
   head: Head,
   labels: readonly string[],
   clips: readonly { readonly clip: Clip; readonly label: number }[],
@@ -143,11 +141,11 @@ export async function testRobustness(
   options: { seed: number; noise: SoundFolder | undefined; impulses: SoundFolder | undefined },
 ): Promise<Robustness[]> {
   const answers = conditions.map((): number[] => []);
-  const classifier = await Classifier.create(extractor.model.runtime, head);
+  const classifier = await Classifier.create(model.runtime, head);
   const progress = startProgress('damaged clips', clips.length * conditions.length);
   let done = 0;
-  for (let start = 0; start < clips.length; start += CLIPS_PER_ROUND) {
-    const round = clips.slice(start, start + CLIPS_PER_ROUND);
+  for (let start = 0; start < clips.length; start += CLIPS_AT_ONCE) {
+    const round = clips.slice(start, start + CLIPS_AT_ONCE);
     const samples = await Promise.all(round.map(({ clip }) => readAudio(clip.audio)));
     for (const [i, condition] of conditions.entries()) {
       const folder = condition.kind === 'noise' ? options.noise : options.impulses;
@@ -156,7 +154,7 @@ export async function testRobustness(
           degraded(clean, round[k]!.clip.audio, condition, { seed: options.seed, folder }),
         ),
       );
-      const features = await extractor.extract(worse);
+      const features = await layerFeatures(model, worse, kind);
       answers[i]!.push(...(await classifier.classify(features.map((one) => async () => one))));
       progress.update((done += round.length));
     }

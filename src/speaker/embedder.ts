@@ -3,9 +3,8 @@
  * of the clip's own frames, then a perceptron, width → 256 → 256.
  */
 import { Graph, type Tensor } from '../graph/graph.ts';
-import { linear, relu, reshape } from '../graph/ops.ts';
-import type { HostTensor } from '../graph/runtime.ts';
-import { meanWeights, pooled } from '../probes/layer-features.ts';
+import { linear, matmul, relu, reshape } from '../graph/ops.ts';
+import { float32, type HostTensor } from '../graph/runtime.ts';
 import { sfc32, uniform } from '../random.ts';
 import type { Weight } from '../whisper/checkpoint.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
@@ -59,7 +58,16 @@ export function meanFrames(graph: Graph, dimensions: WhisperDimensions, batch: n
   const mel = graph.input('mel', [batch, dimensions.melBins, 'melFrames']);
   const positions = graph.input('positions', ['frames'], 'int64');
   const weights = graph.input('weights', [batch, 1, 'frames']);
-  return reshape(pooled(encoder(dimensions, mel, positions), weights), [batch, dimensions.width]);
+  return reshape(matmul(weights, encoder(dimensions, mel, positions)), [batch, dimensions.width]);
+}
+
+/** [clips, 1, window]: 1 / length for a clip's own frames, 0 for what follows. */
+function meanWeights(lengths: readonly number[], window: number): HostTensor {
+  const weights = new Float32Array(lengths.length * window);
+  lengths.forEach((length, i) => {
+    weights.fill(1 / length, i * window, i * window + length);
+  });
+  return float32(weights, [lengths.length, 1, window]);
 }
 
 /** Inputs of `meanFrames`, all in the longest one's window. */

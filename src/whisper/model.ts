@@ -270,11 +270,15 @@ export class WhisperModel {
    * What enters the encoder's first layer and what each layer makes of it, none after the final layer norm, in one pass.
    * @returns for each layer the clips, in the order given
    */
-  async encodeLayers(clips: readonly Float32Array[], window: Window): Promise<EncodedClip[][]> {
+  async encodeLayers(
+    clips: readonly Float32Array[],
+    window: Window,
+    onProgress?: (done: number) => void,
+  ): Promise<EncodedClip[][]> {
     const program = await this.#program('encoder states', () =>
       this.runtime.load(encoderStatesGraph(this.dimensions), { builtIn: () => true }),
     );
-    return this.#encode(program, program.outputs, clips, window);
+    return this.#encode(program, program.outputs, clips, window, onProgress);
   }
 
   /** A clip of some layer as the decoder would get it if the encoder ended there: after the final layer norm. */
