@@ -38,6 +38,7 @@ export async function retrievalScale({ model: directory, clips: count }: BenchOp
   const { runtime } = model;
   try {
     const heard = await writeClips(model, folder, count);
+    await model.releaseEncoder();
     const languages = new Languages(heard);
     const progress = startProgress('comparing pairs', count * count);
     const started = performance.now();
@@ -163,9 +164,12 @@ async function writeClips(model: WhisperModel, folder: string, count: number) {
 }
 
 async function encoded(model: WhisperModel, clips: readonly Clip[]): Promise<Map<string, EncodedClip>> {
-  const samples = await Promise.all(clips.map(({ audio }) => readAudio(audio)));
-  const frames = await model.encode(samples, 'fit');
-  return new Map(clips.map(({ key }, i) => [key, frames[i]!]));
+  const frames = new Map<string, EncodedClip>();
+  for (const { key, audio } of clips) {
+    const [one] = await model.encode([await readAudio(audio)], 'fit');
+    frames.set(key, one!);
+  }
+  return frames;
 }
 
 function composed(composition: Composition, clips: ReadonlyMap<string, EncodedClip>): EncodedClip {

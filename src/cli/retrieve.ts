@@ -27,7 +27,7 @@ import { selectClips, storedClips } from './encoded-clips.ts';
 import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
 
 /** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */
-const MOST_HELD_BYTES = 2 ** 29;
+const MOST_HELD_BYTES = 2 ** 28;
 
 interface Options {
   model: string;
@@ -112,9 +112,9 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
   if (!options.allPairs && !haveCommonKey(clips, from!, to!)) throw noCommonSentence(manifest, options);
   await withModel(WhisperModel.load(options.model), async (model) => {
     const started = performance.now();
-    const languages = new Languages(
-      await storedClips(model, clips, { ...options, mostBytes: MOST_HELD_BYTES }),
-    );
+    const heard = await storedClips(model, clips, { ...options, mostBytes: MOST_HELD_BYTES });
+    await model.releaseEncoder();
+    const languages = new Languages(heard);
     const pairs = options.allPairs ? languages.pairs() : [{ from: from!, to: to! }];
     if (!pairs.some((pair) => languages.shared(pair.from, pair.to).length > 0)) {
       throw noCommonSentence(manifest, options);

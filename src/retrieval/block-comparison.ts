@@ -87,14 +87,16 @@ export class BlockComparison {
   ) {}
 
   static async load(runtime: Runtime, width: number, score: BlockScore): Promise<BlockComparison> {
-    const load = (graph: Graph): Promise<Program> => runtime.load(graph, { builtIn: () => true });
+    const load = (graph: Graph, arena: boolean): Promise<Program> =>
+      runtime.load(graph, { builtIn: () => true, arena });
     return new BlockComparison(
       runtime,
       width,
       score,
-      await load(unitGraph(width)),
-      await load(blockGraph(width, score)),
-      await load(chosenGraph(width, score)),
+      // Large, and seldom run: an arena would only hold memory.
+      await load(unitGraph(width), false),
+      await load(blockGraph(width, score), true),
+      await load(chosenGraph(width, score), true),
     );
   }
 

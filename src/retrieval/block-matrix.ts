@@ -9,8 +9,8 @@ import { type BlockPlan, type ComparedClip, planBlocks } from './clip-blocks.ts'
  */
 const SOURCE_FRAMES = 1024;
 const TARGET_FRAMES = 2048;
-/** Targets stay in the computing thread while all sources pass by, at most so many values (1 GiB) at a time. */
-const RESIDENT_VALUES = 2 ** 28;
+/** Targets stay in the computing thread while all sources pass by, at most so many values (512 MiB) at a time. */
+const RESIDENT_VALUES = 2 ** 27;
 
 /**
  * @param onProgress called with the number of pairs done

@@ -46,7 +46,7 @@ export function seqSimMatrix(
 /** Targets of one source that are compared in one run. */
 const CHOSEN_FRAMES = 4096;
 /** Targets are chosen from blocks of so many frames: the larger, the more of a source's targets share a run. */
-const CHOICE_FRAMES = 2 ** 16;
+const CHOICE_FRAMES = 2 ** 15;
 
 /**
  * SeqSim of chosen pairs, written into `similarity` [sources, targets]; the other values stay.
