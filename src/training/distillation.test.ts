@@ -1,7 +1,8 @@
 /** Loss, terms and every gradient of the objectives against PyTorch's (scripts/golden/objectives.py), and what must hold. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { gradientOutput, type HostTensor, Runtime, reportOutput } from '../graph/runtime.ts';
+import { type HostTensor, Runtime, reportOutput } from '../graph/runtime.ts';
+import { cosine, fetchGradients } from '../testing/golden-batch.ts';
 import { pseudo, tinyDimensions, tinyWeights, unit } from '../testing/tiny-model.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import type { EncodedClip } from '../whisper/model.ts';
@@ -71,11 +72,7 @@ async function stepOf(
     withOutputIds: outputIds !== undefined,
     recompute,
   });
-  // Brought here instead of into an optimizer's memory.
-  for (const name of names) {
-    graph.outputs.set(`d:${name}`, graph.outputs.get(gradientOutput(name))!);
-    graph.outputs.delete(gradientOutput(name));
-  }
+  fetchGradients(graph, names);
   const program = await runtime.load(graph, { builtIn: () => false });
   const { feeds } = trainingBatch(examples, undefined, END, outputIds);
   const others = objective.feeds?.({ examples, feeds, step, steps });
@@ -95,10 +92,6 @@ async function stepOf(
 }
 
 const norm = (x: readonly number[]) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0));
-function cosine(a: readonly number[], b: readonly number[]): number {
-  return a.reduce((sum, v, i) => sum + v * b[i]!, 0) / (norm(a) * norm(b));
-}
-
 /** The second text's language counts twice, as in the golden file. */
 const weighted = (objective: Objective) => languageWeighted(objective, { fr: { from: 2, to: 2 } });
 const distilled = (options: Partial<Distillation> = {}, from = teacher): Objective =>

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
+import { float32, int64 } from '../graph/runtime.ts';
+import { cosine, fetchGradients, textFeeds } from '../testing/golden-batch.ts';
 import { unit } from '../testing/tiny-model.ts';
-import { causalBias } from '../whisper/causal-bias.ts';
 import { whisperTensors } from '../whisper/checkpoint.ts';
 import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import { noSilenceFeeds } from '../whisper/mel-batch.ts';
@@ -27,22 +27,10 @@ afterAll(() => model?.close());
 const pseudo = (count: number, seed: number, width: number) =>
   Float32Array.from({ length: count }, (_, i) => (unit(i, seed) - 0.5) * width);
 
-function cosine(a: readonly number[], b: readonly number[]): number {
-  const dot = (x: readonly number[], y: readonly number[]) => x.reduce((sum, v, i) => sum + v * y[i]!, 0);
-  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
-}
-
-/** Gradients are brought here instead of into an optimizer's memory. */
 async function lossAndGradients(graph: Graph, names: readonly string[]) {
-  for (const name of names) {
-    graph.outputs.set(`d:${name}`, graph.outputs.get(gradientOutput(name))!);
-    graph.outputs.delete(gradientOutput(name));
-  }
+  fetchGradients(graph, names);
   const program = await model.runtime.load(graph, { builtIn: () => false });
   const { melBins, width } = model.dimensions;
-  const labels: number[] = golden.labels.flat();
-  const length = golden.inputTokens[0].length;
-  const counted = labels.filter((label) => label >= 0).length;
   const frames = golden.melFrames / 2;
   const tailCount = golden.tailBias.length;
   const tail = pseudo(tailCount * width, 2, 3.4);
@@ -56,15 +44,7 @@ async function lossAndGradients(graph: Graph, names: readonly string[]) {
     ...noSilenceFeeds(model.dimensions, 2, frames),
     tail: float32(bothTails, [2, tailCount, width]),
     frameBias: float32(Float32Array.from([...bias, ...bias]), [2, 1, 1, bias.length]),
-    tokens: int64(golden.inputTokens.flat(), [2, length]),
-    positions: int64(
-      Array.from({ length: 2 * length }, (_, i) => i % length),
-      [2, length],
-    ),
-    textBias: causalBias(length),
-    rows: int64(labels.flatMap((label, i) => (label < 0 ? [] : [i]))),
-    labels: int64(labels.filter((label) => label >= 0)),
-    weights: float32(new Float32Array(counted).fill(1 / counted), [counted]),
+    ...textFeeds(golden.inputTokens, golden.labels),
   };
   const { fetched } = await model.runtime.run(program, feeds, { fetch: program.outputs });
   await model.runtime.unload(program);

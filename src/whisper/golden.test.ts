@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { float32, gradientOutput, int64 } from '../graph/runtime.ts';
+import { float32, int64 } from '../graph/runtime.ts';
+import { cosine, fetchGradients, textFeeds } from '../testing/golden-batch.ts';
 import { unit } from '../testing/tiny-model.ts';
-import { causalBias } from './causal-bias.ts';
 import { TOKEN_EMBEDDING } from './decoder.ts';
 import { WhisperModel } from './model.ts';
 import { decoderWeights, trainingGraph } from './training-graph.ts';
@@ -24,16 +24,6 @@ const frames = (count: number, seed: number) =>
 const norm = (x: Float32Array) => Math.sqrt(x.reduce((total, v) => total + v * v, 0));
 const sampled = (x: Float32Array, count: number) =>
   Array.from({ length: count }, (_, k) => x[Math.floor(unit(k, 101) * x.length)]!);
-
-function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += a[i]! * b[i]!;
-    aa += a[i]! ** 2;
-    bb += b[i]! ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
-}
 
 test.each(['300', '3000'])('encoder output of a %s-frame window equals PyTorch’s', async (window) => {
   const expected = golden('encoder-output').windows[window];
@@ -65,16 +55,8 @@ test('loss and the gradient of every decoder tensor equal PyTorch’s', async ()
   const stored = new Float32Array(blob.buffer.slice(blob.byteOffset, blob.byteOffset + blob.byteLength));
   const names = decoderWeights(model.dimensions);
   const graph = trainingGraph(model.dimensions, names);
-  // Brought here instead of into an optimizer's memory.
-  for (const name of names) {
-    const gradient = graph.outputs.get(gradientOutput(name))!;
-    graph.outputs.delete(gradientOutput(name));
-    graph.outputs.set(`d:${name}`, gradient);
-  }
+  fetchGradients(graph, names);
   const program = await model.runtime.load(graph, { builtIn: () => false });
-  const labels: number[] = expected.labels.flat();
-  const length = expected.inputTokens[0].length;
-  const counted = labels.filter((label) => label >= 0).length;
   const run = async (tail: boolean, masked: boolean) => {
     const clip = frames(2 * 24 * 512, 1);
     const silence = frames(5 * 512, 2);
@@ -90,15 +72,7 @@ test('loss and the gradient of every decoder tensor equal PyTorch’s', async ()
     const feeds = {
       frames: float32(all, [2, perClip, 512]),
       frameBias: float32(bias, [2, 1, 1, perClip]),
-      tokens: int64(expected.inputTokens.flat(), [2, length]),
-      positions: int64(
-        Array.from({ length: 2 * length }, (_, i) => i % length),
-        [2, length],
-      ),
-      textBias: causalBias(length),
-      rows: int64(labels.flatMap((label, i) => (label < 0 ? [] : [i]))),
-      labels: int64(labels.filter((label) => label >= 0)),
-      weights: float32(new Float32Array(counted).fill(1 / counted), [counted]),
+      ...textFeeds(expected.inputTokens, expected.labels),
     };
     return (await model.runtime.run(program, feeds, { fetch: program.outputs })).fetched;
   };
