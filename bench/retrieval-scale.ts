@@ -24,8 +24,8 @@ import { type BenchResult, inRepository } from './result.ts';
 import { sentences } from './speech.ts';
 import { percent, seconds } from './statistics.ts';
 
-/** Sources that are compared with everything, too. */
-const EXACT_SOURCES = 100;
+/** Pairs that are compared frame by frame, too: of so many sources as make them with all targets. */
+const EXACT_PAIRS = 1e6;
 const LEAST_KEPT = 0.99;
 const LEAST_SPEEDUP = 20;
 const MOST_BYTES = 2e9;
@@ -55,9 +55,8 @@ export async function retrievalScale({ model: directory, clips: count }: BenchOp
     const [sources, targets] = ['ca', 'en'].map((language) =>
       languages.of(language).map(({ encoded }) => encoded),
     );
-    const rows = Array.from({ length: Math.min(EXACT_SOURCES, count) }, (_, i) =>
-      Math.floor((i * count) / Math.min(EXACT_SOURCES, count)),
-    );
+    const asked = Math.min(count, Math.ceil(EXACT_PAIRS / count));
+    const rows = Array.from({ length: asked }, (_, i) => Math.floor((i * count) / asked));
     const some = rows.map((row) => sources![row]!);
     const product = await bestProductRate(runtime);
     const exactStarted = performance.now();

@@ -7,8 +7,8 @@ import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { answerRanks } from '../retrieval/recall.ts';
 
-/** Pairs of clips whose similarities are held at a time (64 MiB). More, and a study goes part by part. */
-export const MOST_HELD_PAIRS = 2 ** 24;
+/** Pairs of clips whose similarities are held at a time (128 MiB). More, and a study goes part by part. */
+export const MOST_HELD_PAIRS = 2 ** 25;
 
 /** What is known of one comparison: a line of JSON for each part, its number and its ranks. */
 export class KeptRanks {

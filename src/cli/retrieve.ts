@@ -82,7 +82,11 @@ export function retrieveCommand(): Command {
       positiveInteger,
     )
     .addOption(windowOption())
-    .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
+    .option(
+      '--cache <dir>',
+      'where encoder outputs are kept between runs, and what a long comparison that was stopped had found',
+      'out/cache',
+    )
     .option('--json', 'print the result as one JSON object')
     .option('--csv <file>', 'write the results as CSV')
     .option('--html <file>', 'write the results as one self-contained page with heat maps')

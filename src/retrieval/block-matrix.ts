@@ -30,8 +30,7 @@ export async function blockMatrix(
   let done = 0;
   try {
     for await (const residents of residentTiles(comparison, targets, TARGET_FRAMES)) {
-      for (const plan of plans) {
-        const source = await comparison.upload(sources, plan);
+      for await (const source of ahead(plans, (plan) => comparison.upload(sources, plan))) {
         // All at once: the computing thread takes them one by one and never waits for this one.
         await Promise.all(
           residents.map(async (target) => {
@@ -70,6 +69,21 @@ export async function* residentTiles(
     for (const plan of tile) residents.push(await comparison.upload(targets, plan));
     yield residents;
     await comparison.free(residents);
+  }
+}
+
+/** What is made of the items, in their order; the next one is being made while one is in use. */
+export async function* ahead<Item, Made>(
+  items: readonly Item[],
+  make: (item: Item) => Promise<Made>,
+): AsyncGenerator<Made, void> {
+  let next: Promise<Made> | undefined;
+  for (const [i, item] of items.entries()) {
+    const made = await (next ?? make(item));
+    next = i + 1 < items.length ? make(items[i + 1]!) : undefined;
+    // Where nobody comes to fetch it, its failure is nobody's.
+    next?.catch(() => {});
+    yield made;
   }
 }
 

@@ -9,7 +9,7 @@
 import { max, mul, reshape, sum } from '../graph/ops.ts';
 import type { Runtime } from '../graph/runtime.ts';
 import { BlockComparison, type BlockScore, commonWidth } from './block-comparison.ts';
-import { blockMatrix, residentTiles } from './block-matrix.ts';
+import { ahead, blockMatrix, residentTiles } from './block-matrix.ts';
 import { type ComparedClip, paddedLength } from './clip-blocks.ts';
 
 const seqSim: BlockScore = {
@@ -64,11 +64,10 @@ export async function seqSimPairs(
   if (sources.length === 0 || targets.length === 0) return;
   const comparison = await BlockComparison.load(runtime, commonWidth([...sources, ...targets]), seqSim);
   const wanted = chosen.map((columns) => new Set(columns));
-  const plans = sources.map(({ length }, i) => ({ members: [i], length: paddedLength(length) }));
   let done = 0;
   try {
     for await (const residents of residentTiles(comparison, targets, CHOICE_FRAMES)) {
-      for (const [row, plan] of plans.entries()) {
+      const rows = sources.flatMap((_, row) => {
         const runs = residents.flatMap((target) => {
           const places = [...target.members.keys()].filter((i) => wanted[row]!.has(target.members[i]!));
           const perRun = Math.max(1, Math.floor(CHOSEN_FRAMES / target.length));
@@ -77,8 +76,13 @@ export async function seqSimPairs(
             places: places.slice(i * perRun, (i + 1) * perRun),
           }));
         });
-        if (runs.length === 0) continue;
-        const source = await comparison.upload(sources, plan);
+        return runs.length > 0 ? [{ row, runs }] : [];
+      });
+      const upload = async ({ row, runs }: (typeof rows)[number]) => {
+        const plan = { members: [row], length: paddedLength(sources[row]!.length) };
+        return { row, runs, source: await comparison.upload(sources, plan) };
+      };
+      for await (const { row, runs, source } of ahead(rows, upload)) {
         await Promise.all(
           runs.map(async ({ target, places }) => {
             const scores = await comparison.compare(source, target, places);
