@@ -60,10 +60,7 @@ function pairsFigure(results: readonly PairResult[], variant: Variant, index: nu
   });
   return {
     name: `r1-${fileName(variant.name)}`,
-    caption: `R@1 (%) by ${variant.label}, with its 95 % interval; rows search, columns are searched. Chance: ${results
-      .map(({ chance }) => formatNumber(100 * chance, 1))
-      .reduce((all: string[], one) => (all.includes(one) ? all : [...all, one]), [])
-      .join(', ')} %.`,
+    caption: `R@1 (%) by ${variant.label}, with its 95 % interval; rows search, columns are searched. Chance: ${[...new Set(results.map(({ chance }) => formatNumber(100 * chance, 1)))].join(', ')} %.`,
     svg: rateMatrix(`R@1 by ${variant.label}`, cells, 'searches', 'is searched'),
     csv: csvText([
       ['from', 'to', 'r1', 'low', 'high', 'n'],

@@ -69,7 +69,7 @@ export class Resampler {
 
   private advance(piece: Float32Array, total: number): Float32Array {
     const { phases, reach, rows } = this.filters;
-    const { step, parts, produced, pending } = this;
+    const [step, parts, produced, pending] = [this.step, this.parts, this.produced, this.pending];
     const length = pending.length + piece.length;
     // Output n lies at input n · step / parts and needs the inputs up to floor of that + reach.
     const settled = Math.ceil(((this.start + length - reach) * parts) / step);
