@@ -99,6 +99,7 @@ const program = new Command('npm run bench --')
   )
   .option('--recordings <folder>', 'more recordings', inRepository('../shared/data/speech/gcompris'))
   .option('--clips <number>', 'clips on each side of retrieval', positiveInteger, 1000)
+  .option('--sources <number>', 'retrieval-scale: only so many of them search; default: all', positiveInteger)
   .option('--check', 'end with status 1 where a goal is missed or could not be measured')
   .action(async (name: string | undefined, options: BenchOptions & { check?: boolean }) => {
     if (name === undefined) return program.outputHelp();

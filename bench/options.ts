@@ -10,4 +10,6 @@ export interface BenchOptions {
   readonly recordings: string;
   /** Sources, and targets, of `retrieval`. */
   readonly clips: number;
+  /** How many of them search in `retrieval-scale`. Default: all */
+  readonly sources?: number;
 }

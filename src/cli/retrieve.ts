@@ -15,6 +15,7 @@ import {
 import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../analysis/retrieval-tables.ts';
 import { ADJUSTMENTS, type Adjustment, type Variant, variantsOf } from '../analysis/variants.ts';
 import { UserError } from '../errors.ts';
+import { Runtime } from '../graph/runtime.ts';
 import { formatNumber } from '../report/format.ts';
 import { startProgress } from '../report/progress.ts';
 import { formatTable } from '../report/table-formats.ts';
@@ -114,10 +115,14 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
       ];
   const clips = options.allPairs ? wanted.filter(({ key }) => key !== '') : wanted;
   if (!options.allPairs && !haveCommonKey(clips, from!, to!)) throw noCommonSentence(manifest, options);
-  await withModel(WhisperModel.load(options.model), async (model) => {
-    const started = performance.now();
-    const heard = await storedClips(model, clips, { ...options, mostBytes: MOST_HELD_BYTES });
-    await model.releaseEncoder();
+  const started = performance.now();
+  // Done with before anything is compared: its memory is wanted for the clips.
+  const { heard, encoding } = await withModel(WhisperModel.load(options.model), async (model) => ({
+    heard: await storedClips(model, clips, { ...options, mostBytes: MOST_HELD_BYTES }),
+    encoding: await encodingName(model, options.window),
+  }));
+  const runtime = new Runtime();
+  try {
     const languages = new Languages(heard);
     const pairs = options.allPairs ? languages.pairs() : [{ from: from!, to: to! }];
     if (!pairs.some((pair) => languages.shared(pair.from, pair.to).length > 0)) {
@@ -131,11 +136,11 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
     const progress = startProgress('comparing pairs', total);
     const compareStarted = performance.now();
     const matrices: SimilarityMatrix[] = [];
-    const results = await retrievalStudy(model.runtime, languages, pairs, {
+    const results = await retrievalStudy(runtime, languages, pairs, {
       variants,
       shortlist,
       onMatrix: (matrix) => options.html && matrices.push(matrix),
-      kept: (comparison) => keptRanks(comparison, model, languages, options),
+      kept: (comparison) => keptRanks(comparison, encoding, languages, options),
       onProgress: (done, what) => progress.update(done, what),
       onKnown: (pairs) => {
         if (pairs === 0) return;
@@ -155,17 +160,19 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
       await writeFile(options.csv, formatTable(retrievalRows(results), retrievalCsvColumns, 'csv'));
     if (options.html) await writeFile(options.html, retrievalPage(results, matrices, languages));
     print(results, facts, options);
-  });
+  } finally {
+    await runtime.close();
+  }
 }
 
 /** What earlier runs found of the same comparison of the same recordings by the same encoder. */
 async function keptRanks(
   comparison: string,
-  model: WhisperModel,
+  encoding: string,
   languages: Languages<ComparedClip>,
-  { window, cache }: Options,
+  { cache }: Options,
 ): Promise<KeptRanks> {
-  const hash = createHash('sha256').update(`${await encodingName(model, window)}\n${comparison}\n`);
+  const hash = createHash('sha256').update(`${encoding}\n${comparison}\n`);
   for (const language of languages.names) {
     for (const { clip } of languages.of(language)) {
       hash.update(`${language}\t${clip.key}\t${await entryName({ files: [clip.audio] })}\n`);
@@ -208,7 +215,7 @@ interface Facts {
   readonly shortlist: number | undefined;
   /** Time of all metrics. */
   readonly compareSeconds: number;
-  /** Time of everything but loading the model. */
+  /** Time of everything, loading the model and encoding counted. */
   readonly seconds: number;
 }
 
