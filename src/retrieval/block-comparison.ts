@@ -1,10 +1,10 @@
 /** Many clips against many others: the cosines of all their frames in one matrix product, and what is made of them. */
 import { Graph, product, type Tensor } from '../graph/graph.ts';
-import { atLeast, div, gather, linear, mul, reshape, sqrt, sum } from '../graph/ops.ts';
+import { atLeast, cast, div, gather, linear, mul, reshape, sqrt, sum } from '../graph/ops.ts';
 import { float32, int64, type Program, type Resident, type Runtime } from '../graph/runtime.ts';
 import { type BlockPlan, type ComparedClip, fillBlock } from './clip-blocks.ts';
 
-/** A block whose frames, scaled to length 1, lie in the computing thread. */
+/** A block whose frames, scaled to length 1, lie in the computing thread, as float32 or float16. */
 export interface ResidentBlock extends BlockPlan {
   /** Frames of each member, padding not counted. */
   readonly lengths: readonly number[];
@@ -42,10 +42,11 @@ export interface BlockShape {
 }
 
 /** `frames` [clips, frames, width] → `unit`, the same with each frame scaled to length 1. */
-function unitGraph(width: number): Graph {
+function unitGraph(width: number, dtype: 'float32' | 'float16'): Graph {
   const graph = new Graph();
   const x = graph.input('frames', ['clips', 'frames', width]);
-  graph.output('unit', div(x, sqrt(atLeast(sum(mul(x, x), [2]), 1e-30))));
+  const unit = div(x, sqrt(atLeast(sum(mul(x, x), [2]), 1e-30)));
+  graph.output('unit', dtype === 'float16' ? cast(unit, dtype) : unit);
   return graph;
 }
 
@@ -56,13 +57,13 @@ function blockGraph(width: number, score: BlockScore): Graph {
   return graph;
 }
 
-/** The same with some of the targets: input `chosen`, int64 [q], says which of `targets` [clips, b, width]. */
+/** The same with some of the targets: input `chosen`, int64 [q], says which of `targets` [clips, b, width], float16. */
 function chosenGraph(width: number, score: BlockScore): Graph {
   const graph = new Graph();
-  const targets = graph.input('targets', ['clips', 'b', width]);
+  const targets = graph.input('targets', ['clips', 'b', width], 'float16');
   const rows = reshape(targets, ['clips', product(['b', width])]);
   const chosen = gather(rows, graph.input('chosen', ['q'], 'int64'));
-  compared(graph, width, reshape(chosen, ['q', 'b', width]), score);
+  compared(graph, width, cast(reshape(chosen, ['q', 'b', width]), 'float32'), score);
   return graph;
 }
 
@@ -82,6 +83,7 @@ export class BlockComparison {
     readonly width: number,
     readonly score: BlockScore,
     readonly unit: Program,
+    readonly half: Program,
     readonly all: Program,
     readonly some: Program,
   ) {}
@@ -94,20 +96,26 @@ export class BlockComparison {
       width,
       score,
       // Large, and seldom run: an arena would only hold memory.
-      await load(unitGraph(width), false),
+      await load(unitGraph(width, 'float32'), false),
+      await load(unitGraph(width, 'float16'), false),
       await load(blockGraph(width, score), true),
       await load(chosenGraph(width, score), true),
     );
   }
 
   async unload(): Promise<void> {
-    for (const program of [this.unit, this.all, this.some]) await this.runtime.unload(program);
+    for (const program of [this.unit, this.half, this.all, this.some]) await this.runtime.unload(program);
   }
 
-  async upload(clips: readonly ComparedClip[], plan: BlockPlan): Promise<ResidentBlock> {
+  /** @param dtype float16 for blocks that some are chosen from: of them many lie there at a time. */
+  async upload(
+    clips: readonly ComparedClip[],
+    plan: BlockPlan,
+    dtype: 'float32' | 'float16' = 'float32',
+  ): Promise<ResidentBlock> {
     const { members, length, frames, weights } = await fillBlock(clips, plan);
     const { kept } = await this.runtime.run(
-      this.unit,
+      dtype === 'float16' ? this.half : this.unit,
       { frames: float32(frames, [members.length, length, this.width]) },
       { keep: ['unit'] },
     );

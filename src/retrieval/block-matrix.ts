@@ -63,10 +63,11 @@ export async function* residentTiles(
   comparison: BlockComparison,
   targets: readonly ComparedClip[],
   most: number,
+  dtype: 'float32' | 'float16' = 'float32',
 ): AsyncGenerator<ResidentBlock[], void> {
   for (const tile of tiles(planBlocks(frameCounts(targets), most), comparison.width)) {
     const residents: ResidentBlock[] = [];
-    for (const plan of tile) residents.push(await comparison.upload(targets, plan));
+    for (const plan of tile) residents.push(await comparison.upload(targets, plan, dtype));
     yield residents;
     await comparison.free(residents);
   }

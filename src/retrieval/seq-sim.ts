@@ -66,7 +66,7 @@ export async function seqSimPairs(
   const wanted = chosen.map((columns) => new Set(columns));
   let done = 0;
   try {
-    for await (const residents of residentTiles(comparison, targets, CHOICE_FRAMES)) {
+    for await (const residents of residentTiles(comparison, targets, CHOICE_FRAMES, 'float16')) {
       const rows = sources.flatMap((_, row) => {
         const runs = residents.flatMap((target) => {
           const places = [...target.members.keys()].filter((i) => wanted[row]!.has(target.members[i]!));

@@ -31,7 +31,8 @@ test('what is on the shortlist has its exact SeqSim, and all else ranks after it
     const own = scores.subarray(row * targets.length, (row + 1) * targets.length);
     const listed = [...own.keys()].filter((j) => own[j]! >= -1);
     expect(listed).toHaveLength(4);
-    for (const j of listed) expect(own[j]!).toBeCloseTo(exact[row * targets.length + j]!, 5);
+    // Frames that some are chosen from are float16.
+    for (const j of listed) expect(own[j]!).toBeCloseTo(exact[row * targets.length + j]!, 3);
     for (const j of own.keys()) if (!listed.includes(j)) expect(own[j]!).toBeLessThanOrEqual(-1);
   });
   expect(shares).toEqual([...shares].sort((a, b) => a - b));
