@@ -7,7 +7,7 @@ import { Runtime } from '../src/graph/runtime.ts';
 import { sfc32, uniform } from '../src/random.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
 import { DEFAULT_SHORTLIST, shortlistedSeqSim } from '../src/retrieval/shortlist.ts';
-import type { EncodedClip } from '../src/whisper/model.ts';
+import type { EncodedClip } from '../src/whisper/encoded-clip.ts';
 import type { BenchOptions } from './options.ts';
 import { bestProductRate, gigaflops } from './product-rate.ts';
 import type { BenchResult } from './result.ts';

@@ -6,7 +6,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { decode } from '../src/decoding/decode.ts';
 import { readAudio } from '../src/speech/audio-file.ts';
-import { WhisperModel, type Window } from '../src/whisper/model.ts';
+import type { Window } from '../src/whisper/encoded-clip.ts';
+import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
 import { Peer } from './peer.ts';
 import { type BenchResult, inRepository } from './result.ts';

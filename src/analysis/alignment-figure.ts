@@ -4,7 +4,7 @@ import { formatNumber, languageName } from '../report/format.ts';
 import { colour } from '../report/heat-map.ts';
 import { coordinate, svg } from '../report/svg.ts';
 import { readAudio } from '../speech/audio-file.ts';
-import { SAMPLES_PER_FRAME } from '../whisper/model.ts';
+import { SAMPLES_PER_FRAME } from '../whisper/encoded-clip.ts';
 import { type Alignment, FRAME_RATE, type TimedWord } from './alignment.ts';
 import { csvText, type Figure } from './figure.ts';
 import type { HeardClip } from './languages.ts';

@@ -8,7 +8,8 @@ import { decode } from '../decoding/decode.ts';
 import { Graph } from '../graph/graph.ts';
 import { atLeast, div, linear, mul, sqrt, sum } from '../graph/ops.ts';
 import { float32, type Runtime } from '../graph/runtime.ts';
-import { type EncodedClip, frameValues, type WhisperModel } from '../whisper/model.ts';
+import { type EncodedClip, frameValues } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import type { HeardClip } from './languages.ts';
 import { writtenText } from './spoken-texts.ts';
 

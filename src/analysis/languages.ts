@@ -1,7 +1,7 @@
 /** Recordings by language, and which sentences two languages share. */
 import type { ComparedClip } from '../retrieval/clip-blocks.ts';
 import type { Clip } from '../speech/manifest.ts';
-import type { EncodedClip } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
 
 /** A recording of a sentence, heard. */
 export interface HeardClip<Frames extends ComparedClip = EncodedClip> {

@@ -4,7 +4,7 @@ import type { ComparedClip } from '../retrieval/clip-blocks.ts';
 import { centred, rareFramesFirst, withFrames } from '../retrieval/prepare-clips.ts';
 import { readAudio } from '../speech/audio-file.ts';
 import { speechFlags } from '../speech/voice-activity.ts';
-import { SAMPLES_PER_FRAME } from '../whisper/model.ts';
+import { SAMPLES_PER_FRAME } from '../whisper/encoded-clip.ts';
 import type { Languages } from './languages.ts';
 import type { Variant } from './variants.ts';
 

@@ -9,7 +9,7 @@ import { coordinate, svg } from '../report/svg.ts';
 import { heldClip } from '../retrieval/clip-blocks.ts';
 import { meanFrame } from '../retrieval/mean-pool.ts';
 import { centred } from '../retrieval/prepare-clips.ts';
-import { frameValues } from '../whisper/model.ts';
+import { frameValues } from '../whisper/encoded-clip.ts';
 import { csvText, type Figure } from './figure.ts';
 import type { HeardClip, Languages } from './languages.ts';
 

@@ -22,7 +22,8 @@ import { startProgress } from '../report/progress.ts';
 import { formatTable } from '../report/table-formats.ts';
 import { LayerCache } from '../speech/layer-cache.ts';
 import type { Clip } from '../speech/manifest.ts';
-import { WhisperModel, type Window } from '../whisper/model.ts';
+import type { Window } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
 import { encodedClips, selectClips } from './encoded-clips.ts';
 import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
 

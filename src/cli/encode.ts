@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import { startProgress } from '../report/progress.ts';
 import { encodeFiles } from '../speech/encoder-cache.ts';
 import { readManifest } from '../speech/manifest.ts';
-import { WhisperModel, type Window } from '../whisper/model.ts';
+import type { Window } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
 import { failedFiles, modelOption, windowOption, withModel } from './options.ts';
 
 interface Options {

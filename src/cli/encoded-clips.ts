@@ -8,7 +8,8 @@ import {
   type StoredEncoding,
 } from '../speech/encoder-cache.ts';
 import { type Clip, readManifest } from '../speech/manifest.ts';
-import type { EncodedClip, WhisperModel, Window } from '../whisper/model.ts';
+import type { EncodedClip, Window } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 
 export interface Selection {
   readonly set?: string;

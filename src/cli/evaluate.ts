@@ -14,7 +14,7 @@ import { evaluationReport } from '../report/evaluation-html.ts';
 import type { EvaluationResults, EvaluationRow } from '../report/evaluation-results.ts';
 import { evaluationTables } from '../report/evaluation-tables.ts';
 import type { TableFormat } from '../report/table-formats.ts';
-import type { Window } from '../whisper/model.ts';
+import type { Window } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';

@@ -1,7 +1,8 @@
 /** Options and checks that several commands share. */
 import { InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import type { WhisperModel, Window } from '../whisper/model.ts';
+import type { Window } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { embeddedModel } from './embedded.ts';
 
 export const modelOption = (): Option =>

@@ -8,7 +8,8 @@ import { type ProbeResults, runProbe } from '../probes/run.ts';
 import { selectLabelled } from '../probes/select.ts';
 import { confoundingText, intervalText, layerName, probeReport } from '../report/probe-html.ts';
 import { formatTable } from '../report/table-formats.ts';
-import { WhisperModel, type Window } from '../whisper/model.ts';
+import type { Window } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
 import { modelOption, positiveInteger, positiveNumber, windowOption, withModel } from './options.ts';
 import { confusionFiles, formatPredictions, nameList, writeOutputs } from './probe-outputs.ts';
 

@@ -23,7 +23,8 @@ import type { ComparedClip } from '../retrieval/clip-blocks.ts';
 import { METRICS } from '../retrieval/metrics.ts';
 import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import { encodingName, entryName } from '../speech/encoder-cache.ts';
-import { WhisperModel, type Window } from '../whisper/model.ts';
+import type { Window } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
 import { selectClips, storedClips } from './encoded-clips.ts';
 import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
 

@@ -13,7 +13,8 @@ import {
   writeTranscript,
 } from '../report/transcript-formats.ts';
 import { type AudioInput, audioInputs } from '../speech/audio-inputs.ts';
-import { type WhisperModel as Model, WhisperModel, type Window } from '../whisper/model.ts';
+import type { Window } from '../whisper/encoded-clip.ts';
+import { type WhisperModel as Model, WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';
 import {

@@ -5,7 +5,8 @@
 import { int64 } from '../graph/runtime.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import type { Word } from './transcript.ts';
 import { splitIntoWords } from './word-tokens.ts';
 

@@ -1,6 +1,7 @@
 /** From encoded clips to text, in batches, with a key–value cache. */
 import { sfc32, uniform } from '../random.ts';
-import { type EncodedClip, FULL_WINDOW_POSITIONS, type WhisperModel } from '../whisper/model.ts';
+import { type EncodedClip, FULL_WINDOW_POSITIONS } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import type { Decoded, DecodingOptions } from './decoding.ts';
 import { DecodingBatch } from './decoding-batch.ts';
 import { BeamSearch, GreedySearch, SamplingSearch, type Search, type SearchLimits } from './search.ts';

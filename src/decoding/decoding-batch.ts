@@ -1,7 +1,8 @@
 /** Some clips that are decoded together, step by step, until all their texts have ended. */
 
 import type { HostTensor } from '../graph/runtime.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import type { Decoded, DecodingOptions } from './decoding.ts';
 import { RepetitionControl } from './repetition.ts';
 import {

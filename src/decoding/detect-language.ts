@@ -1,5 +1,6 @@
 /** Which language is spoken: Whisper's own estimate, from the first token it would write. */
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { DecodingSession } from './session.ts';
 
 export interface DetectedLanguage {

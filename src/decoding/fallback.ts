@@ -3,7 +3,8 @@
  * unlikely, is made again with tokens drawn by chance, at rising temperatures.
  */
 import { deflateSync } from 'node:zlib';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { type Decoded, type DecodingOptions, decode } from './decode.ts';
 
 export interface FallbackOptions {

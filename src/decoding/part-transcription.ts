@@ -1,6 +1,8 @@
 /** An audio file, or a part of it, on its way to a transcript: where its next window begins, and what was heard so far. */
+
+import type { EncodedClip, Window } from '../whisper/encoded-clip.ts';
 import { SAMPLE_RATE } from '../whisper/log-mel.ts';
-import type { EncodedClip, WhisperModel, Window } from '../whisper/model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { alignWords } from './alignment.ts';
 import type { Cut } from './cut-silence.ts';
 import type { DetectedLanguage } from './detect-language.ts';

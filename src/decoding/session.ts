@@ -2,7 +2,8 @@
 import { float32, type HostTensor, int64, type Resident } from '../graph/runtime.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 

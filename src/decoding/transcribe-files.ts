@@ -6,8 +6,9 @@
 import { UserError } from '../errors.ts';
 import { readAudio } from '../speech/audio-file.ts';
 import { speechStretches } from '../speech/voice-activity.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { SAMPLE_RATE } from '../whisper/log-mel.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { cutSilence } from './cut-silence.ts';
 import { detectLanguages } from './detect-language.ts';
 import { type FileFacts, joined, PartTranscription } from './part-transcription.ts';

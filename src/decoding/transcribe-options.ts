@@ -1,5 +1,5 @@
 /** How audio files are turned into text. */
-import type { Window } from '../whisper/model.ts';
+import type { Window } from '../whisper/encoded-clip.ts';
 import type { DecodingOptions } from './decode.ts';
 import type { FallbackOptions } from './fallback.ts';
 

@@ -1,5 +1,6 @@
 /** Decoding of clips, some of which are encoded again in the full 30 s where the fitted window was too short. */
-import { type EncodedClip, FULL_WINDOW_POSITIONS, type WhisperModel } from '../whisper/model.ts';
+import { type EncodedClip, FULL_WINDOW_POSITIONS } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import type { DecodingOptions } from './decode.ts';
 import {
   DEFAULT_COMPRESSION_RATIO,

@@ -21,7 +21,8 @@ import type { Clip } from '../speech/manifest.ts';
 import { translationExamples } from '../training/examples.ts';
 import { saveModel } from '../training/save.ts';
 import { defaultTraining, trainDecoder } from '../training/train.ts';
-import { type EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
 import { demoData, type TestSet } from './demo-data.ts';
 import { machine } from './machine.ts';
 

@@ -6,7 +6,8 @@ import { seqSimMatrix } from '../retrieval/seq-sim.ts';
 import { isQuickExactly, shortlistedSeqSim } from '../retrieval/shortlist.ts';
 import { encodeFiles } from '../speech/encoder-cache.ts';
 import type { Clip } from '../speech/manifest.ts';
-import type { EncodedClip, WhisperModel, Window } from '../whisper/model.ts';
+import type { EncodedClip, Window } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { hitRate, type System } from './evaluate-scores.ts';
 
 export interface RetrievedPair {

@@ -9,7 +9,8 @@ import { wordErrorRate } from '../evaluation/word-error-rate.ts';
 import type { LanguageModel } from '../language-model/model.ts';
 import { languageModelWords } from '../language-model/words.ts';
 import { sfc32, uniform } from '../random.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 
 /** Weights are drawn from 0 to these. */
 const LARGEST_ALPHA = 1;

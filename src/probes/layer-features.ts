@@ -1,7 +1,8 @@
 /** What each encoder layer makes of a clip: the features that probes are trained on. */
 import { averaged } from '../retrieval/mean-pool.ts';
+import { type EncodedClip, frameValues, type Window } from '../whisper/encoded-clip.ts';
 import { float32ToFloat16 } from '../whisper/half.ts';
-import { type EncodedClip, frameValues, type WhisperModel, type Window } from '../whisper/model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 
 /** `mean`: one vector a layer, the mean of the clip's own frames. `frames`: all of the clip's own frames. */
 export type Pooling = 'mean' | 'frames';

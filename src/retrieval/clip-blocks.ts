@@ -1,5 +1,5 @@
 /** Clips of similar length side by side in one tensor, so that matrix products are large. */
-import { type EncodedClip, frameValues } from '../whisper/model.ts';
+import { type EncodedClip, frameValues } from '../whisper/encoded-clip.ts';
 
 /** Longer clips do not join a block, so that at most a fifth of it is padding. */
 const LENGTH_RATIO = 1.25;

@@ -1,6 +1,6 @@
 /** The baseline: utterances as their mean frames. */
 import type { Runtime } from '../graph/runtime.ts';
-import { frameValues } from '../whisper/model.ts';
+import { frameValues } from '../whisper/encoded-clip.ts';
 import { type ComparedClip, changedClip, frameShares, type WeightedClip } from './clip-blocks.ts';
 import { seqSimMatrix } from './seq-sim.ts';
 

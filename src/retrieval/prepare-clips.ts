@@ -2,8 +2,8 @@
 import { Graph } from '../graph/graph.ts';
 import { add, linear, topK } from '../graph/ops.ts';
 import { float32, type Runtime } from '../graph/runtime.ts';
+import { frameValues } from '../whisper/encoded-clip.ts';
 import { kMeans } from '../whisper/k-means.ts';
-import { frameValues } from '../whisper/model.ts';
 import { commonWidth } from './block-comparison.ts';
 import { type ComparedClip, changedClip, heldClip, type WeightedClip } from './clip-blocks.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { Runtime } from '../graph/runtime.ts';
-import type { EncodedClip } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { seqSimMatrix } from './seq-sim.ts';
 import { isQuickExactly, shortlistedSeqSim } from './shortlist.ts';
 

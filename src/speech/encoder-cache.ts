@@ -7,8 +7,9 @@ import { mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { DeferredClip } from '../whisper/deferred-clip.ts';
+import { type EncodedClip, frameValues, type Window } from '../whisper/encoded-clip.ts';
 import { float32ToFloat16 } from '../whisper/half.ts';
-import { type EncodedClip, frameValues, type WhisperModel, type Window } from '../whisper/model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { maskMel, type Recording, readRecording } from './recording.ts';
 
 /** Read, encoded and written together; more would only hold more memory. */

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeTinyModel } from '../testing/tiny-model.ts';
-import { frameValues, WhisperModel } from '../whisper/model.ts';
+import { frameValues } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
 import { readAudio } from './audio-file.ts';
 import { LayerCache } from './layer-cache.ts';
 

@@ -4,8 +4,9 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type EncodedClip, frameValues, type Window } from '../whisper/encoded-clip.ts';
 import { float32ToFloat16 } from '../whisper/half.ts';
-import { type EncodedClip, frameValues, type WhisperModel, type Window } from '../whisper/model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { readAudio } from './audio-file.ts';
 import {
   ENCODING,

@@ -5,8 +5,8 @@ import type { Clip } from '../speech/manifest.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import { type DeferredClip, isDeferred, type ReadyClip } from '../whisper/deferred-clip.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { isMelClip, melBatch } from '../whisper/mel-batch.ts';
-import type { EncodedClip } from '../whisper/model.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
 
 export interface Example {

@@ -5,7 +5,7 @@ import { type HostTensor, Runtime, reportOutput } from '../graph/runtime.ts';
 import { cosine, fetchGradients } from '../testing/golden-batch.ts';
 import { pseudo, tinyDimensions, tinyWeights, unit } from '../testing/tiny-model.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
-import type { EncodedClip } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
 import { type Example, type ReadyExample, trainingBatch } from './batches.ts';
 import { type Distillation, distillation } from './distillation.ts';

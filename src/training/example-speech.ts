@@ -6,8 +6,9 @@ import { encodeRecordings } from '../speech/encoder-cache.ts';
 import type { Clip } from '../speech/manifest.ts';
 import { clipFiles, maskMel, type Recording, readRecording } from '../speech/recording.ts';
 import type { DeferredClip, ReadyClip } from '../whisper/deferred-clip.ts';
+import { SAMPLES_PER_FRAME, type Window, windowFrames } from '../whisper/encoded-clip.ts';
 import { type MelClip, melClip } from '../whisper/mel-batch.ts';
-import { SAMPLES_PER_FRAME, type WhisperModel, type Window, windowFrames } from '../whisper/model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 
 export interface SpeechOptions {
   readonly window: Window;

@@ -2,7 +2,8 @@
 import { UserError } from '../errors.ts';
 import { toSimplified } from '../evaluation/simplified.ts';
 import type { Clip } from '../speech/manifest.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 
 /** On encoder outputs, as training of the decoder alone wants it. */

@@ -7,7 +7,7 @@ import { decode } from '../decoding/decode.ts';
 import { UserError } from '../errors.ts';
 import { linear } from '../graph/ops.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
-import type { EncodedClip } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { quantizeCheckpoint } from '../whisper/quantize.ts';
 import { crossEntropyLoss, trainingGraph } from '../whisper/training-graph.ts';

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { trainingReport } from '../report/training-html.ts';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../whisper/checkpoint-directory.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 import {
   checkpointSteps,

@@ -7,7 +7,8 @@ import { audioBatch } from '../whisper/audio-batch.ts';
 import { readJsonIfPresent } from '../whisper/checkpoint-directory.ts';
 import { dimensionsFromConfig } from '../whisper/checkpoint-settings.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
-import type { EncodedClip, WhisperModel } from '../whisper/model.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { decoderWeights } from '../whisper/training-graph.ts';
 import type { Example } from './batches.ts';
 

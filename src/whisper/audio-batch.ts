@@ -1,6 +1,6 @@
 /** Several encoded clips as one batch for the decoder: clips and their silence tails, padded to one length. */
 import { float32, type HostTensor } from '../graph/runtime.ts';
-import { type EncodedClip, FULL_WINDOW_POSITIONS, frameValues } from './model.ts';
+import { type EncodedClip, FULL_WINDOW_POSITIONS, frameValues } from './encoded-clip.ts';
 import type { SilenceTails } from './silence-tail.ts';
 
 /** Keeps a padded frame out of the softmax. Finite: with −∞ everywhere a softmax would be NaN. */

@@ -1,6 +1,7 @@
 /** Clips as training takes them: held in memory, or read and made when a batch needs them. */
+
+import type { EncodedClip } from './encoded-clip.ts';
 import type { MelClip } from './mel-batch.ts';
-import type { EncodedClip } from './model.ts';
 
 /** As log-mel where the encoder is trained, else as encoder output: one form in all examples. */
 export type ReadyClip = EncodedClip | MelClip;

@@ -12,11 +12,18 @@ import {
 } from './decoder.ts';
 import { type DeferredClip, isMel, type ReadyClip } from './deferred-clip.ts';
 import type { WhisperDimensions } from './dimensions.ts';
+import {
+  type EncodedClip,
+  FULL_WINDOW_POSITIONS,
+  frameValues,
+  SAMPLES_PER_FRAME,
+  type Window,
+  windowFrames,
+} from './encoded-clip.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
 import { readExperts } from './expert-files.ts';
 import type { ExpertSet } from './experts.ts';
 import { withDecoderLayers } from './fewer-layers.ts';
-import { float16ToFloat32 } from './half.ts';
 import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { SilenceTails } from './silence-tail.ts';
@@ -24,45 +31,7 @@ import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabul
 import { Tokens } from './tokens.ts';
 import { windowBatches } from './window-batches.ts';
 
-/** Samples of one encoder frame: 16 kHz audio, 50 Hz frames. */
-export const SAMPLES_PER_FRAME = 320;
-export const FULL_WINDOW_POSITIONS = FULL_WINDOW_FRAMES / 2;
-/**
- * What follows the clip in a fitted window: a second; and the shortest window: three. With half a second 3 of 107
- * English sentences looped, with a second one; single words in a window of a second were misread twice as often as in
- * one of three (docs/benchmarks.md).
- */
-const FIT_MARGIN_FRAMES = 50;
-const SHORTEST_FIT_FRAMES = 160;
-/** Fitted windows are multiples of this, so that clips of similar length share an encoder run. */
-const FIT_STEP = 16;
-
 const FITTED_ENCODER = 'encoder of fitted windows';
-
-/** `full`: 30 s, as Whisper was trained. `fit`: the clip and a second, followed by the short silence tail. */
-export type Window = 'fit' | 'full';
-
-export interface EncodedClip {
-  /** Encoder output of the whole window, [window, width]; as float16 bits where many clips are kept. */
-  readonly frames: Float32Array | Uint16Array;
-  /** Frames of the window. */
-  readonly window: number;
-  /** Frames that come from the clip itself, ceil(samples / 320), at most `window`. */
-  readonly length: number;
-  readonly width: number;
-}
-
-/** The clip's frames as numbers, [window, width]. */
-export function frameValues({ frames }: EncodedClip): Float32Array {
-  return frames instanceof Uint16Array ? float16ToFloat32(frames) : frames;
-}
-
-export function windowFrames(samples: number, window: Window): number {
-  if (window === 'full') return FULL_WINDOW_POSITIONS;
-  const needed = Math.ceil(samples / SAMPLES_PER_FRAME) + FIT_MARGIN_FRAMES;
-  const fit = Math.max(SHORTEST_FIT_FRAMES, Math.ceil(needed / FIT_STEP) * FIT_STEP);
-  return Math.min(FULL_WINDOW_POSITIONS, fit);
-}
 
 export class WhisperModel {
   readonly #programs = new Map<string, Promise<Program>>();

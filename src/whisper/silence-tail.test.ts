@@ -2,9 +2,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { embeddedModel } from '../cli/embedded.ts';
 import { float32, int64 } from '../graph/runtime.ts';
 import { readAudio } from '../speech/audio-file.ts';
+import { type EncodedClip, frameValues } from './encoded-clip.ts';
 import { logMel } from './log-mel.ts';
 import { noSilenceFeeds } from './mel-batch.ts';
-import { type EncodedClip, frameValues, WhisperModel } from './model.ts';
+import { WhisperModel } from './model.ts';
 import { SilenceTails } from './silence-tail.ts';
 
 let model: WhisperModel;
