@@ -4,13 +4,15 @@ import { atLeast, cast, div, gather, linear, mul, reshape, sqrt, sum } from '../
 import { float32, int64, type Program, type Resident, type Runtime } from '../graph/runtime.ts';
 import { type BlockPlan, type ComparedClip, fillBlock } from './clip-blocks.ts';
 
-/** A block whose frames, scaled to length 1, lie in the computing thread, as float32 or float16. */
+/** A block whose frames lie in the computing thread. */
 export interface ResidentBlock extends BlockPlan {
   /** Frames of each member, padding not counted. */
   readonly lengths: readonly number[];
   /** [members, length] */
   readonly weights: Float32Array;
-  readonly unit: Resident;
+  readonly frames: Resident;
+  /** 1 / the length of each frame, [members, length], where the frames are float16 and as they were; else they have length 1. */
+  readonly inverse?: Resident;
 }
 
 /** A similarity of two clips that is made of the cosines of their frames. */
@@ -42,13 +44,24 @@ export interface BlockShape {
 }
 
 /** `frames` [clips, frames, width] → `unit`, the same with each frame scaled to length 1. */
-function unitGraph(width: number, dtype: 'float32' | 'float16'): Graph {
+function unitGraph(width: number): Graph {
   const graph = new Graph();
   const x = graph.input('frames', ['clips', 'frames', width]);
-  const unit = div(x, sqrt(atLeast(sum(mul(x, x), [2]), 1e-30)));
-  graph.output('unit', dtype === 'float16' ? cast(unit, dtype) : unit);
+  graph.output('unit', div(x, lengthOf(x)));
   return graph;
 }
+
+/** `frames` → `half`, the same as float16 (what comes from the cache loses nothing), and `inverse` [clips, frames]. */
+function halfGraph(width: number): Graph {
+  const graph = new Graph();
+  const x = graph.input('frames', ['clips', 'frames', width]);
+  graph.output('half', cast(x, 'float16'));
+  graph.output('inverse', reshape(div(graph.scalar(1), lengthOf(x)), ['clips', 'frames']));
+  return graph;
+}
+
+/** Of the vectors along the last axis of [clips, frames, width]. */
+const lengthOf = (x: Tensor): Tensor => sqrt(atLeast(sum(mul(x, x), [2]), 1e-30));
 
 /** Inputs `sources` [p, a, width], `sourceWeights` [p, a], `targets` [q, b, width], `targetWeights` [q, b]. */
 function blockGraph(width: number, score: BlockScore): Graph {
@@ -57,22 +70,25 @@ function blockGraph(width: number, score: BlockScore): Graph {
   return graph;
 }
 
-/** The same with some of the targets: input `chosen`, int64 [q], says which of `targets` [clips, b, width], float16. */
+/** The same with some of the targets: `chosen`, int64 [q], says which of `targets` [clips, b, width], float16, `inverse` [clips, b]. */
 function chosenGraph(width: number, score: BlockScore): Graph {
   const graph = new Graph();
   const targets = graph.input('targets', ['clips', 'b', width], 'float16');
   const rows = reshape(targets, ['clips', product(['b', width])]);
-  const chosen = gather(rows, graph.input('chosen', ['q'], 'int64'));
-  compared(graph, width, cast(reshape(chosen, ['q', 'b', width]), 'float32'), score);
+  const chosen = graph.input('chosen', ['q'], 'int64');
+  const frames = cast(reshape(gather(rows, chosen), ['q', 'b', width]), 'float32');
+  const inverse = gather(graph.input('inverse', ['clips', 'b']), chosen);
+  compared(graph, width, frames, score, reshape(inverse, [1, 1, 'q', 'b']));
   return graph;
 }
 
-function compared(graph: Graph, width: number, targets: Tensor, score: BlockScore): void {
+function compared(graph: Graph, width: number, targets: Tensor, score: BlockScore, inverse?: Tensor): void {
   const sources = graph.input('sources', ['p', 'a', width]);
   const sourceWeights = graph.input('sourceWeights', ['p', 'a']);
   const targetWeights = graph.input('targetWeights', ['q', 'b']);
   const frames = reshape(targets, [product(['q', 'b']), width]);
-  const cosines = reshape(linear(sources, frames), ['p', 'a', 'q', 'b']);
+  const products = reshape(linear(sources, frames), ['p', 'a', 'q', 'b']);
+  const cosines = inverse ? mul(products, inverse) : products;
   for (const [name, tensor] of Object.entries(score.outputs(cosines, sourceWeights, targetWeights)))
     graph.output(name, tensor);
 }
@@ -96,8 +112,8 @@ export class BlockComparison {
       width,
       score,
       // Large, and seldom run: an arena would only hold memory.
-      await load(unitGraph(width, 'float32'), false),
-      await load(unitGraph(width, 'float16'), false),
+      await load(unitGraph(width), false),
+      await load(halfGraph(width), false),
       await load(blockGraph(width, score), true),
       await load(chosenGraph(width, score), true),
     );
@@ -114,27 +130,31 @@ export class BlockComparison {
     dtype: 'float32' | 'float16' = 'float32',
   ): Promise<ResidentBlock> {
     const { members, length, frames, weights } = await fillBlock(clips, plan);
+    const half = dtype === 'float16';
     const { kept } = await this.runtime.run(
-      dtype === 'float16' ? this.half : this.unit,
+      half ? this.half : this.unit,
       { frames: float32(frames, [members.length, length, this.width]) },
-      { keep: ['unit'] },
+      { keep: half ? ['half', 'inverse'] : ['unit'] },
     );
     return {
       members,
       length,
       lengths: members.map((index) => clips[index]!.length),
       weights,
-      unit: kept.unit!,
+      frames: kept.half ?? kept.unit!,
+      ...(kept.inverse && { inverse: kept.inverse }),
     };
   }
 
   free(blocks: readonly ResidentBlock[]): Promise<void> {
-    return this.runtime.free(blocks.map(({ unit }) => unit));
+    return this.runtime.free(
+      blocks.flatMap(({ frames, inverse }) => (inverse ? [frames, inverse] : [frames])),
+    );
   }
 
   /**
    * The score of each member of one block with each of another.
-   * @param chosen which members of the target block, by their place in it; default: all
+   * @param chosen which members of the target block, which is float16, by their place in it; default: all, of a float32 one
    * @returns [sources, targets], row by row
    */
   async compare(
@@ -153,11 +173,11 @@ export class BlockComparison {
     const { fetched } = await this.runtime.run(
       program,
       {
-        sources: source.unit,
+        sources: source.frames,
         sourceWeights: float32(source.weights, [source.members.length, source.length]),
-        targets: target.unit,
+        targets: target.frames,
         targetWeights: float32(weights, [weights.length / length, length]),
-        ...(chosen && { chosen: int64(chosen) }),
+        ...(chosen && { chosen: int64(chosen), inverse: target.inverse! }),
       },
       { fetch: program.outputs },
     );

@@ -40,8 +40,7 @@ export function isQuickExactly(sources: readonly ComparedClip[], targets: readon
 }
 
 /**
- * Scores whose order within each row is the order of retrieval: SeqSim for the row's shortlist (to 1e-4: the frames are
- * float16 there); for a target that a step
+ * Scores whose order within each row is the order of retrieval: SeqSim for the row's shortlist; for a target that a step
  * left out what that step found, less 2 for each step that it did not reach, so that it comes after all that did.
  * For the other direction exchange sources and targets.
  * @returns [sources, targets], row by row
