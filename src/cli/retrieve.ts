@@ -141,7 +141,7 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
       variants,
       shortlist,
       onMatrix: (matrix) => options.html && matrices.push(matrix),
-      kept: (comparison) => keptRanks(comparison, encoding, languages, options),
+      kept: keptRanks(encoding, languages, options),
       onProgress: (done, what) => progress.update(done, what),
       onKnown: (pairs) => {
         if (pairs === 0) return;
@@ -166,20 +166,28 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
   }
 }
 
-/** What earlier runs found of the same comparison of the same recordings by the same encoder. */
-async function keptRanks(
-  comparison: string,
+/** What earlier runs found of a comparison of the same recordings by the same encoder. */
+function keptRanks(
   encoding: string,
   languages: Languages<ComparedClip>,
   { cache }: Options,
-): Promise<KeptRanks> {
-  const hash = createHash('sha256').update(`${encoding}\n${comparison}\n`);
-  for (const language of languages.names) {
-    for (const { clip } of languages.of(language)) {
-      hash.update(`${language}\t${clip.key}\t${await entryName({ files: [clip.audio] })}\n`);
+): (comparison: string) => Promise<KeptRanks> {
+  const recordings = async (): Promise<string> => {
+    const hash = createHash('sha256').update(`${encoding}\n`);
+    for (const language of languages.names) {
+      for (const { clip } of languages.of(language)) {
+        hash.update(`${language}\t${clip.key}\t${await entryName({ files: [clip.audio] })}\n`);
+      }
     }
-  }
-  return KeptRanks.open(join(cache, 'retrieval', `${hash.digest('hex').slice(0, 32)}.jsonl`));
+    return hash.digest('hex');
+  };
+  // Once for all comparisons, and only where one goes part by part: it looks at every file.
+  let known: Promise<string> | undefined;
+  return async (comparison) => {
+    known ??= recordings();
+    const hash = createHash('sha256').update(`${await known}\n${comparison}`);
+    return KeptRanks.open(join(cache, 'retrieval', `${hash.digest('hex').slice(0, 32)}.jsonl`));
+  };
 }
 
 function adjustmentsOf({ centre, csls, frameWeights, dropSilence }: Options): Adjustment[] {

@@ -93,34 +93,35 @@ function compared(graph: Graph, width: number, targets: Tensor, score: BlockScor
     graph.output(name, tensor);
 }
 
+/** An arena only for what runs often: it would hold the memory of the others, which is large. */
+const PROGRAMS = {
+  unit: { graph: unitGraph, arena: false },
+  half: { graph: halfGraph, arena: false },
+  all: { graph: blockGraph, arena: true },
+  some: { graph: chosenGraph, arena: true },
+} as const;
+
 export class BlockComparison {
-  private constructor(
+  readonly #programs = new Map<string, Promise<Program>>();
+
+  constructor(
     readonly runtime: Runtime,
     readonly width: number,
     readonly score: BlockScore,
-    readonly unit: Program,
-    readonly half: Program,
-    readonly all: Program,
-    readonly some: Program,
   ) {}
 
-  static async load(runtime: Runtime, width: number, score: BlockScore): Promise<BlockComparison> {
-    const load = (graph: Graph, arena: boolean): Promise<Program> =>
-      runtime.load(graph, { builtIn: () => true, arena });
-    return new BlockComparison(
-      runtime,
-      width,
-      score,
-      // Large, and seldom run: an arena would only hold memory.
-      await load(unitGraph(width), false),
-      await load(halfGraph(width), false),
-      await load(blockGraph(width, score), true),
-      await load(chosenGraph(width, score), true),
-    );
+  /** Compiled when it is first wanted: all pairs need other programs than chosen ones. */
+  #program(name: keyof typeof PROGRAMS): Promise<Program> {
+    const known = this.#programs.get(name);
+    if (known) return known;
+    const { graph, arena } = PROGRAMS[name];
+    const loading = this.runtime.load(graph(this.width, this.score), { builtIn: () => true, arena });
+    this.#programs.set(name, loading);
+    return loading;
   }
 
   async unload(): Promise<void> {
-    for (const program of [this.unit, this.half, this.all, this.some]) await this.runtime.unload(program);
+    for (const program of this.#programs.values()) await this.runtime.unload(await program);
   }
 
   /** @param dtype float16 for blocks that some are chosen from: of them many lie there at a time. */
@@ -132,7 +133,7 @@ export class BlockComparison {
     const { members, length, frames, weights } = await fillBlock(clips, plan);
     const half = dtype === 'float16';
     const { kept } = await this.runtime.run(
-      half ? this.half : this.unit,
+      await this.#program(half ? 'half' : 'unit'),
       { frames: float32(frames, [members.length, length, this.width]) },
       { keep: half ? ['half', 'inverse'] : ['unit'] },
     );
@@ -169,7 +170,7 @@ export class BlockComparison {
           (_, i) => target.weights[chosen[Math.floor(i / length)]! * length + (i % length)]!,
         )
       : target.weights;
-    const program = chosen ? this.some : this.all;
+    const program = await this.#program(chosen ? 'some' : 'all');
     const { fetched } = await this.runtime.run(
       program,
       {

@@ -25,7 +25,7 @@ export async function blockMatrix(
 ): Promise<Float32Array> {
   const similarity = new Float32Array(sources.length * targets.length);
   if (similarity.length === 0) return similarity;
-  const comparison = await BlockComparison.load(runtime, commonWidth([...sources, ...targets]), score);
+  const comparison = new BlockComparison(runtime, commonWidth([...sources, ...targets]), score);
   const plans = planBlocks(frameCounts(sources), SOURCE_FRAMES);
   let done = 0;
   try {

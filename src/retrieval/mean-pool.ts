@@ -18,7 +18,11 @@ export function meanPoolMatrix(
   return seqSimMatrix(runtime, sources.map(asMean), targets.map(asMean), onProgress);
 }
 
-const asMean = (clip: ComparedClip): ComparedClip => changedClip(clip, Math.min(1, clip.length), meanFrame);
+/** As averaged, of a clip that may lie on disk: at once, or whenever it is read. */
+export const coarser = (clip: ComparedClip, span: number): ComparedClip =>
+  changedClip(clip, Math.ceil(clip.length / span), (held) => averaged(held, span));
+
+const asMean = (clip: ComparedClip): ComparedClip => coarser(clip, Math.max(1, clip.length));
 
 /** The clip as its mean frame; without frames it stays without. */
 export const meanFrame = (clip: WeightedClip): WeightedClip => averaged(clip, Math.max(1, clip.length));

@@ -62,7 +62,7 @@ export async function seqSimPairs(
   onProgress?: (pairs: number) => void,
 ): Promise<void> {
   if (sources.length === 0 || targets.length === 0) return;
-  const comparison = await BlockComparison.load(runtime, commonWidth([...sources, ...targets]), seqSim);
+  const comparison = new BlockComparison(runtime, commonWidth([...sources, ...targets]), seqSim);
   const wanted = chosen.map((columns) => new Set(columns));
   let done = 0;
   try {

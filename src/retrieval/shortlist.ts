@@ -5,8 +5,8 @@
  * most promising of these, and only those are compared frame by frame.
  */
 import type { Runtime } from '../graph/runtime.ts';
-import { type ComparedClip, changedClip } from './clip-blocks.ts';
-import { averaged } from './mean-pool.ts';
+import type { ComparedClip } from './clip-blocks.ts';
+import { coarser } from './mean-pool.ts';
 import { seqSimMatrix, seqSimPairs } from './seq-sim.ts';
 
 /**
@@ -61,7 +61,9 @@ export async function shortlistedSeqSim(
   let before = 0;
   let scores: Float32Array = new Float32Array();
   for (const [i, { span, count, work }] of steps.entries()) {
-    const [from, to] = [sources, targets].map((clips) => clips.map((clip) => coarser(clip, span)));
+    const [from, to] = [sources, targets].map((clips) =>
+      clips.map((clip) => (span === 1 ? clip : coarser(clip, span))),
+    );
     const progress = (pairs: number): void =>
       onProgress?.((before + (work * pairs) / (sources.length * count)) / total);
     if (i === 0) scores = await seqSimMatrix(runtime, from!, to!, progress);
@@ -76,9 +78,6 @@ export async function shortlistedSeqSim(
   }
   return scores;
 }
-
-const coarser = (clip: ComparedClip, span: number): ComparedClip =>
-  span === 1 ? clip : changedClip(clip, Math.ceil(clip.length / span), (held) => averaged(held, span));
 
 /** Indices of the `count` largest of more scores, of equal ones the first. What is not a number is not chosen. */
 function largest(scores: Float32Array, count: number): number[] {
