@@ -66,12 +66,14 @@ def main() -> None:
                 "samples": samples(output, 512),
                 "positions": positions,
                 "vectors": [[rounded(v) for v in output[p]] for p in positions],
-                "stateNorms": [norm(state[0].numpy()) for state in states],
+                "states": [
+                    {"norm": norm(state[0].numpy()), "samples": samples(state[0].numpy(), 64)} for state in states
+                ],
             }
     write_json(options.out, {
         **header("encoder_output.py", options.model),
         "comment": "samples[k] is the flat entry floor(unit(k, 101) * size); signedSums[j] the sum of entries times "
-        "(unit(i, 201 + j) < 0.5 ? 1 : -1); vectors are whole output rows at positions; stateNorms are of the states "
+        "(unit(i, 201 + j) < 0.5 ? 1 : -1); vectors are whole output rows at positions; states are "
         "after the convolutions and positions, after each layer, and after the final layer norm.",
         "unit": UNIT_FORMULA,
         "logMelFormula": "logMel[b, t] = float32(-0.8 + 1.6 * u * u + 0.4 * unit(t * 128 + b, 12)), u = unit(floor(t / 8) * 32 + floor(b / 4), 11), [bins, frames]",

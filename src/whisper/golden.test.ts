@@ -7,6 +7,8 @@ import { float32, int64 } from '../graph/runtime.ts';
 import { cosine, fetchGradients, textFeeds } from '../testing/golden-batch.ts';
 import { unit } from '../testing/tiny-model.ts';
 import { TOKEN_EMBEDDING } from './decoder.ts';
+import { encoderStatesGraph } from './encoder.ts';
+import { noSilenceFeeds } from './mel-batch.ts';
 import { WhisperModel } from './model.ts';
 import { decoderWeights, trainingGraph } from './training-graph.ts';
 
@@ -25,9 +27,8 @@ const norm = (x: Float32Array) => Math.sqrt(x.reduce((total, v) => total + v * v
 const sampled = (x: Float32Array, count: number) =>
   Array.from({ length: count }, (_, k) => x[Math.floor(unit(k, 101) * x.length)]!);
 
-test.each(['300', '3000'])('encoder output of a %s-frame window equals PyTorch’s', async (window) => {
-  const expected = golden('encoder-output').windows[window];
-  const melFrames = Number(window);
+/** The golden log-mel of one clip, by its formula, and its positions. */
+function melFeeds(melFrames: number) {
   const mel = new Float32Array(80 * melFrames);
   for (let b = 0; b < 80; b++) {
     for (let t = 0; t < melFrames; t++) {
@@ -36,7 +37,12 @@ test.each(['300', '3000'])('encoder output of a %s-frame window equals PyTorch�
     }
   }
   const positions = int64(Array.from({ length: melFrames / 2 }, (_, i) => i));
-  const feeds = { mel: float32(mel, [1, 80, melFrames]), positions };
+  return { mel: float32(mel, [1, 80, melFrames]), positions };
+}
+
+test.each(['300', '3000'])('encoder output of a %s-frame window equals PyTorch’s', async (window) => {
+  const expected = golden('encoder-output').windows[window];
+  const feeds = melFeeds(Number(window));
   const { fetched } = await model.runtime.run(await model.encoderProgram('full'), feeds, {
     fetch: ['frames'],
   });
@@ -47,6 +53,22 @@ test.each(['300', '3000'])('encoder output of a %s-frame window equals PyTorch�
     const row = output.subarray(position * 512, (position + 1) * 512);
     expect(cosine(row, expected.vectors[i]), `frame ${position}`).toBeGreaterThan(0.99999);
   });
+});
+
+test('what enters the encoder and what each of its layers makes of it equals PyTorch’s', async () => {
+  const { states } = golden('encoder-output').windows['300'];
+  const program = await model.runtime.load(encoderStatesGraph(model.dimensions), { builtIn: () => true });
+  const feeds = { ...melFeeds(300), ...noSilenceFeeds(model.dimensions, 1, 150) };
+  const { fetched } = await model.runtime.run(program, feeds, { fetch: program.outputs });
+  // PyTorch's last is after the final layer norm, which is compared above.
+  expect(program.outputs).toHaveLength(states.length - 1);
+  for (const [layer, name] of program.outputs.entries()) {
+    const state = fetched[name]!.data as Float32Array;
+    expect(norm(state) / states[layer].norm, name).toBeCloseTo(1, 4);
+    expect(cosine(sampled(state, states[layer].samples.length), states[layer].samples), name).toBeGreaterThan(
+      0.99999,
+    );
+  }
 });
 
 test('loss and the gradient of every decoder tensor equal PyTorch’s', async () => {
