@@ -6,7 +6,7 @@ import type { ComparedClip } from '../retrieval/clip-blocks.ts';
 import { csls } from '../retrieval/csls.ts';
 import { METRICS } from '../retrieval/metrics.ts';
 import { answerRanks, transposed } from '../retrieval/recall.ts';
-import { isQuickExactly, shortlistedSeqSim } from '../retrieval/shortlist.ts';
+import { isQuickExactly, SHORTLIST_STEPS, shortlistedSeqSim } from '../retrieval/shortlist.ts';
 import type { Languages } from './languages.ts';
 import { PreparedClips } from './prepared-clips.ts';
 import { type KeptRanks, MOST_HELD_PAIRS, ranksInParts } from './retrieval-parts.ts';
@@ -193,7 +193,12 @@ class Comparisons {
     const shared = this.languages.shared(from, to);
     const sources = await this.#prepared.clips(from, variant);
     const targets = await this.#prepared.clips(to, variant);
-    const how = [comparisonName(variant), from, to, ...(this.#isShortlisted(variant) ? [shortlist] : [])];
+    const how = [
+      comparisonName(variant),
+      from,
+      to,
+      ...(this.#isShortlisted(variant) ? [shortlist, SHORTLIST_STEPS] : []),
+    ];
     return ranksInParts(
       shared.map(({ row }) => sources[row]!),
       targets,

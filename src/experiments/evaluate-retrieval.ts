@@ -1,9 +1,10 @@
 /** R@1 between the languages of a set: does an encoder still put a sentence and its translation side by side? */
 
+import { Languages } from '../analysis/languages.ts';
+import { areQuickExactly, retrievalStudy } from '../analysis/retrieval-study.ts';
+import { variantOf } from '../analysis/variants.ts';
 import { startProgress } from '../report/progress.ts';
-import { answerRanks } from '../retrieval/recall.ts';
-import { seqSimMatrix } from '../retrieval/seq-sim.ts';
-import { isQuickExactly, shortlistedSeqSim } from '../retrieval/shortlist.ts';
+import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import { encodeFiles } from '../speech/encoder-cache.ts';
 import type { Clip } from '../speech/manifest.ts';
 import type { EncodedClip, Window } from '../whisper/encoded-clip.ts';
@@ -17,37 +18,23 @@ export interface RetrievedPair {
   readonly hits: readonly boolean[];
 }
 
-/** Two sentences at least must be shared, or the right one cannot be missed. */
-const LEAST_SENTENCES = 2;
-
-/** Each ordered pair of languages that share sentences; of several recordings of a sentence the first counts. */
+/** Each ordered pair of languages that share sentences, as `retrieve --all-pairs` compares them. */
 export async function retrieveAllPairs(
   model: WhisperModel,
   clips: readonly Clip[],
   { window, cache }: { window: Window; cache: string },
 ): Promise<RetrievedPair[]> {
-  const { runtime } = model;
-  const byLanguage = new Map<string, Map<string, EncodedClip>>();
-  for (const { clip, encoded } of await encodeParallel(model, clips, window, cache)) {
-    const sentences = byLanguage.get(clip.language) ?? new Map<string, EncodedClip>();
-    byLanguage.set(clip.language, sentences);
-    if (!sentences.has(clip.key)) sentences.set(clip.key, encoded);
-  }
-  const pairs: RetrievedPair[] = [];
-  for (const [from, sources] of [...byLanguage].sort()) {
-    for (const [to, targets] of [...byLanguage].sort()) {
-      const keys = [...sources.keys()].filter((key) => targets.has(key));
-      if (from === to || keys.length < LEAST_SENTENCES) continue;
-      const queries = keys.map((key) => sources.get(key)!);
-      const candidates = keys.map((key) => targets.get(key)!);
-      const similarity = isQuickExactly(queries, candidates)
-        ? await seqSimMatrix(runtime, queries, candidates)
-        : await shortlistedSeqSim(runtime, queries, candidates);
-      const ranks = answerRanks(similarity, keys.length, keys.length, [...keys.keys()]);
-      pairs.push({ from, to, hits: ranks.map((rank) => rank === 1) });
-    }
-  }
-  return pairs;
+  const languages = new Languages(await encodeParallel(model, clips, window, cache));
+  const pairs = languages.pairs();
+  const studied = await retrievalStudy(model.runtime, languages, pairs, {
+    variants: [variantOf('seqsim')],
+    ...(!areQuickExactly(languages, pairs) && { shortlist: DEFAULT_SHORTLIST }),
+  });
+  return studied.map(({ from, to, variants }) => ({
+    from,
+    to,
+    hits: variants[0]!.ranks.map((rank) => rank === 1),
+  }));
 }
 
 /** The clips whose sentence there is in another language, too. */

@@ -24,6 +24,8 @@ const STEPS = [
   { span: 3, passes: 1 },
   { span: 1, passes: 0 },
 ] as const;
+/** What a list depends on beside its length: where scores are kept, they are kept under it. */
+export const SHORTLIST_STEPS = STEPS.map(({ span, passes }) => `${passes}×${span}`).join(' ');
 /** Up to so many products of frames (15 TFLOP with Whisper base: two minutes on two cores) all is compared exactly. */
 const MOST_EXACT_COSINES = 1.5e10;
 
