@@ -32,6 +32,15 @@ export function positiveNumber(value: string): number {
   return number;
 }
 
+/** From now on Ctrl-C only sets a flag, for a loop that ends after its step; a second one ends at once. */
+export function interruption(): () => boolean {
+  let interrupted = false;
+  process.once('SIGINT', () => {
+    interrupted = true;
+  });
+  return () => interrupted;
+}
+
 /** The language that `--from` names, checked against the model before anything long begins. */
 export function checkedLanguage(model: WhisperModel, code: string | undefined): string | undefined {
   if (code !== undefined) model.tokens.language(code);

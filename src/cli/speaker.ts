@@ -6,11 +6,12 @@ import { UserError } from '../errors.ts';
 import { columnOf } from '../probes/labels.ts';
 import { clipsWithLabel, ofSets } from '../probes/select.ts';
 import { detPlot } from '../report/det-plot.ts';
-import { startProgress } from '../report/progress.ts';
+import { type Progress, startProgress } from '../report/progress.ts';
 import { svgFile } from '../report/svg.ts';
 import { embedClips } from '../speaker/embedder.ts';
-import { loadSpeaker, prepareSpeakerFolder, writeSpeaker } from '../speaker/speaker-file.ts';
-import { defaultSpeaker, trainSpeaker } from '../speaker/train.ts';
+import { runSpeakerTraining } from '../speaker/run.ts';
+import { loadSpeaker, prepareSpeakerFolder } from '../speaker/speaker-file.ts';
+import { defaultSpeaker, speakerSteps } from '../speaker/train.ts';
 import {
   areaUnderRoc,
   equalErrorRate,
@@ -19,8 +20,9 @@ import {
 } from '../speaker/verification.ts';
 import { readAudio } from '../speech/audio-file.ts';
 import { type Clip, readManifest } from '../speech/manifest.ts';
+import { prepareCheckpoints } from '../training/checkpoints.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { modelOption, positiveInteger, positiveNumber, withModel } from './options.ts';
+import { interruption, modelOption, positiveInteger, positiveNumber, withModel } from './options.ts';
 
 /** The prior of one speaker in the detection cost: NIST's. */
 const PRIOR = 0.01;
@@ -70,6 +72,7 @@ interface TrainOptions {
   learningRate: number;
   seconds: number;
   seed: number;
+  resume?: boolean;
 }
 
 function trainCommand(): Command {
@@ -93,6 +96,7 @@ function trainCommand(): Command {
     .option('--learning-rate <rate>', 'of Adam', positiveNumber, defaultSpeaker.learningRate)
     .option('--seconds <s>', 'longer clips are cut to so many', positiveNumber, defaultSpeaker.seconds)
     .option('--seed <n>', 'of batches, cuts, noise and first weights', positiveInteger, defaultSpeaker.seed)
+    .option('--resume', 'go on from the newest whole checkpoint in the output')
     .addHelpText(
       'after',
       '\nExample:\n  $ whisper-transfer speaker train samples/manifest.tsv --label voice --set new --frozen --epochs 20 \\\n      --learning-rate 0.001 --output out/speaker',
@@ -105,18 +109,29 @@ async function train(manifest: string, options: TrainOptions): Promise<void> {
     samples,
     speaker: columnOf(clip, options.label),
   }));
-  await prepareSpeakerFolder(options.output);
+  await prepareCheckpoints(options.output, Boolean(options.resume));
   await withModel(WhisperModel.load(options.model), async (model) => {
-    const encoder = await model.encoderFingerprint();
-    const frozen = Boolean(options.frozen);
-    const progress = startProgress('training', Number.NaN);
-    const losses = await trainSpeaker(model, clips, {
+    const steps = speakerSteps(clips, options);
+    const interrupted = interruption();
+    let progress: Progress | undefined;
+    const losses = await runSpeakerTraining(model, clips, {
       ...options,
-      frozen,
-      onStep: (step, steps, loss) => progress.update(step, `of ${steps}, loss ${loss.toFixed(3)}`),
+      frozen: Boolean(options.frozen),
+      resume: Boolean(options.resume),
+      note: (line) => process.stderr.write(`note: ${line}\n`),
+      onStart: (step) => {
+        progress = startProgress('training', steps, { from: step });
+      },
+      onStep: (step, loss) => {
+        progress?.update(step, `loss ${loss.toFixed(3)}`);
+        return interrupted() ? 'stop' : undefined;
+      },
     });
-    progress.done();
-    await writeSpeaker(options.output, model, { encoder, frozen });
+    progress?.done();
+    if (!losses) {
+      console.log(`stopped; --resume goes on with ${options.output}`);
+      return;
+    }
     await writeFile(join(options.output, 'losses.json'), `${JSON.stringify(losses)}\n`);
     console.log(
       `${losses.length} steps: loss ${losses[0]!.toFixed(3)} at first, ${losses.at(-1)!.toFixed(3)} at last`,

@@ -9,6 +9,7 @@ import type { RunOptions, RunResult } from '../training/run.ts';
 import { sampleBatches } from '../training/sampling.ts';
 import type { TrainingOptions } from '../training/train.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import { interruption } from './options.ts';
 import type { TrainingData } from './train-data.ts';
 
 /** More batches would tell no more about padding. */
@@ -70,10 +71,7 @@ export function watchRun(
   steps: number,
   json: boolean,
 ): Pick<RunOptions, 'note' | 'onStart' | 'onStep' | 'onEvaluation'> & { done: () => void } {
-  let interrupted = false;
-  process.once('SIGINT', () => {
-    interrupted = true;
-  });
+  const interrupted = interruption();
   let progress: Progress | undefined;
   return {
     note: (line) => process.stderr.write(`note: ${line}\n`),
@@ -87,7 +85,7 @@ export function watchRun(
       if (report.skipped) {
         process.stderr.write(`note: step ${report.step} skipped: loss or gradient is not finite\n`);
       }
-      return interrupted ? 'stop' : undefined;
+      return interrupted() ? 'stop' : undefined;
     },
     onEvaluation: ({ step, loss, bleu, chrf }) => {
       if (json) console.log(JSON.stringify({ step, devLoss: loss, devBleu: bleu, devChrf: chrf }));

@@ -2,6 +2,7 @@
 import type { Graph } from '../graph/graph.ts';
 import type { HostTensor, Runtime } from '../graph/runtime.ts';
 import { sfc32, shuffle } from '../random.ts';
+import type { TrainingState } from '../training/train.ts';
 
 export interface FitOptions {
   readonly steps: number;
@@ -9,28 +10,42 @@ export interface FitOptions {
   readonly weightDecay: number;
   /** Falls linearly to 0 over the steps, or stays. */
   readonly schedule: 'linear' | 'constant';
-  /** Called after each step with its number, from 1. */
-  readonly onStep?: (step: number, loss: number) => void;
+  /** Go on after this state's step. Its arrays move to the computing thread. */
+  readonly from?: TrainingState | undefined;
+  /** Called after each step with its number, from 1; `state` copies what it takes to go on. 'stop' ends the loop there. */
+  readonly onStep?: (
+    step: number,
+    loss: number,
+    state: () => Promise<TrainingState>,
+  ) => 'stop' | undefined | Promise<'stop' | undefined>;
 }
 
 /**
  * Changes the stored weights `names`. The graph has an output `loss` and their gradients; the program's other weights are
  * fed as they are.
  * @param feedsOf inputs of a step, counted from 1
- * @returns the losses
+ * @returns the losses of the steps made
  */
 export async function fitWeights(
   runtime: Runtime,
   graph: Graph,
   names: readonly string[],
   feedsOf: (step: number) => Promise<Readonly<Record<string, HostTensor>>>,
-  { steps, learningRate, weightDecay, schedule, onStep }: FitOptions,
+  { steps, learningRate, weightDecay, schedule, from, onStep }: FitOptions,
 ): Promise<number[]> {
-  await runtime.createAdamW(names);
+  if (from) {
+    await runtime.store(
+      from.names.map((name, i) => [
+        name,
+        { shape: from.weights[i]!.shape, data: from.weights[i]!.data as Float32Array },
+      ]),
+    );
+  }
+  await runtime.createAdamW(names, from?.optimizer);
   const program = await runtime.load(graph, { builtIn: () => false });
   const losses: number[] = [];
   try {
-    for (let step = 1; step <= steps; step++) {
+    for (let step = (from?.step ?? 0) + 1; step <= steps; step++) {
       const { fetched } = await runtime.run(program, await feedsOf(step), { fetch: ['loss'] });
       const loss = (fetched.loss!.data as Float32Array)[0]!;
       losses.push(loss);
@@ -40,7 +55,13 @@ export async function fitWeights(
         weightDecay,
         clipNorm: Number.POSITIVE_INFINITY,
       });
-      onStep?.(step, loss);
+      const state = async (): Promise<TrainingState> => ({
+        step,
+        names,
+        weights: await runtime.read(names),
+        optimizer: await runtime.adamWState(),
+      });
+      if ((await onStep?.(step, loss, state)) === 'stop') break;
     }
   } finally {
     await runtime.unload(program);

@@ -75,7 +75,14 @@ export async function trainProbe(
       const features = await Promise.all(batch.map((example) => example.features()));
       return { ...headFeeds(features, layer), targets: float32(targets, [batch.length, classes]) };
     },
-    { ...options, schedule: 'linear', ...(onStep && { onStep }) },
+    {
+      ...options,
+      schedule: 'linear',
+      onStep: (step, loss) => {
+        onStep?.(step, loss);
+        return undefined;
+      },
+    },
   );
   const values = await runtime.read(names);
   const weights = new Map(

@@ -1,5 +1,5 @@
 /** Speaker embeddings on a tiny random Whisper: stretching, batches, training, files, mistakes. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { detPlot, probit } from '../report/det-plot.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { embedClips } from './embedder.ts';
+import { runSpeakerTraining } from './run.ts';
 import { loadSpeaker, prepareSpeakerFolder, writeSpeaker } from './speaker-file.ts';
 import { timeStretch } from './time-stretch.ts';
 import { defaultSpeaker, pairMasks, speakerBatches, trainSpeaker } from './train.ts';
@@ -105,6 +106,39 @@ test.each([
   const samples = clips.map((clip) => clip.samples);
   expect(await embedClips(model, samples, true)).toEqual(one.embeddings);
   await model.close();
+});
+
+test.each([
+  true,
+  false,
+])('a run that is stopped and goes on (encoder frozen: %s) ends as one that is not', async (frozen) => {
+  await writeTinyModel(join(scratch, 'tiny'));
+  const options = { ...defaultSpeaker, epochs: 6, batchSize: 6, learningRate: 3e-3, seconds: 0.4, frozen };
+  const run = async (output: string, stopAt: number, resume = false) => {
+    const model = await WhisperModel.load(join(scratch, 'tiny'), { threads: 1 });
+    let begins = -1;
+    try {
+      const losses = await runSpeakerTraining(model, clips, {
+        ...{ ...options, output, resume, checkpointSeconds: 0 },
+        note: (line) => expect.fail(line),
+        onStart: (step) => {
+          begins = step;
+        },
+        onStep: (step) => (step === stopAt ? 'stop' : undefined),
+      });
+      return { begins, losses };
+    } finally {
+      await model.close();
+    }
+  };
+  const [whole, broken] = ['whole', 'broken'].map((name) => join(scratch, `${name} ${frozen}`));
+  const { losses } = await run(whole!, -1);
+  expect(await run(broken!, 5)).toEqual({ begins: 0, losses: undefined });
+  await expect(run(broken!, -1)).rejects.toThrow(/up to step 5; expected --resume/);
+  expect(await run(broken!, -1, true)).toEqual({ begins: 5, losses });
+  const weights = (folder: string) => readFileSync(join(folder, 'speaker.safetensors'));
+  expect(weights(broken!).equals(weights(whole!))).toBe(true);
+  expect(existsSync(join(broken!, 'checkpoints'))).toBe(false);
 });
 
 test('one speaker, or one with a single clip, is refused', async () => {

@@ -4,7 +4,7 @@ import { backward } from '../graph/backward.ts';
 import { Graph, type Tensor } from '../graph/graph.ts';
 import { split } from '../graph/ops.ts';
 import { float32, gradientOutput, type HostTensor } from '../graph/runtime.ts';
-import { fitWeights } from '../probes/fit.ts';
+import { type FitOptions, fitWeights } from '../probes/fit.ts';
 import { whiteNoise } from '../probes/synthetic-sounds.ts';
 import { below, sfc32, shuffle } from '../random.ts';
 import { encoderWeights } from '../whisper/encoder.ts';
@@ -38,7 +38,9 @@ export interface SpeakerOptions {
   /** Leave the encoder as it is. */
   readonly frozen: boolean;
   readonly seed: number;
-  readonly onStep?: (step: number, steps: number, loss: number) => void;
+  /** Go on after this state's step. */
+  readonly from?: FitOptions['from'];
+  readonly onStep?: FitOptions['onStep'];
 }
 
 /** The paper's, but for the cut. */
@@ -98,7 +100,21 @@ export function* speakerBatches(
   }
 }
 
-/** @throws UserError where there are not two speakers with two clips each */
+/**
+ * How many steps see each clip about so many times.
+ * @throws UserError where there are not two speakers with two clips each
+ */
+export function speakerSteps(
+  clips: readonly SpeakerClip[],
+  { epochs, batchSize, seed }: Pick<SpeakerOptions, 'epochs' | 'batchSize' | 'seed'>,
+): number {
+  checkSpeakers(clips);
+  const batch = speakerBatches(speakersOf(clips), batchSize, seed).next().value;
+  return epochs * Math.ceil(clips.length / batch.length);
+}
+
+const speakersOf = (clips: readonly SpeakerClip[]): string[] => clips.map(({ speaker }) => speaker);
+
 function checkSpeakers(clips: readonly SpeakerClip[]): void {
   const counts = new Map<string, number>();
   for (const { speaker } of clips) counts.set(speaker, (counts.get(speaker) ?? 0) + 1);
@@ -110,36 +126,34 @@ function checkSpeakers(clips: readonly SpeakerClip[]): void {
 
 /**
  * The weights in the model's runtime are changed: the perceptron's (`speaker.…`) and, unless frozen, the encoder's.
- * @returns the losses of the steps
+ * @returns the losses of the steps made
  */
 export async function trainSpeaker(
   model: WhisperModel,
   clips: readonly SpeakerClip[],
   options: SpeakerOptions,
 ): Promise<number[]> {
-  checkSpeakers(clips);
+  const steps = speakerSteps(clips, options);
   const { dimensions, runtime } = model;
-  const { frozen, seed, batchSize, epochs, learningRate } = options;
-  const batches = speakerBatches(
-    clips.map(({ speaker }) => speaker),
-    batchSize,
-    seed,
-  );
-  const first = batches.next().value;
-  const batch = first.length;
-  const steps = epochs * Math.ceil(clips.length / batch);
+  const { frozen, seed, batchSize, learningRate, from, onStep } = options;
+  const batches = speakerBatches(speakersOf(clips), batchSize, seed);
+  const chosen: number[][] = [batches.next().value];
+  const batch = chosen[0]!.length;
+  // Those before are drawn again: a run that goes on sees what it would have seen.
+  while (chosen.length < steps) chosen.push(batches.next().value);
   await runtime.store(initialSpeakerHead(dimensions.width, seed));
-  const random = sfc32(seed + 1);
-  const cut = (samples: Float32Array): Float32Array => {
+  /** The views of a clip, or of as long a cut as is wanted. */
+  const drawn = (samples: Float32Array, number: number): readonly Float32Array[] => {
     const most = Math.round(options.seconds * SAMPLE_RATE);
-    const start = samples.length > most ? below(Math.min(2 ** 20, samples.length - most), random) : 0;
-    return samples.slice(start, start + most);
+    const rest = Math.min(2 ** 20, samples.length - most);
+    const start = rest > 0 ? below(rest, sfc32(seed + number)) : 0;
+    return views(samples.slice(start, start + most), seed + number);
   };
   // Frozen: the views of each clip are encoded once.
   const means = frozen
     ? await embedClips(
         model,
-        clips.flatMap(({ samples }, i) => views(cut(samples), seed + 2 + i)),
+        clips.flatMap(({ samples }, i) => drawn(samples, i)),
         false,
       )
     : undefined;
@@ -156,24 +170,24 @@ export async function trainSpeaker(
   const tuned = names.map((name) => graph.parameters.get(name)!);
   backward(loss, tuned).forEach((gradient, i) => graph.output(gradientOutput(names[i]!), gradient));
   const feedsOf = async (step: number): Promise<Record<string, HostTensor>> => {
-    const chosen = step === 1 ? first : batches.next().value;
-    const pairs = pairMasks(chosen.map((i) => clips[i]!.speaker));
+    const members = chosen[step - 1]!;
+    const pairs = pairMasks(members.map((i) => clips[i]!.speaker));
     if (means) {
       const all = new Float32Array(3 * batch * dimensions.width);
-      chosen.forEach((clip, row) => {
+      members.forEach((clip, row) => {
         for (let view = 0; view < 3; view++)
           all.set(means[3 * clip + view]!, (view * batch + row) * dimensions.width);
       });
       return { ...pairs, means: float32(all, [3 * batch, dimensions.width]) };
     }
-    const all = chosen.map((i, row) => views(cut(clips[i]!.samples), seed + 2 + step * batch + row));
+    const all = members.map((i, row) => drawn(clips[i]!.samples, step * batch + row));
     const mels = [0, 1, 2].flatMap((view) => all.map((of) => melClip(of[view]!, dimensions.melBins, 'fit')));
     return { ...pairs, ...meanFrameFeeds(mels) };
   };
   try {
     return await fitWeights(runtime, graph, names, feedsOf, {
-      ...{ steps, learningRate, weightDecay: 0, schedule: 'constant' },
-      onStep: (step, value) => options.onStep?.(step, steps, value),
+      ...{ steps, learningRate, weightDecay: 0, schedule: 'constant', from },
+      ...(onStep && { onStep }),
     });
   } finally {
     if (!frozen) await model.encoderChanged();

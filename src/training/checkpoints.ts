@@ -21,14 +21,18 @@ import type { StepReport, TrainingState } from './train.ts';
 /** What the weights depend on. Runs of other settings cannot go on from each other's checkpoints. */
 export type RunSettings = Readonly<Record<string, string | number | boolean>>;
 
-/** What a run knows beside its weights. */
-export interface RunRecord {
+/** What a run knows beside its weights: JSON. */
+export interface KeptRecord {
   readonly settings: RunSettings;
+}
+
+/** What a training run of a recipe knows. */
+export interface RunRecord extends KeptRecord {
   readonly reports: readonly StepReport[];
   readonly evaluations: readonly Evaluation[];
 }
 
-interface TrainingFile extends RunRecord {
+interface TrainingFile {
   readonly step: number;
   /** Steps of the optimizer: those that were skipped do not count. */
   readonly optimizerSteps: number;
@@ -52,14 +56,36 @@ export async function checkpointSteps(folder: string): Promise<number[]> {
 }
 
 /**
+ * Makes the folder of a run's checkpoints, before any long work.
+ * @returns the folder
+ * @throws UserError where an earlier run's are there, but it is not to be resumed
+ */
+export async function prepareCheckpoints(output: string, resume: boolean): Promise<string> {
+  const folder = join(output, 'checkpoints');
+  const [newest] = await checkpointSteps(folder);
+  if (newest !== undefined && !resume) {
+    throw new UserError(
+      `${folder}: found checkpoints of an earlier run, up to step ${newest}; ` +
+        'expected --resume to go on with it, or another --output',
+    );
+  }
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new UserError(`${output}: cannot be written: ${(error as Error).message}`);
+  }
+  return folder;
+}
+
+/**
  * Writes the checkpoint of a step; then older ones go, but for the one before and that of the best step.
  * @param write for tests: a disk that is full
  * @throws UserError when it cannot be written; those before are as they were
  */
-export async function writeCheckpoint(
+export async function writeCheckpoint<R extends KeptRecord = RunRecord>(
   folder: string,
   state: TrainingState,
-  record: RunRecord,
+  record: R,
   best?: number,
   write: (file: string, tensors: readonly TensorToWrite[]) => Promise<void> = writeSafetensors,
 ): Promise<void> {
@@ -69,7 +95,7 @@ export async function writeCheckpoint(
   try {
     await mkdir(incomplete, { recursive: true });
     await write(join(incomplete, STATE), stateTensors(state));
-    const file: TrainingFile = { step: state.step, optimizerSteps: state.optimizer.steps, ...record };
+    const file: TrainingFile & R = { step: state.step, optimizerSteps: state.optimizer.steps, ...record };
     await writeAndSync(join(incomplete, TRAINING), `${JSON.stringify(file)}\n`);
     const sums = await Promise.all(
       [STATE, TRAINING].map(async (name) => `${await sha256(join(incomplete, name))}  ${name}\n`),
@@ -108,11 +134,11 @@ export async function writeCheckpoint(
  * @param onDamaged is told, in one line, of each newer one that is not whole
  * @throws UserError when it belongs to a run of other settings
  */
-export async function readNewestCheckpoint(
+export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
   folder: string,
   settings: RunSettings,
   onDamaged: (line: string) => void,
-): Promise<{ state: TrainingState; record: RunRecord } | undefined> {
+): Promise<{ state: TrainingState; record: R } | undefined> {
   for (const step of await checkpointSteps(folder)) {
     const path = join(folder, checkpointName(step));
     const damage = await damageOf(path);
@@ -120,7 +146,7 @@ export async function readNewestCheckpoint(
       onDamaged(`${path}: ${damage}; the checkpoint before it is taken`);
       continue;
     }
-    const record = await readRecord(path);
+    const record = await readRecord<R>(path);
     checkSettings(path, record.settings, settings);
     return { state: await readState(path, record), record };
   }
@@ -170,7 +196,7 @@ async function readState(path: string, { step, optimizerSteps }: TrainingFile): 
   };
 }
 
-async function readRecord(path: string): Promise<TrainingFile> {
+async function readRecord<R extends KeptRecord>(path: string): Promise<TrainingFile & R> {
   // JSON has no NaN: a loss that was not finite stands there as null.
   return JSON.parse(await readFile(join(path, TRAINING), 'utf8'), (_, value) => value ?? Number.NaN);
 }

@@ -1,5 +1,5 @@
 /** A training run in its folder: checkpoints, metrics, report, evaluations on the way, and the model at the end. */
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { trainingReport } from '../report/training-html.ts';
@@ -8,7 +8,7 @@ import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 import {
-  checkpointSteps,
+  prepareCheckpoints,
   type RunRecord,
   type RunSettings,
   readCheckpointOf,
@@ -179,21 +179,8 @@ async function heardAnew(
  * @returns the folder of checkpoints
  */
 export async function prepareOutput(output: string, resume: boolean): Promise<string> {
-  const folder = join(output, 'checkpoints');
-  if (!(await stat(folder).catch(() => undefined))) await refuseUnlessModel(output);
-  const [newest] = await checkpointSteps(folder);
-  if (newest !== undefined && !resume) {
-    throw new UserError(
-      `${folder}: found checkpoints of an earlier run, up to step ${newest}; ` +
-        'expected --resume to go on with it, or another --output',
-    );
-  }
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw new UserError(`${output}: cannot be written: ${(error as Error).message}`);
-  }
-  return folder;
+  if (!(await stat(join(output, 'checkpoints')).catch(() => undefined))) await refuseUnlessModel(output);
+  return prepareCheckpoints(output, resume);
 }
 
 /**
