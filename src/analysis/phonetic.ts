@@ -9,8 +9,9 @@ import type { Column } from '../report/terminal.ts';
 import type { Clip } from '../speech/manifest.ts';
 import { csvText, type Figure, fileName } from './figure.ts';
 import type { Languages } from './languages.ts';
+import type { Pronunciations } from './pronunciations.ts';
 import { type Estimate, estimates, type PairResult } from './retrieval-study.ts';
-import { alikeWords } from './sound-alike.ts';
+import { alikeWords, contentWords } from './sound-alike.ts';
 import type { SpokenText } from './spoken-texts.ts';
 import type { Variant } from './variants.ts';
 
@@ -41,11 +42,15 @@ export const SUBSETS: Readonly<Record<PhoneticRow['subset'], string>> = {
   alike: 'some word alike',
 };
 
-/** Sentences of which a text is not known are in `all` only. */
+/**
+ * Sentences of which a text is not known are in `all` only.
+ * @param pronunciations by language, where there are any
+ */
 export function phoneticStudy(
   results: readonly PairResult[],
   languages: Languages,
   texts: ReadonlyMap<Clip, SpokenText>,
+  pronunciations: ReadonlyMap<string, Pronunciations> = new Map(),
 ): { rows: PhoneticRow[]; sentences: AlikeSentence[] } {
   const sentences: AlikeSentence[] = [];
   const rows = results.flatMap(({ from, to, chance, variants }) => {
@@ -54,7 +59,10 @@ export function phoneticStudy(
       const textFrom = texts.get(languages.of(from)[row]!.clip)?.text ?? '';
       const textTo = texts.get(languages.of(to)[column]!.clip)?.text ?? '';
       if (textFrom === '' || textTo === '') return undefined;
-      const words = alikeWords(textFrom, textTo);
+      const words = alikeWords(
+        contentWords(textFrom, pronunciations.get(from)),
+        contentWords(textTo, pronunciations.get(to)),
+      );
       sentences.push({ from, to, key, textFrom, textTo, alike: words });
       return words.length;
     });

@@ -30,6 +30,8 @@ export interface AnalysisParts {
     readonly figures: readonly Figure[];
     /** Clips whose words the model wrote down. */
     readonly transcribed: number;
+    /** Languages of which a pronunciation dictionary was given. */
+    readonly phonemesOf: readonly string[];
   };
   readonly alignments: readonly { readonly alignment: Alignment; readonly figure: Figure }[];
   readonly neighbours: readonly Neighbours[];
@@ -67,7 +69,7 @@ function phonetic({ phonetic: part }: AnalysisParts): string {
   if (!part) return '';
   const examples = part.sentences.slice(0, 200);
   return `<h2>Sound or sense</h2>
-<p>Sentences can be matched without being understood where their translations share cognates, loanwords or names. Here words of four letters or more count as alike if they are spelled alike in Latin letters, or have the same consonants by Double Metaphone. ${part.transcribed > 0 ? `The words of ${formatNumber(part.transcribed)} clips are not in the manifest and were transcribed by the model itself, with its errors.` : ''}</p>
+<p>Sentences can be matched without being understood where their translations share cognates, loanwords or names. Here words of four letters or more count as alike if they are spelled alike in Latin letters, or ${soundRule(part.phonemesOf)}. ${part.transcribed > 0 ? `The words of ${formatNumber(part.transcribed)} clips are not in the manifest and were transcribed by the model itself, with its errors.` : ''}</p>
 ${figures(part.figures)}
 ${htmlTable('Retrieval with and without words alike', part.rows, phoneticColumns)}
 <details><summary>Words alike in each pair of sentences</summary>${htmlTable('Words alike', examples, [
@@ -77,6 +79,13 @@ ${htmlTable('Retrieval with and without words alike', part.rows, phoneticColumns
     { heading: 'translation', value: ({ textTo }) => textTo },
     { heading: 'alike', value: ({ alike }) => alike.map((pair) => pair.join(' ~ ')).join(', ') },
   ])}</details>`;
+}
+
+function soundRule(languages: readonly string[]): string {
+  const metaphone = 'have the same consonants by Double Metaphone';
+  return languages.length < 2
+    ? metaphone
+    : `have like phonemes (words that the dictionaries given for ${escapeHtml(languages.join(', '))} hold; of other words: ${metaphone})`;
 }
 
 function alignments({ alignments: list }: AnalysisParts, players: Players): string {

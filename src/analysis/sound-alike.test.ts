@@ -1,5 +1,14 @@
-import { expect, test } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { broad, readPronunciations } from './pronunciations.ts';
 import { alikeWords, areAlike, contentWords } from './sound-alike.ts';
+
+const scratch = await mkdtemp(join(tmpdir(), 'sounds-'));
+afterAll(() => rm(scratch, { recursive: true }));
+
+const word = (latin: string, phonemes: string[] = []) => ({ latin, phonemes });
 
 test('cognates and names are alike, by their letters or by their consonants', () => {
   for (const [a, b] of [
@@ -9,7 +18,7 @@ test('cognates and names are alike, by their letters or by their consonants', ()
     ['moskva', 'moscow'],
     ['braille', 'braille'],
   ] as const) {
-    expect(areAlike(a, b), `${a} ${b}`).toBe(true);
+    expect(areAlike(word(a), word(b)), `${a} ${b}`).toBe(true);
   }
 });
 
@@ -21,16 +30,51 @@ test('translations that share no root are not', () => {
     ['click', 'touche'],
     ['picture', 'imatge'],
   ] as const) {
-    expect(areAlike(a, b), `${a} ${b}`).toBe(false);
+    expect(areAlike(word(a), word(b)), `${a} ${b}`).toBe(false);
   }
 });
 
 test('sentences are compared in Latin letters, by words that carry meaning', () => {
-  expect(contentWords('La Façade à Москва, la façade!')).toEqual(['facade', 'moskva']);
-  expect(alikeWords('Click on the color of the facade', 'Clique sur la couleur de la façade')).toEqual([
+  expect(contentWords('La Façade à Москва, la façade!').map(({ latin }) => latin)).toEqual([
+    'facade',
+    'moskva',
+  ]);
+  expect(
+    alikeWords(
+      contentWords('Click on the color of the facade'),
+      contentWords('Clique sur la couleur de la façade'),
+    ),
+  ).toEqual([
     ['click', 'clique'],
     ['color', 'couleur'],
     ['facade', 'facade'],
   ]);
-  expect(alikeWords('你好', '')).toEqual([]);
+  expect(alikeWords(contentWords('你好'), contentWords(''))).toEqual([]);
+});
+
+test('with dictionaries of both languages the sound is that of their phonemes', async () => {
+  const [en, fr] = ['en.tsv', 'fr.tsv'].map((name) => join(scratch, name));
+  await writeFile(en!, 'garage\t/ɡəˈɹɑʒ/, /ɡəˈɹɑdʒ/\nknight\tn aɪ t\nwater\t/ˈwɔtɝ/\n');
+  await writeFile(fr!, 'garage\t/ɡaʁaʒ/\n\nNuit\t/nɥi/\noiseaux\t/wazo/\n');
+  const [english, french] = [await readPronunciations(en!), await readPronunciations(fr!)];
+  expect(english.get('garage')).toEqual(['gəraʒ', 'gəradʒ']);
+  expect(french.get('nuit')).toEqual(['nɥi']);
+  expect(broad('bɔ̃ˈʒuːʁ')).toBe('boʒur');
+  const [knight, garage] = contentWords('Knight of the garage', english);
+  const [nuit, garages, oiseaux] = contentWords('Nuit au garage, oiseaux', french);
+  expect(areAlike(garage!, garages!)).toBe(true);
+  expect(areAlike(knight!, nuit!)).toBe(false);
+  // Spelt alike, and by Metaphone's consonants: phonemes know better.
+  expect(areAlike({ ...oiseaux!, latin: 'wazo' }, word('oiseaux', ['ezo']))).toBe(false);
+});
+
+test('a line that is no pronunciation is told with its number', async () => {
+  const file = join(scratch, 'broken.tsv');
+  await writeFile(file, 'chat\t/ʃa/\nchien\n');
+  await expect(readPronunciations(file)).rejects.toThrow(
+    /broken\.tsv:2: found "chien"; expected a word, a tab/,
+  );
+  await writeFile(file, '\n');
+  await expect(readPronunciations(file)).rejects.toThrow(/found no word/);
+  await expect(readPronunciations(join(scratch, 'absent'))).rejects.toThrow(/absent: cannot be read/);
 });

