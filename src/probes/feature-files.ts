@@ -1,11 +1,12 @@
 /**
  * Layer features of audio files, kept on disk: one file a clip, a line of JSON and then the values as float16. Means are
- * small and stay in memory; frames of all layers are not, and are read again whenever a batch wants them.
+ * small and stay in memory; frames of all layers are not, and are read again whenever a batch wants them: all layers of a clip
+ * at once, where an analysis wants all clips of a layer (speech/layer-cache.ts).
  */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readAudio } from '../speech/audio-file.ts';
-import { entryName } from '../speech/encoder-cache.ts';
+import { encodingName, entryName } from '../speech/encoder-cache.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { CLIPS_AT_ONCE, type FeatureKind, type LayerFeatures, layerFeatures } from './layer-features.ts';
 
@@ -26,7 +27,7 @@ export async function featureFiles(
   { cache, onProgress, onError }: FeatureFilesOptions,
 ): Promise<(LoadFeatures | undefined)[]> {
   const { pooling, window } = kind;
-  const directory = join(cache, `${await model.encoderFingerprint()}-${window}-layers-${pooling}`);
+  const directory = join(cache, `${await encodingName(model, window)}-features-${pooling}`);
   await mkdir(directory, { recursive: true });
   const results: (LoadFeatures | undefined)[] = new Array(files.length).fill(undefined);
   for (let start = 0; start < files.length; start += CLIPS_AT_ONCE) {

@@ -4,7 +4,7 @@ import { open, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
 import { SAMPLE_RATE } from '../whisper/log-mel.ts';
 import type { AudioDecoder, DecodedBlock } from './audio-decoder.ts';
-import { detectFormat, id3Length, READABLE_FORMATS } from './audio-decoder.ts';
+import { detectFormat, id3Length, READABLE_FORMATS } from './audio-formats.ts';
 import { Resampler } from './resample.ts';
 
 /** Small enough that a hostile block cannot decode to gigabytes, large enough for most clips at once. */

@@ -1,6 +1,6 @@
 /** Recordings inside a page. */
 import { readFile, stat } from 'node:fs/promises';
-import { detectFormat, id3Length } from './audio-decoder.ts';
+import { detectFormat, id3Length } from './audio-formats.ts';
 
 /** A page with longer recordings inside would be slow to open. */
 const MAX_AUDIO_BYTES = 300_000;

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../errors.ts';
-import { detectFormat } from './audio-decoder.ts';
 import { readAudio } from './audio-file.ts';
+import { detectFormat } from './audio-formats.ts';
 
 const FIXTURES = fileURLToPath(new URL('./fixtures/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bad-audio-'));

@@ -18,7 +18,7 @@ const CLIPS_PER_ROUND = 64;
 const HEADER_BYTES = 256;
 
 /** Goes up with every change of what the encoder makes of a clip. */
-export const ENCODING = 2;
+const ENCODING = 2;
 
 export interface EncodeFilesOptions {
   readonly window: Window;

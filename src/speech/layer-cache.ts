@@ -9,8 +9,8 @@ import { float32ToFloat16 } from '../whisper/half.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { readAudio } from './audio-file.ts';
 import {
-  ENCODING,
   type EncodeFilesOptions,
+  encodingName,
   entryName,
   readEntry,
   readHeader,
@@ -29,9 +29,9 @@ export class LayerCache {
   ) {}
 
   static async open(model: WhisperModel, cache: string, window: Window): Promise<LayerCache> {
-    const fingerprint = await model.encoderFingerprint();
+    const encoding = await encodingName(model, window);
     const folders = Array.from({ length: model.dimensions.encoderLayers + 1 }, (_, layer) =>
-      join(cache, `${fingerprint}-${window}-${ENCODING}-layers`, String(layer)),
+      join(cache, `${encoding}-layers`, String(layer)),
     );
     for (const folder of folders) await mkdir(folder, { recursive: true });
     return new LayerCache(model, folders, window);

@@ -12,7 +12,6 @@ import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { expertNetworks, expertPrefix, expertTensors, gateNoise, gatesOf } from '../whisper/experts.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Objective } from './objective.ts';
-import type { Tuning } from './tuned-weights.ts';
 
 export interface ExpertOptions {
   /** What is spoken in the clips. */
@@ -27,19 +26,6 @@ export interface ExpertOptions {
 const BUDGET = 0.5;
 /** Deviation of the noise at the last step; it grows linearly from 0. */
 const MOST_NOISE = 5;
-
-/** @throws UserError where something else is to be tuned, too */
-export function expertWeights(
-  dimensions: WhisperDimensions,
-  { part, embedding, lora, quantization, experts }: Tuning,
-): string[] {
-  if (part !== 'decoder' || embedding !== 'frozen' || lora || quantization) {
-    throw new UserError(
-      `experts of "${experts!.language}": only they are trained; expected the decoder with a frozen embedding, no LoRA, no quantization`,
-    );
-  }
-  return [...expertShapes(dimensions, experts!).keys()];
-}
 
 /** Shapes of a language's experts and gates, by the names that their weights have beside the model's. */
 export function expertShapes(
@@ -90,11 +76,11 @@ export async function createExperts(
 export function withGates(
   objective: Objective,
   dimensions: WhisperDimensions,
-  tuning: Tuning,
+  experts: ExpertOptions | undefined,
   seed: number,
 ): Objective {
-  if (!tuning.experts) return objective;
-  const { budgetWeight = 1 } = tuning.experts;
+  if (!experts) return objective;
+  const { budgetWeight = 1 } = experts;
   return {
     ...objective,
     loss: (predictions) => {

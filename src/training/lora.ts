@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { Graph } from '../graph/graph.ts';
 import { sfc32, uniform } from '../random.ts';
-import { type Adapters, adapterNames, mergedWeight } from '../whisper/adapters.ts';
+import { adapterNames, mergedWeight } from '../whisper/adapters.ts';
 import { type Weight, whisperTensors } from '../whisper/checkpoint.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { writeSafetensors } from '../whisper/safetensors-write.ts';
+import type { Adapters } from '../whisper/variant.ts';
 import { vary } from '../whisper/variant.ts';
 
 export const LORA_PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'out_proj', 'fc1', 'fc2'] as const;

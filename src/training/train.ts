@@ -120,7 +120,7 @@ export async function trainDecoder(
 ): Promise<StepReport[]> {
   const { runtime, dimensions } = model;
   const { from, vocabulary, accumulate = 1, recompute, weightDecay, clipNorm } = options;
-  const objective = withGates(options.objective ?? crossEntropy, dimensions, options, options.seed);
+  const objective = withGates(options.objective ?? crossEntropy, dimensions, options.experts, options.seed);
   const trained = [...tunedWeights(dimensions, options), ...ownWeights(objective)];
   const adapters = tuningAdapters(dimensions, options);
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));

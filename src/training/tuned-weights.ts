@@ -1,12 +1,13 @@
 /** What is tuned: which weights, or which adapters of them, and the training graph that goes with it. */
 import { UserError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { type Adapters, adapterNames } from '../whisper/adapters.ts';
+import { adapterNames } from '../whisper/adapters.ts';
 import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { encoderWeights } from '../whisper/encoder.ts';
 import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
-import { type ExpertOptions, expertWeights } from './experts.ts';
+import type { Adapters } from '../whisper/variant.ts';
+import { type ExpertOptions, expertShapes } from './experts.ts';
 import { type LoraOptions, loraAdapters } from './lora.ts';
 import { crossEntropy, type Objective, ownWeights } from './objective.ts';
 
@@ -35,14 +36,22 @@ export function tunesEncoder({ part }: Pick<Tuning, 'part'>): boolean {
  * Names of the weights that are trained, in the order in which the model uses them; with LoRA, of the adapters' A and B;
  * with experts, of theirs.
  *
- * @throws UserError where LoRA and a dense embedding are asked for together, or the LoRA options fit nothing
+ * @throws UserError where LoRA and a dense embedding are asked for together, experts and anything else, or the LoRA options
+ * fit nothing
  */
 export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
-  const { part, embedding } = tuning;
-  if (tuning.experts) return expertWeights(dimensions, tuning);
+  const { part, embedding, lora, quantization, experts } = tuning;
+  if (experts) {
+    if (part !== 'decoder' || embedding !== 'frozen' || lora || quantization) {
+      throw new UserError(
+        `experts of "${experts.language}": only they are trained; expected the decoder with a frozen embedding, no LoRA, no quantization`,
+      );
+    }
+    return [...expertShapes(dimensions, experts).keys()];
+  }
   const adapters = tuningAdapters(dimensions, tuning);
   if (adapters) {
-    if (tuning.quantization)
+    if (quantization)
       throw new UserError('quantization: expected no LoRA with it: adapters are not what is quantised');
     if (embedding === 'dense')
       throw new UserError('LoRA trains adapters only: the token embedding stays frozen');

@@ -3,13 +3,6 @@ import type { Graph, Tensor } from '../graph/graph.ts';
 import { add, linear, matmul, scale } from '../graph/ops.ts';
 import { variantOf, weight } from './variant.ts';
 
-export interface Adapters {
-  readonly rank: number;
-  readonly alpha: number;
-  /** Names of the projections, such as "model.decoder.layers.0.self_attn.q_proj". */
-  readonly projections: ReadonlySet<string>;
-}
-
 /** Names of a projection's A [rank, in] and B [out, rank]; PEFT's, but for the prefix that it puts before all names. */
 export const adapterNames = (projection: string): readonly [a: string, b: string] => [
   `${projection}.lora_A.weight`,

@@ -11,9 +11,10 @@ import { UserError } from '../errors.ts';
 import { floatBytes, type Weight } from './checkpoint.ts';
 import { EXPERTS_FOLDER, readJsonIfPresent } from './checkpoint-directory.ts';
 import type { WhisperDimensions } from './dimensions.ts';
-import { type ExpertSet, expertPrefix, expertTensors } from './experts.ts';
+import { expertPrefix, expertTensors } from './experts.ts';
 import { readFileEntries, readFloat32 } from './safetensors.ts';
 import { writeSafetensors } from './safetensors-write.ts';
+import type { ExpertSet } from './variant.ts';
 
 const LIST = 'experts.json';
 

@@ -10,8 +10,9 @@ import { abs, add, mean, mul, reshape, sub, sum } from '../graph/ops.ts';
 import { float32, type HostTensor, Runtime } from '../graph/runtime.ts';
 import { pseudo, tinyDimensions } from '../testing/tiny-model.ts';
 import { readExperts, writeExperts } from './expert-files.ts';
-import { type Experts, expertTensors, gateNoise, gatesOf } from './experts.ts';
+import { expertTensors, gateNoise, gatesOf } from './experts.ts';
 import { feedForward } from './layers.ts';
+import type { Experts } from './variant.ts';
 import { within } from './variant.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/experts.json', import.meta.url), 'utf8'));

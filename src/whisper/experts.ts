@@ -9,18 +9,7 @@
 import type { Graph, Tensor } from '../graph/graph.ts';
 import { add, linear, mul, notNegative, relu, sigmoid, sub } from '../graph/ops.ts';
 import type { WhisperDimensions } from './dimensions.ts';
-import { variantOf, weight } from './variant.ts';
-
-export interface ExpertSet {
-  readonly language: string;
-  /** Inner size of the gates. */
-  readonly gateWidth: number;
-}
-
-export interface Experts extends ExpertSet {
-  /** `noisy`: the graph has inputs `gateNoise.<network>` [batch, tokens, 1]. */
-  readonly gate: 'hard' | 'noisy';
-}
+import { type Experts, variantOf, weight } from './variant.ts';
 
 /** A weight of an expert or its gate is named like the shared network's, with this before it. */
 export const expertPrefix = (language: string): string => `experts.${language}.`;

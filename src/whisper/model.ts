@@ -22,13 +22,13 @@ import {
 } from './encoded-clip.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
 import { readExperts } from './expert-files.ts';
-import type { ExpertSet } from './experts.ts';
 import { withDecoderLayers } from './fewer-layers.ts';
 import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { SilenceTails } from './silence-tail.ts';
 import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabulary.ts';
 import { Tokens } from './tokens.ts';
+import type { ExpertSet } from './variant.ts';
 import { windowBatches } from './window-batches.ts';
 
 const FITTED_ENCODER = 'encoder of fitted windows';

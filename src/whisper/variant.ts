@@ -3,9 +3,27 @@
  * what concerns it, and none has to hand it on.
  */
 import type { Graph, Tensor } from '../graph/graph.ts';
-import type { Adapters } from './adapters.ts';
-import type { Experts } from './experts.ts';
 import { asStored } from './quantized-weights.ts';
+
+/** Low-rank adapters: adapters.ts. */
+export interface Adapters {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Names of the projections, such as "model.decoder.layers.0.self_attn.q_proj". */
+  readonly projections: ReadonlySet<string>;
+}
+
+/** A language's experts: experts.ts. */
+export interface ExpertSet {
+  readonly language: string;
+  /** Inner size of the gates. */
+  readonly gateWidth: number;
+}
+
+export interface Experts extends ExpertSet {
+  /** `noisy`: the graph has inputs `gateNoise.<network>` [batch, tokens, 1]. */
+  readonly gate: 'hard' | 'noisy';
+}
 
 export interface Variant {
   /** Put before the name of every weight: a second model in the same graph. */
