@@ -1,6 +1,6 @@
 """Does transformers load a student of fewer decoder layers, and decode with it? An extra proof, not part of the test suite.
 
-    node dist/cli/main.js train samples/manifest.tsv --set train --language en --tune.decoder-layers 2 --steps 1 --output out/two
+    node dist/cli/main.js train samples/manifest.tsv --set train --language en --tune.decoderLayers 2 --steps 1 --output out/two
     python scripts/golden/fewer_layers.py out/two
 """
 

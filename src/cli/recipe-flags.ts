@@ -24,6 +24,8 @@ const SHORT: Readonly<Record<string, string>> = {
   'dev.clips': '--dev-clips',
   'dev.patience': '--patience',
   'dev.keep': '--keep',
+  targetVocabulary: '--target-vocabulary',
+  checkpointEvery: '--checkpoint-every',
 };
 
 /** Values of flags that may stand without one. */
@@ -34,8 +36,7 @@ const BARE: Readonly<Record<string, unknown>> = {
 
 const keys = recipeKeys().filter(({ path }) => path !== '$schema');
 
-const longFlag = (path: string): string =>
-  `--${path.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+const longFlag = (path: string): string => `--${path}`;
 
 /** The flag that sets the value at a path, or what is around it. */
 export const flagOf = (path: Path): string => SHORT[path.join('.')] ?? longFlag(path.join('.'));
@@ -108,7 +109,7 @@ export function recipeHelp(width = 100): string {
   const column = Math.max(...keys.map(({ path }) => path.length)) + 4;
   const lines = wrapped(
     'A recipe is a JSON file of these keys: "optimizer": {"steps": 300}. Each is a flag, too, which beats the recipe: ' +
-      '--optimizer.steps 300, --objective.label-smoothing 0.1; lists with commas, objects as JSON. ' +
+      '--optimizer.steps 300, --objective.labelSmoothing 0.1; lists with commas, objects as JSON. ' +
       '"extends": "other.json" takes what is not said from another recipe, and null takes a key out of it.',
     width,
   );

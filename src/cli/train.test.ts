@@ -61,7 +61,7 @@ test("the laptop's recipe, two steps of it: the model and its recipe are there, 
     expect(first!.equals(second!), file).toBe(true);
   }
 
-  const other = await train('short/recipe.json', '--resume', '--optimizer.weight-decay', '0.5');
+  const other = await train('short/recipe.json', '--resume', '--optimizer.weightDecay', '0.5');
   expect(other).toMatchObject({ code: 2 });
   expect(other.stderr).toMatch(
     /found a checkpoint of optimizer\.weightDecay 0\.01; expected optimizer\.weightDecay 0\.5 as in this run\n$/,

@@ -174,11 +174,11 @@ test('a recipe changes another: what it does not say stays, null takes out, list
 test('flags beat the recipe: by path or by their short name, in any form', async () => {
   const file = write('flags.json', { ...least, optimizer: { steps: 5, batchSize: 4 } });
   const flags =
-    '--steps 7 --optimizer.clip-norm 0.5 --learning-rate 1e-5 --lora --lora-projections q_proj,fc1 --set train ' +
+    '--steps 7 --optimizer.clipNorm 0.5 --learning-rate 1e-5 --lora --lora-projections q_proj,fc1 --set train ' +
     '--language en --target-vocabulary --augment.speed 0.9,1.1 --augment.noise.folder n --augment.noise.snr 0,9 ' +
     '--optimizer.recompute true --prompt-kind source-translate --output elsewhere --tune.experts.languages fr';
   const weights = '{"fr":{"from":1,"to":2}}';
-  const recipe = await read(file, [...flags.split(' '), '--objective.language-weights', weights]);
+  const recipe = await read(file, [...flags.split(' '), '--objective.languageWeights', weights]);
   expect(recipe).toMatchObject({
     output: 'elsewhere',
     prompt: 'source-translate',
@@ -225,7 +225,7 @@ test('settings of a run: every value that the weights depend on, by path; not wh
       await read(file, '--output b --cache c --dtype float32 --optimizer.recompute true'.split(' ')),
     ),
   ).toEqual(settings);
-  expect(weightSettings(await read(file, ['--optimizer.weight-decay', '0']))).not.toEqual(settings);
+  expect(weightSettings(await read(file, ['--optimizer.weightDecay', '0']))).not.toEqual(settings);
 });
 
 test('settings of a run: what is in the files that it names, wherever they lie', async () => {
