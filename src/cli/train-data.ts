@@ -147,6 +147,7 @@ export async function trainingData(
       every: dev.every,
       target: recipe.target,
       patience: dev.patience,
+      best: dev.best,
     },
     vocabulary,
     fingerprints: {

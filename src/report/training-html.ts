@@ -1,19 +1,21 @@
 /** The report of a training run, while it runs and after it, as one HTML page. */
 import type { RunRecord } from '../training/checkpoints.ts';
-import { bestEvaluation } from '../training/development.ts';
+import type { Evaluation } from '../training/development.ts';
 import { formatDuration, formatNumber } from './format.ts';
 import { definitions, movingAverage, spaced } from './html.ts';
 import { htmlPage } from './page.ts';
 import { pageStyle } from './page-style.ts';
 import { type Line, lineChart } from './svg.ts';
 
-export function trainingReport({ settings, reports, evaluations }: RunRecord): string {
+export function trainingReport(
+  { settings, reports, evaluations }: RunRecord,
+  best: Evaluation | undefined,
+): string {
   const steps = (value: (report: RunRecord['reports'][number]) => number) =>
     reports.map((report): [number, number] => [report.step, value(report)]);
   const dev = (value: (one: RunRecord['evaluations'][number]) => number) =>
     evaluations.map((one): [number, number] => [one.step, value(one)]);
   const losses = steps(({ loss }) => loss);
-  const best = bestEvaluation(evaluations);
   const skipped = reports.filter((report) => report.skipped).length;
   const seconds = [...reports, ...evaluations].reduce((sum, one) => sum + one.seconds, 0);
   const charts = [
@@ -46,7 +48,9 @@ export function trainingReport({ settings, reports, evaluations }: RunRecord): s
     `<b>${formatDuration(seconds)}</b> in steps and evaluations`,
     `<b>${formatNumber(skipped)}</b> steps skipped: loss or gradient not finite`,
     ...(best
-      ? [`best evaluation at step <b>${formatNumber(best.step)}</b>: BLEU ${formatNumber(best.bleu, 1)}`]
+      ? [
+          `best evaluation at step <b>${formatNumber(best.step)}</b>: loss ${formatNumber(best.loss, 3)}, BLEU ${formatNumber(best.bleu, 1)}, chrF ${formatNumber(best.chrf, 1)}`,
+        ]
       : []),
   ];
   return htmlPage(

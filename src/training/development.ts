@@ -72,12 +72,16 @@ export async function evaluateDevelopment(
   return { step, loss, bleu, chrf, seconds: (performance.now() - started) / 1000 };
 }
 
-/** The better is the one with more BLEU; among equals, with less loss. A loss that is not finite is the largest. */
-export function bestEvaluation(evaluations: readonly Evaluation[]): Evaluation | undefined {
-  const lossOf = ({ loss }: Evaluation): number => (Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY);
+/** What says which evaluation is the best. Loss is the steadiest: BLEU and chrF of a few dozen clips go up and down by chance. */
+export const BEST_BY = ['loss', 'bleu', 'chrf'] as const;
+export type BestBy = (typeof BEST_BY)[number];
+
+/** The one with least loss, or with most BLEU or chrF; among equals the first. A loss that is not finite is the largest. */
+export function bestEvaluation(evaluations: readonly Evaluation[], by: BestBy): Evaluation | undefined {
+  const merit = (one: Evaluation): number =>
+    by !== 'loss' ? one[by] : Number.isFinite(one.loss) ? -one.loss : Number.NEGATIVE_INFINITY;
   return evaluations.reduce<Evaluation | undefined>(
-    (best, one) =>
-      !best || one.bleu > best.bleu || (one.bleu === best.bleu && lossOf(one) < lossOf(best)) ? one : best,
+    (best, one) => (best && merit(best) >= merit(one) ? best : one),
     undefined,
   );
 }

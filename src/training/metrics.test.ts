@@ -48,10 +48,13 @@ test('what came after the checkpoint goes, and so does a line that was cut off',
   );
 });
 
-test('the best evaluation has most BLEU, then least loss, then comes first', () => {
+test('the best evaluation has least loss, or most BLEU, and of equals comes first', () => {
   const one = evaluation(1, 10, 2);
-  expect(bestEvaluation([])).toBeUndefined();
-  expect(bestEvaluation([one, evaluation(2, 10, 2), evaluation(3, 9, 1)])).toBe(one);
-  expect(bestEvaluation([evaluation(0, 10, Number.NaN), one])).toBe(one);
-  expect(bestEvaluation([one, evaluation(2, 11, Number.NaN)])?.step).toBe(2);
+  expect(bestEvaluation([], 'loss')).toBeUndefined();
+  const all = [one, evaluation(2, 10, 2), evaluation(3, 9, 1)];
+  expect(bestEvaluation(all, 'bleu')).toBe(one);
+  expect(bestEvaluation(all, 'loss')).toBe(all[2]);
+  expect(bestEvaluation(all.slice(0, 2), 'loss')).toBe(one);
+  expect(bestEvaluation([evaluation(0, 10, Number.NaN), one], 'loss')).toBe(one);
+  expect(bestEvaluation([one, evaluation(2, 11, Number.NaN)], 'bleu')?.step).toBe(2);
 });

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { PROMPT_KINDS } from '../whisper/prompts.ts';
+import { BEST_BY } from './development.ts';
 import { defaultLora, LORA_PROJECTIONS } from './lora.ts';
 import { defaultTraining } from './train.ts';
 import { TUNED_PARTS } from './tuned-weights.ts';
@@ -169,10 +170,11 @@ const dev = z.strictObject({
   patience: wholeNumber()
     .optional()
     .describe('end when so many evaluations have passed without a better one'),
+  best: z.enum(BEST_BY).default('loss').describe('the best evaluation has least loss, or most BLEU or chrF'),
   keep: z
     .enum(['best', 'last'])
     .default('best')
-    .describe('weights that are saved: of the evaluation with most BLEU, or of the last step'),
+    .describe('weights that are saved: of the best evaluation, or of the last step'),
 });
 
 export const recipeSchema = z

@@ -15,7 +15,7 @@ import {
   readNewestCheckpoint,
   writeCheckpoint,
 } from './checkpoints.ts';
-import { bestEvaluation, type Evaluation, evaluateDevelopment } from './development.ts';
+import { type BestBy, bestEvaluation, type Evaluation, evaluateDevelopment } from './development.ts';
 import type { EncodedExample } from './examples.ts';
 import { createExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';
@@ -33,6 +33,8 @@ export interface Development {
   readonly encode?: (() => Promise<readonly EncodedClip[]>) | undefined;
   /** Steps between evaluations; there is one at the end, too. */
   readonly every: number;
+  /** Which evaluation counts as the best. */
+  readonly best: BestBy;
   /** The language translated into. */
   readonly target: string;
   /** The run ends when so many evaluations have passed without a better one. Default: it does not. */
@@ -88,11 +90,12 @@ export async function runTraining(
   let last = first;
   options.onStart(first);
   const metrics = await MetricsFile.open(join(output, 'metrics.jsonl'), first);
-  const report = () => writeWhole(join(output, 'report.html'), trainingReport(record()));
-  const best = () => (options.keep === 'best' ? bestEvaluation(evaluations)?.step : undefined);
+  const bestSoFar = () => development && bestEvaluation(evaluations, development.best);
+  const report = () => writeWhole(join(output, 'report.html'), trainingReport(record(), bestSoFar()));
+  const best = () => (options.keep === 'best' ? bestSoFar()?.step : undefined);
   const waitedEnough = () =>
     development?.patience !== undefined &&
-    evaluations.length - 1 - evaluations.indexOf(bestEvaluation(evaluations)!) >= development.patience;
+    evaluations.length - 1 - evaluations.indexOf(bestSoFar()!) >= development.patience;
 
   if (first < training.steps && !(evaluations.length > 0 && waitedEnough())) {
     await trainDecoder(model, examples, {
