@@ -2,7 +2,6 @@
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
-import { trainingReport } from '../report/training-html.ts';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../whisper/checkpoint-directory.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -21,6 +20,7 @@ import { createExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';
 import { MetricsFile } from './metrics.ts';
 import { quantizeWeights } from './quantization.ts';
+import { trainingReport } from './report-html.ts';
 import { restoreWeights, type StepReport, type TrainingOptions, trainDecoder } from './train.ts';
 import { tunedWeights, tuningAdapters } from './tuned-weights.ts';
 

@@ -1,11 +1,12 @@
 /** The report of a training run, while it runs and after it, as one HTML page. */
-import type { RunRecord } from '../training/checkpoints.ts';
-import type { Evaluation } from '../training/development.ts';
-import { formatDuration, formatNumber } from './format.ts';
-import { definitions, movingAverage, spaced } from './html.ts';
-import { htmlPage } from './page.ts';
-import { pageStyle } from './page-style.ts';
-import { type Line, lineChart } from './svg.ts';
+
+import { formatDuration, formatNumber } from '../report/format.ts';
+import { definitions, movingAverage, spaced } from '../report/html.ts';
+import { htmlPage } from '../report/page.ts';
+import { pageStyle } from '../report/page-style.ts';
+import { type Line, lineChart } from '../report/svg.ts';
+import type { RunRecord } from './checkpoints.ts';
+import type { Evaluation } from './development.ts';
 
 export function trainingReport(
   { settings, reports, evaluations }: RunRecord,

@@ -1,15 +1,15 @@
 /** What a probe found, as one HTML page. */
 
-import { labelScores } from '../probes/classification.ts';
-import type { Measured } from '../probes/measure.ts';
-import type { ProbeResults, Robustness } from '../probes/run.ts';
-import { confusionChart } from './confusion.ts';
-import { escapeHtml } from './escape.ts';
-import { formatNumber, formatPercent } from './format.ts';
-import { htmlTable } from './html-table.ts';
-import { htmlPage } from './page.ts';
-import { pageStyle } from './page-style.ts';
-import { barList, lineChart } from './svg.ts';
+import { confusionChart } from '../report/confusion.ts';
+import { escapeHtml } from '../report/escape.ts';
+import { formatNumber, formatPercent } from '../report/format.ts';
+import { htmlTable } from '../report/html-table.ts';
+import { htmlPage } from '../report/page.ts';
+import { pageStyle } from '../report/page-style.ts';
+import { barList, lineChart } from '../report/svg.ts';
+import { labelScores } from './classification.ts';
+import type { Measured } from './measure.ts';
+import type { ProbeResults, Robustness } from './run.ts';
 
 export const layerName = (layer: number): string =>
   layer === 0 ? 'before the first layer' : `layer ${layer}`;
