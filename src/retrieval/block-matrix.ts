@@ -9,8 +9,9 @@ import { type BlockPlan, type ComparedClip, planBlocks } from './clip-blocks.ts'
  */
 const SOURCE_FRAMES = 1024;
 const TARGET_FRAMES = 2048;
-/** Targets stay in the computing thread while all sources pass by, at most so many values (512 MiB) at a time. */
-const RESIDENT_VALUES = 2 ** 27;
+/** Targets stay in the computing thread while all sources pass by, at most so much of them at a time. */
+const RESIDENT_BYTES = 2 ** 28;
+const VALUE_BYTES = { float32: 4, float16: 2 } as const;
 
 /**
  * @param onProgress called with the number of pairs done
@@ -63,9 +64,9 @@ export async function* residentTiles(
   comparison: BlockComparison,
   targets: readonly ComparedClip[],
   most: number,
-  dtype: 'float32' | 'float16' = 'float32',
+  dtype: keyof typeof VALUE_BYTES = 'float32',
 ): AsyncGenerator<ResidentBlock[], void> {
-  for (const tile of tiles(planBlocks(frameCounts(targets), most), comparison.width)) {
+  for (const tile of tiles(planBlocks(frameCounts(targets), most), comparison.width * VALUE_BYTES[dtype])) {
     const residents: ResidentBlock[] = [];
     for (const plan of tile) residents.push(await comparison.upload(targets, plan, dtype));
     yield residents;
@@ -89,17 +90,17 @@ export async function* ahead<Item, Made>(
 }
 
 /** Blocks that lie in the computing thread at the same time. */
-function tiles(plans: readonly BlockPlan[], width: number): BlockPlan[][] {
+function tiles(plans: readonly BlockPlan[], frameBytes: number): BlockPlan[][] {
   const result: BlockPlan[][] = [];
   let room = 0;
   for (const plan of plans) {
-    const values = plan.members.length * plan.length * width;
-    if (values > room || result.length === 0) {
+    const bytes = plan.members.length * plan.length * frameBytes;
+    if (bytes > room || result.length === 0) {
       result.push([]);
-      room = RESIDENT_VALUES;
+      room = RESIDENT_BYTES;
     }
     result.at(-1)!.push(plan);
-    room -= values;
+    room -= bytes;
   }
   return result;
 }
