@@ -4,6 +4,9 @@ import { type EncodedClip, frameValues } from '../whisper/encoded-clip.ts';
 /** Longer clips do not join a block, so that at most a fifth of it is padding. */
 const LENGTH_RATIO = 1.25;
 
+/** Clips that are read at a time, to fill a block with. */
+const READ_AT_ONCE = 8;
+
 /** A clip whose frames need not all count alike. */
 export interface WeightedClip extends EncodedClip {
   /** Share of each frame in means over the clip, [length], summing to 1. Default: all alike. */
@@ -94,16 +97,23 @@ export async function fillBlock(
   { members, length }: BlockPlan,
 ): Promise<ClipBlock> {
   const width = clips[members[0]!]!.width;
-  const held = await Promise.all(members.map((index) => heldClip(clips[index]!)));
   const frames = new Float32Array(members.length * length * width);
   const weights = new Float32Array(members.length * length);
-  held.forEach((clip, place) => {
+  const put = (clip: WeightedClip, place: number): void => {
     const first = place * length;
     const values = frameValues(clip);
     frames.set(values.subarray(0, clip.length * width), first * width);
     weights.set(frameShares(clip), first);
     if (clip.length === 0) return;
     for (let t = clip.length; t < length; t++) frames.set(values.subarray(0, width), (first + t) * width);
-  });
+  };
+  // Averaged clips are read whole: those of a block together would be many times the block.
+  for (let place = 0; place < members.length; place += READ_AT_ONCE) {
+    const some = members.slice(place, place + READ_AT_ONCE);
+    const held = await Promise.all(some.map((index) => heldClip(clips[index]!)));
+    held.forEach((clip, i) => {
+      put(clip, place + i);
+    });
+  }
   return { members, length, frames, weights };
 }
