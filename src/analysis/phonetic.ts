@@ -50,7 +50,7 @@ export function phoneticStudy(
   results: readonly PairResult[],
   languages: Languages,
   texts: ReadonlyMap<Clip, SpokenText>,
-  pronunciations: ReadonlyMap<string, Pronunciations> = new Map(),
+  pronunciations: ReadonlyMap<string, Pronunciations>,
 ): { rows: PhoneticRow[]; sentences: AlikeSentence[] } {
   const sentences: AlikeSentence[] = [];
   const rows = results.flatMap(({ from, to, chance, variants }) => {

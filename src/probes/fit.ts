@@ -2,7 +2,7 @@
 import type { Graph } from '../graph/graph.ts';
 import type { HostTensor, Runtime } from '../graph/runtime.ts';
 import { sfc32, shuffle } from '../random.ts';
-import type { TrainingState } from '../training/train.ts';
+import { storeTrained, type TrainingState, trainingState } from '../training/state.ts';
 
 export interface FitOptions {
   readonly steps: number;
@@ -33,14 +33,7 @@ export async function fitWeights(
   feedsOf: (step: number) => Promise<Readonly<Record<string, HostTensor>>>,
   { steps, learningRate, weightDecay, schedule, from, onStep }: FitOptions,
 ): Promise<number[]> {
-  if (from) {
-    await runtime.store(
-      from.names.map((name, i) => [
-        name,
-        { shape: from.weights[i]!.shape, data: from.weights[i]!.data as Float32Array },
-      ]),
-    );
-  }
+  if (from) await storeTrained(runtime, from);
   await runtime.createAdamW(names, from?.optimizer);
   const program = await runtime.load(graph, { builtIn: () => false });
   const losses: number[] = [];
@@ -55,13 +48,7 @@ export async function fitWeights(
         weightDecay,
         clipNorm: Number.POSITIVE_INFINITY,
       });
-      const state = async (): Promise<TrainingState> => ({
-        step,
-        names,
-        weights: await runtime.read(names),
-        optimizer: await runtime.adamWState(),
-      });
-      if ((await onStep?.(step, loss, state)) === 'stop') break;
+      if ((await onStep?.(step, loss, () => trainingState(runtime, step, names))) === 'stop') break;
     }
   } finally {
     await runtime.unload(program);

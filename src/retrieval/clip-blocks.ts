@@ -99,20 +99,17 @@ export async function fillBlock(
   const width = clips[members[0]!]!.width;
   const frames = new Float32Array(members.length * length * width);
   const weights = new Float32Array(members.length * length);
-  const put = (clip: WeightedClip, place: number): void => {
-    const first = place * length;
-    const values = frameValues(clip);
-    frames.set(values.subarray(0, clip.length * width), first * width);
-    weights.set(frameShares(clip), first);
-    if (clip.length === 0) return;
-    for (let t = clip.length; t < length; t++) frames.set(values.subarray(0, width), (first + t) * width);
-  };
   // Averaged clips are read whole: those of a block together would be many times the block.
   for (let place = 0; place < members.length; place += READ_AT_ONCE) {
     const some = members.slice(place, place + READ_AT_ONCE);
     const held = await Promise.all(some.map((index) => heldClip(clips[index]!)));
     held.forEach((clip, i) => {
-      put(clip, place + i);
+      const first = (place + i) * length;
+      const values = frameValues(clip);
+      frames.set(values.subarray(0, clip.length * width), first * width);
+      weights.set(frameShares(clip), first);
+      if (clip.length === 0) return;
+      for (let t = clip.length; t < length; t++) frames.set(values.subarray(0, width), (first + t) * width);
     });
   }
   return { members, length, frames, weights };

@@ -2,12 +2,7 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import {
-  type KeptRecord,
-  prepareCheckpoints,
-  readNewestCheckpoint,
-  writeCheckpoint,
-} from '../training/checkpoints.ts';
+import { type KeptRecord, prepareCheckpoints, resumption, writeCheckpoint } from '../training/checkpoints.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { writeSpeaker } from './speaker-file.ts';
 import { type SpeakerClip, type SpeakerOptions, trainSpeaker } from './train.ts';
@@ -47,8 +42,7 @@ export async function runSpeakerTraining(
     clips: clipsFingerprint(clips),
     threads: availableParallelism(),
   };
-  const found = resume ? await readNewestCheckpoint<SpeakerRecord>(folder, settings, note) : undefined;
-  if (resume && !found) note(`${folder}: no whole checkpoint: training begins at the first step`);
+  const found = await resumption<SpeakerRecord>(folder, settings, resume, note);
   const losses = [...(found?.record.losses ?? [])];
   onStart(losses.length);
   let written = performance.now();

@@ -5,13 +5,8 @@ import { readAudio } from '../speech/audio-file.ts';
 import { readManifest } from '../speech/manifest.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { type EncodedExample, translationExamples } from './examples.ts';
-import {
-  defaultTraining,
-  restoreWeights,
-  type TrainingOptions,
-  type TrainingState,
-  trainDecoder,
-} from './train.ts';
+import type { TrainingState } from './state.ts';
+import { defaultTraining, restoreWeights, type TrainingOptions, trainDecoder } from './train.ts';
 import { tunedWeights } from './tuned-weights.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));

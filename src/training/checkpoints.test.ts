@@ -7,7 +7,7 @@ import { UserError } from '../errors.ts';
 import { float32 } from '../graph/runtime.ts';
 import { writeSafetensors } from '../whisper/safetensors-write.ts';
 import { type RunRecord, readCheckpointOf, readNewestCheckpoint, writeCheckpoint } from './checkpoints.ts';
-import type { TrainingState } from './train.ts';
+import type { TrainingState } from './state.ts';
 
 let folder: string;
 beforeEach(() => {

@@ -16,7 +16,8 @@ import { floatBytes } from '../whisper/checkpoint.ts';
 import { readFileEntries, readFloat32 } from '../whisper/safetensors.ts';
 import { type TensorToWrite, writeSafetensors } from '../whisper/safetensors-write.ts';
 import type { Evaluation } from './development.ts';
-import type { StepReport, TrainingState } from './train.ts';
+import type { TrainingState } from './state.ts';
+import type { StepReport } from './train.ts';
 
 /** What the weights depend on. Runs of other settings cannot go on from each other's checkpoints. */
 export type RunSettings = Readonly<Record<string, string | number | boolean>>;
@@ -151,6 +152,23 @@ export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
     return { state: await readState(path, record), record };
   }
   return undefined;
+}
+
+/**
+ * Where a run goes on; undefined: at its first step.
+ * @param note is told, in one line each, of checkpoints that are not whole, and where none is to be found
+ * @throws UserError as `readNewestCheckpoint`
+ */
+export async function resumption<R extends KeptRecord = RunRecord>(
+  folder: string,
+  settings: RunSettings,
+  resume: boolean,
+  note: (line: string) => void,
+): Promise<{ state: TrainingState; record: R } | undefined> {
+  if (!resume) return undefined;
+  const found = await readNewestCheckpoint<R>(folder, settings, note);
+  if (!found) note(`${folder}: no whole checkpoint: training begins at the first step`);
+  return found;
 }
 
 /** The state of a step that is known to be there. @throws UserError where it is damaged */

@@ -11,7 +11,7 @@ import {
   type RunRecord,
   type RunSettings,
   readCheckpointOf,
-  readNewestCheckpoint,
+  resumption,
   writeCheckpoint,
 } from './checkpoints.ts';
 import { type BestBy, bestEvaluation, type Evaluation, evaluateDevelopment } from './development.ts';
@@ -79,8 +79,7 @@ export async function runTraining(
 ): Promise<RunResult> {
   const { output, settings, training, development, note } = options;
   const folder = await prepareOutput(output, options.resume);
-  const found = options.resume ? await readNewestCheckpoint(folder, settings, note) : undefined;
-  if (options.resume && !found) note(`${folder}: no whole checkpoint: training begins at the first step`);
+  const found = await resumption(folder, settings, options.resume, note);
   await writeWhole(join(output, 'recipe.json'), options.recipe);
   const adapters = tuningAdapters(model.dimensions, training);
   const reports = [...(found?.record.reports ?? [])];

@@ -3,7 +3,7 @@
  * the space that all languages share, then stays as it is (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech
  * Translation"). What else can be tuned: tuned-weights.ts.
  */
-import { type AdamWState, type HostTensor, reportOutput } from '../graph/runtime.ts';
+import { reportOutput } from '../graph/runtime.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
@@ -13,6 +13,7 @@ import { createOwnWeights, crossEntropy, type Objective, ownWeights } from './ob
 import { PreparedBatches } from './prepared-batches.ts';
 import { scaledWeights } from './quantization.ts';
 import type { SamplingOptions } from './sampling.ts';
+import { storeTrained, type TrainingState, trainingState } from './state.ts';
 import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } from './tuned-weights.ts';
 
 export interface TrainingOptions extends Tuning, SamplingOptions {
@@ -50,16 +51,6 @@ interface Part {
 }
 
 type Goes = boolean | undefined;
-
-/** All that the steps to come depend on, beside the examples and options. The batches follow from `step`. */
-export interface TrainingState {
-  /** Steps made, those that were skipped included. */
-  readonly step: number;
-  /** Names of the trained weights; the other lists are in this order. */
-  readonly names: readonly string[];
-  readonly weights: readonly HostTensor[];
-  readonly optimizer: AdamWState;
-}
 
 export interface TrainingProgress {
   /** A copy of the state after this step. */
@@ -181,12 +172,7 @@ export async function trainDecoder(
         seconds: (performance.now() - started) / 1000,
       };
       reports.push(report);
-      const state = async (): Promise<TrainingState> => ({
-        step,
-        names: trained,
-        weights: await runtime.read(trained),
-        optimizer: await runtime.adamWState(),
-      });
+      const state = () => trainingState(runtime, step, trained);
       const paused = async <T>(work: () => Promise<T>): Promise<T> => {
         await runtime.unload(program);
         try {
@@ -208,11 +194,9 @@ export async function trainDecoder(
 /** Puts trained weights back where they were. The state's arrays move to the computing thread. */
 export async function restoreWeights(
   model: WhisperModel,
-  { names, weights }: Pick<TrainingState, 'names' | 'weights'>,
+  state: Pick<TrainingState, 'names' | 'weights'>,
 ): Promise<void> {
   await model.decoderChanged();
-  await model.runtime.store(
-    names.map((name, i) => [name, { shape: weights[i]!.shape, data: weights[i]!.data as Float32Array }]),
-  );
-  if (names.some((name) => name.startsWith('model.encoder.'))) await model.encoderChanged();
+  await storeTrained(model.runtime, state);
+  if (state.names.some((name) => name.startsWith('model.encoder.'))) await model.encoderChanged();
 }
