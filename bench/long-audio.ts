@@ -3,12 +3,12 @@
  * against faster-whisper int8 with the same settings.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { readAudio } from '../src/audio/audio-file.ts';
+import { joinSamples } from '../src/audio/join-samples.ts';
+import { SAMPLE_RATE } from '../src/audio/sample-rate.ts';
+import { wavBytes } from '../src/audio/wav-write.ts';
 import { transcribeFiles } from '../src/decoding/transcribe-files.ts';
 import type { Transcript } from '../src/decoding/transcript.ts';
-import { readAudio } from '../src/speech/audio-file.ts';
-import { joinSamples } from '../src/speech/join-samples.ts';
-import { wavBytes } from '../src/speech/wav-write.ts';
-import { SAMPLE_RATE } from '../src/whisper/log-mel.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
 import { Peer } from './peer.ts';

@@ -1,6 +1,6 @@
 /** What int8 weights cost: word error rate with the full window against float16's, and the time until ready. */
 import { existsSync } from 'node:fs';
-import { readAudio } from '../src/speech/audio-file.ts';
+import { readAudio } from '../src/audio/audio-file.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
 import type { BenchResult } from './result.ts';

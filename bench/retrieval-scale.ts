@@ -6,19 +6,19 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Languages } from '../src/analysis/languages.ts';
-import { retrievalStudy } from '../src/analysis/retrieval-study.ts';
-import { variantsOf } from '../src/analysis/variants.ts';
-import { Runtime } from '../src/graph/runtime.ts';
+import { readAudio } from '../src/audio/audio-file.ts';
+import { Runtime } from '../src/backend/runtime.ts';
+import { float32ToFloat16 } from '../src/checkpoint/half-precision.ts';
+import type { Clip } from '../src/data/manifest.ts';
+import { readEntry, writeEntry } from '../src/features/encoder-cache.ts';
 import { startProgress } from '../src/report/progress.ts';
+import { variantsOf } from '../src/retrieval/methods.ts';
+import { Languages } from '../src/retrieval/parallel-clips.ts';
 import { answerRanks } from '../src/retrieval/recall.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
 import { DEFAULT_SHORTLIST } from '../src/retrieval/shortlist.ts';
-import { readAudio } from '../src/speech/audio-file.ts';
-import { readEntry, writeEntry } from '../src/speech/encoder-cache.ts';
-import type { Clip } from '../src/speech/manifest.ts';
+import { retrievalStudy } from '../src/retrieval/study.ts';
 import { type EncodedClip, frameValues } from '../src/whisper/encoded-clip.ts';
-import { float32ToFloat16 } from '../src/whisper/half.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
 import { bestProductRate, gigaflops } from './product-rate.ts';

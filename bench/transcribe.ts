@@ -4,8 +4,8 @@
  * part of the time; loading the model, and one first clip, are not.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { readAudio } from '../src/audio/audio-file.ts';
 import { decode } from '../src/decoding/decode.ts';
-import { readAudio } from '../src/speech/audio-file.ts';
 import type { Window } from '../src/whisper/encoded-clip.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';

@@ -7,10 +7,10 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readAudio } from '../src/audio/audio-file.ts';
+import { float32, int64 } from '../src/backend/runtime.ts';
+import { type Clip, readManifest } from '../src/data/manifest.ts';
 import { type Decoded, decode } from '../src/decoding/decode.ts';
-import { float32, int64 } from '../src/graph/runtime.ts';
-import { readAudio } from '../src/speech/audio-file.ts';
-import { type Clip, readManifest } from '../src/speech/manifest.ts';
 import type { EncodedClip } from '../src/whisper/encoded-clip.ts';
 import { melClip, noSilenceFeeds } from '../src/whisper/mel-batch.ts';
 import { WhisperModel } from '../src/whisper/model.ts';

@@ -1,18 +1,21 @@
 /** The library's public face. */
 
+export { readAudio } from './audio/audio-file.ts';
+export { type Clip, readManifest } from './data/manifest.ts';
 export { type Decoded, type DecodingOptions, decode } from './decoding/decode.ts';
 export { detectLanguages } from './decoding/detect-language.ts';
 export { decodeWithFallback, fallbackTemperatures } from './decoding/fallback.ts';
+export { formatTranscript } from './decoding/formats/transcript-formats.ts';
 export { LanguageModelFusion } from './decoding/language-model-fusion.ts';
 export { transcribeFiles } from './decoding/transcribe-files.ts';
 export type { TranscribeOptions } from './decoding/transcribe-options.ts';
 export type { FailedTranscript, Segment, Transcript, Word } from './decoding/transcript.ts';
 export { UserError } from './errors.ts';
-export { corpusBleu } from './evaluation/bleu.ts';
-export { corpusChrf } from './evaluation/chrf.ts';
-export { translationScores } from './evaluation/translation-scores.ts';
+export { encodeFiles } from './features/encoder-cache.ts';
 export { readArpa } from './language-model/arpa-read.ts';
-export { formatTranscript } from './report/transcript-formats.ts';
+export { corpusBleu } from './metrics/bleu.ts';
+export { corpusChrf } from './metrics/chrf.ts';
+export { translationScores } from './metrics/translation-scores.ts';
 export { csls } from './retrieval/csls.ts';
 export { dtwMatrix } from './retrieval/dtw.ts';
 export { meanPoolMatrix } from './retrieval/mean-pool.ts';
@@ -20,9 +23,6 @@ export { transportMatrix } from './retrieval/optimal-transport.ts';
 export { centred, rareFramesFirst } from './retrieval/prepare-clips.ts';
 export { recall } from './retrieval/recall.ts';
 export { seqSimMatrix } from './retrieval/seq-sim.ts';
-export { readAudio } from './speech/audio-file.ts';
-export { encodeFiles } from './speech/encoder-cache.ts';
-export { type Clip, readManifest } from './speech/manifest.ts';
 export { translationExamples } from './training/examples.ts';
 export { saveModel } from './training/save.ts';
 export { defaultTraining, type TrainingOptions, trainDecoder } from './training/train.ts';

@@ -1,6 +1,6 @@
-"""Golden values for src/evaluation: sacreBLEU, jiwer, Whisper's normalisers (transformers) and OpenCC.
+"""Golden values for src/metrics and src/language: sacreBLEU, jiwer, Whisper's normalisers (transformers) and OpenCC.
 
-    python scripts/golden/metrics.py TATOEBA_EN_ZH.tsv src/evaluation/golden [--only real fuzz]
+    python scripts/golden/metrics.py TATOEBA_EN_ZH.tsv src/metrics/golden [--only real fuzz]
 
 The sentences come from Tatoeba (CC-BY 2.0 FR); the transcripts of Whisper base are those of greedy_texts.py, their
 references samples/manifest.tsv. Needs sacrebleu 2.6.0, jiwer 4, transformers, opencc, regex and openai-whisper's

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { runDemo } from '../experiments/demo.ts';
+import { runDemo } from '../demo/demo.ts';
+import type { DemoResults } from '../demo/results.ts';
 import { formatDuration, languageName } from '../report/format.ts';
-import type { DemoResults } from '../report/results.ts';
 import { table } from '../report/terminal.ts';
 import { embeddedSamples } from './embedded.ts';
 import { modelOption, positiveInteger } from './options.ts';

@@ -1,8 +1,8 @@
 /** `whisper-transfer encode`: fills the cache of encoder outputs that training and retrieval read. */
 import { Command } from 'commander';
+import { readManifest } from '../data/manifest.ts';
+import { encodeFiles } from '../features/encoder-cache.ts';
 import { startProgress } from '../report/progress.ts';
-import { encodeFiles } from '../speech/encoder-cache.ts';
-import { readManifest } from '../speech/manifest.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { failedFiles, modelOption, windowOption, withModel } from './options.ts';

@@ -3,8 +3,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { encodeFiles } from '../speech/encoder-cache.ts';
-import { readManifest } from '../speech/manifest.ts';
+import { readManifest } from '../data/manifest.ts';
+import { encodeFiles } from '../features/encoder-cache.ts';
 import { translationExamples } from '../training/examples.ts';
 import { saveModel } from '../training/save.ts';
 import { defaultTraining, trainDecoder } from '../training/train.ts';

@@ -1,14 +1,14 @@
 /** `whisper-transfer lm tune`: the weights of a language model, chosen on clips with references. */
 import { type Command, Option } from 'commander';
+import type { Clip } from '../data/manifest.ts';
+import { tuneFusion } from '../decoding/tune-fusion.ts';
 import { UserError } from '../errors.ts';
-import { tuneFusion } from '../experiments/tune-fusion.ts';
+import { encodedClips, selectClips } from '../features/encoded-clips.ts';
 import { readArpa } from '../language-model/arpa-read.ts';
 import { startProgress } from '../report/progress.ts';
 import { table } from '../report/terminal.ts';
-import type { Clip } from '../speech/manifest.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { encodedClips, selectClips } from './encoded-clips.ts';
 import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
 import { addPromptOptions, type PromptFlags, promptFor } from './prompt-options.ts';
 

@@ -1,6 +1,7 @@
 /** `whisper-transfer lm`: n-gram language models, to be fused with Whisper when it transcribes. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
+import { readSentences } from '../files/text-files.ts';
 import { readArpa } from '../language-model/arpa-read.ts';
 import { writeArpa } from '../language-model/arpa-write.ts';
 import { NgramCounter } from '../language-model/count.ts';
@@ -10,7 +11,6 @@ import { languageModelWords } from '../language-model/words.ts';
 import { startProgress } from '../report/progress.ts';
 import { addTuneCommand } from './lm-tune.ts';
 import { positiveInteger } from './options.ts';
-import { readSentences } from './sentences.ts';
 
 const HELP_AFTER_ERROR = '(add --help for the options and an example)';
 const LANGUAGE_NAMES = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });

@@ -1,9 +1,9 @@
 /** `whisper-transfer manifest`: manifests from corpora as they are downloaded. */
 import { Command, Option } from 'commander';
+import { readCovost, readFleurs } from '../data/corpora.ts';
+import { type CorpusClip, writeManifest } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { formatNumber } from '../report/format.ts';
-import { readCovost, readFleurs } from '../speech/corpora.ts';
-import { type CorpusClip, writeManifest } from '../speech/manifest-write.ts';
 
 const COVOST_EXAMPLE =
   '\nExample:\n  $ whisper-transfer manifest covost covost_v2.en_zh-CN.tsv --clips cv-corpus-4/en/clips --output en-zh.tsv';

@@ -1,13 +1,13 @@
 /** `whisper-transfer probe train` */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { HEADS, type HeadKind } from '../probes/head.ts';
-import type { Measured } from '../probes/measure.ts';
-import { defaultProbe } from '../probes/probe.ts';
-import { writeProbe } from '../probes/probe-file.ts';
-import { confoundingText, intervalText, layerName, probeReport } from '../probes/report-html.ts';
-import { type ProbeResults, runProbe } from '../probes/run.ts';
-import { selectLabelled } from '../probes/select.ts';
 import { formatTable } from '../report/table-formats.ts';
+import { HEADS, type HeadKind } from '../studies/probes/head.ts';
+import type { Measured } from '../studies/probes/measure.ts';
+import { defaultProbe } from '../studies/probes/probe.ts';
+import { writeProbe } from '../studies/probes/probe-file.ts';
+import { confoundingText, intervalText, layerName, probeReport } from '../studies/probes/report-html.ts';
+import { type ProbeResults, runProbe } from '../studies/probes/run.ts';
+import { selectLabelled } from '../studies/probes/select.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { modelOption, positiveInteger, positiveNumber, windowOption, withModel } from './options.ts';

@@ -3,29 +3,29 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { Languages } from '../analysis/languages.ts';
-import { retrievalPage } from '../analysis/retrieval-html.ts';
-import { KeptRanks } from '../analysis/retrieval-parts.ts';
+import { Runtime } from '../backend/runtime.ts';
+import { UserError } from '../errors.ts';
+import { selectClips, storedClips } from '../features/encoded-clips.ts';
+import { encodingName, entryName } from '../features/encoder-cache.ts';
+import { formatNumber } from '../report/format.ts';
+import { startProgress } from '../report/progress.ts';
+import { formatTable } from '../report/table-formats.ts';
+import type { ComparedClip } from '../retrieval/clip-blocks.ts';
+import { ADJUSTMENTS, type Adjustment, type Variant, variantsOf } from '../retrieval/methods.ts';
+import { METRICS } from '../retrieval/metrics.ts';
+import { retrievalPage } from '../retrieval/page.ts';
+import { Languages } from '../retrieval/parallel-clips.ts';
+import { KeptRanks } from '../retrieval/parts.ts';
+import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import {
   areQuickExactly,
   type PairResult,
   retrievalStudy,
   type SimilarityMatrix,
-} from '../analysis/retrieval-study.ts';
-import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../analysis/retrieval-tables.ts';
-import { ADJUSTMENTS, type Adjustment, type Variant, variantsOf } from '../analysis/variants.ts';
-import { UserError } from '../errors.ts';
-import { Runtime } from '../graph/runtime.ts';
-import { formatNumber } from '../report/format.ts';
-import { startProgress } from '../report/progress.ts';
-import { formatTable } from '../report/table-formats.ts';
-import type { ComparedClip } from '../retrieval/clip-blocks.ts';
-import { METRICS } from '../retrieval/metrics.ts';
-import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
-import { encodingName, entryName } from '../speech/encoder-cache.ts';
+} from '../retrieval/study.ts';
+import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../retrieval/tables.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { selectClips, storedClips } from './encoded-clips.ts';
 import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
 
 /** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */

@@ -1,24 +1,24 @@
 import { Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../evaluation/bleu.ts';
-import { comet, cometScores } from '../evaluation/comet.ts';
-import type { CorpusMetric } from '../evaluation/corpus.ts';
-import { type Measured, measure } from '../evaluation/measure.ts';
+import { readSentences, readText } from '../files/text-files.ts';
+import { toSimplified } from '../language/simplified.ts';
+import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../metrics/bleu.ts';
+import { comet, cometScores } from '../metrics/comet.ts';
+import type { CorpusMetric } from '../metrics/corpus.ts';
+import { type Measured, measure } from '../metrics/measure.ts';
 import {
   chooseMetrics,
   METRICS,
   type MetricName,
   type MetricOptions,
   SACREBLEU_METRICS,
-} from '../evaluation/metrics.ts';
-import { offTargetRate } from '../evaluation/off-target.ts';
-import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../evaluation/significance.ts';
-import { toSimplified } from '../evaluation/simplified.ts';
-import { BLEU_TOKENIZERS, type BleuTokenizer } from '../evaluation/tokenizers.ts';
+} from '../metrics/metrics.ts';
+import { offTargetRate } from '../metrics/off-target.ts';
+import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
+import { BLEU_TOKENIZERS, type BleuTokenizer } from '../metrics/tokenizers.ts';
 import { formatTable, TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
 import { positiveInteger, positiveNumber } from './options.ts';
-import { readSentences, readText } from './sentences.ts';
 
 interface ScoreOptions {
   hyp: string[];

@@ -2,24 +2,24 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { readAudio } from '../audio/audio-file.ts';
+import { type Clip, readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import { columnOf } from '../probes/labels.ts';
-import { clipsWithLabel, ofSets } from '../probes/select.ts';
 import { detPlot } from '../report/det-plot.ts';
 import { type Progress, startProgress } from '../report/progress.ts';
 import { svgFile } from '../report/svg.ts';
-import { embedClips } from '../speaker/embedder.ts';
-import { runSpeakerTraining } from '../speaker/run.ts';
-import { loadSpeaker, prepareSpeakerFolder } from '../speaker/speaker-file.ts';
-import { defaultSpeaker, speakerSteps } from '../speaker/train.ts';
+import { columnOf } from '../studies/probes/labels.ts';
+import { clipsWithLabel, ofSets } from '../studies/probes/select.ts';
+import { embedClips } from '../studies/speaker/embedder.ts';
+import { runSpeakerTraining } from '../studies/speaker/run.ts';
+import { loadSpeaker, prepareSpeakerFolder } from '../studies/speaker/speaker-file.ts';
+import { defaultSpeaker, speakerSteps } from '../studies/speaker/train.ts';
 import {
   areaUnderRoc,
   equalErrorRate,
   minimumDetectionCost,
   operatingPoints,
-} from '../speaker/verification.ts';
-import { readAudio } from '../speech/audio-file.ts';
-import { type Clip, readManifest } from '../speech/manifest.ts';
+} from '../studies/speaker/verification.ts';
 import { prepareCheckpoints } from '../training/checkpoints.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { interruption, modelOption, positiveInteger, positiveNumber, withModel } from './options.ts';

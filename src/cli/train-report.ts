@@ -3,14 +3,14 @@ import { totalmem } from 'node:os';
 import { formatNumber } from '../report/format.ts';
 import { type Progress, startProgress } from '../report/progress.ts';
 import { type BatchSize, batchSize, type Example, paddingShares } from '../training/batches.ts';
+import { memoryNeeds, totalBytes } from '../training/memory-estimate.ts';
 import { memoryMb } from '../training/metrics.ts';
-import { memoryNeeds, totalBytes } from '../training/needs.ts';
+import type { TrainingData } from '../training/recipe-data.ts';
 import type { RunOptions, RunResult } from '../training/run.ts';
 import { sampleBatches } from '../training/sampling.ts';
 import type { TrainingOptions } from '../training/train.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { interruption } from './options.ts';
-import type { TrainingData } from './train-data.ts';
 
 /** More batches would tell no more about padding. */
 const MOST_PLANNED = 500;

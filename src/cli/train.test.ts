@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { readManifest } from '../speech/manifest.ts';
+import { readManifest } from '../data/manifest.ts';
 
 const repository = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'train-recipe-'));

@@ -2,14 +2,16 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import type { Clip } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import { modelFolders } from '../experiments/evaluate-models.ts';
-import type { Clip } from '../speech/manifest.ts';
+import { modelFolders } from '../evaluation/models.ts';
 import type { RunSettings } from '../training/checkpoints.ts';
 import { quantizeFrozen } from '../training/quantization.ts';
 import type { Recipe } from '../training/recipe.ts';
+import { type RecipeClips, recipeClips, type TrainingData, trainingData } from '../training/recipe-data.ts';
 import { type Layer, parseRecipe, readLayers } from '../training/recipe-file.ts';
 import { recipeJsonSchema } from '../training/recipe-keys.ts';
+import { checkObjective, recipeObjective } from '../training/recipe-objective.ts';
 import { fileSettings, recipeText, weightSettings } from '../training/recipe-settings.ts';
 import { prepareOutput, runTraining } from '../training/run.ts';
 import { saveModel } from '../training/save.ts';
@@ -20,8 +22,6 @@ import { promptOf } from '../whisper/prompts.ts';
 import { embeddedModel } from './embedded.ts';
 import { withModel } from './options.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
-import { type RecipeClips, recipeClips, type TrainingData, trainingData } from './train-data.ts';
-import { checkObjective, recipeObjective } from './train-objective.ts';
 import { announce, printSummary, watchRun } from './train-report.ts';
 
 interface Options extends Record<string, unknown> {

@@ -1,18 +1,19 @@
 /** `whisper-transfer transcribe` and `translate`: audio files to text. */
 import { Command, Option } from 'commander';
-import { transcribeFiles } from '../decoding/transcribe-files.ts';
-import type { TranscribeOptions } from '../decoding/transcribe-options.ts';
-import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
-import { UserError } from '../errors.ts';
-import { startProgress } from '../report/progress.ts';
+import { type AudioInput, audioInputs } from '../data/audio-inputs.ts';
 import {
   formatTranscript,
   outputPaths,
   TRANSCRIPT_FORMATS,
   type TranscriptFormat,
   writeTranscript,
-} from '../report/transcript-formats.ts';
-import { type AudioInput, audioInputs } from '../speech/audio-inputs.ts';
+} from '../decoding/formats/transcript-formats.ts';
+import { transcribeFiles } from '../decoding/transcribe-files.ts';
+import type { TranscribeOptions } from '../decoding/transcribe-options.ts';
+import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
+import { UserError } from '../errors.ts';
+import { ResultsFile } from '../files/resumable-lines.ts';
+import { startProgress } from '../report/progress.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { type WhisperModel as Model, WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -26,7 +27,6 @@ import {
   withModel,
 } from './options.ts';
 import { addPromptOptions, type PromptFlags, promptFor, targetOf } from './prompt-options.ts';
-import { ResultsFile } from './resume.ts';
 
 interface Flags extends DecodingFlags, PromptFlags {
   model: string;

@@ -1,6 +1,6 @@
 /** Some clips that are decoded together, step by step, until all their texts have ended. */
 
-import type { HostTensor } from '../graph/runtime.ts';
+import type { HostTensor } from '../backend/runtime.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Decoded, DecodingOptions } from './decoding.ts';

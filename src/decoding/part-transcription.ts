@@ -1,7 +1,7 @@
 /** An audio file, or a part of it, on its way to a transcript: where its next window begins, and what was heard so far. */
 
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { EncodedClip, Window } from '../whisper/encoded-clip.ts';
-import { SAMPLE_RATE } from '../whisper/log-mel.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { alignWords } from './alignment.ts';
 import type { Cut } from './cut-silence.ts';

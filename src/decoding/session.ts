@@ -1,5 +1,5 @@
 /** The state of a batch of texts that are being decoded: the audio of some clips, and one or more texts of each. */
-import { float32, type HostTensor, int64, type Resident } from '../graph/runtime.ts';
+import { float32, type HostTensor, int64, type Resident } from '../backend/runtime.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';

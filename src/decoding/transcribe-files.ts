@@ -3,19 +3,20 @@
  * part is read in windows, each of which begins where the last complete segment of the one before ended. Windows of
  * different parts and files are decoded together.
  */
+
+import { readAudio } from '../audio/audio-file.ts';
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
-import { readAudio } from '../speech/audio-file.ts';
-import { speechStretches } from '../speech/voice-activity.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
-import { SAMPLE_RATE } from '../whisper/log-mel.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { cutSilence } from './cut-silence.ts';
 import { detectLanguages } from './detect-language.ts';
+import { decodeWindows } from './full-window-retry.ts';
 import { type FileFacts, joined, PartTranscription } from './part-transcription.ts';
 import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
 import type { TranscribeOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Transcript } from './transcript.ts';
-import { decodeWindows } from './windows.ts';
 
 /** Read and decoded together: so many files, or so much audio, whatever comes first. */
 const FILES_PER_ROUND = 32;

@@ -1,9 +1,9 @@
 import { afterAll, expect, test } from 'vitest';
+import { float32, gradientOutput, type HostTensor, int64, Runtime } from '../backend/runtime.ts';
 import { backward } from './backward.ts';
 import { Graph, type Shape, type Tensor } from './graph.ts';
 import * as ops from './ops.ts';
 import { outputLoss } from './output-loss.ts';
-import { float32, gradientOutput, type HostTensor, int64, Runtime } from './runtime.ts';
 
 const runtime = new Runtime({ threads: 1 });
 afterAll(() => runtime.close());

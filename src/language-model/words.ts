@@ -1,8 +1,9 @@
 /** How a text becomes words of the language model: one definition for training, scoring and beam search. */
-import { normalizeBasic } from '../evaluation/normalize-basic.ts';
-import { normalizeEnglish } from '../evaluation/normalize-english.ts';
-import { splitWords } from '../evaluation/whitespace.ts';
-import { splitMixedTokens } from '../evaluation/word-error-rate.ts';
+
+import { normalizeEnglish } from '../language/english/normalize-english.ts';
+import { normalizeBasic } from '../language/normalize-basic.ts';
+import { splitWords } from '../language/whitespace.ts';
+import { splitMixedTokens } from '../metrics/word-error-rate.ts';
 
 /** Written without blanks between words. Whisper's paper, too, measures characters here. */
 const CHINESE = ['zh', 'yue'];

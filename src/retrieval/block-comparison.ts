@@ -1,7 +1,8 @@
 /** Many clips against many others: the cosines of all their frames in one matrix product, and what is made of them. */
+
+import { float32, int64, type Program, type Resident, type Runtime } from '../backend/runtime.ts';
 import { Graph, product, type Tensor } from '../graph/graph.ts';
 import { atLeast, cast, div, gather, linear, mul, reshape, sqrt, sum } from '../graph/ops.ts';
-import { float32, int64, type Program, type Resident, type Runtime } from '../graph/runtime.ts';
 import { type BlockPlan, type ComparedClip, fillBlock } from './clip-blocks.ts';
 
 /** A block whose frames lie in the computing thread. */

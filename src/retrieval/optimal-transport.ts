@@ -5,8 +5,9 @@
  * makes it a few matrix–vector products (Sinkhorn; Cuturi 2013). Written here because no kept library for JavaScript does
  * it in batches.
  */
+
+import type { Runtime } from '../backend/runtime.ts';
 import { atLeast, div, exp, matmul, max, mul, reshape, scale, sub, sum, transpose } from '../graph/ops.ts';
-import type { Runtime } from '../graph/runtime.ts';
 import type { BlockScore } from './block-comparison.ts';
 import { blockMatrix } from './block-matrix.ts';
 import type { ComparedClip } from './clip-blocks.ts';

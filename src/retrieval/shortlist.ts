@@ -4,7 +4,7 @@
  * the same: SeqSim of frames averaged by eights finds each source's promising targets, frames averaged by threes the
  * most promising of these, and only those are compared frame by frame.
  */
-import type { Runtime } from '../graph/runtime.ts';
+import type { Runtime } from '../backend/runtime.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 import { coarser } from './mean-pool.ts';
 import { seqSimMatrix, seqSimPairs } from './seq-sim.ts';

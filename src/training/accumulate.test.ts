@@ -1,8 +1,8 @@
 /** Gradient accumulation: n batches are one batch of n times as many clips; a run goes on to the bit. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readAudio } from '../speech/audio-file.ts';
-import { readManifest } from '../speech/manifest.ts';
+import { readAudio } from '../audio/audio-file.ts';
+import { readManifest } from '../data/manifest.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { type EncodedExample, translationExamples } from './examples.ts';
 import type { TrainingState } from './state.ts';

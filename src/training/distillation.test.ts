@@ -1,7 +1,7 @@
 /** Loss, terms and every gradient of the objectives against PyTorch's (scripts/golden/objectives.py), and what must hold. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type HostTensor, Runtime, reportOutput } from '../graph/runtime.ts';
+import { type HostTensor, Runtime, reportOutput } from '../backend/runtime.ts';
 import { cosine, fetchGradients } from '../testing/golden-batch.ts';
 import { pseudo, tinyDimensions, tinyWeights, unit } from '../testing/tiny-model.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';

@@ -4,10 +4,10 @@
  * runs in the same graph, under names of its own, and gets no gradient.
  */
 
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { add, linear, mul, reshape, scale, softmax, sum } from '../graph/ops.ts';
 import { logitLoss, negativeLogLikelihoods } from '../graph/output-loss.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import type { Heard, Predictions } from '../whisper/training-graph.ts';
 import { type DivergenceKind, divergences } from './divergence.ts';
 import { type HiddenDistillation, hiddenLoss, projectionWeight } from './hidden-distillation.ts';

@@ -1,14 +1,14 @@
 /** The speech of training examples: encoder outputs made once, or log-mels, as they are or in augmented versions. */
 import { basename } from 'node:path';
+import type { Augmentation } from '../audio/augment/augmentation.ts';
+import type { Clip } from '../data/manifest.ts';
+import { clipFiles, maskMel, type Recording, readRecording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
-import type { Augmentation } from '../speech/augment/augmentation.ts';
-import { encodeRecordings } from '../speech/encoder-cache.ts';
-import type { Clip } from '../speech/manifest.ts';
-import { clipFiles, maskMel, type Recording, readRecording } from '../speech/recording.ts';
-import type { DeferredClip, ReadyClip } from '../whisper/deferred-clip.ts';
+import { encodeRecordings } from '../features/encoder-cache.ts';
 import { SAMPLES_PER_FRAME, type Window, windowFrames } from '../whisper/encoded-clip.ts';
 import { type MelClip, melClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import type { DeferredClip, ReadyClip } from '../whisper/ready-clip.ts';
 
 export interface SpeechOptions {
   readonly window: Window;

@@ -1,7 +1,8 @@
 /** Training examples from a manifest's clips. */
+
+import type { Clip } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import { toSimplified } from '../evaluation/simplified.ts';
-import type { Clip } from '../speech/manifest.ts';
+import { toSimplified } from '../language/simplified.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';

@@ -2,13 +2,14 @@
  * Training of a language's experts (experts.ts): only they and their gates are trained, the model stays as it is. So the
  * experts of several languages never touch each other, and are trained one language after the other.
  */
+
+import { float32, type HostTensor } from '../backend/runtime.ts';
+import type { Weight } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { UserError } from '../errors.ts';
 import { product, type Tensor } from '../graph/graph.ts';
 import { abs, add, gather, mean, reshape, scale, sub } from '../graph/ops.ts';
-import { float32, type HostTensor } from '../graph/runtime.ts';
 import { sfc32, uniform } from '../random.ts';
-import type { Weight } from '../whisper/checkpoint.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { expertNetworks, expertPrefix, expertTensors, gateNoise, gatesOf } from '../whisper/experts.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Objective } from './objective.ts';

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { readManifest } from '../data/manifest.ts';
 import { sfc32, uniform } from '../random.ts';
-import { readManifest } from '../speech/manifest.ts';
 
 const kills = Number(process.env.KILLS ?? 3);
 const repository = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));

@@ -2,7 +2,7 @@
  * Language-weighted cross-entropy (Piñeiro-Martín et al. 2024, "Weighted Cross-entropy for Low-Resource Languages in
  * Multilingual Speech Recognition"): Σ w(language) · CE, with weights that change linearly during training.
  */
-import { float32 } from '../graph/runtime.ts';
+import { float32 } from '../backend/runtime.ts';
 import type { Moment, Objective } from './objective.ts';
 
 export interface LanguageWeight {

@@ -4,14 +4,14 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Weight, whisperTensors } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
 import { Graph } from '../graph/graph.ts';
 import { sfc32, uniform } from '../random.ts';
 import { adapterNames, mergedWeight } from '../whisper/adapters.ts';
-import { type Weight, whisperTensors } from '../whisper/checkpoint.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { writeSafetensors } from '../whisper/safetensors-write.ts';
 import type { Adapters } from '../whisper/variant.ts';
 import { vary } from '../whisper/variant.ts';
 

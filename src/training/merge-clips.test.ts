@@ -1,6 +1,6 @@
 /** Short clips become long ones, and never too long. */
 import { expect, test } from 'vitest';
-import type { Clip } from '../speech/manifest.ts';
+import type { Clip } from '../data/manifest.ts';
 import { mergeClips } from './merge-clips.ts';
 
 const clip = (audio: string, duration: number, more: Partial<Clip> = {}): Clip => ({

@@ -1,8 +1,8 @@
 /** Short clips joined to long ones: the decoder learns from contexts as long as those that it will meet. */
 
-import type { Clip } from '../speech/manifest.ts';
-import { GAP_SECONDS, MOST_SECONDS, readRecording } from '../speech/recording.ts';
-import { SAMPLE_RATE } from '../whisper/log-mel.ts';
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import type { Clip } from '../data/manifest.ts';
+import { GAP_SECONDS, MOST_SECONDS, readRecording } from '../data/recording.ts';
 
 export interface MergeOptions {
   /** Longest that a clip may become. */

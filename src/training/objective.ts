@@ -3,7 +3,7 @@
  * training graph, says what to feed it, and which weights of its own are trained with the model's. One may wrap another,
  * to add a term to its loss or to change its feeds.
  */
-import type { HostTensor } from '../graph/runtime.ts';
+import type { HostTensor } from '../backend/runtime.ts';
 import { sfc32 } from '../random.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { crossEntropyLoss, type MakeLoss } from '../whisper/training-graph.ts';

@@ -3,8 +3,8 @@
  * straight through the rounding (quantized-weights.ts). What is frozen is stored so from the start. With distillation
  * this is DQ-Whisper (Shao et al. 2024).
  */
-import { type Weight, whisperTensors } from '../whisper/checkpoint.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
+import { type Weight, whisperTensors } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { quantizedWeight } from '../whisper/quantize.ts';
 import { isQuantized } from '../whisper/quantized-weights.ts';

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { PROMPT_KINDS } from '../whisper/prompts.ts';
-import { BEST_BY } from './development.ts';
+import { BEST_BY } from './dev-evaluation.ts';
 import { defaultLora, LORA_PROJECTIONS } from './lora.ts';
 import { defaultTraining } from './train.ts';
 import { TUNED_PARTS } from './tuned-weights.ts';

@@ -1,12 +1,12 @@
 /** The report of a training run, while it runs and after it, as one HTML page. */
 
+import { definitions, movingAverage, spaced } from '../demo/page.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
-import { definitions, movingAverage, spaced } from '../report/html.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import { type Line, lineChart } from '../report/svg.ts';
 import type { RunRecord } from './checkpoints.ts';
-import type { Evaluation } from './development.ts';
+import type { Evaluation } from './dev-evaluation.ts';
 
 export function trainingReport(
   { settings, reports, evaluations }: RunRecord,

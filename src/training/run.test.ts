@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readAudio } from '../audio/audio-file.ts';
+import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import { readAudio } from '../speech/audio-file.ts';
-import { readManifest } from '../speech/manifest.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { readCheckpointOf } from './checkpoints.ts';
 import { type EncodedExample, translationExamples } from './examples.ts';
-import { memoryNeeds, totalBytes } from './needs.ts';
+import { memoryNeeds, totalBytes } from './memory-estimate.ts';
 import { type RunOptions, runTraining } from './run.ts';
 import { defaultTraining } from './train.ts';
 

@@ -1,8 +1,8 @@
 /** A training run in its folder: checkpoints, metrics, report, evaluations on the way, and the model at the end. */
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
 import { UserError } from '../errors.ts';
-import { EXPERTS_FOLDER, refuseUnlessModel } from '../whisper/checkpoint-directory.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
@@ -14,7 +14,7 @@ import {
   resumption,
   writeCheckpoint,
 } from './checkpoints.ts';
-import { type BestBy, bestEvaluation, type Evaluation, evaluateDevelopment } from './development.ts';
+import { type BestBy, bestEvaluation, type Evaluation, evaluateDevelopment } from './dev-evaluation.ts';
 import type { EncodedExample } from './examples.ts';
 import { createExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';

@@ -4,7 +4,7 @@ import {
   type Weight,
   type WriteCheckpointOptions,
   writeCheckpoint,
-} from '../whisper/checkpoint.ts';
+} from '../checkpoint/checkpoint.ts';
 import { writeExperts } from '../whisper/expert-files.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { generationFields, type TrainedPrompt } from '../whisper/prompts.ts';

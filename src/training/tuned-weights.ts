@@ -1,9 +1,10 @@
 /** What is tuned: which weights, or which adapters of them, and the training graph that goes with it. */
+
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { adapterNames } from '../whisper/adapters.ts';
 import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { encoderWeights } from '../whisper/encoder.ts';
 import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
 import type { Adapters } from '../whisper/variant.ts';

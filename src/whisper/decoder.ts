@@ -1,4 +1,6 @@
 /** Whisper's text decoder, written once: training, cached decoding and the cross-attention memory are made from it. */
+
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { type Dim, Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
 import {
   add,
@@ -19,7 +21,6 @@ import {
   topK,
   transpose,
 } from '../graph/ops.ts';
-import type { WhisperDimensions } from './dimensions.ts';
 import {
   attention,
   feedForward,

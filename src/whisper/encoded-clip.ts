@@ -1,6 +1,7 @@
 /** What the encoder makes of a clip, and the window that it is heard in. */
-import { float16ToFloat32 } from './half.ts';
-import { FULL_WINDOW_FRAMES } from './log-mel.ts';
+
+import { FULL_WINDOW_FRAMES } from '../audio/log-mel.ts';
+import { float16ToFloat32 } from '../checkpoint/half-precision.ts';
 
 /** Samples of one encoder frame: 16 kHz audio, 50 Hz frames. */
 export const SAMPLES_PER_FRAME = 320;

@@ -1,7 +1,8 @@
 /** Whisper's audio encoder: log-mel to frames at 50 Hz. */
+
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { type Dim, Graph, sumOfSizes, type Tensor } from '../graph/graph.ts';
 import { add, concat, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
-import type { WhisperDimensions } from './dimensions.ts';
 import { attention, feedForward, keysAndValues, memoryOf, normalized, positionTable } from './layers.ts';
 import { weight } from './variant.ts';
 

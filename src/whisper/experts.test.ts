@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { float32, type HostTensor, Runtime } from '../backend/runtime.ts';
 import { UserError } from '../errors.ts';
 import { backward } from '../graph/backward.ts';
 import { Graph } from '../graph/graph.ts';
 import { abs, add, mean, mul, reshape, sub, sum } from '../graph/ops.ts';
-import { float32, type HostTensor, Runtime } from '../graph/runtime.ts';
 import { pseudo, tinyDimensions } from '../testing/tiny-model.ts';
 import { readExperts, writeExperts } from './expert-files.ts';
 import { expertTensors, gateNoise, gatesOf } from './experts.ts';

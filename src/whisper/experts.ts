@@ -6,9 +6,10 @@
  *
  * In training g = σ(W2·relu(W1·x) + noise), with noise whose deviation grows, so that gates learn to be sure.
  */
+
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import { add, linear, mul, notNegative, relu, sigmoid, sub } from '../graph/ops.ts';
-import type { WhisperDimensions } from './dimensions.ts';
 import { type Experts, variantOf, weight } from './variant.ts';
 
 /** A weight of an expert or its gate is named like the shared network's, with this before it. */

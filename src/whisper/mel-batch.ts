@@ -1,8 +1,9 @@
 /** Clips as log-mel, and several of them as one batch for a training step that goes through the encoder. */
-import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
-import type { WhisperDimensions } from './dimensions.ts';
+
+import { logMel } from '../audio/log-mel.ts';
+import { float32, type HostTensor, int64 } from '../backend/runtime.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { FULL_WINDOW_POSITIONS, SAMPLES_PER_FRAME, type Window, windowFrames } from './encoded-clip.ts';
-import { logMel } from './log-mel.ts';
 import type { SilenceTails } from './silence-tail.ts';
 
 export interface MelClip {

@@ -1,7 +1,9 @@
 /** A Whisper model ready to run: weights in the computing thread, graphs compiled when they are first needed. */
 import { createHash } from 'node:crypto';
-import { float32, type HostTensor, int64, type Program, Runtime } from '../graph/runtime.ts';
-import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
+import { FULL_WINDOW_FRAMES, logMel } from '../audio/log-mel.ts';
+import { float32, type HostTensor, int64, type Program, Runtime } from '../backend/runtime.ts';
+import { type Checkpoint, readCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import {
   alignmentGraph,
   audioMemoryGraph,
@@ -10,8 +12,6 @@ import {
   selectionGraph,
   TOKEN_EMBEDDING,
 } from './decoder.ts';
-import { type DeferredClip, isMel, type ReadyClip } from './deferred-clip.ts';
-import type { WhisperDimensions } from './dimensions.ts';
 import {
   type EncodedClip,
   FULL_WINDOW_POSITIONS,
@@ -22,9 +22,9 @@ import {
 } from './encoded-clip.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
 import { readExperts } from './expert-files.ts';
-import { withDecoderLayers } from './fewer-layers.ts';
-import { FULL_WINDOW_FRAMES, logMel } from './log-mel.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
+import { withDecoderLayers } from './prune-decoder.ts';
+import { type DeferredClip, isMel, type ReadyClip } from './ready-clip.ts';
 import { SilenceTails } from './silence-tail.ts';
 import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabulary.ts';
 import { Tokens } from './tokens.ts';

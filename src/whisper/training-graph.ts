@@ -1,11 +1,12 @@
 /** A training step as one graph: teacher forcing over encoder frames, a loss of what the decoder made, gradients. */
+
+import { gradientOutput, reportOutput } from '../backend/runtime.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { backward } from '../graph/backward.ts';
 import { Graph, product, type Tensor } from '../graph/graph.ts';
 import { concat, gather, reshape } from '../graph/ops.ts';
 import { outputLoss } from '../graph/output-loss.ts';
-import { gradientOutput, reportOutput } from '../graph/runtime.ts';
 import { crossAttention, decoder, tokenEmbedding } from './decoder.ts';
-import type { WhisperDimensions } from './dimensions.ts';
 import { encoder, heardSilence } from './encoder.ts';
 import { unprojectedMemory } from './layers.ts';
 import { type Variant, vary, within } from './variant.ts';
