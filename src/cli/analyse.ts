@@ -26,7 +26,8 @@ import { type AnalysisParts, analysisPage, type Neighbours } from '../studies/an
 import { spokenTexts } from '../studies/analysis/spoken-texts.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelOption, positiveInteger, windowOption } from './options.ts';
 
 interface Options {
   model: string;

@@ -1,13 +1,12 @@
 /** Options of every command that decodes: how the search goes. */
-import { readFile } from 'node:fs/promises';
+
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DecodingOptions } from '../decoding/decode.ts';
 import { fallbackTemperatures } from '../decoding/fallback.ts';
 import { LanguageModelFusion } from '../decoding/language-model-fusion.ts';
-import { UserError } from '../errors.ts';
 import { readArpa } from '../language-model/arpa-read.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { readTargetVocabulary, type TargetVocabulary, vocabularyOf } from '../whisper/target-vocabulary.ts';
+import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import { positiveInteger, positiveNumber } from './options.ts';
 
 export interface DecodingFlags {
@@ -88,32 +87,6 @@ export async function decodingOptions(
     },
     temperatures: flags.temperature ?? (flags.fallback ? fallbackTemperatures : [0]),
   };
-}
-
-/** @param source a text file, or true for what is kept with the model */
-export async function targetVocabulary(
-  model: WhisperModel,
-  source: string | true | undefined,
-): Promise<TargetVocabulary | undefined> {
-  if (source === undefined) return undefined;
-  if (source === true) {
-    const kept = await readTargetVocabulary(model.directory, model.tokens);
-    if (!kept) {
-      throw new UserError(
-        `${model.directory}: no target vocabulary is kept with this model; expected --target-vocabulary <text file>`,
-      );
-    }
-    return kept;
-  }
-  let text: string;
-  try {
-    text = await readFile(source, 'utf8');
-  } catch (error) {
-    throw new UserError(
-      `${source}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected a text file`,
-    );
-  }
-  return vocabularyOf(source, text.split(/\r?\n/), model.tokens);
 }
 
 function number(value: string): number {

@@ -5,7 +5,8 @@ import { encodeFiles } from '../features/encoder-cache.ts';
 import { startProgress } from '../report/progress.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { failedFiles, modelOption, windowOption, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { failedFiles, modelOption, windowOption } from './options.ts';
 
 interface Options {
   model: string;

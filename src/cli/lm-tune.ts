@@ -9,7 +9,8 @@ import { startProgress } from '../report/progress.ts';
 import { table } from '../report/terminal.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelOption, positiveInteger, windowOption } from './options.ts';
 import { addPromptOptions, type PromptFlags, promptFor } from './prompt-options.ts';
 
 interface Flags extends PromptFlags {

@@ -47,19 +47,6 @@ export function checkedLanguage(model: WhisperModel, code: string | undefined): 
   return code;
 }
 
-/** Runs `work` with a loaded model and closes it whatever happens. */
-export async function withModel<T>(
-  load: Promise<WhisperModel>,
-  work: (model: WhisperModel) => Promise<T>,
-): Promise<T> {
-  const model = await load;
-  try {
-    return await work(model);
-  } finally {
-    await model.close();
-  }
-}
-
 /** In a batch the others went on; the command as a whole still says that something was wrong. */
 export function failedFiles(count: number, of: number): void {
   if (count > 0) throw new UserError(`${count} of ${of} files could not be used`);

@@ -12,7 +12,8 @@ import type { Condition } from '../studies/probes/robustness.ts';
 import { clipFeatures, type Robustness, testRobustness } from '../studies/probes/run.ts';
 import { clipsWithLabel, ofSets } from '../studies/probes/select.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { modelOption, positiveInteger, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelOption, positiveInteger } from './options.ts';
 import { confusionFiles, formatPredictions, nameList, writeOutputs } from './probe-outputs.ts';
 
 const numbers = (value: string): number[] =>

@@ -10,7 +10,8 @@ import { type ProbeResults, runProbe } from '../studies/probes/run.ts';
 import { selectLabelled } from '../studies/probes/select.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { modelOption, positiveInteger, positiveNumber, windowOption, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelOption, positiveInteger, positiveNumber, windowOption } from './options.ts';
 import { confusionFiles, formatPredictions, nameList, writeOutputs } from './probe-outputs.ts';
 
 function share(value: string): number {

@@ -26,7 +26,8 @@ import {
 import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../retrieval/tables.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelOption, positiveInteger, windowOption } from './options.ts';
 
 /** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */
 const MOST_HELD_BYTES = 2 ** 28;

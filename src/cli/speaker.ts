@@ -22,7 +22,8 @@ import {
 } from '../studies/speaker/verification.ts';
 import { prepareCheckpoints } from '../training/checkpoints.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { interruption, modelOption, positiveInteger, positiveNumber, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { interruption, modelOption, positiveInteger, positiveNumber } from './options.ts';
 
 /** The prior of one speaker in the detection cost: NIST's. */
 const PRIOR = 0.01;

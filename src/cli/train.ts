@@ -19,8 +19,8 @@ import type { TrainingOptions } from '../training/train.ts';
 import { type Tuning, tunedWeights } from '../training/tuned-weights.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
+import { withModel } from '../whisper/with-model.ts';
 import { embeddedModel } from './embedded.ts';
-import { withModel } from './options.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
 import { announce, printSummary, watchRun } from './train-report.ts';
 

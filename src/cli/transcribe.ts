@@ -8,24 +8,18 @@ import {
   type TranscriptFormat,
   writeTranscript,
 } from '../decoding/formats/transcript-formats.ts';
+import { ResultsFile } from '../decoding/results-file.ts';
 import { transcribeFiles } from '../decoding/transcribe-files.ts';
 import type { TranscribeOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
-import { ResultsFile } from '../files/resumable-lines.ts';
 import { startProgress } from '../report/progress.ts';
 import type { Window } from '../whisper/encoded-clip.ts';
 import { type WhisperModel as Model, WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
+import { withModel } from '../whisper/with-model.ts';
 import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';
-import {
-  checkedLanguage,
-  failedFiles,
-  modelOption,
-  positiveInteger,
-  windowOption,
-  withModel,
-} from './options.ts';
+import { checkedLanguage, failedFiles, modelOption, positiveInteger, windowOption } from './options.ts';
 import { addPromptOptions, type PromptFlags, promptFor, targetOf } from './prompt-options.ts';
 
 interface Flags extends DecodingFlags, PromptFlags {

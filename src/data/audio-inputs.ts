@@ -1,7 +1,8 @@
 /** Which recordings a command works on: what the user named, folders and lists unfolded. */
-import { readdir, stat } from 'node:fs/promises';
-import { extname, join, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { extname, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { recordingsIn } from '../audio/recordings-in.ts';
 import { UserError } from '../errors.ts';
 import { readManifest } from './manifest.ts';
 
@@ -11,8 +12,6 @@ export interface AudioInput {
   readonly language?: string;
 }
 
-/** In a folder, names tell what is a recording; a file that is named itself may have any. */
-const EXTENSIONS = ['.wav', '.flac', '.ogg', '.oga', '.opus', '.mp3'];
 const MANIFESTS = ['.tsv', '.jsonl'];
 
 /**
@@ -52,38 +51,9 @@ async function unfolded(path: string): Promise<AudioInput[]> {
   });
   if (found.isDirectory()) {
     const files = await recordingsIn(path);
-    if (files.length > 0) return files.map((audio) => ({ audio }));
-    throw new UserError(`${path}: found no recordings; expected files named ${EXTENSIONS.join(', ')}`);
+    return files.map((audio) => ({ audio }));
   }
   if (!MANIFESTS.includes(extname(path))) return [{ audio: path }];
   const clips = await readManifest(path);
   return clips.map(({ audio, language }) => ({ audio, ...(language !== '' && { language }) }));
-}
-
-/** Hidden files are left out (macOS writes ._talk.wav beside talk.wav), and links to folders, which may go round. */
-async function recordingsIn(folder: string): Promise<string[]> {
-  const files: string[] = [];
-  const folders = [folder];
-  for (const current of folders) {
-    const entries = await readdir(current, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-      throw new UserError(
-        `${current}: found a folder that does not open (${error.code}); expected recordings`,
-      );
-    });
-    for (const entry of entries) {
-      if (entry.name.startsWith('.')) continue;
-      const path = join(current, entry.name);
-      if (entry.isDirectory()) folders.push(path);
-      else if (EXTENSIONS.includes(extname(entry.name).toLowerCase()) && !(await isLinkToFolder(path, entry)))
-        files.push(path);
-    }
-  }
-  // By code units, so that the order is the same in every locale.
-  return files.sort();
-}
-
-async function isLinkToFolder(path: string, entry: { isSymbolicLink(): boolean }): Promise<boolean> {
-  if (!entry.isSymbolicLink()) return false;
-  // A link to nothing stays in: reading it says so.
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

@@ -1,10 +1,8 @@
 import { escapeHtml } from '../report/escape.ts';
-import { formatNumber, languageName } from '../report/format.ts';
+import { languageName, shorten } from '../report/format.ts';
 import type { TranslationExample } from './results.ts';
 import { transferGroups } from './results.ts';
 
-/** A looping decoder writes hundreds of tokens; this much of it makes the point. */
-const LONGEST_TEXT = 300;
 const AUDIO_PREFIX = /^data:audio\/[a-z0-9.+-]+(;[a-z0-9=.+-]+)*;base64,/;
 
 /** Recordings to listen to, each with its reference and the two translations, in the order of the questions. */
@@ -44,10 +42,4 @@ ${audio}
 function isAudio(uri: string): boolean {
   const prefix = AUDIO_PREFIX.exec(uri)?.[0];
   return prefix !== undefined && !/[^A-Za-z0-9+/=]/.test(uri.slice(prefix.length));
-}
-
-export function shorten(text: string): string {
-  const characters = [...text];
-  if (characters.length <= LONGEST_TEXT) return text;
-  return `${characters.slice(0, LONGEST_TEXT).join('')}… (${formatNumber(characters.length)} characters in all)`;
 }

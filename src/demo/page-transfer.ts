@@ -1,6 +1,7 @@
 import { escapeHtml } from '../report/escape.ts';
 import { formatNumber, formatPercent } from '../report/format.ts';
 import { barPairs } from '../report/svg.ts';
+import { ceiling } from '../report/ticks.ts';
 import type { DemoResults, TransferResult } from './results.ts';
 import { transferGroups } from './results.ts';
 
@@ -69,12 +70,6 @@ function label(row: TransferResult): string {
     'new language, new sentence': 'new',
   };
   return `${row.name}, ${short[row.group] ?? row.group}, ${row.voice} (${formatNumber(row.n)})`;
-}
-
-/** Scores are often low; a scale to 100 would hide them. */
-export function ceiling(values: readonly number[]): number {
-  const highest = Math.max(0, ...values.filter(Number.isFinite));
-  return [5, 10, 20, 40, 60, 100].find((value) => value >= highest) ?? highest;
 }
 
 function signed(value: number): string {

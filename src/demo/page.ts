@@ -1,5 +1,7 @@
+import { movingAverage } from '../report/curves.ts';
 import { escapeHtml } from '../report/escape.ts';
 import { formatDuration, formatNumber, formatPercent } from '../report/format.ts';
+import { definitions, spaced } from '../report/html-table.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import { barList, lineChart } from '../report/svg.ts';
@@ -99,16 +101,6 @@ ${chart(barList('Wall-clock time of each stage', stages), 'Wall-clock time of ea
 </div>`;
 }
 
-/** Mean of each point and its neighbours, a twentieth of the run wide; short runs stay as they are. */
-export function movingAverage(points: readonly [number, number][]): [number, number][] {
-  const reach = Math.floor(points.length / 40);
-  return points.map(([x], index) => {
-    const near = points.slice(Math.max(0, index - reach), index + reach + 1).map((point) => point[1]);
-    const finite = near.filter(Number.isFinite);
-    return [x, finite.length ? finite.reduce((sum, y) => sum + y, 0) / finite.length : Number.NaN];
-  });
-}
-
 function limitsSection(results: DemoResults): string {
   const counts = results.transfer.map((row) => row.n).filter((n) => n > 0);
   const synthetic = results.transfer.some((row) => row.voice === 'synthetic');
@@ -161,14 +153,4 @@ function reproduceSection(results: DemoResults): string {
     'long',
   )}</section>
 </div>`;
-}
-
-/** Names with their values, as they would be typed. */
-export function definitions(entries: readonly (readonly [string, unknown])[], className = ''): string {
-  return `<dl${className && ` class="${className}"`}>${entries.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd><code>${escapeHtml(value)}</code></dd>`).join('')}</dl>`;
-}
-
-/** `learningRate` → `learning rate`. */
-export function spaced(name: string): string {
-  return name.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

@@ -1,3 +1,5 @@
+import type { Machine } from '../report/machine.ts';
+
 /**
  * What one run of the demo measured: the schema of `out/demo/results.json`, and all that the report page shows.
  * A number that could not be measured is NaN (`null` once written as JSON) and is shown as "–".
@@ -20,14 +22,6 @@ export interface DemoResults {
   loss: LossPoint[];
   /** sacreBLEU-style signatures of the two metrics. */
   signatures: { bleu: string; chrf: string };
-}
-
-export interface Machine {
-  cpu: string;
-  cores: number;
-  memoryGb: number;
-  node: string;
-  onnxruntime: string;
 }
 
 /** What is needed to run the same training again. Further settings may be added; the page lists them all. */

@@ -1,6 +1,5 @@
-import { shorten } from '../demo/page-examples.ts';
 import { escapeHtml } from '../report/escape.ts';
-import { formatNumber, languageName } from '../report/format.ts';
+import { formatNumber, languageName, shorten } from '../report/format.ts';
 import type { WorstSentence } from './results.ts';
 
 /** The worst sentences by language, with a player each. */

@@ -1,12 +1,12 @@
 /** The evaluation's report: bars, tables, the worst sentences to listen to, and how to get the same numbers. */
 
-import { definitions, spaced } from '../demo/page.ts';
-import { ceiling } from '../demo/page-transfer.ts';
 import { escapeHtml } from '../report/escape.ts';
 import { formatDuration, formatNumber, languageName } from '../report/format.ts';
+import { definitions, spaced } from '../report/html-table.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import { barGroups } from '../report/svg.ts';
+import { ceiling } from '../report/ticks.ts';
 import { worstSection } from './page-examples.ts';
 import { AVERAGE, type EvaluationResults, type EvaluationRow, type WorstSentence } from './results.ts';
 import { evaluationTables, headingOf, languageLabel, metricsOf, type NamedTable } from './tables.ts';

@@ -1,7 +1,7 @@
 /** What an evaluation measured: the schema of `scores.json`, and all that tables and page show. */
 
-import type { Machine } from '../demo/results.ts';
 import type { Measured } from '../metrics/measure.ts';
+import type { Machine } from '../report/machine.ts';
 
 /** A model asked with one prompt, in one language or on the average over languages. */
 export interface EvaluationRow {

@@ -1,7 +1,7 @@
 /** A confusion matrix as an SVG picture. */
 
-import { shorten } from '../demo/page-examples.ts';
 import { escapeHtml } from './escape.ts';
+import { shorten } from './format.ts';
 import { coordinate, nothing, svg } from './svg.ts';
 
 /** With more classes, cells are drawn without their numbers. */

@@ -1,6 +1,14 @@
 /** On what the numbers were measured. */
 import { cpus, totalmem } from 'node:os';
-import type { Machine } from '../demo/results.ts';
+
+/** The machine and the versions that a result was measured with. */
+export interface Machine {
+  cpu: string;
+  cores: number;
+  memoryGb: number;
+  node: string;
+  onnxruntime: string;
+}
 
 export async function machine(): Promise<Machine> {
   const processors = cpus();

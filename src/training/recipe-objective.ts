@@ -1,10 +1,10 @@
 /** What a recipe's training makes smaller: cross-entropy, smoothed, weighted by language, beside a teacher. */
 
-import { withModel } from '../cli/options.ts';
 import type { Clip } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips } from '../features/encoded-clips.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import { withModel } from '../whisper/with-model.ts';
 import type { Example } from './batches.ts';
 import { distillation } from './distillation.ts';
 import { smoothedCrossEntropy } from './label-smoothing.ts';

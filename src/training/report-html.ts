@@ -1,7 +1,8 @@
 /** The report of a training run, while it runs and after it, as one HTML page. */
 
-import { definitions, movingAverage, spaced } from '../demo/page.ts';
+import { movingAverage } from '../report/curves.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
+import { definitions, spaced } from '../report/html-table.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import { type Line, lineChart } from '../report/svg.ts';

@@ -1,9 +1,9 @@
 /** A folder of recordings that speech is augmented with: noises, or impulse responses. */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { audioInputs } from '../../data/audio-inputs.ts';
 import { UserError } from '../../errors.ts';
 import { readAudio } from '../audio-file.ts';
+import { recordingsIn } from '../recordings-in.ts';
 import { power } from './noise.ts';
 
 /** Decoded sounds are kept up to this; those beyond are read again when they are drawn. */
@@ -29,7 +29,7 @@ export class SoundFolder {
       const what = found ? 'a file' : 'no such folder';
       throw new UserError(`${path}: found ${what}; expected a folder of recordings of ${purpose}`);
     }
-    const files = (await audioInputs([path])).map(({ audio }) => audio);
+    const files = await recordingsIn(path);
     const hash = createHash('sha256');
     const kept = new Map<string, Float32Array>();
     let bytes = 0;

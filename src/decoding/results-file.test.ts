@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
-import { ResultsFile } from './resumable-lines.ts';
+import { ResultsFile } from './results-file.ts';
+import type { Transcript } from './transcript.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'resume-'));
 afterAll(() => rmSync(folder, { recursive: true }));

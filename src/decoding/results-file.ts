@@ -1,8 +1,8 @@
 /** Results in a JSONL file that is written as they come, so that a run that was stopped can go on. */
 import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
+import type { FailedTranscript, Transcript } from './transcript.ts';
 
 /** What the results depend on (model, language, task, beam size); small, and the same for the whole file. */
 export type Settings = Readonly<Record<string, string | number | boolean>>;
