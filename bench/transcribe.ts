@@ -6,7 +6,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readAudio } from '../src/audio/audio-file.ts';
 import { decode } from '../src/decoding/decode.ts';
-import type { Window } from '../src/whisper/encoded-clip.ts';
+import type { WindowMode } from '../src/whisper/encoded-clip.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
 import { Peer } from './peer.ts';
@@ -21,7 +21,7 @@ const LARGEST_DIFFERENCE = 0.01;
 
 export interface TranscribeSetting {
   readonly beams: number;
-  readonly window: Window;
+  readonly window: WindowMode;
   /** Of faster-whisper's time. */
   readonly largestRatio: number;
 }

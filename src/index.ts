@@ -26,7 +26,7 @@ export { seqSimMatrix } from './retrieval/seq-sim.ts';
 export { translationExamples } from './training/examples.ts';
 export { saveModel } from './training/save.ts';
 export { defaultTraining, type TrainingOptions, trainDecoder } from './training/train.ts';
-export type { EncodedClip, Window } from './whisper/encoded-clip.ts';
+export type { EncodedClip, WindowMode } from './whisper/encoded-clip.ts';
 export { WhisperModel } from './whisper/model.ts';
 export { PROMPT_KINDS, promptOf } from './whisper/prompts.ts';
 export { type TargetVocabulary, vocabularyOf } from './whisper/target-vocabulary.ts';

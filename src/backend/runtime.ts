@@ -8,7 +8,7 @@ import type { AdamWOptions, AdamWState, HostTensor, Reply, Request, WorkerOption
 export type { AdamWOptions, AdamWState, HostTensor } from './protocol.ts';
 
 /** A value that stays in the computing thread, for the next run to use. Freed by `Runtime.free` or `run`'s `free`. */
-export class Resident {
+export class DeviceTensor {
   constructor(readonly id: number) {}
 }
 
@@ -31,18 +31,18 @@ export interface LoadOptions {
   readonly arena?: boolean;
 }
 
-export interface RunOptions {
+export interface ProgramRunOptions {
   /** Outputs to bring to this thread. */
   readonly fetch?: readonly string[];
   /** Outputs that stay in the computing thread. */
   readonly keep?: readonly string[];
   /** Residents not needed after this run. */
-  readonly free?: readonly Resident[];
+  readonly free?: readonly DeviceTensor[];
 }
 
-export interface RunResult {
+export interface ProgramOutputs {
   readonly fetched: Readonly<Record<string, HostTensor>>;
-  readonly kept: Readonly<Record<string, Resident>>;
+  readonly kept: Readonly<Record<string, DeviceTensor>>;
 }
 
 /** Gradients are outputs of this name; they stay in the optimizer's memory. */
@@ -135,14 +135,14 @@ export class Runtime {
 
   async run(
     program: Program,
-    feeds: Readonly<Record<string, HostTensor | Resident>>,
-    { fetch = [], keep = [], free = [] }: RunOptions,
-  ): Promise<RunResult> {
+    feeds: Readonly<Record<string, HostTensor | DeviceTensor>>,
+    { fetch = [], keep = [], free = [] }: ProgramRunOptions,
+  ): Promise<ProgramOutputs> {
     const given: Record<string, HostTensor | number> = {};
     for (const name of program.inputs) {
       const value = feeds[name];
       if (!value) throw new Error(`internal: program input "${name}" was not given`);
-      given[name] = value instanceof Resident ? value.id : value;
+      given[name] = value instanceof DeviceTensor ? value.id : value;
     }
     const { fetched, kept } = await this.#ask<{
       fetched: Record<string, HostTensor>;
@@ -157,11 +157,11 @@ export class Runtime {
     });
     return {
       fetched,
-      kept: Object.fromEntries(Object.entries(kept).map(([name, id]) => [name, new Resident(id)])),
+      kept: Object.fromEntries(Object.entries(kept).map(([name, id]) => [name, new DeviceTensor(id)])),
     };
   }
 
-  async free(residents: readonly Resident[]): Promise<void> {
+  async free(residents: readonly DeviceTensor[]): Promise<void> {
     if (residents.length > 0) await this.#ask({ type: 'free', residents: residents.map(({ id }) => id) });
   }
 

@@ -9,9 +9,9 @@ import { LayerCache } from '../features/layer-cache.ts';
 import { type Figure, writeFigures } from '../report/figure.ts';
 import { startProgress } from '../report/progress.ts';
 import { formatTable } from '../report/table-formats.ts';
-import { variantsOf } from '../retrieval/methods.ts';
+import { retrievalMethods } from '../retrieval/methods.ts';
 import { retrievalFigures } from '../retrieval/page.ts';
-import { type HeardClip, Languages } from '../retrieval/parallel-clips.ts';
+import { type HeardClip, ParallelClips } from '../retrieval/parallel-clips.ts';
 import { areQuickExactly, retrievalStudy, type SimilarityMatrix } from '../retrieval/study.ts';
 import { retrievalCsvColumns, retrievalRows } from '../retrieval/tables.ts';
 import { alignPair } from '../studies/analysis/alignment.ts';
@@ -24,7 +24,7 @@ import { projectionFigures } from '../studies/analysis/projection.ts';
 import { type Pronunciations, readPronunciations } from '../studies/analysis/pronunciations.ts';
 import { type AnalysisParts, analysisPage, type Neighbours } from '../studies/analysis/report.ts';
 import { spokenTexts } from '../studies/analysis/spoken-texts.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { modelOption, positiveInteger, windowOption } from './options.ts';
@@ -43,7 +43,7 @@ interface Options {
   neighbours: string[];
   earlyExit?: true | number[];
   earlyExitClips: number;
-  window: Window;
+  window: WindowMode;
   cache: string;
   outputDir: string;
 }
@@ -102,8 +102,8 @@ export function analyseCommand(): Command {
 }
 
 async function analyse(manifest: string, options: Options): Promise<void> {
-  const variants = variantsOf(options.metrics);
-  const layerVariants = variantsOf(options.layerMetrics);
+  const variants = retrievalMethods(options.metrics);
+  const layerVariants = retrievalMethods(options.layerMetrics);
   const all = await selectClips(manifest, { set: options.set });
   const named = [...options.pair.flat(), ...options.neighbours];
   const pronunciations = await givenPronunciations(options, all);
@@ -114,7 +114,7 @@ async function analyse(manifest: string, options: Options): Promise<void> {
     const exits = chosenLayers(options.earlyExit, depth);
     const players = new Players();
     const heard = await encodedClips(model, clips, options);
-    const languages = new Languages(heard);
+    const languages = new ParallelClips(heard);
     const pairs = languages.pairs();
     if (pairs.length === 0) throw nothingShared(manifest);
     for (const name of named) clipNamed(name, languages); // before anything long begins
@@ -289,7 +289,7 @@ function nothingShared(manifest: string): UserError {
 
 function neighboursOf(
   of: HeardClip,
-  languages: Languages,
+  languages: ParallelClips,
   matrices: readonly SimilarityMatrix[],
 ): Neighbours {
   const { variant } = matrices[0]!;
@@ -305,7 +305,7 @@ function neighboursOf(
   return { of, metric: variant.label, nearest };
 }
 
-function clipNamed(name: string, languages: Languages): HeardClip {
+function clipNamed(name: string, languages: ParallelClips): HeardClip {
   const [language, ...key] = name.split(':');
   const found = languages.of(language!).find(({ clip }) => clip.key === key.join(':'));
   if (!found) {

@@ -3,14 +3,14 @@ import { Command } from 'commander';
 import { readManifest } from '../data/manifest.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { startProgress } from '../report/progress.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { failedFiles, modelOption, windowOption } from './options.ts';
 
 interface Options {
   model: string;
-  window: Window;
+  window: WindowMode;
   cache: string;
   json?: boolean;
 }

@@ -16,7 +16,7 @@ import { selectClips } from '../features/encoded-clips.ts';
 import { readText } from '../files/text-files.ts';
 import { PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
 import type { TableFormat } from '../report/table-formats.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';
@@ -31,7 +31,7 @@ interface Flags extends DecodingFlags {
   target: Target;
   promptKind?: PromptKind[];
   forgetting?: boolean;
-  window: Window;
+  window: WindowMode;
   cache: string;
   outputDir: string;
   resume?: boolean;
@@ -186,7 +186,7 @@ function jsonRow({ scores, ...row }: EvaluationRow): Record<string, unknown> {
 }
 
 /** @param written language of the text that is made */
-function decodingWith(flags: DecodingFlags & { window: Window }, written: string): Decoding {
+function decodingWith(flags: DecodingFlags & { window: WindowMode }, written: string): Decoding {
   const { beam, patience, lengthPenalty, temperature, fallback, bestOf, seed } = flags;
   const {
     noRepeatNgram,

@@ -7,7 +7,7 @@ import { encodedClips, selectClips } from '../features/encoded-clips.ts';
 import { readArpa } from '../language-model/arpa-read.ts';
 import { startProgress } from '../report/progress.ts';
 import { table } from '../report/terminal.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { modelOption, positiveInteger, windowOption } from './options.ts';
@@ -23,7 +23,7 @@ interface Flags extends PromptFlags {
   beam: number;
   trials: number;
   seed: number;
-  window: Window;
+  window: WindowMode;
   cache: string;
   json?: boolean;
 }

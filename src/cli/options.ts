@@ -1,7 +1,7 @@
 /** Options and checks that several commands share. */
 import { InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { embeddedModel } from './embedded.ts';
 
@@ -16,7 +16,7 @@ export const windowOption = (): Option =>
     '--window <kind>',
     'fit: the clip and a short stretch of cached silence; full: 30 s, as Whisper was trained',
   )
-    .choices(['fit', 'full'] satisfies Window[])
+    .choices(['fit', 'full'] satisfies WindowMode[])
     .default('fit');
 
 export function positiveInteger(value: string): number {

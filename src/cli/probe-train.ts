@@ -8,7 +8,7 @@ import { writeProbe } from '../studies/probes/probe-file.ts';
 import { confoundingText, intervalText, layerName, probeReport } from '../studies/probes/report-html.ts';
 import { type ProbeResults, runProbe } from '../studies/probes/run.ts';
 import { selectLabelled } from '../studies/probes/select.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { modelOption, positiveInteger, positiveNumber, windowOption } from './options.ts';
@@ -35,7 +35,7 @@ interface TrainOptions {
   batchSize: number;
   learningRate: number;
   seed: number;
-  window: Window;
+  window: WindowMode;
   cache: string;
 }
 

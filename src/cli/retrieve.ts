@@ -11,10 +11,15 @@ import { formatNumber } from '../report/format.ts';
 import { startProgress } from '../report/progress.ts';
 import { formatTable } from '../report/table-formats.ts';
 import type { ComparedClip } from '../retrieval/clip-blocks.ts';
-import { ADJUSTMENTS, type Adjustment, type Variant, variantsOf } from '../retrieval/methods.ts';
+import {
+  ADJUSTMENTS,
+  type Adjustment,
+  type RetrievalMethod,
+  retrievalMethods,
+} from '../retrieval/methods.ts';
 import { METRICS } from '../retrieval/metrics.ts';
 import { retrievalPage } from '../retrieval/page.ts';
-import { Languages } from '../retrieval/parallel-clips.ts';
+import { ParallelClips } from '../retrieval/parallel-clips.ts';
 import { KeptRanks } from '../retrieval/parts.ts';
 import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import {
@@ -24,13 +29,13 @@ import {
   type SimilarityMatrix,
 } from '../retrieval/study.ts';
 import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../retrieval/tables.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { modelOption, positiveInteger, windowOption } from './options.ts';
 
 /** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */
-const MOST_HELD_BYTES = 2 ** 28;
+const MAX_HELD_BYTES = 2 ** 28;
 
 interface Options {
   model: string;
@@ -45,7 +50,7 @@ interface Options {
   dropSilence?: boolean;
   exact?: boolean;
   shortlist?: number;
-  window: Window;
+  window: WindowMode;
   cache: string;
   json?: boolean;
   csv?: string;
@@ -105,7 +110,7 @@ export function retrieveCommand(): Command {
 
 async function retrieve(manifest: string, options: Options): Promise<void> {
   const { set, from, to } = options;
-  const variants = variantsOf(options.metrics, adjustmentsOf(options));
+  const variants = retrievalMethods(options.metrics, adjustmentsOf(options));
   if (!options.allPairs && (from === undefined || to === undefined)) {
     throw new UserError('expected --from and --to, or --all-pairs');
   }
@@ -120,12 +125,12 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
   const started = performance.now();
   // Done with before anything is compared: its memory is wanted for the clips.
   const { heard, encoding } = await withModel(WhisperModel.load(options.model), async (model) => ({
-    heard: await storedClips(model, clips, { ...options, mostBytes: MOST_HELD_BYTES }),
+    heard: await storedClips(model, clips, { ...options, maxBytes: MAX_HELD_BYTES }),
     encoding: await encodingName(model, options.window),
   }));
   const runtime = new Runtime();
   try {
-    const languages = new Languages(heard);
+    const languages = new ParallelClips(heard);
     const pairs = options.allPairs ? languages.pairs() : [{ from: from!, to: to! }];
     if (!pairs.some((pair) => languages.shared(pair.from, pair.to).length > 0)) {
       throw noCommonSentence(manifest, options);
@@ -170,7 +175,7 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
 /** What earlier runs found of a comparison of the same recordings by the same encoder. */
 function keptRanks(
   encoding: string,
-  languages: Languages<ComparedClip>,
+  languages: ParallelClips<ComparedClip>,
   { cache }: Options,
 ): (comparison: string) => Promise<KeptRanks> {
   const recordings = async (): Promise<string> => {
@@ -258,7 +263,7 @@ function asJson({ from, to, keys, candidates, chance, variants }: PairResult) {
   });
   const [first] = variants;
   const baseline = variants.find(({ variant }) => variant.metric === 'mean-pool');
-  const name = ({ name }: Variant) => name;
+  const name = ({ name }: RetrievalMethod) => name;
   return {
     metric: name(first!.variant),
     from,

@@ -159,7 +159,7 @@ function tuningOf({ tune: { part, embedding, lora, quantization, experts }, obje
 }
 
 function trainingOptions(
-  { data: { corpora, temperature = 1, mostPadding }, optimizer }: Recipe,
+  { data: { corpora, temperature = 1, maxPadding }, optimizer }: Recipe,
   tuning: Tuning,
   { examples, vocabulary }: TrainingData,
 ): TrainingOptions {
@@ -170,7 +170,7 @@ function trainingOptions(
     batchSize: Math.min(optimizer.batchSize, examples.length),
     accumulate,
     recompute,
-    mostPadding,
+    maxPadding,
     mixture: { weights: corpora.map(({ weight = 1 }) => weight), temperature },
     learningRate,
     warmupSteps: Math.min(optimizer.warmup, steps),

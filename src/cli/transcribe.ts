@@ -14,7 +14,7 @@ import type { TranscribeOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
 import { startProgress } from '../report/progress.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { type WhisperModel as Model, WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { withModel } from '../whisper/with-model.ts';
@@ -24,7 +24,7 @@ import { addPromptOptions, type PromptFlags, promptFor, targetOf } from './promp
 
 interface Flags extends DecodingFlags, PromptFlags {
   model: string;
-  window: Window;
+  window: WindowMode;
   from?: string;
   to?: string;
   timestamps?: boolean;

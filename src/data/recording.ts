@@ -11,7 +11,7 @@ import type { Clip } from './manifest.ts';
 /** Between recordings that are joined, seconds: shorter than a pause for breath. */
 export const GAP_SECONDS = 0.2;
 /** All that Whisper hears at once. */
-export const MOST_SECONDS = 30;
+export const MAX_SECONDS = 30;
 
 export interface Recording {
   readonly files: readonly string[];
@@ -36,10 +36,10 @@ export async function readRecording({ files, version }: Recording): Promise<Floa
     parts.push(await readAudio(file));
   }
   const samples = parts.length === 1 ? parts[0]! : joinSamples(parts);
-  if (files.length > 1 && samples.length > MOST_SECONDS * SAMPLE_RATE) {
+  if (files.length > 1 && samples.length > MAX_SECONDS * SAMPLE_RATE) {
     throw new UserError(
       `${files[0]} and the ${files.length - 1} after it: found ${(samples.length / SAMPLE_RATE).toFixed(1)} s of ` +
-        `sound together; expected at most ${MOST_SECONDS} s, as their "duration_s" says`,
+        `sound together; expected at most ${MAX_SECONDS} s, as their "duration_s" says`,
     );
   }
   return version ? version.augmentation.sound(samples, version.name, version.number) : samples;

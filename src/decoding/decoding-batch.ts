@@ -13,7 +13,7 @@ import {
   type Hypothesis,
   type Search,
 } from './search.ts';
-import { DecodingSession, type Question, type SessionOptions } from './session.ts';
+import { DecodingSession, type SessionOptions, type StepRequest } from './session.ts';
 import { suppression } from './suppression.ts';
 import { timestampBiases } from './timestamp-rules.ts';
 
@@ -107,7 +107,7 @@ export class DecodingBatch {
     };
   }
 
-  #question(rows: readonly number[], texts: readonly Row[], first: boolean): Question {
+  #question(rows: readonly number[], texts: readonly Row[], first: boolean): StepRequest {
     const { suppressed, suppressedAtBegin } = this.#suppression;
     const longest = Math.max(...texts.map(({ text }) => text.tokens.length));
     const extra = this.#filters.reduce((sum, filter) => sum + filter.extra(longest), 0);

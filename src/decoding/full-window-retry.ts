@@ -20,7 +20,7 @@ export interface DecodedWindow {
  * again in the full one.
  * @param inFullWindow encoder outputs of some of the clips, by index
  */
-export async function decodeWindows(
+export async function decodeWithRetry(
   model: WhisperModel,
   clips: readonly EncodedClip[],
   options: DecodingOptions & FallbackOptions,

@@ -1,7 +1,7 @@
 /** An audio file, or a part of it, on its way to a transcript: where its next window begins, and what was heard so far. */
 
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import type { EncodedClip, Window } from '../whisper/encoded-clip.ts';
+import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { alignWords } from './alignment.ts';
 import type { Cut } from './cut-silence.ts';
@@ -33,7 +33,7 @@ export interface FileFacts {
 export class PartTranscription {
   readonly segments: Segment[] = [];
   readonly withTimestamps: boolean;
-  readonly window: Window;
+  readonly window: WindowMode;
   alternatives: Transcript['alternatives'];
   /** Sample at which the next window begins. */
   #seek = 0;

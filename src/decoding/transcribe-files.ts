@@ -12,7 +12,7 @@ import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { cutSilence } from './cut-silence.ts';
 import { detectLanguages } from './detect-language.ts';
-import { decodeWindows } from './full-window-retry.ts';
+import { decodeWithRetry } from './full-window-retry.ts';
 import { type FileFacts, joined, PartTranscription } from './part-transcription.ts';
 import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
 import type { TranscribeOptions } from './transcribe-options.ts';
@@ -136,7 +136,7 @@ async function nextWindows(
     const members = [...parts.keys()].filter((i) => parts[i]!.withTimestamps === withTimestamps);
     if (members.length === 0) continue;
     const { temperatures, compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
-    const decoded = await decodeWindows(
+    const decoded = await decodeWithRetry(
       model,
       members.map((i) => clips[i]!),
       {

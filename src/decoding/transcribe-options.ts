@@ -1,10 +1,10 @@
 /** How audio files are turned into text. */
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { DecodingOptions } from './decode.ts';
 import type { FallbackOptions } from './fallback.ts';
 
 export interface TranscribeOptions extends FallbackOptions {
-  readonly window: Window;
+  readonly window: WindowMode;
   /** The decoder's prompt for a clip in that language. `probabilities` only where the language was detected. */
   readonly prompt: (language: string, probabilities?: ReadonlyMap<string, number>) => readonly number[];
   /** Whether timestamps are written. Default: for audio longer than 30 s, which cannot do without. */

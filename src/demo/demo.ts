@@ -44,7 +44,7 @@ const RETRIEVAL_PAIRS = [
 const HEAT_MAP_SIZE = 40;
 const EXAMPLES_PER_SET = 3;
 /** Of a training batch: 16 clips of 5 s, or fewer longer ones. Keeps the demo below 3 GB. */
-const MOST_FRAMES = 5_000;
+const MAX_FRAMES = 5_000;
 /** Longer than any reference; an untuned decoder that loops is cut off there. */
 const MAX_TOKENS = 56;
 
@@ -114,7 +114,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       ...defaultTraining,
       steps: options.steps,
       seed: options.seed,
-      mostFrames: MOST_FRAMES,
+      maxFrames: MAX_FRAMES,
     };
     const examples = translationExamples(
       model,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
 import type { Counted } from './scores.ts';
-import type { AskedOf } from './systems.ts';
+import type { SystemOutput } from './systems.ts';
 import type { Item } from './tasks.ts';
 
 /** What `comet-score` printed or wrote about the files below. */
@@ -21,10 +21,10 @@ export interface ReadComet {
  * @throws UserError where scores of a system are missing
  */
 export async function cometFiles(
-  systems: readonly AskedOf[],
+  systems: readonly SystemOutput[],
   folder: string,
   given: ReadComet | undefined,
-): Promise<Map<AskedOf, (places: readonly number[]) => Counted> | undefined> {
+): Promise<Map<SystemOutput, (places: readonly number[]) => Counted> | undefined> {
   const answers = systems.map(
     ({ items, predictions }) =>
       new Map(
@@ -70,4 +70,4 @@ export async function cometFiles(
 }
 
 /** A model's name may hold slashes. */
-const fileOf = ({ model, prompt }: AskedOf): string => `${model.replaceAll('/', '-')}.${prompt}.txt`;
+const fileOf = ({ model, prompt }: SystemOutput): string => `${model.replaceAll('/', '-')}.${prompt}.txt`;

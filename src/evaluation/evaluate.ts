@@ -13,14 +13,14 @@ import type { Task } from '../whisper/tokens.ts';
 import { cometFiles, type ReadComet } from './comet.ts';
 import { type RetrievedPair, retrievalSystem, retrieveAllPairs } from './forgotten-retrieval.ts';
 import { defaultPrompts, type ModelFolder, modelFolders } from './models.ts';
-import { type AskOptions, askModel } from './predict.ts';
+import { type PredictOptions, predict } from './predict.ts';
 import { PredictionsFile } from './predictions.ts';
 import type { EvaluatedModel, EvaluationResults, EvaluationRow } from './results.ts';
 import { scoredRows } from './scores.ts';
-import { type AskedOf, systemsOf } from './systems.ts';
+import { type SystemOutput, systemsOf } from './systems.ts';
 import { type PromptName, recognitionTest, type Target, type Test, translationTest } from './tasks.ts';
 
-export interface EvaluateOptions extends Omit<AskOptions, 'file' | 'note'> {
+export interface EvaluateOptions extends Omit<PredictOptions, 'file' | 'note'> {
   readonly version: string;
   readonly selection: EvaluationResults['selection'];
   /** All clips of the set, whatever their language. */
@@ -49,7 +49,7 @@ export interface EvaluateOptions extends Omit<AskOptions, 'file' | 'note'> {
 export interface Evaluation {
   readonly results: EvaluationResults;
   /** Of the evaluation itself, without the tests of forgetting; by system, in the order of the tables. */
-  readonly asked: readonly AskedOf[];
+  readonly asked: readonly SystemOutput[];
 }
 
 /** @throws UserError for mistakes in what is given, before anything long begins */
@@ -67,7 +67,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const file = await PredictionsFile.open(join(output, 'predictions.jsonl'), resume);
 
   const models: EvaluatedModel[] = [];
-  const asked: AskedOf[] = [];
+  const asked: SystemOutput[] = [];
   const unreadable = new Map<string, string>();
   const retrieved = new Map<string, RetrievedPair[]>();
   for (const folder of folders) {
@@ -77,7 +77,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       const { name, directory, fingerprint, trained } = folder;
       models.push({ name, directory, fingerprint, encoderFingerprint, trained: trained ?? null });
       const prompts = (test: Test) => promptsOf(test, folder, folders, options);
-      asked.push(...(await askModel(model, folder, tests, prompts, unreadable, { ...options, file, note })));
+      asked.push(...(await predict(model, folder, tests, prompts, unreadable, { ...options, file, note })));
       // An encoder that was left as it was finds what it found before.
       if (forgetting && !retrieved.has(encoderFingerprint)) {
         retrieved.set(encoderFingerprint, await retrieveAllPairs(model, clips, options));

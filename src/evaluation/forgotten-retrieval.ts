@@ -3,11 +3,11 @@
 import type { Clip } from '../data/manifest.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { startProgress } from '../report/progress.ts';
-import { variantOf } from '../retrieval/methods.ts';
-import { Languages } from '../retrieval/parallel-clips.ts';
+import { retrievalMethod } from '../retrieval/methods.ts';
+import { ParallelClips } from '../retrieval/parallel-clips.ts';
 import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import { areQuickExactly, retrievalStudy } from '../retrieval/study.ts';
-import type { EncodedClip, Window } from '../whisper/encoded-clip.ts';
+import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { hitRate, type System } from './scores.ts';
 
@@ -22,12 +22,12 @@ export interface RetrievedPair {
 export async function retrieveAllPairs(
   model: WhisperModel,
   clips: readonly Clip[],
-  { window, cache }: { window: Window; cache: string },
+  { window, cache }: { window: WindowMode; cache: string },
 ): Promise<RetrievedPair[]> {
-  const languages = new Languages(await encodeParallel(model, clips, window, cache));
+  const languages = new ParallelClips(await encodeParallel(model, clips, window, cache));
   const pairs = languages.pairs();
   const studied = await retrievalStudy(model.runtime, languages, pairs, {
-    variants: [variantOf('seqsim')],
+    variants: [retrievalMethod('seqsim')],
     ...(!areQuickExactly(languages, pairs) && { shortlist: DEFAULT_SHORTLIST }),
   });
   return studied.map(({ from, to, variants }) => ({
@@ -41,7 +41,7 @@ export async function retrieveAllPairs(
 async function encodeParallel(
   model: WhisperModel,
   clips: readonly Clip[],
-  window: Window,
+  window: WindowMode,
   cache: string,
 ): Promise<{ clip: Clip; encoded: EncodedClip }[]> {
   const languages = new Map<string, Set<string>>();

@@ -2,15 +2,15 @@
 import { createHash } from 'node:crypto';
 import { dirname, relative } from 'node:path';
 import type { DecodingOptions } from '../decoding/decode.ts';
-import { decodeWindows } from '../decoding/full-window-retry.ts';
+import { decodeWithRetry } from '../decoding/full-window-retry.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { startProgress } from '../report/progress.ts';
-import { type EncodedClip, FULL_WINDOW_POSITIONS, type Window } from '../whisper/encoded-clip.ts';
+import { type EncodedClip, FULL_WINDOW_POSITIONS, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { sentenceScores } from './measures.ts';
 import type { ModelFolder } from './models.ts';
-import type { Answer, Prediction, PredictionsFile, Question } from './predictions.ts';
-import type { AskedOf } from './systems.ts';
+import type { PredictedText, Prediction, PredictionKey, PredictionsFile } from './predictions.ts';
+import type { SystemOutput } from './systems.ts';
 import { type Item, type PromptName, promptFor, spokenText, type Test } from './tasks.ts';
 
 /** Encoded and decoded together, and then written: what a stop costs at most. */
@@ -26,10 +26,10 @@ export interface Decoding {
   }>;
 }
 
-export interface AskOptions {
+export interface PredictOptions {
   /** Audio is named relative to it. */
   readonly manifest: string;
-  readonly window: Window;
+  readonly window: WindowMode;
   /** Where encoder outputs are kept. */
   readonly cache: string;
   readonly decoding: Decoding;
@@ -44,8 +44,8 @@ export interface AskOptions {
 interface Asked {
   readonly item: Item;
   readonly ids: readonly number[];
-  readonly question: Question;
-  answer: Answer | undefined;
+  readonly question: PredictionKey;
+  answer: PredictedText | undefined;
 }
 
 /**
@@ -53,14 +53,14 @@ interface Asked {
  * @param promptsOf the prompts of a test
  * @param unreadable clips that could not be read, with the reason; those met here are added
  */
-export async function askModel(
+export async function predict(
   model: WhisperModel,
   folder: ModelFolder,
   tests: readonly Test[],
   promptsOf: (test: Test) => readonly PromptName[],
   unreadable: Map<string, string>,
-  { file, note, ...options }: AskOptions,
-): Promise<AskedOf[]> {
+  { file, note, ...options }: PredictOptions,
+): Promise<SystemOutput[]> {
   const audioName = (audio: string): string => relative(dirname(options.manifest), audio);
   const systems = tests.flatMap((test) =>
     promptsOf(test).map((prompt) => {
@@ -138,7 +138,7 @@ export async function askModel(
       const readable = mine.filter(({ item }) => heard.has(item.clip));
       const { decoding, temperatures } = await (test.forgetting ? plain : own)!;
       // As `translate` and `transcribe` have it, so that what is measured is what a user gets.
-      const decoded = await decodeWindows(
+      const decoded = await decodeWithRetry(
         model,
         readable.map(({ item }) => heard.get(item.clip)!),
         {

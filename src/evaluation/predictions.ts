@@ -5,7 +5,7 @@ import { UserError } from '../errors.ts';
 import type { SentenceScores } from './measures.ts';
 
 /** What a model makes of a clip depends on this: where all of it is the same, an earlier result is as good. */
-export interface Question {
+export interface PredictionKey {
   readonly test: string;
   /** Hash of the model's files. */
   readonly fingerprint: string;
@@ -18,14 +18,14 @@ export interface Question {
   readonly audio: string;
 }
 
-export interface Answer {
+export interface PredictedText {
   readonly hypothesis: string;
   /** Mean over the tokens, end of text included; nats. */
   readonly averageLogProbability: number;
 }
 
 /** A line of the file. A clip that could not be read has an `error` instead of an answer. */
-export interface Prediction extends Question, Partial<Answer>, SentenceScores {
+export interface Prediction extends PredictionKey, Partial<PredictedText>, SentenceScores {
   readonly model: string;
   readonly language: string;
   readonly key: string;
@@ -39,7 +39,7 @@ const LINE_START = '{"test":"';
 export class PredictionsFile {
   private constructor(
     readonly path: string,
-    readonly kept: ReadonlyMap<string, Answer>,
+    readonly kept: ReadonlyMap<string, PredictedText>,
   ) {}
 
   /**
@@ -58,7 +58,7 @@ export class PredictionsFile {
         lines.map(({ line }) => line),
       );
       const kept = new Map(
-        lines.map(({ prediction }) => [questionKey(prediction), prediction as Answer] as const),
+        lines.map(({ prediction }) => [questionKey(prediction), prediction as PredictedText] as const),
       );
       return new PredictionsFile(path, kept);
     } catch (error) {
@@ -68,7 +68,7 @@ export class PredictionsFile {
     }
   }
 
-  get(question: Question): Answer | undefined {
+  get(question: PredictionKey): PredictedText | undefined {
     return this.kept.get(questionKey(question));
   }
 
@@ -85,7 +85,7 @@ export class PredictionsFile {
   }
 }
 
-function questionKey({ test, fingerprint, settings, prompt, promptTokens, audio }: Question): string {
+function questionKey({ test, fingerprint, settings, prompt, promptTokens, audio }: PredictionKey): string {
   return JSON.stringify([test, fingerprint, settings, prompt, promptTokens, audio]);
 }
 

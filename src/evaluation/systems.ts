@@ -5,7 +5,7 @@ import type { Counted, System } from './scores.ts';
 import type { Item, PromptName, Test } from './tasks.ts';
 
 /** A model with a prompt, and what came of it. */
-export interface AskedOf {
+export interface SystemOutput {
   readonly test: Test;
   readonly model: string;
   readonly prompt: PromptName;
@@ -18,8 +18,8 @@ export interface AskedOf {
 
 /** @param comet scores by system and item, where there are any */
 export function systemsOf(
-  asked: readonly AskedOf[],
-  comet?: ReadonlyMap<AskedOf, (places: readonly number[]) => Counted>,
+  asked: readonly SystemOutput[],
+  comet?: ReadonlyMap<SystemOutput, (places: readonly number[]) => Counted>,
 ): System[] {
   return asked.map((of): System => {
     const { test, model, prompt, notDefined, items, predictions } = of;

@@ -3,19 +3,22 @@
 import { audioUri } from '../audio/audio-uri.ts';
 import type { Prediction } from './predictions.ts';
 import type { WorstSentence } from './results.ts';
-import type { AskedOf } from './systems.ts';
+import type { SystemOutput } from './systems.ts';
 
 /**
  * By chrF or WER of the last model with its first prompt: the first model is usually what it was before training.
  * @param count of each language
  */
-export async function worstSentences(systems: readonly AskedOf[], count: number): Promise<WorstSentence[]> {
+export async function worstSentences(
+  systems: readonly SystemOutput[],
+  count: number,
+): Promise<WorstSentence[]> {
   const ranked = rankedBy(systems);
   const answers = systems.map(
     ({ items, predictions }) => new Map(items.map((item, i) => [item, predictions[i]!])),
   );
   const scored = ranked.items.flatMap((item, i) => {
-    const score = badness(ranked.predictions[i]!);
+    const score = sentenceError(ranked.predictions[i]!);
     return score === undefined ? [] : [{ item, score }];
   });
   const languages = [...new Set(scored.map(({ item }) => item.clip.language))].sort();
@@ -44,12 +47,12 @@ export async function worstSentences(systems: readonly AskedOf[], count: number)
   );
 }
 
-export function rankedBy(systems: readonly AskedOf[]): AskedOf {
+export function rankedBy(systems: readonly SystemOutput[]): SystemOutput {
   const last = systems.at(-1)!.model;
   return systems.find(({ model }) => model === last)!;
 }
 
 /** Higher is worse. */
-function badness({ chrf, wer }: Prediction): number | undefined {
+function sentenceError({ chrf, wer }: Prediction): number | undefined {
   return chrf === undefined ? wer : -chrf;
 }

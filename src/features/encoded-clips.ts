@@ -3,7 +3,7 @@
 import { type Clip, readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
 import { startProgress } from '../report/progress.ts';
-import type { EncodedClip, Window } from '../whisper/encoded-clip.ts';
+import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import {
   type EncodeFilesOptions,
@@ -34,21 +34,21 @@ export async function selectClips(manifest: string, { set, language }: Selection
 export async function encodedClips(
   model: WhisperModel,
   clips: readonly Clip[],
-  { window, cache }: { window: Window; cache: string },
+  { window, cache }: { window: WindowMode; cache: string },
 ): Promise<{ clip: Clip; encoded: EncodedClip }[]> {
   const files = clips.map(({ audio }) => audio);
   return reported(clips, (handlers) => encodeFiles(model, files, { window, cache, ...handlers }));
 }
 
-/** As encodedClips; outputs beyond `mostBytes` are read from the cache whenever they are needed. */
+/** As encodedClips; outputs beyond `maxBytes` are read from the cache whenever they are needed. */
 export async function storedClips(
   model: WhisperModel,
   clips: readonly Clip[],
-  { window, cache, mostBytes }: { window: Window; cache: string; mostBytes: number },
+  { window, cache, maxBytes }: { window: WindowMode; cache: string; maxBytes: number },
 ): Promise<{ clip: Clip; encoded: EncodedClip | StoredEncoding }[]> {
   const recordings = clips.map(({ audio }) => ({ files: [audio] }));
   return reported(clips, (handlers) =>
-    encodeRecordings(model, recordings, { window, cache, mostBytes, ...handlers }),
+    encodeRecordings(model, recordings, { window, cache, maxBytes, ...handlers }),
   );
 }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { float32ToFloat16 } from '../checkpoint/half-precision.ts';
 import { maskMel, type Recording, readRecording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
-import { type EncodedClip, frameValues, type Window } from '../whisper/encoded-clip.ts';
+import { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { DeferredClip } from '../whisper/ready-clip.ts';
 
@@ -21,7 +21,7 @@ const HEADER_BYTES = 256;
 const ENCODING = 2;
 
 export interface EncodeFilesOptions {
-  readonly window: Window;
+  readonly window: WindowMode;
   /** Where outputs are kept between runs; undefined: nowhere. */
   readonly cache: string | undefined;
   readonly onProgress?: (done: number) => void;
@@ -51,20 +51,20 @@ export interface StoredEncoding extends DeferredClip {
 
 /**
  * As encodeFiles, of recordings that may be joined or augmented.
- * @param mostBytes outputs beyond are not held in memory: they are read from the cache when they are needed, the same to
+ * @param maxBytes outputs beyond are not held in memory: they are read from the cache when they are needed, the same to
  * the bit. Default: all are held
  */
 export async function encodeRecordings(
   model: WhisperModel,
   recordings: readonly Recording[],
-  { window, cache, onProgress, onError, mostBytes }: EncodeFilesOptions & { readonly mostBytes?: number },
+  { window, cache, onProgress, onError, maxBytes }: EncodeFilesOptions & { readonly maxBytes?: number },
 ): Promise<(EncodedClip | StoredEncoding | undefined)[]> {
   const directory = cache && join(cache, await encodingName(model, window));
   if (directory) await mkdir(directory, { recursive: true });
   const results: (EncodedClip | StoredEncoding | undefined)[] = new Array(recordings.length).fill(undefined);
   const count = recordings.length;
   let held = 0;
-  const full = (): boolean => mostBytes !== undefined && held >= mostBytes;
+  const full = (): boolean => maxBytes !== undefined && held >= maxBytes;
   const hold = (clip: EncodedClip, entry: string | undefined): EncodedClip | StoredEncoding => {
     if (entry && full()) return storedClip(entry, clip);
     held += clip.frames.byteLength;
@@ -105,7 +105,7 @@ export async function encodeRecordings(
 }
 
 /** Name of the folder of outputs of this encoder in such windows. */
-export async function encodingName(model: WhisperModel, window: Window): Promise<string> {
+export async function encodingName(model: WhisperModel, window: WindowMode): Promise<string> {
   return `${await model.encoderFingerprint()}-${window}-${ENCODING}`;
 }
 

@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
 import { float32ToFloat16 } from '../checkpoint/half-precision.ts';
-import { type EncodedClip, frameValues, type Window } from '../whisper/encoded-clip.ts';
+import { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import {
   type EncodeFilesOptions,
@@ -25,10 +25,10 @@ export class LayerCache {
     readonly model: WhisperModel,
     /** Of each layer, from what enters the first: layer 0. */
     readonly folders: readonly string[],
-    readonly window: Window,
+    readonly window: WindowMode,
   ) {}
 
-  static async open(model: WhisperModel, cache: string, window: Window): Promise<LayerCache> {
+  static async open(model: WhisperModel, cache: string, window: WindowMode): Promise<LayerCache> {
     const encoding = await encodingName(model, window);
     const folders = Array.from({ length: model.dimensions.encoderLayers + 1 }, (_, layer) =>
       join(cache, `${encoding}-layers`, String(layer)),

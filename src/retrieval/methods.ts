@@ -11,7 +11,7 @@ export const ADJUSTMENTS = {
 } as const;
 export type Adjustment = keyof typeof ADJUSTMENTS;
 
-export interface Variant {
+export interface RetrievalMethod {
   /** As on the command line: "seqsim+centre+csls". */
   readonly name: string;
   readonly label: string;
@@ -20,7 +20,7 @@ export interface Variant {
 }
 
 /** @throws UserError for a metric or an adjustment that there is not */
-export function variantOf(text: string, always: readonly Adjustment[] = []): Variant {
+export function retrievalMethod(text: string, always: readonly Adjustment[] = []): RetrievalMethod {
   const [metric, ...given] = text.trim().split('+');
   if (!Object.hasOwn(METRICS, metric!)) {
     throw new UserError(`found the metric "${metric}"; expected one of ${Object.keys(METRICS).join(', ')}`);
@@ -43,8 +43,8 @@ export function variantOf(text: string, always: readonly Adjustment[] = []): Var
 }
 
 /** @throws UserError for one that is there twice */
-export function variantsOf(list: string, always: readonly Adjustment[] = []): Variant[] {
-  const variants = list.split(',').map((text) => variantOf(text, always));
+export function retrievalMethods(list: string, always: readonly Adjustment[] = []): RetrievalMethod[] {
+  const variants = list.split(',').map((text) => retrievalMethod(text, always));
   const twice = variants.find(({ name }, i) => variants.findIndex((other) => other.name === name) !== i);
   if (twice) throw new UserError(`found the metric "${twice.name}" twice; expected each once`);
   return variants;

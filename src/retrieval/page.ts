@@ -8,15 +8,15 @@ import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import { rateMatrix } from '../report/rate-matrix.ts';
 import type { ComparedClip } from './clip-blocks.ts';
-import type { Variant } from './methods.ts';
-import type { Languages } from './parallel-clips.ts';
+import type { RetrievalMethod } from './methods.ts';
+import type { ParallelClips } from './parallel-clips.ts';
 import type { PairResult, SimilarityMatrix } from './study.ts';
 import { retrievalColumns, retrievalRows } from './tables.ts';
 
 export function retrievalPage(
   results: readonly PairResult[],
   matrices: readonly SimilarityMatrix[],
-  languages: Languages<ComparedClip>,
+  languages: ParallelClips<ComparedClip>,
 ): string {
   const title = 'Do these languages share a space in the encoder?';
   return htmlPage(
@@ -37,7 +37,7 @@ ${htmlTable('Retrieval by pair of languages and metric', retrievalRows(results),
 export function retrievalFigures(
   results: readonly PairResult[],
   matrices: readonly SimilarityMatrix[],
-  languages: Languages<ComparedClip>,
+  languages: ParallelClips<ComparedClip>,
 ): Figure[] {
   const variants = results[0]?.variants.map(({ variant }) => variant) ?? [];
   const shown = matrices.filter(
@@ -53,7 +53,7 @@ export function retrievalFigures(
   ];
 }
 
-function pairsFigure(results: readonly PairResult[], variant: Variant, index: number): Figure {
+function pairsFigure(results: readonly PairResult[], variant: RetrievalMethod, index: number): Figure {
   const cells = results.map(({ from, to, keys, variants }) => {
     const { value, low, high } = variants[index]!.r1;
     return { row: from, column: to, value, low, high, n: keys.length };
@@ -71,7 +71,7 @@ function pairsFigure(results: readonly PairResult[], variant: Variant, index: nu
 
 function similarityFigure(
   { from, to, variant, values }: SimilarityMatrix,
-  languages: Languages<ComparedClip>,
+  languages: ParallelClips<ComparedClip>,
 ): Figure {
   const shared = languages.shared(from, to);
   const columns = languages.of(to).length;

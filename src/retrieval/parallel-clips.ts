@@ -11,7 +11,7 @@ export interface HeardClip<Frames extends ComparedClip = EncodedClip> {
 }
 
 /** The clips of each language, of several recordings of a sentence the first. */
-export class Languages<Frames extends ComparedClip = EncodedClip> {
+export class ParallelClips<Frames extends ComparedClip = EncodedClip> {
   readonly #clips = new Map<string, HeardClip<Frames>[]>();
 
   constructor(heard: readonly HeardClip<Frames>[]) {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { Runtime } from '../backend/runtime.ts';
 import type { Clip } from '../data/manifest.ts';
-import { variantsOf } from './methods.ts';
-import { Languages } from './parallel-clips.ts';
+import { retrievalMethods } from './methods.ts';
+import { ParallelClips } from './parallel-clips.ts';
 import { KeptRanks } from './parts.ts';
 import { retrievalStudy } from './study.ts';
 
@@ -32,12 +32,12 @@ const heard = ['ca', 'en'].flatMap((language, l) =>
   }),
 );
 // One of the searching clips has no answer, and is compared only where the whole matrix is wanted.
-const languages = new Languages([
+const languages = new ParallelClips([
   ...heard,
   { ...heard[0]!, clip: { ...heard[0]!.clip, key: 'not in English' } },
 ]);
 const pair = { from: 'ca', to: 'en' };
-const variants = variantsOf('seqsim,mean-pool');
+const variants = retrievalMethods('seqsim,mean-pool');
 const study = (options: Partial<Parameters<typeof retrievalStudy>[3]>) =>
   retrievalStudy(runtime, languages, [pair], { variants, ...options });
 const ranksOf = ([result]: Awaited<ReturnType<typeof study>>) => result!.variants.map(({ ranks }) => ranks);
@@ -77,7 +77,7 @@ test('a run that was broken off goes on with the next part, whatever stands at t
 });
 
 test('CSLS of more pairs than are held is refused before anything is compared', async () => {
-  await expect(study({ variants: variantsOf('seqsim,seqsim+csls'), heldPairs: 50 })).rejects.toThrow(
+  await expect(study({ variants: retrievalMethods('seqsim,seqsim+csls'), heldPairs: 50 })).rejects.toThrow(
     'found 10 × 9 clips (ca–en), expected at most 50 pairs',
   );
 });

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import { answerRanks } from './recall.ts';
 
 /** Pairs of clips whose similarities are held at a time (128 MiB). More, and a study goes part by part. */
-export const MOST_HELD_PAIRS = 2 ** 25;
+export const MAX_HELD_PAIRS = 2 ** 25;
 
 /** What is known of one comparison: a line of JSON for each part, its number and its ranks. */
 export class KeptRanks {
@@ -49,7 +49,7 @@ function parsed(line: string): { part: number; ranks: number[] } | undefined {
 }
 
 export interface PartsOptions {
-  /** Similarities held at a time. @default MOST_HELD_PAIRS */
+  /** Similarities held at a time. @default MAX_HELD_PAIRS */
   readonly heldPairs?: number;
   readonly kept?: KeptRanks;
   /** Called with the number of sources whose rank is known, a fraction while a part is compared. */
@@ -68,7 +68,7 @@ export async function ranksInParts<Clip>(
   targets: readonly Clip[],
   answers: readonly number[],
   compare: (sources: readonly Clip[], onProgress: (share: number) => void) => Promise<Float32Array>,
-  { heldPairs = MOST_HELD_PAIRS, kept, onProgress, onKnown }: PartsOptions,
+  { heldPairs = MAX_HELD_PAIRS, kept, onProgress, onKnown }: PartsOptions,
 ): Promise<number[]> {
   const perPart = Math.max(1, Math.floor(heldPairs / targets.length));
   const parts = Array.from({ length: Math.ceil(sources.length / perPart) }, (_, part) => {

@@ -5,8 +5,8 @@ import { speechFlags } from '../audio/voice-activity.ts';
 import type { Runtime } from '../backend/runtime.ts';
 import { SAMPLES_PER_FRAME } from '../whisper/encoded-clip.ts';
 import type { ComparedClip } from './clip-blocks.ts';
-import type { Variant } from './methods.ts';
-import type { Languages } from './parallel-clips.ts';
+import type { RetrievalMethod } from './methods.ts';
+import type { ParallelClips } from './parallel-clips.ts';
 import { centred, rareFramesFirst, withFrames } from './prepare-clips.ts';
 
 /** The clips of a language as a variant wants them, made once. */
@@ -15,10 +15,10 @@ export class PreparedClips {
 
   constructor(
     readonly runtime: Runtime,
-    readonly languages: Languages<ComparedClip>,
+    readonly languages: ParallelClips<ComparedClip>,
   ) {}
 
-  clips(language: string, { adjustments }: Variant): Promise<ComparedClip[]> {
+  clips(language: string, { adjustments }: RetrievalMethod): Promise<ComparedClip[]> {
     const steps = ['voiced', 'centre', 'weights'].filter((step) => adjustments.has(step as 'voiced'));
     return this.#after(language, steps);
   }

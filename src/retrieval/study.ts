@@ -5,10 +5,10 @@ import { UserError } from '../errors.ts';
 import { approximateRandomization, bootstrap } from '../metrics/significance.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 import { csls } from './csls.ts';
-import type { Variant } from './methods.ts';
+import type { RetrievalMethod } from './methods.ts';
 import { METRICS } from './metrics.ts';
-import type { Languages } from './parallel-clips.ts';
-import { type KeptRanks, MOST_HELD_PAIRS, ranksInParts } from './parts.ts';
+import type { ParallelClips } from './parallel-clips.ts';
+import { type KeptRanks, MAX_HELD_PAIRS, ranksInParts } from './parts.ts';
 import { PreparedClips } from './prepared-clips.ts';
 import { answerRanks, transposed } from './recall.ts';
 import { isQuickExactly, SHORTLIST_STEPS, shortlistedSeqSim } from './shortlist.ts';
@@ -21,7 +21,7 @@ export interface Estimate {
 }
 
 export interface VariantResult {
-  readonly variant: Variant;
+  readonly variant: RetrievalMethod;
   readonly r1: Estimate;
   readonly r5: Estimate;
   readonly r10: Estimate;
@@ -48,16 +48,16 @@ export interface PairResult extends LanguagePair {
 
 /** Similarities of all clips of a language with all of another. */
 export interface SimilarityMatrix extends LanguagePair {
-  readonly variant: Variant;
+  readonly variant: RetrievalMethod;
   /** [clips of from, clips of to], row by row */
   readonly values: Float32Array;
 }
 
 export interface StudyOptions {
-  readonly variants: readonly Variant[];
+  readonly variants: readonly RetrievalMethod[];
   /** Targets of each clip that SeqSim compares frame by frame; undefined: all. */
   readonly shortlist?: number;
-  /** Similarities held at a time. Pairs of languages with more are compared part by part. @default MOST_HELD_PAIRS */
+  /** Similarities held at a time. Pairs of languages with more are compared part by part. @default MAX_HELD_PAIRS */
   readonly heldPairs?: number;
   /** What an earlier run found of a comparison that goes part by part; default: nothing is kept. */
   readonly kept?: (comparison: string) => Promise<KeptRanks>;
@@ -74,12 +74,12 @@ export interface StudyOptions {
  */
 export async function retrievalStudy(
   runtime: Runtime,
-  languages: Languages<ComparedClip>,
+  languages: ParallelClips<ComparedClip>,
   pairs: readonly LanguagePair[],
   options: StudyOptions,
 ): Promise<PairResult[]> {
   const comparisons = new Comparisons(runtime, languages, options);
-  const { variants, heldPairs = MOST_HELD_PAIRS } = options;
+  const { variants, heldPairs = MAX_HELD_PAIRS } = options;
   const results: { pair: LanguagePair; variants: VariantResult[] }[] = pairs.map((pair) => ({
     pair,
     variants: [],
@@ -130,10 +130,10 @@ export async function retrievalStudy(
 
 /** CSLS corrects each similarity by the others of its row and its column. */
 function refuseCsls(
-  { metric, adjustments }: Variant,
+  { metric, adjustments }: RetrievalMethod,
   { from, to }: LanguagePair,
-  languages: Languages<ComparedClip>,
-  { shortlist, heldPairs = MOST_HELD_PAIRS }: StudyOptions,
+  languages: ParallelClips<ComparedClip>,
+  { shortlist, heldPairs = MAX_HELD_PAIRS }: StudyOptions,
 ): void {
   if (!adjustments.has('csls')) return;
   if (shortlist !== undefined && metric === 'seqsim') {
@@ -155,7 +155,7 @@ class Comparisons {
 
   constructor(
     readonly runtime: Runtime,
-    readonly languages: Languages<ComparedClip>,
+    readonly languages: ParallelClips<ComparedClip>,
     readonly options: StudyOptions,
   ) {
     this.#prepared = new PreparedClips(runtime, languages);
@@ -164,7 +164,7 @@ class Comparisons {
   /** @returns [clips of from, clips of to] */
   async matrix(
     { from, to }: LanguagePair,
-    variant: Variant,
+    variant: RetrievalMethod,
     onProgress: (pairs: number) => void,
   ): Promise<Float32Array> {
     const how = comparisonName(variant);
@@ -187,7 +187,7 @@ class Comparisons {
   /** Ranks of the clips whose sentence there is in both languages; only these are compared. */
   async ranks(
     { from, to }: LanguagePair,
-    variant: Variant,
+    variant: RetrievalMethod,
     onProgress: (share: number) => void,
   ): Promise<number[]> {
     const { shortlist, heldPairs, kept, onKnown } = this.options;
@@ -218,7 +218,7 @@ class Comparisons {
   #compare(
     sources: readonly ComparedClip[],
     targets: readonly ComparedClip[],
-    variant: Variant,
+    variant: RetrievalMethod,
     onProgress: (share: number) => void,
   ): Promise<Float32Array> {
     const pairs = sources.length * targets.length;
@@ -230,13 +230,13 @@ class Comparisons {
       : METRICS[variant.metric].matrix(this.runtime, sources, targets, (done) => onProgress(done / pairs));
   }
 
-  #isShortlisted({ metric }: Variant): boolean {
+  #isShortlisted({ metric }: RetrievalMethod): boolean {
     return metric === 'seqsim' && this.options.shortlist !== undefined;
   }
 }
 
 /** The variant without what is done to similarities afterwards. */
-const comparisonName = ({ metric, adjustments }: Variant): string =>
+const comparisonName = ({ metric, adjustments }: RetrievalMethod): string =>
   [metric, ...[...adjustments].filter((name) => name !== 'csls')].join('+');
 
 function rowsOf(matrix: Float32Array, columns: number, rows: readonly number[]): Float32Array {
@@ -246,7 +246,10 @@ function rowsOf(matrix: Float32Array, columns: number, rows: readonly number[]):
 }
 
 /** Whether SeqSim of all frames of all pairs is a matter of minutes. */
-export function areQuickExactly(languages: Languages<ComparedClip>, pairs: readonly LanguagePair[]): boolean {
+export function areQuickExactly(
+  languages: ParallelClips<ComparedClip>,
+  pairs: readonly LanguagePair[],
+): boolean {
   const of = (language: string) => languages.of(language).map(({ encoded }) => encoded);
   return pairs.every(({ from, to }) => isQuickExactly(of(from), of(to)));
 }

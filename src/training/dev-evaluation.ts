@@ -6,7 +6,7 @@ import { translationScores } from '../metrics/translation-scores.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { trainingGraph } from '../whisper/training-graph.ts';
-import type { Variant } from '../whisper/variant.ts';
+import type { ModelVariant } from '../whisper/variant.ts';
 import { trainingBatch } from './batches.ts';
 import type { EncodedExample } from './examples.ts';
 
@@ -28,7 +28,7 @@ const CLIPS_PER_BATCH = 4;
  * left out of the loss.
  * @param target the language that is translated into, which decides how BLEU splits words
  */
-export async function evaluateDevelopment(
+export async function evaluateDevSet(
   model: WhisperModel,
   examples: readonly EncodedExample[],
   {
@@ -41,7 +41,7 @@ export async function evaluateDevelopment(
     target: string;
     vocabulary?: TargetVocabulary | undefined;
     /** As the model will be used. */
-    variant?: Variant | undefined;
+    variant?: ModelVariant | undefined;
   },
 ): Promise<Evaluation> {
   const started = performance.now();
@@ -91,7 +91,7 @@ async function meanLoss(
   model: WhisperModel,
   examples: readonly EncodedExample[],
   vocabulary: TargetVocabulary | undefined,
-  variant: Variant | undefined,
+  variant: ModelVariant | undefined,
 ): Promise<number> {
   const { runtime, dimensions, tokens } = model;
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));

@@ -40,7 +40,7 @@ afterAll(async () => {
 const options = {
   window: 'fit' as const,
   cache,
-  mostBytes: Number.POSITIVE_INFINITY,
+  maxBytes: Number.POSITIVE_INFINITY,
   onProgress: () => {},
   onLeftOut: (message: string) => {
     throw new Error(message);
@@ -71,9 +71,9 @@ test('outputs that do not fit into memory are read from the cache, and train the
   const name = 'model.decoder.layers.0.fc1.weight';
   const weights: Float32Array[] = [];
   const shares: number[] = [];
-  for (const mostBytes of [Number.POSITIVE_INFINITY, 6000, 0]) {
+  for (const maxBytes of [Number.POSITIVE_INFINITY, 6000, 0]) {
     const fresh = await WhisperModel.load(join(scratch, 'model'), { threads: 1 });
-    const speech = await encodedSpeech(fresh, clips, 1, { ...options, mostBytes });
+    const speech = await encodedSpeech(fresh, clips, 1, { ...options, maxBytes });
     shares.push(speech.filter(({ encoded }) => isDeferred(encoded)).length);
     await trainDecoder(fresh, examplesOf(speech), { ...defaultTraining, steps: 5, batchSize: 2 });
     weights.push((await fresh.runtime.read([name]))[0]!.data as Float32Array);
@@ -86,7 +86,7 @@ test('outputs that do not fit into memory are read from the cache, and train the
 
 test('a cache that goes away while training is told in one line', async () => {
   const own = join(scratch, 'own-cache');
-  const [speech] = await encodedSpeech(model, clips.slice(0, 1), 1, { ...options, cache: own, mostBytes: 0 });
+  const [speech] = await encodedSpeech(model, clips.slice(0, 1), 1, { ...options, cache: own, maxBytes: 0 });
   rmSync(own, { recursive: true });
   await expect(ready(speech!.encoded)).rejects.toThrow(
     /\.f16: found no whole encoder output; expected it to stay/,
@@ -126,7 +126,7 @@ test('where the encoder is tuned each visit is a new version, and masked; the bo
     expect(rows.some((row) => row.every((value) => value === 0))).toBe(true);
   }
   const [held] = await melSpeech(model, clips.slice(1, 2), options);
-  const [deferred] = await melSpeech(model, clips.slice(1, 2), { ...options, mostBytes: 0 });
+  const [deferred] = await melSpeech(model, clips.slice(1, 2), { ...options, maxBytes: 0 });
   expect(isDeferred(deferred!.encoded)).toBe(true);
   expect(await ready(deferred!.encoded)).toEqual(held!.encoded);
 });

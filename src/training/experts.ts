@@ -26,7 +26,7 @@ export interface ExpertOptions {
 /** Half of the tokens are to go through the expert. */
 const BUDGET = 0.5;
 /** Deviation of the noise at the last step; it grows linearly from 0. */
-const MOST_NOISE = 5;
+const MAX_NOISE = 5;
 
 /** Shapes of a language's experts and gates, by the names that their weights have beside the model's. */
 export function expertShapes(
@@ -96,14 +96,14 @@ export function withGates(
       const budget: Tensor = abs(sub(average, graph.scalar(BUDGET)));
       return {
         loss: add(made.loss, scale(budget, budgetWeight)),
-        reported: { ...made.reported, gate: average },
+        metrics: { ...made.metrics, gate: average },
       };
     },
     feeds: (moment) => {
       const { feeds, step, steps } = moment;
       const [batch, tokens] = feeds.tokens!.shape as [number, number];
       const random = sfc32(seed * 1_000_003 + step);
-      const deviation = (MOST_NOISE * step) / steps;
+      const deviation = (MAX_NOISE * step) / steps;
       const noise = (): HostTensor => {
         const values = Float32Array.from({ length: batch * tokens }, () => deviation * gaussian(random));
         return float32(values, [batch, tokens, 1]);

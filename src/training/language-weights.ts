@@ -3,7 +3,7 @@
  * Multilingual Speech Recognition"): Σ w(language) · CE, with weights that change linearly during training.
  */
 import { float32 } from '../backend/runtime.ts';
-import type { Moment, Objective } from './objective.ts';
+import type { Objective, StepContext } from './objective.ts';
 
 export interface LanguageWeight {
   /** At the first step. */
@@ -37,6 +37,6 @@ export function languageWeighted(
   };
 }
 
-function scheduled({ from, to }: LanguageWeight, { step, steps }: Moment): number {
+function scheduled({ from, to }: LanguageWeight, { step, steps }: StepContext): number {
   return from + ((to - from) * (step - 1)) / Math.max(1, steps - 1);
 }

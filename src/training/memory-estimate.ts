@@ -16,7 +16,7 @@ import type { TrainingOptions } from './train.ts';
 import { tunedWeights, tuningAdapters, tuningGraph } from './tuned-weights.ts';
 
 /** Bytes. */
-export interface MemoryNeeds {
+export interface MemoryEstimate {
   /** All weights as float32; with quantisation also what a step sees of the trained ones. */
   readonly weights: number;
   /** Gradients, where batches are accumulated their sums, and AdamW's two moments. */
@@ -43,11 +43,11 @@ const PROGRAM_BYTES = 380e6;
  * What a step computes follows from its graph: the results that live at the same time, for the largest batch. Measured by
  * `npm run bench -- training-memory`.
  */
-export async function memoryNeeds(
+export async function estimateMemory(
   model: WhisperModel,
   examples: readonly Example[],
   options: TrainingOptions,
-): Promise<MemoryNeeds> {
+): Promise<MemoryEstimate> {
   const { dimensions } = model;
   const whole = whisperTensors(dimensions);
   const adapters = tuningAdapters(dimensions, options);
@@ -98,7 +98,7 @@ function heldBytes(clip: Example['clip']): number {
   return (isMelClip(clip) ? clip.mel : clip.frames).byteLength;
 }
 
-export function totalBytes({ batch: _, ...needs }: MemoryNeeds): number {
+export function totalBytes({ batch: _, ...needs }: MemoryEstimate): number {
   return Object.values(needs).reduce((sum, bytes) => sum + bytes, 0);
 }
 

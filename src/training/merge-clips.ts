@@ -2,7 +2,7 @@
 
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { Clip } from '../data/manifest.ts';
-import { GAP_SECONDS, MOST_SECONDS, readRecording } from '../data/recording.ts';
+import { GAP_SECONDS, MAX_SECONDS, readRecording } from '../data/recording.ts';
 
 export interface MergeOptions {
   /** Longest that a clip may become. */
@@ -26,7 +26,7 @@ export async function mergeClips(
   target: string,
   { seconds, fits }: MergeOptions,
 ): Promise<Clip[]> {
-  const most = Math.min(seconds, MOST_SECONDS);
+  const most = Math.min(seconds, MAX_SECONDS);
   const merged: Clip[] = [];
   for (const clip of clips) {
     const next = { ...clip, duration: await durationOf(clip) };

@@ -45,7 +45,7 @@ const pulled: Objective = {
     const own = graph.parameter('pulled.own', [2]);
     const difference = add(own, graph.input('pulled.negativeStep', [1]));
     const distance = reshape(sum(mul(difference, difference), [0]), []);
-    return { loss: add(loss, scale(distance, 0.5)), reported: { crossEntropy: loss, distance } };
+    return { loss: add(loss, scale(distance, 0.5)), metrics: { crossEntropy: loss, distance } };
   },
   feeds: ({ step }) => ({ 'pulled.negativeStep': float32(Float32Array.of(-step), [1]) }),
   weights: [{ name: 'pulled.own', shape: [2], initial: (random) => Float32Array.of(7, random() / 2 ** 32) }],

@@ -56,7 +56,7 @@ const recipe = {
     ],
     temperature: 2,
     mergeSeconds: 6,
-    mostPadding: 0.2,
+    maxPadding: 0.2,
     cache: 'cache',
   },
   augment: { copies: 2, speed: [0.9, 1.1], noise: { folder: 'noise' }, specAugment: {} },

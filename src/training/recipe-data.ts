@@ -21,7 +21,7 @@ import { encodedSpeech, melSpeech } from './example-speech.ts';
 import { translationExamples } from './examples.ts';
 import { mergeClips } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
-import type { Development } from './run.ts';
+import type { DevSet } from './run.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
 /** A clip and its place among `data.corpora`. */
@@ -39,7 +39,7 @@ export interface TrainingData {
   readonly leftOut: ReadonlyMap<string, number>;
   /** What became of the clips before, a line each. */
   readonly told: readonly string[];
-  readonly development: Development | undefined;
+  readonly development: DevSet | undefined;
   readonly vocabulary: TargetVocabulary | undefined;
   /** What the files held: a run goes on only with the same. */
   readonly fingerprints: RunSettings;
@@ -111,7 +111,7 @@ export async function trainingData(
     window: data.window,
     cache: data.cache,
     augmentation,
-    mostBytes: HELD_SHARE * totalmem(),
+    maxBytes: HELD_SHARE * totalmem(),
     onProgress: (done: number) => progress.update(done),
     onLeftOut: (message: string) => {
       unread++;

@@ -37,7 +37,7 @@ const data = z.strictObject({
     .max(30)
     .optional()
     .describe('clips that follow each other, of one speaker, are joined up to so many seconds, 30 at most'),
-  mostPadding: share()
+  maxPadding: share()
     .optional()
     .describe('largest share of a batch, of its frames and of its tokens, that may be padding'),
   cache: path().default('out/cache').describe('where encoder outputs are kept between runs'),

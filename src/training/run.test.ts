@@ -10,7 +10,7 @@ import { UserError } from '../errors.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { readCheckpointOf } from './checkpoints.ts';
 import { type EncodedExample, translationExamples } from './examples.ts';
-import { memoryNeeds, totalBytes } from './memory-estimate.ts';
+import { estimateMemory, totalBytes } from './memory-estimate.ts';
 import { type RunOptions, runTraining } from './run.ts';
 import { defaultTraining } from './train.ts';
 
@@ -125,7 +125,7 @@ test('patience: the run ends when nothing gets better, and the best weights are 
 
 test('what is needed grows with the batch and with what is trained', async () => {
   const needs = (batchSize: number, embedding: 'frozen' | 'dense') =>
-    memoryNeeds(model, examples, { ...defaultTraining, steps: 1, batchSize, embedding });
+    estimateMemory(model, examples, { ...defaultTraining, steps: 1, batchSize, embedding });
   const one = await needs(1, 'frozen');
   expect((await needs(2, 'frozen')).activations).toBeGreaterThan(1.5 * one.activations);
   // 51,865 × 512 weights more, each with a gradient and two moments.

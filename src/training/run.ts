@@ -14,7 +14,7 @@ import {
   resumption,
   writeCheckpoint,
 } from './checkpoints.ts';
-import { type BestBy, bestEvaluation, type Evaluation, evaluateDevelopment } from './dev-evaluation.ts';
+import { type BestBy, bestEvaluation, type Evaluation, evaluateDevSet } from './dev-evaluation.ts';
 import type { EncodedExample } from './examples.ts';
 import { createExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';
@@ -25,9 +25,9 @@ import { restoreWeights, type StepReport, type TrainingOptions, trainDecoder } f
 import { tunedWeights, tuningAdapters } from './tuned-weights.ts';
 
 /** So many steps in a row whose loss or gradient is not finite are no accident. */
-const MOST_SKIPPED = 10;
+const MAX_SKIPPED = 10;
 
-export interface Development {
+export interface DevSet {
   readonly examples: readonly EncodedExample[];
   /** Where the encoder is tuned: encodes the examples' clips as it now does. */
   readonly encode?: (() => Promise<readonly EncodedClip[]>) | undefined;
@@ -49,7 +49,7 @@ export interface RunOptions {
   readonly training: TrainingOptions;
   readonly checkpointEvery: number;
   readonly resume: boolean;
-  readonly development?: Development | undefined;
+  readonly development?: DevSet | undefined;
   /** The weights that the run ends with: those of the best evaluation, or the last. */
   readonly keep: 'best' | 'last';
   /** What the user should know, one line. */
@@ -105,7 +105,7 @@ export async function runTraining(
         last = step.step;
         await metrics.addStep(step);
         const stopped = options.onStep(step) === 'stop';
-        if (reports.slice(-MOST_SKIPPED).filter(({ skipped }) => skipped).length === MOST_SKIPPED) {
+        if (reports.slice(-MAX_SKIPPED).filter(({ skipped }) => skipped).length === MAX_SKIPPED) {
           throw await nothingLearnt(output, step, batch);
         }
         const atEnd = step.step === training.steps;
@@ -114,9 +114,9 @@ export async function runTraining(
           const { target } = development;
           const { vocabulary } = training;
           const evaluation = await paused(async () => {
-            const back = await asUsed(model, training);
-            const clips = await heardAnew(model, development);
-            const found = await evaluateDevelopment(model, clips, {
+            const back = await withInferenceWeights(model, training);
+            const clips = await reencode(model, development);
+            const found = await evaluateDevSet(model, clips, {
               step: step.step,
               target,
               vocabulary,
@@ -155,7 +155,7 @@ export async function runTraining(
 }
 
 /** Makes of the weights in training those that the model will be used with. @returns puts them back */
-async function asUsed(
+async function withInferenceWeights(
   model: WhisperModel,
   training: TrainingOptions,
 ): Promise<(() => Promise<void>) | undefined> {
@@ -165,9 +165,9 @@ async function asUsed(
   return undefined;
 }
 
-async function heardAnew(
+async function reencode(
   model: WhisperModel,
-  { examples, encode }: Development,
+  { examples, encode }: DevSet,
 ): Promise<readonly EncodedExample[]> {
   if (!encode) return examples;
   await model.encoderChanged();
@@ -219,7 +219,7 @@ async function nothingLearnt(
   }));
   await writeWhole(file, `${JSON.stringify({ step, clips }, null, 2)}\n`);
   return new UserError(
-    `step ${step}: loss or gradient was not finite ${MOST_SKIPPED} times in a row; the last batch is in ${file}. ` +
+    `step ${step}: loss or gradient was not finite ${MAX_SKIPPED} times in a row; the last batch is in ${file}. ` +
       'Expected usable recordings and a learning rate that is not too high',
   );
 }

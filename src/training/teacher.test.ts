@@ -11,7 +11,7 @@ import { WhisperModel } from '../whisper/model.ts';
 import { keptLayers } from '../whisper/prune-decoder.ts';
 import type { Example } from './batches.ts';
 import { distillation } from './distillation.ts';
-import { ownWeights } from './objective.ts';
+import { auxiliaryWeights } from './objective.ts';
 import { saveModel } from './save.ts';
 import { checkTeacher, createTeacher } from './teacher.ts';
 import { defaultTraining, trainDecoder } from './train.ts';
@@ -107,7 +107,7 @@ test('a teacher with the same encoder hears the same frames; another has its own
       expect(loss).toBeCloseTo(0.1 * crossEntropy! + 0.9 * (distillation! + hiddenDistance!), 3);
     }
     expect(reports.at(-1)!.loss).toBeLessThan(reports[0]!.loss);
-    expect(ownWeights(objective)).toEqual(['distillation.projection.weight']);
+    expect(auxiliaryWeights(objective)).toEqual(['distillation.projection.weight']);
   }
 });
 

@@ -9,7 +9,7 @@ import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
 import { createExperts, withGates } from './experts.ts';
 import { createLora } from './lora.ts';
-import { createOwnWeights, crossEntropy, type Objective, ownWeights } from './objective.ts';
+import { auxiliaryWeights, createAuxiliaryWeights, crossEntropy, type Objective } from './objective.ts';
 import { PreparedBatches } from './prepared-batches.ts';
 import { scaledWeights } from './quantization.ts';
 import type { SamplingOptions } from './sampling.ts';
@@ -112,13 +112,13 @@ export async function trainDecoder(
   const { runtime, dimensions } = model;
   const { from, vocabulary, accumulate = 1, recompute, weightDecay, clipNorm } = options;
   const objective = withGates(options.objective ?? crossEntropy, dimensions, options.experts, options.seed);
-  const trained = [...tunedWeights(dimensions, options), ...ownWeights(objective)];
+  const trained = [...tunedWeights(dimensions, options), ...auxiliaryWeights(objective)];
   const adapters = tuningAdapters(dimensions, options);
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   await model.decoderChanged();
   if (adapters) await createLora(model, adapters, options.seed);
   if (options.experts) await createExperts(model, options.experts, options.seed);
-  await createOwnWeights(model, objective, options.seed);
+  await createAuxiliaryWeights(model, objective, options.seed);
   if (from) await restoreWeights(model, from);
   await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);
   const graph = tuningGraph(dimensions, options, {

@@ -10,7 +10,7 @@ import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
 import type { Adapters } from '../whisper/variant.ts';
 import { type ExpertOptions, expertShapes } from './experts.ts';
 import { type LoraOptions, loraAdapters } from './lora.ts';
-import { crossEntropy, type Objective, ownWeights } from './objective.ts';
+import { auxiliaryWeights, crossEntropy, type Objective } from './objective.ts';
 
 export const TUNED_PARTS = ['decoder', 'cross-attention', 'encoder', 'all'] as const;
 /** `cross-attention`: the decoder's attention to the audio, with the layer norm before it. */
@@ -97,7 +97,7 @@ export function tuningGraph(
   }: { withOutputIds?: boolean; objective?: Objective; recompute?: boolean | undefined } = {},
 ): Graph {
   const trained = tunedWeights(dimensions, tuning);
-  return trainingGraph(dimensions, [...trained, ...ownWeights(objective)], {
+  return trainingGraph(dimensions, [...trained, ...auxiliaryWeights(objective)], {
     withOutputIds,
     recompute,
     loss: objective.loss,

@@ -6,33 +6,33 @@ import {
   add,
   concat,
   gather,
+  gatherElement,
   greater,
   linear,
   logSoftmax,
   logSumExp,
   max,
-  pick,
   reshape,
   scale,
   split,
   sub,
+  take,
   takeAlong,
-  takeFirst,
   topK,
   transpose,
 } from '../graph/ops.ts';
 import {
+  type AttentionSource,
+  absorbedSource,
   attention,
   feedForward,
   type KeysAndValues,
   keysAndValues,
-  type Memory,
-  memoryOf,
   normalized,
   positionTable,
-  unprojectedMemory,
+  sourceOf,
 } from './layers.ts';
-import { type Variant, vary, weight } from './variant.ts';
+import { type ModelVariant, setVariant, weight } from './variant.ts';
 
 export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
 
@@ -47,7 +47,7 @@ export interface DecoderInputs {
   /** Added to the self-attention scores; broadcasts to [batch, heads, tokens, all tokens]: −∞ where one must not look. */
   readonly textBias: Tensor;
   /** The audio, for each layer. */
-  readonly audio: (layer: number) => Memory;
+  readonly audio: (layer: number) => AttentionSource;
   /** Added to the scores of the audio's frames; broadcasts to [clips, heads, queries, frames]. See silence-tail.ts. */
   readonly frameBias: Tensor;
   /** Where several texts are made of each clip: clips, and tokens of a clip's texts together. */
@@ -85,7 +85,7 @@ export function decoder(
     present.push({ keys, values });
     x = add(
       x,
-      attention(text, `${name}.self_attn`, decoderHeads, memoryOf({ keys, values }), inputs.textBias),
+      attention(text, `${name}.self_attn`, decoderHeads, sourceOf({ keys, values }), inputs.textBias),
     );
     // The texts of a clip look at the same frames: together they are the queries of one attention.
     const query = normalized(x, `${name}.encoder_attn_layer_norm`);
@@ -101,7 +101,7 @@ export function decoder(
 }
 
 /** The memory, whose scores are shown to `look`. */
-function observed(memory: Memory, look: (scores: Tensor) => void): Memory {
+function observed(memory: AttentionSource, look: (scores: Tensor) => void): AttentionSource {
   return {
     ...memory,
     scores: (queries) => {
@@ -168,12 +168,12 @@ export function decodingStepGraph(
   dimensions: WhisperDimensions,
   output: OutputTokens,
   withTimestamps: boolean,
-  variant: Variant = {},
+  variant: ModelVariant = {},
 ): Graph {
   const { decoderHeads: heads, width } = dimensions;
   const headWidth = width / heads;
   const graph = new Graph();
-  vary(graph, variant);
+  setVariant(graph, variant);
   const tokens = graph.input('tokens', ['texts', 'tokens'], 'int64');
   const rows = graph.input('rows', ['rows'], 'int64');
   const given = (prefix: string, batch: string, length: string, layer: number): KeysAndValues => ({
@@ -184,7 +184,7 @@ export function decodingStepGraph(
     tokens,
     positions: graph.input('positions', ['texts', 'tokens'], 'int64'),
     textBias: graph.input('textBias', ['texts', 1, 'tokens', sumOfSizes(['past', 'tokens'])]),
-    audio: (layer) => memoryOf(given('', 'clips', 'frames', layer)),
+    audio: (layer) => sourceOf(given('', 'clips', 'frames', layer)),
     frameBias: graph.input('frameBias', ['clips', 1, 1, 'frames']),
     shared: ['clips', 'queries'],
     past: (layer) => given('past.', 'texts', 'past', layer),
@@ -241,8 +241,8 @@ export function selectionGraph(dimensions: WhisperDimensions, prefix: '' | 'past
   for (let layer = 0; layer < decoderLayers; layer++) {
     const keys = graph.input(`${prefix}keys.${layer}`, ['batch', heads, width / heads, 'length']);
     const values = graph.input(`${prefix}values.${layer}`, ['batch', heads, 'length', width / heads]);
-    graph.output(`selected.${keys.name}`, takeFirst(keys, rows));
-    graph.output(`selected.${values.name}`, takeFirst(values, rows));
+    graph.output(`selected.${keys.name}`, take(keys, rows));
+    graph.output(`selected.${values.name}`, take(values, rows));
   }
   return graph;
 }
@@ -268,18 +268,18 @@ export function alignmentGraph(
     tokens: graph.input('tokens', ['texts', 'tokens'], 'int64'),
     positions: graph.input('positions', ['texts', 'tokens'], 'int64'),
     textBias: graph.input('textBias', [1, 1, 'tokens', 'tokens']),
-    audio: (layer) => unprojectedMemory(frames, crossAttention(layer), dimensions.decoderHeads),
+    audio: (layer) => absorbedSource(frames, crossAttention(layer), dimensions.decoderHeads),
     frameBias: graph.input('frameBias', ['texts', 1, 1, 'frames']),
     onAudioScores: (layer, scores) => {
       const wanted = heads.flatMap(([l, head]) => (l === layer ? [head] : []));
       // [texts, heads, tokens, frames] → [heads chosen, texts, tokens, frames]
-      if (wanted.length > 0) chosen.push(takeFirst(transpose(scores, [1, 0, 2, 3]), graph.integers(wanted)));
+      if (wanted.length > 0) chosen.push(take(transpose(scores, [1, 0, 2, 3]), graph.integers(wanted)));
     },
   });
   graph.output('scores', concat(chosen, 0));
   const count = product(['texts', 'tokens']);
   const logits = linear(reshape(hidden, [count, width]), tokenEmbedding(graph, dimensions));
   const labels = graph.input('labels', [count], 'int64');
-  graph.output('logProbability', sub(pick(logits, labels), logSumExp(logits)));
+  graph.output('logProbability', sub(gatherElement(logits, labels), logSumExp(logits)));
   return graph;
 }

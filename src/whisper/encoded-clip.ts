@@ -17,7 +17,7 @@ const SHORTEST_FIT_FRAMES = 160;
 const FIT_STEP = 16;
 
 /** `full`: 30 s, as Whisper was trained. `fit`: the clip and a second, followed by the short silence tail. */
-export type Window = 'fit' | 'full';
+export type WindowMode = 'fit' | 'full';
 
 export interface EncodedClip {
   /** Encoder output of the whole window, [window, width]; as float16 bits where many clips are kept. */
@@ -34,7 +34,7 @@ export function frameValues({ frames }: EncodedClip): Float32Array {
   return frames instanceof Uint16Array ? float16ToFloat32(frames) : frames;
 }
 
-export function windowFrames(samples: number, window: Window): number {
+export function windowFrames(samples: number, window: WindowMode): number {
   if (window === 'full') return FULL_WINDOW_POSITIONS;
   const needed = Math.ceil(samples / SAMPLES_PER_FRAME) + FIT_MARGIN_FRAMES;
   const fit = Math.max(SHORTEST_FIT_FRAMES, Math.ceil(needed / FIT_STEP) * FIT_STEP);

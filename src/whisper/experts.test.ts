@@ -13,7 +13,7 @@ import { readExperts, writeExperts } from './expert-files.ts';
 import { expertTensors, gateNoise, gatesOf } from './experts.ts';
 import { feedForward } from './layers.ts';
 import type { Experts } from './variant.ts';
-import { within } from './variant.ts';
+import { withVariant } from './variant.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/experts.json', import.meta.url), 'utf8'));
 const runtime = new Runtime({ threads: 1 });
@@ -45,7 +45,7 @@ const storeWeights = (changed: Record<string, number> = {}) =>
 async function run(experts: Experts | undefined, trained: readonly string[] = []) {
   const graph = new Graph();
   const x = graph.input('x', SHAPE);
-  const y = within(graph, { experts }, () => feedForward(x, NETWORK, 16));
+  const y = withVariant(graph, { experts }, () => feedForward(x, NETWORK, 16));
   graph.output('y', y);
   for (const gate of gatesOf(graph)) graph.output('gate', gate);
   if (trained.length > 0) {

@@ -17,7 +17,7 @@ import {
   FULL_WINDOW_POSITIONS,
   frameValues,
   SAMPLES_PER_FRAME,
-  type Window,
+  type WindowMode,
   windowFrames,
 } from './encoded-clip.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
@@ -98,7 +98,7 @@ export class WhisperModel {
    * For fitted windows, which see silence beside the clip, or for full ones. Each has the weights packed for itself: full
    * windows take that of fitted ones where it is there already; without silence it does the same, a little slower.
    */
-  encoderProgram(window: Window): Promise<Program> {
+  encoderProgram(window: WindowMode): Promise<Program> {
     const fitted = window === 'fit' || this.#programs.has(FITTED_ENCODER);
     return this.#program(fitted ? FITTED_ENCODER : 'encoder', () =>
       this.runtime.load(encoderGraph(this.dimensions, fitted), { builtIn: () => true }),
@@ -220,7 +220,7 @@ export class WhisperModel {
    */
   async encode(
     clips: readonly Float32Array[],
-    window: Window,
+    window: WindowMode,
     onProgress?: (done: number) => void,
     mask?: (clip: number, mel: Float32Array) => void,
   ): Promise<EncodedClip[]> {
@@ -241,7 +241,7 @@ export class WhisperModel {
    */
   async encodeLayers(
     clips: readonly Float32Array[],
-    window: Window,
+    window: WindowMode,
     onProgress?: (done: number) => void,
   ): Promise<EncodedClip[][]> {
     const program = await this.#program('encoder states', () =>
@@ -265,7 +265,7 @@ export class WhisperModel {
     program: Program,
     outputs: readonly string[],
     clips: readonly Float32Array[],
-    window: Window,
+    window: WindowMode,
     onProgress?: (done: number) => void,
     mask?: (clip: number, mel: Float32Array) => void,
   ): Promise<EncodedClip[][]> {

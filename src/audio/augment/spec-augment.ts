@@ -14,7 +14,7 @@ export interface SpecAugmentOptions {
 }
 
 /** A time mask is at most this share of the clip (p of the paper's policies for short recordings). */
-const MOST_TIME = 0.2;
+const MAX_TIME = 0.2;
 
 /**
  * In place. A mask's width is uniform from 0 to the widest, its start uniform where it fits.
@@ -33,7 +33,7 @@ export function specAugment(
     const [start, end] = maskIn(melBins, Math.min(frequencyWidth, melBins), random);
     mel.fill(0, start * frames, end * frames);
   }
-  const widest = Math.min(timeWidth, Math.floor(MOST_TIME * sounding));
+  const widest = Math.min(timeWidth, Math.floor(MAX_TIME * sounding));
   for (let mask = 0; mask < timeMasks; mask++) {
     const [start, end] = maskIn(sounding, widest, random);
     for (let bin = 0; bin < melBins; bin++) mel.fill(0, bin * frames + start, bin * frames + end);

@@ -10,7 +10,7 @@ import type { HeardClip } from '../../retrieval/parallel-clips.ts';
 import { SAMPLES_PER_FRAME } from '../../whisper/encoded-clip.ts';
 import { type Alignment, FRAME_RATE, type TimedWord } from './alignment.ts';
 
-const MOST_CELLS = 96; // a side
+const MAX_CELLS = 96; // a side
 const LEVELS = 32;
 const [LEFT, TOP, SIDE, WAVE] = [150, 128, 470, 34];
 
@@ -94,7 +94,7 @@ function cells(
   toX: (frame: number) => number,
   toY: (frame: number) => number,
 ): string {
-  const [rows, columns] = [Math.min(n, MOST_CELLS), Math.min(m, MOST_CELLS)];
+  const [rows, columns] = [Math.min(n, MAX_CELLS), Math.min(m, MAX_CELLS)];
   const values = new Float32Array(rows * columns).fill(Number.NEGATIVE_INFINITY);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < m; j++) {

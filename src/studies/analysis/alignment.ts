@@ -7,7 +7,7 @@ import { float32, type Runtime } from '../../backend/runtime.ts';
 import { alignWords } from '../../decoding/alignment.ts';
 import { decode } from '../../decoding/decode.ts';
 import { Graph } from '../../graph/graph.ts';
-import { atLeast, div, linear, mul, sqrt, sum } from '../../graph/ops.ts';
+import { clampMin, div, linear, mul, sqrt, sum } from '../../graph/ops.ts';
 import type { HeardClip } from '../../retrieval/parallel-clips.ts';
 import { type EncodedClip, frameValues } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
@@ -78,7 +78,7 @@ async function frameCosines(runtime: Runtime, x: EncodedClip, y: EncodedClip): P
   const graph = new Graph();
   const unit = (name: string, frames: string) => {
     const t = graph.input(name, [frames, x.width]);
-    return div(t, sqrt(atLeast(sum(mul(t, t), [1]), 1e-30)));
+    return div(t, sqrt(clampMin(sum(mul(t, t), [1]), 1e-30)));
   };
   graph.output('cosines', linear(unit('x', 'n'), unit('y', 'm')));
   const program = await runtime.load(graph, { builtIn: () => true });

@@ -15,12 +15,12 @@ import { curves } from '../../report/curves.ts';
 import { csvText, type Figure } from '../../report/figure.ts';
 import { languageName } from '../../report/format.ts';
 import type { Estimate } from '../../retrieval/study.ts';
-import type { EncodedClip, Window } from '../../whisper/encoded-clip.ts';
+import type { EncodedClip, WindowMode } from '../../whisper/encoded-clip.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { writtenText } from './spoken-texts.ts';
 
 /** From early layers the decoder goes on and on: no text of these clips is as long. */
-const MOST_TOKENS = 80;
+const MAX_TOKENS = 80;
 
 export interface EarlyExitRow {
   readonly layer: number;
@@ -57,7 +57,7 @@ export async function earlyExitStudy(
         heard.map(({ encoded }) => encoded),
         {
           prompts: heard.map(({ clip }) => model.tokens.prompt(clip.language, 'transcribe')),
-          maxTokens: MOST_TOKENS,
+          maxTokens: MAX_TOKENS,
           stopLoops: true,
           onProgress: (done) =>
             onProgress?.(place * clips.length + done, layers.length * clips.length, `layer ${layer}`),
@@ -90,13 +90,13 @@ function wordErrorRate(texts: EarlyExitRow['texts'], language: string): Estimate
   return { value: score, low, high };
 }
 
-export function earlyExitFigure(rows: readonly EarlyExitRow[], window: Window): Figure {
+export function earlyExitFigure(rows: readonly EarlyExitRow[], window: WindowMode): Figure {
   const languages = [...new Set(rows.map(({ language }) => language))];
   // Far above 100 % the numbers say only that the decoder babbles; the CSV has them.
   const shown = (value: number): number => Math.min(150, 100 * value);
   return {
     name: 'early-exit',
-    caption: `Word error rate where the encoder ends after so many layers (final layer norm kept, ${window} window, greedy, at most ${MOST_TOKENS} tokens, normalised as in Whisper’s paper); cut off at 150 %. Bands are 95 % bootstrap intervals.`,
+    caption: `Word error rate where the encoder ends after so many layers (final layer norm kept, ${window} window, greedy, at most ${MAX_TOKENS} tokens, normalised as in Whisper’s paper); cut off at 150 %. Bands are 95 % bootstrap intervals.`,
     svg: curves(
       'Word error rate by exit layer',
       languages.map((language) => ({

@@ -8,8 +8,8 @@ import type { LayerCache } from '../../features/layer-cache.ts';
 import { curves } from '../../report/curves.ts';
 import { csvText, type Figure, fileName } from '../../report/figure.ts';
 import { languageName } from '../../report/format.ts';
-import type { Variant } from '../../retrieval/methods.ts';
-import { type HeardClip, Languages } from '../../retrieval/parallel-clips.ts';
+import type { RetrievalMethod } from '../../retrieval/methods.ts';
+import { type HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 import { type Estimate, estimates, type PairResult, retrievalStudy } from '../../retrieval/study.ts';
 
 export interface LayerResult {
@@ -22,7 +22,7 @@ export interface LayerResult {
 
 export interface LayerStudyOptions {
   readonly layers: readonly number[];
-  readonly variants: readonly Variant[];
+  readonly variants: readonly RetrievalMethod[];
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
@@ -47,7 +47,7 @@ export async function layerStudy(
             raw.map(async ({ clip, encoded }) => ({ clip, encoded: await model.withFinalNorm(encoded) })),
           )
         : raw;
-      const languages = new Languages(heard);
+      const languages = new ParallelClips(heard);
       const pairs = await retrievalStudy(model.runtime, languages, languages.pairs(), { variants });
       results.push({ layer, normed, pairs });
     }
@@ -56,7 +56,10 @@ export async function layerStudy(
 }
 
 /** R@1 over the layers, a curve for each language that searches (all its pairs together), a figure for each variant. */
-export function layerFigures(results: readonly LayerResult[], variants: readonly Variant[]): Figure[] {
+export function layerFigures(
+  results: readonly LayerResult[],
+  variants: readonly RetrievalMethod[],
+): Figure[] {
   return [true, false].flatMap((normed) =>
     variants.map((variant, i) =>
       layerFigure(
@@ -71,7 +74,7 @@ export function layerFigures(results: readonly LayerResult[], variants: readonly
 
 function layerFigure(
   results: readonly LayerResult[],
-  variant: Variant,
+  variant: RetrievalMethod,
   index: number,
   normed: boolean,
 ): Figure {

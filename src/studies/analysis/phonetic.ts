@@ -9,8 +9,8 @@ import { csvText, type Figure, fileName } from '../../report/figure.ts';
 import { languageName } from '../../report/format.ts';
 import { barGroups } from '../../report/svg.ts';
 import type { Column } from '../../report/terminal.ts';
-import type { Variant } from '../../retrieval/methods.ts';
-import type { Languages } from '../../retrieval/parallel-clips.ts';
+import type { RetrievalMethod } from '../../retrieval/methods.ts';
+import type { ParallelClips } from '../../retrieval/parallel-clips.ts';
 import { type Estimate, estimates, type PairResult } from '../../retrieval/study.ts';
 import type { Pronunciations } from './pronunciations.ts';
 import { alikeWords, contentWords } from './sound-alike.ts';
@@ -19,7 +19,7 @@ import type { SpokenText } from './spoken-texts.ts';
 export interface PhoneticRow {
   readonly from: string;
   readonly to: string;
-  readonly variant: Variant;
+  readonly variant: RetrievalMethod;
   readonly subset: 'all' | 'few alike' | 'none alike' | 'alike';
   readonly n: number;
   /** Absent where no sentence is left. */
@@ -49,7 +49,7 @@ export const SUBSETS: Readonly<Record<PhoneticRow['subset'], string>> = {
  */
 export function phoneticStudy(
   results: readonly PairResult[],
-  languages: Languages,
+  languages: ParallelClips,
   texts: ReadonlyMap<Clip, SpokenText>,
   pronunciations: ReadonlyMap<string, Pronunciations>,
 ): { rows: PhoneticRow[]; sentences: AlikeSentence[] } {

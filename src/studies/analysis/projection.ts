@@ -9,7 +9,7 @@ import { seriesColour } from '../../report/palette.ts';
 import { coordinate, svg } from '../../report/svg.ts';
 import { heldClip } from '../../retrieval/clip-blocks.ts';
 import { meanFrame } from '../../retrieval/mean-pool.ts';
-import type { HeardClip, Languages } from '../../retrieval/parallel-clips.ts';
+import type { HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 import { centred } from '../../retrieval/prepare-clips.ts';
 import { frameValues } from '../../whisper/encoded-clip.ts';
 
@@ -17,7 +17,7 @@ const SEED = 1;
 
 /** Mean frames scaled to length 1, as retrieval by their cosine sees them. */
 async function unitMeans(
-  languages: Languages,
+  languages: ParallelClips,
   isCentred: boolean,
 ): Promise<{ clips: HeardClip[]; rows: Float64Array[] }> {
   const clips: HeardClip[] = [];
@@ -105,7 +105,7 @@ function neighbourShares(clips: readonly HeardClip[], rows: readonly Float64Arra
 
 /** Both projections of the frames as they are and centred by language, each coloured by language and by sentence. */
 export async function projectionFigures(
-  languages: Languages,
+  languages: ParallelClips,
   clipId: (clip: HeardClip) => string,
 ): Promise<Figure[]> {
   const asTheyAre = figures(await unitMeans(languages, false), false, clipId);

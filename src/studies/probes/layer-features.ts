@@ -2,7 +2,7 @@
 
 import { float32ToFloat16 } from '../../checkpoint/half-precision.ts';
 import { averaged } from '../../retrieval/mean-pool.ts';
-import { type EncodedClip, frameValues, type Window } from '../../whisper/encoded-clip.ts';
+import { type EncodedClip, frameValues, type WindowMode } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
 
 /** `mean`: one vector a layer, the mean of the clip's own frames. `frames`: all of the clip's own frames. */
@@ -10,7 +10,7 @@ export type Pooling = 'mean' | 'frames';
 
 export interface FeatureKind {
   readonly pooling: Pooling;
-  readonly window: Window;
+  readonly window: WindowMode;
 }
 
 export interface LayerFeatures {

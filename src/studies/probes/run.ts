@@ -5,7 +5,7 @@ import type { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/manifest.ts';
 import { UserError } from '../../errors.ts';
 import { startProgress } from '../../report/progress.ts';
-import type { Window } from '../../whisper/encoded-clip.ts';
+import type { WindowMode } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
 import { featureFiles, type LoadFeatures } from './feature-files.ts';
 import { LAYER_WEIGHTS, layerShares } from './head.ts';
@@ -18,7 +18,7 @@ import type { Labelled } from './select.ts';
 
 export interface ProbeRun {
   readonly label: string;
-  readonly window: Window;
+  readonly window: WindowMode;
   readonly cache: string;
   /** Also train a probe on each layer alone. */
   readonly eachLayer: boolean;

@@ -5,7 +5,7 @@
 import type { Tensor } from '../../graph/graph.ts';
 import {
   add,
-  atLeast,
+  clampMin,
   concat,
   div,
   greater,
@@ -41,7 +41,7 @@ export function batchHardTriplet(embeddings: Tensor, same: Tensor, other: Tensor
   const { graph } = embeddings;
   const difference = sub(reshape(embeddings, [batch!, 1, width!]), reshape(embeddings, [1, batch!, width!]));
   const squares = reshape(sum(mul(difference, difference), [2]), [batch!, batch!]);
-  const distances = sqrt(atLeast(squares, LEAST_SQUARE));
+  const distances = sqrt(clampMin(squares, LEAST_SQUARE));
   const positive = largest(mul(distances, same));
   // Those of the same speaker move out of the way.
   const away = scale(sub(graph.scalar(1), other), 1e6);
@@ -68,7 +68,7 @@ export function ntXent(one: Tensor, two: Tensor, temperature = 0.5): Tensor {
   const batch = one.shape[0] as number;
   const count = 2 * batch;
   const all = concat([one, two], 0);
-  const length = sqrt(atLeast(sum(mul(all, all), [1]), LEAST_SQUARE));
+  const length = sqrt(clampMin(sum(mul(all, all), [1]), LEAST_SQUARE));
   const unit = div(all, length);
   const itself = new Float32Array(count * count);
   const partner = new Float32Array(count * count);
