@@ -1,13 +1,13 @@
 /** Language identification among languages that share a script: English or French where German was asked for. */
 
-type Detector = typeof import('eld/small').eld;
+type Detector = typeof import('eld/medium').eld;
 
 /**
  * How much higher another language of the script must score for a text to count as written in it; eld scores from 0 to 1.
  * In scripts beyond ASCII all letters share a byte, so that the scores lie closer together. Of other scripts than these
  * eld knows one language each.
  */
-const MARGINS: Readonly<Record<string, number>> = { Latn: 0.04, Cyrl: 0.005, Arab: 0.005, Deva: 0.005 };
+const MARGINS: Readonly<Record<string, number>> = { Latn: 0.03, Cyrl: 0.008, Arab: 0.005, Deva: 0.005 };
 /** Shorter texts are often names and interjections: of two words, 6 to 12 in 100 would be false alarms. */
 const MIN_WORDS = 3;
 const WORD = /\p{L}[\p{L}\p{M}'’-]*/gu;
@@ -32,12 +32,12 @@ const known = new Map<string | undefined, string[]>();
 const likely = (code: string): Intl.Locale => new Intl.Locale(code).maximize();
 
 /**
- * Loads the n-grams of eld (Efficient Language Detector, size "small": 0.25 s, 60 MB), which {@link isLikelyIn} needs;
+ * Loads the n-grams of eld (Efficient Language Detector, size "medium": 0.3 s, 70 MB), which {@link isLikelyIn} needs;
  * nothing for a language that is alone in its script, as Chinese, Japanese and Greek are.
  */
 export async function loadIdentifier(language: string): Promise<void> {
   if (detector || MARGINS[likely(language).script ?? ''] === undefined) return;
-  detector = (await import('eld/small')).eld;
+  detector = (await import('eld/medium')).eld;
   for (const code of Object.values(detector.info().Languages)) {
     const { script } = likely(UNICODE_CODES[code] ?? code);
     known.set(script, [...(known.get(script) ?? []), code]);
