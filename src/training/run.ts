@@ -2,6 +2,7 @@
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
+import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -212,9 +213,9 @@ async function nothingLearnt(
   batch: readonly Example[],
 ): Promise<UserError> {
   const file = join(output, `not-finite-step-${step}.json`);
-  const clips = batch.map(({ source, tokens }) => ({
+  const clips = batch.map(({ source, target, tokens }) => ({
     audio: source?.audio,
-    text: source?.chinese,
+    text: source && target && referenceIn(source, target),
     tokens,
   }));
   await writeWhole(file, `${JSON.stringify({ step, clips }, null, 2)}\n`);
