@@ -41,6 +41,7 @@ const commands = [
   'quantize',
   'lm',
   'manifest',
+  'doctor',
 ];
 
 test.each(commands)('%s --help shows an example', async (command) => {

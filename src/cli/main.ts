@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The command line. Each command is a file of its own, loaded when it is called: their libraries take a second. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
+import { packageVersion } from './package-version.ts';
 
 /** Gives a command that has its name and description its options and action. */
 type Define = (command: Command) => Command;
@@ -81,13 +81,16 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     'make a manifest of a corpus as it is downloaded',
     async () => (await import('./manifest.ts')).manifestCommand,
   ],
+  [
+    'doctor',
+    'versions, processor, memory, model and cache of this installation, as an issue should name them',
+    async () => (await import('./doctor.ts')).doctorCommand,
+  ],
 ];
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
 const program = new Command('whisper-transfer')
   .description('Teach Whisper new target languages from English speech alone.')
-  .version(version)
+  .version(packageVersion)
   .showHelpAfterError('(add --help for the options and an example)')
   .exitOverride();
 const [first, second] = process.argv.slice(2);
