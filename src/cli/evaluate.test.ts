@@ -2,6 +2,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readManifest } from '../data/manifest.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
@@ -65,7 +66,7 @@ beforeAll(async () => {
 });
 
 const evaluate = (...options: string[]) =>
-  evaluateCommand()
+  evaluateCommand(new Command('evaluate'))
     .exitOverride()
     .parseAsync(
       [manifest, '--set', 'new', '--cache', join(folder, 'cache'), '--max-tokens', '24', ...options],
