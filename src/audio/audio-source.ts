@@ -60,10 +60,7 @@ export async function readAudioSource(source: AudioSource, signal?: AbortSignal)
   if (source instanceof ReadableStream) return decodeStream(name, source, signal);
   if (source instanceof Float32Array) return prepareSamples(name, source, SAMPLE_RATE);
   if (isAudioSource(source)) return prepareSamples(name, source.samples, source.sampleRate);
-  throw new TypeError(
-    `found ${describe(source)} as a recording; expected a path, a URL, a Blob (new Blob([bytes])), a ReadableStream, ` +
-      'a Float32Array of 16 kHz samples or { samples, sampleRate }',
-  );
+  throw notAudio(source);
 }
 
 async function fetchAudio(name: string, url: URL, signal?: AbortSignal): Promise<Float32Array> {
@@ -96,7 +93,11 @@ function decodeStream(
   return decodeAudio(name, bytes, size);
 }
 
-function describe(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return String(value);
-  return value.constructor?.name ?? 'an object';
+/** What to throw for what is no recording. */
+export function notAudio(value: unknown): TypeError {
+  const found = typeof value === 'object' && value !== null ? value.constructor?.name : String(value);
+  return new TypeError(
+    `found ${found} as a recording; expected a path, a URL, a Blob (of bytes: new Blob([bytes])), a ReadableStream (of ` +
+      'a Node stream: Readable.toWeb(stream)), a Float32Array of 16 kHz samples or { samples, sampleRate }',
+  );
 }
