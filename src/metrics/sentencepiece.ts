@@ -27,8 +27,10 @@ export function cachedSentencePieceModel(tokenizer: keyof typeof CACHED_MODELS):
 }
 
 /**
- * Loads a model and gives the function that splits a line into its pieces, best path of the unigram model. The pieces
- * equal those of the Python package up to version 0.2.1; from 0.2.2 on it breaks ties between paths of one score otherwise.
+ * Loads a model and gives the function that splits a line into its pieces, whichever model it is. The pieces
+ * equal those of the Python package up to version 0.2.1; from 0.2.2 on it breaks ties between paths of one score
+ * otherwise. U+FEFF at the start of a long piece is lost, if the model's normaliser leaves any (the usual ones make it
+ * a blank).
  * @throws UserError when the file is missing or is no SentencePiece model
  */
 export async function loadSentencePiece(file: string): Promise<(line: string) => string[]> {
