@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { afterAll, expect, test, vi } from 'vitest';
 import { UserError } from '../errors.ts';
 import { scoreCommand } from './score.ts';
@@ -22,7 +23,7 @@ async function run(...args: string[]): Promise<string> {
     return true;
   });
   try {
-    await scoreCommand().parseAsync(args, { from: 'user' });
+    await scoreCommand(new Command('score')).parseAsync(args, { from: 'user' });
   } finally {
     write.mockRestore();
   }
@@ -158,7 +159,7 @@ test('Chinese scored with a tokenizer for English is warned of on stderr', async
 
 test('an example stands in the help', () => {
   let help = '';
-  scoreCommand()
+  scoreCommand(new Command('score'))
     .configureOutput({ writeOut: (text) => (help += text) })
     .outputHelp();
   expect(help).toContain('$ whisper-transfer score --hyp');
