@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences, readText } from '../files/text-files.ts';
-import { toSimplified } from '../language/simplified.ts';
+import { toSimplified } from '../language/chinese.ts';
+import { loadIdentifier } from '../language/identify.ts';
 import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../metrics/bleu.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
 import type { CorpusMetric } from '../metrics/corpus.ts';
@@ -227,6 +228,7 @@ export function scoreCommand(command: Command): Command {
     .addHelpText('after', HELP)
     .action(async (options: ScoreOptions) => {
       await loadBleuTokenizer(tokenizerOf(options), options.spmModel);
+      if (options.language !== undefined) await loadIdentifier(options.language);
       const outputs = scoreOutputs(options);
       process.stdout.write(
         options.json

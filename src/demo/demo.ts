@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
-import { toSimplified } from '../language/simplified.ts';
+import { toSimplified } from '../language/chinese.ts';
 import { chrfFromStatistics, chrfStatistics } from '../metrics/chrf.ts';
 import type { Statistics } from '../metrics/corpus.ts';
 import { bootstrap } from '../metrics/significance.ts';
@@ -140,7 +140,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     });
     endStage('save model');
 
-    const scored = data.tests.map((set) => score(set, before.get(set)!, after.get(set)!));
+    const scored = await Promise.all(data.tests.map((set) => score(set, before.get(set)!, after.get(set)!)));
     const results: DemoResults = {
       version,
       machine: await machine(),
@@ -216,10 +216,10 @@ async function retrieveAll(
   return retrieved;
 }
 
-function score(set: TestSet, before: string[], after: string[]) {
+async function score(set: TestSet, before: string[], after: string[]) {
   const references = set.clips.map((clip) => referenceIn(clip, 'zh'));
-  const first = translationScores(before, references, 'zh');
-  const second = translationScores(after, references, 'zh');
+  const first = await translationScores(before, references, 'zh');
+  const second = await translationScores(after, references, 'zh');
   const plain = ({ bleu, chrf, offTarget = Number.NaN }: TranslationScores): Scores => ({
     bleu,
     chrf,

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { loadIdentifier } from '../language/identify.ts';
 import { DEFAULT_SAMPLES, type PairedTest } from '../metrics/significance.ts';
 import { machine } from '../report/machine.ts';
 import { WhisperModel } from '../whisper/model.ts';
@@ -63,6 +64,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     options.onNote(text);
   };
   const tests = testsOf(options, note);
+  const written = tests.flatMap(({ target, items }) => items.map(({ clip }) => target ?? clip.language));
+  for (const language of new Set(written)) await loadIdentifier(language);
   const folders = await modelFolders(options.models);
   const file = await PredictionsFile.open(join(output, 'predictions.jsonl'), resume);
 

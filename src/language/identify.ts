@@ -1,5 +1,7 @@
 /** Language identification among languages that share a script: English or French where German was asked for. */
 
+import { languageProfile } from './profile.ts';
+
 type Detector = typeof import('eld/medium').eld;
 
 /**
@@ -17,9 +19,7 @@ const CLEARLY_ENGLISH = 0.7;
 const ELD_CODES: Readonly<Record<string, string>> = {
   id: 'ms',
   nn: 'no',
-  nb: 'no',
   bs: 'hr',
-  fil: 'tl',
   ckb: 'ku',
 };
 /** eld's Kurdish is Sorani, in Arabic letters. */
@@ -29,19 +29,25 @@ let detector: Detector | undefined;
 /** What eld knows, by script. */
 const known = new Map<string | undefined, string[]>();
 
-const likely = (code: string): Intl.Locale => new Intl.Locale(code).maximize();
+const marginOf = (language: string): number | undefined => MARGINS[languageProfile(language).script ?? ''];
 
 /**
  * Loads the n-grams of eld (Efficient Language Detector, size "medium": 0.3 s, 70 MB), which {@link isLikelyIn} needs;
  * nothing for a language that is alone in its script, as Chinese, Japanese and Greek are.
  */
 export async function loadIdentifier(language: string): Promise<void> {
-  if (detector || MARGINS[likely(language).script ?? ''] === undefined) return;
+  if (detector || marginOf(language) === undefined) return;
   detector = (await import('eld/medium')).eld;
   for (const code of Object.values(detector.info().Languages)) {
-    const { script } = likely(UNICODE_CODES[code] ?? code);
+    const { script } = languageProfile(UNICODE_CODES[code] ?? code);
     known.set(script, [...(known.get(script) ?? []), code]);
   }
+}
+
+/** What identifies the language, for signatures; undefined for one that is alone in its script. */
+export function identifierName(language: string): string | undefined {
+  const margin = marginOf(language);
+  return margin === undefined ? undefined : `eld 2.1.0 medium, margin ${margin}`;
 }
 
 /**
@@ -51,12 +57,12 @@ export async function loadIdentifier(language: string): Promise<void> {
  * - Another one in Latin letters (Irish, Asturian, Swahili): the text is not clearly English.
  * - Another one, or a text of fewer than three words: always.
  *
- * @param language BCP 47: `de`, `pt-BR`, `sr-Latn`
+ * @param language as {@link languageProfile} takes it: `de`, `pt-BR`, `sr-Latn`
  * @throws Error for a language that shares its script, before {@link loadIdentifier}
  */
 export function isLikelyIn(text: string, language: string): boolean {
-  const { language: base, script = '' } = likely(language);
-  const margin = MARGINS[script];
+  const { base, script } = languageProfile(language);
+  const margin = marginOf(language);
   if (margin === undefined || (text.match(WORD)?.length ?? 0) < MIN_WORDS) return true;
   if (!detector) throw new Error(`await loadIdentifier('${language}') comes first.`);
   const result = detector.detect(text);

@@ -1,8 +1,8 @@
 /** How languages are written: the one place that knows scripts, spaces between words, and the forms of Chinese. */
 
+import { toSimplified, toTraditional } from './chinese.ts';
 import { normalizeEnglish } from './english/normalize-english.ts';
 import { normalizeBasic } from './normalize-basic.ts';
-import { toSimplified } from './simplified.ts';
 
 export interface LanguageProfile {
   /** Whisper's code, or BCP 47's where Whisper has none; with script or region where they were given: zh-Hant. */
@@ -58,7 +58,8 @@ function profileOf(given: string): LanguageProfile {
   const likely = locale?.maximize().script;
   const script = chinese && code === base ? 'Hans' : likely;
   const spaces = script === undefined || !WITHOUT_SPACES.includes(script);
-  const reference = chinese && script === 'Hans' ? toSimplified : (text: string) => text;
+  const convert = script === 'Hans' ? toSimplified : toTraditional;
+  const reference = chinese ? convert : (text: string) => text;
   return {
     code,
     base,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
+import { loadIdentifier } from '../language/identify.ts';
 import { corpusScore } from './corpus.ts';
 import { hallucination, hallucinationMarkers } from './hallucination.ts';
 import { isTargetLanguage, offTarget, offTargetRate } from './off-target.ts';
@@ -20,13 +21,19 @@ test.each([
   expect(isTargetLanguage(text, 'zh')).toBe(expected);
 });
 
-test('other languages are told apart as far as their script goes', () => {
+test('other languages are told apart by script, and within one script by their words', async () => {
+  await loadIdentifier('en');
   expect(isTargetLanguage('東京に住んでいます。', 'ja')).toBe(true);
   expect(isTargetLanguage('他住在北京。', 'ja')).toBe(false);
   expect(isTargetLanguage('Мен Бишкекте жашайм', 'ky')).toBe(true);
   expect(isTargetLanguage('I live in Bishkek', 'ky')).toBe(false);
   expect(isTargetLanguage('من لە هەولێر دەژیم', 'ckb')).toBe(true);
-  expect(isTargetLanguage('Il habite à Paris', 'en')).toBe(true); // Latin is Latin
+  expect(isTargetLanguage('Il habite à Paris', 'en')).toBe(false);
+  expect(isTargetLanguage('Il habite à Paris', 'fr')).toBe(true);
+  expect(offTarget('fr').signature(1)).toBe(
+    'share of outputs not in fr, by its script and eld 2.1.0 medium, margin 0.03',
+  );
+  expect(offTarget('zh').signature(1)).toBe('share of outputs not in the script of zh');
   expect(() => isTargetLanguage('x', 'xx')).toThrow(UserError);
 });
 

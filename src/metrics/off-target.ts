@@ -1,4 +1,5 @@
 import { UserError } from '../errors.ts';
+import { identifierName, isLikelyIn } from '../language/identify.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { CorpusMetric } from './corpus.ts';
 
@@ -9,10 +10,10 @@ const LETTERS = /\p{L}/gu;
 const MIN_SHARE = 0.5;
 
 /**
- * Whether a text can be in a language, as far as its script tells: French output for English speech is not noticed,
- * Japanese or English output where Chinese was asked for is.
+ * Whether a text can be in a language, as far as its script tells, and within one script its words.
  *
- * - Any language: at least half of the letters belong to its script, which is the one of its profile.
+ * - Any language: at least half of the letters belong to its script, which is the one of its profile, and the text is
+ *   not in another language of that script: see {@link isLikelyIn}, which needs its identifier loaded.
  * - `zh`, `yue`: also no kana and no hangul (a Japanese sentence can be mostly Han characters).
  * - `ja`: Han and kana count, and there must be some kana, or it might be Chinese.
  * - Empty or punctuation alone is off target: nothing was translated. Digits without letters fit every language.
@@ -26,7 +27,8 @@ export function isTargetLanguage(text: string, language: string): boolean {
   const { script } = languageProfile(language);
   if ((script === 'Hans' || script === 'Hant') && (KANA.test(text) || HANGUL.test(text))) return false;
   if (script === 'Jpan' && !KANA.test(text)) return false;
-  return letters.filter((letter) => letterOf.test(letter)).length >= MIN_SHARE * letters.length;
+  const own = letters.filter((letter) => letterOf.test(letter)).length;
+  return own >= MIN_SHARE * letters.length && isLikelyIn(text, language);
 }
 
 /** Scripts of ISO 15924 that are not one script of Unicode. */
@@ -57,9 +59,13 @@ export function offTargetRate(texts: readonly string[], language: string): numbe
 /** The off-target rate as a {@link CorpusMetric} in percent; it needs no references. */
 export function offTarget(language: string): CorpusMetric<{ language: string; score: number }> {
   isTargetLanguage('', language); // refuse an unknown language before any work
+  const identifier = identifierName(language);
   return {
     statistics: (hypotheses) => hypotheses.map((text) => [isTargetLanguage(text, language) ? 0 : 1, 1]),
     score: ([off = 0, all = 0]) => ({ language, score: (100 * off) / Math.max(1, all) }),
-    signature: () => `share of outputs not in the script of ${language}`,
+    signature: () =>
+      identifier
+        ? `share of outputs not in ${language}, by its script and ${identifier}`
+        : `share of outputs not in the script of ${language}`,
   };
 }

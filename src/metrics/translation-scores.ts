@@ -1,5 +1,6 @@
 /** The scores of a set of translations into a language, as the tables show them. */
 
+import { loadIdentifier } from '../language/identify.ts';
 import { languageProfile } from '../language/profile.ts';
 import { corpusBleu } from './bleu.ts';
 import { corpusChrf } from './chrf.ts';
@@ -16,11 +17,12 @@ export interface TranslationScores {
 }
 
 /** Hypotheses and references are compared in the form of the language's profile: Chinese in Simplified characters. */
-export function translationScores(
+export async function translationScores(
   hypotheses: readonly string[],
   references: readonly string[],
   language: string,
-): TranslationScores {
+): Promise<TranslationScores> {
+  await loadIdentifier(language);
   const { reference, bleuTokenizer: tokenize, script } = languageProfile(language);
   const normal = (texts: readonly string[]): string[] => texts.map(reference);
   const bleu = corpusBleu(normal(hypotheses), [normal(references)], { tokenize });

@@ -64,7 +64,7 @@ export async function evaluateDevSet(
   const references = examples.map(({ source, tokens, promptLength }) =>
     source ? referenceIn(source, target) : model.tokens.decode(tokens.slice(promptLength, -1)),
   );
-  const { bleu, chrf } = translationScores(
+  const { bleu, chrf } = await translationScores(
     decoded.map(({ text }) => text),
     references,
     target,
