@@ -1,8 +1,8 @@
 /** `whisper-transfer train`: fine-tunes a model as a recipe says. */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import type { Clip } from '../data/clip.ts';
 import type { Command } from 'commander';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { modelFolders } from '../evaluation/models.ts';
 import type { RunSettings } from '../training/checkpoints.ts';
