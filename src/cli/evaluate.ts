@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { embeddedModel } from '../checkpoint/embedded.ts';
+import { chosenDecoding } from '../decoding/decoding-choice.ts';
 import { UserError } from '../errors.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { evaluationReport } from '../evaluation/page.ts';
@@ -20,8 +22,7 @@ import type { TableFormat } from '../report/table-formats.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';
-import { embeddedModel } from './embedded.ts';
+import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
 import { failedFiles, positiveInteger, spmModelOption, tokenizeOption, windowOption } from './options.ts';
 
 interface Flags extends DecodingFlags {
@@ -226,7 +227,7 @@ function decodingWith(flags: DecodingFlags & { window: WindowMode }, written: st
     // A file that was made anew under its old name is another setting.
     ...(files.length > 0 && { filesSha256: files.map(sha256).join() }),
   };
-  return { settings, of: (model) => decodingOptions(model, flags, written) };
+  return { settings, of: (model) => chosenDecoding(model, decodingChoice(flags), written) };
 }
 
 function sha256(file: string): string {
