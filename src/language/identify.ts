@@ -29,6 +29,7 @@ let detector: Detector | undefined;
 /** What eld knows, by script. */
 const known = new Map<string | undefined, string[]>();
 
+const isLatin = (language: string): boolean => languageProfile(language).script === 'Latn';
 const marginOf = (language: string): number | undefined => MARGINS[languageProfile(language).script ?? ''];
 
 /**
@@ -44,10 +45,21 @@ export async function loadIdentifier(language: string): Promise<void> {
   }
 }
 
-/** What identifies the language, for signatures; undefined for one that is alone in its script. */
+/** The languages of its script that eld knows, with eld's code of the language itself if it is among them. */
+function knownAround(language: string): { candidates: readonly string[]; own: string | undefined } {
+  if (!detector) throw new Error(`await loadIdentifier('${language}') comes first.`);
+  const { base, script } = languageProfile(language);
+  const candidates = known.get(script) ?? [];
+  const own = ELD_CODES[base] ?? base;
+  return { candidates, own: candidates.includes(own) ? own : undefined };
+}
+
+/** What {@link isLikelyIn} goes by, for signatures; undefined for a language that is not looked at. */
 export function identifierName(language: string): string | undefined {
   const margin = marginOf(language);
-  return margin === undefined ? undefined : `eld 2.1.0 medium, margin ${margin}`;
+  if (margin === undefined) return undefined;
+  if (knownAround(language).own !== undefined) return `eld 2.1.0 medium, margin ${margin}`;
+  return isLatin(language) ? `eld 2.1.0 medium for English, score ${CLEARLY_ENGLISH}` : undefined;
 }
 
 /**
@@ -61,16 +73,13 @@ export function identifierName(language: string): string | undefined {
  * @throws Error for a language that shares its script, before {@link loadIdentifier}
  */
 export function isLikelyIn(text: string, language: string): boolean {
-  const { base, script } = languageProfile(language);
   const margin = marginOf(language);
   if (margin === undefined || (text.match(WORD)?.length ?? 0) < MIN_WORDS) return true;
-  if (!detector) throw new Error(`await loadIdentifier('${language}') comes first.`);
-  const result = detector.detect(text);
+  const { candidates, own } = knownAround(language);
+  const result = detector!.detect(text);
   const scores = result.getScores();
-  const own = ELD_CODES[base] ?? base;
-  const candidates = known.get(script) ?? [];
-  if (!candidates.includes(own)) {
-    return script !== 'Latn' || result.language !== 'en' || scores.en! < CLEARLY_ENGLISH;
+  if (own === undefined) {
+    return !isLatin(language) || result.language !== 'en' || scores.en! < CLEARLY_ENGLISH;
   }
   const others = candidates.filter((code) => code !== own).map((code) => scores[code] ?? 0);
   return Math.max(...others) - (scores[own] ?? 0) <= margin;

@@ -33,6 +33,10 @@ test('other languages are told apart by script, and within one script by their w
   expect(offTarget('fr').signature(1)).toBe(
     'share of outputs not in fr, by its script and eld 2.1.0 medium, margin 0.03',
   );
+  expect(offTarget('ga').signature(1)).toBe(
+    'share of outputs not in ga, by its script and eld 2.1.0 medium for English, score 0.7',
+  );
+  expect(offTarget('ky').signature(1)).toBe('share of outputs not in the script of ky');
   expect(offTarget('zh').signature(1)).toBe('share of outputs not in the script of zh');
   expect(() => isTargetLanguage('x', 'xx')).toThrow(UserError);
 });

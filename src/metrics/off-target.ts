@@ -59,13 +59,14 @@ export function offTargetRate(texts: readonly string[], language: string): numbe
 /** The off-target rate as a {@link CorpusMetric} in percent; it needs no references. */
 export function offTarget(language: string): CorpusMetric<{ language: string; score: number }> {
   isTargetLanguage('', language); // refuse an unknown language before any work
-  const identifier = identifierName(language);
   return {
     statistics: (hypotheses) => hypotheses.map((text) => [isTargetLanguage(text, language) ? 0 : 1, 1]),
     score: ([off = 0, all = 0]) => ({ language, score: (100 * off) / Math.max(1, all) }),
-    signature: () =>
-      identifier
+    signature: () => {
+      const identifier = identifierName(language);
+      return identifier
         ? `share of outputs not in ${language}, by its script and ${identifier}`
-        : `share of outputs not in the script of ${language}`,
+        : `share of outputs not in the script of ${language}`;
+    },
   };
 }
