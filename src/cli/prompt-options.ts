@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { PROMPT_KINDS, type PromptKind, promptOf, trainedPrompt } from '../whisper/prompts.ts';
+import { isTrainedFor, PROMPT_KINDS, type PromptKind, promptOf, trainedPrompt } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 
 export interface PromptFlags {
@@ -76,12 +76,13 @@ export function promptFor(
   if (task === 'transcribe') return (language) => tokens.prompt(language, 'transcribe');
   const trained = trainedPrompt(model.settings.generationConfig);
   const target = to ?? trained?.target ?? 'en';
-  if (target === 'en' && trained?.target !== 'en') return (language) => tokens.prompt(language, 'translate');
-  if (target !== trained?.target) {
+  const known = isTrainedFor(trained, target);
+  if (target === 'en' && !known) return (language) => tokens.prompt(language, 'translate');
+  if (!known) {
     process.stderr.write(
       `note: this model was not trained to translate into "${target}": expect little of it\n`,
     );
   }
-  const kind = promptKind ?? (target === trained?.target ? trained.kind : 'target-transcribe');
+  const kind = promptKind ?? (known ? trained!.kind : 'target-transcribe');
   return (language) => promptOf(tokens, kind, target, language);
 }

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences, readText } from '../files/text-files.ts';
-import { toSimplified } from '../language/simplified.ts';
+import { type LanguageProfile, languageProfile } from '../language/profile.ts';
 import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../metrics/bleu.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
 import type { CorpusMetric } from '../metrics/corpus.ts';
@@ -16,9 +16,10 @@ import {
 import { offTargetRate } from '../metrics/off-target.ts';
 import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
 import { BLEU_TOKENIZERS, type BleuTokenizer } from '../metrics/tokenizers.ts';
+import { languageName } from '../report/format.ts';
 import { formatTable, TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
-import { positiveInteger, positiveNumber } from './options.ts';
+import { addRenamed, positiveInteger, positiveNumber } from './options.ts';
 
 interface ScoreOptions {
   hyp: string[];
@@ -31,7 +32,7 @@ interface ScoreOptions {
   smoothValue?: number;
   effectiveOrder?: boolean;
   lowercase?: boolean;
-  language?: string;
+  to?: string;
   simplify?: boolean;
   pairedTest: PairedTest;
   samples?: number;
@@ -50,8 +51,8 @@ Every score has the 95 % interval of 1000 bootstrap resamples of the sentences. 
 prints a line for each output. The tests are sacreBLEU's; for what it does not score, ties count as chance.
 
 Example:
-  $ whisper-transfer score --hyp output.txt --ref zh.txt --tokenize zh --language zh --simplify --json
-  $ whisper-transfer score --hyp new.txt --baseline old.txt --ref zh.txt --tokenize zh --metrics bleu chrf
+  $ whisper-transfer score --hyp output.txt --ref de.txt --to de --json
+  $ whisper-transfer score --hyp new.txt --baseline old.txt --ref zh.txt --to zh-Hans --metrics bleu chrf
 `;
 
 /** As they always were in the JSON; the others are called as they are. */
@@ -65,27 +66,41 @@ interface Scored {
   scores: Map<MetricName | 'comet', Measured | null>;
 }
 
-/** As sacreBLEU: Chinese targets are split into characters unless told otherwise, all others by the rules of WMT. */
-function chooseTokenizer(
-  { tokenize, language, metrics }: ScoreOptions,
-  references: string[][],
-): BleuTokenizer {
-  const chosen = tokenize ?? (language === 'zh' || language === 'yue' ? 'zh' : '13a');
+/** Without spaces between words nothing but a tokenizer that splits them does. */
+const WITHOUT_SPACES = ['zh', 'ja', 'th', 'lo', 'my', 'km', 'bo'];
+
+/** As sacreBLEU: by the language where it is told, else by the rules of WMT. */
+function chooseTokenizer({ tokenize, to, metrics }: ScoreOptions, references: string[][]): BleuTokenizer {
+  const chosen = tokenize ?? (to === undefined ? '13a' : languageProfile(to).bleuTokenizer);
   const shown = metrics === undefined || metrics.includes('bleu');
-  if (shown && chosen !== 'zh' && chosen !== 'char' && offTargetRate(references[0]!, 'zh') < 0.5) {
+  const written =
+    shown && (chosen === '13a' || chosen === 'intl' || chosen === 'none')
+      ? WITHOUT_SPACES.find((code) => offTargetRate(references[0]!, code) < 0.5)
+      : undefined;
+  if (written !== undefined) {
+    const { bleuTokenizer } = languageProfile(written);
+    const name = languageName(written);
     process.stderr.write(
-      `warning: the references are Chinese, and BLEU with tokenizer ${chosen} is far too low for it; use --tokenize zh\n`,
+      `warning: the references are ${name}, and BLEU with tokenizer ${chosen} is far too low for it; use --tokenize ${bleuTokenizer}\n`,
     );
   }
   return chosen;
 }
 
 function metricOptions(options: ScoreOptions, references: string[][]): MetricOptions {
-  const { smooth, smoothValue, effectiveOrder, lowercase, language } = options;
+  const { smooth, smoothValue, effectiveOrder, lowercase, to: language } = options;
   if (smoothValue !== undefined && smooth !== 'floor' && smooth !== 'add-k')
     throw new UserError(`--smooth-value goes with --smooth floor or add-k, not ${smooth}.`);
   const tokenize = chooseTokenizer(options, references);
+  if (language !== undefined && languageProfile(language).script === undefined)
+    process.stderr.write(`note: the off-target rate is not measured: no script is known of "${language}"\n`);
   return { tokenize, smooth, smoothValue, effectiveOrder, lowercase, language };
+}
+
+/** Texts are compared as they are, but where `--to` says in which characters: `zh` alone does not. */
+function comparedForm({ simplify, to }: ScoreOptions): LanguageProfile | undefined {
+  const profile = simplify ? languageProfile('zh-Hans') : to === undefined ? undefined : languageProfile(to);
+  return profile && profile.code !== profile.base ? profile : undefined;
 }
 
 /** Scores of all outputs, the first of which is the baseline if there are several. */
@@ -96,9 +111,10 @@ function scoreOutputs(options: ScoreOptions): Scored[] {
       `There are ${options.comet.length} --comet files for ${files.length} outputs (${files.join(', ')}): give one each, in this order.`,
     );
   }
+  const compared = comparedForm(options);
   const read = (file: string) => {
     const lines = readSentences(file);
-    return options.simplify ? lines.map(toSimplified) : lines;
+    return compared ? lines.map(compared.reference) : lines;
   };
   const outputs = files.map(read);
   const references = options.ref.map(read);
@@ -136,11 +152,11 @@ function scoreOutputs(options: ScoreOptions): Scored[] {
 }
 
 function json({ file, sentences, scores }: Scored, options: ScoreOptions) {
-  const { simplify, pairedTest: test, samples = DEFAULT_SAMPLES[test], seed } = options;
+  const { pairedTest: test, samples = DEFAULT_SAMPLES[test], seed } = options;
   return {
     hypotheses: file,
     sentences,
-    simplified: simplify ?? false,
+    simplified: comparedForm(options)?.script === 'Hans',
     resampling: { test, samples, seed },
     ...Object.fromEntries(
       [...scores].map(([name, measured]) => [JSON_KEYS[name as MetricName] ?? name, measured]),
@@ -182,7 +198,7 @@ const collect = (file: string, before: string[] = []) => [...before, file];
 
 /** `whisper-transfer score`: compares output files with reference files, line by line. */
 export function scoreCommand(): Command {
-  return new Command('score')
+  const command = new Command('score')
     .description(
       'score translations or transcripts against references: BLEU, chrF, TER, error rates, off-target rate',
     )
@@ -191,7 +207,7 @@ export function scoreCommand(): Command {
     .requiredOption('--ref <file>', 'reference, repeatable', collect)
     .addOption(new Option('--metrics <names...>', 'only these metrics').choices(METRICS))
     .addOption(
-      new Option('--tokenize <name>', 'BLEU tokenizer (default: zh with --language zh, else 13a)').choices(
+      new Option('--tokenize <name>', 'BLEU tokenizer (default: that of --to, else 13a)').choices(
         BLEU_TOKENIZERS,
       ),
     )
@@ -203,8 +219,7 @@ export function scoreCommand(): Command {
     .option('--smooth-value <number>', 'of --smooth floor (0.1) or add-k (1)', positiveNumber)
     .option('--effective-order', 'BLEU leaves out orders longer than the output')
     .option('--lowercase', 'BLEU, chrF, WER and CER without regard to case (TER and MER always)')
-    .option('--language <code>', 'target language, to report the share of outputs in another script')
-    .option('--simplify', 'turn Traditional into Simplified Chinese on both sides (OpenCC t2s)')
+    .option('--simplify', 'turn Traditional into Simplified Chinese on both sides, as --to zh-Hans does')
     .option(
       '--comet <file>',
       'COMET scores made elsewhere: what comet-score printed or wrote (--to_json), or a number a line; repeatable, baseline first',
@@ -220,14 +235,21 @@ export function scoreCommand(): Command {
     .addOption(
       new Option('--format <name>', 'how the table is written').choices(TABLE_FORMATS).default('terminal'),
     )
-    .option('--json', 'print one line of JSON for each output')
-    .addHelpText('after', HELP)
-    .action((options: ScoreOptions) => {
-      const outputs = scoreOutputs(options);
-      process.stdout.write(
-        options.json
-          ? outputs.map((output) => `${JSON.stringify(json(output, options))}\n`).join('')
-          : table(outputs, options.format),
-      );
-    });
+    .option('--json', 'print one line of JSON for each output');
+  addRenamed(
+    command,
+    new Option(
+      '--to <code>',
+      'language of the texts: decides on the tokenizer, and the share of outputs in another script is told',
+    ),
+    '--language',
+  );
+  return command.addHelpText('after', HELP).action((options: ScoreOptions) => {
+    const outputs = scoreOutputs(options);
+    process.stdout.write(
+      options.json
+        ? outputs.map((output) => `${JSON.stringify(json(output, options))}\n`).join('')
+        : table(outputs, options.format),
+    );
+  });
 }

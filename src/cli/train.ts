@@ -33,10 +33,13 @@ interface Options extends Record<string, unknown> {
 export function trainCommand(): Command {
   const command = new Command('train')
     .description(
-      'fine-tune as a recipe says: by default the decoder, and only it, on speech with Chinese references; the ' +
-        'encoder stays as it is',
+      'fine-tune as a recipe says: by default the decoder, and only it, on speech with translations; the encoder ' +
+        'stays as it is',
     )
-    .argument('[recipe]', 'a recipe (.json), or a manifest (.tsv, .jsonl) with "audio" and "zh" columns')
+    .argument(
+      '[recipe]',
+      'a recipe (.json), or a manifest (.tsv, .jsonl) of speech with texts in the language of --to',
+    )
     .option('--resume', 'go on from the newest whole checkpoint in the output')
     .option('--json', 'print one JSON object for each step and evaluation, and the summary')
     .option('--json-schema', 'print the JSON Schema of recipes, and do nothing else');
@@ -46,7 +49,7 @@ export function trainCommand(): Command {
       'after',
       '\nExamples:\n  $ whisper-transfer train recipes/laptop.json\n' +
         '  $ whisper-transfer train recipes/laptop.json --steps 1000 --output out/longer\n' +
-        '  $ whisper-transfer train samples/manifest.tsv --set train --language en --output out/en-zh',
+        '  $ whisper-transfer train samples/manifest.tsv --set train --from en --to zh --output out/en-zh',
     )
     .action(train);
 }
@@ -56,12 +59,15 @@ async function train(source: string | undefined, options: Options): Promise<void
     console.log(JSON.stringify(recipeJsonSchema, null, 2));
     return;
   }
-  const recipe = await recipeOf(source, options);
-  const directory = recipe.model ?? embeddedModel;
-  if (resolve(recipe.output) === resolve(directory)) {
-    throw new UserError(`--output ${recipe.output}: is the model that is trained; expected another folder`);
+  const given = await recipeOf(source, options);
+  const directory = given.model ?? embeddedModel;
+  if (resolve(given.output) === resolve(directory)) {
+    throw new UserError(`--output ${given.output}: is the model that is trained; expected another folder`);
   }
-  const clips = spokenIn(recipe.tune.experts?.languages[0], await recipeClips(recipe));
+  const clips = spokenIn(given.tune.experts?.languages[0], await recipeClips(given));
+  const [target, ...others] = clips.targets;
+  // The kept recipe says what was trained, whether or not the given one did.
+  const recipe = others.length > 0 ? given : { ...given, target: given.target ?? target };
   const [folder] = await modelFolders([directory]);
   const files = await fileSettings(recipe);
   const resume = Boolean(options.resume);
@@ -71,8 +77,8 @@ async function train(source: string | undefined, options: Options): Promise<void
     const tuning = tuningOf(recipe);
     // What does not fit the model is found before anything long begins, and nothing is left behind.
     tunedWeights(model.dimensions, tuning);
-    const languages = new Set([...clips.training, ...clips.dev].map(({ language }) => language));
-    for (const language of languages) promptOf(model.tokens, recipe.prompt, recipe.target, language);
+    for (const { language, target } of [...clips.training, ...clips.dev])
+      promptOf(model.tokens, recipe.prompt, target, language);
     await checkObjective(model, recipe, clips.training);
     await prepareOutput(recipe.output, resume);
     await quantizeFrozen(model, tuning);
@@ -106,7 +112,7 @@ async function train(source: string | undefined, options: Options): Promise<void
       ...watched,
       save: (directory) =>
         saveModel(model, directory, {
-          prompt: { target: recipe.target, kind: recipe.prompt },
+          prompt: { target: target!, targets: clips.targets, kind: recipe.prompt },
           vocabulary,
           dtype: recipe.dtype,
         }),
@@ -129,11 +135,11 @@ async function recipeOf(source: string | undefined, options: Options): Promise<R
 }
 
 /** Experts learn from clips of their language only. */
-function spokenIn(language: string | undefined, { training, dev }: RecipeClips): RecipeClips {
-  if (language === undefined) return { training, dev };
+function spokenIn(language: string | undefined, { training, dev, targets }: RecipeClips): RecipeClips {
+  if (language === undefined) return { training, dev, targets };
   const own = <C extends Clip>(clips: readonly C[]): C[] =>
     clips.filter((clip) => clip.language === language);
-  const clips = { training: own(training), dev: own(dev) };
+  const clips = { training: own(training), dev: own(dev), targets };
   const has = [...new Set(training.map((clip) => clip.language))].join(', ');
   if (clips.training.length === 0)
     throw new UserError(`experts of "${language}": no clip of the corpora is in it; they have ${has}`);

@@ -44,7 +44,7 @@ export function evaluationReport(results: EvaluationResults, worst: readonly Wor
 }
 
 function titleOf(test: string): string {
-  const target = /into (\w+)$/.exec(test)?.[1];
+  const target = /into ([\w-]+)$/.exec(test)?.[1];
   return target === undefined ? 'Speech recognition' : `Speech translation into ${languageName(target)}`;
 }
 
@@ -151,7 +151,10 @@ function reproduce(results: EvaluationResults): string {
         ['name', name],
         ['fingerprint', fingerprint],
         ['encoder', encoderFingerprint],
-        ['trained for', trained ? `${trained.target}, ${trained.kind}` : 'nothing known'],
+        [
+          'trained for',
+          trained ? `${(trained.targets ?? [trained.target]).join(', ')}, ${trained.kind}` : 'nothing known',
+        ],
       ]),
     )
     .join('<br>')}</section>

@@ -1,5 +1,6 @@
 /** The metrics by name, for the command line. */
 import { UserError } from '../errors.ts';
+import { languageProfile } from '../language/profile.ts';
 import { type BleuOptions, bleu } from './bleu.ts';
 import { chrf } from './chrf.ts';
 import type { CorpusMetric } from './corpus.ts';
@@ -53,7 +54,8 @@ function metricNamed(name: MetricName, options: MetricOptions): CorpusMetric {
     case 'mer':
       return errorMetric(name, { lowercase });
     case 'off-target':
-      if (language === undefined) throw new UserError('The off-target rate needs --language.');
+      if (language === undefined)
+        throw new UserError('The off-target rate needs the language of the texts (--to).');
       return offTarget(language);
     case 'hallucination':
       return hallucination;
@@ -71,7 +73,8 @@ export function chooseMetrics(
 ): Map<MetricName, CorpusMetric> {
   const possible = (name: MetricName) =>
     (referenceCount === 1 || !ONE_REFERENCE.includes(name)) &&
-    (options.language !== undefined || name !== 'off-target');
+    (name !== 'off-target' ||
+      (options.language !== undefined && languageProfile(options.language).script !== undefined));
   for (const name of names ?? []) {
     if (referenceCount !== 1 && ONE_REFERENCE.includes(name))
       throw new UserError(`${name} needs exactly one reference, but there are ${referenceCount}.`);
