@@ -2,14 +2,16 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { embeddedModel } from '../checkpoint/embedded.ts';
 import { readManifest } from '../data/manifest.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { translationExamples } from '../training/examples.ts';
 import { saveModel } from '../training/save.ts';
 import { defaultTraining, trainDecoder } from '../training/train.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { embeddedModel, embeddedSamples } from './embedded.ts';
+import { embeddedSamples } from './embedded.ts';
 import { evaluateCommand } from './evaluate.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'evaluate-'));
@@ -65,7 +67,7 @@ beforeAll(async () => {
 });
 
 const evaluate = (...options: string[]) =>
-  evaluateCommand()
+  evaluateCommand(new Command('evaluate'))
     .exitOverride()
     .parseAsync(
       [manifest, '--set', 'new', '--cache', join(folder, 'cache'), '--max-tokens', '24', ...options],

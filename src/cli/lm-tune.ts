@@ -1,6 +1,7 @@
 /** `whisper-transfer lm tune`: the weights of a language model, chosen on clips with references. */
 import { type Command, Option } from 'commander';
 import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
+import { choosePrompt, type PromptChoice } from '../decoding/prompt-choice.ts';
 import { tuneFusion } from '../decoding/tune-fusion.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
@@ -10,10 +11,10 @@ import { table } from '../report/terminal.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
-import { addRenamed, modelOption, positiveInteger, windowOption } from './options.ts';
-import { addPromptOptions, type PromptFlags, promptFor } from './prompt-options.ts';
+import { addRenamed, modelOption, positiveInteger, printNote, windowOption } from './options.ts';
+import { addPromptOptions } from './prompt-options.ts';
 
-interface Flags extends PromptFlags {
+interface Flags extends PromptChoice {
   model: string;
   set?: string;
   from?: string;
@@ -71,7 +72,7 @@ async function tune(arpa: string, manifest: string, flags: Flags): Promise<void>
   if (clips.length === 0) throw new UserError(missingReference(manifest, all, flags.reference ?? to));
   const lm = await readArpa(arpa);
   const result = await withModel(WhisperModel.load(flags.model), async (model) => {
-    const prompt = promptFor(model, flags, flags.task, flags.task === 'translate' ? to : undefined);
+    const prompt = choosePrompt(model, { ...flags, ...(flags.task === 'translate' && { to }) }, printNote);
     const usable = await encodedClips(model, clips, flags);
     let stage = '';
     let progress = startProgress('', 1, { quiet: true });

@@ -1,5 +1,5 @@
 /** `whisper-transfer manifest`: manifests from corpora as they are downloaded. */
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { readCovost, readFleurs } from '../data/corpora.ts';
 import { type CorpusClip, writeManifest } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
@@ -12,10 +12,8 @@ const FLEURS_EXAMPLE =
 
 const list = (value: string): string[] => value.split(',').map((name) => name.trim());
 
-export function manifestCommand(): Command {
-  const manifest = new Command('manifest')
-    .description('make a manifest of a corpus as it is downloaded')
-    .addHelpText('after', COVOST_EXAMPLE + FLEURS_EXAMPLE);
+export function manifestCommand(command: Command): Command {
+  const manifest = command.addHelpText('after', COVOST_EXAMPLE + FLEURS_EXAMPLE);
   manifest
     .command('covost')
     .description('CoVoST 2: translations of Common Voice')
@@ -57,9 +55,6 @@ export function manifestCommand(): Command {
         await write(options.output, clips, leftOut);
       },
     );
-  for (const command of manifest.commands) {
-    command.exitOverride().showHelpAfterError('(add --help for the options and an example)');
-  }
   return manifest;
 }
 

@@ -1,9 +1,9 @@
 /** Options and checks that several commands share. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { embeddedModel } from './embedded.ts';
 
 export const modelOption = (): Option =>
   new Option('--model <dir>', 'Whisper model directory in Hugging Face layout').default(
@@ -42,6 +42,11 @@ export function addRenamed(command: Command, option: Option, ...older: readonly 
     command.addOption(alias);
   }
   return command;
+}
+
+/** What the user should know, beside the results. */
+export function printNote(note: string): void {
+  process.stderr.write(`note: ${note}\n`);
 }
 
 /** From now on Ctrl-C only sets a flag, for a loop that ends after its step; a second one ends at once. */

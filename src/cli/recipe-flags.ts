@@ -9,6 +9,8 @@ import { addRenamed } from './options.ts';
 const SHORT: Readonly<Record<string, string>> = {
   target: '--to',
   prompt: '--prompt-kind',
+  'targetToken.as': '--token-of',
+  'targetToken.mean': '--new-token-from',
   'data.window': '--window',
   'data.cache': '--cache',
   'tune.part': '--tune',

@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences, readText } from '../files/text-files.ts';
 import { type LanguageProfile, languageProfile } from '../language/profile.ts';
@@ -11,11 +11,17 @@ import {
   METRICS,
   type MetricName,
   type MetricOptions,
+  prepareMetrics,
   SACREBLEU_METRICS,
 } from '../metrics/metrics.ts';
 import { offTargetRate } from '../metrics/off-target.ts';
 import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
-import { BLEU_TOKENIZERS, type BleuTokenizer } from '../metrics/tokenizers.ts';
+import {
+  BLEU_TOKENIZERS,
+  type BleuTokenizer,
+  bleuTokenizerOf,
+  loadBleuTokenizer,
+} from '../metrics/tokenizers.ts';
 import { languageName } from '../report/format.ts';
 import { formatTable, TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
@@ -28,6 +34,7 @@ interface ScoreOptions {
   comet?: string[];
   metrics?: MetricName[];
   tokenize?: BleuTokenizer;
+  spmModel?: string;
   smooth: BleuSmoothing;
   smoothValue?: number;
   effectiveOrder?: boolean;
@@ -43,8 +50,11 @@ interface ScoreOptions {
 
 const HELP = `
 A sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rates jiwer 4.0 (both 0 to 100).
-TER splits Chinese characters when BLEU does (tokenizer zh or char). WER, CER, MER (Chinese characters and words of
-other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
+TER splits Chinese characters and kana with tokenizer zh, char or ja-mecab. WER, CER, MER (Chinese characters and
+words of other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
+
+Tokenizers flores101 and flores200 (spBLEU) take the SentencePiece model that sacreBLEU keeps in ~/.sacrebleu/models
+(or $SACREBLEU/models), or --spm-model. ja-mecab needs a package: npm install mecab-wasm@1.0.3.
 
 Every score has the 95 % interval of 1000 bootstrap resamples of the sentences. With --baseline, or with several
 --hyp of which the first is the baseline, it has the difference and the p-value of a paired test too; --json then
@@ -66,34 +76,32 @@ interface Scored {
   scores: Map<MetricName | 'comet', Measured | null>;
 }
 
-/** Without spaces between words nothing but a tokenizer that splits them does. */
-const WITHOUT_SPACES = ['zh', 'ja', 'th', 'lo', 'my', 'km', 'bo'];
-
 /** As sacreBLEU: by the language where it is told, else by the rules of WMT. */
-function chooseTokenizer({ tokenize, to, metrics }: ScoreOptions, references: string[][]): BleuTokenizer {
-  const chosen = tokenize ?? (to === undefined ? '13a' : languageProfile(to).bleuTokenizer);
-  const shown = metrics === undefined || metrics.includes('bleu');
-  const written =
-    shown && (chosen === '13a' || chosen === 'intl' || chosen === 'none')
-      ? WITHOUT_SPACES.find((code) => offTargetRate(references[0]!, code) < 0.5)
-      : undefined;
-  if (written !== undefined) {
-    const { bleuTokenizer } = languageProfile(written);
-    const name = languageName(written);
-    process.stderr.write(
-      `warning: the references are ${name}, and BLEU with tokenizer ${chosen} is far too low for it; use --tokenize ${bleuTokenizer}\n`,
-    );
-  }
-  return chosen;
-}
+const tokenizerOf = ({ tokenize, to }: ScoreOptions): BleuTokenizer =>
+  tokenize ?? (to === undefined ? '13a' : bleuTokenizerOf(to));
+
+/** They leave a sentence without spaces nearly whole. */
+const WESTERN: readonly BleuTokenizer[] = ['13a', 'intl', 'none'];
+/** Languages of the scripts that have none. */
+const WITHOUT_SPACES = ['zh', 'ja', 'th', 'lo', 'my', 'km', 'bo'];
 
 function metricOptions(options: ScoreOptions, references: string[][]): MetricOptions {
   const { smooth, smoothValue, effectiveOrder, lowercase, to: language } = options;
   if (smoothValue !== undefined && smooth !== 'floor' && smooth !== 'add-k')
     throw new UserError(`--smooth-value goes with --smooth floor or add-k, not ${smooth}.`);
-  const tokenize = chooseTokenizer(options, references);
+  const tokenize = tokenizerOf(options);
   if (language !== undefined && languageProfile(language).script === undefined)
     process.stderr.write(`note: the off-target rate is not measured: no script is known of "${language}"\n`);
+  const shown = options.metrics === undefined || options.metrics.includes('bleu');
+  if (shown && WESTERN.includes(tokenize)) {
+    const written = WITHOUT_SPACES.find((code) => offTargetRate(references[0]!, code) < 0.5);
+    if (written !== undefined) {
+      process.stderr.write(
+        `warning: the references are ${languageName(written)}, and BLEU with tokenizer ${tokenize} is far too low for it; ` +
+          `use --tokenize ${languageProfile(written).bleuTokenizer}\n`,
+      );
+    }
+  }
   return { tokenize, smooth, smoothValue, effectiveOrder, lowercase, language };
 }
 
@@ -197,11 +205,8 @@ function table(outputs: readonly Scored[], format: TableFormat): string {
 const collect = (file: string, before: string[] = []) => [...before, file];
 
 /** `whisper-transfer score`: compares output files with reference files, line by line. */
-export function scoreCommand(): Command {
-  const command = new Command('score')
-    .description(
-      'score translations or transcripts against references: BLEU, chrF, TER, error rates, off-target rate',
-    )
+export function scoreCommand(command: Command): Command {
+  command
     .requiredOption('--hyp <file>', 'output to score, a sentence a line; repeatable', collect)
     .option('--baseline <file>', 'output that the others are compared with by a paired test')
     .requiredOption('--ref <file>', 'reference, repeatable', collect)
@@ -210,6 +215,10 @@ export function scoreCommand(): Command {
       new Option('--tokenize <name>', 'BLEU tokenizer (default: that of --to, else 13a)').choices(
         BLEU_TOKENIZERS,
       ),
+    )
+    .option(
+      '--spm-model <file>',
+      "SentencePiece model of tokenizer flores101 or flores200 (default: sacreBLEU's)",
     )
     .addOption(
       new Option('--smooth <method>', 'what BLEU takes for an order without a match')
@@ -244,7 +253,9 @@ export function scoreCommand(): Command {
     ),
     '--language',
   );
-  return command.addHelpText('after', HELP).action((options: ScoreOptions) => {
+  return command.addHelpText('after', HELP).action(async (options: ScoreOptions) => {
+    if (options.to !== undefined) await prepareMetrics(options.to);
+    await loadBleuTokenizer(tokenizerOf(options), options.spmModel);
     const outputs = scoreOutputs(options);
     process.stdout.write(
       options.json

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type Clip, missingReference } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { sameLanguage } from '../language/profile.ts';
+import { prepareMetrics } from '../metrics/metrics.ts';
 import { DEFAULT_SAMPLES, type PairedTest } from '../metrics/significance.ts';
 import { machine } from '../report/machine.ts';
 import { WhisperModel } from '../whisper/model.ts';
@@ -65,6 +66,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     options.onNote(text);
   };
   const tests = testsOf(options, note);
+  const written = tests.flatMap(({ target, items }) => target ?? items.map(({ clip }) => clip.language));
+  for (const language of new Set(written)) await prepareMetrics(language);
   const folders = await modelFolders(options.models);
   const file = await PredictionsFile.open(join(output, 'predictions.jsonl'), resume);
 

@@ -1,5 +1,6 @@
 /** The metrics by name, for the command line. */
 import { UserError } from '../errors.ts';
+import { loadIdentifier } from '../language/identify.ts';
 import { languageProfile } from '../language/profile.ts';
 import { type BleuOptions, bleu } from './bleu.ts';
 import { chrf } from './chrf.ts';
@@ -7,7 +8,20 @@ import type { CorpusMetric } from './corpus.ts';
 import { hallucination } from './hallucination.ts';
 import { offTarget } from './off-target.ts';
 import { ter } from './ter.ts';
+import { loadBleuTokenizer } from './tokenizers.ts';
 import { errorMetric } from './word-error-rate.ts';
+
+/**
+ * Loads what the metrics of a language need: n-grams to identify it by, MeCab for Japanese where it is installed. Comes
+ * before {@link chooseMetrics}, which is synchronous.
+ */
+export async function prepareMetrics(language: string): Promise<void> {
+  await loadIdentifier(language);
+  if (languageProfile(language).bleuTokenizer !== 'ja-mecab') return;
+  await loadBleuTokenizer('ja-mecab').catch((error) => {
+    if (!(error instanceof UserError)) throw error;
+  });
+}
 
 export const METRICS = [
   'bleu',
@@ -35,11 +49,11 @@ export interface MetricOptions extends BleuOptions {
 
 /**
  * One metric. `lowercase` holds for BLEU, chrF, WER and CER (TER and the mixed error rate never tell cases apart); TER
- * splits Chinese characters when BLEU does (tokenizer zh or char).
+ * splits Chinese characters and kana when BLEU does so, or finds words between them (tokenizer zh, char, ja-mecab).
  */
 function metricNamed(name: MetricName, options: MetricOptions): CorpusMetric {
   const { tokenize, lowercase = false, language } = options;
-  const chinese = tokenize === 'zh' || tokenize === 'char';
+  const asian = tokenize === 'zh' || tokenize === 'char' || tokenize === 'ja-mecab';
   switch (name) {
     case 'bleu':
       return bleu(options);
@@ -48,7 +62,7 @@ function metricNamed(name: MetricName, options: MetricOptions): CorpusMetric {
     case 'chrf++':
       return chrf({ lowercase, wordOrder: 2 });
     case 'ter':
-      return ter(chinese ? { normalized: true, asianSupport: true } : {});
+      return ter(asian ? { normalized: true, asianSupport: true } : {});
     case 'wer':
     case 'cer':
     case 'mer':

@@ -68,7 +68,7 @@ export async function evaluateDevSet(
       return source ? referenceIn(source, target) : model.tokens.decode(tokens.slice(promptLength, -1));
     });
     const hypotheses = own.map((i) => decoded[i]!.text);
-    const { bleu, chrf } = translationScores(hypotheses, references, target);
+    const { bleu, chrf } = await translationScores(hypotheses, references, target);
     targets.set(target, { bleu, chrf });
   }
   // It takes as much memory as the weights; training does without.

@@ -101,12 +101,17 @@ function onlyTarget(manifests: string, corpora: readonly { readonly clips: reado
 }
 
 /** Where one model learns several languages only its prompt tells which is wanted. */
-function checkTargets({ prompt }: Recipe, targets: readonly string[]): void {
+function checkTargets({ prompt, targetToken }: Recipe, targets: readonly string[]): void {
   const different = [...new Set(targets)];
   if (different.length < 2) return;
   if (prompt === 'source-translate') {
     throw new UserError(
       `--prompt-kind source-translate: found the targets ${different.join(', ')}; expected a prompt that names one`,
+    );
+  }
+  if (targetToken) {
+    throw new UserError(
+      `targetToken: found with the targets ${different.join(', ')}; expected one, as one language gets a token in a run`,
     );
   }
   const bases = different.map((code) => languageProfile(code).base);

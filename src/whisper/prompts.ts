@@ -34,11 +34,19 @@ export function isTrainedFor(prompt: TrainedPrompt | undefined, target: string):
 /** Where the generation config says what the model was trained for: what Hugging Face has no field for. */
 const FIELD = 'whisper_transfer';
 
-/** What the generation config of a trained model says, in fields that transformers' `generate` follows. */
-export function generationFields({ target, targets, kind }: TrainedPrompt): Record<string, unknown> {
+/**
+ * What the generation config of a trained model says, in fields that transformers' `generate` follows. It knows Whisper's
+ * own languages by their codes, and others by what stands in `lang_to_id`.
+ */
+export function generationFields(
+  tokens: Tokens,
+  { target, targets, kind }: TrainedPrompt,
+): Record<string, unknown> {
+  const { base } = languageProfile(target);
+  const language = tokens.languages.has(base) ? base : `<|${base}|>`;
   return {
     // With the source language in the prompt, `generate` detects it where it is not given.
-    ...(kind === 'source-translate' ? {} : { language: languageProfile(target).base }),
+    ...(kind === 'source-translate' ? {} : { language }),
     task: taskOf(kind),
     return_timestamps: false,
     [FIELD]: { target, ...(targets && targets.length > 1 && { targets }), prompt: kind },
