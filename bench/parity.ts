@@ -4,8 +4,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readAudio } from '../src/audio/audio-file.ts';
 import { decode } from '../src/decoding/decode.ts';
-import { readAudio } from '../src/speech/audio-file.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
 import { type BenchResult, inRepository } from './result.ts';

@@ -1,7 +1,8 @@
 /** How fast the machine multiplies matrices at best, in the runtime that everything here computes in. */
+
+import { float32, type Runtime } from '../src/backend/runtime.ts';
 import { Graph } from '../src/graph/graph.ts';
 import { linear } from '../src/graph/ops.ts';
-import { float32, type Runtime } from '../src/graph/runtime.ts';
 import { sfc32, uniform } from '../src/random.ts';
 
 /** Rows, columns, and what is summed over: large and square, a frame's width, and a block as SeqSim compares it. */

@@ -1,6 +1,6 @@
 /** What int8 weights cost: word error rate with the full window against float16's, and the time until ready. */
 import { existsSync } from 'node:fs';
-import { readAudio } from '../src/speech/audio-file.ts';
+import { readAudio } from '../src/audio/audio-file.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
 import type { BenchResult } from './result.ts';
@@ -21,7 +21,7 @@ export async function quantize({ model: int8, float16 }: BenchOptions): Promise<
   }
   const clips = await sentences('en');
   const audio = await Promise.all(clips.map((clip) => readAudio(clip.audio)));
-  const references = clips.map(({ english }) => english);
+  const references = clips.map(({ text }) => text);
   const texts = async (directory: string): Promise<string[]> => {
     const model = await WhisperModel.load(directory);
     const heard = await fullWindowTexts(model, audio, 'en');

@@ -6,19 +6,19 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Languages } from '../src/analysis/languages.ts';
-import { retrievalStudy } from '../src/analysis/retrieval-study.ts';
-import { variantsOf } from '../src/analysis/variants.ts';
-import { Runtime } from '../src/graph/runtime.ts';
+import { readAudio } from '../src/audio/audio-file.ts';
+import { Runtime } from '../src/backend/runtime.ts';
+import { float32ToFloat16 } from '../src/checkpoint/half-precision.ts';
+import type { Clip } from '../src/data/clip.ts';
+import { readEntry, writeEntry } from '../src/features/encoder-cache.ts';
 import { startProgress } from '../src/report/progress.ts';
+import { retrievalMethods } from '../src/retrieval/methods.ts';
+import { ParallelClips } from '../src/retrieval/parallel-clips.ts';
 import { answerRanks } from '../src/retrieval/recall.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
 import { DEFAULT_SHORTLIST } from '../src/retrieval/shortlist.ts';
-import { readAudio } from '../src/speech/audio-file.ts';
-import { readEntry, writeEntry } from '../src/speech/encoder-cache.ts';
-import type { Clip } from '../src/speech/manifest.ts';
+import { retrievalStudy } from '../src/retrieval/study.ts';
 import { type EncodedClip, frameValues } from '../src/whisper/encoded-clip.ts';
-import { float32ToFloat16 } from '../src/whisper/half.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
 import { bestProductRate, gigaflops } from './product-rate.ts';
@@ -30,7 +30,7 @@ import { percent, seconds } from './statistics.ts';
 const EXACT_PAIRS = 1e6;
 const LEAST_KEPT = 0.99;
 const LEAST_SPEEDUP = 20;
-const MOST_BYTES = 2e9;
+const MAX_BYTES = 2e9;
 
 export async function retrievalScale({
   model: directory,
@@ -46,11 +46,11 @@ export async function retrievalScale({
     // Evenly over all.
     const searches = (i: number) =>
       Math.floor((i * searching) / count) < Math.floor(((i + 1) * searching) / count);
-    const languages = new Languages(heard.filter(({ clip }, i) => clip.language === 'en' || searches(i)));
+    const languages = new ParallelClips(heard.filter(({ clip }, i) => clip.language === 'en' || searches(i)));
     const progress = startProgress('comparing pairs', searching * count);
     const started = performance.now();
     const [result] = await retrievalStudy(runtime, languages, [{ from: 'ca', to: 'en' }], {
-      variants: variantsOf('seqsim'),
+      variants: retrievalMethods('seqsim'),
       shortlist: DEFAULT_SHORTLIST,
       onProgress: (pairs) => progress.update(pairs),
     });
@@ -112,9 +112,9 @@ export async function retrievalScale({
           reached: speedup >= LEAST_SPEEDUP,
         },
         {
-          goal: `less than ${MOST_BYTES / 1e9} GB`,
+          goal: `less than ${MAX_BYTES / 1e9} GB`,
           found: `${(peak / 1e9).toFixed(2)} GB`,
-          reached: peak < MOST_BYTES,
+          reached: peak < MAX_BYTES,
         },
       ],
       notes: ['peer: the fastest bare matrix product by the same runtime'],

@@ -3,7 +3,7 @@
  * then SeqSim frame by frame. Beside it SeqSim of all pairs, of fewer clips, against the fastest bare matrix product that
  * the same runtime makes on this machine.
  */
-import { Runtime } from '../src/graph/runtime.ts';
+import { Runtime } from '../src/backend/runtime.ts';
 import { sfc32, uniform } from '../src/random.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
 import { DEFAULT_SHORTLIST, shortlistedSeqSim } from '../src/retrieval/shortlist.ts';

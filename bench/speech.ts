@@ -1,8 +1,10 @@
 /** The recordings that the benches hear: GCompris' sentences, from samples/. */
-import { normalizeBasic } from '../src/evaluation/normalize-basic.ts';
-import { normalizeEnglish } from '../src/evaluation/normalize-english.ts';
-import { wordErrorRate } from '../src/evaluation/word-error-rate.ts';
-import { type Clip, readManifest } from '../src/speech/manifest.ts';
+
+import type { Clip } from '../src/data/clip.ts';
+import { readManifest } from '../src/data/manifest.ts';
+import { normalizeEnglish } from '../src/language/english/normalize-english.ts';
+import { normalizeBasic } from '../src/language/normalize-basic.ts';
+import { wordErrorRate } from '../src/metrics/word-error-rate.ts';
 import { inRepository } from './result.ts';
 
 /** Clips of samples/, sorted by key. */

@@ -2,7 +2,8 @@
  * One training step of Whisper base against PyTorch's: 16 clips × 125 encoder frames × 20 tokens, forward, backward,
  * clipping, AdamW; of the decoder, of adapters, or of all weights (then from log-mel). The peer is bench/peers/pytorch_train_step.py; both do identical work on random inputs.
  */
-import { float32, type HostTensor, int64 } from '../src/graph/runtime.ts';
+import { float32, type HostTensor, int64 } from '../src/backend/runtime.ts';
+import type { WhisperDimensions } from '../src/checkpoint/dimensions.ts';
 import { sfc32, uniform } from '../src/random.ts';
 import { createLora } from '../src/training/lora.ts';
 import {
@@ -13,7 +14,6 @@ import {
   tuningGraph,
 } from '../src/training/tuned-weights.ts';
 import { causalBias } from '../src/whisper/causal-bias.ts';
-import type { WhisperDimensions } from '../src/whisper/dimensions.ts';
 import { noSilenceFeeds } from '../src/whisper/mel-batch.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';

@@ -4,7 +4,7 @@
  * clip's log-mel of 30 s once, and has the encoder in every step. What is done once counts in equal shares in all epochs.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { encodeFiles } from '../src/speech/encoder-cache.ts';
+import { encodeFiles } from '../src/features/encoder-cache.ts';
 import { translationExamples } from '../src/training/examples.ts';
 import { defaultTraining, type TrainingOptions, trainDecoder } from '../src/training/train.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
@@ -32,9 +32,10 @@ export async function trainUsualScript({ model: directory }: BenchOptions): Prom
   const encoded = await encode(clips.map(({ audio }) => audio));
   const encodeSeconds = (performance.now() - started) / 1000;
   const pairs = clips.map((clip, i) => ({ clip, encoded: encoded[i]! }));
-  const examples = translationExamples(model, pairs, (language) =>
-    promptOf(model.tokens, 'target-transcribe', 'zh', language),
-  );
+  const examples = translationExamples(model, pairs, {
+    target: 'zh',
+    promptOf: (language, target) => promptOf(model.tokens, 'target-transcribe', target, language),
+  });
 
   const list = inRepository('out/bench/train-usual-script-clips.jsonl');
   mkdirSync(inRepository('out/bench'), { recursive: true });

@@ -7,11 +7,11 @@ import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { dimensionsFromConfig, whisperTensors } from '../src/checkpoint/checkpoint.ts';
+import { float32ToFloat16 } from '../src/checkpoint/half-precision.ts';
+import { writeSafetensors } from '../src/checkpoint/safetensors-write.ts';
+import { readManifest } from '../src/data/manifest.ts';
 import { sfc32, uniform } from '../src/random.ts';
-import { readManifest } from '../src/speech/manifest.ts';
-import { dimensionsFromConfig, whisperTensors } from '../src/whisper/checkpoint.ts';
-import { float32ToFloat16 } from '../src/whisper/half.ts';
-import { writeSafetensors } from '../src/whisper/safetensors-write.ts';
 import { type BenchResult, inRepository } from './result.ts';
 
 const LARGEST_ERROR = 0.15;
@@ -119,8 +119,8 @@ async function someClips(folder: string, count: number): Promise<string> {
     ...all.filter(({ set }) => set === 'dev').slice(0, 8),
   ];
   const file = join(folder, `${count}.jsonl`);
-  const lines = chosen.map(({ audio, set, chinese }) =>
-    JSON.stringify({ audio, set, lang: 'en', zh: chinese }),
+  const lines = chosen.map(({ audio, set, translations }) =>
+    JSON.stringify({ audio, set, lang: 'en', zh: translations.zh }),
   );
   writeFileSync(file, lines.join('\n'));
   return file;

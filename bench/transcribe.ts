@@ -4,9 +4,9 @@
  * part of the time; loading the model, and one first clip, are not.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { readAudio } from '../src/audio/audio-file.ts';
 import { decode } from '../src/decoding/decode.ts';
-import { readAudio } from '../src/speech/audio-file.ts';
-import type { Window } from '../src/whisper/encoded-clip.ts';
+import type { WindowMode } from '../src/whisper/encoded-clip.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
 import { Peer } from './peer.ts';
@@ -21,7 +21,7 @@ const LARGEST_DIFFERENCE = 0.01;
 
 export interface TranscribeSetting {
   readonly beams: number;
-  readonly window: Window;
+  readonly window: WindowMode;
   /** Of faster-whisper's time. */
   readonly largestRatio: number;
 }
@@ -71,7 +71,7 @@ export async function transcribe(
   if (typeof peer !== 'string') await peer.stop();
   await model.close();
 
-  const references = clips.map(({ english }) => english);
+  const references = clips.map(({ text }) => text);
   const ourErrors = wordErrors(ours[0]!.texts, references, 'en');
   const measured = theirs.length > 0;
   const peerErrors = measured ? wordErrors(theirs[0]!.texts, references, 'en') : Number.NaN;

@@ -1,4 +1,4 @@
-"""The recordings of src/speech/fixtures, but for speech.flac.
+"""The recordings of src/audio/fixtures, but for speech.flac.
 
     python scripts/golden/audio_fixtures.py
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-FOLDER = Path(__file__).resolve().parents[2] / "src/speech/fixtures"
+FOLDER = Path(__file__).resolve().parents[2] / "src/audio/fixtures"
 FREQUENCY, AMPLITUDE, SECONDS, FADE = 1000, 0.5, 0.25, 0.01
 
 

@@ -2,7 +2,7 @@
 
     python scripts/golden/checkpoint_half.py
 
-Writes src/whisper/golden/half.json (versions, layout) and src/whisper/golden/half.bin, little-endian:
+Writes src/checkpoint/golden/half.json (versions, layout) and src/checkpoint/golden/half.bin, little-endian:
   uint32[65536]   float32 bits of every float16
   float32[COUNT]  numbers of every size: float16's subnormals, ties, overflow, float32's subnormals
   uint16[COUNT]   those as float16 (NumPy)
@@ -16,7 +16,7 @@ import numpy
 import torch
 
 COUNT = 6000
-golden = Path(__file__).parents[2] / "src/whisper/golden"
+golden = Path(__file__).parents[2] / "src/checkpoint/golden"
 golden.mkdir(parents=True, exist_ok=True)
 
 every_half = numpy.arange(65_536, dtype=numpy.uint16).view(numpy.float16)

@@ -1,6 +1,6 @@
 """Accuracy, macro-F1, confusion, ROC AUC, EER and minDCF of scikit-learn.
 
-python scripts/golden/classification.py src/probes/golden/classification.json src/speaker/golden/verification.json
+python scripts/golden/classification.py src/studies/probes/golden/classification.json src/studies/speaker/golden/verification.json
 """
 
 import platform

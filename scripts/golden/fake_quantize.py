@@ -1,6 +1,6 @@
 """Golden values and gradients of fake quantisation, from torch.fake_quantize_per_channel_affine.
 
-    python scripts/golden/fake_quantize.py [--out src/graph/golden/fake-quantize.json]
+    python scripts/golden/fake_quantize.py [--out src/backend/golden/fake-quantize.json]
 """
 
 import argparse
@@ -16,7 +16,7 @@ ROWS, COLUMNS = 6, 16
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--out", default="src/graph/golden/fake-quantize.json")
+    parser.add_argument("--out", default="src/backend/golden/fake-quantize.json")
     options = parser.parse_args()
 
     index = np.arange(ROWS * COLUMNS)

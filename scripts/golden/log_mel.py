@@ -4,7 +4,7 @@
 
 Every case is extracted by the numpy path (float64) and by the torch path (float32); the numpy values are kept,
 and the largest difference between the two is recorded, since it bounds what a tolerance can mean.
-The signals are made by formulas that the test repeats, or read from src/speech/fixtures/speech.flac.
+The signals are made by formulas that the test repeats, or read from src/audio/fixtures/speech.flac.
 """
 
 import json
@@ -40,7 +40,7 @@ def silence(samples: int) -> np.ndarray:
 
 
 def speech(_: int) -> np.ndarray:
-    return soundfile.read(ROOT / "src/speech/fixtures/speech.flac", dtype="float32")[0]
+    return soundfile.read(ROOT / "src/audio/fixtures/speech.flac", dtype="float32")[0]
 
 
 CASES = [
@@ -95,5 +95,5 @@ golden = {
     "numpyAgainstTorch": numpy_torch,
     "cases": cases,
 }
-(ROOT / "src/whisper/golden/log-mel.json").write_text(json.dumps(golden) + "\n")
+(ROOT / "src/audio/golden/log-mel.json").write_text(json.dumps(golden) + "\n")
 print(golden["madeBy"], "numpy against torch:", numpy_torch)

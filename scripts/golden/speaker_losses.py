@@ -1,6 +1,6 @@
 """Values and gradients of the speaker objective in PyTorch.
 
-python scripts/golden/speaker_losses.py src/speaker/golden/losses.json
+python scripts/golden/speaker_losses.py src/studies/speaker/golden/losses.json
 """
 
 import platform

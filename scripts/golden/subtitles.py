@@ -1,4 +1,4 @@
-"""src/report/golden/subtitles.json.gz: random transcripts as OpenAI's whisper writes them.
+"""src/decoding/formats/golden/subtitles.json.gz: random transcripts as OpenAI's whisper writes them.
 
     pip install openai-whisper==20250625
     python scripts/golden/subtitles.py
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from whisper.utils import get_writer
 
-OUT = Path(__file__).resolve().parents[2] / "src/report/golden/subtitles.json.gz"
+OUT = Path(__file__).resolve().parents[2] / "src/decoding/formats/golden/subtitles.json.gz"
 VERSION = "20250625"
 PIECES = [" a", " Hello", " wonderful", "-day", ",", ".", " ¿qué", " l'eau", "你好", "。", " 🙂", " 12,5", " antidisestablishment"]
 OPTIONS = [

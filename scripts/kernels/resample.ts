@@ -1,4 +1,4 @@
-// @ts-nocheck: this is AssemblyScript, the source of the bytes in src/speech/resample-kernel.ts. To remake them:
+// @ts-nocheck: this is AssemblyScript, the source of the bytes in src/audio/resample-kernel.ts. To remake them:
 //   npx asc scripts/kernels/resample.ts --outFile out/resample.wasm -O3 --enable simd --runtime stub --importMemory --noExportMemory --use abort= && base64 -w0 out/resample.wasm
 
 /** Sum of products of `taps` floats, a multiple of 16. */

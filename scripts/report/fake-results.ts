@@ -1,5 +1,5 @@
 /** Invented results of the demo for looking at and testing its report. None of these numbers was measured. */
-import type { DemoResults, Scores, TransferResult } from '../../src/report/results.ts';
+import type { DemoResults, Scores, TransferResult } from '../../src/demo/results.ts';
 
 export function fakeResults(): DemoResults {
   const random = randomNumbers(7);

@@ -1,32 +1,33 @@
 /** Do languages share a space in this encoder, where, and why? */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command } from 'commander';
-import { alignPair } from '../analysis/alignment.ts';
-import { alignmentFigure } from '../analysis/alignment-figure.ts';
-import { canBeAsked, earlyExitFigure, earlyExitStudy } from '../analysis/early-exit.ts';
-import { type Figure, writeFigures } from '../analysis/figure.ts';
-import { type HeardClip, Languages } from '../analysis/languages.ts';
-import { layerFigures, layerStudy } from '../analysis/layers.ts';
-import { phoneticFigures, phoneticStudy } from '../analysis/phonetic.ts';
-import { Players } from '../analysis/players.ts';
-import { projectionFigures } from '../analysis/projection.ts';
-import { type Pronunciations, readPronunciations } from '../analysis/pronunciations.ts';
-import { type AnalysisParts, analysisPage, type Neighbours } from '../analysis/report.ts';
-import { retrievalFigures } from '../analysis/retrieval-html.ts';
-import { areQuickExactly, retrievalStudy, type SimilarityMatrix } from '../analysis/retrieval-study.ts';
-import { retrievalCsvColumns, retrievalRows } from '../analysis/retrieval-tables.ts';
-import { spokenTexts } from '../analysis/spoken-texts.ts';
-import { variantsOf } from '../analysis/variants.ts';
+import type { Command } from 'commander';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { encodedClips, selectClips } from '../features/encoded-clips.ts';
+import { LayerCache } from '../features/layer-cache.ts';
+import { type Figure, writeFigures } from '../report/figure.ts';
 import { startProgress } from '../report/progress.ts';
 import { formatTable } from '../report/table-formats.ts';
-import { LayerCache } from '../speech/layer-cache.ts';
-import type { Clip } from '../speech/manifest.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import { retrievalMethods } from '../retrieval/methods.ts';
+import { retrievalFigures } from '../retrieval/page.ts';
+import { type HeardClip, ParallelClips } from '../retrieval/parallel-clips.ts';
+import { areQuickExactly, retrievalStudy, type SimilarityMatrix } from '../retrieval/study.ts';
+import { retrievalCsvColumns, retrievalRows } from '../retrieval/tables.ts';
+import { alignPair } from '../studies/analysis/alignment.ts';
+import { alignmentFigure } from '../studies/analysis/alignment-figure.ts';
+import { canBeAsked, earlyExitFigure, earlyExitStudy } from '../studies/analysis/early-exit.ts';
+import { layerFigures, layerStudy } from '../studies/analysis/layers.ts';
+import { phoneticFigures, phoneticStudy } from '../studies/analysis/phonetic.ts';
+import { Players } from '../studies/analysis/players.ts';
+import { projectionFigures } from '../studies/analysis/projection.ts';
+import { type Pronunciations, readPronunciations } from '../studies/analysis/pronunciations.ts';
+import { type AnalysisParts, analysisPage, type Neighbours } from '../studies/analysis/report.ts';
+import { spokenTexts } from '../studies/analysis/spoken-texts.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { encodedClips, selectClips } from './encoded-clips.ts';
-import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelOption, positiveInteger, windowOption } from './options.ts';
 
 interface Options {
   model: string;
@@ -42,17 +43,13 @@ interface Options {
   neighbours: string[];
   earlyExit?: true | number[];
   earlyExitClips: number;
-  window: Window;
+  window: WindowMode;
   cache: string;
   outputDir: string;
 }
 
-export function analyseCommand(): Command {
-  return new Command('analyse')
-    .description(
-      'whether the languages of a manifest share a space in this encoder, at which layer, and by sound or by sense: a ' +
-        'page with tables, figures and players; each figure also as .svg and .csv',
-    )
+export function analyseCommand(command: Command): Command {
+  return command
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
     .option('--set <name>', 'use only this set of the manifest')
@@ -101,8 +98,8 @@ export function analyseCommand(): Command {
 }
 
 async function analyse(manifest: string, options: Options): Promise<void> {
-  const variants = variantsOf(options.metrics);
-  const layerVariants = variantsOf(options.layerMetrics);
+  const variants = retrievalMethods(options.metrics);
+  const layerVariants = retrievalMethods(options.layerMetrics);
   const all = await selectClips(manifest, { set: options.set });
   const named = [...options.pair.flat(), ...options.neighbours];
   const pronunciations = await givenPronunciations(options, all);
@@ -113,7 +110,7 @@ async function analyse(manifest: string, options: Options): Promise<void> {
     const exits = chosenLayers(options.earlyExit, depth);
     const players = new Players();
     const heard = await encodedClips(model, clips, options);
-    const languages = new Languages(heard);
+    const languages = new ParallelClips(heard);
     const pairs = languages.pairs();
     if (pairs.length === 0) throw nothingShared(manifest);
     for (const name of named) clipNamed(name, languages); // before anything long begins
@@ -288,7 +285,7 @@ function nothingShared(manifest: string): UserError {
 
 function neighboursOf(
   of: HeardClip,
-  languages: Languages,
+  languages: ParallelClips,
   matrices: readonly SimilarityMatrix[],
 ): Neighbours {
   const { variant } = matrices[0]!;
@@ -304,7 +301,7 @@ function neighboursOf(
   return { of, metric: variant.label, nearest };
 }
 
-function clipNamed(name: string, languages: Languages): HeardClip {
+function clipNamed(name: string, languages: ParallelClips): HeardClip {
   const [language, ...key] = name.split(':');
   const found = languages.of(language!).find(({ clip }) => clip.key === key.join(':'));
   if (!found) {

@@ -1,24 +1,22 @@
 /** `whisper-transfer encode`: fills the cache of encoder outputs that training and retrieval read. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
+import { readManifest } from '../data/manifest.ts';
+import { encodeFiles } from '../features/encoder-cache.ts';
 import { startProgress } from '../report/progress.ts';
-import { encodeFiles } from '../speech/encoder-cache.ts';
-import { readManifest } from '../speech/manifest.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { failedFiles, modelOption, windowOption, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { failedFiles, modelOption, windowOption } from './options.ts';
 
 interface Options {
   model: string;
-  window: Window;
+  window: WindowMode;
   cache: string;
   json?: boolean;
 }
 
-export function encodeCommand(): Command {
-  return new Command('encode')
-    .description(
-      'encode the clips of a manifest once and keep the result; an interrupted run goes on where it stopped',
-    )
+export function encodeCommand(command: Command): Command {
+  return command
     .argument('<manifest>', 'TSV or JSONL manifest with an "audio" column')
     .addOption(modelOption())
     .addOption(windowOption())

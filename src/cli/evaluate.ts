@@ -3,25 +3,26 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { embeddedModel } from '../checkpoint/embedded.ts';
+import { chosenDecoding } from '../decoding/decoding-choice.ts';
 import { UserError } from '../errors.ts';
-import { PAIRED_TESTS, type PairedTest } from '../evaluation/significance.ts';
-import { evaluate } from '../experiments/evaluate.ts';
-import type { Decoding } from '../experiments/evaluate-ask.ts';
-import { TARGETS, type Target } from '../experiments/evaluate-tests.ts';
-import { worstSentences } from '../experiments/evaluate-worst.ts';
-import { evaluationReport } from '../report/evaluation-html.ts';
-import type { EvaluationResults, EvaluationRow } from '../report/evaluation-results.ts';
-import { evaluationTables } from '../report/evaluation-tables.ts';
+import { evaluate } from '../evaluation/evaluate.ts';
+import { evaluationReport } from '../evaluation/page.ts';
+import type { Decoding } from '../evaluation/predict.ts';
+import type { EvaluationResults, EvaluationRow } from '../evaluation/results.ts';
+import { evaluationTables } from '../evaluation/tables.ts';
+import { TARGETS, type Target } from '../evaluation/tasks.ts';
+import { worstSentences } from '../evaluation/worst.ts';
+import { selectClips } from '../features/encoded-clips.ts';
+import { readText } from '../files/text-files.ts';
+import { PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
 import type { TableFormat } from '../report/table-formats.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';
-import { embeddedModel } from './embedded.ts';
-import { selectClips } from './encoded-clips.ts';
+import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
 import { failedFiles, positiveInteger, windowOption } from './options.ts';
-import { readText } from './sentences.ts';
 
 interface Flags extends DecodingFlags {
   model?: string[];
@@ -31,7 +32,7 @@ interface Flags extends DecodingFlags {
   target: Target;
   promptKind?: PromptKind[];
   forgetting?: boolean;
-  window: Window;
+  window: WindowMode;
   cache: string;
   outputDir: string;
   resume?: boolean;
@@ -61,11 +62,8 @@ Example:
   $ whisper-transfer evaluate samples/manifest.tsv --set new --model models/whisper-base-int8 --model out/en-zh --forgetting
 `;
 
-export function evaluateCommand(): Command {
-  const command = new Command('evaluate')
-    .description(
-      'translate (or transcribe) the clips of a manifest with one or more models, and score it all',
-    )
+export function evaluateCommand(command: Command): Command {
+  command
     .argument('<manifest>', 'TSV or JSONL manifest with the references')
     .option(
       '--model <dir>',
@@ -186,7 +184,7 @@ function jsonRow({ scores, ...row }: EvaluationRow): Record<string, unknown> {
 }
 
 /** @param written language of the text that is made */
-function decodingWith(flags: DecodingFlags & { window: Window }, written: string): Decoding {
+function decodingWith(flags: DecodingFlags & { window: WindowMode }, written: string): Decoding {
   const { beam, patience, lengthPenalty, temperature, fallback, bestOf, seed } = flags;
   const {
     noRepeatNgram,
@@ -221,7 +219,7 @@ function decodingWith(flags: DecodingFlags & { window: Window }, written: string
     // A file that was made anew under its old name is another setting.
     ...(files.length > 0 && { filesSha256: files.map(sha256).join() }),
   };
-  return { settings, of: (model) => decodingOptions(model, flags, written) };
+  return { settings, of: (model) => chosenDecoding(model, decodingChoice(flags), written) };
 }
 
 function sha256(file: string): string {

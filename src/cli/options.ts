@@ -1,9 +1,9 @@
 /** Options and checks that several commands share. */
 import { InvalidArgumentError, Option } from 'commander';
+import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { embeddedModel } from './embedded.ts';
 
 export const modelOption = (): Option =>
   new Option('--model <dir>', 'Whisper model directory in Hugging Face layout').default(
@@ -16,7 +16,7 @@ export const windowOption = (): Option =>
     '--window <kind>',
     'fit: the clip and a short stretch of cached silence; full: 30 s, as Whisper was trained',
   )
-    .choices(['fit', 'full'] satisfies Window[])
+    .choices(['fit', 'full'] satisfies WindowMode[])
     .default('fit');
 
 export function positiveInteger(value: string): number {
@@ -32,6 +32,11 @@ export function positiveNumber(value: string): number {
   return number;
 }
 
+/** What the user should know, beside the results. */
+export function printNote(note: string): void {
+  process.stderr.write(`note: ${note}\n`);
+}
+
 /** From now on Ctrl-C only sets a flag, for a loop that ends after its step; a second one ends at once. */
 export function interruption(): () => boolean {
   let interrupted = false;
@@ -45,19 +50,6 @@ export function interruption(): () => boolean {
 export function checkedLanguage(model: WhisperModel, code: string | undefined): string | undefined {
   if (code !== undefined) model.tokens.language(code);
   return code;
-}
-
-/** Runs `work` with a loaded model and closes it whatever happens. */
-export async function withModel<T>(
-  load: Promise<WhisperModel>,
-  work: (model: WhisperModel) => Promise<T>,
-): Promise<T> {
-  const model = await load;
-  try {
-    return await work(model);
-  } finally {
-    await model.close();
-  }
 }
 
 /** In a batch the others went on; the command as a whole still says that something was wrong. */

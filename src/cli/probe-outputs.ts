@@ -3,11 +3,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { UserError } from '../errors.ts';
-import type { Measured } from '../probes/measure.ts';
-import type { ProbeResults } from '../probes/run.ts';
 import { confusionChart } from '../report/confusion.ts';
 import { svgFile } from '../report/svg.ts';
 import { formatTable } from '../report/table-formats.ts';
+import type { Measured } from '../studies/probes/measure.ts';
+import type { ProbeResults } from '../studies/probes/run.ts';
 
 export const nameList = (value: string): string[] => {
   const items = value

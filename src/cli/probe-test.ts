@@ -1,18 +1,19 @@
 /** `whisper-transfer probe test` */
-import { Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { SoundFolder } from '../audio/augment/sound-folder.ts';
 import { UserError } from '../errors.ts';
-import { columnOf } from '../probes/labels.ts';
-import { type Measured, measure } from '../probes/measure.ts';
-import { Classifier } from '../probes/probe.ts';
-import { readProbe } from '../probes/probe-file.ts';
-import { conditionName, intervalText, robustnessReport } from '../probes/report-html.ts';
-import type { Condition } from '../probes/robustness.ts';
-import { clipFeatures, type Robustness, testRobustness } from '../probes/run.ts';
-import { clipsWithLabel, ofSets } from '../probes/select.ts';
 import { formatTable } from '../report/table-formats.ts';
-import { SoundFolder } from '../speech/augment/sound-folder.ts';
+import { columnOf } from '../studies/probes/labels.ts';
+import { type Measured, measure } from '../studies/probes/measure.ts';
+import { Classifier } from '../studies/probes/probe.ts';
+import { readProbe } from '../studies/probes/probe-file.ts';
+import { conditionName, intervalText, robustnessReport } from '../studies/probes/report-html.ts';
+import type { Condition } from '../studies/probes/robustness.ts';
+import { clipFeatures, type Robustness, testRobustness } from '../studies/probes/run.ts';
+import { clipsWithLabel, ofSets } from '../studies/probes/select.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { modelOption, positiveInteger, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelOption, positiveInteger } from './options.ts';
 import { confusionFiles, formatPredictions, nameList, writeOutputs } from './probe-outputs.ts';
 
 const numbers = (value: string): number[] =>
@@ -35,8 +36,8 @@ interface TestOptions {
   cache: string;
 }
 
-export function probeTestCommand(): Command {
-  return new Command('test')
+export function probeTestCommand(command: Command): Command {
+  return command
     .description('ask a trained probe about clips, as they are and under noise and reverberation')
     .argument('<manifest>', 'TSV or JSONL manifest with the column that the probe was trained on')
     .requiredOption('--probe <dir>', 'what "probe train --output" wrote')

@@ -1,16 +1,17 @@
 /** `whisper-transfer probe train` */
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { HEADS, type HeadKind } from '../probes/head.ts';
-import type { Measured } from '../probes/measure.ts';
-import { defaultProbe } from '../probes/probe.ts';
-import { writeProbe } from '../probes/probe-file.ts';
-import { confoundingText, intervalText, layerName, probeReport } from '../probes/report-html.ts';
-import { type ProbeResults, runProbe } from '../probes/run.ts';
-import { selectLabelled } from '../probes/select.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { formatTable } from '../report/table-formats.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+import { HEADS, type HeadKind } from '../studies/probes/head.ts';
+import type { Measured } from '../studies/probes/measure.ts';
+import { defaultProbe } from '../studies/probes/probe.ts';
+import { writeProbe } from '../studies/probes/probe-file.ts';
+import { confoundingText, intervalText, layerName, probeReport } from '../studies/probes/report-html.ts';
+import { type ProbeResults, runProbe } from '../studies/probes/run.ts';
+import { selectLabelled } from '../studies/probes/select.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { modelOption, positiveInteger, positiveNumber, windowOption, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelOption, positiveInteger, positiveNumber, windowOption } from './options.ts';
 import { confusionFiles, formatPredictions, nameList, writeOutputs } from './probe-outputs.ts';
 
 function share(value: string): number {
@@ -34,12 +35,12 @@ interface TrainOptions {
   batchSize: number;
   learningRate: number;
   seed: number;
-  window: Window;
+  window: WindowMode;
   cache: string;
 }
 
-export function probeTrainCommand(): Command {
-  return new Command('train')
+export function probeTrainCommand(command: Command): Command {
+  return command
     .description(
       'learn the labels in a column of a manifest from some of its clips, and ask about the others',
     )

@@ -2,34 +2,40 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
-import { Languages } from '../analysis/languages.ts';
-import { retrievalPage } from '../analysis/retrieval-html.ts';
-import { KeptRanks } from '../analysis/retrieval-parts.ts';
+import { type Command, Option } from 'commander';
+import { Runtime } from '../backend/runtime.ts';
+import { UserError } from '../errors.ts';
+import { selectClips, storedClips } from '../features/encoded-clips.ts';
+import { encodingName, entryName } from '../features/encoder-cache.ts';
+import { formatNumber } from '../report/format.ts';
+import { startProgress } from '../report/progress.ts';
+import { formatTable } from '../report/table-formats.ts';
+import type { ComparedClip } from '../retrieval/clip-blocks.ts';
+import {
+  ADJUSTMENTS,
+  type Adjustment,
+  type RetrievalMethod,
+  retrievalMethods,
+} from '../retrieval/methods.ts';
+import { METRICS } from '../retrieval/metrics.ts';
+import { retrievalPage } from '../retrieval/page.ts';
+import { ParallelClips } from '../retrieval/parallel-clips.ts';
+import { KeptRanks } from '../retrieval/parts.ts';
+import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import {
   areQuickExactly,
   type PairResult,
   retrievalStudy,
   type SimilarityMatrix,
-} from '../analysis/retrieval-study.ts';
-import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../analysis/retrieval-tables.ts';
-import { ADJUSTMENTS, type Adjustment, type Variant, variantsOf } from '../analysis/variants.ts';
-import { UserError } from '../errors.ts';
-import { Runtime } from '../graph/runtime.ts';
-import { formatNumber } from '../report/format.ts';
-import { startProgress } from '../report/progress.ts';
-import { formatTable } from '../report/table-formats.ts';
-import type { ComparedClip } from '../retrieval/clip-blocks.ts';
-import { METRICS } from '../retrieval/metrics.ts';
-import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
-import { encodingName, entryName } from '../speech/encoder-cache.ts';
-import type { Window } from '../whisper/encoded-clip.ts';
+} from '../retrieval/study.ts';
+import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../retrieval/tables.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { selectClips, storedClips } from './encoded-clips.ts';
-import { modelOption, positiveInteger, windowOption, withModel } from './options.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelOption, positiveInteger, windowOption } from './options.ts';
 
 /** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */
-const MOST_HELD_BYTES = 2 ** 28;
+const MAX_HELD_BYTES = 2 ** 28;
 
 interface Options {
   model: string;
@@ -44,19 +50,15 @@ interface Options {
   dropSilence?: boolean;
   exact?: boolean;
   shortlist?: number;
-  window: Window;
+  window: WindowMode;
   cache: string;
   json?: boolean;
   csv?: string;
   html?: string;
 }
 
-export function retrieveCommand(): Command {
-  return new Command('retrieve')
-    .description(
-      'find each utterance of one language among those of another, by encoder output alone, and count how often its ' +
-        'translation comes first',
-    )
+export function retrieveCommand(command: Command): Command {
+  return command
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
     .option('--set <name>', 'use only this set of the manifest')
@@ -104,7 +106,7 @@ export function retrieveCommand(): Command {
 
 async function retrieve(manifest: string, options: Options): Promise<void> {
   const { set, from, to } = options;
-  const variants = variantsOf(options.metrics, adjustmentsOf(options));
+  const variants = retrievalMethods(options.metrics, adjustmentsOf(options));
   if (!options.allPairs && (from === undefined || to === undefined)) {
     throw new UserError('expected --from and --to, or --all-pairs');
   }
@@ -119,12 +121,12 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
   const started = performance.now();
   // Done with before anything is compared: its memory is wanted for the clips.
   const { heard, encoding } = await withModel(WhisperModel.load(options.model), async (model) => ({
-    heard: await storedClips(model, clips, { ...options, mostBytes: MOST_HELD_BYTES }),
+    heard: await storedClips(model, clips, { ...options, maxBytes: MAX_HELD_BYTES }),
     encoding: await encodingName(model, options.window),
   }));
   const runtime = new Runtime();
   try {
-    const languages = new Languages(heard);
+    const languages = new ParallelClips(heard);
     const pairs = options.allPairs ? languages.pairs() : [{ from: from!, to: to! }];
     if (!pairs.some((pair) => languages.shared(pair.from, pair.to).length > 0)) {
       throw noCommonSentence(manifest, options);
@@ -169,7 +171,7 @@ async function retrieve(manifest: string, options: Options): Promise<void> {
 /** What earlier runs found of a comparison of the same recordings by the same encoder. */
 function keptRanks(
   encoding: string,
-  languages: Languages<ComparedClip>,
+  languages: ParallelClips<ComparedClip>,
   { cache }: Options,
 ): (comparison: string) => Promise<KeptRanks> {
   const recordings = async (): Promise<string> => {
@@ -257,7 +259,7 @@ function asJson({ from, to, keys, candidates, chance, variants }: PairResult) {
   });
   const [first] = variants;
   const baseline = variants.find(({ variant }) => variant.metric === 'mean-pool');
-  const name = ({ name }: Variant) => name;
+  const name = ({ name }: RetrievalMethod) => name;
   return {
     metric: name(first!.variant),
     from,

@@ -3,17 +3,17 @@ import { totalmem } from 'node:os';
 import { formatNumber } from '../report/format.ts';
 import { type Progress, startProgress } from '../report/progress.ts';
 import { type BatchSize, batchSize, type Example, paddingShares } from '../training/batches.ts';
+import { estimateMemory, totalBytes } from '../training/memory-estimate.ts';
 import { memoryMb } from '../training/metrics.ts';
-import { memoryNeeds, totalBytes } from '../training/needs.ts';
+import type { TrainingData } from '../training/recipe-data.ts';
 import type { RunOptions, RunResult } from '../training/run.ts';
 import { sampleBatches } from '../training/sampling.ts';
 import type { TrainingOptions } from '../training/train.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { interruption } from './options.ts';
-import type { TrainingData } from './train-data.ts';
 
 /** More batches would tell no more about padding. */
-const MOST_PLANNED = 500;
+const MAX_PLANNED = 500;
 
 /** Says what the run will need, on standard error: results on standard output stay clean. */
 export async function announce(
@@ -21,7 +21,7 @@ export async function announce(
   { examples, leftOut, told }: Pick<TrainingData, 'examples' | 'leftOut' | 'told'>,
   training: TrainingOptions,
 ): Promise<void> {
-  const needs = await memoryNeeds(model, examples, training);
+  const needs = await estimateMemory(model, examples, training);
   const { batch } = needs;
   const gb = (bytes: number): string => formatNumber(bytes / 1e9, 2);
   const total = totalBytes(needs);
@@ -50,7 +50,7 @@ export async function announce(
 function plannedBatches(examples: readonly Example[], training: TrainingOptions): BatchSize[] {
   const batches = sampleBatches(examples, training);
   const sizes: BatchSize[] = [];
-  for (let seen = 0; seen < examples.length && sizes.length < MOST_PLANNED; ) {
+  for (let seen = 0; seen < examples.length && sizes.length < MAX_PLANNED; ) {
     const batch = batches.next().value;
     sizes.push(batchSize(batch.map((i) => examples[i]!)));
     seen += batch.length;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { readManifest } from '../speech/manifest.ts';
+import { readManifest } from '../data/manifest.ts';
 
 const repository = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'train-recipe-'));
@@ -24,8 +24,8 @@ test("the laptop's recipe, two steps of it: the model and its recipe are there, 
   const manifest = await readManifest(repository('samples/manifest.tsv'));
   const of = (wanted: string, count: number) =>
     manifest.filter(({ language, set }) => language === 'en' && set === wanted).slice(0, count);
-  const lines = [...of('train', 2), ...of('dev', 1)].map(({ audio, set, chinese }) =>
-    JSON.stringify({ audio, set, lang: 'en', zh: chinese }),
+  const lines = [...of('train', 2), ...of('dev', 1)].map(({ audio, set, translations }) =>
+    JSON.stringify({ audio, set, lang: 'en', zh: translations.zh }),
   );
   writeFileSync(join(scratch, 'clips.jsonl'), lines.join('\n'));
   writeFileSync(

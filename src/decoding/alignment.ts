@@ -2,7 +2,7 @@
  * When each word was said: dynamic time warping over the attention of the heads that follow the speech (OpenAI's
  * timing.py). The decoder reads the finished text once more, and is asked where it looks at each token.
  */
-import { int64 } from '../graph/runtime.ts';
+import { int64 } from '../backend/runtime.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';

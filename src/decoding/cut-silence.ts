@@ -1,6 +1,7 @@
 /** Leaves out where nobody speaks, and keeps account of the times. */
-import type { SpeechStretch } from '../speech/voice-activity.ts';
-import { SAMPLE_RATE } from '../whisper/log-mel.ts';
+
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import type { SpeechStretch } from '../audio/voice-activity.ts';
 
 export interface Cut {
   readonly samples: Float32Array;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readAudio } from '../speech/audio-file.ts';
+import { readAudio } from '../audio/audio-file.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { decode } from './decode.ts';
 import { detectLanguages } from './detect-language.ts';

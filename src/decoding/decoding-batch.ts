@@ -1,6 +1,6 @@
 /** Some clips that are decoded together, step by step, until all their texts have ended. */
 
-import type { HostTensor } from '../graph/runtime.ts';
+import type { HostTensor } from '../backend/runtime.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Decoded, DecodingOptions } from './decoding.ts';
@@ -13,7 +13,7 @@ import {
   type Hypothesis,
   type Search,
 } from './search.ts';
-import { DecodingSession, type Question, type SessionOptions } from './session.ts';
+import { DecodingSession, type SessionOptions, type StepRequest } from './session.ts';
 import { suppression } from './suppression.ts';
 import { timestampBiases } from './timestamp-rules.ts';
 
@@ -85,6 +85,7 @@ export class DecodingBatch {
     for (;;) {
       const moves = this.#advance(answer);
       if (moves.going.length === 0) break;
+      this.options.signal?.throwIfAborted();
       answer = await this.#step(moves);
     }
     return this.searches.map((search, clip) => this.#decoded(search, noSpeech[clip]!));
@@ -107,7 +108,7 @@ export class DecodingBatch {
     };
   }
 
-  #question(rows: readonly number[], texts: readonly Row[], first: boolean): Question {
+  #question(rows: readonly number[], texts: readonly Row[], first: boolean): StepRequest {
     const { suppressed, suppressedAtBegin } = this.#suppression;
     const longest = Math.max(...texts.map(({ text }) => text.tokens.length));
     const extra = this.#filters.reduce((sum, filter) => sum + filter.extra(longest), 0);

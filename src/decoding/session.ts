@@ -1,5 +1,5 @@
 /** The state of a batch of texts that are being decoded: the audio of some clips, and one or more texts of each. */
-import { float32, type HostTensor, int64, type Resident } from '../graph/runtime.ts';
+import { type DeviceTensor, float32, type HostTensor, int64 } from '../backend/runtime.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -25,7 +25,7 @@ export interface Suppression {
 }
 
 /** What is asked of a step, see `decodingStepGraph`. */
-export interface Question {
+export interface StepRequest {
   /** Which of the texts·tokens positions are asked what comes next. */
   readonly rows: readonly number[];
   readonly suppression: Suppression;
@@ -35,11 +35,11 @@ export interface Question {
   readonly biases?: Readonly<Record<'wordBias' | 'otherBias' | 'timestampBias', HostTensor>>;
 }
 
-export type Answer = 'candidates' | 'logProbabilities' | 'allowed' | 'noSpeech' | 'logits';
+export type StepOutput = 'candidates' | 'logProbabilities' | 'allowed' | 'noSpeech' | 'logits';
 
 /** Audio memory and token cache stay in the computing thread. */
 export class DecodingSession {
-  #past: Record<string, Resident | HostTensor> = {};
+  #past: Record<string, DeviceTensor | HostTensor> = {};
   /** Tokens of each text so far, its padding included. */
   #length = 0;
   /** Leading positions of each text that only make its prompt as long as the longest. */
@@ -47,7 +47,7 @@ export class DecodingSession {
 
   private constructor(
     private readonly model: WhisperModel,
-    private memory: Readonly<Record<string, Resident>>,
+    private memory: Readonly<Record<string, DeviceTensor>>,
     private frameBias: HostTensor,
     private readonly options: SessionOptions,
   ) {}
@@ -70,9 +70,9 @@ export class DecodingSession {
    * Appends tokens to each text. The first call gives one prompt for each clip, of any length; later ones equally many
    * tokens for each text.
    */
-  async step<Name extends Answer>(
+  async step<Name extends StepOutput>(
     tokens: readonly (readonly number[])[],
-    question: Question,
+    question: StepRequest,
     fetch: readonly Name[],
   ): Promise<Record<Name, HostTensor['data']>> {
     const { decoderHeads, decoderLayers, width } = this.model.dimensions;
@@ -100,7 +100,7 @@ export class DecodingSession {
       this.options.vocabulary,
       this.options.language,
     );
-    const feeds: Record<string, HostTensor | Resident> = {
+    const feeds: Record<string, HostTensor | DeviceTensor> = {
       tokens: int64(padded, [texts, count]),
       positions: int64(positions, [texts, count]),
       rows: int64(question.rows),
@@ -131,7 +131,7 @@ export class DecodingSession {
   /** Goes on with these texts of the batch, in this order; one may be taken several times. */
   async selectTexts(texts: readonly number[]): Promise<void> {
     if (texts.length === this.#padding.length && texts.every((text, i) => text === i)) return;
-    this.#past = await this.#selected('past.', this.#past as Record<string, Resident>, texts);
+    this.#past = await this.#selected('past.', this.#past as Record<string, DeviceTensor>, texts);
     this.#padding = texts.map((text) => this.#padding[text]!);
   }
 
@@ -147,9 +147,9 @@ export class DecodingSession {
 
   async #selected(
     prefix: '' | 'past.',
-    values: Readonly<Record<string, Resident>>,
+    values: Readonly<Record<string, DeviceTensor>>,
     rows: readonly number[],
-  ): Promise<Record<string, Resident>> {
+  ): Promise<Record<string, DeviceTensor>> {
     const program = await this.model.selectionProgram(prefix);
     const { kept } = await this.model.runtime.run(
       program,
@@ -166,6 +166,6 @@ export class DecodingSession {
   }
 }
 
-function residents(values: Readonly<Record<string, Resident | HostTensor>>): Resident[] {
-  return Object.values(values).filter((value): value is Resident => !('data' in value));
+function residents(values: Readonly<Record<string, DeviceTensor | HostTensor>>): DeviceTensor[] {
+  return Object.values(values).filter((value): value is DeviceTensor => !('data' in value));
 }

@@ -2,7 +2,7 @@
  * Whisper hears at most 30 s at once: longer audio is cut where it is quietest, so that the parts can be read side by
  * side. A part whose text is not complete at its end goes on in a window of its own.
  */
-import { SAMPLE_RATE } from '../whisper/log-mel.ts';
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 
 /** What Whisper hears at once. */
 export const WINDOW_SAMPLES = 30 * SAMPLE_RATE;

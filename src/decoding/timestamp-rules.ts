@@ -2,7 +2,7 @@
  * Which timestamps may come where, from the tokens so far (Radford et al. 2022, and OpenAI's decoding.py): they come in
  * pairs around each segment, never go back, and the text begins with one.
  */
-import { float32, type HostTensor } from '../graph/runtime.ts';
+import { float32, type HostTensor } from '../backend/runtime.ts';
 import { NEVER } from '../whisper/decoder.ts';
 
 /** Seconds between one timestamp token and the next. */

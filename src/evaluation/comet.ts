@@ -1,93 +1,74 @@
-/** Scores of COMET (Rei et al., 2020), made elsewhere: its models are far larger than Whisper. */
-import { basename } from 'node:path';
+/** COMET beside the other scores: texts for `comet-score`, and the scores that it gave. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import type { CorpusMetric } from './corpus.ts';
+import { comet, cometScores } from '../metrics/comet.ts';
+import type { Counted } from './scores.ts';
+import type { SystemOutput } from './systems.ts';
+import type { Item } from './tasks.ts';
 
-/** What `comet-score` prints for a sentence: file, number of the sentence, score. */
-const PRINTED = /^(.*)\tSegment (\d+)\tscore: (\S+)$/;
+/** What `comet-score` printed or wrote about the files below. */
+export interface ReadComet {
+  readonly file: string;
+  readonly text: string;
+}
 
 /**
- * COMET's score of each sentence of one output, from
- *
- * - the file that `comet-score --to_json` writes: `{ "output.txt": [{ "src", "mt", "ref", "COMET": 0.81 }, …] }`,
- * - what `comet-score` prints, `output.txt<tab>Segment 0<tab>score: 0.8100`,
- * - or a number a line.
- *
- * The first two may hold several outputs; then the one of `hypothesisFile` is taken.
- *
- * @param text contents of the file
- * @param file its name, for messages
- * @throws UserError when it is none of these, or has not one score per sentence
+ * Writes `source.txt`, `reference.txt` and `<model>.<prompt>.txt` for each system: a clip a line, the same in all; empty
+ * where a system was not asked. Recognition has none.
+ * @param folder where the files go
+ * @returns with `given`: COMET's counts of some of a system's items
+ * @throws UserError where scores of a system are missing
  */
-export function cometScores(text: string, file: string, hypothesisFile: string, sentences: number): number[] {
-  const scores = text.trimStart().startsWith('{')
-    ? fromJson(text, file, hypothesisFile)
-    : fromLines(text, file, hypothesisFile);
-  if (scores.length !== sentences) {
-    throw new UserError(
-      `${file} has ${scores.length} COMET scores, but ${hypothesisFile} has ${sentences} lines: expected one each.`,
-    );
+export async function cometFiles(
+  systems: readonly SystemOutput[],
+  folder: string,
+  given: ReadComet | undefined,
+): Promise<Map<SystemOutput, (places: readonly number[]) => Counted> | undefined> {
+  const answers = systems.map(
+    ({ items, predictions }) =>
+      new Map(
+        items.flatMap((item, i) =>
+          predictions[i]!.hypothesis === undefined ? [] : [[item, predictions[i]!.hypothesis!] as const],
+        ),
+      ),
+  );
+  const translation = systems[0]?.test.task === 'translate';
+  if (!translation) {
+    if (given)
+      throw new UserError(`--comet ${given.file}: expected with translation, not with --task transcribe`);
+    return undefined;
   }
-  return scores;
-}
-
-function fromJson(text: string, file: string, hypothesisFile: string): number[] {
-  let parsed: Record<string, unknown>;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    throw new UserError(`${file} begins as JSON but is not; expected what comet-score --to_json writes.`);
-  }
-  const outputs = new Map(Object.entries(parsed));
-  const rows = outputs.get(ownOutput([...outputs.keys()], file, hypothesisFile));
-  if (!Array.isArray(rows)) throw new UserError(`${file} is not what comet-score --to_json writes.`);
-  return rows.map((row: { COMET?: unknown } | null, i) => {
-    if (typeof row?.COMET === 'number') return row.COMET;
-    throw new UserError(
-      `${file}, sentence ${i + 1}: expected a number "COMET", as comet-score --to_json writes.`,
+  const items = systems[0]!.test.items.filter((item) => answers.some((of) => of.has(item)));
+  const write = async (name: string, text: (item: Item) => string): Promise<void> =>
+    writeFile(
+      join(folder, name),
+      items.map((item) => `${text(item).replace(/\s+/g, ' ').trim()}\n`).join(''),
     );
-  });
-}
+  await mkdir(folder, { recursive: true });
+  await write('source.txt', ({ clip }) => clip.text || referenceIn(clip, 'en'));
+  await write('reference.txt', ({ reference }) => reference);
+  for (const [i, system] of systems.entries())
+    await write(fileOf(system), (item) => answers[i]!.get(item) ?? '');
+  if (!given) return undefined;
 
-function fromLines(text: string, file: string, hypothesisFile: string): number[] {
-  const lines = text.split('\n').map((line) => line.trimEnd());
-  if (lines.at(-1) === '') lines.pop();
-  const printed = lines.map((line) => PRINTED.exec(line)).filter((match) => match !== null);
-  if (printed.length > 0) {
-    // The lines of several outputs take turns, and the last lines hold their means.
-    const own = ownOutput([...new Set(printed.map(([, output]) => output!))], file, hypothesisFile);
-    return printed
-      .filter(([, output]) => output === own)
-      .map((match) => {
-        const score = Number(match[3]);
-        if (Number.isFinite(score)) return score;
-        throw new UserError(`${file}: found "${match[3]}", expected a COMET score.`);
-      });
-  }
-  return lines.map((line, i) => {
-    if (line.trim() !== '' && Number.isFinite(Number(line))) return Number(line);
-    throw new UserError(
-      `${file}, line ${i + 1}: found "${line.slice(0, 40)}", expected a COMET score; give a number a line or what comet-score writes.`,
-    );
-  });
-}
-
-/** The only output there is, or the one that bears the name of the file that is scored, in whatever folder. */
-function ownOutput(outputs: readonly string[], file: string, hypothesisFile: string): string {
-  if (outputs.length === 1) return outputs[0]!;
-  if (outputs.includes(hypothesisFile)) return hypothesisFile;
-  const own = outputs.filter((output) => basename(output) === basename(hypothesisFile));
-  if (own.length === 1) return own[0]!;
-  throw new UserError(
-    `${file} has scores of ${outputs.join(', ') || 'no output'}, but none of ${hypothesisFile}.`,
+  const line = new Map(items.map((item, i) => [item, i]));
+  return new Map(
+    systems.map((system) => {
+      const name = fileOf(system);
+      if (systems.length > 1 && !given.text.includes(name)) {
+        throw new UserError(`${given.file}: found no scores of ${name}; expected those of all of ${folder}`);
+      }
+      const scores = cometScores(given.text, given.file, name, items.length);
+      const counted = (places: readonly number[]): Counted => {
+        const metric = comet(places.map((i) => scores[line.get(system.items[i]!)!]!));
+        return { metric, signature: metric.signature(1), statistics: metric.statistics([], []) };
+      };
+      return [system, counted];
+    }),
   );
 }
 
-/** The mean of given scores as a {@link CorpusMetric}, on COMET's own scale (about 0 to 1). */
-export function comet(scores: readonly number[]): CorpusMetric {
-  return {
-    statistics: () => scores.map((score) => [score, 1]),
-    score: ([sum = 0, count = 0]) => ({ score: sum / Math.max(1, count) }),
-    signature: () => 'mean of given sentence scores',
-  };
-}
+/** A model's name may hold slashes. */
+const fileOf = ({ model, prompt }: SystemOutput): string => `${model.replaceAll('/', '-')}.${prompt}.txt`;

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { float32, Runtime } from '../backend/runtime.ts';
 import { backward } from './backward.ts';
 import { Graph, type Tensor } from './graph.ts';
 import * as ops from './ops.ts';
-import { float32, Runtime } from './runtime.ts';
 
 const runtime = new Runtime({ threads: 1 });
 const scratch = mkdtempSync(join(tmpdir(), 'backward-'));
@@ -74,12 +74,12 @@ test('gradients are the same to the bit whether the forward pass is kept or made
 
 /** Peak memory of a process that differentiates 10 segments of 8 tanhs of 4 MB, beyond what it had before. */
 function peakMegabytes(recompute: boolean): number {
-  const module = (name: string) => fileURLToPath(new URL(`../../dist/graph/${name}.js`, import.meta.url));
+  const module = (path: string) => fileURLToPath(new URL(`../../dist/${path}.js`, import.meta.url));
   const script = `
-    const { Graph } = await import('${module('graph')}');
-    const { add, mean, mul, reshape, tanh } = await import('${module('ops')}');
-    const { backward } = await import('${module('backward')}');
-    const { Runtime, float32 } = await import('${module('runtime')}');
+    const { Graph } = await import('${module('graph/graph')}');
+    const { add, mean, mul, reshape, tanh } = await import('${module('graph/ops')}');
+    const { backward } = await import('${module('graph/backward')}');
+    const { Runtime, float32 } = await import('${module('backend/runtime')}');
     const graph = new Graph();
     const weights = [];
     let x = tanh(graph.input('x', ['n', 1024]));

@@ -26,7 +26,7 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], { recompute = fal
   // Only what depends on a wanted tensor carries gradient.
   const active = new Set<Tensor>(wrt);
   for (const node of forward) {
-    if (node.gradient && node.through.some((input) => input && active.has(input))) {
+    if (node.gradient && node.differentiates.some((input) => input && active.has(input))) {
       for (const output of node.outputs) active.add(output);
     }
   }
@@ -53,10 +53,10 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], { recompute = fal
     if (!node.gradient || !node.outputs.some((output) => active.has(output) && contributions.has(output)))
       return;
     const outputGradients = node.outputs.map((output) => total(output));
-    graph.standIn = segments.get(node)?.standIn(outputGradients.find((gradient) => gradient)!);
+    graph.recomputed = segments.get(node)?.standIn(outputGradients.find((gradient) => gradient)!);
     const inputGradients = node.gradient(outputGradients);
-    graph.standIn = undefined;
-    node.through.forEach((input, i) => {
+    graph.recomputed = undefined;
+    node.differentiates.forEach((input, i) => {
       const gradient = inputGradients[i];
       if (!input || !gradient || !active.has(input)) return;
       const parts = contributions.get(input);

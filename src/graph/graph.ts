@@ -28,7 +28,7 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly gradient: GradientRule | undefined;
   /** The tensors whose gradients the rule gives, where they are not the inputs: a rule for several nodes at once. */
-  readonly through: readonly (Tensor | undefined)[];
+  readonly differentiates: readonly (Tensor | undefined)[];
 }
 
 export class Tensor {
@@ -94,7 +94,7 @@ export class Graph {
   /** Between neighbours of these a backward pass may make the forward pass again: see backward.ts. */
   readonly checkpoints: Tensor[] = [];
   /** While set, what nodes are given in place of their inputs. */
-  standIn: ((input: Tensor) => Tensor) | undefined;
+  recomputed: ((input: Tensor) => Tensor) | undefined;
   /** Where the run-time value of a named size can be read: the first tensor that has it. */
   readonly #sizes = new Map<string, { tensor: Tensor; axis: number; value?: Tensor }>();
   #counter = 0;
@@ -174,15 +174,15 @@ export class Graph {
     outputs: readonly { readonly shape: Shape; readonly dtype?: DType }[],
     attributes: Readonly<Record<string, Attribute>> = {},
     gradient?: GradientRule,
-    through: readonly (Tensor | undefined)[] = inputs,
+    differentiates: readonly (Tensor | undefined)[] = inputs,
   ): readonly Tensor[] {
     for (const input of inputs) {
       if (input && input.graph !== this) throw new GraphError(`${op}: ${input} belongs to another graph`);
     }
     const made: Tensor[] = [];
-    const { standIn } = this;
-    const given = standIn ? inputs.map((input) => input && standIn(input)) : inputs;
-    const node: Node = { op, inputs: given, outputs: made, attributes, gradient, through };
+    const { recomputed } = this;
+    const given = recomputed ? inputs.map((input) => input && recomputed(input)) : inputs;
+    const node: Node = { op, inputs: given, outputs: made, attributes, gradient, differentiates };
     for (const { shape, dtype } of outputs) {
       const tensor = new Tensor(
         this,

@@ -1,9 +1,9 @@
 import { afterAll, expect, test } from 'vitest';
+import { float32, gradientOutput, type HostTensor, int64, Runtime } from '../backend/runtime.ts';
 import { backward } from './backward.ts';
 import { Graph, type Shape, type Tensor } from './graph.ts';
 import * as ops from './ops.ts';
-import { outputLoss } from './output-loss.ts';
-import { float32, gradientOutput, type HostTensor, int64, Runtime } from './runtime.ts';
+import { fusedCrossEntropy } from './output-loss.ts';
 
 const runtime = new Runtime({ threads: 1 });
 afterAll(() => runtime.close());
@@ -84,7 +84,7 @@ const cases: Record<string, Case> = {
   gelu: { inputs: [[5]], build: ops.gelu, value: each((x) => (x / 2) * (1 + erf(x / Math.SQRT2))) },
   abs: { inputs: [[5]], build: ops.abs, value: each(Math.abs) },
   relu: { inputs: [[5]], build: ops.relu, value: each((x) => Math.max(x, 0)) },
-  atLeast: { inputs: [[6]], build: (x) => ops.atLeast(x, 0.3), value: each((x) => Math.max(x, 0.3)) },
+  atLeast: { inputs: [[6]], build: (x) => ops.clampMin(x, 0.3), value: each((x) => Math.max(x, 0.3)) },
   'reshape to known sizes': { inputs: [[2, 6]], build: (x) => ops.reshape(x, [3, 4]), value: (x) => x },
   'reshape with named sizes': {
     inputs: [['batch', 'tokens', 4]],
@@ -101,7 +101,7 @@ const cases: Record<string, Case> = {
   },
   split: {
     inputs: [[2, 'length']],
-    build: (x) => ops.mul(ops.split(ops.renamed(x, [2, 6]), 1, [4, 2])[1]!, x.graph.scalar(3)),
+    build: (x) => ops.mul(ops.split(ops.withDims(x, [2, 6]), 1, [4, 2])[1]!, x.graph.scalar(3)),
   },
   expand: {
     inputs: [
@@ -167,7 +167,12 @@ const cases: Record<string, Case> = {
   outputLoss: {
     inputs: [[3, 4], [5, 4], [3]],
     build: (h, w, weights) =>
-      outputLoss(h, w, h.graph.constant(BigInt64Array.from([2n, 0n, 2n]), [3]), ops.stopGradient(weights)),
+      fusedCrossEntropy(
+        h,
+        w,
+        h.graph.constant(BigInt64Array.from([2n, 0n, 2n]), [3]),
+        ops.stopGradient(weights),
+      ),
     value: (h, w, weights) => [
       [2, 0, 2].reduce((total, label, i) => {
         const row = [0, 1, 2, 3, 4].map((v) =>

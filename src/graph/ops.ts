@@ -81,7 +81,7 @@ export const relu = (x: Tensor): Tensor =>
   unary('Relu', x, (g, y) => mul(g, x.graph.emit('Sign', [y], [{ shape: x.shape }])[0]!));
 
 /** max(x, floor): keeps a logarithm finite. No gradient flows where the floor holds. */
-export function atLeast(x: Tensor, floor: number): Tensor {
+export function clampMin(x: Tensor, floor: number): Tensor {
   const limit = x.graph.scalar(floor);
   const [y] = x.graph.emit('Max', [x, limit], [{ shape: x.shape }], {}, ([g]) => {
     const above = x.graph.emit('Greater', [x, limit], [{ shape: x.shape, dtype: 'bool' }])[0]!;
@@ -199,10 +199,10 @@ function shapeTensor(x: Tensor, shape: Shape): Tensor {
 }
 
 /** Gives the sizes of `x` other names, where the builder cannot know that they agree. The runtime checks nothing. */
-export function renamed(x: Tensor, shape: Shape): Tensor {
+export function withDims(x: Tensor, shape: Shape): Tensor {
   if (shape.length !== x.rank)
     throw new GraphError(`cannot see ${formatShape(x.shape)} as ${formatShape(shape)}`);
-  return x.graph.emit('Identity', [x], [{ shape }], {}, ([g]) => [renamed(g!, x.shape)])[0]!;
+  return x.graph.emit('Identity', [x], [{ shape }], {}, ([g]) => [withDims(g!, x.shape)])[0]!;
 }
 
 /** Transposes already made, by tensor and permutation. */
@@ -389,7 +389,7 @@ export function greater(a: Tensor, b: Tensor): Tensor {
 }
 
 /** 1 where x ≥ 0, else 0. For inference only: no gradient. */
-export function notNegative(x: Tensor): Tensor {
+export function isNonNegative(x: Tensor): Tensor {
   const zero = x.graph.scalar(0);
   const found = x.graph.emit('GreaterOrEqual', [x, zero], [{ shape: x.shape, dtype: 'bool' }])[0]!;
   return cast(found, 'float32');
@@ -602,7 +602,7 @@ export function gather(table: Tensor, ids: Tensor): Tensor {
 }
 
 /** Entries of the first axis. ids int64 [n]. For inference only: no gradient. */
-export function takeFirst(x: Tensor, ids: Tensor): Tensor {
+export function take(x: Tensor, ids: Tensor): Tensor {
   if (ids.rank !== 1 || ids.dtype !== 'int64')
     throw new GraphError(`Gather: ${ids} does not select entries of ${x}`);
   return x.graph.emit('Gather', [x, ids], [{ shape: [ids.shape[0]!, ...x.shape.slice(1)] }])[0]!;
@@ -621,7 +621,7 @@ export function addRows(base: Tensor, ids: Tensor, rows: Tensor): Tensor {
 }
 
 /** One value of each row: x[i, ids[i]]. x [rows, columns], ids int64 [rows] → [rows, 1]. For inference only. */
-export function pick(x: Tensor, ids: Tensor): Tensor {
+export function gatherElement(x: Tensor, ids: Tensor): Tensor {
   return takeAlong(x, reshape(ids, [x.shape[0]!, 1]));
 }
 

@@ -1,14 +1,14 @@
 /** The output layer and a loss of its logits in one: positions × vocabulary is most of a training step's memory. */
 import { formatShape, GraphError, sameShape, type Tensor } from './graph.ts';
 import {
-  atLeast,
+  clampMin,
   gather,
+  gatherElement,
   gemm,
   linear,
   log,
   mul,
   neg,
-  pick,
   reshape,
   scale,
   softmax,
@@ -17,17 +17,17 @@ import {
 } from './ops.ts';
 
 /** A loss of each position's logits, and its derivative. */
-export interface LogitLoss {
+export interface FusedLinearLoss {
   /** [positions, 1] */
   readonly losses: Tensor;
   /** Derivative of each position's loss by its logits [positions, vocabulary], but for `labels`. */
-  readonly slopes: Tensor;
-  /** What the derivative has besides: −share at the label. A scatter into `slopes` would copy it. */
+  readonly logitGradients: Tensor;
+  /** What the derivative has besides: −share at the label. A scatter into `logitGradients` would copy it. */
   readonly labels?: { readonly ids: Tensor; readonly share: number };
 }
 
 /**
- * Σ weightᵢ · lossᵢ(W·hᵢ). One step to the differentiator, which keeps one matrix of positions × vocabulary (`slopes`) for
+ * Σ weightᵢ · lossᵢ(W·hᵢ). One step to the differentiator, which keeps one matrix of positions × vocabulary (`logitGradients`) for
  * it, whatever the loss.
  * @param hidden [positions, width]
  * @param weight W [vocabulary, width]
@@ -35,11 +35,11 @@ export interface LogitLoss {
  * @param lossOf is given the logits [positions, vocabulary]
  * @returns a scalar, shape []
  */
-export function logitLoss(
+export function fusedLinearLoss(
   hidden: Tensor,
   weight: Tensor,
   weights: Tensor,
-  lossOf: (logits: Tensor) => LogitLoss,
+  lossOf: (logits: Tensor) => FusedLinearLoss,
 ): Tensor {
   const [positions] = hidden.shape;
   if (hidden.rank !== 2 || !sameShape(weights.shape, [positions!])) {
@@ -47,7 +47,7 @@ export function logitLoss(
       `LogitLoss: weights ${formatShape(weights.shape)} do not fit hidden states ${formatShape(hidden.shape)}`,
     );
   }
-  const { losses, slopes, labels } = lossOf(linear(hidden, weight));
+  const { losses, logitGradients, labels } = lossOf(linear(hidden, weight));
   const column = reshape(weights, [positions!, 1]);
   const total = sum(mul(losses, column), [0]);
   const [y] = hidden.graph.emit(
@@ -58,8 +58,8 @@ export function logitLoss(
     ([g]) => {
       const factor = mul(column, g!);
       const weighted = mul(hidden, factor);
-      const byWeight = gemm(slopes, weight, false, false);
-      const toWeight = gemm(slopes, weighted, true, false);
+      const byWeight = gemm(logitGradients, weight, false, false);
+      const toWeight = gemm(logitGradients, weighted, true, false);
       if (!labels) return [mul(byWeight, factor), toWeight, undefined];
       const { ids, share } = labels;
       const shared = (x: Tensor): Tensor => (share === 1 ? x : scale(x, share));
@@ -77,7 +77,7 @@ export function logitLoss(
 
 /** −log of each label's probability [positions, 1]. 1e-38 keeps the logarithm of an underflow finite (87 nats). */
 export function negativeLogLikelihoods(probabilities: Tensor, labels: Tensor): Tensor {
-  return neg(log(atLeast(pick(probabilities, labels), 1e-38)));
+  return neg(log(clampMin(gatherElement(probabilities, labels), 1e-38)));
 }
 
 /**
@@ -85,17 +85,17 @@ export function negativeLogLikelihoods(probabilities: Tensor, labels: Tensor): T
  * a weight of 0 leaves the position out. Its derivative by the logits is softmax − one-hot.
  * @param labels int64 [positions]; else as `logitLoss`
  */
-export function outputLoss(hidden: Tensor, weight: Tensor, labels: Tensor, weights: Tensor): Tensor {
+export function fusedCrossEntropy(hidden: Tensor, weight: Tensor, labels: Tensor, weights: Tensor): Tensor {
   if (!sameShape(labels.shape, hidden.shape.slice(0, 1))) {
     throw new GraphError(
       `OutputLoss: labels ${formatShape(labels.shape)} do not fit hidden states ${formatShape(hidden.shape)}`,
     );
   }
-  return logitLoss(hidden, weight, weights, (logits) => {
+  return fusedLinearLoss(hidden, weight, weights, (logits) => {
     const probabilities = softmax(logits);
     return {
       losses: negativeLogLikelihoods(probabilities, labels),
-      slopes: probabilities,
+      logitGradients: probabilities,
       labels: { ids: labels, share: 1 },
     };
   });

@@ -1,10 +1,11 @@
 /** A confusion matrix as an SVG picture. */
+
 import { escapeHtml } from './escape.ts';
-import { shorten } from './html-examples.ts';
+import { shorten } from './format.ts';
 import { coordinate, nothing, svg } from './svg.ts';
 
 /** With more classes, cells are drawn without their numbers. */
-const MOST_NUMBERED = 20;
+const MAX_NUMBERED = 20;
 const SIDE = 340;
 const LEFT = 96;
 /** For the last slanted label. */
@@ -40,7 +41,7 @@ export function confusionChart(
       parts.push(
         `<rect class="${i === j ? 'after' : 'wrong'}" x="${x}" y="${y}" width="${coordinate(cell)}" height="${coordinate(cell)}" fill-opacity="${coordinate(0.12 + 0.58 * share)}"><title>${tip}</title></rect>`,
       );
-      if (labels.length <= MOST_NUMBERED) {
+      if (labels.length <= MAX_NUMBERED) {
         parts.push(
           `<text class="value middle" x="${coordinate(x + cell / 2)}" y="${coordinate(y + cell / 2 + 4)}">${count}</text>`,
         );

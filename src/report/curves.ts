@@ -86,3 +86,13 @@ export function curves(
   });
   return svg(title, width, height + 8 + Math.ceil(lines.length / perRow) * 18, parts.join(''));
 }
+
+/** Mean of each point and its neighbours, a twentieth of the run wide; short runs stay as they are. */
+export function movingAverage(points: readonly [number, number][]): [number, number][] {
+  const reach = Math.floor(points.length / 40);
+  return points.map(([x], index) => {
+    const near = points.slice(Math.max(0, index - reach), index + reach + 1).map((point) => point[1]);
+    const finite = near.filter(Number.isFinite);
+    return [x, finite.length ? finite.reduce((sum, y) => sum + y, 0) / finite.length : Number.NaN];
+  });
+}

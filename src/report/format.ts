@@ -33,3 +33,12 @@ export function languageName(code: string): string {
 function twoDigits(value: number): string {
   return String(value).padStart(2, '0');
 }
+
+/** A looping decoder writes hundreds of tokens; this much of it makes the point. */
+const LONGEST_TEXT = 300;
+
+export function shorten(text: string): string {
+  const characters = [...text];
+  if (characters.length <= LONGEST_TEXT) return text;
+  return `${characters.slice(0, LONGEST_TEXT).join('')}… (${formatNumber(characters.length)} characters in all)`;
+}

@@ -2,7 +2,7 @@ import { escapeHtml } from './escape.ts';
 import { formatNumber } from './format.ts';
 import { coordinate, nothing, svg } from './svg.ts';
 
-const MOST_CELLS = 64; // a side; more would be thinner than the marks on them
+const MAX_CELLS = 64; // a side; more would be thinner than the marks on them
 const LEVELS = 32;
 // Viridis at nine even steps: ordered in lightness, so it reads in grey print and with any colour vision.
 const VIRIDIS = ['440154', '472d7b', '3b528b', '2c728e', '21918c', '28ae80', '5ec962', 'addc30', 'fde725'];
@@ -25,7 +25,7 @@ export function heatMap(
   matrix: readonly (readonly number[])[],
   axes: { rows: string; columns: string; keys: readonly string[]; unit: string },
 ): HeatMap {
-  const shown = matrix.slice(0, MOST_CELLS).map((row) => row.slice(0, MOST_CELLS));
+  const shown = matrix.slice(0, MAX_CELLS).map((row) => row.slice(0, MAX_CELLS));
   const sorted = shown
     .flat()
     .filter(Number.isFinite)

@@ -17,3 +17,13 @@ export function htmlTable<Row>(label: string, rows: readonly Row[], columns: rea
 <tbody>${body.join('\n')}</tbody>
 </table></div>`;
 }
+
+/** Names with their values, as they would be typed. */
+export function definitions(entries: readonly (readonly [string, unknown])[], className = ''): string {
+  return `<dl${className && ` class="${className}"`}>${entries.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd><code>${escapeHtml(value)}</code></dd>`).join('')}</dl>`;
+}
+
+/** `learningRate` → `learning rate`. */
+export function spaced(name: string): string {
+  return name.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}

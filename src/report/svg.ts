@@ -8,7 +8,7 @@ import { figureStyle } from './page-style.ts';
 import { niceTicks } from './ticks.ts';
 
 const CHART_WIDTH = 400;
-const MOST_LINE_POINTS = 1000; // more cannot be told apart at this width
+const MAX_LINE_POINTS = 1000; // more cannot be told apart at this width
 
 export interface Bar {
   label: string;
@@ -164,7 +164,7 @@ export function lineChart(
 }
 
 function drawLine(line: Line, toX: (x: number) => number, toY: (y: number) => number): string {
-  const stride = Math.ceil(line.points.length / MOST_LINE_POINTS);
+  const stride = Math.ceil(line.points.length / MAX_LINE_POINTS);
   const last = line.points.length - 1;
   let path = '';
   let dots = '';

@@ -45,3 +45,9 @@ function niceStep(rough: number): number {
   const factor = rough / power;
   return (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 5 ? 5 : 10) * power;
 }
+
+/** Scores are often low; a scale to 100 would hide them. */
+export function ceiling(values: readonly number[]): number {
+  const highest = Math.max(0, ...values.filter(Number.isFinite));
+  return [5, 10, 20, 40, 60, 100].find((value) => value >= highest) ?? highest;
+}

@@ -1,7 +1,8 @@
 /** Many clips against many others: the cosines of all their frames in one matrix product, and what is made of them. */
+
+import { type DeviceTensor, float32, int64, type Program, type Runtime } from '../backend/runtime.ts';
 import { Graph, product, type Tensor } from '../graph/graph.ts';
-import { atLeast, cast, div, gather, linear, mul, reshape, sqrt, sum } from '../graph/ops.ts';
-import { float32, int64, type Program, type Resident, type Runtime } from '../graph/runtime.ts';
+import { cast, clampMin, div, gather, linear, mul, reshape, sqrt, sum } from '../graph/ops.ts';
 import { type BlockPlan, type ComparedClip, fillBlock } from './clip-blocks.ts';
 
 /** A block whose frames lie in the computing thread. */
@@ -10,9 +11,9 @@ export interface ResidentBlock extends BlockPlan {
   readonly lengths: readonly number[];
   /** [members, length] */
   readonly weights: Float32Array;
-  readonly frames: Resident;
+  readonly frames: DeviceTensor;
   /** 1 / the length of each frame, [members, length], where the frames are float16 and as they were; else they have length 1. */
-  readonly inverse?: Resident;
+  readonly inverse?: DeviceTensor;
 }
 
 /** A similarity of two clips that is made of the cosines of their frames. */
@@ -61,7 +62,7 @@ function halfGraph(width: number): Graph {
 }
 
 /** Of the vectors along the last axis of [clips, frames, width]. */
-const lengthOf = (x: Tensor): Tensor => sqrt(atLeast(sum(mul(x, x), [2]), 1e-30));
+const lengthOf = (x: Tensor): Tensor => sqrt(clampMin(sum(mul(x, x), [2]), 1e-30));
 
 /** Inputs `sources` [p, a, width], `sourceWeights` [p, a], `targets` [q, b, width], `targetWeights` [q, b]. */
 function blockGraph(width: number, score: BlockScore): Graph {

@@ -1,5 +1,5 @@
 /** A similarity of all pairs of clips, block by block. */
-import type { Runtime } from '../graph/runtime.ts';
+import type { Runtime } from '../backend/runtime.ts';
 import { BlockComparison, type BlockScore, commonWidth, type ResidentBlock } from './block-comparison.ts';
 import { type BlockPlan, type ComparedClip, planBlocks } from './clip-blocks.ts';
 

@@ -4,7 +4,7 @@
  * n + m, and the least cost divided by that is the least mean distance. The cosines are a matrix product in the runtime,
  * the recursion runs here: 2 ns a pair of frames.
  */
-import type { Runtime } from '../graph/runtime.ts';
+import type { Runtime } from '../backend/runtime.ts';
 import { blockMatrix } from './block-matrix.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 

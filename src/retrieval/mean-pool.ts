@@ -1,5 +1,5 @@
 /** The baseline: utterances as their mean frames. */
-import type { Runtime } from '../graph/runtime.ts';
+import type { Runtime } from '../backend/runtime.ts';
 import { frameValues } from '../whisper/encoded-clip.ts';
 import { type ComparedClip, changedClip, frameShares, type WeightedClip } from './clip-blocks.ts';
 import { seqSimMatrix } from './seq-sim.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { Runtime } from '../graph/runtime.ts';
+import { Runtime } from '../backend/runtime.ts';
 import { type ComparedClip, heldClip, type WeightedClip } from './clip-blocks.ts';
 import { csls } from './csls.ts';
 import { dtwMatrix } from './dtw.ts';

@@ -1,5 +1,5 @@
 /** The similarities that retrieval can go by. */
-import type { Runtime } from '../graph/runtime.ts';
+import type { Runtime } from '../backend/runtime.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 import { dtwMatrix } from './dtw.ts';
 import { meanPoolMatrix } from './mean-pool.ts';

@@ -5,8 +5,9 @@
  * makes it a few matrix–vector products (Sinkhorn; Cuturi 2013). Written here because no kept library for JavaScript does
  * it in batches.
  */
-import { atLeast, div, exp, matmul, max, mul, reshape, scale, sub, sum, transpose } from '../graph/ops.ts';
-import type { Runtime } from '../graph/runtime.ts';
+
+import type { Runtime } from '../backend/runtime.ts';
+import { clampMin, div, exp, matmul, max, mul, reshape, scale, sub, sum, transpose } from '../graph/ops.ts';
 import type { BlockScore } from './block-comparison.ts';
 import { blockMatrix } from './block-matrix.ts';
 import type { ComparedClip } from './clip-blocks.ts';
@@ -26,7 +27,7 @@ const transport: BlockScore = {
     const kernel = exp(scale(sub(pairs, max(pairs, 3)), 1 / EPSILON));
     const a = reshape(sourceWeights, ['p', 1, 1, 'a']);
     const b = reshape(targetWeights, [1, 'q', 'b', 1]);
-    const positive = (x: typeof kernel) => atLeast(x, 1e-30);
+    const positive = (x: typeof kernel) => clampMin(x, 1e-30);
     const turned = (x: typeof kernel) => transpose(x, [0, 1, 3, 2]);
     let v = b;
     let u = div(a, positive(turned(matmul(kernel, v)))); // [p, q, 1, a]

@@ -1,7 +1,8 @@
 /** What may be done to the frames of clips before they are compared. */
+
+import { float32, type Runtime } from '../backend/runtime.ts';
 import { Graph } from '../graph/graph.ts';
 import { add, linear, topK } from '../graph/ops.ts';
-import { float32, type Runtime } from '../graph/runtime.ts';
 import { frameValues } from '../whisper/encoded-clip.ts';
 import { kMeans } from '../whisper/k-means.ts';
 import { commonWidth } from './block-comparison.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { Runtime } from '../graph/runtime.ts';
+import { Runtime } from '../backend/runtime.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { fillBlock, planBlocks } from './clip-blocks.ts';
 import { averaged, meanPoolMatrix } from './mean-pool.ts';

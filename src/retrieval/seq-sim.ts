@@ -6,8 +6,9 @@
  *
  * It does not see the order of the frames. Frames that the encoder made of padding are left out.
  */
+
+import type { Runtime } from '../backend/runtime.ts';
 import { max, mul, reshape, sum } from '../graph/ops.ts';
-import type { Runtime } from '../graph/runtime.ts';
 import { BlockComparison, type BlockScore, commonWidth } from './block-comparison.ts';
 import { ahead, blockMatrix, residentTiles } from './block-matrix.ts';
 import { type ComparedClip, paddedLength } from './clip-blocks.ts';

@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'vitest';
-import { Runtime } from '../graph/runtime.ts';
+import { Runtime } from '../backend/runtime.ts';
+import { float32ToFloat16 } from '../checkpoint/half-precision.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
-import { float32ToFloat16 } from '../whisper/half.ts';
 import { seqSimMatrix } from './seq-sim.ts';
 import { isQuickExactly, shortlistedSeqSim } from './shortlist.ts';
 

@@ -4,14 +4,14 @@
  * the same: SeqSim of frames averaged by eights finds each source's promising targets, frames averaged by threes the
  * most promising of these, and only those are compared frame by frame.
  */
-import type { Runtime } from '../graph/runtime.ts';
+import type { Runtime } from '../backend/runtime.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 import { coarser } from './mean-pool.ts';
 import { seqSimMatrix, seqSimPairs } from './seq-sim.ts';
 
 /**
  * Targets of each source that are compared exactly, unless told otherwise. How often the best of all is among them is
- * measured by `npm run bench -- retrieval-scale`: docs/benchmarks.md.
+ * measured by `npm run bench -- retrieval-scale`: docs/lab/benchmarks.md.
  */
 export const DEFAULT_SHORTLIST = 32;
 /**
@@ -27,7 +27,7 @@ const STEPS = [
 /** What a list depends on beside its length: where scores are kept, they are kept under it. */
 export const SHORTLIST_STEPS = STEPS.map(({ span, passes }) => `${passes}×${span}`).join(' ');
 /** Up to so many products of frames (15 TFLOP with Whisper base: two minutes on two cores) all is compared exactly. */
-const MOST_EXACT_COSINES = 1.5e10;
+const MAX_EXACT_COSINES = 1.5e10;
 
 export interface ShortlistOptions {
   /** How many targets of each source are compared exactly. @default DEFAULT_SHORTLIST */
@@ -38,7 +38,7 @@ export interface ShortlistOptions {
 
 /** Whether comparing everything frame by frame is a matter of a few minutes at most. */
 export function isQuickExactly(sources: readonly ComparedClip[], targets: readonly ComparedClip[]): boolean {
-  return frameCount(sources) * frameCount(targets) <= MOST_EXACT_COSINES;
+  return frameCount(sources) * frameCount(targets) <= MAX_EXACT_COSINES;
 }
 
 /**

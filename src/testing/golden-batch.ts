@@ -1,6 +1,7 @@
 /** What tests of losses and gradients against PyTorch's share. */
+
+import { float32, gradientOutput, type HostTensor, int64 } from '../backend/runtime.ts';
 import type { Graph } from '../graph/graph.ts';
-import { float32, gradientOutput, type HostTensor, int64 } from '../graph/runtime.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 
 /**

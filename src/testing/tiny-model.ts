@@ -1,8 +1,8 @@
 /** For tests: small random Whispers, whose weights a reference script makes alike (scripts/golden/golden_file.py). */
 import { fileURLToPath } from 'node:url';
-import { type Checkpoint, type Weight, whisperTensors, writeCheckpoint } from '../whisper/checkpoint.ts';
-import { readJsonIfPresent } from '../whisper/checkpoint-directory.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
+import { type Checkpoint, type Weight, whisperTensors, writeCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { readJsonIfPresent } from '../checkpoint/directory.ts';
 
 const base = fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url));
 

@@ -1,12 +1,13 @@
 /** From examples to the training graph's inputs. */
+
+import { float32, type HostTensor, int64 } from '../backend/runtime.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
-import type { Clip } from '../speech/manifest.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
-import { type DeferredClip, isDeferred, type ReadyClip } from '../whisper/deferred-clip.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { isMelClip, melBatch } from '../whisper/mel-batch.ts';
+import { type DeferredClip, isDeferred, type ReadyClip } from '../whisper/ready-clip.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
 
 export interface Example {
@@ -17,6 +18,8 @@ export interface Example {
   readonly promptLength: number;
   /** Where it comes from, so that a batch that cannot be learnt from can be named. */
   readonly source?: Clip;
+  /** Language of the text. */
+  readonly target?: string;
   /** Which of the corpora of a mixture it belongs to. Default 0. */
   readonly corpus?: number;
 }

@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { float32 } from '../backend/runtime.ts';
+import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
-import { float32 } from '../graph/runtime.ts';
-import { writeSafetensors } from '../whisper/safetensors-write.ts';
 import { type RunRecord, readCheckpointOf, readNewestCheckpoint, writeCheckpoint } from './checkpoints.ts';
 import type { TrainingState } from './state.ts';
 

@@ -11,11 +11,11 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { floatBytes } from '../checkpoint/checkpoint.ts';
+import { readFileEntries, readFloat32 } from '../checkpoint/safetensors.ts';
+import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
-import { floatBytes } from '../whisper/checkpoint.ts';
-import { readFileEntries, readFloat32 } from '../whisper/safetensors.ts';
-import { type TensorToWrite, writeSafetensors } from '../whisper/safetensors-write.ts';
-import type { Evaluation } from './development.ts';
+import type { Evaluation } from './dev-evaluation.ts';
 import type { TrainingState } from './state.ts';
 import type { StepReport } from './train.ts';
 

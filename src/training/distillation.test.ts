@@ -1,7 +1,7 @@
 /** Loss, terms and every gradient of the objectives against PyTorch's (scripts/golden/objectives.py), and what must hold. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type HostTensor, Runtime, reportOutput } from '../graph/runtime.ts';
+import { type HostTensor, Runtime, reportOutput } from '../backend/runtime.ts';
 import { cosine, fetchGradients } from '../testing/golden-batch.ts';
 import { pseudo, tinyDimensions, tinyWeights, unit } from '../testing/tiny-model.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
@@ -12,7 +12,7 @@ import { type Distillation, distillation } from './distillation.ts';
 import { staticMatching } from './hidden-distillation.ts';
 import { smoothedCrossEntropy } from './label-smoothing.ts';
 import { languageWeighted } from './language-weights.ts';
-import { crossEntropy, type Objective, ownWeights } from './objective.ts';
+import { auxiliaryWeights, crossEntropy, type Objective } from './objective.ts';
 import { TEACHER_PREFIX, type Teacher } from './teacher.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/objectives.json', import.meta.url), 'utf8'));
@@ -66,7 +66,7 @@ async function stepOf(
   objective: Objective,
   { step = 1, steps = 1, outputIds = undefined as Int32Array | undefined, recompute = false } = {},
 ) {
-  const names = [...decoderWeights(student), ...ownWeights(objective)];
+  const names = [...decoderWeights(student), ...auxiliaryWeights(objective)];
   const graph = trainingGraph(student, names, {
     loss: objective.loss,
     withOutputIds: outputIds !== undefined,

@@ -4,15 +4,15 @@
  * runs in the same graph, under names of its own, and gets no gradient.
  */
 
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { add, linear, mul, reshape, scale, softmax, sum } from '../graph/ops.ts';
-import { logitLoss, negativeLogLikelihoods } from '../graph/output-loss.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
-import type { Heard, Predictions } from '../whisper/training-graph.ts';
+import { fusedLinearLoss, negativeLogLikelihoods } from '../graph/output-loss.ts';
+import type { EncoderMemory, Predictions } from '../whisper/training-graph.ts';
 import { type DivergenceKind, divergences } from './divergence.ts';
 import { type HiddenDistillation, hiddenLoss, projectionWeight } from './hidden-distillation.ts';
 import { smoothing } from './label-smoothing.ts';
-import type { Moment, Objective, StepSizes } from './objective.ts';
+import type { Objective, StepContext, StepSizes } from './objective.ts';
 import { TEACHER_PREFIX, type Teacher } from './teacher.ts';
 
 export interface Distillation {
@@ -30,21 +30,17 @@ export function distillation(teacher: Teacher, width: number, options: Distillat
   const { hidden } = options;
   return {
     loss: (predictions) => {
-      const heard = teacher.hears && heardInputs(predictions, teacher.dimensions);
-      const theirs = predictions.another(TEACHER_PREFIX, teacher.dimensions, heard);
-      const { loss, reported } = logitDistillation(
-        predictions,
-        linear(theirs.hidden, theirs.output),
-        options,
-      );
-      if (!hidden) return { loss, reported };
+      const heard = teacher.hears && encoderInputs(predictions, teacher.dimensions);
+      const theirs = predictions.secondDecoder(TEACHER_PREFIX, teacher.dimensions, heard);
+      const { loss, metrics } = logitDistillation(predictions, linear(theirs.hidden, theirs.output), options);
+      if (!hidden) return { loss, metrics };
       const distance = hiddenLoss(predictions, theirs, teacher.dimensions, hidden);
       return {
         loss: add(loss, scale(distance, options.shares.teacher)),
-        reported: { ...reported, hiddenDistance: distance },
+        metrics: { ...metrics, hiddenDistance: distance },
       };
     },
-    ...(teacher.hears && { feeds: ({ examples }: Moment) => teacher.hears!(examples) }),
+    ...(teacher.hears && { feeds: ({ examples }: StepContext) => teacher.hears!(examples) }),
     needs: (batch) => ({ weights: teacher.bytes, activations: 4 * stepFloats(teacher.dimensions, batch) }),
     ...(hidden && { weights: [projectionWeight(width, teacher.dimensions.width)] }),
   };
@@ -63,7 +59,7 @@ function stepFloats(
 }
 
 /** What `Teacher.hears` feeds. */
-function heardInputs({ graph }: Predictions, { width }: WhisperDimensions): Heard {
+function encoderInputs({ graph }: Predictions, { width }: WhisperDimensions): EncoderMemory {
   return {
     frames: graph.input(`${TEACHER_PREFIX}frames`, ['batch', 'teacherFrames', width]),
     frameBias: graph.input(`${TEACHER_PREFIX}frameBias`, ['batch', 1, 1, 'teacherFrames']),
@@ -80,21 +76,24 @@ function logitDistillation(
   const column = reshape(weights, [weights.shape[0]!, 1]);
   const total = (losses: Tensor): Tensor => reshape(sum(mul(losses, column), [0]), []);
   const cool = (logits: Tensor): Tensor => (temperature === 1 ? logits : scale(logits, 1 / temperature));
-  const reported: Record<string, Tensor> = {};
-  let loss = logitLoss(hidden, output, weights, (logits) => {
+  const metrics: Record<string, Tensor> = {};
+  let loss = fusedLinearLoss(hidden, output, weights, (logits) => {
     const probabilities = softmax(logits);
     const likelihoods = negativeLogLikelihoods(probabilities, labels);
     const apart = divergences[divergence](cool(logits), cool(teacherLogits));
     // T² keeps the gradient's size whatever the temperature (Hinton et al. 2015): by the logits it is T.
     const losses = scale(apart.losses, temperature ** 2);
-    reported.crossEntropy = total(likelihoods);
-    reported.distillation = total(losses);
+    metrics.crossEntropy = total(likelihoods);
+    metrics.distillation = total(losses);
     return {
       losses: add(scale(likelihoods, shares.labels), scale(losses, shares.teacher)),
-      slopes: add(scale(probabilities, shares.labels), scale(apart.slopes, shares.teacher * temperature)),
+      logitGradients: add(
+        scale(probabilities, shares.labels),
+        scale(apart.logitGradients, shares.teacher * temperature),
+      ),
       labels: { ids: labels, share: shares.labels },
     };
   });
   if (labelSmoothing > 0) loss = add(loss, scale(smoothing(predictions), shares.labels * labelSmoothing));
-  return { loss, reported };
+  return { loss, metrics };
 }

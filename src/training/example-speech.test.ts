@@ -3,15 +3,15 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Augmentation } from '../speech/augment/augmentation.ts';
-import type { Clip } from '../speech/manifest.ts';
-import { GAP_SECONDS } from '../speech/recording.ts';
-import { wavBytes } from '../speech/wav-write.ts';
+import { Augmentation } from '../audio/augment/augmentation.ts';
+import { wavBytes } from '../audio/wav-write.ts';
+import type { Clip } from '../data/clip.ts';
+import { GAP_SECONDS } from '../data/recording.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
-import { type DeferredClip, isDeferred, type ReadyClip } from '../whisper/deferred-clip.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { MelClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import { type DeferredClip, isDeferred, type ReadyClip } from '../whisper/ready-clip.ts';
 import type { ReadyExample } from './batches.ts';
 import { encodedSpeech, melSpeech } from './example-speech.ts';
 import { PreparedBatches } from './prepared-batches.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   clips = [0.5, 3.4, 1.2, 2.8].map((duration, i) => {
     const audio = join(scratch, `${i}.wav`);
     writeFileSync(audio, wavBytes(pseudo(16_000 * duration, i, 0.8)));
-    const texts = { english: '', sourceText: '', chinese: '文' };
+    const texts = { text: '', translations: { zh: '文' } };
     return { audio, language: 'en', set: '', key: '', ...texts, duration, other: {} };
   });
 });
@@ -40,7 +40,7 @@ afterAll(async () => {
 const options = {
   window: 'fit' as const,
   cache,
-  mostBytes: Number.POSITIVE_INFINITY,
+  maxBytes: Number.POSITIVE_INFINITY,
   onProgress: () => {},
   onLeftOut: (message: string) => {
     throw new Error(message);
@@ -71,9 +71,9 @@ test('outputs that do not fit into memory are read from the cache, and train the
   const name = 'model.decoder.layers.0.fc1.weight';
   const weights: Float32Array[] = [];
   const shares: number[] = [];
-  for (const mostBytes of [Number.POSITIVE_INFINITY, 6000, 0]) {
+  for (const maxBytes of [Number.POSITIVE_INFINITY, 6000, 0]) {
     const fresh = await WhisperModel.load(join(scratch, 'model'), { threads: 1 });
-    const speech = await encodedSpeech(fresh, clips, 1, { ...options, mostBytes });
+    const speech = await encodedSpeech(fresh, clips, 1, { ...options, maxBytes });
     shares.push(speech.filter(({ encoded }) => isDeferred(encoded)).length);
     await trainDecoder(fresh, examplesOf(speech), { ...defaultTraining, steps: 5, batchSize: 2 });
     weights.push((await fresh.runtime.read([name]))[0]!.data as Float32Array);
@@ -86,7 +86,7 @@ test('outputs that do not fit into memory are read from the cache, and train the
 
 test('a cache that goes away while training is told in one line', async () => {
   const own = join(scratch, 'own-cache');
-  const [speech] = await encodedSpeech(model, clips.slice(0, 1), 1, { ...options, cache: own, mostBytes: 0 });
+  const [speech] = await encodedSpeech(model, clips.slice(0, 1), 1, { ...options, cache: own, maxBytes: 0 });
   rmSync(own, { recursive: true });
   await expect(ready(speech!.encoded)).rejects.toThrow(
     /\.f16: found no whole encoder output; expected it to stay/,
@@ -126,7 +126,7 @@ test('where the encoder is tuned each visit is a new version, and masked; the bo
     expect(rows.some((row) => row.every((value) => value === 0))).toBe(true);
   }
   const [held] = await melSpeech(model, clips.slice(1, 2), options);
-  const [deferred] = await melSpeech(model, clips.slice(1, 2), { ...options, mostBytes: 0 });
+  const [deferred] = await melSpeech(model, clips.slice(1, 2), { ...options, maxBytes: 0 });
   expect(isDeferred(deferred!.encoded)).toBe(true);
   expect(await ready(deferred!.encoded)).toEqual(held!.encoded);
 });

@@ -1,20 +1,20 @@
 /** The speech of training examples: encoder outputs made once, or log-mels, as they are or in augmented versions. */
 import { basename } from 'node:path';
+import type { Augmentation } from '../audio/augment/augmentation.ts';
+import type { Clip } from '../data/clip.ts';
+import { clipFiles, maskMel, type Recording, readRecording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
-import type { Augmentation } from '../speech/augment/augmentation.ts';
-import { encodeRecordings } from '../speech/encoder-cache.ts';
-import type { Clip } from '../speech/manifest.ts';
-import { clipFiles, maskMel, type Recording, readRecording } from '../speech/recording.ts';
-import type { DeferredClip, ReadyClip } from '../whisper/deferred-clip.ts';
-import { SAMPLES_PER_FRAME, type Window, windowFrames } from '../whisper/encoded-clip.ts';
+import { encodeRecordings } from '../features/encoder-cache.ts';
+import { SAMPLES_PER_FRAME, type WindowMode, windowFrames } from '../whisper/encoded-clip.ts';
 import { type MelClip, melClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import type { DeferredClip, ReadyClip } from '../whisper/ready-clip.ts';
 
 export interface SpeechOptions {
-  readonly window: Window;
+  readonly window: WindowMode;
   readonly augmentation?: Augmentation | undefined;
   /** What does not fit is read again when a batch needs it. */
-  readonly mostBytes: number;
+  readonly maxBytes: number;
   readonly onProgress: (done: number) => void;
   /** A clip that cannot be read, in one line. */
   readonly onLeftOut: (message: string) => void;
@@ -43,7 +43,7 @@ export async function encodedSpeech<C extends Clip>(
     window,
     cache,
     augmentation,
-    mostBytes,
+    maxBytes,
     onProgress,
     onLeftOut,
   }: SpeechOptions & { readonly cache: string },
@@ -54,7 +54,7 @@ export async function encodedSpeech<C extends Clip>(
   const encoded = await encodeRecordings(model, recordings, {
     window,
     cache,
-    mostBytes,
+    maxBytes,
     onProgress,
     onError: (file, error) => {
       if (!failed.has(file)) onLeftOut(error.message);
@@ -68,7 +68,7 @@ export async function encodedSpeech<C extends Clip>(
 export async function melSpeech<C extends Clip>(
   model: WhisperModel,
   clips: readonly C[],
-  { window, augmentation, mostBytes, onProgress, onLeftOut }: SpeechOptions,
+  { window, augmentation, maxBytes, onProgress, onLeftOut }: SpeechOptions,
 ): Promise<ClipSpeech<C>[]> {
   const { melBins } = model.dimensions;
   const speech: ClipSpeech<C>[] = [];
@@ -83,7 +83,7 @@ export async function melSpeech<C extends Clip>(
         maskMel(recording, heard, made.mel, melBins);
         return made;
       };
-      if (augmentation || held >= mostBytes) {
+      if (augmentation || held >= maxBytes) {
         const frames = windowFrames(Math.ceil(samples.length * (augmentation?.longest ?? 1)), window);
         const length = Math.min(frames, Math.ceil(samples.length / SAMPLES_PER_FRAME));
         speech.push({ clip, encoded: { form: 'mel', window: frames, length, read } });

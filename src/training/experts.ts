@@ -2,13 +2,14 @@
  * Training of a language's experts (experts.ts): only they and their gates are trained, the model stays as it is. So the
  * experts of several languages never touch each other, and are trained one language after the other.
  */
+
+import { float32, type HostTensor } from '../backend/runtime.ts';
+import type { Weight } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { UserError } from '../errors.ts';
 import { product, type Tensor } from '../graph/graph.ts';
 import { abs, add, gather, mean, reshape, scale, sub } from '../graph/ops.ts';
-import { float32, type HostTensor } from '../graph/runtime.ts';
 import { sfc32, uniform } from '../random.ts';
-import type { Weight } from '../whisper/checkpoint.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import { expertNetworks, expertPrefix, expertTensors, gateNoise, gatesOf } from '../whisper/experts.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Objective } from './objective.ts';
@@ -25,7 +26,7 @@ export interface ExpertOptions {
 /** Half of the tokens are to go through the expert. */
 const BUDGET = 0.5;
 /** Deviation of the noise at the last step; it grows linearly from 0. */
-const MOST_NOISE = 5;
+const MAX_NOISE = 5;
 
 /** Shapes of a language's experts and gates, by the names that their weights have beside the model's. */
 export function expertShapes(
@@ -95,14 +96,14 @@ export function withGates(
       const budget: Tensor = abs(sub(average, graph.scalar(BUDGET)));
       return {
         loss: add(made.loss, scale(budget, budgetWeight)),
-        reported: { ...made.reported, gate: average },
+        metrics: { ...made.metrics, gate: average },
       };
     },
     feeds: (moment) => {
       const { feeds, step, steps } = moment;
       const [batch, tokens] = feeds.tokens!.shape as [number, number];
       const random = sfc32(seed * 1_000_003 + step);
-      const deviation = (MOST_NOISE * step) / steps;
+      const deviation = (MAX_NOISE * step) / steps;
       const noise = (): HostTensor => {
         const values = Float32Array.from({ length: batch * tokens }, () => deviation * gaussian(random));
         return float32(values, [batch, tokens, 1]);

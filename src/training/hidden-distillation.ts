@@ -18,11 +18,11 @@ import {
   stopGradient,
   sub,
   sum,
-  takeFirst,
+  take,
 } from '../graph/ops.ts';
 import { uniform } from '../random.ts';
-import type { Made, Predictions } from '../whisper/training-graph.ts';
-import type { OwnWeight } from './objective.ts';
+import type { DecoderOutputs, Predictions } from '../whisper/training-graph.ts';
+import type { AuxiliaryWeight } from './objective.ts';
 
 export interface HiddenDistillation {
   /**
@@ -39,7 +39,7 @@ const PROJECTION = 'distillation.projection.weight';
 const FORBIDDEN = 1e30;
 
 /** W [width, teacher's width]: at first the identity, or where the widths differ as PyTorch's Linear begins. */
-export function projectionWeight(width: number, teacherWidth: number): OwnWeight {
+export function projectionWeight(width: number, teacherWidth: number): AuxiliaryWeight {
   return {
     name: PROJECTION,
     shape: [width, teacherWidth],
@@ -62,7 +62,7 @@ export function staticMatching(layers: number, teacherLayers: number): number[] 
 /** @returns the sum over the student's layers of the weighted mean distance, shape [] */
 export function hiddenLoss(
   { graph, dimensions, weights, layer }: Predictions,
-  teacher: Pick<Made, 'layer'>,
+  teacher: Pick<DecoderOutputs, 'layer'>,
   teacherSizes: { readonly decoderLayers: number; readonly width: number },
   { matching, distance }: HiddenDistillation,
 ): Tensor {
@@ -114,6 +114,6 @@ function nearest(
     let byLayer = reshape(sum(byRow, [1]), [1, count]);
     if (before) byLayer = add(byLayer, scale(greater(cast(before, 'float32'), places), FORBIDDEN));
     before = argMin(byLayer); // [1]
-    return reshape(takeFirst(stack, before), [rows!, teacherWidth!]);
+    return reshape(take(stack, before), [rows!, teacherWidth!]);
   });
 }

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { readManifest } from '../data/manifest.ts';
 import { sfc32, uniform } from '../random.ts';
-import { readManifest } from '../speech/manifest.ts';
 
 const kills = Number(process.env.KILLS ?? 3);
 const repository = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
@@ -64,8 +64,8 @@ test(
     const manifest = await readManifest(repository('samples/manifest.tsv'));
     const english = manifest.filter(({ language, set }) => language === 'en' && set === 'train');
     const short = english.sort((a, b) => a.duration - b.duration).slice(0, 8);
-    const lines = short.map(({ audio, chinese }, i) =>
-      JSON.stringify({ audio, lang: 'en', set: i < 6 ? 'train' : 'dev', zh: chinese }),
+    const lines = short.map(({ audio, translations }, i) =>
+      JSON.stringify({ audio, lang: 'en', set: i < 6 ? 'train' : 'dev', zh: translations.zh }),
     );
     writeFileSync(join(scratch, 'clips.jsonl'), `${lines.join('\n')}\n`);
 

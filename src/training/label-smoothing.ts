@@ -15,7 +15,7 @@ export function smoothedCrossEntropy(epsilon: number): Objective {
       const { loss } = crossEntropyLoss(predictions);
       return {
         loss: add(loss, scale(smoothing(predictions), epsilon)),
-        reported: { crossEntropy: loss },
+        metrics: { crossEntropy: loss },
       };
     },
   };

@@ -2,8 +2,8 @@
  * Language-weighted cross-entropy (Piñeiro-Martín et al. 2024, "Weighted Cross-entropy for Low-Resource Languages in
  * Multilingual Speech Recognition"): Σ w(language) · CE, with weights that change linearly during training.
  */
-import { float32 } from '../graph/runtime.ts';
-import type { Moment, Objective } from './objective.ts';
+import { float32 } from '../backend/runtime.ts';
+import type { Objective, StepContext } from './objective.ts';
 
 export interface LanguageWeight {
   /** At the first step. */
@@ -37,6 +37,6 @@ export function languageWeighted(
   };
 }
 
-function scheduled({ from, to }: LanguageWeight, { step, steps }: Moment): number {
+function scheduled({ from, to }: LanguageWeight, { step, steps }: StepContext): number {
   return from + ((to - from) * (step - 1)) / Math.max(1, steps - 1);
 }

@@ -4,16 +4,16 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Weight, whisperTensors } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
 import { Graph } from '../graph/graph.ts';
 import { sfc32, uniform } from '../random.ts';
 import { adapterNames, mergedWeight } from '../whisper/adapters.ts';
-import { type Weight, whisperTensors } from '../whisper/checkpoint.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { writeSafetensors } from '../whisper/safetensors-write.ts';
 import type { Adapters } from '../whisper/variant.ts';
-import { vary } from '../whisper/variant.ts';
+import { setVariant } from '../whisper/variant.ts';
 
 export const LORA_PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'out_proj', 'fc1', 'fc2'] as const;
 export type LoraProjection = (typeof LORA_PROJECTIONS)[number];
@@ -100,7 +100,7 @@ export async function mergeLora(model: WhisperModel, adapters: Adapters): Promis
   const names = [...adapters.projections].map((projection) => `${projection}.weight`);
   const base = await runtime.read(names);
   const graph = new Graph();
-  vary(graph, { adapters });
+  setVariant(graph, { adapters });
   for (const projection of adapters.projections) {
     const merged = mergedWeight(graph, projection, ...projectionShape(dimensions, projection));
     graph.output(`merged:${projection}.weight`, merged);

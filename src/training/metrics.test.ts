@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { bestEvaluation } from './development.ts';
+import { bestEvaluation } from './dev-evaluation.ts';
 import { MetricsFile } from './metrics.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'metrics-'));

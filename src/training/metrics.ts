@@ -2,7 +2,7 @@
 import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
 import { paddingShares } from './batches.ts';
-import type { Evaluation } from './development.ts';
+import type { Evaluation } from './dev-evaluation.ts';
 import type { StepReport } from './train.ts';
 
 /** Resident memory now and at its highest, MB. */

@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { float32 } from '../backend/runtime.ts';
+import { readFileEntries } from '../checkpoint/safetensors.ts';
 import { add, mul, reshape, scale, sum } from '../graph/ops.ts';
-import { float32 } from '../graph/runtime.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { readFileEntries } from '../whisper/safetensors.ts';
 import { crossEntropyLoss } from '../whisper/training-graph.ts';
 import type { Example } from './batches.ts';
 import type { Objective } from './objective.ts';
@@ -45,7 +45,7 @@ const pulled: Objective = {
     const own = graph.parameter('pulled.own', [2]);
     const difference = add(own, graph.input('pulled.negativeStep', [1]));
     const distance = reshape(sum(mul(difference, difference), [0]), []);
-    return { loss: add(loss, scale(distance, 0.5)), reported: { crossEntropy: loss, distance } };
+    return { loss: add(loss, scale(distance, 0.5)), metrics: { crossEntropy: loss, distance } };
   },
   feeds: ({ step }) => ({ 'pulled.negativeStep': float32(Float32Array.of(-step), [1]) }),
   weights: [{ name: 'pulled.own', shape: [2], initial: (random) => Float32Array.of(7, random() / 2 ** 32) }],

@@ -3,7 +3,7 @@
  * training graph, says what to feed it, and which weights of its own are trained with the model's. One may wrap another,
  * to add a term to its loss or to change its feeds.
  */
-import type { HostTensor } from '../graph/runtime.ts';
+import type { HostTensor } from '../backend/runtime.ts';
 import { sfc32 } from '../random.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { crossEntropyLoss, type MakeLoss } from '../whisper/training-graph.ts';
@@ -13,9 +13,9 @@ export interface Objective {
   /** Builds the loss. What it reports is told with each step, in metrics.jsonl and in the report. */
   readonly loss: MakeLoss;
   /** The inputs that `loss` declares, and inputs of the batch that are to be others. */
-  readonly feeds?: (moment: Moment) => Readonly<Record<string, HostTensor>>;
+  readonly feeds?: (moment: StepContext) => Readonly<Record<string, HostTensor>>;
   /** Weights that `loss` asks for and that are trained: they are in checkpoints, and not in the saved model. */
-  readonly weights?: readonly OwnWeight[];
+  readonly weights?: readonly AuxiliaryWeight[];
   /** Bytes that it takes beside what cross-entropy takes: as long as the run, and in a step on a batch of these sizes. */
   readonly needs?: (batch: StepSizes) => { readonly weights: number; readonly activations: number };
 }
@@ -31,7 +31,7 @@ export interface StepSizes {
 }
 
 /** A step, or a part of one. */
-export interface Moment {
+export interface StepContext {
   readonly examples: readonly Example[];
   /** The batch's inputs (batches.ts). */
   readonly feeds: Readonly<Record<string, HostTensor>>;
@@ -40,7 +40,7 @@ export interface Moment {
   readonly steps: number;
 }
 
-export interface OwnWeight {
+export interface AuxiliaryWeight {
   readonly name: string;
   readonly shape: readonly number[];
   /** @param random uniform 32-bit integers */
@@ -50,12 +50,12 @@ export interface OwnWeight {
 /** Mean cross-entropy. */
 export const crossEntropy: Objective = { loss: crossEntropyLoss };
 
-export function ownWeights({ weights = [] }: Objective): string[] {
+export function auxiliaryWeights({ weights = [] }: Objective): string[] {
   return weights.map(({ name }) => name);
 }
 
 /** Puts them beside the model's. */
-export async function createOwnWeights(
+export async function createAuxiliaryWeights(
   model: WhisperModel,
   { weights = [] }: Objective,
   seed: number,

@@ -3,8 +3,8 @@
  * straight through the rounding (quantized-weights.ts). What is frozen is stored so from the start. With distillation
  * this is DQ-Whisper (Shao et al. 2024).
  */
-import { type Weight, whisperTensors } from '../whisper/checkpoint.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
+import { type Weight, whisperTensors } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { quantizedWeight } from '../whisper/quantize.ts';
 import { isQuantized } from '../whisper/quantized-weights.ts';
@@ -14,7 +14,10 @@ import { type Tuning, tunedWeights } from './tuned-weights.ts';
 export function scaledWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
   if (!tuning.quantization) return [];
   const shapes = whisperTensors(dimensions);
-  return tunedWeights(dimensions, tuning).filter((name) => isQuantized(name, shapes.get(name)!));
+  return tunedWeights(dimensions, tuning).filter((name) => {
+    const shape = shapes.get(name);
+    return shape !== undefined && isQuantized(name, shape);
+  });
 }
 
 /** Makes of what is not trained what will be read from the int8 file. To be done before clips are encoded. */

@@ -22,7 +22,8 @@ export async function readLayers(file: string, within: readonly string[] = []): 
       `${within[0]}: extends ${[...within.slice(1), file].join(', which extends ')}: a circle; expected an end`,
     );
   }
-  const { extends: base, $schema: _, ...values } = await readObject(file);
+  const { extends: base, $schema: _, ...written } = await readObject(file);
+  const values = withTodaysKeys(written);
   const local = (path: string): string => (isAbsolute(path) ? path : join(dirname(file), path));
   if (base !== undefined && typeof base !== 'string') {
     throw new UserError(`${file}: extends: found ${excerpt(base)}; expected the path of a recipe`);
@@ -31,6 +32,22 @@ export async function readLayers(file: string, within: readonly string[] = []): 
     ...(base === undefined ? [] : await readLayers(local(base), [...within, file])),
     { values: mapPaths(values, local), label: (path) => `${file}: ${path.join('.')}` },
   ];
+}
+
+/** Keys that recipes written before had under another name. */
+const RENAMED_KEYS: readonly { readonly in: string; readonly old: string; readonly new: string }[] = [
+  { in: 'data', old: 'mostPadding', new: 'maxPadding' },
+];
+
+function withTodaysKeys(values: Record<string, unknown>): Record<string, unknown> {
+  const renamed = { ...values };
+  for (const { in: section, old, new: name } of RENAMED_KEYS) {
+    const inside = renamed[section];
+    if (!isObject(inside) || !Object.hasOwn(inside, old)) continue;
+    const { [old]: value, ...others } = inside;
+    renamed[section] = { [name]: value, ...others };
+  }
+  return renamed;
 }
 
 /** As RFC 7396 (JSON Merge Patch) has it: objects are merged, null takes out, all else replaces. */

@@ -1,12 +1,13 @@
 /** The report of a training run, while it runs and after it, as one HTML page. */
 
+import { movingAverage } from '../report/curves.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
-import { definitions, movingAverage, spaced } from '../report/html.ts';
+import { definitions, spaced } from '../report/html-table.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import { type Line, lineChart } from '../report/svg.ts';
 import type { RunRecord } from './checkpoints.ts';
-import type { Evaluation } from './development.ts';
+import type { Evaluation } from './dev-evaluation.ts';
 
 export function trainingReport(
   { settings, reports, evaluations }: RunRecord,

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readAudio } from '../audio/audio-file.ts';
+import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import { readAudio } from '../speech/audio-file.ts';
-import { readManifest } from '../speech/manifest.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { readCheckpointOf } from './checkpoints.ts';
 import { type EncodedExample, translationExamples } from './examples.ts';
-import { memoryNeeds, totalBytes } from './needs.ts';
+import { estimateMemory, totalBytes } from './memory-estimate.ts';
 import { type RunOptions, runTraining } from './run.ts';
 import { defaultTraining } from './train.ts';
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
   const encoded = await model.encode(await Promise.all(clips.map(({ audio }) => readAudio(audio))), 'fit');
   const prompt = model.tokens.prompt('zh', 'transcribe');
   const pairs = clips.map((clip, i) => ({ clip, encoded: encoded[i]! }));
-  examples = translationExamples(model, pairs, () => prompt);
+  examples = translationExamples(model, pairs, { target: 'zh', promptOf: () => prompt });
 });
 afterAll(async () => {
   await model.close();
@@ -67,10 +67,10 @@ test('a step that is not finite changes nothing and is counted; ten in a row end
   expect((error as Error).message).toMatch(/^step 10: .* 10 times in a row; the last batch is in .*\.json\./);
   expect(await weight()).toEqual(before);
   const file = join(scratch, 'broken', 'not-finite-step-10.json');
-  const { audio, chinese } = examples[0]!.source!;
+  const { audio, translations } = examples[0]!.source!;
   expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
     step: 10,
-    clips: [{ audio, text: chinese }],
+    clips: [{ audio, text: translations.zh }],
   });
   expect(lines('broken')).toHaveLength(10);
   expect(lines('broken')[0]).toMatchObject({ step: 1, loss: null, skipped: true });
@@ -84,7 +84,7 @@ test('patience: the run ends when nothing gets better, and the best weights are 
     ...speech,
     tokens: [...tokens.slice(0, promptLength), unknown!, model.tokens.endOfText],
     promptLength,
-    source: { ...source!, chinese: 'Ж' },
+    source: { ...source!, translations: { zh: 'Ж' } },
   };
   const known = new Set(examples.flatMap((one) => one.tokens.slice(one.promptLength, -1)));
   const options = optionsOf('patience', {
@@ -125,7 +125,7 @@ test('patience: the run ends when nothing gets better, and the best weights are 
 
 test('what is needed grows with the batch and with what is trained', async () => {
   const needs = (batchSize: number, embedding: 'frozen' | 'dense') =>
-    memoryNeeds(model, examples, { ...defaultTraining, steps: 1, batchSize, embedding });
+    estimateMemory(model, examples, { ...defaultTraining, steps: 1, batchSize, embedding });
   const one = await needs(1, 'frozen');
   expect((await needs(2, 'frozen')).activations).toBeGreaterThan(1.5 * one.activations);
   // 51,865 × 512 weights more, each with a gradient and two moments.

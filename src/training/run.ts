@@ -1,9 +1,12 @@
 /** A training run in its folder: checkpoints, metrics, report, evaluations on the way, and the model at the end. */
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
+import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { EXPERTS_FOLDER, refuseUnlessModel } from '../whisper/checkpoint-directory.ts';
+import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import { mergeLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 import {
@@ -14,7 +17,7 @@ import {
   resumption,
   writeCheckpoint,
 } from './checkpoints.ts';
-import { type BestBy, bestEvaluation, type Evaluation, evaluateDevelopment } from './development.ts';
+import { type BestBy, bestEvaluation, type Evaluation, evaluateDevSet } from './dev-evaluation.ts';
 import type { EncodedExample } from './examples.ts';
 import { createExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';
@@ -25,9 +28,9 @@ import { restoreWeights, type StepReport, type TrainingOptions, trainDecoder } f
 import { tunedWeights, tuningAdapters } from './tuned-weights.ts';
 
 /** So many steps in a row whose loss or gradient is not finite are no accident. */
-const MOST_SKIPPED = 10;
+const MAX_SKIPPED = 10;
 
-export interface Development {
+export interface DevSet {
   readonly examples: readonly EncodedExample[];
   /** Where the encoder is tuned: encodes the examples' clips as it now does. */
   readonly encode?: (() => Promise<readonly EncodedClip[]>) | undefined;
@@ -49,7 +52,7 @@ export interface RunOptions {
   readonly training: TrainingOptions;
   readonly checkpointEvery: number;
   readonly resume: boolean;
-  readonly development?: Development | undefined;
+  readonly development?: DevSet | undefined;
   /** The weights that the run ends with: those of the best evaluation, or the last. */
   readonly keep: 'best' | 'last';
   /** What the user should know, one line. */
@@ -105,7 +108,7 @@ export async function runTraining(
         last = step.step;
         await metrics.addStep(step);
         const stopped = options.onStep(step) === 'stop';
-        if (reports.slice(-MOST_SKIPPED).filter(({ skipped }) => skipped).length === MOST_SKIPPED) {
+        if (reports.slice(-MAX_SKIPPED).filter(({ skipped }) => skipped).length === MAX_SKIPPED) {
           throw await nothingLearnt(output, step, batch);
         }
         const atEnd = step.step === training.steps;
@@ -114,15 +117,15 @@ export async function runTraining(
           const { target } = development;
           const { vocabulary } = training;
           const evaluation = await paused(async () => {
-            const back = await asUsed(model, training);
-            const clips = await heardAnew(model, development);
-            const found = await evaluateDevelopment(model, clips, {
+            const back = await withInferenceWeights(model, training);
+            const clips = await reencode(model, development);
+            const found = await evaluateDevSet(model, clips, {
               step: step.step,
               target,
               vocabulary,
               variant: training.experts && { experts: { ...training.experts, gate: 'hard' } },
             });
-            await back?.();
+            await back();
             return found;
           });
           evaluations.push(evaluation);
@@ -146,28 +149,43 @@ export async function runTraining(
   await report();
   const chosen = best() ?? last;
   if (chosen !== last) await restoreWeights(model, await readCheckpointOf(folder, chosen));
-  if (adapters) {
-    await saveLora(model, adapters, join(output, 'adapter'));
-    await mergeLora(model, adapters);
-  }
+  if (adapters) await saveLora(model, adapters, join(output, 'adapter'));
+  await mergeTrained(model, training);
   await saveInto(output, options.save);
   return { reports, evaluations, saved: chosen };
 }
 
 /** Makes of the weights in training those that the model will be used with. @returns puts them back */
-async function asUsed(
+async function withInferenceWeights(
   model: WhisperModel,
   training: TrainingOptions,
-): Promise<(() => Promise<void>) | undefined> {
-  const adapters = tuningAdapters(model.dimensions, training);
-  if (adapters) return mergeLora(model, adapters);
-  if (training.quantization) return quantizeWeights(model, tunedWeights(model.dimensions, training));
-  return undefined;
+): Promise<() => Promise<void>> {
+  const { dimensions } = model;
+  const unmerge = await mergeTrained(model, training);
+  if (!training.quantization) return unmerge;
+  const own = tunedWeights(dimensions, training).filter((name) => name !== LANGUAGE_ROW);
+  const unround = await quantizeWeights(model, own);
+  return async () => {
+    await unround();
+    await unmerge();
+  };
 }
 
-async function heardAnew(
+/** Adds into the model's weights what was trained beside them. @returns takes it out again */
+async function mergeTrained(model: WhisperModel, training: TrainingOptions): Promise<() => Promise<void>> {
+  const adapters = tuningAdapters(model.dimensions, training);
+  const rowMerged = tunedWeights(model.dimensions, training).includes(LANGUAGE_ROW);
+  const withoutRow = rowMerged ? await mergeLanguageRow(model) : undefined;
+  const withoutAdapters = adapters && (await mergeLora(model, adapters));
+  return async () => {
+    await withoutAdapters?.();
+    await withoutRow?.();
+  };
+}
+
+async function reencode(
   model: WhisperModel,
-  { examples, encode }: Development,
+  { examples, encode }: DevSet,
 ): Promise<readonly EncodedExample[]> {
   if (!encode) return examples;
   await model.encoderChanged();
@@ -212,14 +230,14 @@ async function nothingLearnt(
   batch: readonly Example[],
 ): Promise<UserError> {
   const file = join(output, `not-finite-step-${step}.json`);
-  const clips = batch.map(({ source, tokens }) => ({
+  const clips = batch.map(({ source, target, tokens }) => ({
     audio: source?.audio,
-    text: source?.chinese,
+    text: source && target && referenceIn(source, target),
     tokens,
   }));
   await writeWhole(file, `${JSON.stringify({ step, clips }, null, 2)}\n`);
   return new UserError(
-    `step ${step}: loss or gradient was not finite ${MOST_SKIPPED} times in a row; the last batch is in ${file}. ` +
+    `step ${step}: loss or gradient was not finite ${MAX_SKIPPED} times in a row; the last batch is in ${file}. ` +
       'Expected usable recordings and a learning rate that is not too high',
   );
 }

@@ -34,7 +34,7 @@ test('a corpus of fewer examples than a pool holds: none is in a batch twice', (
 
 test('batches of long clips are made of fewer clips, and none is left out', () => {
   const examples = many(32, (i) => example(i < 16 ? 100 : 400));
-  const batches = take(examples, 24, { batchSize: 8, mostFrames: 1600 });
+  const batches = take(examples, 24, { batchSize: 8, maxFrames: 1600 });
   for (const batch of batches) {
     expect(batch.length * Math.max(...batch.map((i) => examples[i]!.clip.window))).toBeLessThanOrEqual(1600);
   }
@@ -70,8 +70,8 @@ test('equal weights at temperature 1 are the corpora laid together: every exampl
 
 test('no batch has more padding than allowed, in frames or in tokens; what there is is counted', () => {
   const examples = many(400, (i) => example(160 + ((i * 37) % 900), 5 + ((i * 13) % 60)));
-  const sizes = (mostPadding: number) =>
-    take(examples, 100, { batchSize: 16, mostPadding }).map((batch) =>
+  const sizes = (maxPadding: number) =>
+    take(examples, 100, { batchSize: 16, maxPadding }).map((batch) =>
       batchSize(batch.map((i) => examples[i]!)),
     );
   for (const size of sizes(0.2)) {

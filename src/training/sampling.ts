@@ -6,12 +6,12 @@ export interface SamplingOptions {
   readonly batchSize: number;
   readonly seed: number;
   /** Batches of long clips are made of fewer, so that all their frames are at most so many. Default: no bound. */
-  readonly mostFrames?: number | undefined;
+  readonly maxFrames?: number | undefined;
   /**
    * Batches are made of fewer clips where more than this share of their frames, or of their tokens, would be padding.
    * Default 1: no bound.
    */
-  readonly mostPadding?: number | undefined;
+  readonly maxPadding?: number | undefined;
   /** Shares of the examples' corpora. Default: as many as there are. */
   readonly mixture?: Mixture | undefined;
 }
@@ -80,15 +80,15 @@ function* epochs(members: readonly number[], random: () => number): Generator<nu
 function cutBatches(
   pool: readonly number[],
   examples: readonly Example[],
-  { batchSize, mostFrames = Number.POSITIVE_INFINITY, mostPadding = 1 }: SamplingOptions,
+  { batchSize, maxFrames = Number.POSITIVE_INFINITY, maxPadding = 1 }: SamplingOptions,
 ): number[][] {
   const batches: number[][] = [];
   let frames: Extent = EMPTY;
   let tokens: Extent = EMPTY;
   const hasRoom = (count: number, ...extents: Extent[]): boolean =>
     count <= batchSize &&
-    count * extents[0]!.most <= mostFrames &&
-    extents.every(({ sum, most }) => sum >= (1 - mostPadding) * count * most);
+    count * extents[0]!.most <= maxFrames &&
+    extents.every(({ sum, most }) => sum >= (1 - maxPadding) * count * most);
   for (const i of pool) {
     const window = examples[i]!.clip.window;
     const length = examples[i]!.tokens.length - 1;

@@ -4,7 +4,7 @@ import {
   type Weight,
   type WriteCheckpointOptions,
   writeCheckpoint,
-} from '../whisper/checkpoint.ts';
+} from '../checkpoint/checkpoint.ts';
 import { writeExperts } from '../whisper/expert-files.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { generationFields, type TrainedPrompt } from '../whisper/prompts.ts';
@@ -32,7 +32,7 @@ export async function saveModel(
     }),
   );
   const { forced_decoder_ids: _, language: __, ...generation } = model.settings.generationConfig;
-  const generationConfig = { ...generation, ...generationFields(prompt) };
+  const generationConfig = { ...generation, ...generationFields(model.tokens, prompt) };
   await writeCheckpoint(directory, { ...model.settings, generationConfig, weights } as Checkpoint, { dtype });
   await writeExperts(directory, model.dimensions, [...model.experts.values()], (names) =>
     model.runtime.read(names),

@@ -1,6 +1,6 @@
 /** All that the steps of a training to come depend on, beside its data and options. */
-import type { AdamWState } from '../graph/protocol.ts';
-import type { HostTensor, Runtime } from '../graph/runtime.ts';
+import type { AdamWState } from '../backend/protocol.ts';
+import type { HostTensor, Runtime } from '../backend/runtime.ts';
 
 /** The batches follow from `step`. */
 export interface TrainingState {

@@ -3,15 +3,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import type { Clip } from '../speech/manifest.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
-import { keptLayers } from '../whisper/fewer-layers.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import { keptLayers } from '../whisper/prune-decoder.ts';
 import type { Example } from './batches.ts';
 import { distillation } from './distillation.ts';
-import { ownWeights } from './objective.ts';
+import { auxiliaryWeights } from './objective.ts';
 import { saveModel } from './save.ts';
 import { checkTeacher, createTeacher } from './teacher.ts';
 import { defaultTraining, trainDecoder } from './train.ts';
@@ -107,7 +107,7 @@ test('a teacher with the same encoder hears the same frames; another has its own
       expect(loss).toBeCloseTo(0.1 * crossEntropy! + 0.9 * (distillation! + hiddenDistance!), 3);
     }
     expect(reports.at(-1)!.loss).toBeLessThan(reports[0]!.loss);
-    expect(ownWeights(objective)).toEqual(['distillation.projection.weight']);
+    expect(auxiliaryWeights(objective)).toEqual(['distillation.projection.weight']);
   }
 });
 

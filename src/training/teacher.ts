@@ -1,12 +1,12 @@
 /** The teacher of a distillation: another Whisper, frozen, whose decoder's weights lie beside the student's. */
 import { join } from 'node:path';
+import type { HostTensor } from '../backend/runtime.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { readJsonIfPresent } from '../checkpoint/directory.ts';
+import { dimensionsFromConfig } from '../checkpoint/settings.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import type { HostTensor } from '../graph/runtime.ts';
-import type { Clip } from '../speech/manifest.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
-import { readJsonIfPresent } from '../whisper/checkpoint-directory.ts';
-import { dimensionsFromConfig } from '../whisper/checkpoint-settings.ts';
-import type { WhisperDimensions } from '../whisper/dimensions.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { decoderWeights } from '../whisper/training-graph.ts';

@@ -3,13 +3,15 @@
  * the space that all languages share, then stays as it is (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech
  * Translation"). What else can be tuned: tuned-weights.ts.
  */
-import { reportOutput } from '../graph/runtime.ts';
+import { reportOutput } from '../backend/runtime.ts';
+import { LANGUAGE_ROW } from '../whisper/decoder.ts';
+import { createLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
 import { createExperts, withGates } from './experts.ts';
 import { createLora } from './lora.ts';
-import { createOwnWeights, crossEntropy, type Objective, ownWeights } from './objective.ts';
+import { auxiliaryWeights, createAuxiliaryWeights, crossEntropy, type Objective } from './objective.ts';
 import { PreparedBatches } from './prepared-batches.ts';
 import { scaledWeights } from './quantization.ts';
 import type { SamplingOptions } from './sampling.ts';
@@ -100,8 +102,8 @@ export function scheduledRate(step: number, { steps, learningRate, warmupSteps }
 const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 /**
- * The weights of the model in its runtime are changed (with LoRA, adapters beside them: see mergeLora); steps whose loss or
- * gradient is not finite change nothing.
+ * The weights of the model in its runtime are changed (with LoRA, adapters beside them: see mergeLora; so with the row of a
+ * new language token: see mergeLanguageRow); steps whose loss or gradient is not finite change nothing.
  * @returns the reports of the steps made here, without those before `from`
  */
 export async function trainDecoder(
@@ -112,13 +114,14 @@ export async function trainDecoder(
   const { runtime, dimensions } = model;
   const { from, vocabulary, accumulate = 1, recompute, weightDecay, clipNorm } = options;
   const objective = withGates(options.objective ?? crossEntropy, dimensions, options.experts, options.seed);
-  const trained = [...tunedWeights(dimensions, options), ...ownWeights(objective)];
+  const trained = [...tunedWeights(dimensions, options), ...auxiliaryWeights(objective)];
   const adapters = tuningAdapters(dimensions, options);
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   await model.decoderChanged();
   if (adapters) await createLora(model, adapters, options.seed);
   if (options.experts) await createExperts(model, options.experts, options.seed);
-  await createOwnWeights(model, objective, options.seed);
+  if (trained.includes(LANGUAGE_ROW)) await createLanguageRow(model);
+  await createAuxiliaryWeights(model, objective, options.seed);
   if (from) await restoreWeights(model, from);
   await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);
   const graph = tuningGraph(dimensions, options, {

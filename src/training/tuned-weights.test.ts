@@ -3,12 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { float32, int64 } from '../backend/runtime.ts';
+import { whisperTensors } from '../checkpoint/checkpoint.ts';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { float32, int64 } from '../graph/runtime.ts';
 import { cosine, fetchGradients, textFeeds } from '../testing/golden-batch.ts';
 import { unit } from '../testing/tiny-model.ts';
-import { whisperTensors } from '../whisper/checkpoint.ts';
 import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import { noSilenceFeeds } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';

@@ -1,5 +1,5 @@
 /** Several encoded clips as one batch for the decoder: clips and their silence tails, padded to one length. */
-import { float32, type HostTensor } from '../graph/runtime.ts';
+import { float32, type HostTensor } from '../backend/runtime.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS, frameValues } from './encoded-clip.ts';
 import type { SilenceTails } from './silence-tail.ts';
 

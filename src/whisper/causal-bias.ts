@@ -1,4 +1,4 @@
-import { float32, type HostTensor } from '../graph/runtime.ts';
+import { float32, type HostTensor } from '../backend/runtime.ts';
 
 /** Keeps a score out of a softmax. Finite: a row in which all are kept out is then no NaN. */
 const HIDDEN = -1e9;

@@ -1,39 +1,43 @@
 /** Whisper's text decoder, written once: training, cached decoding and the cross-attention memory are made from it. */
+
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { type Dim, Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
 import {
   add,
   concat,
   gather,
+  gatherElement,
   greater,
   linear,
   logSoftmax,
   logSumExp,
   max,
-  pick,
+  mul,
   reshape,
   scale,
   split,
   sub,
+  take,
   takeAlong,
-  takeFirst,
   topK,
   transpose,
 } from '../graph/ops.ts';
-import type { WhisperDimensions } from './dimensions.ts';
 import {
+  type AttentionSource,
+  absorbedSource,
   attention,
   feedForward,
   type KeysAndValues,
   keysAndValues,
-  type Memory,
-  memoryOf,
   normalized,
   positionTable,
-  unprojectedMemory,
+  sourceOf,
 } from './layers.ts';
-import { type Variant, vary, weight } from './variant.ts';
+import { type ModelVariant, setVariant, variantOf, weight } from './variant.ts';
 
 export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
+/** What is trained of a new language token (language-token.ts): added to the embedding's last row, [1, width]. */
+export const LANGUAGE_ROW = 'model.decoder.embed_tokens.language.weight';
 
 const layerName = (layer: number): string => `model.decoder.layers.${layer}`;
 export const crossAttention = (layer: number): string => `${layerName(layer)}.encoder_attn`;
@@ -46,7 +50,7 @@ export interface DecoderInputs {
   /** Added to the self-attention scores; broadcasts to [batch, heads, tokens, all tokens]: −∞ where one must not look. */
   readonly textBias: Tensor;
   /** The audio, for each layer. */
-  readonly audio: (layer: number) => Memory;
+  readonly audio: (layer: number) => AttentionSource;
   /** Added to the scores of the audio's frames; broadcasts to [clips, heads, queries, frames]. See silence-tail.ts. */
   readonly frameBias: Tensor;
   /** Where several texts are made of each clip: clips, and tokens of a clip's texts together. */
@@ -68,7 +72,7 @@ export function decoder(
   const { width, decoderLayers, decoderHeads, decoderFfn, textPositions } = dimensions;
   const graph = inputs.tokens.graph;
   const positions = positionTable(graph, 'model.decoder.embed_positions', textPositions, width);
-  let x = add(gather(tokenEmbedding(graph, dimensions), inputs.tokens), gather(positions, inputs.positions));
+  let x = add(embedded(inputs.tokens, dimensions), gather(positions, inputs.positions));
   const layers: Tensor[] = [];
   const present: KeysAndValues[] = [];
   for (let layer = 0; layer < decoderLayers; layer++) {
@@ -84,7 +88,7 @@ export function decoder(
     present.push({ keys, values });
     x = add(
       x,
-      attention(text, `${name}.self_attn`, decoderHeads, memoryOf({ keys, values }), inputs.textBias),
+      attention(text, `${name}.self_attn`, decoderHeads, sourceOf({ keys, values }), inputs.textBias),
     );
     // The texts of a clip look at the same frames: together they are the queries of one attention.
     const query = normalized(x, `${name}.encoder_attn_layer_norm`);
@@ -100,7 +104,7 @@ export function decoder(
 }
 
 /** The memory, whose scores are shown to `look`. */
-function observed(memory: Memory, look: (scores: Tensor) => void): Memory {
+function observed(memory: AttentionSource, look: (scores: Tensor) => void): AttentionSource {
   return {
     ...memory,
     scores: (queries) => {
@@ -109,6 +113,16 @@ function observed(memory: Memory, look: (scores: Tensor) => void): Memory {
       return scores;
     },
   };
+}
+
+/** Rows of the token embedding [batch, tokens, width]. */
+function embedded(tokens: Tensor, dimensions: WhisperDimensions): Tensor {
+  const { graph } = tokens;
+  const { vocabulary, width } = dimensions;
+  const rows = gather(tokenEmbedding(graph, dimensions), tokens);
+  if (!variantOf(graph).languageRow) return rows;
+  const isLast = reshape(greater(tokens, graph.integers([vocabulary - 2])), [...tokens.shape, 1]);
+  return add(rows, mul(isLast, weight(graph, LANGUAGE_ROW, [1, width])));
 }
 
 export function tokenEmbedding(graph: Graph, { vocabulary, width }: WhisperDimensions): Tensor {
@@ -167,12 +181,12 @@ export function decodingStepGraph(
   dimensions: WhisperDimensions,
   output: OutputTokens,
   withTimestamps: boolean,
-  variant: Variant = {},
+  variant: ModelVariant = {},
 ): Graph {
   const { decoderHeads: heads, width } = dimensions;
   const headWidth = width / heads;
   const graph = new Graph();
-  vary(graph, variant);
+  setVariant(graph, variant);
   const tokens = graph.input('tokens', ['texts', 'tokens'], 'int64');
   const rows = graph.input('rows', ['rows'], 'int64');
   const given = (prefix: string, batch: string, length: string, layer: number): KeysAndValues => ({
@@ -183,7 +197,7 @@ export function decodingStepGraph(
     tokens,
     positions: graph.input('positions', ['texts', 'tokens'], 'int64'),
     textBias: graph.input('textBias', ['texts', 1, 'tokens', sumOfSizes(['past', 'tokens'])]),
-    audio: (layer) => memoryOf(given('', 'clips', 'frames', layer)),
+    audio: (layer) => sourceOf(given('', 'clips', 'frames', layer)),
     frameBias: graph.input('frameBias', ['clips', 1, 1, 'frames']),
     shared: ['clips', 'queries'],
     past: (layer) => given('past.', 'texts', 'past', layer),
@@ -240,8 +254,8 @@ export function selectionGraph(dimensions: WhisperDimensions, prefix: '' | 'past
   for (let layer = 0; layer < decoderLayers; layer++) {
     const keys = graph.input(`${prefix}keys.${layer}`, ['batch', heads, width / heads, 'length']);
     const values = graph.input(`${prefix}values.${layer}`, ['batch', heads, 'length', width / heads]);
-    graph.output(`selected.${keys.name}`, takeFirst(keys, rows));
-    graph.output(`selected.${values.name}`, takeFirst(values, rows));
+    graph.output(`selected.${keys.name}`, take(keys, rows));
+    graph.output(`selected.${values.name}`, take(values, rows));
   }
   return graph;
 }
@@ -267,18 +281,18 @@ export function alignmentGraph(
     tokens: graph.input('tokens', ['texts', 'tokens'], 'int64'),
     positions: graph.input('positions', ['texts', 'tokens'], 'int64'),
     textBias: graph.input('textBias', [1, 1, 'tokens', 'tokens']),
-    audio: (layer) => unprojectedMemory(frames, crossAttention(layer), dimensions.decoderHeads),
+    audio: (layer) => absorbedSource(frames, crossAttention(layer), dimensions.decoderHeads),
     frameBias: graph.input('frameBias', ['texts', 1, 1, 'frames']),
     onAudioScores: (layer, scores) => {
       const wanted = heads.flatMap(([l, head]) => (l === layer ? [head] : []));
       // [texts, heads, tokens, frames] → [heads chosen, texts, tokens, frames]
-      if (wanted.length > 0) chosen.push(takeFirst(transpose(scores, [1, 0, 2, 3]), graph.integers(wanted)));
+      if (wanted.length > 0) chosen.push(take(transpose(scores, [1, 0, 2, 3]), graph.integers(wanted)));
     },
   });
   graph.output('scores', concat(chosen, 0));
   const count = product(['texts', 'tokens']);
   const logits = linear(reshape(hidden, [count, width]), tokenEmbedding(graph, dimensions));
   const labels = graph.input('labels', [count], 'int64');
-  graph.output('logProbability', sub(pick(logits, labels), logSumExp(logits)));
+  graph.output('logProbability', sub(gatherElement(logits, labels), logSumExp(logits)));
   return graph;
 }

@@ -1,6 +1,7 @@
 /** What the encoder makes of a clip, and the window that it is heard in. */
-import { float16ToFloat32 } from './half.ts';
-import { FULL_WINDOW_FRAMES } from './log-mel.ts';
+
+import { FULL_WINDOW_FRAMES } from '../audio/log-mel.ts';
+import { float16ToFloat32 } from '../checkpoint/half-precision.ts';
 
 /** Samples of one encoder frame: 16 kHz audio, 50 Hz frames. */
 export const SAMPLES_PER_FRAME = 320;
@@ -8,7 +9,7 @@ export const FULL_WINDOW_POSITIONS = FULL_WINDOW_FRAMES / 2;
 /**
  * What follows the clip in a fitted window: a second; and the shortest window: three. With half a second 3 of 107
  * English sentences looped, with a second one; single words in a window of a second were misread twice as often as in
- * one of three (docs/benchmarks.md).
+ * one of three (docs/lab/benchmarks.md).
  */
 const FIT_MARGIN_FRAMES = 50;
 const SHORTEST_FIT_FRAMES = 160;
@@ -16,7 +17,7 @@ const SHORTEST_FIT_FRAMES = 160;
 const FIT_STEP = 16;
 
 /** `full`: 30 s, as Whisper was trained. `fit`: the clip and a second, followed by the short silence tail. */
-export type Window = 'fit' | 'full';
+export type WindowMode = 'fit' | 'full';
 
 export interface EncodedClip {
   /** Encoder output of the whole window, [window, width]; as float16 bits where many clips are kept. */
@@ -33,7 +34,7 @@ export function frameValues({ frames }: EncodedClip): Float32Array {
   return frames instanceof Uint16Array ? float16ToFloat32(frames) : frames;
 }
 
-export function windowFrames(samples: number, window: Window): number {
+export function windowFrames(samples: number, window: WindowMode): number {
   if (window === 'full') return FULL_WINDOW_POSITIONS;
   const needed = Math.ceil(samples / SAMPLES_PER_FRAME) + FIT_MARGIN_FRAMES;
   const fit = Math.max(SHORTEST_FIT_FRAMES, Math.ceil(needed / FIT_STEP) * FIT_STEP);

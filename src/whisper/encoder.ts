@@ -1,12 +1,13 @@
 /** Whisper's audio encoder: log-mel to frames at 50 Hz. */
+
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { type Dim, Graph, sumOfSizes, type Tensor } from '../graph/graph.ts';
 import { add, concat, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
-import type { WhisperDimensions } from './dimensions.ts';
-import { attention, feedForward, keysAndValues, memoryOf, normalized, positionTable } from './layers.ts';
+import { attention, feedForward, keysAndValues, normalized, positionTable, sourceOf } from './layers.ts';
 import { weight } from './variant.ts';
 
 /** Silence after the clip, as the attention of each layer sees it beside the clip's own frames: see silence-tail.ts. */
-export interface HeardSilence {
+export interface SilenceContext {
   /** [batch, silent, width], after the layer norm that stands before the attention. */
   readonly frames: (layer: number) => Tensor;
   /** Added to the attention scores, [1, 1, 1, frames + silent]. */
@@ -14,11 +15,11 @@ export interface HeardSilence {
 }
 
 /** Declares the inputs `silence.<layer>` [batch, silent, width] and `silenceBias` [1, 1, 1, frames + silent]. */
-export function heardSilence(
+export function silenceContext(
   graph: Graph,
   { encoderLayers, width }: WhisperDimensions,
   frames: Dim,
-): HeardSilence {
+): SilenceContext {
   const layers = Array.from({ length: encoderLayers }, (_, layer) =>
     graph.input(`silence.${layer}`, ['batch', 'silent', width]),
   );
@@ -37,13 +38,13 @@ export function encoder(
   dimensions: WhisperDimensions,
   mel: Tensor,
   positions: Tensor,
-  silence?: HeardSilence,
+  silence?: SilenceContext,
 ): Tensor {
   return encoderLayers(dimensions, mel, positions, { silence }).at(-1)!;
 }
 
 export interface EncoderOptions {
-  readonly silence?: HeardSilence | undefined;
+  readonly silence?: SilenceContext | undefined;
   /** Is shown what each layer's attention sees of the clip: [batch, frames, width], after the layer norm. */
   readonly onAttended?: (layer: number, frames: Tensor) => void;
 }
@@ -92,7 +93,7 @@ function encoderStates(
     const before = normalized(x, `${name}.self_attn_layer_norm`);
     onAttended?.(layer, before);
     const seen = silence ? concat([before, silence.frames(layer)], 1) : before;
-    const own = memoryOf(keysAndValues(seen, `${name}.self_attn`, encoderHeads));
+    const own = sourceOf(keysAndValues(seen, `${name}.self_attn`, encoderHeads));
     x = add(x, attention(before, `${name}.self_attn`, encoderHeads, own, silence?.bias));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, encoderFfn));
     outputs.push(x);
@@ -103,14 +104,14 @@ function encoderStates(
 
 /**
  * Inputs `mel` [batch, mel bins, melFrames] and `positions` [frames]; outputs `frames` [batch, frames, width] and, for each
- * layer, `attended.<layer>` of the same shape. For fitted windows also the inputs of `heardSilence`.
+ * layer, `attended.<layer>` of the same shape. For fitted windows also the inputs of `silenceContext`.
  */
 export function encoderGraph(dimensions: WhisperDimensions, fitted = false): Graph {
   const graph = new Graph();
   const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
   const positions = graph.input('positions', ['frames'], 'int64');
   const layers = encoderLayers(dimensions, mel, positions, {
-    silence: fitted ? heardSilence(graph, dimensions, 'frames') : undefined,
+    silence: fitted ? silenceContext(graph, dimensions, 'frames') : undefined,
     onAttended: (layer, frames) => graph.output(`attended.${layer}`, frames),
   });
   graph.output('frames', layers.at(-1)!);
@@ -126,7 +127,7 @@ export function encoderStatesGraph(dimensions: WhisperDimensions): Graph {
   const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
   const positions = graph.input('positions', ['frames'], 'int64');
   const states = encoderStates(dimensions, mel, positions, {
-    silence: heardSilence(graph, dimensions, 'frames'),
+    silence: silenceContext(graph, dimensions, 'frames'),
   });
   states.forEach((state, layer) => graph.output(`layer.${layer}`, state));
   return graph;

@@ -7,13 +7,13 @@
 import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { floatBytes, type Weight } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
+import { readFileEntries, readFloat32 } from '../checkpoint/safetensors.ts';
+import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
-import { floatBytes, type Weight } from './checkpoint.ts';
-import { EXPERTS_FOLDER, readJsonIfPresent } from './checkpoint-directory.ts';
-import type { WhisperDimensions } from './dimensions.ts';
 import { expertPrefix, expertTensors } from './experts.ts';
-import { readFileEntries, readFloat32 } from './safetensors.ts';
-import { writeSafetensors } from './safetensors-write.ts';
 import type { ExpertSet } from './variant.ts';
 
 const LIST = 'experts.json';

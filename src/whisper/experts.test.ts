@@ -3,17 +3,17 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { float32, type HostTensor, Runtime } from '../backend/runtime.ts';
 import { UserError } from '../errors.ts';
 import { backward } from '../graph/backward.ts';
 import { Graph } from '../graph/graph.ts';
 import { abs, add, mean, mul, reshape, sub, sum } from '../graph/ops.ts';
-import { float32, type HostTensor, Runtime } from '../graph/runtime.ts';
 import { pseudo, tinyDimensions } from '../testing/tiny-model.ts';
 import { readExperts, writeExperts } from './expert-files.ts';
 import { expertTensors, gateNoise, gatesOf } from './experts.ts';
 import { feedForward } from './layers.ts';
 import type { Experts } from './variant.ts';
-import { within } from './variant.ts';
+import { withVariant } from './variant.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/experts.json', import.meta.url), 'utf8'));
 const runtime = new Runtime({ threads: 1 });
@@ -45,7 +45,7 @@ const storeWeights = (changed: Record<string, number> = {}) =>
 async function run(experts: Experts | undefined, trained: readonly string[] = []) {
   const graph = new Graph();
   const x = graph.input('x', SHAPE);
-  const y = within(graph, { experts }, () => feedForward(x, NETWORK, 16));
+  const y = withVariant(graph, { experts }, () => feedForward(x, NETWORK, 16));
   graph.output('y', y);
   for (const gate of gatesOf(graph)) graph.output('gate', gate);
   if (trained.length > 0) {

@@ -6,9 +6,10 @@
  *
  * In training g = σ(W2·relu(W1·x) + noise), with noise whose deviation grows, so that gates learn to be sure.
  */
+
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
-import { add, linear, mul, notNegative, relu, sigmoid, sub } from '../graph/ops.ts';
-import type { WhisperDimensions } from './dimensions.ts';
+import { add, isNonNegative, linear, mul, relu, sigmoid, sub } from '../graph/ops.ts';
 import { type Experts, variantOf, weight } from './variant.ts';
 
 /** A weight of an expert or its gate is named like the shared network's, with this before it. */
@@ -68,6 +69,6 @@ function gate(x: Tensor, name: string, experts: Experts, network: string): Tenso
   const inner = weight(graph, `${name}.gate.fc1.weight`, [experts.gateWidth, x.shape.at(-1) as number]);
   const out = weight(graph, `${name}.gate.fc2.weight`, [1, experts.gateWidth]);
   const open = linear(relu(linear(x, inner)), out); // [batch, tokens, 1]
-  if (experts.gate === 'hard') return notNegative(open);
+  if (experts.gate === 'hard') return isNonNegative(open);
   return sigmoid(add(open, graph.input(gateNoise(network), open.shape)));
 }

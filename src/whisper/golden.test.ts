@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { float32, int64 } from '../graph/runtime.ts';
+import { float32, int64 } from '../backend/runtime.ts';
 import { cosine, fetchGradients, textFeeds } from '../testing/golden-batch.ts';
 import { unit } from '../testing/tiny-model.ts';
 import { TOKEN_EMBEDDING } from './decoder.ts';

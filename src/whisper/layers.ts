@@ -6,7 +6,7 @@ import { withExpert } from './experts.ts';
 import { weight } from './variant.ts';
 
 /** What an attention looks at, as the two products that it takes part in. */
-export interface Memory {
+export interface AttentionSource {
   /** queries [batch, heads, queries, head width] → scores [batch, heads, queries, positions] */
   readonly scores: (queries: Tensor) => Tensor;
   /** weights [batch, heads, queries, positions] → the values' mean by them [batch, heads, queries, head width] */
@@ -41,7 +41,7 @@ export function keysAndValues(x: Tensor, name: string, heads: number): KeysAndVa
   return { keys: transpose(keys, [0, 2, 3, 1]), values: transpose(values, [0, 2, 1, 3]) };
 }
 
-export function memoryOf({ keys, values }: KeysAndValues): Memory {
+export function sourceOf({ keys, values }: KeysAndValues): AttentionSource {
   return {
     scores: (queries) => matmul(queries, keys),
     mixed: (weights) => matmul(weights, values),
@@ -53,7 +53,7 @@ export function memoryOf({ keys, values }: KeysAndValues): Memory {
  * p·(x·Wvᵀ). Where heads × queries are fewer than the width, as in a training step over many frames, this takes half
  * the arithmetic, and what it keeps for the gradient does not grow with the frames.
  */
-export function unprojectedMemory(x: Tensor, name: string, heads: number): Memory {
+export function absorbedSource(x: Tensor, name: string, heads: number): AttentionSource {
   const [batch, positions] = x.shape;
   const width = x.shape[2] as number;
   const headWidth = width / heads;
@@ -88,14 +88,24 @@ export function unprojectedMemory(x: Tensor, name: string, heads: number): Memor
  * @param bias added to the scores before the softmax; broadcasts to [batch, heads, queries, positions]
  * @returns [batch, queries, width]
  */
-export function attention(x: Tensor, name: string, heads: number, memory: Memory, bias?: Tensor): Tensor {
+export function attention(
+  x: Tensor,
+  name: string,
+  heads: number,
+  memory: AttentionSource,
+  bias?: Tensor,
+): Tensor {
   const [batch, queryCount, width] = x.shape;
   const headWidth = (width as number) / heads;
   const scaled = scale(projection(x, `${name}.q_proj`, width as number), headWidth ** -0.5);
   const queries = transpose(reshape(scaled, [batch!, queryCount!, heads, headWidth]), [0, 2, 1, 3]);
   const scores = memory.scores(queries); // [batch, heads, queries, positions]
-  const mixed = memory.mixed(softmax(bias ? add(scores, bias) : scores)); // [batch, heads, queries, head width]
-  return projection(reshape(transpose(mixed, [0, 2, 1, 3]), x.shape), `${name}.out_proj`, width as number);
+  const weightedValues = memory.mixed(softmax(bias ? add(scores, bias) : scores)); // [batch, heads, queries, head width]
+  return projection(
+    reshape(transpose(weightedValues, [0, 2, 1, 3]), x.shape),
+    `${name}.out_proj`,
+    width as number,
+  );
 }
 
 export function feedForward(x: Tensor, name: string, inner: number): Tensor {

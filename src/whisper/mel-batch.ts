@@ -1,8 +1,9 @@
 /** Clips as log-mel, and several of them as one batch for a training step that goes through the encoder. */
-import { float32, type HostTensor, int64 } from '../graph/runtime.ts';
-import type { WhisperDimensions } from './dimensions.ts';
-import { FULL_WINDOW_POSITIONS, SAMPLES_PER_FRAME, type Window, windowFrames } from './encoded-clip.ts';
-import { logMel } from './log-mel.ts';
+
+import { logMel } from '../audio/log-mel.ts';
+import { float32, type HostTensor, int64 } from '../backend/runtime.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { FULL_WINDOW_POSITIONS, SAMPLES_PER_FRAME, type WindowMode, windowFrames } from './encoded-clip.ts';
 import type { SilenceTails } from './silence-tail.ts';
 
 export interface MelClip {
@@ -17,7 +18,7 @@ export interface MelClip {
 export const isMelClip = (clip: object): clip is MelClip => 'mel' in clip;
 
 /** @param samples 16 kHz mono */
-export function melClip(samples: Float32Array, melBins: number, window: Window): MelClip {
+export function melClip(samples: Float32Array, melBins: number, window: WindowMode): MelClip {
   const frames = windowFrames(samples.length, window);
   return {
     mel: logMel(samples, melBins, 2 * frames),
@@ -37,7 +38,7 @@ export interface MelBatch extends Readonly<Record<string, HostTensor>> {
   readonly frameBias: HostTensor;
 }
 
-/** The inputs of `heardSilence` where the encoder sees the window alone. */
+/** The inputs of `silenceContext` where the encoder sees the window alone. */
 export function noSilenceFeeds(
   { encoderLayers, width }: WhisperDimensions,
   clips: number,
@@ -51,7 +52,7 @@ export function noSilenceFeeds(
   };
 }
 
-/** The inputs of `heardSilence` for clips in a window of so many frames. */
+/** The inputs of `silenceContext` for clips in a window of so many frames. */
 export function silenceFeeds(tails: SilenceTails, clips: number, window: number): Record<string, HostTensor> {
   const { layers, bias } = tails.inEncoder(window);
   const feeds: Record<string, HostTensor> = {};
@@ -69,7 +70,7 @@ export function silenceFeeds(tails: SilenceTails, clips: number, window: number)
 /**
  * All clips get the longest one's window, as if they had been encoded in it: a fitted window ends in silence, so more
  * of its last log-mel frame is what a longer window holds.
- * @param tails with them also the inputs of `heardSilence`
+ * @param tails with them also the inputs of `silenceContext`
  */
 export function melBatch(clips: readonly MelClip[], tails: SilenceTails | undefined): MelBatch {
   const window = Math.max(...clips.map((clip) => clip.window));

@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { sfc32, uniform } from '../random.ts';
 import {
   type Checkpoint,
   dimensionsFromConfig,
   readCheckpoint,
   whisperTensors,
   writeCheckpoint,
-} from './checkpoint.ts';
-import { float16ToFloat32, float32ToFloat16 } from './half.ts';
+} from '../checkpoint/checkpoint.ts';
+import { float16ToFloat32, float32ToFloat16 } from '../checkpoint/half-precision.ts';
+import { elementCount } from '../checkpoint/safetensors-header.ts';
+import { sfc32, uniform } from '../random.ts';
 import { quantizeCheckpoint, quantizeRows } from './quantize.ts';
-import { elementCount } from './safetensors-header.ts';
 
 const embedded = fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url));
 

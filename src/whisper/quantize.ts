@@ -7,14 +7,15 @@
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rowScales } from '../backend/row-scales.ts';
+import { floatBytes, readCheckpoint, type Weight } from '../checkpoint/checkpoint.ts';
+import { refuseUnlessModel, writeCheckpointDirectory } from '../checkpoint/directory.ts';
+import { float16ToFloat32, float32ToFloat16 } from '../checkpoint/half-precision.ts';
+import type { TensorToWrite } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
-import { INT8_LIMIT, rowScales, SCALE_SUFFIX } from '../graph/row-scales.ts';
-import { floatBytes, readCheckpoint, type Weight } from './checkpoint.ts';
-import { refuseUnlessModel, writeCheckpointDirectory } from './checkpoint-directory.ts';
+import { INT8_LIMIT, SCALE_SUFFIX } from '../graph/int8.ts';
 import { copyExperts } from './expert-files.ts';
-import { float16ToFloat32, float32ToFloat16 } from './half.ts';
 import { isQuantized } from './quantized-weights.ts';
-import type { TensorToWrite } from './safetensors-write.ts';
 
 export const QUANT_METHOD = 'whisper-transfer-int8';
 

@@ -1,7 +1,7 @@
 /** The weights of a graph as this project's int8 format will store them (quantize.ts), for training that bears it. */
 import type { Tensor } from '../graph/graph.ts';
+import { INT8_LIMIT, SCALE_SUFFIX, scaleShape } from '../graph/int8.ts';
 import { fakeQuantize, roundedToFloat16 } from '../graph/ops.ts';
-import { INT8_LIMIT, SCALE_SUFFIX, scaleShape } from '../graph/row-scales.ts';
 
 /** Whether the int8 format keeps this weight as int8; the others it keeps as float16. */
 export function isQuantized(name: string, shape: readonly number[]): boolean {

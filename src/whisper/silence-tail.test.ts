@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { embeddedModel } from '../cli/embedded.ts';
-import { float32, int64 } from '../graph/runtime.ts';
-import { readAudio } from '../speech/audio-file.ts';
+import { readAudio } from '../audio/audio-file.ts';
+import { logMel } from '../audio/log-mel.ts';
+import { float32, int64 } from '../backend/runtime.ts';
+import { embeddedModel } from '../checkpoint/embedded.ts';
 import { type EncodedClip, frameValues } from './encoded-clip.ts';
-import { logMel } from './log-mel.ts';
 import { noSilenceFeeds } from './mel-batch.ts';
 import { WhisperModel } from './model.ts';
 import { SilenceTails } from './silence-tail.ts';

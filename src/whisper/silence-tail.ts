@@ -28,7 +28,7 @@ export interface SilenceTail {
   readonly bias: Float32Array;
 }
 
-/** Silence for the encoder's layers: see `heardSilence`. */
+/** Silence for the encoder's layers: see `silenceContext`. */
 export interface EncoderSilence {
   /** For each layer [count, width]. */
   readonly layers: readonly Float32Array[];

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readAudio } from '../audio/audio-file.ts';
 import { decode } from '../decoding/decode.ts';
 import { UserError } from '../errors.ts';
-import { readAudio } from '../speech/audio-file.ts';
 import { WhisperModel } from './model.ts';
 import {
   outputIds,

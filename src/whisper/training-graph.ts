@@ -1,17 +1,18 @@
 /** A training step as one graph: teacher forcing over encoder frames, a loss of what the decoder made, gradients. */
+
+import { gradientOutput, reportOutput } from '../backend/runtime.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { backward } from '../graph/backward.ts';
 import { Graph, product, type Tensor } from '../graph/graph.ts';
 import { concat, gather, reshape } from '../graph/ops.ts';
-import { outputLoss } from '../graph/output-loss.ts';
-import { gradientOutput, reportOutput } from '../graph/runtime.ts';
+import { fusedCrossEntropy } from '../graph/output-loss.ts';
 import { crossAttention, decoder, tokenEmbedding } from './decoder.ts';
-import type { WhisperDimensions } from './dimensions.ts';
-import { encoder, heardSilence } from './encoder.ts';
-import { unprojectedMemory } from './layers.ts';
-import { type Variant, vary, within } from './variant.ts';
+import { encoder, silenceContext } from './encoder.ts';
+import { absorbedSource } from './layers.ts';
+import { type ModelVariant, setVariant, withVariant } from './variant.ts';
 
 /** What a decoder made of a batch, at the positions that predict something that counts: the rows. */
-export interface Made {
+export interface DecoderOutputs {
   /** Hidden states after the final layer norm [rows, width]. */
   readonly hidden: Tensor;
   /** What each layer gives to the next, [rows, width]: before any norm. Made when it is asked for. */
@@ -21,7 +22,7 @@ export interface Made {
 }
 
 /** What a loss can be made of. */
-export interface Predictions extends Made {
+export interface Predictions extends DecoderOutputs {
   readonly graph: Graph;
   readonly dimensions: WhisperDimensions;
   /** int64 [rows]: the right one of the outputs */
@@ -32,11 +33,15 @@ export interface Predictions extends Made {
    * What another decoder makes of the same tokens. Its weights' names begin with `prefix`.
    * @param heard what it hears, [batch, frames, its width], and as `frameBias`; without, what this one hears
    */
-  readonly another: (prefix: string, dimensions: WhisperDimensions, heard?: Heard) => Made;
+  readonly secondDecoder: (
+    prefix: string,
+    dimensions: WhisperDimensions,
+    heard?: EncoderMemory,
+  ) => DecoderOutputs;
 }
 
 /** Encoder frames [batch, frames, width], and what is added to their scores [batch, 1, 1, frames]. */
-export interface Heard {
+export interface EncoderMemory {
   readonly frames: Tensor;
   readonly frameBias: Tensor;
 }
@@ -45,14 +50,14 @@ export interface Loss {
   /** A scalar, shape []. */
   readonly loss: Tensor;
   /** Scalars that are told with it, by name. */
-  readonly reported?: Readonly<Record<string, Tensor>>;
+  readonly metrics?: Readonly<Record<string, Tensor>>;
 }
 
 export type MakeLoss = (predictions: Predictions) => Loss;
 
 /** Mean cross-entropy. */
 export const crossEntropyLoss: MakeLoss = ({ hidden, output, labels, weights }) => ({
-  loss: outputLoss(hidden, output, labels, weights),
+  loss: fusedCrossEntropy(hidden, output, labels, weights),
 });
 
 export interface TrainingGraphOptions {
@@ -60,10 +65,10 @@ export interface TrainingGraphOptions {
   readonly withOutputIds?: boolean;
   /**
    * Where the frames come from: `frames`, given as an input; or `mel`, the encoder, which can then be trained. Inputs
-   * instead of `frames` are then those of `heardFrames`.
+   * instead of `frames` are then those of `encoderFrames`.
    */
   readonly audio?: 'frames' | 'mel';
-  readonly variant?: Variant;
+  readonly variant?: ModelVariant;
   readonly loss?: MakeLoss;
   /** Keep only the layers' inputs for the gradient: see backward.ts. */
   readonly recompute?: boolean;
@@ -89,10 +94,10 @@ export function trainingGraph(
   }: TrainingGraphOptions = {},
 ): Graph {
   const graph = new Graph();
-  vary(graph, variant);
+  setVariant(graph, variant);
   const frames =
     audio === 'mel'
-      ? heardFrames(graph, dimensions)
+      ? encoderFrames(graph, dimensions)
       : graph.input('frames', ['batch', 'frames', dimensions.width]);
   const heard = { frames, frameBias: graph.input('frameBias', ['batch', 1, 1, frames.shape[1]!]) };
   const tokens = graph.input('tokens', ['batch', 'tokens'], 'int64');
@@ -100,12 +105,12 @@ export function trainingGraph(
   const textBias = graph.input('textBias', [1, 1, 'tokens', 'tokens']);
   const rows = graph.input('rows', ['rows'], 'int64');
   const outputIds = withOutputIds ? graph.input('outputIds', ['outputs'], 'int64') : undefined;
-  const make = (dims: WhisperDimensions, { frames, frameBias }: Heard): Made => {
+  const runDecoder = (dims: WhisperDimensions, { frames, frameBias }: EncoderMemory): DecoderOutputs => {
     const { hidden, layers } = decoder(dims, {
       tokens,
       positions,
       textBias,
-      audio: (layer) => unprojectedMemory(frames, crossAttention(layer), dims.decoderHeads),
+      audio: (layer) => absorbedSource(frames, crossAttention(layer), dims.decoderHeads),
       frameBias,
     });
     const atRows = (x: Tensor): Tensor =>
@@ -120,13 +125,14 @@ export function trainingGraph(
   const made = loss({
     graph,
     dimensions,
-    ...make(dimensions, heard),
+    ...runDecoder(dimensions, heard),
     labels: graph.input('labels', ['rows'], 'int64'),
     weights: graph.input('weights', ['rows']),
-    another: (prefix, dims, theirs = heard) => within(graph, { prefix }, () => make(dims, theirs)),
+    secondDecoder: (prefix, dims, theirs = heard) =>
+      withVariant(graph, { prefix }, () => runDecoder(dims, theirs)),
   });
   graph.output('loss', made.loss);
-  for (const [name, value] of Object.entries(made.reported ?? {})) graph.output(reportOutput(name), value);
+  for (const [name, value] of Object.entries(made.metrics ?? {})) graph.output(reportOutput(name), value);
   const parameters = trained.map((name) => {
     const parameter = graph.parameters.get(name);
     if (!parameter) throw new Error(`internal: "${name}" is no weight of the training graph`);
@@ -141,14 +147,14 @@ export function trainingGraph(
 /**
  * Encoder frames, and after each clip's what the encoder made of silence before the training (silence-tail.ts), which
  * stays as it is. Inputs: `mel` [batch, mel bins, melFrames], `audioPositions` int64 [heard], `tail` [batch, tail, width],
- * and those of `heardSilence`.
+ * and those of `silenceContext`.
  * @returns [batch, heard + tail, width]
  */
-function heardFrames(graph: Graph, dimensions: WhisperDimensions): Tensor {
+function encoderFrames(graph: Graph, dimensions: WhisperDimensions): Tensor {
   const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
   const positions = graph.input('audioPositions', ['heard'], 'int64');
   const tail = graph.input('tail', ['batch', 'tail', dimensions.width]);
-  return concat([encoder(dimensions, mel, positions, heardSilence(graph, dimensions, 'heard')), tail], 1);
+  return concat([encoder(dimensions, mel, positions, silenceContext(graph, dimensions, 'heard')), tail], 1);
 }
 
 /** Names of all decoder weights, in the order in which the model uses them. */

@@ -2,15 +2,15 @@
 import { expect, test } from 'vitest';
 import { Graph } from '../graph/graph.ts';
 import { feedForward } from './layers.ts';
-import { within } from './variant.ts';
+import { withVariant } from './variant.ts';
 
 test('a second model in one graph has weights of its own, and what follows is the first again', () => {
   const graph = new Graph();
   const x = graph.input('x', ['batch', 3, 8]);
   const adapters = { rank: 2, alpha: 2, projections: new Set(['a.fc1', 'c.fc1']) };
-  within(graph, { adapters }, () => {
+  withVariant(graph, { adapters }, () => {
     feedForward(x, 'a', 16);
-    within(graph, { prefix: 'teacher.' }, () => feedForward(x, 'a', 16));
+    withVariant(graph, { prefix: 'teacher.' }, () => feedForward(x, 'a', 16));
     feedForward(x, 'c', 16);
   });
   feedForward(x, 'c', 16);

@@ -25,7 +25,7 @@ export interface Experts extends ExpertSet {
   readonly gate: 'hard' | 'noisy';
 }
 
-export interface Variant {
+export interface ModelVariant {
   /** Put before the name of every weight: a second model in the same graph. */
   readonly prefix?: string | undefined;
   readonly adapters?: Adapters | undefined;
@@ -33,27 +33,29 @@ export interface Variant {
   readonly quantized?: ReadonlySet<string> | undefined;
   /** A language's experts, in the decoder. */
   readonly experts?: Experts | undefined;
+  /** A weight of its own is added to the embedding's row of the last token, a new language's: language-token.ts. */
+  readonly languageRow?: boolean | undefined;
 }
 
-const variants = new WeakMap<Graph, Variant>();
+const variants = new WeakMap<Graph, ModelVariant>();
 
-export function variantOf(graph: Graph): Variant {
+export function variantOf(graph: Graph): ModelVariant {
   return variants.get(graph) ?? {};
 }
 
 /** What is made in `graph` from now on is of this variant. */
-export function vary(graph: Graph, variant: Variant): void {
+export function setVariant(graph: Graph, variant: ModelVariant): void {
   variants.set(graph, variant);
 }
 
 /** What `build` makes in `graph` is of this variant, and of no other; afterwards all is as before. */
-export function within<T>(graph: Graph, variant: Variant, build: () => T): T {
+export function withVariant<T>(graph: Graph, variant: ModelVariant, build: () => T): T {
   const before = variantOf(graph);
-  vary(graph, variant);
+  setVariant(graph, variant);
   try {
     return build();
   } finally {
-    vary(graph, before);
+    setVariant(graph, before);
   }
 }
 

@@ -1,0 +1,114 @@
+/**
+ * Versions of a recording, made by chance: speed, then the room, then noise, then masks on the log-mel. All chance comes
+ * from the seed, the clip's name and the number of the version, so that a version can be made again at any time.
+ */
+import { createHash } from 'node:crypto';
+import { below, sfc32, uniform } from '../../random.ts';
+import { FULL_WINDOW_FRAMES, HOP } from '../log-mel.ts';
+import { addNoise } from './noise.ts';
+import { reverberate } from './reverberation.ts';
+import { SoundFolder } from './sound-folder.ts';
+import { type SpecAugmentOptions, specAugment } from './spec-augment.ts';
+import { changeSpeed } from './speed.ts';
+
+export interface AugmentOptions {
+  /** Factors, each as likely as the others. */
+  readonly speed?: readonly number[] | undefined;
+  readonly noise?:
+    | {
+        readonly folder: string;
+        /** Lowest and highest, dB; uniform between. */
+        readonly snr: readonly [number, number];
+        /** Share of the versions that have it. */
+        readonly probability: number;
+      }
+    | undefined;
+  /** Impulse responses of rooms. */
+  readonly reverberation?: { readonly folder: string; readonly probability: number } | undefined;
+  readonly specAugment?: SpecAugmentOptions | undefined;
+}
+
+export class Augmentation {
+  private constructor(
+    readonly options: AugmentOptions,
+    readonly seed: number,
+    readonly noises: SoundFolder | undefined,
+    readonly rooms: SoundFolder | undefined,
+  ) {}
+
+  /** @throws UserError where a folder cannot be used */
+  static async open(options: AugmentOptions, seed: number): Promise<Augmentation> {
+    const { noise, reverberation } = options;
+    return new Augmentation(
+      options,
+      seed,
+      noise && (await SoundFolder.open(noise.folder, 'noise')),
+      reverberation && (await SoundFolder.open(reverberation.folder, 'impulse responses')),
+    );
+  }
+
+  /** All that versions depend on, but for clip and number; where folders lie is not of it. */
+  get fingerprint(): string {
+    const { speed, noise, reverberation, specAugment } = this.options;
+    const told = {
+      seed: this.seed,
+      speed,
+      ...(noise && { noise: [this.noises!.fingerprint, noise.snr, noise.probability] }),
+      ...(reverberation && { reverberation: [this.rooms!.fingerprint, reverberation.probability] }),
+      specAugment,
+    };
+    return createHash('sha256').update(JSON.stringify(told)).digest('hex').slice(0, 16);
+  }
+
+  /** The most that a recording gets longer. */
+  get longest(): number {
+    return 1 / Math.min(...(this.options.speed ?? [1]));
+  }
+
+  /**
+   * @param samples 16 kHz mono
+   * @param name the clip's
+   * @param version its number
+   */
+  async sound(samples: Float32Array, name: string, version: number): Promise<Float32Array> {
+    const { speed, noise, reverberation } = this.options;
+    let sound = samples;
+    if (speed) {
+      const factor = speed[below(speed.length, this.#chance('speed', name, version))]!;
+      // What would not be heard to its end any more stays as fast as it was.
+      if (sound.length / factor <= FULL_WINDOW_FRAMES * HOP) sound = changeSpeed(sound, factor);
+    }
+    if (reverberation) {
+      const random = this.#chance('reverberation', name, version);
+      if (uniform(random) < reverberation.probability) {
+        sound = reverberate(sound, await this.rooms!.read(below(this.rooms!.files.length, random)));
+      }
+    }
+    if (noise) {
+      const random = this.#chance('noise', name, version);
+      if (uniform(random) < noise.probability) {
+        const recording = await this.noises!.read(below(this.noises!.files.length, random));
+        const [low, high] = noise.snr;
+        const snr = low + (high - low) * uniform(random);
+        sound = addNoise(sound, recording, snr, Math.floor(uniform(random) * recording.length));
+      }
+    }
+    return sound;
+  }
+
+  /**
+   * In place.
+   * @param mel [mel bins, frames]
+   * @param sounding frames that come from the clip
+   */
+  mask(mel: Float32Array, melBins: number, sounding: number, name: string, version: number): void {
+    const { specAugment: options } = this.options;
+    if (options) specAugment(mel, melBins, sounding, options, this.#chance('mask', name, version));
+  }
+
+  /** Each kind has its own, so that one more kind leaves the others as they were. */
+  #chance(kind: string, name: string, version: number): () => number {
+    const text = JSON.stringify([this.seed, kind, name, version]);
+    return sfc32(createHash('sha256').update(text).digest().readInt32LE(0));
+  }
+}

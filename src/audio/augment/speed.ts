@@ -1,0 +1,20 @@
+/**
+ * Speed perturbation (Ko et al. 2015, "Audio Augmentation for Speech Recognition"): the sound is played faster or
+ * slower, and its pitch moves with it, as Kaldi's and torchaudio's `speed` do it.
+ */
+
+import { joinSamples } from '../join-samples.ts';
+import { Resampler } from '../resample.ts';
+import { SAMPLE_RATE } from '../sample-rate.ts';
+
+/**
+ * @param samples 16 kHz mono
+ * @param factor above 1: faster and shorter
+ * @returns round(n / factor) samples, where factor is rounded to a rate of whole hertz
+ */
+export function changeSpeed(samples: Float32Array, factor: number): Float32Array {
+  const rate = Math.round(factor * SAMPLE_RATE);
+  if (rate === SAMPLE_RATE) return samples;
+  const resampler = new Resampler(rate, SAMPLE_RATE);
+  return joinSamples([...resampler.push(samples), resampler.finish()]);
+}

@@ -1,0 +1,213 @@
+/** Runs graphs in a thread of their own, so that the program stays responsive while it computes. */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Graph } from '../graph/graph.ts';
+import { writeOnnx } from '../graph/onnx.ts';
+import type { AdamWOptions, AdamWState, HostTensor, Reply, Request, WorkerOptions } from './protocol.ts';
+
+export type { AdamWOptions, AdamWState, HostTensor } from './protocol.ts';
+
+/** A value that stays in the computing thread, for the next run to use. Freed by `Runtime.free` or `run`'s `free`. */
+export class DeviceTensor {
+  constructor(readonly id: number) {}
+}
+
+/** A compiled graph. */
+export class Program {
+  constructor(
+    readonly id: number,
+    readonly inputs: readonly string[],
+    readonly outputs: readonly string[],
+  ) {}
+}
+
+export interface LoadOptions {
+  /** Which weights are built in: packed once for fast products, fixed from then on. The others are fed at each run. */
+  readonly builtIn: (name: string) => boolean;
+  /**
+   * Whether onnxruntime keeps the memory of finished runs for the next. Not for runs whose shapes keep growing:
+   * what they leave fits nothing that follows. Default true.
+   */
+  readonly arena?: boolean;
+}
+
+export interface ProgramRunOptions {
+  /** Outputs to bring to this thread. */
+  readonly fetch?: readonly string[];
+  /** Outputs that stay in the computing thread. */
+  readonly keep?: readonly string[];
+  /** Residents not needed after this run. */
+  readonly free?: readonly DeviceTensor[];
+}
+
+export interface ProgramOutputs {
+  readonly fetched: Readonly<Record<string, HostTensor>>;
+  readonly kept: Readonly<Record<string, DeviceTensor>>;
+}
+
+/** Gradients are outputs of this name; they stay in the optimizer's memory. */
+export const gradientOutput = (parameter: string): string => `gradient:${parameter}`;
+
+/** Numbers that a training step tells beside its loss are outputs of this name. */
+export const reportOutput = (name: string): string => `report:${name}`;
+
+export function float32(data: Float32Array, shape: readonly number[]): HostTensor {
+  return { dtype: 'float32', shape, data };
+}
+
+export function int64(values: readonly number[], shape: readonly number[] = [values.length]): HostTensor {
+  return { dtype: 'int64', shape, data: BigInt64Array.from(values, BigInt) };
+}
+
+export class Runtime {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  #nextId = 1;
+  #closed = false;
+
+  constructor({ threads = availableParallelism() }: { threads?: number } = {}) {
+    // Tests run the sources; a worker needs what the build made of them.
+    const url = import.meta.url.endsWith('.ts')
+      ? new URL('../../dist/backend/worker.js', import.meta.url)
+      : new URL('./worker.js', import.meta.url);
+    this.#worker = new Worker(url, { workerData: { threads } satisfies WorkerOptions });
+    this.#worker.on('message', (reply: Reply) => {
+      const waiting = this.#pending.get(reply.id);
+      this.#pending.delete(reply.id);
+      // A model that nobody closed does not keep the program from ending.
+      if (this.#pending.size === 0) this.#worker.unref();
+      if ('error' in reply) waiting?.reject(new Error(reply.error));
+      else waiting?.resolve(reply.value as never);
+    });
+    this.#worker.on('error', (error) => this.#fail(error as Error));
+    this.#worker.on('exit', () =>
+      this.#fail(new Error(this.#closed ? 'the model was closed' : 'the computing thread ended')),
+    );
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+
+  #ask<T>(request: Request, transfer: ArrayBuffer[] = []): Promise<T> {
+    if (this.#closed) return Promise.reject(new TypeError('the model is closed'));
+    return new Promise<T>((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#worker.ref();
+      this.#pending.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, request }, transfer);
+    });
+  }
+
+  /** Hands weights over to the computing thread. Their buffers move there: the caller's arrays become empty. */
+  store(
+    weights: Iterable<readonly [string, { readonly shape: readonly number[]; readonly data: Float32Array }]>,
+  ): Promise<void> {
+    const entries = [...weights].map(([name, { shape, data }]) => [name, float32(data, shape)] as const);
+    const buffers = new Set(entries.map(([, { data }]) => data.buffer as ArrayBuffer));
+    return this.#ask({ type: 'store', weights: entries }, [...buffers]);
+  }
+
+  /** Copies of stored weights. */
+  read(names: readonly string[]): Promise<HostTensor[]> {
+    return this.#ask({ type: 'read', names });
+  }
+
+  /** Finds the int8 scales of stored weights as they now are, and stores them beside them (row-scales.ts). */
+  storeRowScales(names: readonly string[]): Promise<void> {
+    return this.#ask({ type: 'row-scales', names });
+  }
+
+  async load(graph: Graph, { builtIn, arena = true }: LoadOptions): Promise<Program> {
+    const model = writeOnnx(graph, builtIn);
+    const gradients = model.outputs.flatMap((name) => (name.startsWith('gradient:') ? [name.slice(9)] : []));
+    const { bytes, fed } = model;
+    const id = await this.#ask<number>({
+      type: 'load',
+      bytes,
+      builtIn: model.builtIn,
+      fed,
+      gradients,
+      arena,
+    });
+    return new Program(id, model.inputs, model.outputs);
+  }
+
+  unload(program: Program): Promise<void> {
+    return this.#ask({ type: 'unload', program: program.id });
+  }
+
+  async run(
+    program: Program,
+    feeds: Readonly<Record<string, HostTensor | DeviceTensor>>,
+    { fetch = [], keep = [], free = [] }: ProgramRunOptions,
+  ): Promise<ProgramOutputs> {
+    const given: Record<string, HostTensor | number> = {};
+    for (const name of program.inputs) {
+      const value = feeds[name];
+      if (!value) throw new Error(`internal: program input "${name}" was not given`);
+      given[name] = value instanceof DeviceTensor ? value.id : value;
+    }
+    const { fetched, kept } = await this.#ask<{
+      fetched: Record<string, HostTensor>;
+      kept: Record<string, number>;
+    }>({
+      type: 'run',
+      program: program.id,
+      feeds: given,
+      fetch,
+      keep,
+      free: free.map(({ id }) => id),
+    });
+    return {
+      fetched,
+      kept: Object.fromEntries(Object.entries(kept).map(([name, id]) => [name, new DeviceTensor(id)])),
+    };
+  }
+
+  async free(residents: readonly DeviceTensor[]): Promise<void> {
+    if (residents.length > 0) await this.#ask({ type: 'free', residents: residents.map(({ id }) => id) });
+  }
+
+  /**
+   * AdamW over the named stored weights. There is one optimizer at a time.
+   * @param state of an earlier one of the same names, to go on from: its arrays move to the computing thread. Without,
+   * the moments are zero.
+   * @param accumulates whether steps follow sums of gradients: see `accumulateGradients`
+   */
+  createAdamW(names: readonly string[], state?: AdamWState, accumulates = false): Promise<void> {
+    const moments = state ? [...state.means, ...state.squares] : [];
+    const buffers = moments.map(({ buffer }) => buffer as ArrayBuffer);
+    return this.#ask({ type: 'adamw-create', names, accumulates, state }, buffers);
+  }
+
+  /** A copy of what the optimizer remembers. */
+  adamWState(): Promise<AdamWState> {
+    return this.#ask({ type: 'adamw-state' });
+  }
+
+  /**
+   * Adds the gradients of the last run to their sums, `share` times. The next step follows the sums, divided by all shares
+   * together.
+   * @param anew begin with these: whatever was added before is forgotten
+   */
+  accumulateGradients(share: number, anew: boolean): Promise<void> {
+    return this.#ask({ type: 'adamw-accumulate', share, anew });
+  }
+
+  /** One step on the gradients of the last run, or on their sums. Returns their L2 norm before clipping; if it is not finite, nothing changed. */
+  stepAdamW(options: AdamWOptions): Promise<number> {
+    return this.#ask({ type: 'adamw-step', options });
+  }
+
+  /** Frees the optimizer's memory; the weights keep their values. */
+  releaseAdamW(): Promise<void> {
+    return this.#ask({ type: 'adamw-release' });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#worker.terminate();
+  }
+}

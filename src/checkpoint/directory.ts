@@ -1,0 +1,151 @@
+/** A Hugging Face model directory as a whole: the files beside the weights, and replacing it in one step. */
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { UserError } from '../errors.ts';
+import { type AddedToken, tokensToAdd, withAddedTokens } from './added-tokens.ts';
+import { type TensorToWrite, writeWeights } from './safetensors-write.ts';
+
+export type Json = Record<string, unknown>;
+
+/** What WhisperProcessor and the licence need beside the configurations; absent ones are not missed. */
+const COMPANIONS = [
+  'tokenizer_config.json',
+  'vocab.json',
+  'merges.txt',
+  'normalizer.json',
+  'added_tokens.json',
+  'special_tokens_map.json',
+  'LICENSE',
+];
+
+/** What an older model had of these does not fit the new one (expert-files.ts). */
+export const EXPERTS_FOLDER = 'experts';
+
+/** Configurations are some kB (old preprocessors with their mel filters 0.2 MB), tokenizers 2 to 4 MB. */
+const MAX_JSON_BYTES = 64_000_000;
+
+/** @returns undefined where there is no such file */
+export async function readJsonIfPresent(file: string): Promise<Json | undefined> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (!found.isFile()) throw new UserError(`${file}: expected a JSON file, found a directory or device`);
+  if (found.size > MAX_JSON_BYTES) {
+    throw new UserError(`${file}: ${found.size} bytes, the limit for a configuration is ${MAX_JSON_BYTES}`);
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(`${file}: ${code === undefined ? 'not JSON' : `cannot be read (${code})`}`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new UserError(`${file}: expected a JSON object`);
+  }
+  return parsed as Json;
+}
+
+export interface DirectoryContents {
+  readonly config: Json;
+  readonly generationConfig: Json;
+  readonly preprocessorConfig: Json;
+  readonly tokenizerFile: string;
+  /** Where the vocabulary, the licence and so on are copied from. */
+  readonly companionsFrom: string;
+  readonly tensors: readonly TensorToWrite[];
+  readonly maxShardBytes: number;
+}
+
+/**
+ * Writes a model directory so that it is there complete or not at all: into `<directory>.incomplete`, then
+ * renamed. An older model directory of that name is replaced; files in it that are not a model's are kept.
+ *
+ * @throws UserError when `directory` is something else, or cannot be written
+ */
+export async function writeCheckpointDirectory(
+  directory: string,
+  contents: DirectoryContents,
+): Promise<void> {
+  const target = resolve(directory);
+  const incomplete = `${target}.incomplete`;
+  const exists = await refuseUnlessModel(directory);
+  try {
+    await rm(incomplete, { recursive: true, force: true });
+    await mkdir(incomplete, { recursive: true });
+    await writeTokenizer(incomplete, contents);
+    await writeJson(join(incomplete, 'config.json'), contents.config);
+    await writeJson(join(incomplete, 'generation_config.json'), contents.generationConfig);
+    await writeJson(join(incomplete, 'preprocessor_config.json'), contents.preprocessorConfig);
+    await writeWeights(incomplete, contents.tensors, contents.maxShardBytes);
+    if (exists) await replace(target, incomplete);
+    else await rename(incomplete, target);
+  } catch (error) {
+    await rm(incomplete, { recursive: true, force: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UserError(`${directory}: cannot be written: ${message}`);
+  }
+}
+
+/**
+ * Refuses a directory that writeCheckpointDirectory would not replace; to be asked before long work, too.
+ *
+ * @returns whether there is an older directory, which may be replaced
+ */
+export async function refuseUnlessModel(directory: string): Promise<boolean> {
+  const found = await stat(directory).catch(() => undefined);
+  if (found === undefined) return false;
+  if (!found.isDirectory())
+    throw new UserError(`${directory}: is a file, expected a directory to write or none`);
+  if ((await readdir(directory)).length === 0) return true;
+  const config = await readJsonIfPresent(join(directory, 'config.json')).catch(() => undefined);
+  if (config?.model_type !== 'whisper') {
+    throw new UserError(`${directory}: is not empty and holds no Whisper model: not overwritten`);
+  }
+  return true;
+}
+
+async function replace(target: string, incomplete: string): Promise<void> {
+  const replaced = `${target}.replaced-${process.pid}`;
+  await rename(target, replaced);
+  await rename(incomplete, target);
+  const fresh = new Set(await readdir(target));
+  for (const name of await readdir(replaced)) {
+    if (!fresh.has(name) && !isModelFile(name)) await rename(join(replaced, name), join(target, name));
+  }
+  await rm(replaced, { recursive: true });
+}
+
+function isModelFile(name: string): boolean {
+  return (
+    COMPANIONS.includes(name) ||
+    name === 'processor_config.json' ||
+    name === EXPERTS_FOLDER ||
+    /^model.*\.safetensors/.test(basename(name))
+  );
+}
+
+/** The tokenizer's files as they are, but for the language tokens that are new. */
+async function writeTokenizer(directory: string, contents: DirectoryContents): Promise<void> {
+  const { tokenizerFile, companionsFrom, generationConfig } = contents;
+  const added = tokensToAdd((await readJsonIfPresent(tokenizerFile))!, generationConfig);
+  await copyWithTokens(tokenizerFile, join(directory, 'tokenizer.json'), added);
+  for (const name of COMPANIONS) {
+    const from = join(companionsFrom, name);
+    if (await stat(from).catch(() => undefined)) await copyWithTokens(from, join(directory, name), added);
+  }
+}
+
+async function copyWithTokens(from: string, to: string, added: readonly AddedToken[]): Promise<void> {
+  if (added.length === 0 || !to.endsWith('.json')) return copyText(from, to);
+  await writeJson(to, withAddedTokens(basename(to), (await readJsonIfPresent(from))!, added));
+}
+
+/** Not fs.copyFile: that keeps a source's write protection, and the copy is the user's to edit. */
+async function copyText(from: string, to: string): Promise<void> {
+  await writeFile(to, await readFile(from));
+}
+
+async function writeJson(file: string, value: Json): Promise<void> {
+  await writeFile(file, `${JSON.stringify(value, null, 2)}\n`);
+}

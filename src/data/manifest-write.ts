@@ -1,0 +1,39 @@
+/** Writing manifests: what manifest.ts reads. */
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { dirname, relative, resolve } from 'node:path';
+import { UserError } from '../errors.ts';
+import type { Clip } from './clip.ts';
+
+/** A clip of a corpus; what the corpus does not tell is not there. */
+export type CorpusClip = Pick<Clip, 'audio' | 'language' | 'set' | 'key'> &
+  Partial<Pick<Clip, 'text' | 'translations' | 'duration'>>;
+
+/**
+ * Writes a tab-separated manifest whose audio paths are relative to it; the file is there whole or not at all.
+ * @throws UserError where it cannot be written
+ */
+export async function writeManifest(path: string, clips: readonly CorpusClip[]): Promise<void> {
+  const folder = resolve(dirname(path));
+  const written = [...new Set(clips.flatMap(({ translations = {} }) => Object.keys(translations)))].sort();
+  const lines = clips.map(({ audio, language, set, key, text = '', translations = {}, duration }) => [
+    relative(folder, resolve(audio)).replaceAll('\\', '/'),
+    language,
+    set,
+    key,
+    text,
+    ...written.map((code) => translations[code] ?? ''),
+    duration === undefined || Number.isNaN(duration) ? '' : duration.toFixed(3),
+  ]);
+  const translations = written.map((code) => `text_${code}`);
+  const header = ['audio', 'lang', 'set', 'key', 'text', ...translations, 'duration_s'];
+  const text = [header, ...lines].map((cells) => cells.map(oneLine).join('\t')).join('\n');
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(`${path}.incomplete`, `${text}\n`);
+    await rename(`${path}.incomplete`, path);
+  } catch (error) {
+    throw new UserError(`${path}: cannot be written: ${(error as Error).message}`);
+  }
+}
+
+const oneLine = (cell: string): string => cell.replace(/\s+/g, ' ').trim();

@@ -1,0 +1,151 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { UserError } from '../errors.ts';
+import { referenceIn, writtenLanguages } from './clip.ts';
+import { readManifest } from './manifest.ts';
+import { writeManifest } from './manifest-write.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'manifest-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function manifest(name: string, content: string | Uint8Array): string {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+}
+
+async function message(path: string): Promise<string> {
+  const error = await readManifest(path).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(UserError);
+  expect((error as Error).message).not.toContain('\n');
+  return (error as Error).message.replace(folder, '');
+}
+
+test('columns are found by name, paths resolve against the manifest, other columns are kept', async () => {
+  const path = manifest(
+    'a.tsv',
+    'key\tzh\taudio\tspeaker\tduration_s\tlang\tset\ten\tsource_text\n' +
+      'k1\t你好。\tclips/1.ogg\tanna\t2.350\tca\tdev\tHello.\tHola.\n' +
+      'k2\t再见。\t/abroad/2.ogg\tbert\t\tca\tdev\tBye.\tAdéu.\n',
+  );
+  const [first, second] = await readManifest(path);
+  expect(first).toEqual({
+    audio: join(folder, 'clips/1.ogg'),
+    language: 'ca',
+    set: 'dev',
+    key: 'k1',
+    text: 'Hola.',
+    translations: { en: 'Hello.', zh: '你好。' },
+    duration: 2.35,
+    other: { speaker: 'anna' },
+  });
+  expect(second!.audio).toBe('/abroad/2.ogg');
+  expect(second!.duration).toBeNaN();
+});
+
+test('translations are columns by language, older names beside them', async () => {
+  const path = manifest(
+    'texts.tsv',
+    'audio\tlang\ttext\ttext_de\ttext_pt-br\ttext_fil\tid\tno\ttext_zh_Hant\n' +
+      '1.wav\ten\tHello.\tHallo.\tOlá.\tKumusta.\t7\t8\t電車\n' +
+      '2.wav\tde\t\tHallo.\t\t\t\t\t\n',
+  );
+  const [first, second] = await readManifest(path);
+  expect(first).toMatchObject({
+    text: 'Hello.',
+    translations: { de: 'Hallo.', 'pt-BR': 'Olá.', tl: 'Kumusta.', 'zh-Hant': '電車' },
+    other: { id: '7', no: '8' },
+  });
+  const written = ['de', 'pt', 'pt-PT', 'zh', 'en', 'id'].map((code) => referenceIn(first!, code));
+  expect(written).toEqual(['Hallo.', 'Olá.', '', '電車', 'Hello.', '']);
+  // What is said may stand in the column of the language spoken.
+  expect(second!.text).toBe('Hallo.');
+  expect(writtenLanguages([first!])).toEqual(['de', 'pt-BR', 'tl', 'zh-Hant']);
+  expect(writtenLanguages([second!])).toEqual([]);
+  const [older] = await readManifest(
+    manifest('older.tsv', 'audio\tlang\ten\tzh\n1.wav\ten\tHello.\t你好。\n'),
+  );
+  expect(older).toMatchObject({ text: 'Hello.', translations: { en: 'Hello.', zh: '你好。' }, other: {} });
+});
+
+test('what is written is what is read', async () => {
+  const path = manifest('older2.tsv', 'audio\tlang\ten\tsource_text\tzh\n1.wav\tca\tHello.\tHola.\t你好。\n');
+  const clips = await readManifest(path);
+  await writeManifest(join(folder, 'newer.tsv'), clips);
+  expect(readFileSync(join(folder, 'newer.tsv'), 'utf8').split('\n')[0]).toBe(
+    'audio\tlang\tset\tkey\ttext\ttext_en\ttext_zh\tduration_s',
+  );
+  expect(await readManifest(join(folder, 'newer.tsv'))).toEqual(clips);
+});
+
+test('only audio is required', async () => {
+  expect(await readManifest(manifest('b.tsv', 'audio\nx.wav\n'))).toEqual([
+    {
+      audio: join(folder, 'x.wav'),
+      language: '',
+      set: '',
+      key: '',
+      text: '',
+      translations: {},
+      duration: Number.NaN,
+      other: {},
+    },
+  ]);
+});
+
+test('byte order mark, Windows line ends and blank lines do not matter', async () => {
+  const clips = await readManifest(manifest('c.tsv', '\ufeffaudio\tzh\r\n1.wav\t一\r\n\r\n2.wav\t二\r\n'));
+  expect(clips.map((clip) => clip.translations.zh)).toEqual(['一', '二']);
+});
+
+test('quotes and backslashes are text', async () => {
+  const [clip] = await readManifest(manifest('d.tsv', 'audio\ten\tzh\n1.wav\t"Say \\"hi\\"\t“说\\n”"\n'));
+  expect(clip!.translations.en).toBe('"Say \\"hi\\"');
+  expect(clip!.translations.zh).toBe('“说\\n”"');
+});
+
+test('JSON lines give the same clips as a table', async () => {
+  const table = manifest('e.tsv', 'audio\tlang\tduration_s\ttags\n1.wav\ten\t1.5\t["a"]\n');
+  const lines = manifest(
+    'e.jsonl',
+    '{"audio":"1.wav","lang":"en","duration_s":1.5,"zh":null,"tags":["a"]}\n\n',
+  );
+  expect(await readManifest(lines)).toEqual(await readManifest(table));
+});
+
+test('mistakes are told with file, line, what was found and what was expected', async () => {
+  mkdirSync(join(folder, 'folder.tsv'));
+  expect(await message(join(folder, 'none.tsv'))).toBe(
+    '/none.tsv: found no such file; expected a manifest (.tsv or .jsonl)',
+  );
+  expect(await message(join(folder, 'folder.tsv'))).toContain('found a directory');
+  expect(await message(manifest('f1.tsv', ''))).toContain('/f1.tsv:1: found the header ""');
+  expect(await message(manifest('f2.tsv', 'audio,lang\n1.wav,en\n'))).toBe(
+    '/f2.tsv:1: found the header "audio,lang"; expected tab-separated column names with "audio" among them',
+  );
+  expect(await message(manifest('f3.tsv', 'audio\tlang\n'))).toBe(
+    '/f3.tsv: found no clips; expected at least one',
+  );
+  expect(await message(manifest('f4.tsv', 'audio\tlang\n1.wav\ten\n2.wav\n'))).toBe(
+    '/f4.tsv:3: found 1 columns; expected 2 as in the header',
+  );
+  expect(await message(manifest('f5.tsv', 'audio\tlang\n\ten\n'))).toBe(
+    '/f5.tsv:2: found no "audio"; expected the path of a recording',
+  );
+  for (const wrong of ['abc', '-1', 'Infinity', '1e999']) {
+    expect(await message(manifest('f6.tsv', `audio\tduration_s\n1.wav\t${wrong}\n`))).toBe(
+      `/f6.tsv:2: found "duration_s" "${wrong}"; expected seconds such as 2.35`,
+    );
+  }
+  expect(await message(manifest('f7.tsv', 'audio\tzh\taudio\n1\t2\t3\n'))).toContain('"audio" twice');
+  expect(await message(manifest('f8.tsv', new Uint8Array([0x61, 0xff, 0xfe, 0x00])))).toContain('not UTF-8');
+  expect(await message(manifest('f9.jsonl', '{"audio":"1.wav"}\n{"audio":\n'))).toBe(
+    '/f9.jsonl:2: found "{\\"audio\\":"; expected a JSON object',
+  );
+  expect(await message(manifest('f10.jsonl', '[1]\n'))).toContain('f10.jsonl:1: found "[1]"');
+  expect(await message(manifest('f11.jsonl', '{"audio":{"path":"1.wav"}}\n'))).toContain('as "audio"');
+});

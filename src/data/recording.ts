@@ -1,0 +1,62 @@
+/** What is heard as one clip: a file, or several with a short silence between, as they are or in a version of chance. */
+
+import { readAudio } from '../audio/audio-file.ts';
+import type { Augmentation } from '../audio/augment/augmentation.ts';
+import { joinSamples } from '../audio/join-samples.ts';
+import { HOP } from '../audio/log-mel.ts';
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { UserError } from '../errors.ts';
+import type { Clip } from './clip.ts';
+
+/** Between recordings that are joined, seconds: shorter than a pause for breath. */
+export const GAP_SECONDS = 0.2;
+/** All that Whisper hears at once. */
+export const MAX_SECONDS = 30;
+
+export interface Recording {
+  readonly files: readonly string[];
+  readonly version?: RecordingVersion | undefined;
+}
+
+export interface RecordingVersion {
+  readonly augmentation: Augmentation;
+  /** The clip's. */
+  readonly name: string;
+  readonly number: number;
+}
+
+export const clipFiles = ({ audio, following = [] }: Clip): string[] => [audio, ...following];
+
+/** 16 kHz mono. @throws UserError where a file cannot be read, or several together are longer than Whisper hears */
+export async function readRecording({ files, version }: Recording): Promise<Float32Array> {
+  const gap = new Float32Array(GAP_SECONDS * SAMPLE_RATE);
+  const parts: Float32Array[] = [];
+  for (const file of files) {
+    if (parts.length > 0) parts.push(gap);
+    parts.push(await readAudio(file));
+  }
+  const samples = parts.length === 1 ? parts[0]! : joinSamples(parts);
+  if (files.length > 1 && samples.length > MAX_SECONDS * SAMPLE_RATE) {
+    throw new UserError(
+      `${files[0]} and the ${files.length - 1} after it: found ${(samples.length / SAMPLE_RATE).toFixed(1)} s of ` +
+        `sound together; expected at most ${MAX_SECONDS} s, as their "duration_s" says`,
+    );
+  }
+  return version ? version.augmentation.sound(samples, version.name, version.number) : samples;
+}
+
+/**
+ * The masks of the recording's version, in place.
+ * @param samples what `readRecording` gave
+ * @param mel log-mel of a window of them, [mel bins, frames]
+ */
+export function maskMel(
+  { version }: Recording,
+  samples: Float32Array,
+  mel: Float32Array,
+  melBins: number,
+): void {
+  if (!version) return;
+  const sounding = Math.min(mel.length / melBins, Math.ceil(samples.length / HOP));
+  version.augmentation.mask(mel, melBins, sounding, version.name, version.number);
+}

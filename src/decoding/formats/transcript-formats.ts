@@ -1,0 +1,112 @@
+/** Transcripts as files: the text, JSON, subtitles and a table, as OpenAI's whisper writes them. */
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, parse, relative, resolve, sep } from 'node:path';
+import { UserError } from '../../errors.ts';
+import type { Transcript } from '../transcript.ts';
+import { milliseconds, type SubtitleOptions, toSrt, toVtt } from './subtitles.ts';
+
+export const TRANSCRIPT_FORMATS = ['txt', 'json', 'jsonl', 'srt', 'vtt', 'tsv'] as const;
+export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number];
+
+/** The content of the file. @throws Error when a time is negative or not a number: that is a bug of ours. */
+export function formatTranscript(
+  transcript: Transcript,
+  format: TranscriptFormat,
+  options: SubtitleOptions = {},
+): string {
+  for (const { start, end, words = [] } of transcript.segments) {
+    for (const seconds of [start, end, ...words.flatMap((word) => [word.start, word.end])])
+      milliseconds(seconds);
+  }
+  switch (format) {
+    case 'txt':
+      return transcript.segments.map(({ text }) => `${oneLine(text)}\n`).join('');
+    case 'json':
+      return `${JSON.stringify(transcript, null, 2)}\n`;
+    case 'jsonl':
+      return `${JSON.stringify(transcript)}\n`;
+    case 'srt':
+      return toSrt(transcript, options);
+    case 'vtt':
+      return toVtt(transcript, options);
+    case 'tsv':
+      return toTsv(transcript);
+  }
+}
+
+/** Columns start and end in whole milliseconds, and text. */
+function toTsv({ segments }: Transcript): string {
+  const rows = segments.map(
+    ({ start, end, text }) => `${milliseconds(start)}\t${milliseconds(end)}\t${oneLine(text)}\n`,
+  );
+  return `start\tend\ttext\n${rows.join('')}`;
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*[\r\n]\s*|\t/g, ' ');
+}
+
+/**
+ * Paths without extension for the results of `audio` files in `directory`, each its own: by the file's name alone
+ * (talk); where names repeat, all with the folders in which they differ (anna/talk, bert/talk); where that is not
+ * enough, with the extension, too (talk.wav, talk.mp3).
+ *
+ * @throws UserError when two of the files are the same file.
+ */
+export function outputPaths(audio: readonly string[], directory: string): string[] {
+  const files = audio.map((path) => resolve(path));
+  const repeated = files.findIndex((file, i) => files.indexOf(file) !== i);
+  if (repeated >= 0) {
+    throw new UserError(
+      `${audio[repeated]}: found it twice; expected each file once, for a result of its own`,
+    );
+  }
+  const folder = commonFolder(files);
+  const withoutExtension = (path: string) => join(dirname(path), parse(path).name);
+  const below = files.map((file) => relative(folder, file));
+  const short = below.map((path) => parse(path).name);
+  const long = below.map(withoutExtension);
+  const names = [short, long].find(areDistinct) ?? below;
+  return names.map((name) => join(directory, name));
+}
+
+/** For file systems that take `Talk` and `talk` for the same. */
+function areDistinct(names: readonly string[]): boolean {
+  return new Set(names.map((name) => name.toLowerCase())).size === names.length;
+}
+
+function commonFolder(files: readonly string[]): string {
+  let folder = dirname(files[0] ?? '.');
+  for (const file of files) {
+    while (folder !== dirname(folder) && !file.startsWith(folder + sep)) folder = dirname(folder);
+  }
+  return folder;
+}
+
+/**
+ * Writes `${path}.${format}` for each format, folders included; whole or not at all, so that a run that is stopped
+ * leaves no half file.
+ *
+ * @throws UserError when the place cannot be written to.
+ */
+export async function writeTranscript(
+  transcript: Transcript,
+  path: string,
+  formats: readonly TranscriptFormat[],
+  options: SubtitleOptions = {},
+): Promise<void> {
+  for (const format of formats) {
+    const file = `${path}.${format}`;
+    const content = formatTranscript(transcript, format, options);
+    try {
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(`${file}.incomplete`, content);
+      await rename(`${file}.incomplete`, file);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new UserError(
+        `${file}: found a place that cannot be written to (${code}); expected to write ${basename(file)} there`,
+      );
+    }
+  }
+}

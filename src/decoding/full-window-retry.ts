@@ -1,0 +1,48 @@
+/** Decoding of clips, some of which are encoded again in the full 30 s where the fitted window was too short. */
+import { type EncodedClip, FULL_WINDOW_POSITIONS } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import type { DecodingOptions } from './decode.ts';
+import {
+  DEFAULT_COMPRESSION_RATIO,
+  type DecodedWithFallback,
+  decodeWithFallback,
+  type FallbackOptions,
+} from './fallback.ts';
+
+export interface DecodedWindow {
+  readonly result: DecodedWithFallback;
+  /** What it was decoded from. */
+  readonly clip: EncodedClip;
+}
+
+/**
+ * A text that did not end by itself, or that repeats itself, is the sign of a window too short: those clips are read
+ * again in the full one.
+ * @param inFullWindow encoder outputs of some of the clips, by index
+ */
+export async function decodeWithRetry(
+  model: WhisperModel,
+  clips: readonly EncodedClip[],
+  options: DecodingOptions & FallbackOptions,
+  inFullWindow: (members: readonly number[]) => Promise<readonly EncodedClip[]>,
+): Promise<DecodedWindow[]> {
+  const { compressionRatioThreshold = DEFAULT_COMPRESSION_RATIO, prompts, languages } = options;
+  const decoded = await decodeWithFallback(model, clips, { ...options, stopLoops: true } as DecodingOptions);
+  const windows = decoded.map((result, i): DecodedWindow => ({ result, clip: clips[i]! }));
+  const endless = windows.flatMap(({ result: { finished, compressionRatio }, clip }, i) =>
+    clip.window < FULL_WINDOW_POSITIONS && (!finished || compressionRatio > compressionRatioThreshold)
+      ? [i]
+      : [],
+  );
+  if (endless.length > 0) {
+    const whole = await inFullWindow(endless);
+    const again = await decodeWithFallback(model, whole, {
+      ...options,
+      prompts: endless.map((i) => prompts[i]!),
+      ...(languages && { languages: endless.map((i) => languages[i]) }),
+      onProgress: undefined,
+    } as DecodingOptions);
+    for (const [k, i] of endless.entries()) windows[i] = { result: again[k]!, clip: whole[k]! };
+  }
+  return windows;
+}

@@ -1,0 +1,94 @@
+/** Which recordings the demo uses for what. */
+
+import type { Clip } from '../data/clip.ts';
+import { readManifest } from '../data/manifest.ts';
+import { UserError } from '../errors.ts';
+import { languageName } from '../report/format.ts';
+
+export interface DemoData {
+  /** Real people reading the same sentences, by language: en, fr, ca. */
+  readonly parallel: ReadonlyMap<string, readonly Clip[]>;
+  /** English speech with Chinese references: nothing else is trained on. */
+  readonly training: readonly Clip[];
+  readonly tests: readonly TestSet[];
+}
+
+export interface TestSet {
+  readonly group: 'held-out English' | 'new language, known sentence' | 'new language, new sentence';
+  readonly language: string;
+  readonly name: string;
+  readonly voice: 'real' | 'synthetic';
+  readonly clips: readonly Clip[];
+}
+
+/** Sentences that retrieval is shown on, in each language. */
+const PARALLEL_SENTENCES = 50;
+
+/**
+ * Half A of the real sentences (even positions in the order of their keys) is trained on, in English only: other
+ * languages are then tested on sentences that were heard in English. Half B is never trained on.
+ */
+export async function demoData(
+  manifest: string,
+  trainingClips: number,
+  testClips: number,
+): Promise<DemoData> {
+  const clips = await readManifest(manifest);
+  const of = (language: string, set: string): Clip[] =>
+    clips.filter((clip) => clip.language === language && clip.set === set);
+  const english = of('en', 'intro').sort((a, b) => (a.key < b.key ? -1 : 1));
+  const halfA = new Set(english.filter((_, i) => i % 2 === 0).map(({ key }) => key));
+  const everywhere = english.filter(({ key }) =>
+    ['fr', 'ca'].every((l) => of(l, 'intro').some((clip) => clip.key === key)),
+  );
+  const shown = new Set(spread(everywhere, PARALLEL_SENTENCES).map(({ key }) => key));
+  const training = [
+    ...of('en', 'train').slice(0, trainingClips),
+    ...english.filter(({ key }) => halfA.has(key)),
+  ];
+  const test = (
+    group: TestSet['group'],
+    language: string,
+    voice: TestSet['voice'],
+    from: Clip[],
+  ): TestSet => ({
+    group,
+    language,
+    name: languageName(language),
+    voice,
+    clips: spread(from, testClips),
+  });
+  const known = (language: string): Clip[] => of(language, 'intro').filter(({ key }) => halfA.has(key));
+  const unknown = (language: string): Clip[] => of(language, 'intro').filter(({ key }) => !halfA.has(key));
+  const data: DemoData = {
+    parallel: new Map(
+      ['en', 'fr', 'ca'].map((language) => [
+        language,
+        of(language, 'intro').filter(({ key }) => shown.has(key)),
+      ]),
+    ),
+    training,
+    tests: [
+      test('held-out English', 'en', 'synthetic', of('en', 'test')),
+      test('new language, known sentence', 'fr', 'real', known('fr')),
+      test('new language, known sentence', 'ca', 'real', known('ca')),
+      test('new language, new sentence', 'fr', 'real', unknown('fr')),
+      test('new language, new sentence', 'ca', 'real', unknown('ca')),
+      test('new language, new sentence', 'de', 'synthetic', of('de', 'new')),
+      test('new language, new sentence', 'fr', 'synthetic', of('fr', 'new')),
+    ],
+  };
+  const empty = data.tests.find((set) => set.clips.length === 0);
+  if (training.length === 0 || empty) {
+    throw new UserError(
+      `${manifest}: lacks clips for the demo (${empty ? `${empty.group}, ${empty.name}` : 'training'})`,
+    );
+  }
+  return data;
+}
+
+/** `count` of the items, evenly over all of them. */
+function spread<T>(items: readonly T[], count: number): T[] {
+  if (items.length <= count) return [...items];
+  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]!);
+}

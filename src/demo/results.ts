@@ -1,0 +1,115 @@
+import type { Machine } from '../report/machine.ts';
+
+/**
+ * What one run of the demo measured: the schema of `out/demo/results.json`, and all that the report page shows.
+ * A number that could not be measured is NaN (`null` once written as JSON) and is shown as "–".
+ */
+export interface DemoResults {
+  /** Version of this package. */
+  version: string;
+  machine: Machine;
+  /** Name of the model that was fine-tuned, such as `openai/whisper-base`. */
+  model: string;
+  settings: DemoSettings;
+  /** Seconds of wall-clock time of each stage, in the order they ran. */
+  seconds: Record<string, number>;
+  /** Largest resident set size of the process, megabytes (10⁶ bytes). */
+  peakMemoryMb: number;
+  retrieval: RetrievalResult[];
+  similarity: SimilarityExcerpt[];
+  transfer: TransferResult[];
+  examples: TranslationExample[];
+  loss: LossPoint[];
+  /** sacreBLEU-style signatures of the two metrics. */
+  signatures: { bleu: string; chrf: string };
+}
+
+/** What is needed to run the same training again. Further settings may be added; the page lists them all. */
+export interface DemoSettings {
+  steps: number;
+  batch: number;
+  learningRate: number;
+  seed: number;
+  /** Training clips, all of them English speech. */
+  trainClips: number;
+  /** Decoder prompt, such as `<|zh|><|transcribe|>`. */
+  prompt: string;
+  [setting: string]: string | number | boolean;
+}
+
+/** Speech-to-speech retrieval of `n` utterances among `n`; all rates are fractions from 0 to 1. */
+export interface RetrievalResult {
+  from: string;
+  to: string;
+  n: number;
+  r1: number;
+  r5: number;
+  /** R@1 of a blind guess. */
+  chance: number;
+  /** R@1 of the baseline, cosine of mean-pooled frames. */
+  meanPoolR1: number;
+}
+
+/** SeqSim of a few dozen utterances of two languages. Row i and column i are the sentence `keys[i]`. */
+export interface SimilarityExcerpt {
+  from: string;
+  to: string;
+  keys: string[];
+  matrix: number[][];
+}
+
+export interface Scores {
+  /** 0 to 100. */
+  bleu: number;
+  /** 0 to 100. */
+  chrf: number;
+  /** Share of outputs that are not Chinese, 0 to 1. */
+  offTarget: number;
+}
+
+/** The three questions that must not be mixed, from the least to the most demanding. */
+export const transferGroups = [
+  'held-out English',
+  'new language, known sentence',
+  'new language, new sentence',
+] as const;
+
+export type TransferGroup = (typeof transferGroups)[number];
+
+export interface TransferResult {
+  group: TransferGroup;
+  /** Language code of the speech. */
+  language: string;
+  /** Its English name. */
+  name: string;
+  voice: 'real' | 'synthetic';
+  /** Test clips. */
+  n: number;
+  before: Scores;
+  after: Scores;
+  /** 95 % interval of chrF after minus chrF before, by paired bootstrap over the clips. */
+  chrfGain?: { low: number; high: number };
+}
+
+export interface TranslationExample {
+  group: string;
+  language: string;
+  voice: string;
+  /** The recording as a `data:audio/…;base64,…` URI. */
+  audio: string;
+  /** What is said, in English. */
+  english: string;
+  /** What is said, in the language spoken. */
+  source: string;
+  reference: string;
+  before: string;
+  after: string;
+}
+
+export interface LossPoint {
+  step: number;
+  /** Mean cross-entropy of a target token, nats. */
+  loss: number;
+  learningRate: number;
+  tokensPerSecond: number;
+}

@@ -1,0 +1,180 @@
+/**
+ * An evaluation: every model is asked about every clip with every prompt, the answers are kept as they come, and scored
+ * together at the end.
+ */
+import { join } from 'node:path';
+import type { Clip } from '../data/clip.ts';
+import { UserError } from '../errors.ts';
+import { DEFAULT_SAMPLES, type PairedTest } from '../metrics/significance.ts';
+import { machine } from '../report/machine.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import type { PromptKind } from '../whisper/prompts.ts';
+import type { Task } from '../whisper/tokens.ts';
+import { cometFiles, type ReadComet } from './comet.ts';
+import { type RetrievedPair, retrievalSystem, retrieveAllPairs } from './forgotten-retrieval.ts';
+import { defaultPrompts, type ModelFolder, modelFolders } from './models.ts';
+import { type PredictOptions, predict } from './predict.ts';
+import { PredictionsFile } from './predictions.ts';
+import type { EvaluatedModel, EvaluationResults, EvaluationRow } from './results.ts';
+import { scoredRows } from './scores.ts';
+import { type SystemOutput, systemsOf } from './systems.ts';
+import { type PromptName, recognitionTest, type Target, type Test, translationTest } from './tasks.ts';
+
+export interface EvaluateOptions extends Omit<PredictOptions, 'file' | 'note'> {
+  readonly version: string;
+  readonly selection: EvaluationResults['selection'];
+  /** All clips of the set, whatever their language. */
+  readonly clips: readonly Clip[];
+  readonly task: Task;
+  readonly target: Target;
+  /** Model folders; the first is what the others are compared with. */
+  readonly models: readonly string[];
+  /** Default: see {@link defaultPrompts}. */
+  readonly promptKinds?: readonly PromptKind[] | undefined;
+  /** Also what plain Whisper can do: recognise English, translate into English, and one space for all languages. */
+  readonly forgetting: boolean;
+  /** Folder of the results. */
+  readonly output: string;
+  /** Keep answers that are there. */
+  readonly resume: boolean;
+  readonly resampling: {
+    readonly test: PairedTest;
+    readonly samples?: number | undefined;
+    readonly seed: number;
+  };
+  readonly comet?: ReadComet | undefined;
+  readonly onNote: (note: string) => void;
+}
+
+export interface Evaluation {
+  readonly results: EvaluationResults;
+  /** Of the evaluation itself, without the tests of forgetting; by system, in the order of the tables. */
+  readonly asked: readonly SystemOutput[];
+}
+
+/** @throws UserError for mistakes in what is given, before anything long begins */
+export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  const started = performance.now();
+  const { manifest, clips, output, resume, forgetting, resampling } = options;
+  const notes: string[] = [];
+  const note = (text: string): void => {
+    if (notes.includes(text)) return;
+    notes.push(text);
+    options.onNote(text);
+  };
+  const tests = testsOf(options, note);
+  const folders = await modelFolders(options.models);
+  const file = await PredictionsFile.open(join(output, 'predictions.jsonl'), resume);
+
+  const models: EvaluatedModel[] = [];
+  const asked: SystemOutput[] = [];
+  const unreadable = new Map<string, string>();
+  const retrieved = new Map<string, RetrievedPair[]>();
+  for (const folder of folders) {
+    const model = await WhisperModel.load(folder.directory);
+    try {
+      const encoderFingerprint = await model.encoderFingerprint();
+      const { name, directory, fingerprint, trained } = folder;
+      models.push({ name, directory, fingerprint, encoderFingerprint, trained: trained ?? null });
+      const prompts = (test: Test) => promptsOf(test, folder, folders, options);
+      asked.push(...(await predict(model, folder, tests, prompts, unreadable, { ...options, file, note })));
+      // An encoder that was left as it was finds what it found before.
+      if (forgetting && !retrieved.has(encoderFingerprint)) {
+        retrieved.set(encoderFingerprint, await retrieveAllPairs(model, clips, options));
+      }
+    } finally {
+      await model.close();
+    }
+  }
+  await file.finish(asked.flatMap(({ predictions }) => predictions));
+
+  const main = asked.filter(({ test }) => !test.forgetting);
+  if (main.every(({ predictions }) => predictions.every(({ hypothesis }) => hypothesis === undefined))) {
+    throw new UserError(`${manifest}: no clip could be evaluated; see ${file.path}`);
+  }
+  const comet = await cometFiles(main, join(output, 'comet'), options.comet);
+  const rows = tests.flatMap((test): EvaluationRow[] =>
+    scoredRows(
+      { test: test.name, forgetting: test.forgetting },
+      systemsOf(
+        asked.filter((of) => of.test === test),
+        comet,
+      ),
+      resampling,
+    ),
+  );
+  if (forgetting) {
+    const systems = models.map((model) =>
+      retrievalSystem(model.name, retrieved.get(model.encoderFingerprint)!),
+    );
+    rows.push(...scoredRows({ test: 'retrieval', forgetting }, systems, resampling));
+  }
+  const { test, samples = DEFAULT_SAMPLES[test], seed } = resampling;
+  return {
+    asked: main,
+    results: {
+      version: options.version,
+      date: new Date().toISOString(),
+      manifest,
+      selection: options.selection,
+      models,
+      settings: options.decoding.settings,
+      resampling: { test, samples, seed },
+      signatures: signaturesOf(rows),
+      rows,
+      unreadable: [...unreadable].map(([audio, error]) => ({ audio, error })),
+      notes,
+      seconds: (performance.now() - started) / 1000,
+      machine: await machine(),
+    },
+  };
+}
+
+function testsOf(
+  { manifest, clips, selection, task, target, forgetting }: EvaluateOptions,
+  note: (text: string) => void,
+): Test[] {
+  const own = clips.filter(({ language }) => selection.language === null || language === selection.language);
+  const main = task === 'transcribe' ? recognitionTest(own, false) : translationTest(own, target, false);
+  const column = task === 'transcribe' ? 'source_text' : target;
+  if (main.items.length === 0) {
+    const also = task === 'translate' ? ` and a language other than "${target}"` : '';
+    throw new UserError(`${manifest}: none of these clips has a "${column}" reference${also}`);
+  }
+  const left = own.length - main.items.length;
+  if (left > 0) {
+    const why = task === 'transcribe' ? '' : `, or are in the language "${target}" themselves`;
+    note(`${left} of ${own.length} clips have no "${column}" reference${why}: left out`);
+  }
+  if (!forgetting) return [main];
+  const english = recognitionTest(
+    clips.filter(({ language }) => language === 'en'),
+    true,
+  );
+  const tests = [main, english, translationTest(clips, 'en', true)].filter(({ items }) => items.length > 0);
+  if (english.items.length === 0) note('the set has no English clip: forgetting of English is not measured');
+  return tests;
+}
+
+function promptsOf(
+  { task, target, forgetting }: Test,
+  folder: ModelFolder,
+  folders: readonly ModelFolder[],
+  { promptKinds }: EvaluateOptions,
+): readonly PromptName[] {
+  if (task === 'transcribe') return ['transcribe'];
+  if (forgetting) return ['source-translate'];
+  return promptKinds ?? defaultPrompts(folder, folders, target!);
+}
+
+function signaturesOf(rows: readonly EvaluationRow[]): EvaluationResults['signatures'] {
+  const found: Record<string, Record<string, string[]>> = {};
+  for (const { test, languages, scores } of rows) {
+    if (languages !== undefined) continue;
+    for (const [metric, { signature }] of Object.entries(scores)) {
+      const known = ((found[test] ??= {})[metric] ??= []);
+      if (!known.includes(signature)) known.push(signature);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,71 @@
+/** R@1 between the languages of a set: does an encoder still put a sentence and its translation side by side? */
+
+import type { Clip } from '../data/clip.ts';
+import { encodeFiles } from '../features/encoder-cache.ts';
+import { startProgress } from '../report/progress.ts';
+import { retrievalMethod } from '../retrieval/methods.ts';
+import { ParallelClips } from '../retrieval/parallel-clips.ts';
+import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
+import { areQuickExactly, retrievalStudy } from '../retrieval/study.ts';
+import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { hitRate, type System } from './scores.ts';
+
+export interface RetrievedPair {
+  readonly from: string;
+  readonly to: string;
+  /** For each sentence that both languages have: whether its translation comes first. */
+  readonly hits: readonly boolean[];
+}
+
+/** Each ordered pair of languages that share sentences, as `retrieve --all-pairs` compares them. */
+export async function retrieveAllPairs(
+  model: WhisperModel,
+  clips: readonly Clip[],
+  { window, cache }: { window: WindowMode; cache: string },
+): Promise<RetrievedPair[]> {
+  const languages = new ParallelClips(await encodeParallel(model, clips, window, cache));
+  const pairs = languages.pairs();
+  const studied = await retrievalStudy(model.runtime, languages, pairs, {
+    variants: [retrievalMethod('seqsim')],
+    ...(!areQuickExactly(languages, pairs) && { shortlist: DEFAULT_SHORTLIST }),
+  });
+  return studied.map(({ from, to, variants }) => ({
+    from,
+    to,
+    hits: variants[0]!.ranks.map((rank) => rank === 1),
+  }));
+}
+
+/** The clips whose sentence there is in another language, too. */
+async function encodeParallel(
+  model: WhisperModel,
+  clips: readonly Clip[],
+  window: WindowMode,
+  cache: string,
+): Promise<{ clip: Clip; encoded: EncodedClip }[]> {
+  const languages = new Map<string, Set<string>>();
+  for (const { key, language } of clips) languages.set(key, (languages.get(key) ?? new Set()).add(language));
+  const parallel = clips.filter(({ key }) => key !== '' && languages.get(key)!.size > 1);
+  const progress = startProgress('encoding for retrieval', parallel.length);
+  const encoded = await encodeFiles(
+    model,
+    parallel.map(({ audio }) => audio),
+    { window, cache, onProgress: (done) => progress.update(done), onError: () => {} },
+  );
+  progress.done();
+  return parallel.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
+}
+
+/** R@1 as a system's counts, a pair of languages for a language. */
+export function retrievalSystem(model: string, pairs: readonly RetrievedPair[]): System {
+  const language = ({ from, to }: RetrievedPair): string => `${from}→${to}`;
+  const signature = 'SeqSim of encoder outputs, the translation is the most similar of all sentences';
+  return {
+    model,
+    prompt: '',
+    clips: new Map(pairs.map((pair) => [language(pair), pair.hits.map((_, i) => String(i))])),
+    counts: new Map(pairs.map((pair) => [language(pair), new Map([['r@1', hitRate(pair.hits, signature)]])])),
+    notDefined: new Map(),
+  };
+}

@@ -1,0 +1,82 @@
+/** The models of an evaluation: their names, fingerprints, and the prompts that each is asked with. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
+import { UserError } from '../errors.ts';
+import { type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
+
+export interface ModelFolder {
+  readonly name: string;
+  readonly directory: string;
+  /** Hash of the files that decide what the model says. */
+  readonly fingerprint: string;
+  readonly trained: TrainedPrompt | undefined;
+}
+
+/** @throws UserError where a folder holds no model, or is given twice */
+export async function modelFolders(directories: readonly string[]): Promise<ModelFolder[]> {
+  const names = distinctNames(directories);
+  const folders: ModelFolder[] = [];
+  for (const [i, directory] of directories.entries()) {
+    const config = await readJsonIfPresent(join(directory, 'generation_config.json'));
+    folders.push({
+      name: names[i]!,
+      directory,
+      fingerprint: await fingerprint(directory),
+      trained: config && trainedPrompt(config),
+    });
+  }
+  return folders;
+}
+
+/** Folder names, with as many of the folders above as it takes to tell them apart. */
+function distinctNames(directories: readonly string[]): string[] {
+  const paths = directories.map((directory) => resolve(directory));
+  const twice = paths.find((path, i) => paths.indexOf(path) !== i);
+  if (twice !== undefined) throw new UserError(`--model ${twice}: given twice; expected each model once`);
+  return paths.map((path) => {
+    const parts = path.split(/[\\/]/).filter(Boolean);
+    for (let depth = 1; depth < parts.length; depth++) {
+      const name = parts.slice(-depth).join('/');
+      if (paths.filter((other) => other === path || other.endsWith(`/${name}`)).length === 1) return name;
+    }
+    return basename(path);
+  });
+}
+
+/** Of weights, tokenizer, configurations and experts: what is trained again under the same name is another model. */
+async function fingerprint(directory: string): Promise<string> {
+  const files = (await readdir(directory).catch(() => []))
+    .filter((name) => /\.(json|safetensors)$/.test(name))
+    .sort();
+  if (!files.includes('config.json')) {
+    throw new UserError(
+      `${directory}: found no config.json; expected a Whisper model in Hugging Face layout`,
+    );
+  }
+  const hash = createHash('sha256');
+  const experts = (await readdir(join(directory, EXPERTS_FOLDER)).catch(() => [])).sort();
+  files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
+  for (const name of files) {
+    hash.update(`${name}\n`);
+    for await (const bytes of createReadStream(join(directory, name))) hash.update(bytes);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/**
+ * The prompts for translation unless told otherwise: the one that the model was trained with. A model that was not
+ * trained is asked as the others were trained, so that the same question is put to all; into English as Whisper does it.
+ */
+export function defaultPrompts(
+  { trained }: ModelFolder,
+  all: readonly ModelFolder[],
+  target: string,
+): PromptKind[] {
+  if (trained?.target === target) return [trained.kind];
+  if (target === 'en') return ['source-translate'];
+  const others = all.flatMap((model) => (model.trained?.target === target ? [model.trained.kind] : []));
+  return others.length > 0 ? [...new Set(others)] : ['target-transcribe'];
+}

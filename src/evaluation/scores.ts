@@ -1,0 +1,150 @@
+/** From texts and references to the rows of the tables: scores with intervals, and tests against the first model. */
+import type { CorpusMetric, Statistics } from '../metrics/corpus.ts';
+import { type Measured, type MeasureOptions, measure } from '../metrics/measure.ts';
+import { SACREBLEU_METRICS } from '../metrics/metrics.ts';
+import { AVERAGE, type EvaluationRow } from './results.ts';
+
+/** Sentences of one language as counts, a row for each, from one metric. */
+export interface Counted {
+  readonly metric: Pick<CorpusMetric, 'score'>;
+  readonly signature: string;
+  readonly statistics: readonly number[][];
+}
+
+/** One model with one prompt in one test. */
+export interface System {
+  readonly model: string;
+  readonly prompt: string;
+  /** What is compared with it must have been said about the same clips, in this order, by language. */
+  readonly clips: ReadonlyMap<string, readonly string[]>;
+  /** By language and metric. */
+  readonly counts: ReadonlyMap<string, ReadonlyMap<string, Counted>>;
+  /** Why a language has no score. */
+  readonly notDefined: ReadonlyMap<string, string>;
+}
+
+/** Rows by language and system, the averages at the end; the first model is what the others are compared with. */
+export function scoredRows(
+  { test, forgetting }: Pick<EvaluationRow, 'test' | 'forgetting'>,
+  systems: readonly System[],
+  options: MeasureOptions,
+): EvaluationRow[] {
+  const languages = [
+    ...new Set(systems.flatMap(({ clips, notDefined }) => [...clips.keys(), ...notDefined.keys()])),
+  ].sort();
+  const common = { test, forgetting };
+  const rows = languages.flatMap((language) =>
+    systems.map((system): EvaluationRow => {
+      const { model, prompt } = system;
+      const reason = system.notDefined.get(language);
+      const clips = system.clips.get(language) ?? [];
+      const row = { ...common, model, prompt, language, n: clips.length };
+      if (reason !== undefined || clips.length === 0) {
+        return { ...row, n: 0, notDefined: reason ?? 'no clip could be read', scores: {} };
+      }
+      return {
+        ...row,
+        scores: measured(system, [language], baselineOf(systems, system, [language]), options),
+      };
+    }),
+  );
+  if (languages.length < 2) return rows;
+  const averages = systems.flatMap((system): EvaluationRow[] => {
+    const own = [...system.clips].filter(([, clips]) => clips.length > 0).map(([language]) => language);
+    if (own.length === 0) return [];
+    const { model, prompt } = system;
+    const n = own.reduce((sum, language) => sum + system.clips.get(language)!.length, 0);
+    const scores = measured(system, own, baselineOf(systems, system, own), options);
+    return [{ ...common, model, prompt, language: AVERAGE, languages: own.length, n, scores }];
+  });
+  return [...rows, ...averages];
+}
+
+/** The first model with the same prompt, or else with its first prompt; only on the very same clips. */
+function baselineOf(
+  systems: readonly System[],
+  system: System,
+  languages: readonly string[],
+): System | undefined {
+  const first = systems[0]!.model;
+  if (system.model === first) return undefined;
+  const baseline =
+    systems.find(({ model, prompt }) => model === first && prompt === system.prompt) ?? systems[0]!;
+  const clips = (of: System): string => JSON.stringify(languages.map((language) => of.clips.get(language)));
+  return clips(baseline) === clips(system) ? baseline : undefined;
+}
+
+function measured(
+  system: System,
+  languages: readonly string[],
+  baseline: System | undefined,
+  options: MeasureOptions,
+): Record<string, Measured> {
+  const counted = (of: System, name: string): Counted[] | undefined => {
+    const found = languages.flatMap((language) => of.counts.get(language)?.get(name) ?? []);
+    return found.length === languages.length ? found : undefined;
+  };
+  const names = [...(system.counts.get(languages[0]!)?.keys() ?? [])];
+  const scores: Record<string, Measured> = {};
+  for (const name of names) {
+    const own = counted(system, name);
+    if (!own) continue; // not in all of the languages
+    const theirs = baseline && counted(baseline, name);
+    const { metric, signature, statistics } = average(own);
+    const corpusMetric: CorpusMetric = { ...metric, statistics: () => [], signature: () => signature };
+    const { score, interval, comparison } = measure(
+      corpusMetric,
+      statistics,
+      theirs && average(theirs).statistics,
+      1,
+      { ...options, ties: !SACREBLEU_METRICS.includes(name) },
+    );
+    scores[name] = { score, interval, signature, ...(comparison && { comparison }) };
+  }
+  return scores;
+}
+
+/**
+ * The mean of the languages' scores as a metric of its own. Each sentence's counts stand in the columns of its language,
+ * with a one before them, so that resampling sentences resamples all languages; one that no sentence of a sample is in
+ * does not count there.
+ */
+function average(languages: readonly Counted[]): Counted {
+  if (languages.length === 1) return languages[0]!;
+  const width = 1 + languages[0]!.statistics[0]!.length;
+  const { metric } = languages[0]!;
+  const statistics = languages.flatMap((language, place) =>
+    language.statistics.map((row) => {
+      const columns = new Array<number>(width * languages.length).fill(0);
+      [1, ...row].forEach((count, i) => {
+        columns[place * width + i] = count;
+      });
+      return columns;
+    }),
+  );
+  const score = (total: Statistics): { score: number } => {
+    let sum = 0;
+    let present = 0;
+    for (let start = 0; start < total.length; start += width) {
+      if (total[start] === 0) continue;
+      sum += metric.score(total.slice(start + 1, start + width)).score;
+      present++;
+    }
+    return { score: sum / Math.max(1, present) };
+  };
+  const signatures = [...new Set(languages.map(({ signature }) => signature))];
+  return {
+    metric: { score },
+    statistics,
+    signature: `mean over ${languages.length} languages: ${signatures.join('; ')}`,
+  };
+}
+
+/** A share of hits as a metric, in percent. */
+export function hitRate(hits: readonly boolean[], signature: string): Counted {
+  return {
+    metric: { score: ([hit = 0, all = 0]) => ({ score: (100 * hit) / Math.max(1, all) }) },
+    signature,
+    statistics: hits.map((hit) => [hit ? 1 : 0, 1]),
+  };
+}

@@ -1,0 +1,56 @@
+/** What is asked of a model in an evaluation: tests, their clips with references, and the prompts. */
+import { type Clip, referenceIn } from '../data/clip.ts';
+import { type PromptKind, promptOf } from '../whisper/prompts.ts';
+import type { Task, Tokens } from '../whisper/tokens.ts';
+
+/** Languages that a manifest has a column of references for. */
+export const TARGETS = ['zh', 'en'] as const;
+export type Target = (typeof TARGETS)[number];
+
+export interface Item {
+  readonly clip: Clip;
+  readonly reference: string;
+}
+
+export interface Test {
+  /** As files and tables call it. */
+  readonly name: string;
+  readonly task: Task;
+  /** Language of the references; undefined: that of each clip. */
+  readonly target: Target | undefined;
+  /** What the model could do before it was trained, and is decoded as plain Whisper is. */
+  readonly forgetting: boolean;
+  readonly items: readonly Item[];
+}
+
+/** Clips in the target language itself are no test of translation, and clips without a reference none at all. */
+export function translationTest(clips: readonly Clip[], target: Target, forgetting: boolean): Test {
+  const items = clips
+    .filter(({ language }) => language !== target)
+    .map((clip) => ({ clip, reference: referenceIn(clip, target) }));
+  return { name: `translation into ${target}`, task: 'translate', target, forgetting, items: usable(items) };
+}
+
+export function recognitionTest(clips: readonly Clip[], forgetting: boolean): Test {
+  const items = clips.map((clip) => ({ clip, reference: clip.text }));
+  return { name: 'recognition', task: 'transcribe', target: undefined, forgetting, items: usable(items) };
+}
+
+const usable = (items: readonly Item[]): Item[] => items.filter(({ reference }) => reference.trim() !== '');
+
+/** A prompt by name: how a translation is asked for, or `transcribe`. */
+export type PromptName = PromptKind | 'transcribe';
+
+/** @returns undefined where the prompt names the language that is spoken and the model has no token for it */
+export function promptFor(
+  tokens: Tokens,
+  { target }: Test,
+  prompt: PromptName,
+  language: string,
+): number[] | undefined {
+  const namesSource = prompt === 'transcribe' || prompt === 'source-translate';
+  if (namesSource && !tokens.languages.has(language)) return undefined;
+  return prompt === 'transcribe'
+    ? tokens.prompt(language, 'transcribe')
+    : promptOf(tokens, prompt, target!, language);
+}

@@ -1,0 +1,80 @@
+/** The metrics by name, for the command line. */
+import { UserError } from '../errors.ts';
+import { type BleuOptions, bleu } from './bleu.ts';
+import { chrf } from './chrf.ts';
+import type { CorpusMetric } from './corpus.ts';
+import { hallucination } from './hallucination.ts';
+import { offTarget } from './off-target.ts';
+import { ter } from './ter.ts';
+import { errorMetric } from './word-error-rate.ts';
+
+export const METRICS = [
+  'bleu',
+  'chrf',
+  'chrf++',
+  'ter',
+  'wer',
+  'cer',
+  'mer',
+  'off-target',
+  'hallucination',
+] as const;
+export type MetricName = (typeof METRICS)[number];
+
+/** For these sacreBLEU defines the paired tests, without ties; see `ties` in significance.ts. */
+export const SACREBLEU_METRICS: readonly string[] = ['bleu', 'chrf', 'chrf++', 'ter'] satisfies MetricName[];
+
+/** These compare with one text; a second reference would need a rule of its own, which jiwer does not have. */
+const ONE_REFERENCE: readonly MetricName[] = ['wer', 'cer', 'mer', 'hallucination'];
+
+export interface MetricOptions extends BleuOptions {
+  /** Target language, for the off-target rate. */
+  language?: string;
+}
+
+/**
+ * One metric. `lowercase` holds for BLEU, chrF, WER and CER (TER and the mixed error rate never tell cases apart); TER
+ * splits Chinese characters and kana when BLEU does so, or finds words between them (tokenizer zh, char, ja-mecab).
+ */
+function metricNamed(name: MetricName, options: MetricOptions): CorpusMetric {
+  const { tokenize, lowercase = false, language } = options;
+  const asian = tokenize === 'zh' || tokenize === 'char' || tokenize === 'ja-mecab';
+  switch (name) {
+    case 'bleu':
+      return bleu(options);
+    case 'chrf':
+      return chrf({ lowercase });
+    case 'chrf++':
+      return chrf({ lowercase, wordOrder: 2 });
+    case 'ter':
+      return ter(asian ? { normalized: true, asianSupport: true } : {});
+    case 'wer':
+    case 'cer':
+    case 'mer':
+      return errorMetric(name, { lowercase });
+    case 'off-target':
+      if (language === undefined) throw new UserError('The off-target rate needs --language.');
+      return offTarget(language);
+    case 'hallucination':
+      return hallucination;
+  }
+}
+
+/**
+ * The metrics asked for; without names, all that can be had with so many references and with or without a language.
+ * @throws UserError for a metric that cannot be had
+ */
+export function chooseMetrics(
+  names: readonly MetricName[] | undefined,
+  referenceCount: number,
+  options: MetricOptions,
+): Map<MetricName, CorpusMetric> {
+  const possible = (name: MetricName) =>
+    (referenceCount === 1 || !ONE_REFERENCE.includes(name)) &&
+    (options.language !== undefined || name !== 'off-target');
+  for (const name of names ?? []) {
+    if (referenceCount !== 1 && ONE_REFERENCE.includes(name))
+      throw new UserError(`${name} needs exactly one reference, but there are ${referenceCount}.`);
+  }
+  return new Map((names ?? METRICS.filter(possible)).map((name) => [name, metricNamed(name, options)]));
+}

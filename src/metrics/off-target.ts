@@ -1,0 +1,65 @@
+import { UserError } from '../errors.ts';
+import { languageProfile } from '../language/profile.ts';
+import type { CorpusMetric } from './corpus.ts';
+
+const KANA = /[\p{Script=Hiragana}\p{Script=Katakana}]/u;
+const HANGUL = /\p{Script=Hangul}/u;
+const LETTERS = /\p{L}/gu;
+/** A translation must be written at least half in the letters of its language: names may stay in Latin. */
+const MIN_SHARE = 0.5;
+
+/**
+ * Whether a text can be in a language, as far as its script tells: French output for English speech is not noticed,
+ * Japanese or English output where Chinese was asked for is.
+ *
+ * - Any language: at least half of the letters belong to its script, which is the one of its profile.
+ * - `zh`, `yue`: also no kana and no hangul (a Japanese sentence can be mostly Han characters).
+ * - `ja`: Han and kana count, and there must be some kana, or it might be Chinese.
+ * - Empty or punctuation alone is off target: nothing was translated. Digits without letters fit every language.
+ *
+ * @throws UserError for a language whose script is not known here
+ */
+export function isTargetLanguage(text: string, language: string): boolean {
+  const letterOf = lettersOf(language);
+  const letters = text.match(LETTERS) ?? [];
+  if (letters.length === 0) return /\p{N}/u.test(text);
+  const { script } = languageProfile(language);
+  if ((script === 'Hans' || script === 'Hant') && (KANA.test(text) || HANGUL.test(text))) return false;
+  if (script === 'Jpan' && !KANA.test(text)) return false;
+  return letters.filter((letter) => letterOf.test(letter)).length >= MIN_SHARE * letters.length;
+}
+
+/** Scripts of ISO 15924 that are not one script of Unicode. */
+const MIXED_SCRIPTS: Readonly<Record<string, RegExp>> = {
+  Hans: /\p{Script=Han}/u,
+  Hant: /\p{Script=Han}/u,
+  Jpan: /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u,
+  Kore: HANGUL,
+};
+
+function lettersOf(language: string): RegExp {
+  const { script } = languageProfile(language);
+  if (script === undefined) {
+    throw new UserError(
+      `the script of language "${language}" is not known: expected a code such as de or zh`,
+    );
+  }
+  return MIXED_SCRIPTS[script] ?? new RegExp(`\\p{Script=${script}}`, 'u');
+}
+
+/** Share (0 to 1) of texts that are not in the language; 0 for no texts. See {@link isTargetLanguage}. */
+export function offTargetRate(texts: readonly string[], language: string): number {
+  isTargetLanguage('', language); // an unknown language is an error even when there are no texts
+  if (texts.length === 0) return 0;
+  return texts.filter((text) => !isTargetLanguage(text, language)).length / texts.length;
+}
+
+/** The off-target rate as a {@link CorpusMetric} in percent; it needs no references. */
+export function offTarget(language: string): CorpusMetric<{ language: string; score: number }> {
+  isTargetLanguage('', language); // refuse an unknown language before any work
+  return {
+    statistics: (hypotheses) => hypotheses.map((text) => [isTargetLanguage(text, language) ? 0 : 1, 1]),
+    score: ([off = 0, all = 0]) => ({ language, score: (100 * off) / Math.max(1, all) }),
+    signature: () => `share of outputs not in the script of ${language}`,
+  };
+}

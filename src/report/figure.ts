@@ -1,0 +1,36 @@
+/** Figures: on the page, as files of their own, and their numbers. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { escapeHtml } from './escape.ts';
+import { svgFile } from './svg.ts';
+
+/** A picture, its name as a file, and the numbers that it shows as CSV. */
+export interface Figure {
+  readonly name: string;
+  readonly caption: string;
+  readonly svg: string;
+  readonly csv: string;
+}
+
+export const figureHtml = ({ svg, caption }: Figure): string =>
+  `<figure>${svg}<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
+
+export const fileName = (text: string): string => text.replaceAll('+', '-').replace(/[^\w.-]/g, '_');
+
+/** Lines of CSV (RFC 4180 but for the line ends). */
+export function csvText(rows: readonly (readonly (string | number)[])[]): string {
+  const cell = (value: string | number): string => {
+    const text = typeof value === 'number' ? String(Number(value.toPrecision(7))) : value;
+    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return rows.map((row) => `${row.map(cell).join(',')}\n`).join('');
+}
+
+/** Writes NAME.svg, which opens by itself, and NAME.csv for each. */
+export async function writeFigures(directory: string, figures: readonly Figure[]): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const { name, svg, csv } of figures) {
+    await writeFile(join(directory, `${name}.svg`), svgFile(svg));
+    await writeFile(join(directory, `${name}.csv`), csv);
+  }
+}

@@ -1,0 +1,53 @@
+/** Recordings by language, and which sentences two languages share. */
+
+import type { Clip } from '../data/clip.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { ComparedClip } from './clip-blocks.ts';
+
+/** A recording of a sentence, heard. */
+export interface HeardClip<Frames extends ComparedClip = EncodedClip> {
+  readonly clip: Clip;
+  readonly encoded: Frames;
+}
+
+/** The clips of each language, of several recordings of a sentence the first. */
+export class ParallelClips<Frames extends ComparedClip = EncodedClip> {
+  readonly #clips = new Map<string, HeardClip<Frames>[]>();
+
+  constructor(heard: readonly HeardClip<Frames>[]) {
+    const keys = new Map<string, Set<string>>();
+    for (const one of heard) {
+      const { language, key } = one.clip;
+      const clips = this.#clips.get(language) ?? [];
+      this.#clips.set(language, clips);
+      const known = keys.get(language) ?? new Set();
+      keys.set(language, known);
+      // A second recording of a sentence would count as a wrong answer where it is found.
+      if (key === '' || !known.has(key)) clips.push(one);
+      known.add(key);
+    }
+  }
+
+  get names(): string[] {
+    return [...this.#clips.keys()].sort();
+  }
+
+  of(language: string): readonly HeardClip<Frames>[] {
+    return this.#clips.get(language) ?? [];
+  }
+
+  /** Ordered pairs of languages that share two sentences at least: with one, the right one cannot be missed. */
+  pairs(): { from: string; to: string }[] {
+    return this.names.flatMap((from) =>
+      this.names.filter((to) => to !== from && this.shared(from, to).length > 1).map((to) => ({ from, to })),
+    );
+  }
+
+  /** Rows of `from` whose sentence is among those of `to`, and where. */
+  shared(from: string, to: string): { row: number; column: number; key: string }[] {
+    const columns = new Map(this.of(to).map(({ clip }, i) => [clip.key, i]));
+    return this.of(from).flatMap(({ clip: { key } }, row) =>
+      key !== '' && columns.has(key) ? [{ row, column: columns.get(key)!, key }] : [],
+    );
+  }
+}

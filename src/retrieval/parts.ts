@@ -1,0 +1,94 @@
+/**
+ * Retrieval among so many clips that the similarities of all would fill the memory: some of the sources at a time against
+ * all targets, of which only the ranks of the right answers are kept, also on disk, so that a run that was broken off
+ * goes on with the next part.
+ */
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { answerRanks } from './recall.ts';
+
+/** Pairs of clips whose similarities are held at a time (128 MiB). More, and a study goes part by part. */
+export const MAX_HELD_PAIRS = 2 ** 25;
+
+/** What is known of one comparison: a line of JSON for each part, its number and its ranks. */
+export class KeptRanks {
+  private constructor(
+    readonly path: string,
+    readonly parts: ReadonlyMap<number, readonly number[]>,
+  ) {}
+
+  /** A line that is not whole, as a broken-off run leaves it, and all behind it are as good as not there. */
+  static async open(path: string): Promise<KeptRanks> {
+    const text = await readFile(path, 'utf8').catch(() => '');
+    const parts = new Map<number, readonly number[]>();
+    let whole = 0;
+    for (const line of text.split('\n').slice(0, -1)) {
+      const entry = parsed(line);
+      if (!entry) break;
+      parts.set(entry.part, entry.ranks);
+      whole += Buffer.byteLength(line) + 1;
+    }
+    await mkdir(dirname(path), { recursive: true });
+    if (whole < Buffer.byteLength(text)) await writeFile(path, Buffer.from(text).subarray(0, whole));
+    return new KeptRanks(path, parts);
+  }
+
+  async add(part: number, ranks: readonly number[]): Promise<void> {
+    await appendFile(this.path, `${JSON.stringify({ part, ranks })}\n`);
+  }
+}
+
+function parsed(line: string): { part: number; ranks: number[] } | undefined {
+  try {
+    const { part, ranks } = JSON.parse(line);
+    const whole = Number.isInteger(part) && Array.isArray(ranks) && ranks.every(Number.isFinite);
+    return whole ? { part, ranks } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface PartsOptions {
+  /** Similarities held at a time. @default MAX_HELD_PAIRS */
+  readonly heldPairs?: number;
+  readonly kept?: KeptRanks;
+  /** Called with the number of sources whose rank is known, a fraction while a part is compared. */
+  readonly onProgress?: (sources: number) => void;
+  /** Called with the number of sources whose rank an earlier run found, before any is compared. */
+  readonly onKnown?: (sources: number) => void;
+}
+
+/**
+ * The rank of each source's answer, from 1, as `answerRanks` has it.
+ * @param answers of each source, which target is the right one
+ * @param compare similarities [sources, targets] of some of the sources with all targets; `onProgress` with the share done
+ */
+export async function ranksInParts<Clip>(
+  sources: readonly Clip[],
+  targets: readonly Clip[],
+  answers: readonly number[],
+  compare: (sources: readonly Clip[], onProgress: (share: number) => void) => Promise<Float32Array>,
+  { heldPairs = MAX_HELD_PAIRS, kept, onProgress, onKnown }: PartsOptions,
+): Promise<number[]> {
+  const perPart = Math.max(1, Math.floor(heldPairs / targets.length));
+  const parts = Array.from({ length: Math.ceil(sources.length / perPart) }, (_, part) => {
+    const own = sources.slice(part * perPart, (part + 1) * perPart);
+    const known = kept?.parts.get(part);
+    return { own, known: known?.length === own.length ? known : undefined };
+  });
+  onKnown?.(parts.reduce((sum, { known }) => sum + (known?.length ?? 0), 0));
+  const ranks: number[] = [];
+  for (const [part, { own, known }] of parts.entries()) {
+    if (known) ranks.push(...known);
+    else {
+      const before = ranks.length;
+      const values = await compare(own, (share) => onProgress?.(before + share * own.length));
+      const right = answers.slice(before, before + own.length);
+      const found = answerRanks(values, own.length, targets.length, right);
+      ranks.push(...found);
+      await kept?.add(part, found);
+    }
+    onProgress?.(ranks.length);
+  }
+  return ranks;
+}

@@ -1,0 +1,276 @@
+/** Speech-to-speech retrieval between languages by several metrics side by side. */
+
+import type { Runtime } from '../backend/runtime.ts';
+import { UserError } from '../errors.ts';
+import { approximateRandomization, bootstrap } from '../metrics/significance.ts';
+import type { ComparedClip } from './clip-blocks.ts';
+import { csls } from './csls.ts';
+import type { RetrievalMethod } from './methods.ts';
+import { METRICS } from './metrics.ts';
+import type { ParallelClips } from './parallel-clips.ts';
+import { type KeptRanks, MAX_HELD_PAIRS, ranksInParts } from './parts.ts';
+import { PreparedClips } from './prepared-clips.ts';
+import { answerRanks, transposed } from './recall.ts';
+import { isQuickExactly, SHORTLIST_STEPS, shortlistedSeqSim } from './shortlist.ts';
+
+/** A share with its 95 % bootstrap interval over the utterances that search. */
+export interface Estimate {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface VariantResult {
+  readonly variant: RetrievalMethod;
+  readonly r1: Estimate;
+  readonly r5: Estimate;
+  readonly r10: Estimate;
+  readonly mrr: Estimate;
+  /** Of each utterance, in the order of `keys`. */
+  readonly ranks: readonly number[];
+  /** R@1 against the first variant's: paired approximate randomisation over utterances, not corrected for how many. */
+  readonly pValue?: number;
+}
+
+export interface LanguagePair {
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface PairResult extends LanguagePair {
+  /** Sentences of the utterances that search. */
+  readonly keys: readonly string[];
+  readonly candidates: number;
+  /** R@1 of a blind guess. */
+  readonly chance: number;
+  readonly variants: readonly VariantResult[];
+}
+
+/** Similarities of all clips of a language with all of another. */
+export interface SimilarityMatrix extends LanguagePair {
+  readonly variant: RetrievalMethod;
+  /** [clips of from, clips of to], row by row */
+  readonly values: Float32Array;
+}
+
+export interface StudyOptions {
+  readonly variants: readonly RetrievalMethod[];
+  /** Targets of each clip that SeqSim compares frame by frame; undefined: all. */
+  readonly shortlist?: number;
+  /** Similarities held at a time. Pairs of languages with more are compared part by part. @default MAX_HELD_PAIRS */
+  readonly heldPairs?: number;
+  /** What an earlier run found of a comparison that goes part by part; default: nothing is kept. */
+  readonly kept?: (comparison: string) => Promise<KeptRanks>;
+  /** Not called for what goes part by part. */
+  readonly onMatrix?: (matrix: SimilarityMatrix) => void;
+  readonly onProgress?: (pairs: number, what: string) => void;
+  /** Called with the number of pairs whose comparison an earlier run did. */
+  readonly onKnown?: (pairs: number) => void;
+}
+
+/**
+ * Retrieval for ordered pairs of languages. Both directions of a pair come from one matrix, but where only a shortlist
+ * is compared, or where the matrix is too large.
+ */
+export async function retrievalStudy(
+  runtime: Runtime,
+  languages: ParallelClips<ComparedClip>,
+  pairs: readonly LanguagePair[],
+  options: StudyOptions,
+): Promise<PairResult[]> {
+  const comparisons = new Comparisons(runtime, languages, options);
+  const { variants, heldPairs = MAX_HELD_PAIRS } = options;
+  const results: { pair: LanguagePair; variants: VariantResult[] }[] = pairs.map((pair) => ({
+    pair,
+    variants: [],
+  }));
+  for (const variant of variants) for (const pair of pairs) refuseCsls(variant, pair, languages, options);
+  let done = 0;
+  for (const variant of variants) {
+    for (const { pair, variants: rows } of results) {
+      const { from, to } = pair;
+      const shared = languages.shared(from, to);
+      const [n, m] = [languages.of(from).length, languages.of(to).length];
+      const progress = (compared: number): void =>
+        options.onProgress?.(done + compared, `${variant.label}, ${from}–${to}`);
+      let ranks: number[];
+      if (n * m > heldPairs) {
+        ranks = await comparisons.ranks(pair, variant, (share) => progress(Math.round(share * n * m)));
+      } else {
+        const plain = await comparisons.matrix(pair, variant, progress);
+        const values = variant.adjustments.has('csls') ? csls(plain, n, m) : plain;
+        options.onMatrix?.({ from, to, variant, values });
+        ranks = answerRanks(
+          rowsOf(
+            values,
+            m,
+            shared.map(({ row }) => row),
+          ),
+          shared.length,
+          m,
+          shared.map(({ column }) => column),
+        );
+      }
+      done += n * m;
+      const [first] = rows;
+      rows.push({
+        variant,
+        ranks,
+        ...estimates(ranks),
+        ...(first && { pValue: difference(first.ranks, ranks) }),
+      });
+    }
+  }
+  return results.map(({ pair, variants }) => {
+    const candidates = languages.of(pair.to).length;
+    const keys = languages.shared(pair.from, pair.to).map(({ key }) => key);
+    return { ...pair, keys, candidates, chance: 1 / candidates, variants };
+  });
+}
+
+/** CSLS corrects each similarity by the others of its row and its column. */
+function refuseCsls(
+  { metric, adjustments }: RetrievalMethod,
+  { from, to }: LanguagePair,
+  languages: ParallelClips<ComparedClip>,
+  { shortlist, heldPairs = MAX_HELD_PAIRS }: StudyOptions,
+): void {
+  if (!adjustments.has('csls')) return;
+  if (shortlist !== undefined && metric === 'seqsim') {
+    throw new UserError('CSLS needs all similarities; expected --exact, or no CSLS');
+  }
+  const [n, m] = [languages.of(from).length, languages.of(to).length];
+  if (n * m > heldPairs) {
+    throw new UserError(
+      `CSLS needs all similarities at a time; found ${n} × ${m} clips (${from}–${to}), expected at most ${heldPairs} pairs, ` +
+        'or no CSLS',
+    );
+  }
+}
+
+/** Similarities before CSLS; what variants and directions share is compared once. */
+class Comparisons {
+  readonly #prepared: PreparedClips;
+  readonly #matrices = new Map<string, Float32Array>();
+
+  constructor(
+    readonly runtime: Runtime,
+    readonly languages: ParallelClips<ComparedClip>,
+    readonly options: StudyOptions,
+  ) {
+    this.#prepared = new PreparedClips(runtime, languages);
+  }
+
+  /** @returns [clips of from, clips of to] */
+  async matrix(
+    { from, to }: LanguagePair,
+    variant: RetrievalMethod,
+    onProgress: (pairs: number) => void,
+  ): Promise<Float32Array> {
+    const how = comparisonName(variant);
+    const made = this.#matrices.get(`${how} ${from} ${to}`);
+    if (made) return made;
+    const other = this.#isShortlisted(variant) ? undefined : this.#matrices.get(`${how} ${to} ${from}`);
+    const [n, m] = [this.languages.of(from).length, this.languages.of(to).length];
+    const matrix = other
+      ? transposed(other, m, n)
+      : await this.#compare(
+          await this.#prepared.clips(from, variant),
+          await this.#prepared.clips(to, variant),
+          variant,
+          (share) => onProgress(Math.round(share * n * m)),
+        );
+    this.#matrices.set(`${how} ${from} ${to}`, matrix);
+    return matrix;
+  }
+
+  /** Ranks of the clips whose sentence there is in both languages; only these are compared. */
+  async ranks(
+    { from, to }: LanguagePair,
+    variant: RetrievalMethod,
+    onProgress: (share: number) => void,
+  ): Promise<number[]> {
+    const { shortlist, heldPairs, kept, onKnown } = this.options;
+    const shared = this.languages.shared(from, to);
+    const sources = await this.#prepared.clips(from, variant);
+    const targets = await this.#prepared.clips(to, variant);
+    const how = [
+      comparisonName(variant),
+      from,
+      to,
+      ...(this.#isShortlisted(variant) ? [shortlist, SHORTLIST_STEPS] : []),
+    ];
+    return ranksInParts(
+      shared.map(({ row }) => sources[row]!),
+      targets,
+      shared.map(({ column }) => column),
+      (part, progress) => this.#compare(part, targets, variant, progress),
+      {
+        heldPairs,
+        kept: await kept?.(how.join(' ')),
+        onProgress: (done) => onProgress(done / shared.length),
+        onKnown: (known) =>
+          onKnown?.(Math.round((known / shared.length) * this.languages.of(from).length * targets.length)),
+      },
+    );
+  }
+
+  #compare(
+    sources: readonly ComparedClip[],
+    targets: readonly ComparedClip[],
+    variant: RetrievalMethod,
+    onProgress: (share: number) => void,
+  ): Promise<Float32Array> {
+    const pairs = sources.length * targets.length;
+    return this.#isShortlisted(variant)
+      ? shortlistedSeqSim(this.runtime, sources, targets, {
+          shortlist: Math.min(this.options.shortlist!, targets.length),
+          onProgress,
+        })
+      : METRICS[variant.metric].matrix(this.runtime, sources, targets, (done) => onProgress(done / pairs));
+  }
+
+  #isShortlisted({ metric }: RetrievalMethod): boolean {
+    return metric === 'seqsim' && this.options.shortlist !== undefined;
+  }
+}
+
+/** The variant without what is done to similarities afterwards. */
+const comparisonName = ({ metric, adjustments }: RetrievalMethod): string =>
+  [metric, ...[...adjustments].filter((name) => name !== 'csls')].join('+');
+
+function rowsOf(matrix: Float32Array, columns: number, rows: readonly number[]): Float32Array {
+  const result = new Float32Array(rows.length * columns);
+  rows.forEach((row, i) => result.set(matrix.subarray(row * columns, (row + 1) * columns), i * columns));
+  return result;
+}
+
+/** Whether SeqSim of all frames of all pairs is a matter of minutes. */
+export function areQuickExactly(
+  languages: ParallelClips<ComparedClip>,
+  pairs: readonly LanguagePair[],
+): boolean {
+  const of = (language: string) => languages.of(language).map(({ encoded }) => encoded);
+  return pairs.every(({ from, to }) => isQuickExactly(of(from), of(to)));
+}
+
+/** R@k and MRR of ranks, each with its interval. */
+export function estimates(ranks: readonly number[]): Pick<VariantResult, 'r1' | 'r5' | 'r10' | 'mrr'> {
+  const within = (k: number) => estimate(ranks.map((rank) => Number(rank <= k)));
+  return { r1: within(1), r5: within(5), r10: within(10), mrr: estimate(ranks.map((rank) => 1 / rank)) };
+}
+
+const meanOf = ([sum, count]: readonly number[]): number => sum! / count!;
+
+function estimate(values: readonly number[]): Estimate {
+  const { score, low, high } = bootstrap(
+    values.map((value) => [value, 1]),
+    meanOf,
+  );
+  return { value: score, low, high };
+}
+
+function difference(first: readonly number[], second: readonly number[]): number {
+  const hits = (ranks: readonly number[]) => ranks.map((rank) => [Number(rank === 1), 1]);
+  return approximateRandomization(hits(first), hits(second), meanOf, { ties: true }).pValue;
+}

@@ -1,0 +1,51 @@
+/** The results of a retrieval study as tables. */
+
+import type { Column } from '../report/terminal.ts';
+import type { Estimate, PairResult, VariantResult } from './study.ts';
+
+export interface RetrievalRow {
+  readonly pair: PairResult;
+  readonly result: VariantResult;
+}
+
+export const retrievalRows = (pairs: readonly PairResult[]): RetrievalRow[] =>
+  pairs.flatMap((pair) => pair.variants.map((result) => ({ pair, result })));
+
+const percent = (share: number): string => (100 * share).toFixed(1);
+const withInterval = ({ value, low, high }: Estimate): string =>
+  `${percent(value)} [${percent(low)}, ${percent(high)}]`;
+
+export function pValueText(p: number | undefined): string {
+  if (p === undefined) return '';
+  return p < 0.001 ? '<0.001' : p.toFixed(3);
+}
+
+/** For people: percentages with their 95 % intervals. */
+export const retrievalColumns: readonly Column<RetrievalRow>[] = [
+  { heading: 'pair', value: ({ pair }) => `${pair.from} → ${pair.to}` },
+  { heading: 'metric', value: ({ result }) => result.variant.label },
+  { heading: 'R@1 % [95 %]', value: ({ result }) => withInterval(result.r1), align: 'right' },
+  { heading: 'R@5 %', value: ({ result }) => percent(result.r5.value), align: 'right' },
+  { heading: 'R@10 %', value: ({ result }) => percent(result.r10.value), align: 'right' },
+  { heading: 'MRR', value: ({ result }) => result.mrr.value.toFixed(3), align: 'right' },
+  { heading: 'p', value: ({ result }) => pValueText(result.pValue), align: 'right' },
+  { heading: 'n', value: ({ pair }) => String(pair.keys.length), align: 'right' },
+  { heading: 'chance %', value: ({ pair }) => percent(pair.chance), align: 'right' },
+];
+
+/** For programs: a row for each pair and metric, shares from 0 to 1. */
+export const retrievalCsvColumns: readonly Column<RetrievalRow>[] = [
+  { heading: 'from', value: ({ pair }) => pair.from },
+  { heading: 'to', value: ({ pair }) => pair.to },
+  { heading: 'metric', value: ({ result }) => result.variant.name },
+  { heading: 'n', value: ({ pair }) => pair.keys.length },
+  { heading: 'candidates', value: ({ pair }) => pair.candidates },
+  { heading: 'chance', value: ({ pair }) => pair.chance },
+  ...(['r1', 'r5', 'r10', 'mrr'] as const).flatMap((name) =>
+    (['value', 'low', 'high'] as const).map((part) => ({
+      heading: part === 'value' ? name : `${name}_${part}`,
+      value: ({ result }: RetrievalRow) => result[name][part],
+    })),
+  ),
+  { heading: 'p_value', value: ({ result }) => result.pValue ?? '' },
+];

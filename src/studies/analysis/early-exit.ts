@@ -1,0 +1,119 @@
+/**
+ * Early exit: transcriptions from encoder layer k, its output given to the decoder through the final layer norm as if the
+ * encoder ended there. For some languages that Whisper knows little of, that is better than the last layer (Shim et al.,
+ * arXiv 2505.19606).
+ */
+
+import type { Clip } from '../../data/clip.ts';
+import { decode } from '../../decoding/decode.ts';
+import type { LayerCache } from '../../features/layer-cache.ts';
+import { languageProfile } from '../../language/profile.ts';
+import { bootstrap } from '../../metrics/significance.ts';
+import { errorMetric } from '../../metrics/word-error-rate.ts';
+import { curves } from '../../report/curves.ts';
+import { csvText, type Figure } from '../../report/figure.ts';
+import { languageName } from '../../report/format.ts';
+import type { Estimate } from '../../retrieval/study.ts';
+import type { EncodedClip, WindowMode } from '../../whisper/encoded-clip.ts';
+import { WhisperModel } from '../../whisper/model.ts';
+
+/** From early layers the decoder goes on and on: no text of these clips is as long. */
+const MAX_TOKENS = 80;
+
+export interface EarlyExitRow {
+  readonly layer: number;
+  readonly language: string;
+  readonly n: number;
+  /** Word error rate, 1 is 100 %. */
+  readonly wer: Estimate;
+  readonly texts: readonly { readonly clip: Clip; readonly reference: string; readonly text: string }[];
+}
+
+/** Clips that can be asked: their words are known, and the model has a token for their language. */
+export const canBeAsked = (model: WhisperModel, clip: Clip): boolean =>
+  clip.text.trim() !== '' && model.tokens.languages.has(clip.language);
+
+/** @param cache filled with the clips */
+export async function earlyExitStudy(
+  cache: LayerCache,
+  clips: readonly Clip[],
+  layers: readonly number[],
+  onProgress?: (done: number, total: number, what: string) => void,
+): Promise<EarlyExitRow[]> {
+  const rows: EarlyExitRow[] = [];
+  for (const [place, layer] of layers.entries()) {
+    // A model of its own, whose encoding of silence ends at that layer, too.
+    const model = await WhisperModel.load(cache.model.directory, { exitLayer: layer });
+    try {
+      const heard: { clip: Clip; encoded: EncodedClip }[] = [];
+      for (const clip of clips) {
+        const encoded = await cache.read(clip.audio, layer);
+        if (encoded) heard.push({ clip, encoded: await model.withFinalNorm(encoded) });
+      }
+      const decoded = await decode(
+        model,
+        heard.map(({ encoded }) => encoded),
+        {
+          prompts: heard.map(({ clip }) => model.tokens.prompt(clip.language, 'transcribe')),
+          maxTokens: MAX_TOKENS,
+          stopLoops: true,
+          onProgress: (done) =>
+            onProgress?.(place * clips.length + done, layers.length * clips.length, `layer ${layer}`),
+        },
+      );
+      const texts = heard.map(({ clip }, i) => ({
+        clip,
+        reference: clip.text.trim(),
+        text: decoded[i]!.text.trim(),
+      }));
+      for (const language of [...new Set(clips.map((clip) => clip.language))].sort()) {
+        const own = texts.filter(({ clip }) => clip.language === language);
+        rows.push({ layer, language, n: own.length, wer: wordErrorRate(own, language), texts: own });
+      }
+    } finally {
+      await model.close();
+    }
+  }
+  return rows;
+}
+
+function wordErrorRate(texts: EarlyExitRow['texts'], language: string): Estimate {
+  const { transcript, spaces } = languageProfile(language);
+  const normalize = (text: string): string => transcript(text, { splitLetters: !spaces });
+  const metric = errorMetric('wer');
+  const statistics = metric.statistics(
+    texts.map(({ text }) => normalize(text)),
+    [texts.map(({ reference }) => normalize(reference))],
+  );
+  const { score, low, high } = bootstrap(statistics, (total) => metric.score(total).score / 100);
+  return { value: score, low, high };
+}
+
+export function earlyExitFigure(rows: readonly EarlyExitRow[], window: WindowMode): Figure {
+  const languages = [...new Set(rows.map(({ language }) => language))];
+  // Far above 100 % the numbers say only that the decoder babbles; the CSV has them.
+  const shown = (value: number): number => Math.min(150, 100 * value);
+  return {
+    name: 'early-exit',
+    caption: `Word error rate where the encoder ends after so many layers (final layer norm kept, ${window} window, greedy, at most ${MAX_TOKENS} tokens, normalised as in Whisper’s paper, letters as words where the language has no spaces); cut off at 150 %. Bands are 95 % bootstrap intervals.`,
+    svg: curves(
+      'Word error rate by exit layer',
+      languages.map((language) => ({
+        label: `${languageName(language)} (n ${rows.find((row) => row.language === language)!.n})`,
+        points: rows
+          .filter((row) => row.language === language)
+          .map(({ layer, wer }) => ({
+            x: layer,
+            y: shown(wer.value),
+            low: shown(wer.low),
+            high: shown(wer.high),
+          })),
+      })),
+      { x: 'encoder layers', y: 'WER (%)' },
+    ),
+    csv: csvText([
+      ['layer', 'language', 'n', 'wer', 'low', 'high'],
+      ...rows.map(({ layer, language, n, wer }) => [layer, language, n, wer.value, wer.low, wer.high]),
+    ]),
+  };
+}

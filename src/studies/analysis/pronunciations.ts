@@ -1,0 +1,69 @@
+/**
+ * What words sound like, from a dictionary that the user has: lines of a word, a tab, and its phonemes in IPA, as in ipa-dict
+ * ("chat⇥/ʃa/, /tʃat/") and WikiPron ("chat⇥ʃ a", a line for each way to say it).
+ */
+import { readFile } from 'node:fs/promises';
+import { UserError } from '../../errors.ts';
+
+/** By word in lower case: the ways to say it, in letters of `broad`. */
+export type Pronunciations = ReadonlyMap<string, readonly string[]>;
+
+/** Sounds that languages tell apart in other ways, or that transcribers write in other ways. */
+const ONE_LETTER: Readonly<Record<string, string>> = {
+  ...Object.fromEntries([...'ɹɾʁʀɻɽ'].map((r) => [r, 'r'])),
+  ...Object.fromEntries([...'ɫɭʎ'].map((l) => [l, 'l'])),
+  ...Object.fromEntries([...'ɑɐʌæɒ'].map((a) => [a, 'a'])),
+  ...Object.fromEntries([...'ɛœø'].map((e) => [e, 'e'])),
+  ...Object.fromEntries([...'ɜɝɚɘɵ'].map((schwa) => [schwa, 'ə'])),
+  ...{ ɪ: 'i', ɨ: 'i', ʏ: 'y', ʊ: 'u', ɯ: 'u', ɔ: 'o', ɤ: 'o' },
+  ...{
+    ɡ: 'g',
+    ɣ: 'g',
+    β: 'b',
+    χ: 'x',
+    ħ: 'h',
+    ɦ: 'h',
+    ɱ: 'm',
+    ɳ: 'n',
+    ɲ: 'n',
+    ʋ: 'v',
+    ɕ: 'ʃ',
+    ʂ: 'ʃ',
+    ʑ: 'ʒ',
+    ʐ: 'ʒ',
+  },
+};
+
+/** Phonemes without stress, length, tone and accents, a letter each. */
+export function broad(ipa: string): string {
+  const letters = [...ipa.normalize('NFD')].filter(
+    (letter) => /\p{L}/u.test(letter) && !/\p{Lm}/u.test(letter),
+  );
+  return letters.map((letter) => ONE_LETTER[letter] ?? letter).join('');
+}
+
+/** @throws UserError where the file cannot be read, or a line is something else */
+export async function readPronunciations(file: string): Promise<Pronunciations> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UserError(`${file}: cannot be read: ${(error as Error).message}`);
+  }
+  const found = new Map<string, string[]>();
+  for (const [i, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === '') continue;
+    const [word = '', ipa = ''] = line.normalize('NFC').split('\t');
+    const ways = ipa.split(',').map(broad).filter(Boolean);
+    if (word.trim() === '' || ways.length === 0) {
+      throw new UserError(
+        `${file}:${i + 1}: found ${JSON.stringify(line.slice(0, 60))}; expected a word, a tab, and its phonemes in IPA`,
+      );
+    }
+    const key = word.trim().toLowerCase();
+    found.set(key, [...(found.get(key) ?? []), ...ways]);
+  }
+  if (found.size === 0)
+    throw new UserError(`${file}: found no word; expected lines of a word, a tab, and its phonemes`);
+  return found;
+}

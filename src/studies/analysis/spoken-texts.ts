@@ -1,0 +1,38 @@
+/** What is said in each clip. */
+
+import type { Clip } from '../../data/clip.ts';
+import { decode } from '../../decoding/decode.ts';
+import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import type { WhisperModel } from '../../whisper/model.ts';
+
+export interface SpokenText {
+  readonly text: string;
+  /** Where it is from: the manifest, or the model's own transcription. '' where there is neither. */
+  readonly by: 'manifest' | 'model' | '';
+}
+
+/** From the manifest; where that does not tell, transcribed, if the model has a token for the language. */
+export async function spokenTexts(
+  model: WhisperModel,
+  heard: readonly HeardClip[],
+  onProgress?: (done: number, total: number) => void,
+): Promise<Map<Clip, SpokenText>> {
+  const texts = new Map<Clip, SpokenText>();
+  const unknown: HeardClip[] = [];
+  for (const one of heard) {
+    const text = one.clip.text.trim();
+    texts.set(one.clip, { text, by: text === '' ? '' : 'manifest' });
+    if (text === '' && model.tokens.languages.has(one.clip.language)) unknown.push(one);
+  }
+  const decoded = await decode(
+    model,
+    unknown.map(({ encoded }) => encoded),
+    {
+      prompts: unknown.map(({ clip }) => model.tokens.prompt(clip.language, 'transcribe')),
+      stopLoops: true,
+      onProgress: (done) => onProgress?.(done, unknown.length),
+    },
+  );
+  unknown.forEach(({ clip }, i) => texts.set(clip, { text: decoded[i]!.text.trim(), by: 'model' }));
+  return texts;
+}

@@ -1,0 +1,168 @@
+/** Training and testing of a probe on a manifest's clips. */
+
+import { readAudio } from '../../audio/audio-file.ts';
+import type { SoundFolder } from '../../audio/augment/sound-folder.ts';
+import type { Clip } from '../../data/clip.ts';
+import { UserError } from '../../errors.ts';
+import { startProgress } from '../../report/progress.ts';
+import type { WindowMode } from '../../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../../whisper/model.ts';
+import { featureFiles, type LoadFeatures } from './feature-files.ts';
+import { LAYER_WEIGHTS, layerShares } from './head.ts';
+import { confounded } from './labels.ts';
+import { CLIPS_AT_ONCE, type FeatureKind, layerFeatures } from './layer-features.ts';
+import { type Measured, measure } from './measure.ts';
+import { Classifier, type Head, type ProbeOptions, trainProbe } from './probe.ts';
+import { type Condition, degraded } from './robustness.ts';
+import type { Labelled } from './select.ts';
+
+export interface ProbeRun {
+  readonly label: string;
+  readonly window: WindowMode;
+  readonly cache: string;
+  /** Also train a probe on each layer alone. */
+  readonly eachLayer: boolean;
+  readonly training: ProbeOptions;
+}
+
+export interface ProbeResults {
+  readonly label: string;
+  readonly labels: readonly string[];
+  /** Clips that were learnt from, by label. */
+  readonly learnt: readonly number[];
+  readonly test: Measured;
+  /** Shares of the layers in the sum, from what enters the first to the last. */
+  readonly layerShares: readonly number[];
+  /** Of a probe of each layer alone. */
+  readonly layerAccuracy?: readonly number[];
+  /** Columns of the manifest that tell the labels of the learnt clips apart as well. */
+  readonly confounded: readonly string[];
+  /** Mean loss of the last tenth of the steps. */
+  readonly finalLoss: number;
+  readonly predictions: readonly {
+    readonly audio: string;
+    readonly truth: string;
+    readonly answer: string;
+  }[];
+}
+
+/** Clips with their features; those that cannot be read are named on standard error and left out. */
+export async function clipFeatures<T extends { readonly clip: Clip }>(
+  model: WhisperModel,
+  clips: readonly T[],
+  kind: FeatureKind,
+  cache: string,
+): Promise<(T & { features: LoadFeatures })[]> {
+  const progress = startProgress('encoding', clips.length);
+  const features = await featureFiles(
+    model,
+    clips.map(({ clip }) => clip.audio),
+    kind,
+    {
+      cache,
+      onProgress: (done) => progress.update(done),
+      onError: (_, error) => process.stderr.write(`left out: ${error.message}\n`),
+    },
+  );
+  progress.done();
+  return clips.flatMap((one, i) => (features[i] ? [{ ...one, features: features[i] }] : []));
+}
+
+export async function runProbe(
+  model: WhisperModel,
+  { labels, clips }: Labelled,
+  { label, window, cache, eachLayer, training }: ProbeRun,
+): Promise<{ head: Head; results: ProbeResults }> {
+  const pooling = training.head === 'attention' ? 'frames' : 'mean';
+  const heard = await clipFeatures(model, clips, { pooling, window }, cache);
+  const learnt = heard.filter(({ test }) => !test);
+  const asked = heard.filter(({ test }) => test);
+  if (learnt.length === 0 || asked.length === 0)
+    throw new UserError(
+      'found no recording that can be read to learn from or to be asked about; expected both',
+    );
+  const layers = model.dimensions.encoderLayers + 1;
+  const progress = startProgress('training', training.steps * (eachLayer ? 1 + layers : 1));
+  const once = async (layer?: number) => {
+    const before = layer === undefined ? 0 : training.steps * (layer + 1);
+    const { head, losses } = await trainProbe(
+      model.runtime,
+      learnt,
+      labels.length,
+      training,
+      layer,
+      (step, loss) => progress.update(before + step, `loss ${loss.toFixed(3)}`),
+    );
+    const classifier = await Classifier.create(model.runtime, head, layer);
+    const answers = await classifier.classify(asked.map(({ features }) => features));
+    await classifier.close();
+    const truth = asked.map((one) => one.label);
+    return { head, losses, answers, test: measure(labels, truth, answers) };
+  };
+  const whole = await once();
+  const layerAccuracy: number[] = [];
+  for (let layer = 0; eachLayer && layer < layers; layer++)
+    layerAccuracy.push((await once(layer)).test.accuracy);
+  progress.done();
+  const last = whole.losses.slice(-Math.ceil(whole.losses.length / 10));
+  return {
+    head: whole.head,
+    results: {
+      label,
+      labels,
+      learnt: labels.map((_, i) => learnt.filter((one) => one.label === i).length),
+      test: whole.test,
+      layerShares: layerShares(whole.head.weights.get(LAYER_WEIGHTS)!.data),
+      ...(eachLayer && { layerAccuracy }),
+      confounded: confounded(
+        learnt.map(({ clip }) => clip),
+        label,
+      ),
+      finalLoss: last.reduce((sum, loss) => sum + loss, 0) / last.length,
+      predictions: asked.map((one, i) => ({
+        audio: one.clip.audio,
+        truth: labels[one.label]!,
+        answer: labels[whole.answers[i]!]!,
+      })),
+    },
+  };
+}
+
+export interface Robustness extends Condition {
+  readonly test: Measured;
+}
+
+/** What the head answers where the clips are damaged in each of the ways; damaged recordings are not kept. */
+export async function testRobustness(
+  model: WhisperModel,
+  kind: FeatureKind,
+  head: Head,
+  labels: readonly string[],
+  clips: readonly { readonly clip: Clip; readonly label: number }[],
+  conditions: readonly Condition[],
+  options: { seed: number; noise: SoundFolder | undefined; impulses: SoundFolder | undefined },
+): Promise<Robustness[]> {
+  const answers = conditions.map((): number[] => []);
+  const classifier = await Classifier.create(model.runtime, head);
+  const progress = startProgress('damaged clips', clips.length * conditions.length);
+  let done = 0;
+  for (let start = 0; start < clips.length; start += CLIPS_AT_ONCE) {
+    const round = clips.slice(start, start + CLIPS_AT_ONCE);
+    const samples = await Promise.all(round.map(({ clip }) => readAudio(clip.audio)));
+    for (const [i, condition] of conditions.entries()) {
+      const folder = condition.kind === 'noise' ? options.noise : options.impulses;
+      const worse = await Promise.all(
+        samples.map((clean, k) =>
+          degraded(clean, round[k]!.clip.audio, condition, { seed: options.seed, folder }),
+        ),
+      );
+      const features = await layerFeatures(model, worse, kind);
+      answers[i]!.push(...(await classifier.classify(features.map((one) => async () => one))));
+      progress.update((done += round.length));
+    }
+  }
+  progress.done();
+  await classifier.close();
+  const truth = clips.map(({ label }) => label);
+  return conditions.map((condition, i) => ({ ...condition, test: measure(labels, truth, answers[i]!) }));
+}

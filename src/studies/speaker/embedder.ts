@@ -1,0 +1,117 @@
+/**
+ * Speaker embeddings from Whisper's encoder (Whisper Speaker Identification, Emon et al. 2025, arXiv 2503.10446): the mean
+ * of the clip's own frames, then a perceptron, width → 256 → 256.
+ */
+
+import { float32, type HostTensor } from '../../backend/runtime.ts';
+import type { Weight } from '../../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../../checkpoint/dimensions.ts';
+import { Graph, type Tensor } from '../../graph/graph.ts';
+import { linear, matmul, relu, reshape } from '../../graph/ops.ts';
+import { sfc32, uniform } from '../../random.ts';
+import { encoder } from '../../whisper/encoder.ts';
+import { type MelClip, melBatch, melClip } from '../../whisper/mel-batch.ts';
+import type { WhisperModel } from '../../whisper/model.ts';
+import { windowBatches } from '../../whisper/window-batches.ts';
+
+export const EMBEDDING_WIDTH = 256;
+
+export function headShapes(width: number): Map<string, readonly number[]> {
+  return new Map<string, readonly number[]>([
+    ['speaker.fc1.weight', [EMBEDDING_WIDTH, width]],
+    ['speaker.fc1.bias', [EMBEDDING_WIDTH]],
+    ['speaker.fc2.weight', [EMBEDDING_WIDTH, EMBEDDING_WIDTH]],
+    ['speaker.fc2.bias', [EMBEDDING_WIDTH]],
+  ]);
+}
+
+/** As PyTorch begins a Linear: uniform within ±1/√inputs. */
+export function initialSpeakerHead(width: number, seed: number): Map<string, Weight> {
+  const random = sfc32(seed);
+  const weights = new Map<string, Weight>();
+  for (const [name, shape] of headShapes(width)) {
+    const inputs = name.startsWith('speaker.fc1') ? width : EMBEDDING_WIDTH;
+    const count = shape.reduce((a, b) => a * b, 1);
+    const data = Float32Array.from({ length: count }, () => (2 * uniform(random) - 1) / Math.sqrt(inputs));
+    weights.set(name, { shape, data });
+  }
+  return weights;
+}
+
+/** Means of frames [batch, width] to embeddings [batch, 256]. */
+export function speakerHead(means: Tensor): Tensor {
+  const width = means.shape[1] as number;
+  const layer = (x: Tensor, name: string, inputs: number) =>
+    linear(
+      x,
+      x.graph.parameter(`${name}.weight`, [EMBEDDING_WIDTH, inputs]),
+      x.graph.parameter(`${name}.bias`, [EMBEDDING_WIDTH]),
+    );
+  return layer(relu(layer(means, 'speaker.fc1', width)), 'speaker.fc2', EMBEDDING_WIDTH);
+}
+
+/**
+ * Mean frames [batch, width]. The encoder sees the window alone, here as in training: what it makes of silence would
+ * change with its weights.
+ * @param batch how many clips, or the name of that size
+ */
+export function meanFrames(graph: Graph, dimensions: WhisperDimensions, batch: number | 'batch'): Tensor {
+  const mel = graph.input('mel', [batch, dimensions.melBins, 'melFrames']);
+  const positions = graph.input('positions', ['frames'], 'int64');
+  const weights = graph.input('weights', [batch, 1, 'frames']);
+  return reshape(matmul(weights, encoder(dimensions, mel, positions)), [batch, dimensions.width]);
+}
+
+/** [clips, 1, window]: 1 / length for a clip's own frames, 0 for what follows. */
+function meanWeights(lengths: readonly number[], window: number): HostTensor {
+  const weights = new Float32Array(lengths.length * window);
+  lengths.forEach((length, i) => {
+    weights.fill(1 / length, i * window, i * window + length);
+  });
+  return float32(weights, [lengths.length, 1, window]);
+}
+
+/** Inputs of `meanFrames`, all in the longest one's window. */
+export function meanFrameFeeds(clips: readonly MelClip[]): Record<string, HostTensor> {
+  const frames = Math.max(...clips.map(({ window }) => window));
+  const { mel, audioPositions: positions } = melBatch(clips, undefined);
+  return {
+    mel,
+    positions,
+    weights: meanWeights(
+      clips.map(({ length }) => Math.max(1, length)),
+      frames,
+    ),
+  };
+}
+
+/**
+ * Embeddings of clips (16 kHz mono) in their order, at most 30 s of each.
+ * @param withHead false: the encoder's mean frame as it is, the baseline
+ */
+export async function embedClips(
+  model: WhisperModel,
+  clips: readonly Float32Array[],
+  withHead: boolean,
+  onProgress?: (done: number) => void,
+): Promise<Float32Array[]> {
+  const { dimensions, runtime } = model;
+  const graph = new Graph();
+  const means = meanFrames(graph, dimensions, 'batch');
+  graph.output('embedding', withHead ? speakerHead(means) : means);
+  const program = await runtime.load(graph, { builtIn: () => true, arena: false });
+  const heard = clips.map((samples) => melClip(samples, dimensions.melBins, 'fit'));
+  const results = new Array<Float32Array>(clips.length);
+  let done = 0;
+  for (const { members } of windowBatches(heard.map(({ window }) => window))) {
+    const feeds = meanFrameFeeds(members.map((i) => heard[i]!));
+    const { fetched } = await runtime.run(program, feeds, { fetch: ['embedding'] });
+    const { data, shape } = fetched.embedding!;
+    members.forEach((place, i) => {
+      results[place] = (data as Float32Array).slice(i * shape[1]!, (i + 1) * shape[1]!);
+    });
+    onProgress?.((done += members.length));
+  }
+  await runtime.unload(program);
+  return results;
+}

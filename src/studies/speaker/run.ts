@@ -1,0 +1,83 @@
+/** A training of speaker embeddings in its folder: checkpoints on the way, the speaker model at the end. */
+import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import {
+  type KeptRecord,
+  prepareCheckpoints,
+  resumption,
+  writeCheckpoint,
+} from '../../training/checkpoints.ts';
+import type { WhisperModel } from '../../whisper/model.ts';
+import { writeSpeaker } from './speaker-file.ts';
+import { type SpeakerClip, type SpeakerOptions, trainSpeaker } from './train.ts';
+
+export interface SpeakerRunOptions extends Omit<SpeakerOptions, 'from' | 'onStep'> {
+  readonly output: string;
+  readonly resume: boolean;
+  /** A checkpoint is written where so many have passed since the last. @default 60 */
+  readonly checkpointSeconds?: number;
+  /** What the user should know, one line. */
+  readonly note: (line: string) => void;
+  /** Called when it is known after which step the run begins. */
+  readonly onStart: (step: number) => void;
+  /** 'stop' ends the run there, with a checkpoint. */
+  readonly onStep: (step: number, loss: number) => 'stop' | undefined;
+}
+
+interface SpeakerRecord extends KeptRecord {
+  readonly losses: readonly number[];
+}
+
+/**
+ * Checkpoints go when the speaker model is there.
+ * @returns the loss of each step, those before a resumption included; undefined where `onStep` stopped the run
+ * @throws UserError where the folder holds another run's checkpoints, or cannot be written
+ */
+export async function runSpeakerTraining(
+  model: WhisperModel,
+  clips: readonly SpeakerClip[],
+  { output, resume, checkpointSeconds = 60, note, onStart, onStep, ...options }: SpeakerRunOptions,
+): Promise<readonly number[] | undefined> {
+  const folder = await prepareCheckpoints(output, resume);
+  const encoder = await model.encoderFingerprint();
+  const { epochs, batchSize, learningRate, seconds, frozen, seed } = options;
+  const settings = {
+    ...{ encoder, epochs, batchSize, learningRate, seconds, frozen, seed },
+    clips: clipsFingerprint(clips),
+    threads: availableParallelism(),
+  };
+  const found = await resumption<SpeakerRecord>(folder, settings, resume, note);
+  const losses = [...(found?.record.losses ?? [])];
+  onStart(losses.length);
+  let written = performance.now();
+  let stopped = false;
+  await trainSpeaker(model, clips, {
+    ...options,
+    from: found?.state,
+    onStep: async (step, loss, state) => {
+      losses.push(loss);
+      stopped = onStep(step, loss) === 'stop';
+      if (stopped || performance.now() - written > 1000 * checkpointSeconds) {
+        const record: SpeakerRecord = { settings, losses };
+        await writeCheckpoint(folder, await state(), record);
+        written = performance.now();
+      }
+      return stopped ? 'stop' : undefined;
+    },
+  });
+  if (stopped) return undefined;
+  await writeSpeaker(output, model, { encoder, frozen });
+  await rm(folder, { recursive: true });
+  return losses;
+}
+
+/** Recordings by what is heard, wherever they lie. */
+function clipsFingerprint(clips: readonly SpeakerClip[]): string {
+  const hash = createHash('sha256');
+  for (const { samples, speaker } of clips) {
+    hash.update(`${speaker}\n${samples.length}\n`);
+    hash.update(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,73 @@
+/** Is it the same speaker? Error rates of a score over pairs of recordings, as speaker verification reports them. */
+import { UserError } from '../../errors.ts';
+
+/** One threshold: what is accepted at or above it. */
+export interface OperatingPoint {
+  readonly threshold: number;
+  /** Share of the pairs of different speakers that are accepted (false acceptance). */
+  readonly falseAlarm: number;
+  /** Share of the pairs of one speaker that are rejected. */
+  readonly miss: number;
+}
+
+/**
+ * Every operating point that the scores have, from the strictest threshold (nothing is accepted) to the most lenient
+ * (all is): the points of the DET and, with 1 − miss, of the ROC curve.
+ * @param scores higher: more alike
+ * @param same whether the pair is of one speaker
+ */
+export function operatingPoints(scores: ArrayLike<number>, same: readonly boolean[]): OperatingPoint[] {
+  const targets = same.filter(Boolean).length;
+  const others = same.length - targets;
+  if (targets === 0 || others === 0) {
+    throw new UserError(
+      `found ${targets} pairs of one speaker and ${others} of different ones; expected some of both`,
+    );
+  }
+  const order = Array.from(same.keys()).sort((a, b) => scores[b]! - scores[a]!);
+  const points: OperatingPoint[] = [{ threshold: Number.POSITIVE_INFINITY, falseAlarm: 0, miss: 1 }];
+  let accepted = 0;
+  let falsely = 0;
+  order.forEach((pair, i) => {
+    if (same[pair]) accepted++;
+    else falsely++;
+    // Equal scores are accepted together.
+    const next = order[i + 1];
+    if (next !== undefined && scores[next] === scores[pair]) return;
+    points.push({
+      threshold: scores[pair]!,
+      falseAlarm: falsely / others,
+      miss: 1 - accepted / targets,
+    });
+  });
+  return points;
+}
+
+/** The rate at which false alarms are as frequent as misses; between two points of the curve, on their line. */
+export function equalErrorRate(points: readonly OperatingPoint[]): number {
+  const after = points.findIndex(({ falseAlarm, miss }) => falseAlarm >= miss);
+  const [a, b] = [points[after - 1]!, points[after]!];
+  const before = a.miss - a.falseAlarm;
+  const beyond = b.falseAlarm - b.miss;
+  return a.falseAlarm + ((b.falseAlarm - a.falseAlarm) * before) / (before + beyond);
+}
+
+/** Area under the ROC curve: the chance that a pair of one speaker scores above a pair of two (ties: half). */
+export function areaUnderRoc(points: readonly OperatingPoint[]): number {
+  let area = 0;
+  points.slice(1).forEach(({ falseAlarm, miss }, i) => {
+    const before = points[i]!;
+    area += (falseAlarm - before.falseAlarm) * (1 - (miss + before.miss) / 2);
+  });
+  return area;
+}
+
+/**
+ * Least detection cost (NIST SRE): min over thresholds of P·miss + (1 − P)·falseAlarm, both errors costing 1, divided
+ * by the cost of the better of always accepting and never.
+ * @param prior P, how frequent pairs of one speaker are expected to be
+ */
+export function minimumDetectionCost(points: readonly OperatingPoint[], prior = 0.01): number {
+  const costs = points.map(({ falseAlarm, miss }) => prior * miss + (1 - prior) * falseAlarm);
+  return costs.reduce((least, cost) => Math.min(least, cost)) / Math.min(prior, 1 - prior);
+}

@@ -1,0 +1,125 @@
+/** How well a model in training does on clips that it does not train on. */
+
+import type { Program } from '../backend/runtime.ts';
+import { referenceIn } from '../data/clip.ts';
+import { decode } from '../decoding/decode.ts';
+import { translationScores } from '../metrics/translation-scores.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
+import { trainingGraph } from '../whisper/training-graph.ts';
+import type { ModelVariant } from '../whisper/variant.ts';
+import { trainingBatch } from './batches.ts';
+import type { EncodedExample } from './examples.ts';
+
+export interface Evaluation {
+  readonly step: number;
+  /** Mean cross-entropy, nats per token. */
+  readonly loss: number;
+  /** Of greedy translations, 0 to 100. */
+  readonly bleu: number;
+  readonly chrf: number;
+  readonly seconds: number;
+}
+
+/** Memory grows with the batch, and nothing is gained by large ones here. */
+const CLIPS_PER_BATCH = 4;
+
+/**
+ * Clips whose reference needs a token that is not in the target vocabulary have no finite loss: they are translated, and
+ * left out of the loss.
+ * @param target the language that is translated into, which decides how BLEU splits words
+ */
+export async function evaluateDevSet(
+  model: WhisperModel,
+  examples: readonly EncodedExample[],
+  {
+    step,
+    target,
+    vocabulary,
+    variant,
+  }: {
+    step: number;
+    target: string;
+    vocabulary?: TargetVocabulary | undefined;
+    /** As the model will be used. */
+    variant?: ModelVariant | undefined;
+  },
+): Promise<Evaluation> {
+  const started = performance.now();
+  // The compiled decoder has older weights built in.
+  await model.decoderChanged();
+  const loss = await meanLoss(model, examples, vocabulary, variant);
+  const longest = Math.max(...examples.map(({ tokens, promptLength }) => tokens.length - promptLength));
+  const decoded = await decode(
+    model,
+    examples.map(({ clip }) => clip),
+    {
+      prompts: examples.map(({ tokens, promptLength }) => tokens.slice(0, promptLength)),
+      // A text that loops is wrong however long it gets.
+      maxTokens: 2 * longest,
+      vocabulary,
+      languages: examples.map(({ source }) => source?.language),
+    },
+  );
+  const references = examples.map(({ source, tokens, promptLength }) =>
+    source ? referenceIn(source, target) : model.tokens.decode(tokens.slice(promptLength, -1)),
+  );
+  const { bleu, chrf } = translationScores(
+    decoded.map(({ text }) => text),
+    references,
+    target,
+  );
+  // It takes as much memory as the weights; training does without.
+  await model.decoderChanged();
+  return { step, loss, bleu, chrf, seconds: (performance.now() - started) / 1000 };
+}
+
+/** What says which evaluation is the best. Loss is the steadiest: BLEU and chrF of a few dozen clips go up and down by chance. */
+export const BEST_BY = ['loss', 'bleu', 'chrf'] as const;
+export type BestBy = (typeof BEST_BY)[number];
+
+/** The one with least loss, or with most BLEU or chrF; among equals the first. A loss that is not finite is the largest. */
+export function bestEvaluation(evaluations: readonly Evaluation[], by: BestBy): Evaluation | undefined {
+  const merit = (one: Evaluation): number =>
+    by !== 'loss' ? one[by] : Number.isFinite(one.loss) ? -one.loss : Number.NEGATIVE_INFINITY;
+  return evaluations.reduce<Evaluation | undefined>(
+    (best, one) => (best && merit(best) >= merit(one) ? best : one),
+    undefined,
+  );
+}
+
+async function meanLoss(
+  model: WhisperModel,
+  examples: readonly EncodedExample[],
+  vocabulary: TargetVocabulary | undefined,
+  variant: ModelVariant | undefined,
+): Promise<number> {
+  const { runtime, dimensions, tokens } = model;
+  const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
+  const outputIds = vocabulary && model.output(vocabulary).ids;
+  const program: Program = await runtime.load(
+    trainingGraph(dimensions, [], { withOutputIds: vocabulary !== undefined, ...(variant && { variant }) }),
+    {
+      builtIn: () => false,
+      arena: false,
+    },
+  );
+  const known = outputIds && new Set(outputIds);
+  const sayable = examples.filter(
+    (one) => !known || one.tokens.slice(one.promptLength).every((id) => known.has(id)),
+  );
+  let sum = 0;
+  let count = 0;
+  try {
+    for (let start = 0; start < sayable.length; start += CLIPS_PER_BATCH) {
+      const some = sayable.slice(start, start + CLIPS_PER_BATCH);
+      const batch = trainingBatch(some, tails, tokens.endOfText, outputIds);
+      const { fetched } = await runtime.run(program, batch.feeds, { fetch: ['loss'] });
+      sum += batch.tokens * (fetched.loss!.data as Float32Array)[0]!;
+      count += batch.tokens;
+    }
+  } finally {
+    await runtime.unload(program);
+  }
+  return sum / count;
+}

@@ -1,0 +1,134 @@
+/** What a training run will need, told before it starts. */
+
+import type { HostTensor } from '../backend/runtime.ts';
+import { whisperTensors } from '../checkpoint/checkpoint.ts';
+import type { Graph } from '../graph/graph.ts';
+import { peakMemory } from '../graph/peak-memory.ts';
+import { LANGUAGE_ROW } from '../whisper/decoder.ts';
+import { isMelClip } from '../whisper/mel-batch.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { isDeferred } from '../whisper/ready-clip.ts';
+import { type Example, readyExample, trainingBatch } from './batches.ts';
+import { expertShapes } from './experts.ts';
+import { adapterShapes } from './lora.ts';
+import { crossEntropy } from './objective.ts';
+import { scaledWeights } from './quantization.ts';
+import type { TrainingOptions } from './train.ts';
+import { tunedWeights, tuningAdapters, tuningGraph } from './tuned-weights.ts';
+
+/** Bytes. */
+export interface MemoryEstimate {
+  /** All weights as float32; with quantisation also what a step sees of the trained ones. */
+  readonly weights: number;
+  /** Gradients, where batches are accumulated their sums, and AdamW's two moments. */
+  readonly optimizer: number;
+  /** What a step on the largest batch keeps at most. */
+  readonly activations: number;
+  /** Encoder outputs of the clips. */
+  readonly clips: number;
+  /** Copy of trained weights and moments while a checkpoint is written. */
+  readonly checkpoint: number;
+  /** Node, onnxruntime, tokenizer. */
+  readonly program: number;
+  /** The largest batch. */
+  readonly batch: { readonly clips: number; readonly frames: number; readonly tokens: number };
+}
+
+/**
+ * Measured: what a process holds beside its weights when training begins. A part of it (0.15 GB) is memory that the
+ * encoder left behind, of which large batches use some again.
+ */
+const PROGRAM_BYTES = 380e6;
+
+/**
+ * What a step computes follows from its graph: the results that live at the same time, for the largest batch. Measured by
+ * `npm run bench -- training-memory`.
+ */
+export async function estimateMemory(
+  model: WhisperModel,
+  examples: readonly Example[],
+  options: TrainingOptions,
+): Promise<MemoryEstimate> {
+  const { dimensions } = model;
+  const whole = whisperTensors(dimensions);
+  const adapters = tuningAdapters(dimensions, options);
+  const { experts } = options;
+  const shapes = new Map([
+    ...whole,
+    ...(adapters ? adapterShapes(dimensions, adapters) : []),
+    ...(experts ? expertShapes(dimensions, experts) : []),
+    [LANGUAGE_ROW, [1, dimensions.width]],
+  ]);
+  const elements = (names: Iterable<string>): number =>
+    [...names].reduce((sum, name) => sum + shapes.get(name)!.reduce((product, n) => product * n, 1), 0);
+  const { weights: own = [], needs: needsOf } = options.objective ?? crossEntropy;
+  const trained =
+    elements(tunedWeights(dimensions, options)) +
+    own.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
+
+  const feeds = await largestBatch(model, examples, options);
+  const [clips, , , frames] = feeds.frameBias!.shape;
+  const tokens = feeds.tokens!.shape[1]!;
+  const { vocabulary, objective, recompute, accumulate = 1 } = options;
+  const graph = tuningGraph(dimensions, options, {
+    withOutputIds: vocabulary !== undefined,
+    objective,
+    recompute,
+  });
+  // Its activations are the graph's.
+  const others = needsOf?.({
+    clips: clips!,
+    frames: frames!,
+    tokens,
+    rows: feeds.rows!.shape[0]!,
+    outputs: vocabulary ? model.output(vocabulary).ids.length : dimensions.vocabulary,
+  });
+  return {
+    weights:
+      4 * (elements(whole.keys()) + elements(scaledWeights(dimensions, options))) + (others?.weights ?? 0),
+    optimizer: (accumulate > 1 ? 16 : 12) * trained,
+    activations: peakMemory(graph, sizesOf(graph, feeds)),
+    clips: examples.reduce((sum, { clip }) => sum + heldBytes(clip), 0),
+    checkpoint: 12 * trained,
+    program: PROGRAM_BYTES,
+    batch: { clips: clips!, frames: frames!, tokens },
+  };
+}
+
+function heldBytes(clip: Example['clip']): number {
+  if (isDeferred(clip)) return 0;
+  return (isMelClip(clip) ? clip.mel : clip.frames).byteLength;
+}
+
+export function totalBytes({ batch: _, ...needs }: MemoryEstimate): number {
+  return Object.values(needs).reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** The longest clips together: the sampler puts like with like. */
+async function largestBatch(
+  model: WhisperModel,
+  examples: readonly Example[],
+  { batchSize, vocabulary }: TrainingOptions,
+): Promise<Readonly<Record<string, HostTensor>>> {
+  const size = ({ clip, tokens }: Example): number => clip.window + 4 * tokens.length;
+  const longest = [...examples].sort((a, b) => size(b) - size(a)).slice(0, batchSize);
+  const tails = await model.silenceTailsFor(longest.map(({ clip }) => clip));
+  const ready = await Promise.all(longest.map((example) => readyExample(example, 0)));
+  const outputIds = vocabulary && model.output(vocabulary).ids;
+  return trainingBatch(ready, tails, model.tokens.endOfText, outputIds).feeds;
+}
+
+/** What the names of sizes stand for. Inputs that only an objective feeds are as long as the batch's. */
+function sizesOf(graph: Graph, feeds: Readonly<Record<string, HostTensor>>): Map<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { name, shape } of graph.inputs.values()) {
+    shape.forEach((dim, axis) => {
+      if (typeof dim === 'string' && feeds[name]) sizes.set(dim, feeds[name].shape[axis]!);
+    });
+  }
+  const frames = feeds.frameBias!.shape[3]!;
+  for (const { shape } of graph.inputs.values()) {
+    for (const dim of shape) if (typeof dim === 'string' && !sizes.has(dim)) sizes.set(dim, frames);
+  }
+  return sizes;
+}
