@@ -6,7 +6,7 @@ import { runDemo } from '../demo/demo.ts';
 import type { DemoResults } from '../demo/results.ts';
 import { formatDuration, languageName } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
-import { embeddedSamples } from './embedded.ts';
+import { samplesManifest } from './embedded.ts';
 import { modelOption, positiveInteger } from './options.ts';
 
 interface Options {
@@ -33,7 +33,7 @@ export function demoCommand(command: Command): Command {
       '\nExample:\n  $ whisper-transfer demo\n  $ whisper-transfer demo --steps 600 --train-clips 1500',
     )
     .action(async ({ model, output, steps, trainClips, testClips, seed, json }: Options) => {
-      const manifest = join(embeddedSamples, 'manifest.tsv');
+      const manifest = samplesManifest();
       const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
       const results = await runDemo(
         { model, manifest, output, steps, trainingClips: trainClips, testClips, seed },
