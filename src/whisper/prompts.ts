@@ -3,6 +3,8 @@
  * token of the target language with the task transcribe or translate, or the token of the source language with
  * translate. The last needs a source language that Whisper has a token for.
  */
+import { UserError } from '../errors.ts';
+import { relatedLanguages } from '../language/related.ts';
 import type { Task, Tokens } from './tokens.ts';
 
 export const PROMPT_KINDS = ['target-transcribe', 'target-translate', 'source-translate'] as const;
@@ -12,7 +14,22 @@ const taskOf = (kind: PromptKind): Task => (kind === 'target-transcribe' ? 'tran
 
 /** @throws UserError where the language that the prompt names has no token */
 export function promptOf(tokens: Tokens, kind: PromptKind, target: string, source: string): number[] {
-  return tokens.prompt(kind === 'source-translate' ? source : target, taskOf(kind));
+  const named = namedLanguage(kind, target, source);
+  if (named === target && !tokens.hasLanguage(target)) throw new UserError(withoutToken(target));
+  return tokens.prompt(named, taskOf(kind));
+}
+
+/** The language whose token a prompt has. */
+export function namedLanguage(kind: PromptKind, target: string, source: string): string {
+  return kind === 'source-translate' ? source : target;
+}
+
+function withoutToken(target: string): string {
+  const [nearest = 'en', ...others] = relatedLanguages(target);
+  return (
+    `the model has no token for "${target}"; expected it trained with that of another language ` +
+    `(train --to ${target} --token-of ${nearest}) or with a new one (--new-token-from ${[nearest, ...others].join()})`
+  );
 }
 
 export interface TrainedPrompt {
