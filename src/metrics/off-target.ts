@@ -10,12 +10,12 @@ const LETTERS = /\p{L}/gu;
 const MIN_SHARE = 0.5;
 
 /**
- * Whether a text can be in a language, as far as its script tells, and within one script its words.
+ * Whether a text can be in a language, as its script tells and, among languages of one script, its words.
  *
- * - Any language: at least half of the letters belong to its script, which is the one of its profile, and the text is
- *   not in another language of that script: see {@link isLikelyIn}, which needs its identifier loaded.
+ * - Any language: at least half of the letters belong to its script, which is the one of its profile.
  * - `zh`, `yue`: also no kana and no hangul (a Japanese sentence can be mostly Han characters).
  * - `ja`: Han and kana count, and there must be some kana, or it might be Chinese.
+ * - A language that shares its script: also no other of them is likelier, see {@link isLikelyIn}.
  * - Empty or punctuation alone is off target: nothing was translated. Digits without letters fit every language.
  *
  * @throws UserError for a language whose script is not known here

@@ -1,10 +1,11 @@
 /** The scores of a set of translations into a language, as the tables show them. */
 
-import { loadIdentifier } from '../language/identify.ts';
 import { languageProfile } from '../language/profile.ts';
 import { corpusBleu } from './bleu.ts';
 import { corpusChrf } from './chrf.ts';
+import { prepareMetrics } from './metrics.ts';
 import { offTargetRate } from './off-target.ts';
+import { bleuTokenizerOf } from './tokenizers.ts';
 
 export interface TranslationScores {
   /** 0 to 100. */
@@ -22,8 +23,9 @@ export async function translationScores(
   references: readonly string[],
   language: string,
 ): Promise<TranslationScores> {
-  await loadIdentifier(language);
-  const { reference, bleuTokenizer: tokenize, script } = languageProfile(language);
+  await prepareMetrics(language);
+  const { reference, script } = languageProfile(language);
+  const tokenize = bleuTokenizerOf(language);
   const normal = (texts: readonly string[]): string[] => texts.map(reference);
   const bleu = corpusBleu(normal(hypotheses), [normal(references)], { tokenize });
   const chrf = corpusChrf(normal(hypotheses), [normal(references)]);
