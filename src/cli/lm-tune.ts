@@ -12,6 +12,7 @@ import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { modelOption, positiveInteger, windowOption } from './options.ts';
 import { addPromptOptions, type PromptFlags, promptFor } from './prompt-options.ts';
+import { showWork } from './show-work.ts';
 
 interface Flags extends PromptFlags {
   model: string;
@@ -80,7 +81,7 @@ async function tune(arpa: string, manifest: string, flags: Flags): Promise<void>
       flags.task,
       flags.task === 'translate' ? flags.textLanguage : undefined,
     );
-    const usable = await encodedClips(model, clips, flags);
+    const usable = await encodedClips(model, clips, { ...flags, ...showWork() });
     let stage = '';
     let progress = startProgress('', 1, { quiet: true });
     const tuned = await tuneFusion(

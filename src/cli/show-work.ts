@@ -1,0 +1,30 @@
+/** Long work as a terminal shows it, on standard error: results on standard output stay clean. */
+import { type Progress, startProgress, type WorkEvents } from '../report/progress.ts';
+
+export interface ShownWork extends Required<WorkEvents> {
+  /** Ends the line of progress, where one is open. */
+  readonly end: () => void;
+}
+
+export function showWork(): ShownWork {
+  let shown: { stage: string; progress: Progress; resumed: number } | undefined;
+  const end = (note?: string): void => {
+    shown?.progress.done(note);
+    shown = undefined;
+  };
+  return {
+    onProgress: ({ stage, done, total, note, resumed = 0 }) => {
+      if (shown?.stage !== stage) {
+        end();
+        shown = { stage, progress: startProgress(stage, total, { from: resumed }), resumed };
+      }
+      shown.progress.skip(resumed - shown.resumed);
+      shown.resumed = resumed;
+      shown.progress.update(done, note);
+      if (done >= total) end(note ?? '');
+    },
+    onSkip: (reason) => process.stderr.write(`left out: ${reason}\n`),
+    onNote: (note) => process.stderr.write(`note: ${note}\n`),
+    end: () => end(),
+  };
+}
