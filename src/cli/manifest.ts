@@ -8,7 +8,7 @@ import { formatNumber } from '../report/format.ts';
 const COVOST_EXAMPLE =
   '\nExample:\n  $ whisper-transfer manifest covost covost_v2.en_zh-CN.tsv --clips cv-corpus-4/en/clips --output en-zh.tsv';
 const FLEURS_EXAMPLE =
-  '\nExample:\n  $ whisper-transfer manifest fleurs fleurs --from en_us,fr_fr --output fleurs.tsv';
+  '\nExample:\n  $ whisper-transfer manifest fleurs fleurs --from en,fr --to de,zh --output fleurs.tsv';
 
 const list = (value: string): string[] => value.split(',').map((name) => name.trim());
 
@@ -37,10 +37,10 @@ export function manifestCommand(command: Command): Command {
     .command('fleurs')
     .description('FLEURS: the same sentences in a hundred languages')
     .argument('<dir>', 'a folder for each language, with its .tsv files and recordings under audio/<set>')
-    .requiredOption('--from <folders>', 'languages spoken, such as en_us,fr_fr', list)
-    .option('--to <folder>', 'language translated into', 'cmn_hans_cn')
+    .requiredOption('--from <folders>', 'languages spoken, such as en,fr (or folders: en_us,fr_fr)', list)
+    .requiredOption('--to <languages>', 'languages translated into, such as zh or de,fr', list)
     .addOption(
-      new Option('--sets <names>', 'which of train, dev, test').argParser(list).default(['test'], 'test'),
+      new Option('--sets <names>', 'which of train, dev, test; default: all that are there').argParser(list),
     )
     .option('--all', 'every recording of a sentence, not only its first')
     .requiredOption('--output <tsv>', 'the manifest')
@@ -48,7 +48,7 @@ export function manifestCommand(command: Command): Command {
     .action(
       async (
         folder: string,
-        options: { from: string[]; to: string; sets: string[]; all?: boolean; output: string },
+        options: { from: string[]; to: string[]; sets?: string[]; all?: boolean; output: string },
       ) => {
         const leftOut = new LeftOut();
         const clips = await readFleurs(folder, { ...options, all: Boolean(options.all) }, leftOut.add);

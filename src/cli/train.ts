@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { modelFolders } from '../evaluation/models.ts';
 import type { RunSettings } from '../training/checkpoints.ts';
@@ -65,7 +65,8 @@ async function train(source: string | undefined, options: Options): Promise<void
   const json = Boolean(options.json);
   const { decoderLayers } = recipe.tune;
   const work = showWork();
-  await withModel(WhisperModel.load(directory, { decoderLayers }), async (model) => {
+  const languageToken = recipe.targetToken && { ...recipe.targetToken, language: recipe.target };
+  await withModel(WhisperModel.load(directory, { decoderLayers, languageToken }), async (model) => {
     const tuning = tuningOf(recipe);
     // What does not fit the model is found before anything long begins, and nothing is left behind.
     tunedWeights(model.dimensions, tuning);
@@ -140,12 +141,17 @@ function spokenIn(language: string | undefined, { training, dev }: RecipeClips):
   return clips;
 }
 
-function tuningOf({ tune: { part, embedding, lora, quantization, experts }, objective }: Recipe): Tuning {
+function tuningOf({
+  tune: { part, embedding, lora, quantization, experts },
+  objective,
+  targetToken,
+}: Recipe): Tuning {
   return {
     part,
     embedding,
     ...(lora && { lora: { ...lora, alpha: lora.alpha ?? 2 * lora.rank } }),
     ...(quantization && { quantization: { bits: 8 } }),
+    ...(targetToken?.mean && { languageRow: true }),
     ...(experts && {
       experts: {
         language: experts.languages[0]!,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { abortable } from '../abort.ts';
 import { Runtime } from '../backend/runtime.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { selectClips, sourceName, storedClips } from '../features/encoded-clips.ts';
 import { encodingName, entryName } from '../features/encoder-cache.ts';

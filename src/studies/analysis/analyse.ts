@@ -1,6 +1,6 @@
 /** Do languages share a space in this encoder, at which layer, and by sound or by sense? All parts of the analysis. */
 import { embeddedModel } from '../../checkpoint/embedded.ts';
-import type { Clip } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
 import { encodedClips, selectClips } from '../../features/encoded-clips.ts';
 import { LayerCache } from '../../features/layer-cache.ts';

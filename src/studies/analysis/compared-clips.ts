@@ -1,5 +1,5 @@
 /** Which clips an analysis compares, and those that are named: `ca:algebra_by` is the clip of a language with that key. */
-import type { Clip } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
 import type { HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 

@@ -1,6 +1,6 @@
 /** A trained probe tested on the clips of a manifest, as they are and under noise and reverberation, and written. */
 import { SoundFolder } from '../../audio/augment/sound-folder.ts';
-import type { Clip } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
 import type { WorkEvents } from '../../report/progress.ts';
 import { formatTable } from '../../report/table-formats.ts';
