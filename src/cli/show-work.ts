@@ -8,12 +8,15 @@ export interface ShownWork extends Required<WorkEvents> {
 
 export function showWork(): ShownWork {
   let shown: { stage: string; progress: Progress; resumed: number } | undefined;
+  let ended: string | undefined;
   const end = (note?: string): void => {
     shown?.progress.done(note);
     shown = undefined;
   };
   return {
     onProgress: ({ stage, done, total, note, resumed = 0 }) => {
+      if (stage === ended && done >= total) return;
+      ended = undefined;
       if (shown?.stage !== stage) {
         end();
         shown = { stage, progress: startProgress(stage, total, { from: resumed }), resumed };
@@ -21,7 +24,9 @@ export function showWork(): ShownWork {
       shown.progress.skip(resumed - shown.resumed);
       shown.resumed = resumed;
       shown.progress.update(done, note);
-      if (done >= total) end(note ?? '');
+      if (done < total) return;
+      end(note ?? '');
+      ended = stage;
     },
     onSkip: (reason) => process.stderr.write(`left out: ${reason}\n`),
     onNote: (note) => process.stderr.write(`note: ${note}\n`),
