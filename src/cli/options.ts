@@ -1,9 +1,10 @@
 /** Options and checks that several commands share. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
+import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { embeddedModel } from './embedded.ts';
 
 export const modelOption = (): Option =>
   new Option('--model <dir>', 'Whisper model directory in Hugging Face layout').default(
@@ -18,6 +19,18 @@ export const windowOption = (): Option =>
   )
     .choices(['fit', 'full'] satisfies WindowMode[])
     .default('fit');
+
+/** `sacrebleu --tokenize`. */
+export const tokenizeOption = (): Option =>
+  new Option('--tokenize <name>', "tokenizer of BLEU (default: the target language's)").choices(
+    BLEU_TOKENIZERS,
+  );
+
+export const spmModelOption = (): Option =>
+  new Option(
+    '--spm-model <file>',
+    "SentencePiece model of tokenizer flores101 or flores200 (default: sacreBLEU's)",
+  );
 
 export function positiveInteger(value: string): number {
   const number = Number(value);
@@ -52,6 +65,11 @@ export function addRenamed(command: Command, option: Option, ...older: readonly 
     command.addOption(alias);
   }
   return command;
+}
+
+/** What the user should know, beside the results. */
+export function printNote(note: string): void {
+  process.stderr.write(`note: ${note}\n`);
 }
 
 /** From now on Ctrl-C only sets a flag, for a loop that ends after its step; a second one ends at once. */

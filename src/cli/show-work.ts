@@ -1,5 +1,6 @@
 /** Long work as a terminal shows it, on standard error: results on standard output stay clean. */
 import { type Progress, startProgress, type WorkEvents } from '../report/progress.ts';
+import { printNote } from './options.ts';
 
 export interface ShownWork extends Required<WorkEvents> {
   /** Ends the line of progress, where one is open. */
@@ -29,7 +30,7 @@ export function showWork(): ShownWork {
       ended = stage;
     },
     onSkip: (reason) => process.stderr.write(`left out: ${reason}\n`),
-    onNote: (note) => process.stderr.write(`note: ${note}\n`),
+    onNote: printNote,
     end: () => end(),
   };
 }

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { embeddedModel } from '../checkpoint/embedded.ts';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { modelFolders } from '../evaluation/models.ts';
@@ -20,7 +21,6 @@ import { type Tuning, tunedWeights } from '../training/tuned-weights.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import { withModel } from '../whisper/with-model.ts';
-import { embeddedModel } from './embedded.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
 import { showWork } from './show-work.ts';
 import { announce, printSummary, watchRun } from './train-report.ts';

@@ -27,6 +27,8 @@ export interface EncodeFilesOptions {
   readonly onProgress?: (done: number) => void;
   /** A clip that cannot be read. Without a handler it ends the run. */
   readonly onError?: (file: string, error: Error) => void;
+  /** Ends the work between two clips or encoder runs (abort.ts); what is in the cache stays. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -57,7 +59,14 @@ export interface StoredEncoding extends DeferredClip {
 export async function encodeRecordings(
   model: WhisperModel,
   recordings: readonly Recording[],
-  { window, cache, onProgress, onError, maxBytes }: EncodeFilesOptions & { readonly maxBytes?: number },
+  {
+    window,
+    cache,
+    onProgress,
+    onError,
+    signal,
+    maxBytes,
+  }: EncodeFilesOptions & { readonly maxBytes?: number },
 ): Promise<(EncodedClip | StoredEncoding | undefined)[]> {
   const directory = cache && join(cache, await encodingName(model, window));
   if (directory) await mkdir(directory, { recursive: true });
@@ -74,6 +83,7 @@ export async function encodeRecordings(
     const missing: { index: number; samples: Float32Array; entry: string | undefined }[] = [];
     for (let index = start; index < Math.min(count, start + CLIPS_PER_ROUND); index++) {
       const recording = recordings[index]!;
+      signal?.throwIfAborted();
       try {
         // Where a file is not there, reading it says so.
         const name = directory && (await entryName(recording).catch(() => undefined));
@@ -91,8 +101,12 @@ export async function encodeRecordings(
     const encoded = await model.encode(
       missing.map(({ samples }) => samples),
       window,
-      (done) => onProgress?.(Math.min(count, start + CLIPS_PER_ROUND) - missing.length + done),
-      (i, mel) => maskMel(recordings[missing[i]!.index]!, missing[i]!.samples, mel, model.dimensions.melBins),
+      {
+        onProgress: (done) => onProgress?.(Math.min(count, start + CLIPS_PER_ROUND) - missing.length + done),
+        mask: (i, mel) =>
+          maskMel(recordings[missing[i]!.index]!, missing[i]!.samples, mel, model.dimensions.melBins),
+        signal,
+      },
     );
     for (const [i, { index, entry }] of missing.entries()) {
       const half = float32ToFloat16(frameValues(encoded[i]!));
