@@ -1,15 +1,10 @@
 /** How well embeddings verify speakers: all pairs of recordings by cosine. */
-import { join } from 'node:path';
 import { detPlot } from '../../report/det-plot.ts';
 import { svgFile } from '../../report/svg.ts';
+import { writeOutputs } from '../probes/outputs.ts';
 import { type EmbedOptions, embedRecordings, recordingsBySpeaker, type SpokenBy } from './recordings.ts';
 import { prepareSpeakerFolder } from './speaker-file.ts';
-import {
-  areaUnderRoc,
-  equalErrorRate,
-  minimumDetectionCost,
-  operatingPoints,
-} from './verification.ts';
+import { areaUnderRoc, equalErrorRate, minimumDetectionCost, operatingPoints } from './verification.ts';
 
 /** The prior of one speaker in the detection cost: NIST's. */
 const PRIOR = 0.01;
@@ -57,10 +52,11 @@ export async function verifySpeakers(
   const rows = pairs.map(({ i, j, score, same: one }) =>
     [clips[i]!.clip.audio, clips[j]!.clip.audio, Number(one), score.toFixed(6)].join('\t'),
   );
-  const file = (name: string) => join(options.output, name);
-  await writeText(file('results.json'), `${JSON.stringify(results, null, 2)}\n`);
-  await writeText(file('scores.tsv'), `a\tb\tsame\tscore\n${rows.join('\n')}\n`);
-  await writeText(file('det.svg'), svgFile(detPlot('DET curve', points)));
+  await writeOutputs(options.output, {
+    'results.json': `${JSON.stringify(results, null, 2)}\n`,
+    'scores.tsv': `a\tb\tsame\tscore\n${rows.join('\n')}\n`,
+    'det.svg': svgFile(detPlot('DET curve', points)),
+  });
   return results;
 }
 
