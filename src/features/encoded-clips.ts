@@ -48,11 +48,11 @@ export interface ClipEncodingOptions extends WorkEvents {
 }
 
 /** Encoder outputs of the clips that can be read; the others are skipped. */
-export async function encodedClips(
+export async function encodedClips<C extends Clip>(
   model: WhisperModel,
-  clips: readonly Clip[],
+  clips: readonly C[],
   { window, cache, ...events }: ClipEncodingOptions,
-): Promise<{ clip: Clip; encoded: EncodedClip }[]> {
+): Promise<{ clip: C; encoded: EncodedClip }[]> {
   const files = clips.map(({ audio }) => audio);
   return reported(clips, events, (handlers) => encodeFiles(model, files, { window, cache, ...handlers }));
 }
@@ -69,11 +69,11 @@ export async function storedClips(
   );
 }
 
-async function reported<Encoded>(
-  clips: readonly Clip[],
+async function reported<C extends Clip, Encoded>(
+  clips: readonly C[],
   { onProgress, onSkip }: WorkEvents,
   encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError'>) => Promise<(Encoded | undefined)[]>,
-): Promise<{ clip: Clip; encoded: Encoded }[]> {
+): Promise<{ clip: C; encoded: Encoded }[]> {
   const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
   progress(0);
   const encoded = await encode({ onProgress: progress, onError: (_, error) => onSkip?.(error.message) });
