@@ -39,6 +39,7 @@ const marginOf = (language: string): number | undefined => MARGINS[languageProfi
 export async function loadIdentifier(language: string): Promise<void> {
   if (detector || marginOf(language) === undefined) return;
   detector = (await import('eld/medium')).eld;
+  known.clear(); // another call may have come first meanwhile
   for (const code of Object.values(detector.info().Languages)) {
     const { script } = languageProfile(UNICODE_CODES[code] ?? code);
     known.set(script, [...(known.get(script) ?? []), code]);
