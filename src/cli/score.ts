@@ -16,16 +16,11 @@ import {
 } from '../metrics/metrics.ts';
 import { offTargetRate } from '../metrics/off-target.ts';
 import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
-import {
-  BLEU_TOKENIZERS,
-  type BleuTokenizer,
-  bleuTokenizerOf,
-  loadBleuTokenizer,
-} from '../metrics/tokenizers.ts';
+import { type BleuTokenizer, bleuTokenizerOf, loadBleuTokenizer } from '../metrics/tokenizers.ts';
 import { languageName } from '../report/format.ts';
 import { formatTable, TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
-import { addRenamed, positiveInteger, positiveNumber } from './options.ts';
+import { addRenamed, positiveInteger, positiveNumber, spmModelOption, tokenizeOption } from './options.ts';
 
 interface ScoreOptions {
   hyp: string[];
@@ -53,6 +48,7 @@ A sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rat
 TER splits Chinese characters and kana with tokenizer zh, char or ja-mecab. WER, CER, MER (Chinese characters and
 words of other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
 
+BLEU splits texts by --language: zh for Chinese, char for other languages without spaces between words, else 13a.
 Tokenizers flores101 and flores200 (spBLEU) take the SentencePiece model that sacreBLEU keeps in ~/.sacrebleu/models
 (or $SACREBLEU/models), or --spm-model. ja-mecab needs a package: npm install mecab-wasm@1.0.3.
 
@@ -211,15 +207,8 @@ export function scoreCommand(command: Command): Command {
     .option('--baseline <file>', 'output that the others are compared with by a paired test')
     .requiredOption('--ref <file>', 'reference, repeatable', collect)
     .addOption(new Option('--metrics <names...>', 'only these metrics').choices(METRICS))
-    .addOption(
-      new Option('--tokenize <name>', 'BLEU tokenizer (default: that of --to, else 13a)').choices(
-        BLEU_TOKENIZERS,
-      ),
-    )
-    .option(
-      '--spm-model <file>',
-      "SentencePiece model of tokenizer flores101 or flores200 (default: sacreBLEU's)",
-    )
+    .addOption(tokenizeOption())
+    .addOption(spmModelOption())
     .addOption(
       new Option('--smooth <method>', 'what BLEU takes for an order without a match')
         .choices(BLEU_SMOOTHINGS)

@@ -8,6 +8,7 @@ import { UserError } from '../errors.ts';
 import { sameLanguage } from '../language/profile.ts';
 import { prepareMetrics } from '../metrics/metrics.ts';
 import { DEFAULT_SAMPLES, type PairedTest } from '../metrics/significance.ts';
+import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import { machine } from '../report/machine.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { PromptKind } from '../whisper/prompts.ts';
@@ -32,6 +33,8 @@ export interface EvaluateOptions extends Omit<PredictOptions, 'file' | 'note'> {
   readonly target: string;
   /** Model folders; the first is what the others are compared with. */
   readonly models: readonly string[];
+  /** Of BLEU of translations into `target`; loaded before. Default: that of the target's profile. */
+  readonly tokenize?: BleuTokenizer | undefined;
   /** Default: see {@link defaultPrompts}. */
   readonly promptKinds?: readonly PromptKind[] | undefined;
   /** Also what plain Whisper can do: recognise English, translate into English, and one space for all languages. */
@@ -136,11 +139,14 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 }
 
 function testsOf(
-  { manifest, clips, selection, task, target, forgetting }: EvaluateOptions,
+  { manifest, clips, selection, task, target, forgetting, tokenize }: EvaluateOptions,
   note: (text: string) => void,
 ): Test[] {
   const own = clips.filter(({ language }) => selection.language === null || language === selection.language);
-  const main = task === 'transcribe' ? recognitionTest(own, false) : translationTest(own, target, false);
+  const main =
+    task === 'transcribe'
+      ? recognitionTest(own, false)
+      : { ...translationTest(own, target, false), tokenize };
   if (main.items.length === 0) {
     throw new UserError(
       task === 'transcribe'
