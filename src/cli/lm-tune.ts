@@ -13,6 +13,7 @@ import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { addRenamed, modelOption, positiveInteger, printNote, windowOption } from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
+import { showWork } from './show-work.ts';
 
 interface Flags extends PromptChoice {
   model: string;
@@ -73,7 +74,7 @@ async function tune(arpa: string, manifest: string, flags: Flags): Promise<void>
   const lm = await readArpa(arpa);
   const result = await withModel(WhisperModel.load(flags.model), async (model) => {
     const prompt = choosePrompt(model, { ...flags, ...(flags.task === 'translate' && { to }) }, printNote);
-    const usable = await encodedClips(model, clips, flags);
+    const usable = await encodedClips(model, clips, { ...flags, ...showWork() });
     let stage = '';
     let progress = startProgress('', 1, { quiet: true });
     const tuned = await tuneFusion(

@@ -45,6 +45,16 @@ export function positiveNumber(value: string): number {
   return number;
 }
 
+/** Names with commas between them. */
+export function nameList(value: string): string[] {
+  const items = value
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
+  if (items.length === 0) throw new InvalidArgumentError('Expected names, separated by commas.');
+  return items;
+}
+
 /** Adds an option that earlier versions had under other names: these are read, and not in the help. */
 export function addRenamed(command: Command, option: Option, ...older: readonly string[]): Command {
   command.addOption(option);

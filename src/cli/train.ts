@@ -23,6 +23,7 @@ import { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
+import { showWork } from './show-work.ts';
 import { announce, printSummary, watchRun } from './train-report.ts';
 
 interface Options extends Record<string, unknown> {
@@ -70,6 +71,7 @@ async function train(source: string | undefined, options: Options): Promise<void
   const resume = Boolean(options.resume);
   const json = Boolean(options.json);
   const { decoderLayers } = recipe.tune;
+  const work = showWork();
   const languageToken = recipe.targetToken && {
     ...recipe.targetToken,
     language: languageProfile(target!).base,
@@ -83,9 +85,9 @@ async function train(source: string | undefined, options: Options): Promise<void
     await checkObjective(model, recipe, clips.training);
     await prepareOutput(recipe.output, resume);
     await quantizeFrozen(model, tuning);
-    const data = await trainingData(model, recipe, clips);
+    const data = await trainingData(model, recipe, clips, work);
     const { examples, development, vocabulary } = data;
-    const objective = await recipeObjective(model, recipe, examples);
+    const objective = await recipeObjective(model, recipe, examples, work);
     const training = { ...trainingOptions(recipe, tuning, data), objective };
     const settings: RunSettings = {
       model: folder!.fingerprint,

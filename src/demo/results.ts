@@ -1,4 +1,5 @@
 import type { Machine } from '../report/machine.ts';
+import type { SimilarityExcerpt } from '../retrieval/page.ts';
 
 /**
  * What one run of the demo measured: the schema of `out/demo/results.json`, and all that the report page shows.
@@ -16,6 +17,7 @@ export interface DemoResults {
   /** Largest resident set size of the process, megabytes (10⁶ bytes). */
   peakMemoryMb: number;
   retrieval: RetrievalResult[];
+  /** SeqSim of a few dozen utterances. */
   similarity: SimilarityExcerpt[];
   transfer: TransferResult[];
   examples: TranslationExample[];
@@ -50,14 +52,6 @@ export interface RetrievalResult {
   chance: number;
   /** R@1 of the baseline, cosine of mean-pooled frames. */
   meanPoolR1: number;
-}
-
-/** SeqSim of a few dozen utterances of two languages. Row i and column i are the sentence `keys[i]`. */
-export interface SimilarityExcerpt {
-  from: string;
-  to: string;
-  keys: string[];
-  matrix: number[][];
 }
 
 export interface Scores {

@@ -10,7 +10,7 @@ import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
-import { startProgress } from '../report/progress.ts';
+import type { WorkEvents } from '../report/progress.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
@@ -137,6 +137,7 @@ export async function trainingData(
   model: WhisperModel,
   recipe: Recipe,
   clips: RecipeClips,
+  events: WorkEvents,
 ): Promise<TrainingData> {
   const { data, dev, tune } = recipe;
   const words = await wordsOf(model, recipe.targetVocabulary);
@@ -154,23 +155,24 @@ export async function trainingData(
     );
   }
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
-  const progress = startProgress('reading clips', merged.length * copies);
+  const total = merged.length * copies;
+  const progress = (done: number) => events.onProgress?.({ stage: 'reading clips', done, total });
+  progress(0);
   let unread = 0;
   const speech = {
     window: data.window,
     cache: data.cache,
     augmentation,
     maxBytes: HELD_SHARE * totalmem(),
-    onProgress: (done: number) => progress.update(done),
+    onProgress: progress,
     onLeftOut: (message: string) => {
       unread++;
-      process.stderr.write(`left out: ${message}\n`);
+      events.onSkip?.(message);
     },
   };
   const pairs = tunesEncoder(tune)
     ? await melSpeech(model, merged, speech)
     : await encodedSpeech(model, merged, copies, speech);
-  progress.done();
   if (pairs.length === 0) throw new UserError('no clip can be read');
   if (copies > 1) told.push(`augmented: ${copies} versions of each clip, encoded once`);
   const leftOut = new Map<string, number>();
@@ -180,7 +182,8 @@ export async function trainingData(
   }).map((example) => ({ ...example, corpus: example.source.corpus }));
   if (unread > 0) leftOut.set('cannot be read', unread);
   const devExamples =
-    dev && translationExamples(model, await encodedClips(model, clips.dev, data), ofExamples);
+    dev &&
+    translationExamples(model, await encodedClips(model, clips.dev, { ...data, ...events }), ofExamples);
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,
