@@ -64,7 +64,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   };
   const tests = testsOf(options, note);
   const folders = await modelFolders(options.models);
-  const file = await PredictionsFile.open(join(output, 'predictions.jsonl'), resume);
+  const path = join(output, 'predictions.jsonl');
+  const file = await PredictionsFile.open(path, resume);
 
   const models: EvaluatedModel[] = [];
   const asked: SystemOutput[] = [];
@@ -90,7 +91,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 
   const main = asked.filter(({ test }) => !test.forgetting);
   if (main.every(({ predictions }) => predictions.every(({ hypothesis }) => hypothesis === undefined))) {
-    throw new UserError(`${manifest}: no clip could be evaluated; see ${file.path}`);
+    throw new UserError(`${manifest}: no clip could be evaluated; see ${path}`);
   }
   const comet = await cometFiles(main, join(output, 'comet'), options.comet);
   const rows = tests.flatMap((test): EvaluationRow[] =>

@@ -1,10 +1,9 @@
 /** The models of an evaluation: their names, fingerprints, and the prompts that each is asked with. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
 import { UserError } from '../errors.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
 import { type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
 
 export interface ModelFolder {
@@ -56,14 +55,11 @@ async function fingerprint(directory: string): Promise<string> {
       `${directory}: found no config.json; expected a Whisper model in Hugging Face layout`,
     );
   }
-  const hash = createHash('sha256');
+  const hash = new Fingerprint();
   const experts = (await readdir(join(directory, EXPERTS_FOLDER)).catch(() => [])).sort();
   files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
-  for (const name of files) {
-    hash.update(`${name}\n`);
-    for await (const bytes of createReadStream(join(directory, name))) hash.update(bytes);
-  }
-  return hash.digest('hex').slice(0, 16);
+  for (const name of files) await hash.add(`${name}\n`).addFile(join(directory, name));
+  return hash.hex(16);
 }
 
 /**

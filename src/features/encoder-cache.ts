@@ -2,12 +2,12 @@
  * Encoder outputs on disk, so that training and retrieval encode each clip once. One file a clip, float16:
  * a line of JSON (window, length, width), then the frames.
  */
-import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { float32ToFloat16 } from '../checkpoint/half-precision.ts';
 import { maskMel, type Recording, readRecording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
 import { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { DeferredClip } from '../whisper/ready-clip.ts';
@@ -111,13 +111,13 @@ export async function encodingName(model: WhisperModel, window: WindowMode): Pro
 
 /** Name of a recording's cached file. A file that was changed since is another clip, and so is another version of it. */
 export async function entryName({ files, version }: Recording): Promise<string> {
-  const hash = createHash('sha256');
+  const hash = new Fingerprint();
   for (const [i, file] of files.entries()) {
     const { size, mtimeMs } = await stat(file);
-    hash.update(`${i > 0 ? '\n' : ''}${file}\n${size}\n${mtimeMs}`);
+    hash.add(`${i > 0 ? '\n' : ''}${file}\n${size}\n${mtimeMs}`);
   }
-  if (version) hash.update(`\n${version.augmentation.fingerprint}\n${version.name}\n${version.number}`);
-  return `${hash.digest('hex').slice(0, 32)}.f16`;
+  if (version) hash.add(`\n${version.augmentation.fingerprint}\n${version.name}\n${version.number}`);
+  return `${hash.hex(32)}.f16`;
 }
 
 function storedClip(entry: string, { window, length, width }: Omit<EncodedClip, 'frames'>): StoredEncoding {

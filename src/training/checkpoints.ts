@@ -7,14 +7,14 @@
  *
  * and is there whole or not at all: it is written under another name, brought to the disk, and renamed.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { floatBytes } from '../checkpoint/checkpoint.ts';
 import { readFileEntries, readFloat32 } from '../checkpoint/safetensors.ts';
 import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
+import { makeFolder, replaceWhole } from '../files/write-whole.ts';
 import type { Evaluation } from './dev-evaluation.ts';
 import type { TrainingState } from './state.ts';
 import type { StepReport } from './train.ts';
@@ -70,11 +70,7 @@ export async function prepareCheckpoints(output: string, resume: boolean): Promi
         'expected --resume to go on with it, or another --output',
     );
   }
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw new UserError(`${output}: cannot be written: ${(error as Error).message}`);
-  }
+  await makeFolder(folder);
   return folder;
 }
 
@@ -91,25 +87,24 @@ export async function writeCheckpoint<R extends KeptRecord = RunRecord>(
   write: (file: string, tensors: readonly TensorToWrite[]) => Promise<void> = writeSafetensors,
 ): Promise<void> {
   const target = join(folder, checkpointName(state.step));
-  const incomplete = `${target}.incomplete`;
   const earlier = await checkpointSteps(folder);
   try {
-    await mkdir(incomplete, { recursive: true });
-    await write(join(incomplete, STATE), stateTensors(state));
-    const file: TrainingFile & R = { step: state.step, optimizerSteps: state.optimizer.steps, ...record };
-    await writeAndSync(join(incomplete, TRAINING), `${JSON.stringify(file)}\n`);
-    const sums = await Promise.all(
-      [STATE, TRAINING].map(async (name) => `${await sha256(join(incomplete, name))}  ${name}\n`),
-    );
-    await writeAndSync(join(incomplete, SUMS), sums.join(''));
-    await syncFolder(incomplete);
-    // A checkpoint of this step is there only where it is damaged, or an evaluation wrote it already.
-    await rm(target, { recursive: true, force: true });
-    await rename(incomplete, target);
+    await replaceWhole(target, async (incomplete) => {
+      await mkdir(incomplete, { recursive: true });
+      await write(join(incomplete, STATE), stateTensors(state));
+      const file: TrainingFile & R = { step: state.step, optimizerSteps: state.optimizer.steps, ...record };
+      await writeAndSync(join(incomplete, TRAINING), `${JSON.stringify(file)}\n`);
+      const sums = await Promise.all(
+        [STATE, TRAINING].map(async (name) => `${await sha256(join(incomplete, name))}  ${name}\n`),
+      );
+      await writeAndSync(join(incomplete, SUMS), sums.join(''));
+      await syncFolder(incomplete);
+      // A checkpoint of this step is there only where it is damaged, or an evaluation wrote it already.
+      await rm(target, { recursive: true, force: true });
+    });
     await syncFolder(folder);
     await syncFolder(dirname(folder));
   } catch (error) {
-    await rm(incomplete, { recursive: true, force: true }).catch(() => {});
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     const last = earlier.find((step) => step < state.step);
@@ -244,11 +239,7 @@ function checkSettings(path: string, found: RunSettings, expected: RunSettings):
   );
 }
 
-async function sha256(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(bytes);
-  return hash.digest('hex');
-}
+const sha256 = async (file: string): Promise<string> => (await new Fingerprint().addFile(file)).hex();
 
 async function writeAndSync(file: string, text: string): Promise<void> {
   await writeFile(file, text, { flush: true });

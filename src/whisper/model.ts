@@ -1,9 +1,9 @@
 /** A Whisper model ready to run: weights in the computing thread, graphs compiled when they are first needed. */
-import { createHash } from 'node:crypto';
 import { FULL_WINDOW_FRAMES, logMel } from '../audio/log-mel.ts';
 import { float32, type HostTensor, int64, type Program, Runtime } from '../backend/runtime.ts';
 import { type Checkpoint, readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
 import {
   alignmentGraph,
   audioMemoryGraph,
@@ -327,12 +327,10 @@ export class WhisperModel {
     this.#fingerprint ??= this.runtime
       .read(this.weightNames.filter((name) => name.startsWith('model.encoder.')))
       .then((weights) => {
-        const hash = createHash('sha256');
+        const hash = new Fingerprint();
         const { encoderLayers } = this.dimensions;
-        if (encoderLayers < this.settings.dimensions.encoderLayers)
-          hash.update(`exit after ${encoderLayers}`);
-        for (const { data } of weights) hash.update(data);
-        return hash.digest('hex').slice(0, 16);
+        if (encoderLayers < this.settings.dimensions.encoderLayers) hash.add(`exit after ${encoderLayers}`);
+        return hash.add(...weights.map(({ data }) => data)).hex(16);
       });
     return this.#fingerprint;
   }

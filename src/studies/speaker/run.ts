@@ -1,7 +1,7 @@
 /** A training of speaker embeddings in its folder: checkpoints on the way, the speaker model at the end. */
-import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { Fingerprint } from '../../files/fingerprint.ts';
 import {
   type KeptRecord,
   prepareCheckpoints,
@@ -74,10 +74,9 @@ export async function runSpeakerTraining(
 
 /** Recordings by what is heard, wherever they lie. */
 function clipsFingerprint(clips: readonly SpeakerClip[]): string {
-  const hash = createHash('sha256');
+  const hash = new Fingerprint();
   for (const { samples, speaker } of clips) {
-    hash.update(`${speaker}\n${samples.length}\n`);
-    hash.update(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+    hash.add(`${speaker}\n${samples.length}\n`, samples);
   }
-  return hash.digest('hex');
+  return hash.hex();
 }

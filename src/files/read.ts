@@ -1,0 +1,73 @@
+/** Reading files that a user names: what is not there, or is something else, is one line. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { UserError } from '../errors.ts';
+
+/** 1 GiB: tens of millions of sentences; more is another kind of file given by mistake. */
+const MAX_BYTES = 2 ** 30;
+
+/**
+ * The line for a path that does not open; other errors stay as they are.
+ * @param expected what should be there
+ */
+export function cannotOpen(path: string, error: unknown, expected: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (error instanceof UserError || code === undefined) return error;
+  return new UserError(`${path}: found ${reasonNotOpened(code)}; expected ${expected}`);
+}
+
+export function reasonNotOpened(code: string): string {
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'no such file';
+  if (code === 'EACCES' || code === 'EPERM') return `a file that may not be read (${code})`;
+  return `a file that does not open (${code})`;
+}
+
+/** @throws UserError where the file cannot be read or is larger than any text */
+export async function readBytes(file: string, expected: string): Promise<Buffer> {
+  try {
+    const found = await stat(file);
+    if (!found.isFile()) {
+      const what = found.isDirectory() ? 'a directory' : 'a device or pipe';
+      throw new UserError(`${file}: found ${what}; expected ${expected}`);
+    }
+    if (found.size > MAX_BYTES) {
+      throw new UserError(
+        `${file}: found ${found.size} bytes; expected ${expected}, of at most ${MAX_BYTES}`,
+      );
+    }
+    return await readFile(file);
+  } catch (error) {
+    throw cannotOpen(file, error, expected);
+  }
+}
+
+/**
+ * A whole text file, without a byte order mark.
+ * @throws UserError where the file cannot be read or is not UTF-8
+ */
+export async function readText(file: string, expected: string): Promise<string> {
+  const bytes = await readBytes(file, expected);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new UserError(`${file}: found bytes that are not UTF-8 text; expected ${expected}`);
+  }
+}
+
+/** @throws UserError where the file cannot be read or is no JSON */
+export async function readJson(file: string, expected: string): Promise<unknown> {
+  const text = await readText(file, expected);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${file}: found no JSON (${(error as Error).message}); expected ${expected}`);
+  }
+}
+
+/** Names in a folder. @throws UserError where it cannot be read */
+export async function listFolder(folder: string, expected: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    throw cannotOpen(folder, error, expected);
+  }
+}
