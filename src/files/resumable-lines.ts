@@ -63,22 +63,22 @@ export class ResumableLines<R extends object> {
     const before = [...this.lines.keys()];
     const after = [...new Set([...keys, ...before])].filter((key) => this.lines.has(key));
     if (after.every((key, i) => key === before[i])) return;
-    await this.#replace(after.map((key) => [key, this.lines.get(key)!]));
-  }
-
-  /** Leaves these records, in their order, and no others. */
-  async replace(records: readonly R[]): Promise<void> {
-    await this.#replace(records.map((record) => [this.keyOf(record), JSON.stringify(record)]));
-  }
-
-  async #replace(lines: readonly (readonly [string, string])[]): Promise<void> {
+    const lines = after.map((key) => [key, this.lines.get(key)!] as const);
     this.lines.clear();
     for (const [key, line] of lines) this.lines.set(key, line);
     await this.#write();
   }
 
-  #write(): Promise<void> {
-    return writeWhole(this.path, withLineBreaks(this.lines.values()));
+  /** Leaves these records, in their order, and no others. */
+  async replace(records: readonly R[]): Promise<void> {
+    const lines = records.map((record) => JSON.stringify(record));
+    this.lines.clear();
+    records.forEach((record, i) => this.lines.set(this.keyOf(record), lines[i]!));
+    await this.#write(lines);
+  }
+
+  #write(lines: Iterable<string> = this.lines.values()): Promise<void> {
+    return writeWhole(this.path, withLineBreaks(lines));
   }
 }
 

@@ -22,9 +22,9 @@ import {
 } from './encoded-clip.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
 import { readExperts } from './expert-files.ts';
+import { isMel, type Lazy, type ReadyClip } from './lazy.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { withDecoderLayers } from './prune-decoder.ts';
-import { type DeferredClip, isMel, type ReadyClip } from './ready-clip.ts';
 import { SilenceTails } from './silence-tail.ts';
 import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabulary.ts';
 import { Tokens } from './tokens.ts';
@@ -351,7 +351,7 @@ export class WhisperModel {
   }
 
   /** The silence tails, where any of the clips is in a window that needs one, or is to be encoded yet. */
-  async silenceTailsFor(clips: readonly (ReadyClip | DeferredClip)[]): Promise<SilenceTails | undefined> {
+  async silenceTailsFor(clips: readonly (ReadyClip | Lazy<ReadyClip>)[]): Promise<SilenceTails | undefined> {
     const needed = clips.some((clip) => clip.window < FULL_WINDOW_POSITIONS || isMel(clip));
     return needed ? this.silenceTails() : undefined;
   }
