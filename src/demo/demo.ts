@@ -126,7 +126,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       ...training,
       onStep: ({ step, loss, tokens, seconds }) => {
         progress.update(step, `loss ${loss.toFixed(2)}  ${(tokens / seconds).toFixed(0)} tokens/s`);
-        return true;
+        return undefined;
       },
     });
     progress.done();

@@ -9,6 +9,8 @@
  */
 import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { AdamWState } from '../backend/protocol.ts';
+import type { HostTensor, Runtime } from '../backend/runtime.ts';
 import { floatBytes } from '../checkpoint/checkpoint.ts';
 import { readFileEntries, readFloat32 } from '../checkpoint/safetensors.ts';
 import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors-write.ts';
@@ -16,8 +18,36 @@ import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
 import { makeFolder, replaceWhole } from '../files/write-whole.ts';
 import type { Evaluation } from './dev-evaluation.ts';
-import type { TrainingState } from './state.ts';
 import type { StepReport } from './train.ts';
+
+/** All that the steps to come depend on, beside data and options: the batches follow from `step`. */
+export interface TrainingState {
+  /** Steps made, those that were skipped included. */
+  readonly step: number;
+  /** Names of the trained weights; the other lists are in this order. */
+  readonly names: readonly string[];
+  readonly weights: readonly HostTensor[];
+  readonly optimizer: AdamWState;
+}
+
+/** A copy of the state after a step. */
+export async function trainingState(
+  runtime: Runtime,
+  step: number,
+  names: readonly string[],
+): Promise<TrainingState> {
+  return { step, names, weights: await runtime.read(names), optimizer: await runtime.adamWState() };
+}
+
+/** Puts trained weights back where they were. The state's arrays move to the computing thread. */
+export function storeTrained(
+  runtime: Runtime,
+  { names, weights }: Pick<TrainingState, 'names' | 'weights'>,
+): Promise<void> {
+  return runtime.store(
+    names.map((name, i) => [name, { shape: weights[i]!.shape, data: weights[i]!.data as Float32Array }]),
+  );
+}
 
 /** What the weights depend on. Runs of other settings cannot go on from each other's checkpoints. */
 export type RunSettings = Readonly<Record<string, string | number | boolean>>;
