@@ -28,11 +28,11 @@ export async function longAudio({ model: directory, ctranslate2 }: BenchOptions)
   const parts: Float32Array[] = [];
   const texts: string[] = [];
   let length = 0;
-  for (const { audio, english } of clips) {
+  for (const { audio, text } of clips) {
     const samples = await readAudio(audio);
     if (length + samples.length > SECONDS * SAMPLE_RATE) break;
     parts.push(samples, new Float32Array(PAUSE));
-    texts.push(english);
+    texts.push(text);
     length += samples.length + PAUSE;
   }
   mkdirSync(inRepository('out/bench'), { recursive: true });
@@ -41,16 +41,14 @@ export async function longAudio({ model: directory, ctranslate2 }: BenchOptions)
   const reference = [texts.join(' ')];
 
   const model = await WhisperModel.load(directory);
-  const ours = async (window: 'fit' | 'full', decoding: { beams: number }) => {
-    const prompt = model.tokens.prompt('en', 'transcribe');
+  const ours = async (beams: number) => {
     const started = performance.now();
-    const options = { window, prompt: () => prompt, decoding };
-    const { value } = await transcribeFiles(model, [{ audio: file, language: 'en' }], options).next();
+    const { value } = await transcribeFiles(model, [{ audio: file, language: 'en' }], { beams }).next();
     const { text, segments } = value as Transcript;
     return { text, segments: segments.length, took: (performance.now() - started) / 1000 };
   };
-  const beam = await ours('fit', { beams: BEAMS });
-  const greedy = await ours('fit', { beams: 1 });
+  const beam = await ours(BEAMS);
+  const greedy = await ours(1);
   await model.close();
   const list = inRepository('out/bench/long.tsv');
   writeFileSync(list, `${file}\ten\n`);

@@ -35,8 +35,8 @@ const PADDING = 0.4 * SAMPLE_RATE;
  * one-frame model, which takes twice as long. Two seconds of pause and 0.4 s of padding are what
  * faster-whisper uses before Whisper. An hour of sound takes 8 s on one core.
  */
-export async function speechStretches(samples: Float32Array): Promise<SpeechStretch[]> {
-  return stretchesOf(await speechProbabilities(samples), samples.length);
+export async function speechStretches(samples: Float32Array, signal?: AbortSignal): Promise<SpeechStretch[]> {
+  return stretchesOf(await speechProbabilities(samples, signal), samples.length);
 }
 
 /** Loaded at the first use and kept: 15 MB. One thread: more gain nothing on so small a network. */
@@ -52,7 +52,7 @@ export async function speechFlags(samples: Float32Array, step: number): Promise<
 }
 
 /** One value in [0, 1] for each 512 samples; the last frame is filled up with silence. */
-async function speechProbabilities(samples: Float32Array): Promise<Float32Array> {
+async function speechProbabilities(samples: Float32Array, signal?: AbortSignal): Promise<Float32Array> {
   session ??= ort.InferenceSession.create(MODEL, { intraOpNumThreads: 1, interOpNumThreads: 1 });
   const model = await session;
   const frames = Math.ceil(samples.length / FRAME);
@@ -60,6 +60,7 @@ async function speechProbabilities(samples: Float32Array): Promise<Float32Array>
   let h = new ort.Tensor('float32', new Float32Array(STATE), [1, 1, STATE]);
   let c = h;
   for (let first = 0; first < frames; first += FRAMES_PER_RUN) {
+    signal?.throwIfAborted();
     const count = Math.min(FRAMES_PER_RUN, frames - first);
     const input = new Float32Array(count * (CONTEXT + FRAME));
     for (let i = 0; i < count; i++) {

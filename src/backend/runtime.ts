@@ -74,11 +74,15 @@ export class Runtime {
     this.#worker.on('message', (reply: Reply) => {
       const waiting = this.#pending.get(reply.id);
       this.#pending.delete(reply.id);
+      // A model that nobody closed does not keep the program from ending.
+      if (this.#pending.size === 0) this.#worker.unref();
       if ('error' in reply) waiting?.reject(new Error(reply.error));
       else waiting?.resolve(reply.value as never);
     });
     this.#worker.on('error', (error) => this.#fail(error as Error));
-    this.#worker.on('exit', () => this.#fail(new Error('the computing thread ended')));
+    this.#worker.on('exit', () =>
+      this.#fail(new Error(this.#closed ? 'the model was closed' : 'the computing thread ended')),
+    );
   }
 
   #fail(error: Error): void {
@@ -87,9 +91,10 @@ export class Runtime {
   }
 
   #ask<T>(request: Request, transfer: ArrayBuffer[] = []): Promise<T> {
-    if (this.#closed) return Promise.reject(new Error('internal: the runtime is closed'));
+    if (this.#closed) return Promise.reject(new TypeError('the model is closed'));
     return new Promise<T>((resolve, reject) => {
       const id = this.#nextId++;
+      this.#worker.ref();
       this.#pending.set(id, { resolve, reject });
       this.#worker.postMessage({ id, request }, transfer);
     });

@@ -1,12 +1,8 @@
 /** Options of every command that decodes: how the search goes. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { DecodingOptions } from '../decoding/decode.ts';
+import type { DecodingChoice } from '../decoding/decoding-choice.ts';
 import { fallbackTemperatures } from '../decoding/fallback.ts';
-import { LanguageModelFusion } from '../decoding/language-model-fusion.ts';
-import { readArpa } from '../language-model/arpa-read.ts';
-import type { WhisperModel } from '../whisper/model.ts';
-import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import { positiveInteger, positiveNumber } from './options.ts';
 
 export interface DecodingFlags {
@@ -55,37 +51,20 @@ export function addDecodingOptions(command: Command): Command {
     .option('--beta <x>', 'what each word adds', number, 0.3);
 }
 
-/** @param target the language of the text that is written */
-export async function decodingOptions(
-  model: WhisperModel,
-  flags: DecodingFlags,
-  target: string,
-): Promise<{ decoding: Omit<DecodingOptions, 'prompts'>; temperatures: readonly number[] }> {
-  const vocabulary = await targetVocabulary(model, flags.targetVocabulary);
-  const filters = flags.lm
-    ? [
-        new LanguageModelFusion(await readArpa(flags.lm), model.tokens, {
-          alpha: flags.alpha,
-          beta: flags.beta,
-          language: flags.lmLanguage ?? target,
-        }),
-      ]
-    : undefined;
+export function decodingChoice({
+  beam,
+  experts,
+  lm,
+  alpha,
+  beta,
+  lmLanguage,
+  ...flags
+}: DecodingFlags): DecodingChoice {
   return {
-    decoding: {
-      beams: flags.beam,
-      patience: flags.patience,
-      lengthPenalty: flags.lengthPenalty,
-      bestOf: flags.bestOf,
-      seed: flags.seed,
-      noRepeatNgram: flags.noRepeatNgram,
-      repetitionPenalty: flags.repetitionPenalty,
-      maxTokens: flags.maxTokens,
-      ...(flags.experts === 'off' && { experts: false }),
-      ...(vocabulary && { vocabulary }),
-      ...(filters && { filters }),
-    },
-    temperatures: flags.temperature ?? (flags.fallback ? fallbackTemperatures : [0]),
+    ...flags,
+    beams: beam,
+    experts: experts === 'on',
+    ...(lm && { languageModel: { model: lm, alpha, beta, language: lmLanguage } }),
   };
 }
 

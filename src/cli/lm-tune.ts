@@ -1,6 +1,7 @@
 /** `whisper-transfer lm tune`: the weights of a language model, chosen on clips with references. */
 import { type Command, Option } from 'commander';
-import type { Clip } from '../data/manifest.ts';
+import { type Clip, referenceIn } from '../data/clip.ts';
+import { choosePrompt, type PromptChoice } from '../decoding/prompt-choice.ts';
 import { tuneFusion } from '../decoding/tune-fusion.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
@@ -10,10 +11,10 @@ import { table } from '../report/terminal.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
-import { modelOption, positiveInteger, windowOption } from './options.ts';
-import { addPromptOptions, type PromptFlags, promptFor } from './prompt-options.ts';
+import { modelOption, positiveInteger, printNote, windowOption } from './options.ts';
+import { addPromptOptions } from './prompt-options.ts';
 
-interface Flags extends PromptFlags {
+interface Flags extends PromptChoice {
   model: string;
   set?: string;
   language?: string;
@@ -29,9 +30,9 @@ interface Flags extends PromptFlags {
 }
 
 const referenceOf: Record<Flags['reference'], (clip: Clip) => string> = {
-  source_text: ({ sourceText }) => sourceText,
-  en: ({ english }) => english,
-  zh: ({ chinese }) => chinese,
+  source_text: ({ text }) => text,
+  en: (clip) => referenceIn(clip, 'en'),
+  zh: (clip) => referenceIn(clip, 'zh'),
 };
 
 export function addTuneCommand(lm: Command): Command {
@@ -74,11 +75,10 @@ async function tune(arpa: string, manifest: string, flags: Flags): Promise<void>
     throw new UserError(`${manifest}: none of these clips has a "${flags.reference}" reference`);
   const lm = await readArpa(arpa);
   const result = await withModel(WhisperModel.load(flags.model), async (model) => {
-    const prompt = promptFor(
+    const prompt = choosePrompt(
       model,
-      flags,
-      flags.task,
-      flags.task === 'translate' ? flags.textLanguage : undefined,
+      { ...flags, ...(flags.task === 'translate' && { to: flags.textLanguage }) },
+      printNote,
     );
     const usable = await encodedClips(model, clips, flags);
     let stage = '';

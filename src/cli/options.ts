@@ -1,9 +1,9 @@
 /** Options and checks that several commands share. */
 import { InvalidArgumentError, Option } from 'commander';
+import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { embeddedModel } from './embedded.ts';
 
 export const modelOption = (): Option =>
   new Option('--model <dir>', 'Whisper model directory in Hugging Face layout').default(
@@ -30,6 +30,11 @@ export function positiveNumber(value: string): number {
   const number = Number(value);
   if (!(number > 0) || !Number.isFinite(number)) throw new InvalidArgumentError('Expected a number above 0.');
   return number;
+}
+
+/** What the user should know, beside the results. */
+export function printNote(note: string): void {
+  process.stderr.write(`note: ${note}\n`);
 }
 
 /** From now on Ctrl-C only sets a flag, for a loop that ends after its step; a second one ends at once. */

@@ -1,22 +1,12 @@
 /** Options for the decoder's prompt: which language and task it is asked for. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { UserError } from '../errors.ts';
-import type { WhisperModel } from '../whisper/model.ts';
-import { PROMPT_KINDS, type PromptKind, promptOf, trainedPrompt } from '../whisper/prompts.ts';
-import type { Task } from '../whisper/tokens.ts';
-
-export interface PromptFlags {
-  prompt?: string;
-  promptKind?: PromptKind;
-  codeSwitched?: string[];
-  codeSwitchedBelow?: number;
-}
+import { PROMPT_KINDS } from '../whisper/prompts.ts';
 
 export function addPromptOptions(command: Command): Command {
   return command
     .option(
       '--prompt <text>',
-      'the prompt as it is, such as "<|zh|><|transcribe|>"; text in it is taken as spoken before',
+      'text that was said before, such as names in their spelling; or the whole prompt: "<|zh|><|transcribe|>"',
     )
     .addOption(promptKindOption())
     .option(
@@ -40,48 +30,4 @@ export function promptKindOption(): Option {
     '--prompt-kind <kind>',
     'language token and task token for translation; default: what the model was trained with',
   ).choices(PROMPT_KINDS);
-}
-
-/** The language that `translate` writes. */
-export function targetOf(model: WhisperModel, to: string | undefined): string {
-  return to ?? trainedPrompt(model.settings.generationConfig)?.target ?? 'en';
-}
-
-/**
- * The prompt for a clip in a language. Into English translation is Whisper's own task. Into another language the model
- * must have been trained for it, and its generation config says with which prompt.
- */
-export function promptFor(
-  model: WhisperModel,
-  { prompt, promptKind, codeSwitched, codeSwitchedBelow }: PromptFlags,
-  task: Task,
-  to: string | undefined,
-): (language: string, probabilities?: ReadonlyMap<string, number>) => readonly number[] {
-  const { tokens } = model;
-  if (prompt !== undefined) {
-    const ids = tokens.parsePrompt(prompt);
-    return () => ids;
-  }
-  if (codeSwitched) {
-    const mixed = tokens.prompt(codeSwitched, task);
-    return (language, probabilities) => {
-      const sure =
-        codeSwitchedBelow !== undefined && (probabilities?.get(language) ?? 1) >= codeSwitchedBelow;
-      return sure ? tokens.prompt(language, task) : mixed;
-    };
-  }
-  if (codeSwitchedBelow !== undefined) {
-    throw new UserError('--code-switched-below: expected --code-switched <languages> with it');
-  }
-  if (task === 'transcribe') return (language) => tokens.prompt(language, 'transcribe');
-  const trained = trainedPrompt(model.settings.generationConfig);
-  const target = to ?? trained?.target ?? 'en';
-  if (target === 'en' && trained?.target !== 'en') return (language) => tokens.prompt(language, 'translate');
-  if (target !== trained?.target) {
-    process.stderr.write(
-      `note: this model was not trained to translate into "${target}": expect little of it\n`,
-    );
-  }
-  const kind = promptKind ?? (target === trained?.target ? trained.kind : 'target-transcribe');
-  return (language) => promptOf(tokens, kind, target, language);
 }

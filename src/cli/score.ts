@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences, readText } from '../files/text-files.ts';
 import { toSimplified } from '../language/simplified.ts';
@@ -15,7 +15,7 @@ import {
 } from '../metrics/metrics.ts';
 import { offTargetRate } from '../metrics/off-target.ts';
 import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
-import { BLEU_TOKENIZERS, type BleuTokenizer } from '../metrics/tokenizers.ts';
+import { BLEU_TOKENIZERS, type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
 import { formatTable, TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
 import { positiveInteger, positiveNumber } from './options.ts';
@@ -27,6 +27,7 @@ interface ScoreOptions {
   comet?: string[];
   metrics?: MetricName[];
   tokenize?: BleuTokenizer;
+  spmModel?: string;
   smooth: BleuSmoothing;
   smoothValue?: number;
   effectiveOrder?: boolean;
@@ -42,8 +43,11 @@ interface ScoreOptions {
 
 const HELP = `
 A sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rates jiwer 4.0 (both 0 to 100).
-TER splits Chinese characters when BLEU does (tokenizer zh or char). WER, CER, MER (Chinese characters and words of
-other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
+TER splits Chinese characters and kana with tokenizer zh, char or ja-mecab. WER, CER, MER (Chinese characters and
+words of other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
+
+Tokenizers flores101 and flores200 (spBLEU) take the SentencePiece model that sacreBLEU keeps in ~/.sacrebleu/models
+(or $SACREBLEU/models), or --spm-model. ja-mecab needs a package: npm install mecab-wasm@1.0.3.
 
 Every score has the 95 % interval of 1000 bootstrap resamples of the sentences. With --baseline, or with several
 --hyp of which the first is the baseline, it has the difference and the p-value of a paired test too; --json then
@@ -66,25 +70,23 @@ interface Scored {
 }
 
 /** As sacreBLEU: Chinese targets are split into characters unless told otherwise, all others by the rules of WMT. */
-function chooseTokenizer(
-  { tokenize, language, metrics }: ScoreOptions,
-  references: string[][],
-): BleuTokenizer {
-  const chosen = tokenize ?? (language === 'zh' || language === 'yue' ? 'zh' : '13a');
-  const shown = metrics === undefined || metrics.includes('bleu');
-  if (shown && chosen !== 'zh' && chosen !== 'char' && offTargetRate(references[0]!, 'zh') < 0.5) {
-    process.stderr.write(
-      `warning: the references are Chinese, and BLEU with tokenizer ${chosen} is far too low for it; use --tokenize zh\n`,
-    );
-  }
-  return chosen;
-}
+const tokenizerOf = ({ tokenize, language }: ScoreOptions): BleuTokenizer =>
+  tokenize ?? (language === 'zh' || language === 'yue' ? 'zh' : '13a');
+
+/** They leave a Chinese sentence nearly whole. */
+const WESTERN: readonly BleuTokenizer[] = ['13a', 'intl', 'none'];
 
 function metricOptions(options: ScoreOptions, references: string[][]): MetricOptions {
   const { smooth, smoothValue, effectiveOrder, lowercase, language } = options;
   if (smoothValue !== undefined && smooth !== 'floor' && smooth !== 'add-k')
     throw new UserError(`--smooth-value goes with --smooth floor or add-k, not ${smooth}.`);
-  const tokenize = chooseTokenizer(options, references);
+  const tokenize = tokenizerOf(options);
+  const shown = options.metrics === undefined || options.metrics.includes('bleu');
+  if (shown && WESTERN.includes(tokenize) && offTargetRate(references[0]!, 'zh') < 0.5) {
+    process.stderr.write(
+      `warning: the references are Chinese, and BLEU with tokenizer ${tokenize} is far too low for it; use --tokenize zh\n`,
+    );
+  }
   return { tokenize, smooth, smoothValue, effectiveOrder, lowercase, language };
 }
 
@@ -181,11 +183,8 @@ function table(outputs: readonly Scored[], format: TableFormat): string {
 const collect = (file: string, before: string[] = []) => [...before, file];
 
 /** `whisper-transfer score`: compares output files with reference files, line by line. */
-export function scoreCommand(): Command {
-  return new Command('score')
-    .description(
-      'score translations or transcripts against references: BLEU, chrF, TER, error rates, off-target rate',
-    )
+export function scoreCommand(command: Command): Command {
+  return command
     .requiredOption('--hyp <file>', 'output to score, a sentence a line; repeatable', collect)
     .option('--baseline <file>', 'output that the others are compared with by a paired test')
     .requiredOption('--ref <file>', 'reference, repeatable', collect)
@@ -194,6 +193,10 @@ export function scoreCommand(): Command {
       new Option('--tokenize <name>', 'BLEU tokenizer (default: zh with --language zh, else 13a)').choices(
         BLEU_TOKENIZERS,
       ),
+    )
+    .option(
+      '--spm-model <file>',
+      "SentencePiece model of tokenizer flores101 or flores200 (default: sacreBLEU's)",
     )
     .addOption(
       new Option('--smooth <method>', 'what BLEU takes for an order without a match')
@@ -222,7 +225,8 @@ export function scoreCommand(): Command {
     )
     .option('--json', 'print one line of JSON for each output')
     .addHelpText('after', HELP)
-    .action((options: ScoreOptions) => {
+    .action(async (options: ScoreOptions) => {
+      await loadBleuTokenizer(tokenizerOf(options), options.spmModel);
       const outputs = scoreOutputs(options);
       process.stdout.write(
         options.json

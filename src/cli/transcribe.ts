@@ -1,5 +1,5 @@
 /** `whisper-transfer transcribe` and `translate`: audio files to text. */
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type AudioInput, audioInputs } from '../data/audio-inputs.ts';
 import {
   formatTranscript,
@@ -9,30 +9,33 @@ import {
   writeTranscript,
 } from '../decoding/formats/transcript-formats.ts';
 import { ResultsFile } from '../decoding/results-file.ts';
-import { transcribeFiles } from '../decoding/transcribe-files.ts';
-import type { TranscribeOptions } from '../decoding/transcribe-options.ts';
+import { type TranscribeFilesOptions, transcribeFiles } from '../decoding/transcribe-files.ts';
+import type { TranslateOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
 import { startProgress } from '../report/progress.ts';
-import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { type WhisperModel as Model, WhisperModel } from '../whisper/model.ts';
+import { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { withModel } from '../whisper/with-model.ts';
-import { addDecodingOptions, type DecodingFlags, decodingOptions } from './decoding-options.ts';
-import { checkedLanguage, failedFiles, modelOption, positiveInteger, windowOption } from './options.ts';
-import { addPromptOptions, type PromptFlags, promptFor, targetOf } from './prompt-options.ts';
+import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
+import {
+  checkedLanguage,
+  failedFiles,
+  modelOption,
+  positiveInteger,
+  printNote,
+  windowOption,
+} from './options.ts';
+import { addPromptOptions } from './prompt-options.ts';
 
-interface Flags extends DecodingFlags, PromptFlags {
+interface Flags
+  extends DecodingFlags,
+    Omit<TranslateOptions, keyof DecodingFlags | 'onProgress' | 'onNote' | 'signal'> {
   model: string;
-  window: WindowMode;
-  from?: string;
-  to?: string;
-  timestamps?: boolean;
   wordTimestamps?: boolean;
-  conditionOnPrevious?: boolean;
-  skipSilence?: boolean;
   alternatives?: boolean;
   format?: TranscriptFormat[];
+  output?: string;
   outputDir?: string;
   maxLineWidth?: number;
   maxLineCount?: number;
@@ -42,20 +45,18 @@ interface Flags extends DecodingFlags, PromptFlags {
   json?: boolean;
 }
 
-export function transcribeCommand(): Command {
-  return withCommonOptions(new Command('transcribe'))
-    .description('write down what is said, in the language in which it is said')
+export function transcribeCommand(command: Command): Command {
+  return withCommonOptions(command)
     .addHelpText(
       'after',
       '\nExamples:\n  $ whisper-transfer transcribe samples/gcompris/fr/*.opus --from fr --json' +
-        '\n  $ whisper-transfer transcribe interviews/ --beam 5 --word-timestamps --format srt,vtt --output-dir subtitles',
+        '\n  $ whisper-transfer transcribe interviews/ --beam 5 --word-timestamps --format srt,vtt --output subtitles',
     )
     .action((paths: string[], flags: Flags) => run(paths, flags, 'transcribe'));
 }
 
-export function translateCommand(): Command {
-  return withCommonOptions(new Command('translate'))
-    .description('translate speech: into English, or into the language that the model was trained for')
+export function translateCommand(command: Command): Command {
+  return withCommonOptions(command)
     .option('--to <language>', 'target language; default: what the model was trained for, else en')
     .addHelpText(
       'after',
@@ -93,7 +94,8 @@ function withCommonOptions(command: Command): Command {
         return list;
       }),
     )
-    .option('--output-dir <dir>', 'write a file for each audio file and format there')
+    .option('--output <dir>', 'write a file for each audio file and format there')
+    .addOption(new Option('--output-dir <dir>').hideHelp())
     .option(
       '--max-line-width <n>',
       'subtitles: characters in a line (with --word-timestamps)',
@@ -109,16 +111,18 @@ function withCommonOptions(command: Command): Command {
 const SUBTITLES: readonly TranscriptFormat[] = ['srt', 'vtt', 'tsv'];
 
 async function run(paths: readonly string[], flags: Flags, task: Task): Promise<void> {
-  const { format, outputDir } = flags;
+  const { format } = flags;
+  const output = flags.output ?? flags.outputDir;
   if (flags.resume && !flags.results)
     throw new UserError('--resume: expected --results <file> to go on from');
-  if (outputDir && !format) throw new UserError('--output-dir: expected --format with it');
+  if (output && !format) throw new UserError('--output: expected --format with it');
   const inputs = await namedInputs(paths);
   const audio = inputs.map((input) => input.audio);
-  const outputs = outputDir ? outputPaths(audio, outputDir) : undefined;
+  const outputs = output ? outputPaths(audio, output) : undefined;
   let failed = 0;
   await withModel(WhisperModel.load(flags.model), async (model) => {
-    const options = await transcribeOptions(model, flags, task);
+    // Before a file of results is begun.
+    checkedLanguage(model, flags.from);
     const results = flags.results
       ? await ResultsFile.open(flags.results, settingsOf(flags, task), Boolean(flags.resume))
       : undefined;
@@ -132,7 +136,7 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
     const computed = transcribeFiles(
       model,
       missing.map((input) => ({ audio: input.audio, language: flags.from ?? input.language })),
-      { ...options, onProgress: (done) => progress.update(kept + done) },
+      { ...transcribeOptions(flags, task), onProgress: (done) => progress.update(kept + done) },
     );
     for (const [i, before] of known.entries()) {
       const { audio: path, error } = inputs[i]!;
@@ -166,27 +170,20 @@ async function namedInputs(paths: readonly string[]): Promise<(AudioInput & { er
   return inputs;
 }
 
-async function transcribeOptions(model: Model, flags: Flags, task: Task): Promise<TranscribeOptions> {
-  checkedLanguage(model, flags.from);
-  const prompt = promptFor(model, flags, task, flags.to);
-  const target = task === 'translate' ? targetOf(model, flags.to) : (flags.from ?? 'en');
-  const { decoding, temperatures } = await decodingOptions(model, flags, target);
+function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
   const subtitles = flags.format?.some((format) => SUBTITLES.includes(format));
   return {
-    window: flags.window,
-    prompt,
-    ...((flags.timestamps || flags.wordTimestamps || subtitles) && { timestamps: true }),
-    wordTimestamps: Boolean(flags.wordTimestamps),
-    conditionOnPrevious: Boolean(flags.conditionOnPrevious),
-    skipSilence: Boolean(flags.skipSilence),
-    decoding,
-    temperatures,
+    ...decodingChoice(flags),
+    task,
+    words: flags.wordTimestamps,
+    ...((flags.timestamps || subtitles) && { timestamps: true }),
+    onNote: printNote,
   };
 }
 
 /** What the results depend on: a results file of other settings is not gone on with. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
-  const { results: _, resume, json, format, outputDir, alternatives, ...settings } = flags;
+  const { results: _, resume, json, format, output, outputDir, alternatives, ...settings } = flags;
   return Object.fromEntries([
     ['task', task],
     ...Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join() : value]),
@@ -195,7 +192,7 @@ function settingsOf(flags: Flags, task: Task): Record<string, string | number | 
 
 function print(
   result: Transcript | FailedTranscript,
-  { json, format, outputDir, alternatives, ...layout }: Flags,
+  { json, format, output, outputDir, alternatives, ...layout }: Flags,
 ): void {
   if ('error' in result) {
     if (json) console.log(JSON.stringify(result));
@@ -205,7 +202,7 @@ function print(
   if (json) {
     const { alternatives: found, ...rest } = result;
     console.log(JSON.stringify(alternatives ? { ...rest, alternatives: found ?? [] } : rest));
-  } else if (outputDir) return;
+  } else if (output ?? outputDir) return;
   else if (format) for (const name of format) process.stdout.write(formatTranscript(result, name, layout));
   else console.log(`${result.audio}\t${result.language}\t${result.text}`);
 }

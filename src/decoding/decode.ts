@@ -36,6 +36,7 @@ export async function decode(
       size++;
     }
     const batch = order.slice(start, start + size);
+    options.signal?.throwIfAborted();
     const decoded = await DecodingBatch.decode(
       model,
       batch.map((i) => clips[i]!),

@@ -85,6 +85,7 @@ export class DecodingBatch {
     for (;;) {
       const moves = this.#advance(answer);
       if (moves.going.length === 0) break;
+      this.options.signal?.throwIfAborted();
       answer = await this.#step(moves);
     }
     return this.searches.map((search, clip) => this.#decoded(search, noSpeech[clip]!));

@@ -1,8 +1,35 @@
-/** What decoding is asked, and what it answers. */
+/** The options and the results of decoding. */
 import type { CandidateFilter } from './search.ts';
 import type { SessionOptions } from './session.ts';
 
-export interface DecodingOptions extends Omit<SessionOptions, 'language'> {
+/** How the search goes. */
+export interface SearchOptions {
+  /** More than one: beam search. Default 1. */
+  readonly beams?: number | undefined;
+  /** Beam search goes on until beams × patience texts have ended. Default 1. */
+  readonly patience?: number | undefined;
+  /** Texts are compared by total log probability / length ^ this. Default 1. */
+  readonly lengthPenalty?: number | undefined;
+  /**
+   * See BeamOptions. Default: where the clip is in a fitted window. There the end of text is less sure than in the full
+   * one, and a text said twice has a better mean score than the same text said once.
+   */
+  readonly earlyStopping?: boolean | undefined;
+  /** Texts drawn for each clip where tokens are drawn by chance. Default 5. */
+  readonly bestOf?: number | undefined;
+  /** Of what is drawn by chance. Default 1. */
+  readonly seed?: number | undefined;
+  /** No n tokens may come a second time in the same order; 0: they may. Default 0. */
+  readonly noRepeatNgram?: number | undefined;
+  /** Log probabilities of tokens that came before are multiplied by it. Default 1. */
+  readonly repetitionPenalty?: number | undefined;
+  /** Most tokens of a window's text. Default: half of Whisper's context (224). */
+  readonly maxTokens?: number | undefined;
+  /** Whether languages that the model has experts of are decoded with them. Default true. */
+  readonly experts?: boolean | undefined;
+}
+
+export interface DecodingOptions extends SearchOptions, Omit<SessionOptions, 'language'> {
   /** The prompt of each clip. */
   readonly prompts: readonly (readonly number[])[];
   /**
@@ -10,35 +37,15 @@ export interface DecodingOptions extends Omit<SessionOptions, 'language'> {
    * first language that the prompt names.
    */
   readonly languages?: readonly (string | undefined)[];
-  /** Whether experts are used. Default true. */
-  readonly experts?: boolean;
-  /** Most tokens to make after the prompt. Default: what is left of half of Whisper's context (224). */
-  readonly maxTokens?: number;
-  /** More than one: beam search. Default 1. */
-  readonly beams?: number;
-  /** See BeamOptions. Default 1. */
-  readonly patience?: number;
-  /** See BeamOptions. Default 1. */
-  readonly lengthPenalty?: number;
-  /**
-   * See BeamOptions. Default: where the clip is in a fitted window. There the end of text is less sure than in the full
-   * one, and a text said twice has a better mean score than the same text said once.
-   */
-  readonly earlyStopping?: boolean;
   /** Above 0 tokens are drawn by chance, and beams do not count. Default 0. */
   readonly temperature?: number;
-  /** Texts drawn for each clip where tokens are drawn by chance. Default 5. */
-  readonly bestOf?: number;
-  readonly seed?: number;
-  /** No n tokens may come a second time in the same order; 0: they may. Default 0. */
-  readonly noRepeatNgram?: number;
-  /** Log probabilities of tokens that came before are multiplied by it. Default 1. */
-  readonly repetitionPenalty?: number;
   /** Further filters, in this order. */
   readonly filters?: readonly CandidateFilter[];
   /** Greedy only: end a text that repeats itself over and over. Default false. */
   readonly stopLoops?: boolean;
   readonly onProgress?: (done: number) => void;
+  /** Ends the work between two steps (abort.ts). */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Alternative {

@@ -15,19 +15,22 @@ const CLIPS_PER_BATCH = 8;
 export async function detectLanguages(
   model: WhisperModel,
   clips: readonly EncodedClip[],
+  signal?: AbortSignal,
 ): Promise<DetectedLanguage[]> {
   const { tokens } = model;
   const detected: DetectedLanguage[] = [];
   for (let start = 0; start < clips.length; start += CLIPS_PER_BATCH) {
+    signal?.throwIfAborted();
     const batch = clips.slice(start, start + CLIPS_PER_BATCH);
     const session = await DecodingSession.start(model, batch);
     const suppression = { bias: new Float32Array(model.dimensions.vocabulary), places: [] };
-    const { logits } = await session.step(
-      batch.map(() => [tokens.startOfTranscript]),
-      { rows: [...batch.keys()], suppression, count: 1 },
-      ['logits'],
-    );
-    await session.end();
+    const { logits } = await session
+      .step(
+        batch.map(() => [tokens.startOfTranscript]),
+        { rows: [...batch.keys()], suppression, count: 1 },
+        ['logits'],
+      )
+      .finally(() => session.end());
     batch.forEach((_, row) => {
       const scores = [...tokens.languages].map(
         ([code, id]) => [code, Number(logits[row * model.dimensions.vocabulary + id])] as const,

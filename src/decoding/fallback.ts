@@ -11,11 +11,11 @@ export interface FallbackOptions {
   /** Tried one after the other; 0: the likeliest tokens, or beams. Default: only 0. */
   readonly temperatures?: readonly number[];
   /** A text that zlib makes smaller than 1 / this repeats itself. Default 2.4. */
-  readonly compressionRatioThreshold?: number;
+  readonly compressionRatioThreshold?: number | undefined;
   /** A text with a lower average log probability has failed. Default −1. */
-  readonly logProbabilityThreshold?: number;
+  readonly logProbabilityThreshold?: number | undefined;
   /** A failed text with a higher probability of no speech is silence. Default 0.6. */
-  readonly noSpeechThreshold?: number;
+  readonly noSpeechThreshold?: number | undefined;
 }
 
 /** Text that zlib makes smaller than 1 / this repeats itself. */

@@ -1,5 +1,6 @@
 /** An audio file, or a part of it, on its way to a transcript: where its next window begins, and what was heard so far. */
 
+import type { AudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -7,20 +8,18 @@ import { alignWords } from './alignment.ts';
 import type { Cut } from './cut-silence.ts';
 import type { DetectedLanguage } from './detect-language.ts';
 import type { DecodedWithFallback } from './fallback.ts';
+import { MAX_CONTEXT_TOKENS, type PromptOf } from './prompt-choice.ts';
 import { segmentsOf } from './segments.ts';
 import { WINDOW_SAMPLES } from './split-long-audio.ts';
-import type { TranscribeOptions } from './transcribe-options.ts';
 import type { Segment, Transcript } from './transcript.ts';
 import { wordsOfSegments } from './word-timestamps.ts';
 
-/** Text of earlier windows that fits before the prompt: half of the decoder's context. */
-const PREVIOUS_TOKENS = 223;
 /** Text drawn at a higher temperature is no good context. */
 const TRUSTED_TEMPERATURE = 0.5;
 
 /** What is known of a file as a whole. */
-export interface FileFacts {
-  readonly audio: string;
+export interface FileFacts<Audio extends AudioSource = AudioSource> {
+  readonly audio: Audio;
   /** Seconds. */
   readonly duration: number;
   /** Whether it is longer than a window. */
@@ -28,6 +27,16 @@ export interface FileFacts {
   /** The language spoken, once it is known. */
   language: string | undefined;
   detected?: DetectedLanguage;
+}
+
+/** How every window is read. */
+export interface WindowOptions {
+  readonly prompt: PromptOf;
+  readonly window: WindowMode;
+  readonly words: boolean;
+  /** Undefined: for audio longer than a window, which cannot do without. */
+  readonly timestamps: boolean | undefined;
+  readonly conditionOnPrevious: boolean;
 }
 
 export class PartTranscription {
@@ -48,7 +57,7 @@ export class PartTranscription {
     private readonly model: WhisperModel,
     readonly file: FileFacts,
     private readonly part: Cut,
-    private readonly options: TranscribeOptions,
+    private readonly options: WindowOptions,
   ) {
     this.withTimestamps = options.timestamps ?? file.long;
     // What remains of a long file may be a second: too little to fit a window to where timestamps are written.
@@ -73,7 +82,13 @@ export class PartTranscription {
     const prompt = this.options.prompt(this.file.language!, this.file.detected?.probabilities);
     const asked = this.withTimestamps ? this.model.tokens.withTimestamps(prompt) : prompt;
     if (!this.options.conditionOnPrevious || this.#context.length === 0) return asked;
-    return [this.model.tokens.startOfPrevious, ...this.#context.slice(-PREVIOUS_TOKENS), ...asked];
+    const { startOfPrevious, startOfTranscript } = this.model.tokens;
+    const begin = Math.max(0, asked.lastIndexOf(startOfTranscript));
+    // The text that the user gave stays before each window.
+    const given = asked.slice(0, begin).filter((id) => id !== startOfPrevious);
+    const room = Math.max(0, MAX_CONTEXT_TOKENS - given.length);
+    const context = this.#context.slice(Math.max(0, this.#context.length - room));
+    return [startOfPrevious, ...given, ...context, ...asked.slice(begin)];
   }
 
   /** Takes in what was decoded from the next window. */
@@ -100,7 +115,7 @@ export class PartTranscription {
         textOf(ids).trim() !== '' && (!this.withTimestamps || (end > start && start < duration)),
     );
     let advance = found.advance;
-    const words = this.options.wordTimestamps ? await this.#words(spoken, clip, offset) : undefined;
+    const words = this.options.words ? await this.#words(spoken, clip, offset) : undefined;
     spoken.forEach((segment, i) => {
       const timed = words?.[i] ?? segment;
       const time = (seconds: number): number => this.part.originalTime(offset + seconds);
@@ -151,7 +166,10 @@ export class PartTranscription {
 }
 
 /** The transcript of a file from its parts, all done. */
-export function joined(file: FileFacts, parts: readonly PartTranscription[]): Transcript {
+export function joined<Audio extends AudioSource>(
+  file: FileFacts<Audio>,
+  parts: readonly PartTranscription[],
+): Transcript<Audio> {
   const segments = parts.flatMap((part) => part.segments);
   const counted = segments.reduce((sum, { tokens }) => sum + tokens.length + 1, 0);
   const total = segments.reduce(

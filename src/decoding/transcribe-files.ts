@@ -1,90 +1,148 @@
 /**
- * Audio files of any length to text. Whisper hears 30 s at once: longer audio is cut into parts at quiet places, and a
+ * Recordings of any length to text. Whisper hears 30 s at once: longer audio is cut into parts at quiet places, and a
  * part is read in windows, each of which begins where the last complete segment of the one before ended. Windows of
- * different parts and files are decoded together.
+ * different parts and recordings are decoded together.
  */
 
-import { readAudio } from '../audio/audio-file.ts';
+import { abortableResults } from '../abort.ts';
+import { type AudioSource, readAudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
-import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import type { Task } from '../whisper/tokens.ts';
 import { cutSilence } from './cut-silence.ts';
+import { chosenDecoding } from './decoding-choice.ts';
 import { detectLanguages } from './detect-language.ts';
+import { encodeWindows } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
-import { type FileFacts, joined, PartTranscription } from './part-transcription.ts';
+import { type FileFacts, joined, PartTranscription, type WindowOptions } from './part-transcription.ts';
+import { choosePrompt, targetOf } from './prompt-choice.ts';
+import { rounds } from './rounds.ts';
 import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
-import type { TranscribeOptions } from './transcribe-options.ts';
+import type { TranslateOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Transcript } from './transcript.ts';
 
-/** Read and decoded together: so many files, or so much audio, whatever comes first. */
-const FILES_PER_ROUND = 32;
-const SECONDS_PER_ROUND = 1800;
 /** Encoded full windows are 3 MB each. */
 const WINDOWS_AT_ONCE = 32;
 
-export interface FileToTranscribe {
-  readonly audio: string;
-  /** The language spoken; undefined: it is detected. */
+export interface FileToTranscribe<Audio extends AudioSource = AudioSource> {
+  readonly audio: Audio;
+  /** The language spoken. Default: `from`; without it, it is detected. */
   readonly language?: string | undefined;
 }
 
-/** One result for each file, in their order. A file that cannot be read gets an error, and the others go on. */
-export async function* transcribeFiles(
+/** TranscribeOptions, and with `task: 'translate'` those of a translation. */
+export interface TranscribeFilesOptions extends TranslateOptions {
+  /** Default `transcribe`. */
+  readonly task?: Task | undefined;
+}
+
+/**
+ * One result for each recording, in their order, as soon as it and those before it are done. A recording that cannot be
+ * read gets an error, and the others go on.
+ */
+export function transcribeFiles<Audio extends AudioSource>(
   model: WhisperModel,
-  files: readonly FileToTranscribe[],
-  options: TranscribeOptions,
-): AsyncGenerator<Transcript | FailedTranscript> {
-  let next = 0;
-  while (next < files.length) {
-    const round: (BegunFile | FailedTranscript)[] = [];
-    for (
-      let seconds = 0;
-      round.length < FILES_PER_ROUND && seconds < SECONDS_PER_ROUND && next < files.length;
-      next++
-    ) {
-      const begun = await begin(model, files[next]!, options);
-      round.push(begun);
-      if (!('error' in begun)) seconds += begun.file.duration;
-    }
-    const before = next - round.length;
-    const parts = round.flatMap((file) => ('error' in file ? [] : file.parts));
+  files: Iterable<FileToTranscribe<Audio>> | AsyncIterable<FileToTranscribe<Audio>>,
+  options: TranscribeFilesOptions = {},
+): AsyncGenerator<Transcript<Audio> | FailedTranscript<Audio>, void, undefined> {
+  return abortableResults(options.signal, transcripts(model, files, options));
+}
+
+async function* transcripts<Audio extends AudioSource>(
+  model: WhisperModel,
+  files: Iterable<FileToTranscribe<Audio>> | AsyncIterable<FileToTranscribe<Audio>>,
+  options: TranscribeFilesOptions,
+): AsyncGenerator<Transcript<Audio> | FailedTranscript<Audio>, void, undefined> {
+  const plan = await planOf(model, options);
+  let before = 0;
+  for await (const round of rounds(files, (file) => begin(model, file, plan))) {
+    const parts = round.flatMap(({ parts }) => parts);
+    let yielded = 0;
     for (;;) {
-      const done = round.map((file) => ('error' in file ? 1 : shareDone(file)));
-      options.onProgress?.(before + done.reduce((sum, share) => sum + share, 0));
+      plan.signal?.throwIfAborted();
+      options.onProgress?.(before + round.reduce((sum, file) => sum + shareDone(file), 0));
+      for (; yielded < round.length && isDone(round[yielded]!); yielded++) yield resultOf(round[yielded]!);
       const going = parts.filter((part) => !part.done).slice(0, WINDOWS_AT_ONCE);
       if (going.length === 0) break;
-      await nextWindows(model, going, options);
+      await nextWindows(model, going, plan);
     }
-    for (const file of round) yield 'error' in file ? file : joined(file.file, file.parts);
+    before += round.length;
   }
 }
 
-interface BegunFile {
-  readonly file: FileFacts;
+/** The options with their defaults, and what they name read. */
+interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>> {
+  /** The language spoken, where all recordings have one. */
+  readonly from: string | undefined;
+  readonly skipSilence: boolean;
+  readonly fallback: Pick<
+    TranslateOptions,
+    'compressionRatioThreshold' | 'logProbabilityThreshold' | 'noSpeechThreshold'
+  >;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Promise<Plan> {
+  const { from, to, task = 'transcribe', words = false, window = 'fit', signal } = options;
+  // Checked before anything long begins.
+  if (from !== undefined) model.tokens.language(from);
+  const prompt = choosePrompt(model, { ...options, task }, options.onNote);
+  const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
+  const { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
+  return {
+    ...(await chosenDecoding(model, options, written)),
+    from,
+    prompt,
+    window,
+    words,
+    timestamps: options.timestamps ?? (words || undefined),
+    conditionOnPrevious: options.conditionOnPrevious ?? false,
+    skipSilence: options.skipSilence ?? false,
+    fallback: { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold },
+    signal,
+  };
+}
+
+interface BegunFile<Audio extends AudioSource> {
+  readonly file: FileFacts<Audio>;
   readonly parts: readonly PartTranscription[];
+  readonly samples?: Float32Array;
+  /** Why it could not be read. */
+  readonly error?: string;
 }
 
-function shareDone({ parts }: BegunFile): number {
-  return parts.reduce((sum, part) => sum + part.share, 0) / Math.max(1, parts.length);
+const isDone = ({ parts }: BegunFile<AudioSource>): boolean => parts.every((part) => part.done);
+
+function shareDone({ parts }: BegunFile<AudioSource>): number {
+  return parts.length === 0 ? 1 : parts.reduce((sum, part) => sum + part.share, 0) / parts.length;
 }
 
-async function begin(
+function resultOf<Audio extends AudioSource>({
+  file,
+  parts,
+  error,
+}: BegunFile<Audio>): Transcript<Audio> | FailedTranscript<Audio> {
+  return error === undefined ? joined(file, parts) : { audio: file.audio, error };
+}
+
+async function begin<Audio extends AudioSource>(
   model: WhisperModel,
-  { audio, language }: FileToTranscribe,
-  options: TranscribeOptions,
-): Promise<BegunFile | FailedTranscript> {
+  { audio, language }: FileToTranscribe<Audio>,
+  plan: Plan,
+): Promise<BegunFile<Audio>> {
+  const { skipSilence, conditionOnPrevious, signal } = plan;
   try {
-    const all = await readAudio(audio);
-    const { samples, originalTime } = options.skipSilence
-      ? cutSilence(all, await speechStretches(all))
+    const all = await readAudioSource(audio, signal);
+    const { samples, originalTime } = skipSilence
+      ? cutSilence(all, await speechStretches(all, signal))
       : { samples: all, originalTime: (seconds: number) => seconds };
     const long = samples.length > WINDOW_SAMPLES;
-    const file: FileFacts = { audio, duration: all.length / SAMPLE_RATE, long, language };
+    const file = { audio, duration: all.length / SAMPLE_RATE, long, language: language ?? plan.from };
     // Where a window is told what was said before, they must be read one after the other.
-    const pieces = long && !options.conditionOnPrevious ? splitLongAudio(samples) : [samples];
-    const nothing = options.skipSilence && samples.length === 0;
+    const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
+    const nothing = skipSilence && samples.length === 0;
     let at = 0;
     const parts = nothing
       ? []
@@ -92,12 +150,13 @@ async function begin(
           const offset = at / SAMPLE_RATE;
           at += piece.length;
           const part = { samples: piece, originalTime: (seconds: number) => originalTime(offset + seconds) };
-          return new PartTranscription(model, file, part, options);
+          return new PartTranscription(model, file, part, plan);
         });
-    return { file, parts };
+    return { file, parts, samples: all };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return { audio, error: error.message };
+    const file = { audio, duration: 0, long: false, language };
+    return { file, parts: [], error: error.message };
   }
 }
 
@@ -105,18 +164,14 @@ async function begin(
 async function nextWindows(
   model: WhisperModel,
   parts: readonly PartTranscription[],
-  options: TranscribeOptions,
+  { decoding, temperatures, fallback, signal }: Plan,
 ): Promise<void> {
   const samples = parts.map((part) => part.nextWindow());
-  const clips: EncodedClip[] = new Array(parts.length);
-  for (const window of ['fit', 'full'] as const) {
-    const members = [...parts.keys()].filter((i) => parts[i]!.window === window);
-    const encoded = await model.encode(
-      members.map((i) => samples[i]!),
-      window,
-    );
-    for (const [k, i] of members.entries()) clips[i] = encoded[k]!;
-  }
+  const clips = await encodeWindows(
+    model,
+    parts.map(({ window }, i) => ({ samples: samples[i]!, window })),
+    signal,
+  );
   // The first part of a file tells its language.
   const unknown = parts.flatMap(({ file }, i) =>
     file.language === undefined && parts.findIndex((part) => part.file === file) === i ? [i] : [],
@@ -125,6 +180,7 @@ async function nextWindows(
     const detected = await detectLanguages(
       model,
       unknown.map((i) => clips[i]!),
+      signal,
     );
     for (const [k, i] of unknown.entries()) {
       parts[i]!.file.detected = detected[k]!;
@@ -135,16 +191,14 @@ async function nextWindows(
   for (const withTimestamps of [false, true]) {
     const members = [...parts.keys()].filter((i) => parts[i]!.withTimestamps === withTimestamps);
     if (members.length === 0) continue;
-    const { temperatures, compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
     const decoded = await decodeWithRetry(
       model,
       members.map((i) => clips[i]!),
       {
-        ...options.decoding,
+        ...decoding,
+        ...fallback,
         temperatures,
-        compressionRatioThreshold,
-        logProbabilityThreshold,
-        noSpeechThreshold,
+        signal,
         prompts: members.map((i) => parts[i]!.prompt()),
         languages: members.map((i) => parts[i]!.file.language),
         withTimestamps,
@@ -153,8 +207,12 @@ async function nextWindows(
         model.encode(
           some.map((k) => samples[members[k]!]!),
           'full',
+          { signal },
         ),
     );
-    for (const [k, i] of members.entries()) await parts[i]!.add(decoded[k]!.result, decoded[k]!.clip);
+    for (const [k, i] of members.entries()) {
+      signal?.throwIfAborted();
+      await parts[i]!.add(decoded[k]!.result, decoded[k]!.clip);
+    }
   }
 }

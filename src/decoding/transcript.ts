@@ -1,4 +1,5 @@
-/** What was heard in an audio file: the result of transcription and of translation. */
+/** The result of transcription and of translation. */
+import type { AudioSource } from '../audio/audio-source.ts';
 
 /** A stretch of the audio with its text. Times in seconds from the beginning of the file. */
 export interface Segment {
@@ -27,9 +28,10 @@ export interface Word {
   readonly probability: number;
 }
 
-export interface Transcript {
-  /** Path as it was given. */
-  readonly audio: string;
+export interface Transcript<Audio extends AudioSource = string> {
+  /** The recording as it was given. */
+  readonly audio: Audio;
+  /** The language spoken, as Whisper's code. */
   readonly language: string;
   /** Present where the language was detected. */
   readonly languageProbability?: number;
@@ -43,8 +45,8 @@ export interface Transcript {
   readonly alternatives?: readonly { readonly text: string; readonly score: number }[];
 }
 
-/** A file that could not be used; the others go on. */
-export interface FailedTranscript {
-  readonly audio: string;
+/** A recording that could not be used; the others go on. */
+export interface FailedTranscript<Audio extends AudioSource = string> {
+  readonly audio: Audio;
   readonly error: string;
 }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { embeddedModel } from '../cli/embedded.ts';
+import { embeddedModel } from '../checkpoint/embedded.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { transcribeFiles } from './transcribe-files.ts';
 import type { Word } from './transcript.ts';
@@ -35,15 +35,12 @@ async function distances(language: string, window: 'full' | 'fit') {
     audio: fileURLToPath(new URL(`../../samples/${audio}`, import.meta.url)),
     language,
   }));
-  const prompt = () => model.tokens.prompt(language, 'transcribe');
   const found: number[] = [];
   let same = 0;
   let i = 0;
   for await (const result of transcribeFiles(model, files, {
     window,
-    prompt,
-    timestamps: true,
-    wordTimestamps: true,
+    words: true,
   })) {
     if ('error' in result) throw new Error(result.error);
     const ours = result.segments.flatMap(({ words }) => words as Word[]);

@@ -67,8 +67,12 @@ export async function encodeRecordings(
       const encoded = await model.encode(
         missing.map(({ samples }) => samples),
         window,
-        onProgress,
-        (i, mel) => maskMel(missing[i]!.recording, missing[i]!.samples, mel, model.dimensions.melBins),
+        {
+          onProgress,
+          mask: (i, mel) =>
+            maskMel(missing[i]!.recording, missing[i]!.samples, mel, model.dimensions.melBins),
+          signal: handlers.signal,
+        },
       );
       const made: (EncodedClip | Lazy<EncodedClip>)[] = [];
       for (const [i, { entry }] of missing.entries()) {

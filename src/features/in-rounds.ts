@@ -7,6 +7,8 @@ export interface RoundHandlers {
   readonly onProgress?: ((done: number) => void) | undefined;
   /** A clip that cannot be read. Without a handler it ends the run. */
   readonly onError?: ((file: string, error: Error) => void) | undefined;
+  /** Ends the work between two clips or encoder runs (abort.ts); what is stored stays. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A recording whose features are not stored. */
@@ -30,7 +32,7 @@ export interface RoundOptions<T> extends RoundHandlers {
 /** In the order of the recordings; undefined where one could not be read. */
 export async function inRounds<T>(
   recordings: readonly Recording[],
-  { perRound, find, make, onProgress, onError }: RoundOptions<T>,
+  { perRound, find, make, onProgress, onError, signal }: RoundOptions<T>,
 ): Promise<(T | undefined)[]> {
   const results: (T | undefined)[] = new Array(recordings.length).fill(undefined);
   for (let start = 0; start < recordings.length; start += perRound) {
@@ -38,6 +40,7 @@ export async function inRounds<T>(
     const missing: (Missing & { index: number })[] = [];
     for (let index = start; index < end; index++) {
       const recording = recordings[index]!;
+      signal?.throwIfAborted();
       try {
         // Where a file is not there, reading it says so.
         const entry = await entryName(recording).catch(() => undefined);

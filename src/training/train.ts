@@ -3,6 +3,8 @@
  * the space that all languages share, then stays as it is (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech
  * Translation"). What else can be tuned: tuned-weights.ts.
  */
+import { LANGUAGE_ROW } from '../whisper/decoder.ts';
+import { createLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
@@ -66,8 +68,8 @@ export interface StepReport extends LoopStep {
 }
 
 /**
- * The weights of the model in its runtime are changed (with LoRA, adapters beside them: see mergeLora); steps whose loss or
- * gradient is not finite change nothing.
+ * The weights of the model in its runtime are changed (with LoRA, adapters beside them: see mergeLora; so with the row of a
+ * new language token: see mergeLanguageRow); steps whose loss or gradient is not finite change nothing.
  * @returns the reports of the steps made here, without those before `from`
  */
 export async function trainDecoder(
@@ -84,6 +86,7 @@ export async function trainDecoder(
   await model.decoderChanged();
   if (adapters) await createLora(model, adapters, options.seed);
   if (options.experts) await createExperts(model, options.experts, options.seed);
+  if (trained.includes(LANGUAGE_ROW)) await createLanguageRow(model);
   await createAuxiliaryWeights(model, objective, options.seed);
   if (from) await restoreWeights(model, from);
   const graph = tuningGraph(dimensions, options, {

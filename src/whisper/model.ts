@@ -22,6 +22,7 @@ import {
 } from './encoded-clip.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
 import { readExperts } from './expert-files.ts';
+import { type LanguageToken, withLanguageToken } from './language-token.ts';
 import { isMel, type Lazy, type ReadyClip } from './lazy.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { withDecoderLayers } from './prune-decoder.ts';
@@ -30,6 +31,15 @@ import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabul
 import { Tokens } from './tokens.ts';
 import type { ExpertSet } from './variant.ts';
 import { windowBatches } from './window-batches.ts';
+
+export interface EncodeOptions {
+  /** Called with the number of clips done. */
+  readonly onProgress?: ((done: number) => void) | undefined;
+  /** Changes a clip's log-mel, [mel bins, frames], in place. */
+  readonly mask?: (clip: number, mel: Float32Array) => void;
+  /** Ends the work between two encoder runs (abort.ts). */
+  readonly signal?: AbortSignal | undefined;
+}
 
 const FITTED_ENCODER = 'encoder of fitted windows';
 
@@ -58,16 +68,24 @@ export class WhisperModel {
    * @param options.exitLayer leave the encoder after so many layers (early exit); the final layer norm stays. Default:
    * all of them
    * @param options.decoderLayers so many of its decoder layers stay: see fewer-layers.ts. Default: all of them
+   * @param options.languageToken a token for one more language: see language-token.ts
    */
   static async load(
     directory: string,
     {
       exitLayer,
       decoderLayers,
+      languageToken,
       ...options
-    }: { threads?: number; exitLayer?: number; decoderLayers?: number | undefined } = {},
+    }: {
+      threads?: number;
+      exitLayer?: number;
+      decoderLayers?: number | undefined;
+      languageToken?: LanguageToken | undefined;
+    } = {},
   ): Promise<WhisperModel> {
-    const whole = await readCheckpoint(directory);
+    const found = await readCheckpoint(directory);
+    const whole = languageToken ? await withLanguageToken(found, languageToken) : found;
     const checkpoint = decoderLayers === undefined ? whole : withDecoderLayers(whole, decoderLayers);
     const { weights, ...settings } = checkpoint;
     // Experts belong to the whole model's layers.
@@ -83,7 +101,7 @@ export class WhisperModel {
       directory,
       runtime,
       exitLayer === undefined ? settings.dimensions : { ...settings.dimensions, encoderLayers: exitLayer },
-      new Tokens(settings.tokenizerFile),
+      new Tokens(settings.tokenizerFile, settings.generationConfig.lang_to_id as Record<string, number>),
       settings,
       names,
       new Map(experts.sets.map((set) => [set.language, set])),
@@ -215,23 +233,14 @@ export class WhisperModel {
 
   /**
    * Encoder outputs of clips (16 kHz mono), in the order given. Clips of equal windows share a run.
-   * @param onProgress called with the number of clips done
-   * @param mask changes a clip's log-mel, [mel bins, frames], in place
    */
   async encode(
     clips: readonly Float32Array[],
     window: WindowMode,
-    onProgress?: (done: number) => void,
-    mask?: (clip: number, mel: Float32Array) => void,
+    options: EncodeOptions = {},
   ): Promise<EncodedClip[]> {
-    const [encoded] = await this.#encode(
-      await this.encoderProgram(window),
-      ['frames'],
-      clips,
-      window,
-      onProgress,
-      mask,
-    );
+    const program = await this.encoderProgram(window);
+    const [encoded] = await this.#encode(program, ['frames'], clips, window, options);
     return encoded!;
   }
 
@@ -242,12 +251,12 @@ export class WhisperModel {
   async encodeLayers(
     clips: readonly Float32Array[],
     window: WindowMode,
-    onProgress?: (done: number) => void,
+    options: EncodeOptions = {},
   ): Promise<EncodedClip[][]> {
     const program = await this.#program('encoder states', () =>
       this.runtime.load(encoderStatesGraph(this.dimensions), { builtIn: () => true }),
     );
-    return this.#encode(program, program.outputs, clips, window, onProgress);
+    return this.#encode(program, program.outputs, clips, window, options);
   }
 
   /** A clip of some layer as the decoder would get it if the encoder ended there: after the final layer norm. */
@@ -266,8 +275,7 @@ export class WhisperModel {
     outputs: readonly string[],
     clips: readonly Float32Array[],
     window: WindowMode,
-    onProgress?: (done: number) => void,
-    mask?: (clip: number, mel: Float32Array) => void,
+    { onProgress, mask, signal }: EncodeOptions,
   ): Promise<EncodedClip[][]> {
     const tails = window === 'fit' ? await this.silenceTails() : undefined;
     const { melBins, width } = this.dimensions;
@@ -275,6 +283,7 @@ export class WhisperModel {
     let done = 0;
     const windows = clips.map((clip) => windowFrames(clip.length, window));
     for (const { window: frames, members } of windowBatches(windows)) {
+      signal?.throwIfAborted();
       const mel = new Float32Array(members.length * melBins * 2 * frames);
       members.forEach((clip, i) => {
         const one = logMel(clips[clip]!, melBins, 2 * frames);

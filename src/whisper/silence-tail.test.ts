@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { logMel } from '../audio/log-mel.ts';
 import { float32, int64 } from '../backend/runtime.ts';
-import { embeddedModel } from '../cli/embedded.ts';
+import { embeddedModel } from '../checkpoint/embedded.ts';
 import { type EncodedClip, frameValues } from './encoded-clip.ts';
 import { noSilenceFeeds } from './mel-batch.ts';
 import { WhisperModel } from './model.ts';

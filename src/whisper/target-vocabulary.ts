@@ -92,17 +92,28 @@ export function outputTokens(weight: string, ids: Int32Array, tokens: Tokens): O
   };
 }
 
+/** A decoder is compiled for each vocabulary: the same source is the same vocabulary for as long as the model is loaded. */
+const known = new WeakMap<WhisperModel, Map<string | true, TargetVocabulary>>();
+
 /** @param source a text file, or true for what is kept with the model */
 export async function targetVocabulary(
   model: WhisperModel,
   source: string | true | undefined,
 ): Promise<TargetVocabulary | undefined> {
   if (source === undefined) return undefined;
+  const ofModel = known.get(model) ?? new Map<string | true, TargetVocabulary>();
+  known.set(model, ofModel);
+  const vocabulary = ofModel.get(source) ?? (await namedVocabulary(model, source));
+  ofModel.set(source, vocabulary);
+  return vocabulary;
+}
+
+async function namedVocabulary(model: WhisperModel, source: string | true): Promise<TargetVocabulary> {
   if (source === true) {
     const kept = await readTargetVocabulary(model.directory, model.tokens);
     if (!kept) {
       throw new UserError(
-        `${model.directory}: no target vocabulary is kept with this model; expected --target-vocabulary <text file>`,
+        `${model.directory}: no target vocabulary is kept with this model; expected the text file to make one of`,
       );
     }
     return kept;

@@ -36,7 +36,7 @@ export async function layerFeatures(
   { pooling, window }: FeatureKind,
   onProgress?: (done: number) => void,
 ): Promise<LayerFeatures[]> {
-  const states = await model.encodeLayers(clips, window, onProgress);
+  const states = await model.encodeLayers(clips, window, { onProgress });
   const features: LayerFeatures[] = [];
   for (const i of clips.keys()) {
     const layers = states.map((layer) => layer[i]!);

@@ -1,0 +1,22 @@
+/** Clips that are encoded together, each in the window that it needs. */
+import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+
+/** Encoder outputs of clips (16 kHz mono), in the order given. */
+export async function encodeWindows(
+  model: WhisperModel,
+  clips: readonly { readonly samples: Float32Array; readonly window: WindowMode }[],
+  signal?: AbortSignal,
+): Promise<EncodedClip[]> {
+  const results: EncodedClip[] = new Array(clips.length);
+  for (const window of ['fit', 'full'] as const) {
+    const members = [...clips.keys()].filter((i) => clips[i]!.window === window);
+    const encoded = await model.encode(
+      members.map((i) => clips[i]!.samples),
+      window,
+      { signal },
+    );
+    for (const [k, i] of members.entries()) results[i] = encoded[k]!;
+  }
+  return results;
+}

@@ -1,0 +1,306 @@
+/** A Whisper that is loaded once and takes recordings: what most programs need. */
+import { abortable, abortableResults } from '../abort.ts';
+import { type AudioSource, isAudioSource, notAudio, readAudioSource } from '../audio/audio-source.ts';
+import { embeddedModel } from '../checkpoint/embedded.ts';
+import { UserError } from '../errors.ts';
+import { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import type { Task } from '../whisper/tokens.ts';
+import { detectLanguages } from './detect-language.ts';
+import { encodeWindows } from './encode-windows.ts';
+import { targetOf } from './prompt-choice.ts';
+import { rounds } from './rounds.ts';
+import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
+import { type FileToTranscribe, transcribeFiles } from './transcribe-files.ts';
+import type { TranscribeOptions, TranslateOptions } from './transcribe-options.ts';
+import type { Transcript } from './transcript.ts';
+
+export interface LoadOptions {
+  /** Threads that compute. Default: as many as there are cores. */
+  readonly threads?: number;
+  /** Aborts loading. */
+  readonly signal?: AbortSignal;
+}
+
+export interface AudioOptions {
+  /**
+   * `full`: 30 s, as Whisper was trained. `fit`: the recording and a second, followed by cached silence; faster. Recordings
+   * longer than 30 s always have full windows. Default `fit`.
+   */
+  readonly window?: WindowMode | undefined;
+  /** Aborts: what is waited for rejects with the signal's reason at once, and the model stays usable. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** For lists of recordings. */
+export interface ListOptions<Audio extends AudioSource> {
+  /** Called with a recording that cannot be read; the others go on. Default: the iteration ends with the error. */
+  readonly onError?: ((audio: Audio, error: UserError) => void) | undefined;
+}
+
+/** Which language is spoken in a recording. */
+export interface LanguageDetection<Audio extends AudioSource = string> {
+  /** The recording as it was given. */
+  readonly audio: Audio;
+  /** The likeliest, as Whisper's code: 'fr'. */
+  readonly language: string;
+  /** Its probability. */
+  readonly probability: number;
+  /** Among all languages that the model knows, by code; they sum to 1. */
+  readonly probabilities: ReadonlyMap<string, number>;
+}
+
+/** What the encoder makes of a recording: the space that all languages share. */
+export interface Embedding<Audio extends AudioSource = string> {
+  /** The recording as it was given. */
+  readonly audio: Audio;
+  /** Mean of the frames, [width]. */
+  readonly vector: Float32Array;
+  /** Encoder outputs, 50 a second, [length, width], row by row. */
+  readonly frames: Float32Array;
+  readonly length: number;
+  readonly width: number;
+}
+
+type Recordings<Audio> = Iterable<Audio> | AsyncIterable<Audio>;
+
+/**
+ * A loaded Whisper model. Every verb takes one recording and gives a promise, or a list of them (an array or an async
+ * iterable) and gives an async iterable with the results in the order of the list, each as soon as it is done: recordings of
+ * a list are computed together, which is several times as fast as one after the other.
+ *
+ * Close it when it is not needed any more, or declare it with `await using`.
+ *
+ * @example
+ * await using whisper = await Whisper.load();
+ * const { text, language } = await whisper.transcribe('talk.ogg');
+ * for await (const { audio, text } of whisper.transcribe(['a.ogg', 'b.mp3'], { words: true })) console.log(audio, text);
+ */
+export class Whisper {
+  private constructor(
+    /** For `whisper-transfer/whisper`, `/decoding` and `/retrieval`, which work on it directly. */
+    readonly model: WhisperModel,
+  ) {}
+
+  /**
+   * Loads a model: a directory in Hugging Face layout, such as one that `train` wrote. Default: Whisper base, multilingual,
+   * int8, which comes with the package.
+   * @throws UserError where the directory holds no usable Whisper
+   */
+  static async load(
+    directory: string = embeddedModel,
+    { threads, signal }: LoadOptions = {},
+  ): Promise<Whisper> {
+    let loading: Promise<WhisperModel> | undefined;
+    try {
+      const model = await abortable(signal, () => {
+        loading = WhisperModel.load(directory, { ...(threads !== undefined && { threads }) });
+        return loading;
+      });
+      return new Whisper(model);
+    } catch (error) {
+      // What was aborted while it loaded is closed when it is there.
+      void loading?.then((model) => model.close()).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Codes of the languages that the model knows. */
+  get languages(): readonly string[] {
+    return [...this.model.tokens.languages.keys()];
+  }
+
+  /** The language that `translate` writes unless `to` names another. */
+  get target(): string {
+    return targetOf(this.model, undefined);
+  }
+
+  /**
+   * Writes down what is said, in the language in which it is said.
+   * @throws UserError where the recording cannot be read, or an option does not fit the model
+   */
+  transcribe<Audio extends AudioSource>(
+    audio: Audio,
+    options?: TranscribeOptions,
+  ): Promise<Transcript<Audio>>;
+  transcribe<Audio extends AudioSource>(
+    list: Recordings<Audio>,
+    options?: TranscribeOptions & ListOptions<Audio>,
+  ): AsyncIterableIterator<Transcript<Audio>>;
+  transcribe<Audio extends AudioSource>(
+    audio: Audio | Recordings<Audio>,
+    options: TranscribeOptions & ListOptions<Audio> = {},
+  ): Promise<Transcript<Audio>> | AsyncIterableIterator<Transcript<Audio>> {
+    return verb(audio, options, (list, chosen) => this.#texts(list, chosen, 'transcribe'));
+  }
+
+  /**
+   * Translates what is said: into English, or into the language that the model was trained for.
+   * @throws UserError where the recording cannot be read, or an option does not fit the model
+   */
+  translate<Audio extends AudioSource>(audio: Audio, options?: TranslateOptions): Promise<Transcript<Audio>>;
+  translate<Audio extends AudioSource>(
+    list: Recordings<Audio>,
+    options?: TranslateOptions & ListOptions<Audio>,
+  ): AsyncIterableIterator<Transcript<Audio>>;
+  translate<Audio extends AudioSource>(
+    audio: Audio | Recordings<Audio>,
+    options: TranslateOptions & ListOptions<Audio> = {},
+  ): Promise<Transcript<Audio>> | AsyncIterableIterator<Transcript<Audio>> {
+    return verb(audio, options, (list, chosen) => this.#texts(list, chosen, 'translate'));
+  }
+
+  /** Detects the language that is spoken, from the first 30 s. */
+  detectLanguage<Audio extends AudioSource>(
+    audio: Audio,
+    options?: AudioOptions,
+  ): Promise<LanguageDetection<Audio>>;
+  detectLanguage<Audio extends AudioSource>(
+    list: Recordings<Audio>,
+    options?: AudioOptions & ListOptions<Audio>,
+  ): AsyncIterableIterator<LanguageDetection<Audio>>;
+  detectLanguage<Audio extends AudioSource>(
+    audio: Audio | Recordings<Audio>,
+    options: AudioOptions & ListOptions<Audio> = {},
+  ): Promise<LanguageDetection<Audio>> | AsyncIterableIterator<LanguageDetection<Audio>> {
+    return verb(audio, options, (list, chosen) =>
+      abortableResults(chosen.signal, this.#languages(list, chosen)),
+    );
+  }
+
+  /**
+   * Encodes recordings of at most 30 s; of longer ones the first 30 s. Sentences of the same meaning, in any languages, have
+   * similar frames: compare them with `retrieve`, or their means with the cosine.
+   */
+  embed<Audio extends AudioSource>(audio: Audio, options?: AudioOptions): Promise<Embedding<Audio>>;
+  embed<Audio extends AudioSource>(
+    list: Recordings<Audio>,
+    options?: AudioOptions & ListOptions<Audio>,
+  ): AsyncIterableIterator<Embedding<Audio>>;
+  embed<Audio extends AudioSource>(
+    audio: Audio | Recordings<Audio>,
+    options: AudioOptions & ListOptions<Audio> = {},
+  ): Promise<Embedding<Audio>> | AsyncIterableIterator<Embedding<Audio>> {
+    return verb(audio, options, (list, chosen) =>
+      abortableResults(chosen.signal, this.#embeddings(list, chosen)),
+    );
+  }
+
+  /** Ends the computing thread and frees its memory. Work in progress is rejected. */
+  close(): Promise<void> {
+    return this.model.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async *#texts<Audio extends AudioSource>(
+    list: Recordings<Audio>,
+    { onError, ...options }: TranslateOptions & ListOptions<Audio>,
+    task: Task,
+  ): AsyncGenerator<Transcript<Audio>, void, undefined> {
+    const files = mapped(list, (audio): FileToTranscribe<Audio> => ({ audio }));
+    for await (const result of transcribeFiles(this.model, files, { ...options, task })) {
+      if (!('error' in result)) yield result;
+      else report(result.audio, new UserError(result.error), onError);
+    }
+  }
+
+  async *#languages<Audio extends AudioSource>(
+    list: Recordings<Audio>,
+    options: AudioOptions & ListOptions<Audio>,
+  ): AsyncGenerator<LanguageDetection<Audio>, void, undefined> {
+    // The first window that `transcribe` would read.
+    for await (const round of this.#encoded(list, options, (samples) => splitLongAudio(samples)[0]!)) {
+      const detected = await detectLanguages(
+        this.model,
+        round.map(({ clip }) => clip),
+        options.signal,
+      );
+      for (const [i, { audio }] of round.entries()) {
+        const { language, probabilities } = detected[i]!;
+        yield { audio, language, probability: probabilities.get(language)!, probabilities };
+      }
+    }
+  }
+
+  async *#embeddings<Audio extends AudioSource>(
+    list: Recordings<Audio>,
+    options: AudioOptions & ListOptions<Audio>,
+  ): AsyncGenerator<Embedding<Audio>, void, undefined> {
+    const whole = (samples: Float32Array) => samples.subarray(0, WINDOW_SAMPLES);
+    for await (const round of this.#encoded(list, options, whole)) {
+      for (const { audio, clip } of round) {
+        const { length, width } = clip;
+        const frames = frameValues(clip).slice(0, length * width);
+        yield { audio, vector: meanOf(frames, width), frames, length, width };
+      }
+    }
+  }
+
+  /** @param first the part of the samples that is encoded, at most a window */
+  async *#encoded<Audio extends AudioSource>(
+    list: Recordings<Audio>,
+    { window = 'fit', signal, onError }: AudioOptions & ListOptions<Audio>,
+    first: (samples: Float32Array) => Float32Array,
+  ): AsyncGenerator<{ readonly audio: Audio; readonly clip: EncodedClip }[], void, undefined> {
+    const read = async (audio: Audio) => {
+      try {
+        return { audio, samples: await readAudioSource(audio, signal) };
+      } catch (error) {
+        report(audio, error, onError);
+        return { audio };
+      }
+    };
+    for await (const round of rounds(list, read)) {
+      const readable = round.flatMap(({ audio, samples }) =>
+        samples ? [{ audio, samples: first(samples), window: windowOf(samples, window) }] : [],
+      );
+      const clips = await encodeWindows(this.model, readable, signal);
+      yield readable.map(({ audio }, i) => ({ audio, clip: clips[i]! }));
+    }
+  }
+}
+
+const windowOf = (samples: Float32Array, window: WindowMode): WindowMode =>
+  samples.length > WINDOW_SAMPLES ? 'full' : window;
+
+/** The results for a list, or the result for one recording. */
+function verb<Audio extends AudioSource, Options extends AudioOptions & ListOptions<Audio>, Result>(
+  audio: Audio | Recordings<Audio>,
+  options: Options,
+  results: (list: Recordings<Audio>, options: Options) => AsyncGenerator<Result, void, undefined>,
+): Promise<Result> | AsyncIterableIterator<Result> {
+  if (isAudioSource(audio)) return firstOf(results([audio], { ...options, onError: undefined }));
+  if (typeof audio !== 'object' || !(Symbol.iterator in audio || Symbol.asyncIterator in audio))
+    throw notAudio(audio);
+  return results(audio, options);
+}
+
+async function firstOf<Result>(results: AsyncGenerator<Result, void, undefined>): Promise<Result> {
+  for await (const result of results) return result;
+  throw new Error('internal: a recording without a result');
+}
+
+async function* mapped<Item, To>(
+  items: Iterable<Item> | AsyncIterable<Item>,
+  to: (item: Item) => To,
+): AsyncGenerator<To, void, undefined> {
+  for await (const item of items) yield to(item);
+}
+
+function report<Audio extends AudioSource>(
+  audio: Audio,
+  error: unknown,
+  onError: ListOptions<Audio>['onError'],
+): void {
+  if (!onError || !(error instanceof UserError)) throw error;
+  onError(audio, error);
+}
+
+function meanOf(frames: Float32Array, width: number): Float32Array {
+  const sums = new Float64Array(width);
+  for (let i = 0; i < frames.length; i++) sums[i % width]! += frames[i]!;
+  return Float32Array.from(sums, (sum) => (sum * width) / Math.max(1, frames.length));
+}
