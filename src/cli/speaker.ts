@@ -1,11 +1,11 @@
 /** `whisper-transfer speaker`: who speaks? Embeddings from the encoder, and how well they verify. */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { readAudio } from '../audio/audio-file.ts';
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
+import { makeFolder, writeWhole } from '../files/write-whole.ts';
 import { detPlot } from '../report/det-plot.ts';
 import { type Progress, startProgress } from '../report/progress.ts';
 import { svgFile } from '../report/svg.ts';
@@ -13,7 +13,7 @@ import { columnOf } from '../studies/probes/labels.ts';
 import { clipsWithLabel, ofSets } from '../studies/probes/select.ts';
 import { embedClips } from '../studies/speaker/embedder.ts';
 import { runSpeakerTraining } from '../studies/speaker/run.ts';
-import { loadSpeaker, prepareSpeakerFolder } from '../studies/speaker/speaker-file.ts';
+import { loadSpeaker } from '../studies/speaker/speaker-file.ts';
 import { defaultSpeaker, speakerSteps } from '../studies/speaker/train.ts';
 import {
   areaUnderRoc,
@@ -131,7 +131,7 @@ async function train(manifest: string, options: TrainOptions): Promise<void> {
       console.log(`stopped; --resume goes on with ${options.output}`);
       return;
     }
-    await writeFile(join(options.output, 'losses.json'), `${JSON.stringify(losses)}\n`);
+    await writeWhole(join(options.output, 'losses.json'), `${JSON.stringify(losses)}\n`);
     console.log(
       `${losses.length} steps: loss ${losses[0]!.toFixed(3)} at first, ${losses.at(-1)!.toFixed(3)} at last`,
     );
@@ -176,7 +176,7 @@ function embedCommand(command: Command): Command {
         const lines = clips.map(({ clip }, i) =>
           JSON.stringify({ audio: clip.audio, embedding: Array.from(vectors[i]!) }),
         );
-        await write(options.output, `${lines.join('\n')}\n`);
+        await writeWhole(options.output, `${lines.join('\n')}\n`);
         console.log(`${clips.length} embeddings of ${vectors[0]!.length} numbers: ${options.output}`);
       });
     });
@@ -211,7 +211,7 @@ function verifyCommand(command: Command): Command {
 async function verify(manifest: string, options: VerifyOptions): Promise<void> {
   const clips = await heard(await labelled(manifest, options));
   const speakers = clips.map(({ clip }) => columnOf(clip, options.label));
-  await prepareSpeakerFolder(options.output);
+  await makeFolder(options.output);
   await withModel(WhisperModel.load(options.model), async (model) => {
     const vectors = await embedded(model, clips, options.speaker);
     const pairs = vectors.flatMap((a, i) =>
@@ -238,9 +238,9 @@ async function verify(manifest: string, options: VerifyOptions): Promise<void> {
       [clips[i]!.clip.audio, clips[j]!.clip.audio, Number(one), score.toFixed(6)].join('\t'),
     );
     const file = (name: string) => join(options.output, name);
-    await write(file('results.json'), `${JSON.stringify({ ...results, prior: PRIOR }, null, 2)}\n`);
-    await write(file('scores.tsv'), `a\tb\tsame\tscore\n${rows.join('\n')}\n`);
-    await write(file('det.svg'), svgFile(detPlot('DET curve', points)));
+    await writeWhole(file('results.json'), `${JSON.stringify({ ...results, prior: PRIOR }, null, 2)}\n`);
+    await writeWhole(file('scores.tsv'), `a\tb\tsame\tscore\n${rows.join('\n')}\n`);
+    await writeWhole(file('det.svg'), svgFile(detPlot('DET curve', points)));
     console.log(
       `${results.speakers} speakers, ${results.clips} clips, ${results.pairs} pairs (${results.pairsOfOne} of one speaker)\n` +
         `EER ${(100 * results.eer).toFixed(1)} %, minDCF (prior ${PRIOR}) ${results.minDcf.toFixed(3)}, AUC ${results.auc.toFixed(3)}`,
@@ -251,12 +251,4 @@ async function verify(manifest: string, options: VerifyOptions): Promise<void> {
 function cosine(a: Float32Array, b: Float32Array): number {
   const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b) || 1);
-}
-
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    throw new UserError(`${file}: cannot be written: ${(error as Error).message}`);
-  }
 }

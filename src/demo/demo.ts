@@ -2,11 +2,12 @@
  * The whole experiment: retrieval shows that languages share one space in Whisper's encoder; the decoder is then
  * fine-tuned on English→Chinese speech only; and other languages are translated before and after.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
+import { readBytes } from '../files/read.ts';
+import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { toSimplified } from '../language/simplified.ts';
 import { chrfFromStatistics, chrfStatistics } from '../metrics/chrf.ts';
 import type { Statistics } from '../metrics/corpus.ts';
@@ -172,9 +173,8 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       })),
       signatures: scored[0]!.signatures,
     };
-    await mkdir(options.output, { recursive: true });
-    await writeFile(join(options.output, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
-    await writeFile(join(options.output, 'report.html'), demoReport(results));
+    await writeJson(join(options.output, 'results.json'), results, 1);
+    await writeWhole(join(options.output, 'report.html'), demoReport(results));
     return results;
   } finally {
     await model.close();
@@ -263,7 +263,7 @@ async function examplesOf(set: TestSet, before: string[], after: string[]): Prom
   return Promise.all(
     picked.map(async (i) => {
       const clip = set.clips[i]!;
-      const audio = `data:audio/ogg;base64,${(await readFile(clip.audio)).toString('base64')}`;
+      const audio = `data:audio/ogg;base64,${(await readBytes(clip.audio, 'a recording')).toString('base64')}`;
       return {
         group: set.group,
         language: set.name,

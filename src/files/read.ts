@@ -21,18 +21,20 @@ export function reasonNotOpened(code: string): string {
   return `a file that does not open (${code})`;
 }
 
+export async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
 /** @throws UserError where the file cannot be read or is larger than any text */
-export async function readBytes(file: string, expected: string): Promise<Buffer> {
+export async function readBytes(file: string, expected: string, maxBytes = MAX_BYTES): Promise<Buffer> {
   try {
     const found = await stat(file);
-    if (!found.isFile()) {
-      const what = found.isDirectory() ? 'a directory' : 'a device or pipe';
+    if (!found.isFile() && !found.isFIFO()) {
+      const what = found.isDirectory() ? 'a directory' : 'a device';
       throw new UserError(`${file}: found ${what}; expected ${expected}`);
     }
-    if (found.size > MAX_BYTES) {
-      throw new UserError(
-        `${file}: found ${found.size} bytes; expected ${expected}, of at most ${MAX_BYTES}`,
-      );
+    if (found.size > maxBytes) {
+      throw new UserError(`${file}: found ${found.size} bytes; expected ${expected}, of at most ${maxBytes}`);
     }
     return await readFile(file);
   } catch (error) {
@@ -44,8 +46,8 @@ export async function readBytes(file: string, expected: string): Promise<Buffer>
  * A whole text file, without a byte order mark.
  * @throws UserError where the file cannot be read or is not UTF-8
  */
-export async function readText(file: string, expected: string): Promise<string> {
-  const bytes = await readBytes(file, expected);
+export async function readText(file: string, expected: string, maxBytes?: number): Promise<string> {
+  const bytes = await readBytes(file, expected, maxBytes);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
@@ -54,12 +56,15 @@ export async function readText(file: string, expected: string): Promise<string> 
 }
 
 /** @throws UserError where the file cannot be read or is no JSON */
-export async function readJson(file: string, expected: string): Promise<unknown> {
-  const text = await readText(file, expected);
+export async function readJson(file: string, expected: string, maxBytes?: number): Promise<unknown> {
+  const text = await readText(file, expected, maxBytes);
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new UserError(`${file}: found no JSON (${(error as Error).message}); expected ${expected}`);
+    const message = (error as Error).message.replace(/\s+/g, ' ');
+    const place = /position (\d+)/.exec(message);
+    const line = place ? `:${text.slice(0, Number(place[1])).split('\n').length}` : '';
+    throw new UserError(`${file}${line}: not JSON (${message}); expected ${expected}`);
   }
 }
 

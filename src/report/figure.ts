@@ -1,6 +1,5 @@
 /** Figures: on the page, as files of their own, and their numbers. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { writeFiles } from '../files/write-whole.ts';
 import { escapeHtml } from './escape.ts';
 import { svgFile } from './svg.ts';
 
@@ -28,9 +27,6 @@ export function csvText(rows: readonly (readonly (string | number)[])[]): string
 
 /** Writes NAME.svg, which opens by itself, and NAME.csv for each. */
 export async function writeFigures(directory: string, figures: readonly Figure[]): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  for (const { name, svg, csv } of figures) {
-    await writeFile(join(directory, `${name}.svg`), svgFile(svg));
-    await writeFile(join(directory, `${name}.csv`), csv);
-  }
+  for (const { name, svg, csv } of figures)
+    await writeFiles(directory, { [`${name}.svg`]: svgFile(svg), [`${name}.csv`]: csv });
 }

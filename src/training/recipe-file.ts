@@ -1,7 +1,7 @@
 /** Reading recipes: files that change other files, flags over them, and one line for each mistake. */
-import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
+import { readJson } from '../files/read.ts';
 import { type Recipe, recipeSchema } from './recipe.ts';
 import { allowed, mapPaths, nodeAt, type Path } from './recipe-keys.ts';
 
@@ -119,23 +119,7 @@ function distance(a: string, b: string): number {
 }
 
 async function readObject(file: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const found =
-      code === 'ENOENT' ? 'no such file' : code?.startsWith('ERR_ENCODING') ? 'no UTF-8 text' : `${code}`;
-    throw new UserError(`${file}: found ${found}; expected a recipe (JSON)`);
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    const place = /position (\d+)/.exec((error as Error).message);
-    const line = place ? `:${text.slice(0, Number(place[1])).split('\n').length}` : '';
-    throw new UserError(`${file}${line}: is no JSON: ${(error as Error).message.replace(/\s+/g, ' ')}`);
-  }
+  const json = await readJson(file, 'a recipe (JSON)');
   if (!isObject(json))
     throw new UserError(`${file}: found ${excerpt(json)}; expected a JSON object, a recipe`);
   return json;

@@ -4,7 +4,7 @@
  *     experts/experts.json      {"fr": {"gateWidth": 64}, …}
  *     experts/fr.safetensors    the language's networks and gates, float16
  */
-import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { floatBytes, type Weight } from '../checkpoint/checkpoint.ts';
@@ -13,6 +13,7 @@ import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
 import { readFileEntries, readFloat32 } from '../checkpoint/safetensors.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import { expertPrefix, expertTensors } from './experts.ts';
 import type { ExpertSet } from './variant.ts';
 
@@ -96,7 +97,7 @@ export async function writeExperts(
     await writeSafetensors(join(folder, `${language}.safetensors`), tensors);
   }
   const list = Object.fromEntries(sets.map(({ language, gateWidth }) => [language, { gateWidth }]));
-  await writeFile(join(folder, LIST), `${JSON.stringify(list)}\n`);
+  await writeWhole(join(folder, LIST), `${JSON.stringify(list)}\n`);
 }
 
 /** Experts of one model directory into another, where there are any. */
