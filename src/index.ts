@@ -16,6 +16,7 @@ export { encodeFiles } from './features/encoder-cache.ts';
 export { readArpa } from './language-model/arpa-read.ts';
 export { corpusBleu } from './metrics/bleu.ts';
 export { corpusChrf } from './metrics/chrf.ts';
+export { type BleuTokenizer, loadBleuTokenizer } from './metrics/tokenizers.ts';
 export { translationScores } from './metrics/translation-scores.ts';
 export { csls } from './retrieval/csls.ts';
 export { dtwMatrix } from './retrieval/dtw.ts';

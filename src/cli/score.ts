@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences, readText } from '../files/text-files.ts';
+import { languageProfile } from '../language/profile.ts';
 import { toSimplified } from '../language/simplified.ts';
 import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../metrics/bleu.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
@@ -15,10 +16,10 @@ import {
 } from '../metrics/metrics.ts';
 import { offTargetRate } from '../metrics/off-target.ts';
 import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
-import { BLEU_TOKENIZERS, type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
+import { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
 import { formatTable, TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
-import { positiveInteger, positiveNumber } from './options.ts';
+import { positiveInteger, positiveNumber, spmModelOption, tokenizeOption } from './options.ts';
 
 interface ScoreOptions {
   hyp: string[];
@@ -46,6 +47,7 @@ A sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rat
 TER splits Chinese characters and kana with tokenizer zh, char or ja-mecab. WER, CER, MER (Chinese characters and
 words of other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
 
+BLEU splits texts by --language: zh for Chinese, char for other languages without spaces between words, else 13a.
 Tokenizers flores101 and flores200 (spBLEU) take the SentencePiece model that sacreBLEU keeps in ~/.sacrebleu/models
 (or $SACREBLEU/models), or --spm-model. ja-mecab needs a package: npm install mecab-wasm@1.0.3.
 
@@ -69,9 +71,9 @@ interface Scored {
   scores: Map<MetricName | 'comet', Measured | null>;
 }
 
-/** As sacreBLEU: Chinese targets are split into characters unless told otherwise, all others by the rules of WMT. */
+/** The language's own by default; without a language that of WMT, as sacreBLEU. */
 const tokenizerOf = ({ tokenize, language }: ScoreOptions): BleuTokenizer =>
-  tokenize ?? (language === 'zh' || language === 'yue' ? 'zh' : '13a');
+  tokenize ?? (language === undefined ? '13a' : languageProfile(language).bleuTokenizer);
 
 /** They leave a Chinese sentence nearly whole. */
 const WESTERN: readonly BleuTokenizer[] = ['13a', 'intl', 'none'];
@@ -189,15 +191,8 @@ export function scoreCommand(command: Command): Command {
     .option('--baseline <file>', 'output that the others are compared with by a paired test')
     .requiredOption('--ref <file>', 'reference, repeatable', collect)
     .addOption(new Option('--metrics <names...>', 'only these metrics').choices(METRICS))
-    .addOption(
-      new Option('--tokenize <name>', 'BLEU tokenizer (default: zh with --language zh, else 13a)').choices(
-        BLEU_TOKENIZERS,
-      ),
-    )
-    .option(
-      '--spm-model <file>',
-      "SentencePiece model of tokenizer flores101 or flores200 (default: sacreBLEU's)",
-    )
+    .addOption(tokenizeOption())
+    .addOption(spmModelOption())
     .addOption(
       new Option('--smooth <method>', 'what BLEU takes for an order without a match')
         .choices(BLEU_SMOOTHINGS)
