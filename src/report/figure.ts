@@ -2,6 +2,7 @@
 import { writeFiles } from '../files/write-whole.ts';
 import { escapeHtml } from './escape.ts';
 import { svgFile } from './svg.ts';
+import { csvLine } from './table-formats.ts';
 
 /** A picture, its name as a file, and the numbers that it shows as CSV. */
 export interface Figure {
@@ -18,11 +19,9 @@ export const fileName = (text: string): string => text.replaceAll('+', '-').repl
 
 /** Lines of CSV (RFC 4180 but for the line ends). */
 export function csvText(rows: readonly (readonly (string | number)[])[]): string {
-  const cell = (value: string | number): string => {
-    const text = typeof value === 'number' ? String(Number(value.toPrecision(7))) : value;
-    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return rows.map((row) => `${row.map(cell).join(',')}\n`).join('');
+  const cell = (value: string | number): string =>
+    typeof value === 'number' ? String(Number(value.toPrecision(7))) : value;
+  return rows.map((row) => `${csvLine(row.map(cell))}\n`).join('');
 }
 
 /** Writes NAME.svg, which opens by itself, and NAME.csv for each. */

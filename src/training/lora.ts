@@ -9,7 +9,7 @@ import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
 import { makeFolder, writeJson, writing } from '../files/write-whole.ts';
 import { Graph } from '../graph/graph.ts';
-import { sfc32, uniform } from '../random.ts';
+import { sfc32, uniformValues } from '../random.ts';
 import { adapterNames, mergedWeight } from '../whisper/adapters.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Adapters } from '../whisper/variant.ts';
@@ -81,11 +81,9 @@ export async function createLora(model: WhisperModel, adapters: Adapters, seed: 
   const random = sfc32(seed);
   const weights = new Map<string, Weight>();
   for (const [name, shape] of adapterShapes(model.dimensions, adapters)) {
-    const data = new Float32Array(shape[0] * shape[1]);
-    if (name.includes('.lora_A.')) {
-      const bound = shape[1] ** -0.5;
-      for (let i = 0; i < data.length; i++) data[i] = (2 * uniform(random) - 1) * bound;
-    }
+    const count = shape[0] * shape[1];
+    const isA = name.includes('.lora_A.');
+    const data = isA ? uniformValues(count, shape[1] ** -0.5, random) : new Float32Array(count);
     weights.set(name, { shape, data });
   }
   await model.runtime.store(weights);
