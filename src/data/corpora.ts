@@ -2,10 +2,9 @@
  * Speech-translation corpora as they are downloaded. A row that cannot be used is told, in one line, and left out; so is
  * one whose recording is not there.
  */
-import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
-import { listFolder, readText } from '../files/read.ts';
+import { isThere, listFolder, readText } from '../files/read.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { CorpusClip } from './manifest-write.ts';
 
@@ -163,7 +162,7 @@ async function fleursTexts(folder: string): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
   for (const set of FLEURS_SETS) {
     const file = join(folder, `${set}.tsv`);
-    if (!(await stat(file).catch(() => undefined))) continue;
+    if (!(await isThere(file))) continue;
     for (const { id, text } of await fleursRows(file, () => {})) texts.set(id, text);
   }
   return texts;

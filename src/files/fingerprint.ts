@@ -1,6 +1,8 @@
 /** SHA-256 fingerprints, by which caches, checkpoints and resumed runs are recognised: their values must stay. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 
 export type Hashable = string | NodeJS.ArrayBufferView;
 
@@ -27,6 +29,23 @@ export class Fingerprint {
 /** @param digits hexadecimal digits of the result, of 64 */
 export const fingerprint = (content: Hashable, digits = 64): string =>
   new Fingerprint().add(content).hex(digits);
+
+/** Of a file, its bytes; of a folder, names and sizes, and the bytes of files for which `isRead` holds. */
+export async function fingerprintOfPath(
+  path: string,
+  isRead: (file: string) => boolean,
+  digits = 64,
+): Promise<string> {
+  const hash = new Fingerprint();
+  if ((await stat(path)).isFile()) return (await hash.addFile(path)).hex(digits);
+  for (const file of (await readdir(path, { recursive: true })).sort()) {
+    const found = await stat(join(path, file));
+    if (!found.isFile()) continue;
+    hash.add(`${file}\n${found.size}\n`);
+    if (isRead(file)) await hash.addFile(join(path, file));
+  }
+  return hash.hex(digits);
+}
 
 /** As a content security policy has it. */
 export const base64Fingerprint = (text: string): string => createHash('sha256').update(text).digest('base64');

@@ -68,6 +68,11 @@ export async function readJson(file: string, expected: string, maxBytes?: number
   }
 }
 
+/** Names in a folder, in order; none where there is no such folder. */
+export async function namesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder).catch(() => [])).sort();
+}
+
 /** Names in a folder. @throws UserError where it cannot be read */
 export async function listFolder(folder: string, expected: string): Promise<string[]> {
   try {

@@ -7,7 +7,7 @@
  *
  * and is there whole or not at all: it is written under another name, brought to the disk, and renamed.
  */
-import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { AdamWState } from '../backend/protocol.ts';
 import type { HostTensor, Runtime } from '../backend/runtime.ts';
@@ -16,6 +16,7 @@ import { readFileEntries, readFloat32 } from '../checkpoint/safetensors.ts';
 import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
+import { namesIn } from '../files/read.ts';
 import { makeFolder, replaceWhole } from '../files/write-whole.ts';
 import type { Evaluation } from './dev-evaluation.ts';
 import type { StepReport } from './train.ts';
@@ -79,8 +80,7 @@ const checkpointName = (step: number): string => `step-${String(step).padStart(6
 
 /** Steps of the checkpoints in a folder, newest first; none where there is no folder. */
 export async function checkpointSteps(folder: string): Promise<number[]> {
-  const names = await readdir(folder).catch(() => []);
-  return names
+  return (await namesIn(folder))
     .flatMap((name) => /^step-(\d{6,})$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => b - a);
@@ -145,7 +145,7 @@ export async function writeCheckpoint<R extends KeptRecord = RunRecord>(
           : `${checkpointName(last)} is whole: make room, then go on from it with --resume`),
     );
   }
-  for (const name of await readdir(folder)) {
+  for (const name of await namesIn(folder)) {
     // Of runs that were killed while they wrote.
     if (name.endsWith('.incomplete')) await rm(join(folder, name), { recursive: true });
   }
@@ -202,6 +202,11 @@ export async function readCheckpointOf(folder: string, step: number): Promise<Tr
   const damage = await damageOf(path);
   if (damage !== undefined) throw new UserError(`${path}: ${damage}; expected the best step's checkpoint`);
   return readState(path, await readRecord(path));
+}
+
+/** Once the trained model is written. */
+export async function removeCheckpoints(folder: string): Promise<void> {
+  await rm(folder, { recursive: true });
 }
 
 function stateTensors({ names, weights, optimizer }: TrainingState): TensorToWrite[] {

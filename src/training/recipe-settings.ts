@@ -1,7 +1,6 @@
 /** What of a recipe must agree when a run goes on from its checkpoints, and the recipe that is kept with the model. */
-import { readdir, stat } from 'node:fs/promises';
-import { isAbsolute, join, relative, resolve } from 'node:path';
-import { Fingerprint } from '../files/fingerprint.ts';
+import { isAbsolute, relative, resolve } from 'node:path';
+import { fingerprintOfPath } from '../files/fingerprint.ts';
 import { cannotOpen } from '../files/read.ts';
 import type { RunSettings } from './checkpoints.ts';
 import type { Recipe } from './recipe.ts';
@@ -45,21 +44,11 @@ export async function fileSettings(recipe: Recipe): Promise<RunSettings> {
 
 /** Of a file, its bytes; of a folder, names and sizes, and the bytes of a model's files. */
 async function fingerprint(path: string, name: string): Promise<string> {
-  const hash = new Fingerprint();
   try {
-    if ((await stat(path)).isFile()) await hash.addFile(path);
-    else {
-      for (const file of (await readdir(path, { recursive: true })).sort()) {
-        const found = await stat(join(path, file));
-        if (!found.isFile()) continue;
-        hash.add(`${file}\n${found.size}\n`);
-        if (/\.(json|safetensors)$/.test(file)) await hash.addFile(join(path, file));
-      }
-    }
+    return await fingerprintOfPath(path, (file) => /\.(json|safetensors)$/.test(file), 16);
   } catch (error) {
     throw cannotOpen(path, error, `what the recipe has as ${name}`);
   }
-  return hash.hex(16);
 }
 
 /** A recipe as it stands in its output folder: with all defaults, and with relative paths from there. */

@@ -1,9 +1,10 @@
 /** A training run in its folder: checkpoints, metrics, report, evaluations on the way, and the model at the end. */
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
 import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { isThere } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -200,7 +201,7 @@ async function reencode(
  * @returns the folder of checkpoints
  */
 export async function prepareOutput(output: string, resume: boolean): Promise<string> {
-  if (!(await stat(join(output, 'checkpoints')).catch(() => undefined))) await refuseUnlessModel(output);
+  if (!(await isThere(join(output, 'checkpoints')))) await refuseUnlessModel(output);
   return prepareCheckpoints(output, resume);
 }
 

@@ -1,10 +1,9 @@
 /** A training of speaker embeddings in its folder: checkpoints on the way, the speaker model at the end. */
-import { rm } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { Fingerprint } from '../../files/fingerprint.ts';
 import {
   type KeptRecord,
   prepareCheckpoints,
+  removeCheckpoints,
   resumption,
   writeCheckpoint,
 } from '../../training/checkpoints.ts';
@@ -45,7 +44,7 @@ export async function runSpeakerTraining(
   const settings = {
     ...{ encoder, epochs, batchSize, learningRate, seconds, frozen, seed },
     clips: clipsFingerprint(clips),
-    threads: availableParallelism(),
+    threads: model.runtime.threads,
   };
   const found = await resumption<SpeakerRecord>(folder, settings, resume, note);
   const losses = [...(found?.record.losses ?? [])];
@@ -68,7 +67,7 @@ export async function runSpeakerTraining(
   });
   if (stopped) return undefined;
   await writeSpeaker(output, model, { encoder, frozen });
-  await rm(folder, { recursive: true });
+  await removeCheckpoints(folder);
   return losses;
 }
 
