@@ -36,7 +36,6 @@ const NODE_FOLDERS = ['files', 'backend', 'cli'];
 /** Other files that may, and why. Paths (`node:path`) are text and may be joined anywhere. */
 const NODE_FILES: Readonly<Record<string, string>> = {
   'language/chinese.ts': 'loads a CommonJS library',
-  'language/simplified.ts': 'loads a CommonJS library',
   'metrics/mecab.ts': 'reads a dictionary, loads a library that is a script',
   'metrics/sentencepiece.ts': 'finds and reads a model',
   'report/machine.ts': 'asks the machine what it is',

@@ -49,7 +49,12 @@ export class MetricsFile {
     });
   }
 
-  addEvaluation({ step, loss, bleu, chrf, seconds }: Evaluation): Promise<void> {
-    return this.lines.add({ step, devLoss: loss, devBleu: bleu, devChrf: chrf, seconds, ...memoryMb() });
+  addEvaluation({ seconds, ...evaluation }: Evaluation): Promise<void> {
+    return this.lines.add({ ...devMetrics(evaluation), seconds, ...memoryMb() });
   }
+}
+
+/** An evaluation as files and `train --json` name its values. */
+export function devMetrics({ step, loss, bleu, chrf, targets }: Omit<Evaluation, 'seconds'>) {
+  return { step, devLoss: loss, devBleu: bleu, devChrf: chrf, ...(targets && { devTargets: targets }) };
 }
