@@ -1,11 +1,10 @@
 /** The models of an evaluation: their names, fingerprints, and the prompts that each is asked with. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
 import { type Clip, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
+import { namesIn } from '../files/read.ts';
 import { isTrainedFor, type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
 
 export interface ModelFolder {
@@ -49,22 +48,17 @@ function distinctNames(directories: readonly string[]): string[] {
 
 /** Of weights, tokenizer, configurations and experts: what is trained again under the same name is another model. */
 async function fingerprint(directory: string): Promise<string> {
-  const files = (await readdir(directory).catch(() => []))
-    .filter((name) => /\.(json|safetensors)$/.test(name))
-    .sort();
+  const files = (await namesIn(directory)).filter((name) => /\.(json|safetensors)$/.test(name));
   if (!files.includes('config.json')) {
     throw new UserError(
       `${directory}: found no config.json; expected a Whisper model in Hugging Face layout`,
     );
   }
-  const hash = createHash('sha256');
-  const experts = (await readdir(join(directory, EXPERTS_FOLDER)).catch(() => [])).sort();
+  const hash = new Fingerprint();
+  const experts = await namesIn(join(directory, EXPERTS_FOLDER));
   files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
-  for (const name of files) {
-    hash.update(`${name}\n`);
-    for await (const bytes of createReadStream(join(directory, name))) hash.update(bytes);
-  }
-  return hash.digest('hex').slice(0, 16);
+  for (const name of files) await hash.add(`${name}\n`).addFile(join(directory, name));
+  return hash.hex(16);
 }
 
 /**

@@ -5,13 +5,9 @@ import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
 import type { WorkEvents } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
+import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import {
-  type EncodeFilesOptions,
-  encodeFiles,
-  encodeRecordings,
-  type StoredEncoding,
-} from './encoder-cache.ts';
+import { type EncodeFilesOptions, encodeFiles, encodeRecordings } from './encoder-cache.ts';
 
 export interface Selection {
   readonly set?: string | undefined;
@@ -62,7 +58,7 @@ export async function storedClips(
   model: WhisperModel,
   clips: readonly Clip[],
   { window, cache, maxBytes, ...events }: ClipEncodingOptions & { readonly maxBytes: number },
-): Promise<{ clip: Clip; encoded: EncodedClip | StoredEncoding }[]> {
+): Promise<{ clip: Clip; encoded: EncodedClip | Lazy<EncodedClip> }[]> {
   const recordings = clips.map(({ audio }) => ({ files: [audio] }));
   return reported(clips, events, (handlers) =>
     encodeRecordings(model, recordings, { window, cache, maxBytes, ...handlers }),

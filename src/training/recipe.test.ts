@@ -136,7 +136,7 @@ test.each<[string, unknown, string[]]>([
     ],
   ],
   ['a list', '[1]', ['bad.json: found [1]; expected a JSON object, a recipe']],
-  ['no JSON', '{\n "output": "out",\n}', [expect.stringMatching(/^bad\.json:3: is no JSON: /) as never]],
+  ['no JSON', '{\n "output": "out",\n}', [expect.stringMatching(/^bad\.json:3: not JSON /) as never]],
   [
     'a name that is no key of an object',
     '{"output": "out", "data": {"corpora": [{"manifest": "a"}]}, "__proto__": {"output": "out"}}',
@@ -248,7 +248,7 @@ test('settings of a run: what is in the files that it names, wherever they lie',
   write('two/config.json', '{"a":2}');
   expect(await settings(...two)).not.toEqual(first);
   await expect(settings('--objective.distillation.teacher', 'nowhere')).rejects.toThrow(
-    /^nowhere: cannot be read \(ENOENT\); expected what the recipe has as objective\.distillation\.teacher$/,
+    /^nowhere: found no such file; expected what the recipe has as objective\.distillation\.teacher$/,
   );
 });
 
