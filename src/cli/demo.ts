@@ -1,17 +1,17 @@
 /** `whisper-transfer demo`: the whole experiment on the embedded model and recordings. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { runDemo } from '../demo/demo.ts';
 import type { DemoResults } from '../demo/results.ts';
 import { formatDuration, languageName } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
-import { embeddedSamples } from './embedded.ts';
+import { samplesManifest } from './embedded.ts';
 import { modelOption, positiveInteger } from './options.ts';
 
 interface Options {
   model: string;
-  manifest: string;
+  manifest?: string;
   to: string;
   output: string;
   steps: number;
@@ -25,11 +25,9 @@ export function demoCommand(command: Command): Command {
   return command
     .addOption(modelOption())
     .option('--to <code>', 'language to translate into: the manifest must have its texts', 'zh')
-    .addOption(
-      new Option('--manifest <file>', 'manifest with the sets of the embedded one').default(
-        join(embeddedSamples, 'manifest.tsv'),
-        'the embedded recordings',
-      ),
+    .option(
+      '--manifest <file>',
+      'manifest with the sets of the embedded one (default: the embedded recordings)',
     )
     .option('--output <dir>', 'where results.json, report.html and the trained model go', 'out/demo')
     .option('--steps <n>', 'training steps', positiveInteger, 180)
@@ -44,7 +42,16 @@ export function demoCommand(command: Command): Command {
     .action(async ({ model, manifest, to, output, steps, trainClips, testClips, seed, json }: Options) => {
       const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
       const results = await runDemo(
-        { model, manifest, target: to, output, steps, trainingClips: trainClips, testClips, seed },
+        {
+          model,
+          manifest: manifest ?? samplesManifest(),
+          target: to,
+          output,
+          steps,
+          trainingClips: trainClips,
+          testClips,
+          seed,
+        },
         version,
       );
       if (json) console.log(JSON.stringify(results));

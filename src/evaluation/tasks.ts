@@ -2,7 +2,7 @@
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { sameLanguage } from '../language/profile.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
-import { type PromptKind, promptOf } from '../whisper/prompts.ts';
+import { namedLanguage, type PromptKind, promptOf } from '../whisper/prompts.ts';
 import type { Task, Tokens } from '../whisper/tokens.ts';
 
 export interface Item {
@@ -41,16 +41,22 @@ const usable = (items: readonly Item[]): Item[] => items.filter(({ reference }) 
 /** A prompt by name: how a translation is asked for, or `transcribe`. */
 export type PromptName = PromptKind | 'transcribe';
 
-/** @returns undefined where the prompt names the language that is spoken and the model has no token for it */
+/**
+ * The prompt for a clip in a language.
+ * @returns `lacking`, where the model has no token for the language that the prompt names
+ */
 export function promptFor(
   tokens: Tokens,
   { target }: Test,
   prompt: PromptName,
   language: string,
-): number[] | undefined {
-  const namesSource = prompt === 'transcribe' || prompt === 'source-translate';
-  if (namesSource && !tokens.languages.has(language)) return undefined;
-  return prompt === 'transcribe'
-    ? tokens.prompt(language, 'transcribe')
-    : promptOf(tokens, prompt, target!, language);
+): { readonly ids: number[] } | { readonly lacking: string } {
+  const named = prompt === 'transcribe' ? language : namedLanguage(prompt, target!, language);
+  if (!tokens.hasLanguage(named)) return { lacking: named };
+  return {
+    ids:
+      prompt === 'transcribe'
+        ? tokens.prompt(language, 'transcribe')
+        : promptOf(tokens, prompt, target!, language),
+  };
 }

@@ -3,7 +3,10 @@
  * token of the target language with the task transcribe or translate, or the token of the source language with
  * translate. The last needs a source language that Whisper has a token for.
  */
+
+import { UserError } from '../errors.ts';
 import { languageProfile, sameLanguage } from '../language/profile.ts';
+import { relatedLanguages } from '../language/related.ts';
 import type { Task, Tokens } from './tokens.ts';
 
 export const PROMPT_KINDS = ['target-transcribe', 'target-translate', 'source-translate'] as const;
@@ -16,7 +19,22 @@ const taskOf = (kind: PromptKind): Task => (kind === 'target-transcribe' ? 'tran
  * @throws UserError where the language that the prompt names has no token
  */
 export function promptOf(tokens: Tokens, kind: PromptKind, target: string, source: string): number[] {
-  return tokens.prompt(kind === 'source-translate' ? source : languageProfile(target).base, taskOf(kind));
+  const named = namedLanguage(kind, target, source);
+  if (kind !== 'source-translate' && !tokens.hasLanguage(named)) throw new UserError(withoutToken(named));
+  return tokens.prompt(named, taskOf(kind));
+}
+
+/** The language whose token a prompt has: of a target with script or region (zh-Hant) that of its language. */
+export function namedLanguage(kind: PromptKind, target: string, source: string): string {
+  return kind === 'source-translate' ? source : languageProfile(target).base;
+}
+
+function withoutToken(target: string): string {
+  const [nearest = 'en', ...others] = relatedLanguages(target);
+  return (
+    `the model has no token for "${target}"; expected it trained with that of another language ` +
+    `(train --to ${target} --token-of ${nearest}) or with a new one (--new-token-from ${[nearest, ...others].join()})`
+  );
 }
 
 export interface TrainedPrompt {
