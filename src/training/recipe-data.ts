@@ -137,7 +137,7 @@ export async function trainingData(
   model: WhisperModel,
   recipe: Recipe,
   clips: RecipeClips,
-  work: WorkOptions,
+  work: WorkOptions = {},
 ): Promise<TrainingData> {
   const { data, dev, tune } = recipe;
   const words = await wordsOf(model, recipe.targetVocabulary);
