@@ -1,10 +1,9 @@
 /** The models of an evaluation: their names, fingerprints, and the prompts that each is asked with. */
 import { basename, join, resolve } from 'node:path';
-import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
+import { readJsonIfPresent } from '../checkpoint/directory.ts';
+import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { type Clip, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { Fingerprint } from '../files/fingerprint.ts';
-import { namesIn } from '../files/read.ts';
 import { isTrainedFor, type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
 
 export interface ModelFolder {
@@ -24,7 +23,7 @@ export async function modelFolders(directories: readonly string[]): Promise<Mode
     folders.push({
       name: names[i]!,
       directory,
-      fingerprint: await fingerprint(directory),
+      fingerprint: await modelFingerprint(directory),
       trained: config && trainedPrompt(config),
     });
   }
@@ -44,21 +43,6 @@ function distinctNames(directories: readonly string[]): string[] {
     }
     return basename(path);
   });
-}
-
-/** Of weights, tokenizer, configurations and experts: what is trained again under the same name is another model. */
-async function fingerprint(directory: string): Promise<string> {
-  const files = (await namesIn(directory)).filter((name) => /\.(json|safetensors)$/.test(name));
-  if (!files.includes('config.json')) {
-    throw new UserError(
-      `${directory}: found no config.json; expected a Whisper model in Hugging Face layout`,
-    );
-  }
-  const hash = new Fingerprint();
-  const experts = await namesIn(join(directory, EXPERTS_FOLDER));
-  files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
-  for (const name of files) await hash.add(`${name}\n`).addFile(join(directory, name));
-  return hash.hex(16);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { DecodingOptions } from '../decoding/decode.ts';
 import { decodeWithRetry } from '../decoding/full-window-retry.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { fingerprint } from '../files/fingerprint.ts';
-import { startProgress } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { sentenceScores } from './measures.ts';
@@ -26,12 +26,12 @@ export interface Decoding {
   }>;
 }
 
-export interface PredictOptions {
+export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal'> {
   /** Audio is named relative to it. */
   readonly manifest: string;
   readonly window: WindowMode;
-  /** Where encoder outputs are kept. */
-  readonly cache: string;
+  /** Where encoder outputs are kept between runs; undefined: nowhere. */
+  readonly cache: string | undefined;
   readonly decoding: Decoding;
   /** Of the tests of forgetting. */
   readonly plainDecoding: Decoding;
@@ -111,10 +111,13 @@ export async function predict(
   });
 
   let done = all.length - missing.length;
-  const progress = startProgress(`evaluating ${folder.name}`, all.length, {
-    from: done,
-    quiet: missing.length === 0,
-  });
+  const resumed = done;
+  const progress = (sofar: number): void => {
+    if (missing.length === 0) return;
+    const stage = `evaluating ${folder.name}`;
+    options.onProgress?.({ stage, done: sofar, total: all.length, resumed });
+  };
+  progress(done);
   // Once: a language model or a vocabulary takes a while to read.
   const own = missing.length > 0 ? options.decoding.of(model) : undefined;
   const plain =
@@ -130,6 +133,7 @@ export async function predict(
       {
         window: options.window,
         cache: options.cache,
+        signal: options.signal,
         onError: (audio, error) => {
           unreadable.set(audioName(audio), error.message);
         },
@@ -150,7 +154,7 @@ export async function predict(
           temperatures,
           prompts: readable.map(({ ids }) => ids),
           languages: readable.map(({ item }) => item.clip.language),
-          onProgress: (count) => progress.update(done + count),
+          onProgress: (count) => progress(done + count),
         },
         async (members) => {
           const files = members.map((i) => readable[i]!.item.clip.audio);
@@ -163,10 +167,9 @@ export async function predict(
       });
       await file.add(mine.map((one) => predictionOf(test, one)));
       done += mine.length;
-      progress.update(done);
+      progress(done);
     }
   }
-  progress.done();
   if (cut > 0) note(`${cut} clips are 30 s long or longer: what comes after 30 s is not heard`);
   return systems.map(({ test, prompt, notDefined, asked }) => ({
     test,

@@ -3,7 +3,7 @@
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import type { WorkEvents } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -37,7 +37,7 @@ export async function selectClips(
 export const sourceName = (source: string | readonly Clip[]): string =>
   typeof source === 'string' ? source : 'clips';
 
-export interface ClipEncodingOptions extends WorkEvents {
+export interface ClipEncodingOptions extends WorkOptions {
   readonly window: WindowMode;
   /** Where outputs are kept between runs; undefined: nowhere. */
   readonly cache?: string | undefined;
@@ -67,11 +67,15 @@ export async function storedClips(
 
 async function reported<C extends Clip, Encoded>(
   clips: readonly C[],
-  { onProgress, onSkip }: WorkEvents,
-  encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError'>) => Promise<(Encoded | undefined)[]>,
+  { onProgress, onSkip, signal }: WorkOptions,
+  encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError' | 'signal'>) => Promise<(Encoded | undefined)[]>,
 ): Promise<{ clip: C; encoded: Encoded }[]> {
   const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
   progress(0);
-  const encoded = await encode({ onProgress: progress, onError: (_, error) => onSkip?.(error.message) });
+  const encoded = await encode({
+    signal,
+    onProgress: progress,
+    onError: (_, error) => onSkip?.(error.message),
+  });
   return clips.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
 }

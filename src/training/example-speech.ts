@@ -16,6 +16,7 @@ export interface SpeechOptions {
   /** What does not fit is read again when a batch needs it. */
   readonly maxBytes: number;
   readonly onProgress: (done: number) => void;
+  readonly signal?: AbortSignal | undefined;
   /** A clip that cannot be read, in one line. */
   readonly onLeftOut: (message: string) => void;
 }
@@ -45,6 +46,7 @@ export async function encodedSpeech<C extends Clip>(
     augmentation,
     maxBytes,
     onProgress,
+    signal,
     onLeftOut,
   }: SpeechOptions & { readonly cache: string },
 ): Promise<ClipSpeech<C>[]> {
@@ -56,6 +58,7 @@ export async function encodedSpeech<C extends Clip>(
     cache,
     maxBytes,
     onProgress,
+    signal,
     onError: (file, error) => {
       if (!failed.has(file)) onLeftOut(error.message);
       failed.add(file);
@@ -68,12 +71,13 @@ export async function encodedSpeech<C extends Clip>(
 export async function melSpeech<C extends Clip>(
   model: WhisperModel,
   clips: readonly C[],
-  { window, augmentation, maxBytes, onProgress, onLeftOut }: SpeechOptions,
+  { window, augmentation, maxBytes, onProgress, signal, onLeftOut }: SpeechOptions,
 ): Promise<ClipSpeech<C>[]> {
   const { melBins } = model.dimensions;
   const speech: ClipSpeech<C>[] = [];
   let held = 0;
   for (const [i, clip] of clips.entries()) {
+    signal?.throwIfAborted();
     try {
       const samples = await readRecording({ files: clipFiles(clip) });
       const read = async (visit = 0): Promise<MelClip> => {

@@ -10,7 +10,7 @@ import { encodedClips, selectClips } from '../features/encoded-clips.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
-import type { WorkEvents } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
@@ -137,7 +137,7 @@ export async function trainingData(
   model: WhisperModel,
   recipe: Recipe,
   clips: RecipeClips,
-  events: WorkEvents,
+  work: WorkOptions = {},
 ): Promise<TrainingData> {
   const { data, dev, tune } = recipe;
   const words = await wordsOf(model, recipe.targetVocabulary);
@@ -156,7 +156,7 @@ export async function trainingData(
   }
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
   const total = merged.length * copies;
-  const progress = (done: number) => events.onProgress?.({ stage: 'reading clips', done, total });
+  const progress = (done: number) => work.onProgress?.({ stage: 'reading clips', done, total });
   progress(0);
   let unread = 0;
   const speech = {
@@ -165,9 +165,10 @@ export async function trainingData(
     augmentation,
     maxBytes: HELD_SHARE * totalmem(),
     onProgress: progress,
+    signal: work.signal,
     onLeftOut: (message: string) => {
       unread++;
-      events.onSkip?.(message);
+      work.onSkip?.(message);
     },
   };
   const pairs = tunesEncoder(tune)
@@ -182,8 +183,7 @@ export async function trainingData(
   }).map((example) => ({ ...example, corpus: example.source.corpus }));
   if (unread > 0) leftOut.set('cannot be read', unread);
   const devExamples =
-    dev &&
-    translationExamples(model, await encodedClips(model, clips.dev, { ...data, ...events }), ofExamples);
+    dev && translationExamples(model, await encodedClips(model, clips.dev, { ...data, ...work }), ofExamples);
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,

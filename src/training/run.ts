@@ -55,6 +55,8 @@ export interface RunOptions {
   readonly development?: DevSet | undefined;
   /** The weights that the run ends with: those of the best evaluation, or the last. */
   readonly keep: 'best' | 'last';
+  /** Ends the run after its step, with a checkpoint and without a model. */
+  readonly signal?: AbortSignal | undefined;
   /** What the user should know, one line. */
   readonly note: (line: string) => void;
   /** Called when it is known where the run begins. */
@@ -80,7 +82,7 @@ export async function runTraining(
   examples: readonly Example[],
   options: RunOptions,
 ): Promise<RunResult> {
-  const { output, settings, training, development, note } = options;
+  const { output, settings, training, development, signal, note } = options;
   const folder = await prepareOutput(output, options.resume);
   const found = await resumption(folder, settings, options.resume, note);
   await writeWhole(join(output, 'recipe.json'), options.recipe);
@@ -107,13 +109,13 @@ export async function runTraining(
         reports.push(step);
         last = step.step;
         await metrics.addStep(step);
-        const stopped = options.onStep(step) === 'stop';
+        const stopped = options.onStep(step) === 'stop' || signal?.aborted === true;
         if (reports.slice(-MAX_SKIPPED).filter(({ skipped }) => skipped).length === MAX_SKIPPED) {
           throw await nothingLearnt(output, step, batch);
         }
         const atEnd = step.step === training.steps;
         let enough = false;
-        if (development && (atEnd || step.step % development.every === 0)) {
+        if (development && !signal?.aborted && (atEnd || step.step % development.every === 0)) {
           const { vocabulary } = training;
           const evaluation = await paused(async () => {
             const back = await withInferenceWeights(model, training);
@@ -144,6 +146,7 @@ export async function runTraining(
     await restoreWeights(model, found.state);
   }
 
+  signal?.throwIfAborted();
   await report();
   const chosen = best() ?? last;
   if (chosen !== last) await restoreWeights(model, await readCheckpointOf(folder, chosen));
