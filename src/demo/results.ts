@@ -32,6 +32,8 @@ export interface DemoSettings {
   seed: number;
   /** Training clips, all of them English speech. */
   trainClips: number;
+  /** Language that was trained. */
+  target: string;
   /** Decoder prompt, such as `<|zh|><|transcribe|>`. */
   prompt: string;
   [setting: string]: string | number | boolean;
@@ -63,7 +65,7 @@ export interface Scores {
   bleu: number;
   /** 0 to 100. */
   chrf: number;
-  /** Share of outputs that are not Chinese, 0 to 1. */
+  /** Share of outputs that are not in the target language, 0 to 1. */
   offTarget: number;
 }
 

@@ -1,12 +1,9 @@
 /** What is asked of a model in an evaluation: tests, their clips with references, and the prompts. */
 import { type Clip, referenceIn } from '../data/clip.ts';
+import { sameLanguage } from '../language/profile.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import { namedLanguage, type PromptKind, promptOf } from '../whisper/prompts.ts';
 import type { Task, Tokens } from '../whisper/tokens.ts';
-
-/** Languages that a manifest has a column of references for. */
-export const TARGETS = ['zh', 'en'] as const;
-export type Target = (typeof TARGETS)[number];
 
 export interface Item {
   readonly clip: Clip;
@@ -18,7 +15,7 @@ export interface Test {
   readonly name: string;
   readonly task: Task;
   /** Language of the references; undefined: that of each clip. */
-  readonly target: Target | undefined;
+  readonly target: string | undefined;
   /** What the model could do before it was trained, and is decoded as plain Whisper is. */
   readonly forgetting: boolean;
   readonly items: readonly Item[];
@@ -27,9 +24,9 @@ export interface Test {
 }
 
 /** Clips in the target language itself are no test of translation, and clips without a reference none at all. */
-export function translationTest(clips: readonly Clip[], target: Target, forgetting: boolean): Test {
+export function translationTest(clips: readonly Clip[], target: string, forgetting: boolean): Test {
   const items = clips
-    .filter(({ language }) => language !== target)
+    .filter(({ language }) => !sameLanguage(language, target))
     .map((clip) => ({ clip, reference: referenceIn(clip, target) }));
   return { name: `translation into ${target}`, task: 'translate', target, forgetting, items: usable(items) };
 }

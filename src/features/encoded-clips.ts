@@ -32,11 +32,11 @@ export async function selectClips(manifest: string, { set, language }: Selection
 }
 
 /** A clip that cannot be read is named on standard error and left out. */
-export async function encodedClips(
+export async function encodedClips<C extends Clip>(
   model: WhisperModel,
-  clips: readonly Clip[],
+  clips: readonly C[],
   { window, cache }: { window: WindowMode; cache: string },
-): Promise<{ clip: Clip; encoded: EncodedClip }[]> {
+): Promise<{ clip: C; encoded: EncodedClip }[]> {
   const files = clips.map(({ audio }) => audio);
   return reported(clips, (handlers) => encodeFiles(model, files, { window, cache, ...handlers }));
 }
@@ -53,10 +53,10 @@ export async function storedClips(
   );
 }
 
-async function reported<Encoded>(
-  clips: readonly Clip[],
+async function reported<C extends Clip, Encoded>(
+  clips: readonly C[],
   encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError'>) => Promise<(Encoded | undefined)[]>,
-): Promise<{ clip: Clip; encoded: Encoded }[]> {
+): Promise<{ clip: C; encoded: Encoded }[]> {
   const progress = startProgress('encoding', clips.length);
   const encoded = await encode({
     onProgress: (done) => progress.update(done),
