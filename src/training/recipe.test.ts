@@ -122,6 +122,16 @@ test.each<[string, unknown, string[]]>([
     ['bad.json: tune.embedding: found "dense"; expected "frozen" with adapters (lora)'],
   ],
   [
+    'a token of two kinds',
+    { ...least, targetToken: { as: 'cy', mean: ['cy'] } },
+    ['bad.json: targetToken: found both or neither; expected one of as and mean'],
+  ],
+  [
+    'a token of the target where the prompt has none',
+    { ...least, targetToken: { as: 'cy' }, prompt: 'source-translate' },
+    ['bad.json: targetToken: found with the prompt source-translate, which does not name the target'],
+  ],
+  [
     'experts of two languages in a run',
     { ...least, tune: { experts: { languages: ['fr', 'de'] } } },
     [
