@@ -80,7 +80,10 @@ async function train(source: string | undefined, options: Options): Promise<void
     const tuning = tuningOf(recipe);
     // What does not fit the model is found before anything long begins, and nothing is left behind.
     tunedWeights(model.dimensions, tuning);
-    for (const { language, target } of [...clips.training, ...clips.dev])
+    const pairs = new Map(
+      [...clips.training, ...clips.dev].map((clip) => [`${clip.language} ${clip.target}`, clip]),
+    );
+    for (const { language, target } of pairs.values())
       promptOf(model.tokens, recipe.prompt, target, language);
     await checkObjective(model, recipe, clips.training);
     await prepareOutput(recipe.output, resume);
