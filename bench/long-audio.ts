@@ -28,11 +28,11 @@ export async function longAudio({ model: directory, ctranslate2 }: BenchOptions)
   const parts: Float32Array[] = [];
   const texts: string[] = [];
   let length = 0;
-  for (const { audio, english } of clips) {
+  for (const { audio, text } of clips) {
     const samples = await readAudio(audio);
     if (length + samples.length > SECONDS * SAMPLE_RATE) break;
     parts.push(samples, new Float32Array(PAUSE));
-    texts.push(english);
+    texts.push(text);
     length += samples.length + PAUSE;
   }
   mkdirSync(inRepository('out/bench'), { recursive: true });

@@ -21,7 +21,7 @@ export async function quantize({ model: int8, float16 }: BenchOptions): Promise<
   }
   const clips = await sentences('en');
   const audio = await Promise.all(clips.map((clip) => readAudio(clip.audio)));
-  const references = clips.map(({ english }) => english);
+  const references = clips.map(({ text }) => text);
   const texts = async (directory: string): Promise<string[]> => {
     const model = await WhisperModel.load(directory);
     const heard = await fullWindowTexts(model, audio, 'en');

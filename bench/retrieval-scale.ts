@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { readAudio } from '../src/audio/audio-file.ts';
 import { Runtime } from '../src/backend/runtime.ts';
 import { float32ToFloat16 } from '../src/checkpoint/half-precision.ts';
-import type { Clip } from '../src/data/manifest.ts';
+import type { Clip } from '../src/data/clip.ts';
 import { readEntry, writeEntry } from '../src/features/encoder-cache.ts';
 import { startProgress } from '../src/report/progress.ts';
 import { retrievalMethods } from '../src/retrieval/methods.ts';

@@ -1,6 +1,7 @@
 /** The recordings that the benches hear: GCompris' sentences, from samples/. */
 
-import { type Clip, readManifest } from '../src/data/manifest.ts';
+import type { Clip } from '../src/data/clip.ts';
+import { readManifest } from '../src/data/manifest.ts';
 import { normalizeEnglish } from '../src/language/english/normalize-english.ts';
 import { normalizeBasic } from '../src/language/normalize-basic.ts';
 import { wordErrorRate } from '../src/metrics/word-error-rate.ts';

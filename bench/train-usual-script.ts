@@ -32,9 +32,10 @@ export async function trainUsualScript({ model: directory }: BenchOptions): Prom
   const encoded = await encode(clips.map(({ audio }) => audio));
   const encodeSeconds = (performance.now() - started) / 1000;
   const pairs = clips.map((clip, i) => ({ clip, encoded: encoded[i]! }));
-  const examples = translationExamples(model, pairs, (language) =>
-    promptOf(model.tokens, 'target-transcribe', 'zh', language),
-  );
+  const examples = translationExamples(model, pairs, {
+    target: 'zh',
+    promptOf: (language, target) => promptOf(model.tokens, 'target-transcribe', target, language),
+  });
 
   const list = inRepository('out/bench/train-usual-script-clips.jsonl');
   mkdirSync(inRepository('out/bench'), { recursive: true });

@@ -119,8 +119,8 @@ async function someClips(folder: string, count: number): Promise<string> {
     ...all.filter(({ set }) => set === 'dev').slice(0, 8),
   ];
   const file = join(folder, `${count}.jsonl`);
-  const lines = chosen.map(({ audio, set, chinese }) =>
-    JSON.stringify({ audio, set, lang: 'en', zh: chinese }),
+  const lines = chosen.map(({ audio, set, translations }) =>
+    JSON.stringify({ audio, set, lang: 'en', zh: translations.zh }),
   );
   writeFileSync(file, lines.join('\n'));
   return file;

@@ -71,7 +71,7 @@ export async function transcribe(
   if (typeof peer !== 'string') await peer.stop();
   await model.close();
 
-  const references = clips.map(({ english }) => english);
+  const references = clips.map(({ text }) => text);
   const ourErrors = wordErrors(ours[0]!.texts, references, 'en');
   const measured = theirs.length > 0;
   const peerErrors = measured ? wordErrors(theirs[0]!.texts, references, 'en') : Number.NaN;

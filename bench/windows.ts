@@ -9,7 +9,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readAudio } from '../src/audio/audio-file.ts';
 import { float32, int64 } from '../src/backend/runtime.ts';
-import { type Clip, readManifest } from '../src/data/manifest.ts';
+import type { Clip } from '../src/data/clip.ts';
+import { readManifest } from '../src/data/manifest.ts';
 import { type Decoded, decode } from '../src/decoding/decode.ts';
 import type { EncodedClip } from '../src/whisper/encoded-clip.ts';
 import { melClip, noSilenceFeeds } from '../src/whisper/mel-batch.ts';
@@ -63,7 +64,7 @@ export async function windows({ model: directory, recordings }: BenchOptions): P
   for (const { name, language, clips } of groups) {
     const audio = await Promise.all(clips.map((clip) => readAudio(clip.audio)));
     const full = await texts(model, audio, language, 'full');
-    const references = language === 'en' ? clips.map(({ english }) => english) : undefined;
+    const references = language === 'en' ? clips.map(({ text }) => text) : undefined;
     const add = (setting: string, decoded: readonly Decoded[]) => {
       const own = decoded.map(({ text }) => text);
       const again = decoded.map(({ finished, text }, k) => (finished ? text : full[k]!.text));

@@ -1,7 +1,8 @@
 /** The library's public face. */
 
 export { readAudio } from './audio/audio-file.ts';
-export { type Clip, readManifest } from './data/manifest.ts';
+export type { Clip } from './data/clip.ts';
+export { readManifest } from './data/manifest.ts';
 export { type Decoded, type DecodingOptions, decode } from './decoding/decode.ts';
 export { detectLanguages } from './decoding/detect-language.ts';
 export { decodeWithFallback, fallbackTemperatures } from './decoding/fallback.ts';

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the tables and figures of docs/analysis.md from the samples, in out/analysis. A quarter of an hour on two cores.
+# Makes the tables and figures of docs/lab/analysis.md from the samples, in out/analysis. A quarter of an hour on two cores.
 #
 #     scripts/evidence/analysis.sh
 set -euo pipefail

@@ -1,4 +1,4 @@
-// The manifest of the training evidence in docs/results.md.
+// The manifest of the training evidence in docs/lab/results.md.
 //
 //     node scripts/evidence/manifest.mjs <tatoeba_en/manifest.tsv> <gcompris/manifest.tsv> out/evidence/manifest.tsv
 //

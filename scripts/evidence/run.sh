@@ -1,5 +1,5 @@
 #!/bin/bash
-# Trains and evaluates what docs/results.md compares. Goes on where it was stopped.
+# Trains and evaluates what docs/lab/results.md compares. Goes on where it was stopped.
 #
 #     scripts/evidence/run.sh <tatoeba_en/manifest.tsv> <gcompris/manifest.tsv> [steps]
 set -euo pipefail

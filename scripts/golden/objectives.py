@@ -41,9 +41,9 @@ CASES = {
 
 def tiny_model(sizes: dict, seed: int) -> WhisperForConditionalGeneration:
     config = WhisperConfig(
-        vocab_size=VOCABULARY, encoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
         encoder_ffn_dim=32, decoder_ffn_dim=32, pad_token_id=0, bos_token_id=0, eos_token_id=0,
-        decoder_start_token_id=0, suppress_tokens=None, begin_suppress_tokens=None, **sizes,
+        decoder_start_token_id=0, suppress_tokens=None, begin_suppress_tokens=None, **{"vocab_size": VOCABULARY, **sizes},
     )
     config._attn_implementation = "eager"
     model = WhisperForConditionalGeneration(config).float().eval()

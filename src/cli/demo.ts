@@ -1,7 +1,7 @@
 /** `whisper-transfer demo`: the whole experiment on the embedded model and recordings. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { runDemo } from '../demo/demo.ts';
 import type { DemoResults } from '../demo/results.ts';
 import { formatDuration, languageName } from '../report/format.ts';
@@ -19,11 +19,8 @@ interface Options {
   json?: boolean;
 }
 
-export function demoCommand(): Command {
-  return new Command('demo')
-    .description(
-      'show on real speech that languages share a space, train English→Chinese, and see other languages follow',
-    )
+export function demoCommand(command: Command): Command {
+  return command
     .addOption(modelOption())
     .option('--output <dir>', 'where results.json, report.html and the trained model go', 'out/demo')
     .option('--steps <n>', 'training steps', positiveInteger, 180)

@@ -1,5 +1,5 @@
 /** `whisper-transfer encode`: fills the cache of encoder outputs that training and retrieval read. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { readManifest } from '../data/manifest.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { startProgress } from '../report/progress.ts';
@@ -15,11 +15,8 @@ interface Options {
   json?: boolean;
 }
 
-export function encodeCommand(): Command {
-  return new Command('encode')
-    .description(
-      'encode the clips of a manifest once and keep the result; an interrupted run goes on where it stopped',
-    )
+export function encodeCommand(command: Command): Command {
+  return command
     .argument('<manifest>', 'TSV or JSONL manifest with an "audio" column')
     .addOption(modelOption())
     .addOption(windowOption())

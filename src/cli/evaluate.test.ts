@@ -2,6 +2,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { readManifest } from '../data/manifest.ts';
@@ -34,7 +35,15 @@ beforeAll(async () => {
   );
   const two = (language: string) => clips.filter((clip) => clip.language === language).slice(0, 2);
   const rows = [...two('en'), ...two('fr'), ...two('fr').map((clip) => ({ ...clip, language: 'kea' }))].map(
-    (clip) => [clip.audio, clip.language, 'new', clip.key, clip.english, clip.sourceText, clip.chinese],
+    ({ audio, language, key, text, translations: { en = '', zh = '' } }) => [
+      audio,
+      language,
+      'new',
+      key,
+      en,
+      text,
+      zh,
+    ],
   );
   writeFileSync(join(folder, 'broken.ogg'), 'no audio');
   rows.push(['broken.ogg', 'fr', 'new', 'k', 'Good day.', 'Bonjour.', '你好。']);
@@ -48,14 +57,17 @@ beforeAll(async () => {
   const files = chosen.map(({ audio }) => audio);
   const encoded = await encodeFiles(model, files, { window: 'fit', cache: join(folder, 'cache') });
   const pairs = chosen.map((clip, i) => ({ clip, encoded: encoded[i]! }));
-  const examples = translationExamples(model, pairs, () => model.tokens.prompt('zh', 'translate'));
+  const examples = translationExamples(model, pairs, {
+    target: 'zh',
+    promptOf: () => model.tokens.prompt('zh', 'translate'),
+  });
   await trainDecoder(model, examples, { ...defaultTraining, steps: 2, batchSize: 2, warmupSteps: 1 });
   await saveModel(model, trained, { prompt: { target: 'zh', kind: 'target-translate' }, dtype: 'float16' });
   await model.close();
 });
 
 const evaluate = (...options: string[]) =>
-  evaluateCommand()
+  evaluateCommand(new Command('evaluate'))
     .exitOverride()
     .parseAsync(
       [manifest, '--set', 'new', '--cache', join(folder, 'cache'), '--max-tokens', '24', ...options],

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { chosenDecoding } from '../decoding/decoding-choice.ts';
 import { UserError } from '../errors.ts';
@@ -62,11 +62,8 @@ Example:
   $ whisper-transfer evaluate samples/manifest.tsv --set new --model models/whisper-base-int8 --model out/en-zh --forgetting
 `;
 
-export function evaluateCommand(): Command {
-  const command = new Command('evaluate')
-    .description(
-      'translate (or transcribe) the clips of a manifest with one or more models, and score it all',
-    )
+export function evaluateCommand(command: Command): Command {
+  command
     .argument('<manifest>', 'TSV or JSONL manifest with the references')
     .option(
       '--model <dir>',

@@ -1,6 +1,6 @@
 /** `whisper-transfer lm tune`: the weights of a language model, chosen on clips with references. */
 import { type Command, Option } from 'commander';
-import type { Clip } from '../data/manifest.ts';
+import { type Clip, referenceIn } from '../data/clip.ts';
 import { choosePrompt, type PromptChoice } from '../decoding/prompt-choice.ts';
 import { tuneFusion } from '../decoding/tune-fusion.ts';
 import { UserError } from '../errors.ts';
@@ -30,9 +30,9 @@ interface Flags extends PromptChoice {
 }
 
 const referenceOf: Record<Flags['reference'], (clip: Clip) => string> = {
-  source_text: ({ sourceText }) => sourceText,
-  en: ({ english }) => english,
-  zh: ({ chinese }) => chinese,
+  source_text: ({ text }) => text,
+  en: (clip) => referenceIn(clip, 'en'),
+  zh: (clip) => referenceIn(clip, 'zh'),
 };
 
 export function addTuneCommand(lm: Command): Command {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, expect, test, vi } from 'vitest';
 import { lmCommand } from './lm.ts';
 
@@ -18,7 +19,8 @@ function file(name: string, content: string): string {
   writeFileSync(join(folder, name), content);
   return join(folder, name);
 }
-const lm = (...args: string[]) => lmCommand().parseAsync(args, { from: 'user' });
+const lmCommands = () => lmCommand(new Command('lm').exitOverride());
+const lm = (...args: string[]) => lmCommands().parseAsync(args, { from: 'user' });
 
 const text = file('text.txt', 'The cat sat.\nThe cat ran!\n\nA dog sat.\n');
 const model = join(folder, 'model.arpa');
@@ -49,7 +51,7 @@ test('trains a model and measures it, on the same words', async () => {
 });
 
 test('help shows an example, for each', () => {
-  for (const command of [lmCommand(), ...lmCommand().commands]) {
+  for (const command of [lmCommands(), ...lmCommands().commands]) {
     let help = '';
     command.configureOutput({ writeOut: (out) => (help += out) }).outputHelp();
     expect(help).toContain('Example:\n  $ whisper-transfer lm ');

@@ -1,5 +1,5 @@
 /** `whisper-transfer lm`: n-gram language models, to be fused with Whisper when it transcribes. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences } from '../files/text-files.ts';
 import { readArpa } from '../language-model/arpa-read.ts';
@@ -12,7 +12,6 @@ import { startProgress } from '../report/progress.ts';
 import { addTuneCommand } from './lm-tune.ts';
 import { positiveInteger } from './options.ts';
 
-const HELP_AFTER_ERROR = '(add --help for the options and an example)';
 const LANGUAGE_NAMES = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
 /** Sentences between two looks at the clock. */
 const SENTENCES_PER_UPDATE = 1000;
@@ -44,10 +43,8 @@ interface TrainOptions {
   json?: boolean;
 }
 
-export function lmCommand(): Command {
-  const lm = new Command('lm')
-    .description('n-gram language models: train one, measure its perplexity, tune its weights')
-    .addHelpText('after', TRAIN_EXAMPLE + PERPLEXITY_EXAMPLE);
+export function lmCommand(command: Command): Command {
+  const lm = command.addHelpText('after', TRAIN_EXAMPLE + PERPLEXITY_EXAMPLE);
   lm.command('train')
     .description('train a model on a text and write it in ARPA format')
     .argument('<text>', 'a sentence a line')
@@ -66,7 +63,6 @@ export function lmCommand(): Command {
     .addHelpText('after', PERPLEXITY_HELP)
     .action(measure);
   addTuneCommand(lm);
-  for (const command of lm.commands) command.exitOverride().showHelpAfterError(HELP_AFTER_ERROR);
   return lm;
 }
 

@@ -11,12 +11,17 @@ const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'whisper-transfer-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+const run = (...args: string[]) => runIn({}, ...args);
+
+function runIn(
+  env: NodeJS.ProcessEnv,
+  ...args: string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
       [path('../../dist/cli/main.js'), ...args],
-      { cwd: scratch },
+      { cwd: scratch, env: { ...process.env, ...env } },
       (error, stdout, stderr) => {
         resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
       },
@@ -36,6 +41,7 @@ const commands = [
   'quantize',
   'lm',
   'manifest',
+  'doctor',
 ];
 
 test.each(commands)('%s --help shows an example', async (command) => {
@@ -114,4 +120,26 @@ test.each(
   expect(stderr).toMatch(message);
   expect(stderr).not.toMatch(/\n\s+at /);
   expect(readdirSync(scratch)).toEqual(before);
+});
+
+test.each([
+  ['--version', []],
+  ['--help', []],
+  ['transcrib', []],
+  ['quantize', ['--help']],
+])('%s loads no command but its own, and no library but that of the options', async (name, more) => {
+  const coverage = mkdtempSync(join(tmpdir(), 'whisper-transfer-loaded-'));
+  try {
+    await runIn({ NODE_V8_COVERAGE: coverage }, name, ...more);
+    const { result } = JSON.parse(readFileSync(join(coverage, readdirSync(coverage)[0]!), 'utf8'));
+    const loaded = result.map(({ url }: { url: string }) => url);
+    const libraries = loaded.flatMap(
+      (url: string) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? [],
+    );
+    expect([...new Set(libraries)]).toEqual(['commander']);
+    const commands = loaded.flatMap((url: string) => /dist\/cli\/(\w+)\.js$/.exec(url)?.[1] ?? []);
+    expect(commands).toEqual(more.length > 0 ? ['main', name] : ['main']);
+  } finally {
+    rmSync(coverage, { recursive: true, force: true });
+  }
 });

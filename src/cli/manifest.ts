@@ -1,5 +1,5 @@
 /** `whisper-transfer manifest`: manifests from corpora as they are downloaded. */
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { readCovost, readFleurs } from '../data/corpora.ts';
 import { type CorpusClip, writeManifest } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
@@ -8,14 +8,12 @@ import { formatNumber } from '../report/format.ts';
 const COVOST_EXAMPLE =
   '\nExample:\n  $ whisper-transfer manifest covost covost_v2.en_zh-CN.tsv --clips cv-corpus-4/en/clips --output en-zh.tsv';
 const FLEURS_EXAMPLE =
-  '\nExample:\n  $ whisper-transfer manifest fleurs fleurs --from en_us,fr_fr --output fleurs.tsv';
+  '\nExample:\n  $ whisper-transfer manifest fleurs fleurs --from en,fr --to de,zh --output fleurs.tsv';
 
 const list = (value: string): string[] => value.split(',').map((name) => name.trim());
 
-export function manifestCommand(): Command {
-  const manifest = new Command('manifest')
-    .description('make a manifest of a corpus as it is downloaded')
-    .addHelpText('after', COVOST_EXAMPLE + FLEURS_EXAMPLE);
+export function manifestCommand(command: Command): Command {
+  const manifest = command.addHelpText('after', COVOST_EXAMPLE + FLEURS_EXAMPLE);
   manifest
     .command('covost')
     .description('CoVoST 2: translations of Common Voice')
@@ -39,10 +37,10 @@ export function manifestCommand(): Command {
     .command('fleurs')
     .description('FLEURS: the same sentences in a hundred languages')
     .argument('<dir>', 'a folder for each language, with its .tsv files and recordings under audio/<set>')
-    .requiredOption('--from <folders>', 'languages spoken, such as en_us,fr_fr', list)
-    .option('--to <folder>', 'language translated into', 'cmn_hans_cn')
+    .requiredOption('--from <folders>', 'languages spoken, such as en,fr (or folders: en_us,fr_fr)', list)
+    .requiredOption('--to <languages>', 'languages translated into, such as zh or de,fr', list)
     .addOption(
-      new Option('--sets <names>', 'which of train, dev, test').argParser(list).default(['test'], 'test'),
+      new Option('--sets <names>', 'which of train, dev, test; default: all that are there').argParser(list),
     )
     .option('--all', 'every recording of a sentence, not only its first')
     .requiredOption('--output <tsv>', 'the manifest')
@@ -50,16 +48,13 @@ export function manifestCommand(): Command {
     .action(
       async (
         folder: string,
-        options: { from: string[]; to: string; sets: string[]; all?: boolean; output: string },
+        options: { from: string[]; to: string[]; sets?: string[]; all?: boolean; output: string },
       ) => {
         const leftOut = new LeftOut();
         const clips = await readFleurs(folder, { ...options, all: Boolean(options.all) }, leftOut.add);
         await write(options.output, clips, leftOut);
       },
     );
-  for (const command of manifest.commands) {
-    command.exitOverride().showHelpAfterError('(add --help for the options and an example)');
-  }
   return manifest;
 }
 

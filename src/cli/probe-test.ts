@@ -1,5 +1,5 @@
 /** `whisper-transfer probe test` */
-import { Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { SoundFolder } from '../audio/augment/sound-folder.ts';
 import { UserError } from '../errors.ts';
 import { formatTable } from '../report/table-formats.ts';
@@ -36,8 +36,8 @@ interface TestOptions {
   cache: string;
 }
 
-export function probeTestCommand(): Command {
-  return new Command('test')
+export function probeTestCommand(command: Command): Command {
+  return command
     .description('ask a trained probe about clips, as they are and under noise and reverberation')
     .argument('<manifest>', 'TSV or JSONL manifest with the column that the probe was trained on')
     .requiredOption('--probe <dir>', 'what "probe train --output" wrote')

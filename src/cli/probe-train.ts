@@ -1,5 +1,5 @@
 /** `whisper-transfer probe train` */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { formatTable } from '../report/table-formats.ts';
 import { HEADS, type HeadKind } from '../studies/probes/head.ts';
 import type { Measured } from '../studies/probes/measure.ts';
@@ -39,8 +39,8 @@ interface TrainOptions {
   cache: string;
 }
 
-export function probeTrainCommand(): Command {
-  return new Command('train')
+export function probeTrainCommand(command: Command): Command {
+  return command
     .description(
       'learn the labels in a column of a manifest from some of its clips, and ask about the others',
     )

@@ -1,17 +1,14 @@
 /** `whisper-transfer quantize`: a Whisper model directory as int8. */
-import { Command } from 'commander';
-import { quantizeCheckpoint } from '../whisper/quantize.ts';
+import type { Command } from 'commander';
 
-export function quantizeCommand(): Command {
-  return new Command('quantize')
-    .description(
-      'write a Whisper model with int8 weights: half the size of float16, read by every command here',
-    )
+export function quantizeCommand(command: Command): Command {
+  return command
     .argument('<source>', 'model directory in Hugging Face layout (float32, float16 or bfloat16 safetensors)')
     .argument('<target>', 'directory to write; an older model there is replaced')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', '\nExample:\n  $ whisper-transfer quantize whisper-base models/whisper-base-int8')
     .action(async (source: string, target: string, options: { json?: boolean }) => {
+      const { quantizeCheckpoint } = await import('../whisper/quantize.ts');
       const summary = await quantizeCheckpoint(source, target);
       if (options.json) {
         console.log(JSON.stringify(summary));

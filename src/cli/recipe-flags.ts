@@ -7,6 +7,8 @@ import { allowed, type Node, type Path, recipeKeys, recipeNode } from '../traini
 /** Flags by which a value is known beside its path. */
 const SHORT: Readonly<Record<string, string>> = {
   prompt: '--prompt-kind',
+  'targetToken.as': '--token-of',
+  'targetToken.mean': '--new-token-from',
   'data.window': '--window',
   'data.cache': '--cache',
   'tune.part': '--tune',

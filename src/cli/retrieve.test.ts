@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { embeddedSamples } from './embedded.ts';
 import { retrieveCommand } from './retrieve.ts';
@@ -36,7 +37,7 @@ beforeAll(() => {
 });
 
 const retrieve = (...options: string[]) =>
-  retrieveCommand()
+  retrieveCommand(new Command('retrieve'))
     .exitOverride()
     .parseAsync([manifest, '--cache', join(folder, 'cache'), ...options], { from: 'user' });
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { Runtime } from '../backend/runtime.ts';
 import { UserError } from '../errors.ts';
 import { selectClips, storedClips } from '../features/encoded-clips.ts';
@@ -57,12 +57,8 @@ interface Options {
   html?: string;
 }
 
-export function retrieveCommand(): Command {
-  return new Command('retrieve')
-    .description(
-      'find each utterance of one language among those of another, by encoder output alone, and count how often its ' +
-        'translation comes first',
-    )
+export function retrieveCommand(command: Command): Command {
+  return command
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
     .option('--set <name>', 'use only this set of the manifest')

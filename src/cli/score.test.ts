@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterAll, expect, test, vi } from 'vitest';
 import { UserError } from '../errors.ts';
 import { scoreCommand } from './score.ts';
@@ -21,7 +22,7 @@ function run(...args: string[]): string {
     return true;
   });
   try {
-    scoreCommand().parse(args, { from: 'user' });
+    scoreCommand(new Command('score')).parse(args, { from: 'user' });
   } finally {
     write.mockRestore();
   }
@@ -144,7 +145,7 @@ test('Chinese scored with a tokenizer for English is warned of on stderr', () =>
 
 test('an example stands in the help', () => {
   let help = '';
-  scoreCommand()
+  scoreCommand(new Command('score'))
     .configureOutput({ writeOut: (text) => (help += text) })
     .outputHelp();
   expect(help).toContain('$ whisper-transfer score --hyp');

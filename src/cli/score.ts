@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences, readText } from '../files/text-files.ts';
 import { toSimplified } from '../language/simplified.ts';
@@ -181,11 +181,8 @@ function table(outputs: readonly Scored[], format: TableFormat): string {
 const collect = (file: string, before: string[] = []) => [...before, file];
 
 /** `whisper-transfer score`: compares output files with reference files, line by line. */
-export function scoreCommand(): Command {
-  return new Command('score')
-    .description(
-      'score translations or transcripts against references: BLEU, chrF, TER, error rates, off-target rate',
-    )
+export function scoreCommand(command: Command): Command {
+  return command
     .requiredOption('--hyp <file>', 'output to score, a sentence a line; repeatable', collect)
     .option('--baseline <file>', 'output that the others are compared with by a paired test')
     .requiredOption('--ref <file>', 'reference, repeatable', collect)

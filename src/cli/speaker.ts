@@ -1,9 +1,10 @@
 /** `whisper-transfer speaker`: who speaks? Embeddings from the encoder, and how well they verify. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { readAudio } from '../audio/audio-file.ts';
-import { type Clip, readManifest } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
+import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
 import { detPlot } from '../report/det-plot.ts';
 import { type Progress, startProgress } from '../report/progress.ts';
@@ -28,14 +29,11 @@ import { interruption, modelOption, positiveInteger, positiveNumber } from './op
 /** The prior of one speaker in the detection cost: NIST's. */
 const PRIOR = 0.01;
 
-export function speakerCommand(): Command {
-  return new Command('speaker')
-    .description(
-      'train speaker embeddings on the encoder, embed recordings, verify that two are of one speaker',
-    )
-    .addCommand(trainCommand())
-    .addCommand(embedCommand())
-    .addCommand(verifyCommand());
+export function speakerCommand(command: Command): Command {
+  trainCommand(command.command('train'));
+  embedCommand(command.command('embed'));
+  verifyCommand(command.command('verify'));
+  return command;
 }
 
 interface Heard {
@@ -76,8 +74,8 @@ interface TrainOptions {
   resume?: boolean;
 }
 
-function trainCommand(): Command {
-  return new Command('train')
+function trainCommand(command: Command): Command {
+  return command
     .description(
       'batch-hard triplets, and agreement with noisy and stretched copies; encoder and perceptron together',
     )
@@ -160,8 +158,8 @@ async function embedded(model: WhisperModel, clips: readonly Heard[], speaker: s
   return vectors;
 }
 
-function embedCommand(): Command {
-  return new Command('embed')
+function embedCommand(command: Command): Command {
+  return command
     .description('write an embedding of each recording as JSON lines')
     .argument('<manifest>', 'TSV or JSONL manifest')
     .requiredOption('--output <file>', 'JSON lines: audio, embedding')
@@ -192,8 +190,8 @@ interface VerifyOptions {
   output: string;
 }
 
-function verifyCommand(): Command {
-  return new Command('verify')
+function verifyCommand(command: Command): Command {
+  return command
     .description(
       'compare all pairs of recordings by cosine: equal error rate, detection cost, ROC area, DET plot',
     )

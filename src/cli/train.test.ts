@@ -24,8 +24,8 @@ test("the laptop's recipe, two steps of it: the model and its recipe are there, 
   const manifest = await readManifest(repository('samples/manifest.tsv'));
   const of = (wanted: string, count: number) =>
     manifest.filter(({ language, set }) => language === 'en' && set === wanted).slice(0, count);
-  const lines = [...of('train', 2), ...of('dev', 1)].map(({ audio, set, chinese }) =>
-    JSON.stringify({ audio, set, lang: 'en', zh: chinese }),
+  const lines = [...of('train', 2), ...of('dev', 1)].map(({ audio, set, translations }) =>
+    JSON.stringify({ audio, set, lang: 'en', zh: translations.zh }),
   );
   writeFileSync(join(scratch, 'clips.jsonl'), lines.join('\n'));
   writeFileSync(

@@ -1,9 +1,9 @@
 /** `whisper-transfer train`: fine-tunes a model as a recipe says. */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { embeddedModel } from '../checkpoint/embedded.ts';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { modelFolders } from '../evaluation/models.ts';
 import type { RunSettings } from '../training/checkpoints.ts';
@@ -30,12 +30,8 @@ interface Options extends Record<string, unknown> {
   jsonSchema?: boolean;
 }
 
-export function trainCommand(): Command {
-  const command = new Command('train')
-    .description(
-      'fine-tune as a recipe says: by default the decoder, and only it, on speech with Chinese references; the ' +
-        'encoder stays as it is',
-    )
+export function trainCommand(command: Command): Command {
+  command
     .argument('[recipe]', 'a recipe (.json), or a manifest (.tsv, .jsonl) with "audio" and "zh" columns')
     .option('--resume', 'go on from the newest whole checkpoint in the output')
     .option('--json', 'print one JSON object for each step and evaluation, and the summary')
@@ -67,7 +63,8 @@ async function train(source: string | undefined, options: Options): Promise<void
   const resume = Boolean(options.resume);
   const json = Boolean(options.json);
   const { decoderLayers } = recipe.tune;
-  await withModel(WhisperModel.load(directory, { decoderLayers }), async (model) => {
+  const languageToken = recipe.targetToken && { ...recipe.targetToken, language: recipe.target };
+  await withModel(WhisperModel.load(directory, { decoderLayers, languageToken }), async (model) => {
     const tuning = tuningOf(recipe);
     // What does not fit the model is found before anything long begins, and nothing is left behind.
     tunedWeights(model.dimensions, tuning);
@@ -142,12 +139,17 @@ function spokenIn(language: string | undefined, { training, dev }: RecipeClips):
   return clips;
 }
 
-function tuningOf({ tune: { part, embedding, lora, quantization, experts }, objective }: Recipe): Tuning {
+function tuningOf({
+  tune: { part, embedding, lora, quantization, experts },
+  objective,
+  targetToken,
+}: Recipe): Tuning {
   return {
     part,
     embedding,
     ...(lora && { lora: { ...lora, alpha: lora.alpha ?? 2 * lora.rank } }),
     ...(quantization && { quantization: { bits: 8 } }),
+    ...(targetToken?.mean && { languageRow: true }),
     ...(experts && {
       experts: {
         language: experts.languages[0]!,

@@ -1,5 +1,5 @@
 /** `whisper-transfer transcribe` and `translate`: audio files to text. */
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type AudioInput, audioInputs } from '../data/audio-inputs.ts';
 import {
   formatTranscript,
@@ -45,9 +45,8 @@ interface Flags
   json?: boolean;
 }
 
-export function transcribeCommand(): Command {
-  return withCommonOptions(new Command('transcribe'))
-    .description('write down what is said, in the language in which it is said')
+export function transcribeCommand(command: Command): Command {
+  return withCommonOptions(command)
     .addHelpText(
       'after',
       '\nExamples:\n  $ whisper-transfer transcribe samples/gcompris/fr/*.opus --from fr --json' +
@@ -56,9 +55,8 @@ export function transcribeCommand(): Command {
     .action((paths: string[], flags: Flags) => run(paths, flags, 'transcribe'));
 }
 
-export function translateCommand(): Command {
-  return withCommonOptions(new Command('translate'))
-    .description('translate speech: into English, or into the language that the model was trained for')
+export function translateCommand(command: Command): Command {
+  return withCommonOptions(command)
     .option('--to <language>', 'target language; default: what the model was trained for, else en')
     .addHelpText(
       'after',

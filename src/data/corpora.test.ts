@@ -57,13 +57,12 @@ test('CoVoST 2 as downloaded: splits, sentences from Common Voice, and what is w
       language: 'en',
       set: 'train',
       key: 'a',
-      english: 'He said "hello".',
-      sourceText: 'He said "hello".',
-      chinese: '他说"你好"。',
+      text: 'He said "hello".',
+      translations: { zh: '他说"你好"。' },
       duration: Number.NaN,
     },
-    { audio: join(clips, 'b.mp3'), set: 'train', sourceText: '', chinese: '再见' },
-    { audio: join(clips, 'c.mp3'), set: 'test', english: 'Three', chinese: '三' },
+    { audio: join(clips, 'b.mp3'), set: 'train', text: '', translations: { zh: '再见' } },
+    { audio: join(clips, 'c.mp3'), set: 'test', text: 'Three', translations: { zh: '三' } },
   ]);
 });
 
@@ -79,12 +78,12 @@ test("CoVoST 2's split files, and into English", async () => {
       language: 'sv',
       set: 'test',
       key: 'a',
-      english: 'Hello',
-      sourceText: 'Hej',
+      text: 'Hej',
+      translations: { en: 'Hello' },
     },
   ]);
   const refused = (path: string) => readCovost(path, { clips }, tell);
-  await expect(refused(file('covost_v2.en_de.tsv', ['path']))).rejects.toThrow(/into zh-CN or en$/);
+  await expect(refused(file('covost.tsv', ['path']))).rejects.toThrow(/with the languages in it$/);
   await expect(refused(file('covost_v2.fr_en.tsv', ['path', 'text']))).rejects.toThrow(
     /fr_en\.tsv:1: found no column "translation"; expected path, translation in the header$/,
   );
@@ -117,23 +116,23 @@ test("FLEURS: joined by sentence, one recording of each or all, Whisper's codes"
     row('7', 'b.wav', 'Pito'),
   );
   for (const name of ['a', 'b']) file(`fleurs/fil_ph/audio/test/${name}.wav`);
-  const options = { from: ['fil_ph'], to: 'cmn_hans_cn', sets: ['test'], all: false };
+  const options = { from: ['fil_ph'], to: ['zh', 'en_us'], sets: ['test'], all: false };
   const rows = await readFleurs(join(folder, 'fleurs'), options, tell);
   expect(told()).toEqual([
     'fleurs/fil_ph/test.tsv:5: expected sentence id, file name, text, and samples in 7 columns',
     'fleurs/fil_ph/test.tsv:1: no recording "gone.wav" in fleurs/fil_ph/audio/test',
-    'fleurs/fil_ph/test.tsv:4: sentence 9 is not in cmn_hans_cn',
+    'fleurs/fil_ph/test.tsv:4: sentence 9 is not in zh or en_us',
   ]);
   const audio = (name: string) => join(folder, 'fleurs/fil_ph/audio/test', name);
   const common = { language: 'tl', set: 'test', duration: 1.5 };
   const [eight, seven] = [
-    { ...common, audio: audio('a.wav'), key: '8', english: 'Eight', sourceText: 'Walo', chinese: '八' },
-    { ...common, audio: audio('b.wav'), key: '7', english: '', sourceText: 'Pito', chinese: '七' },
+    { ...common, audio: audio('a.wav'), key: '8', text: 'Walo', translations: { zh: '八', en: 'Eight' } },
+    { ...common, audio: audio('b.wav'), key: '7', text: 'Pito', translations: { zh: '七' } },
   ];
   expect(rows).toEqual([eight, seven]);
   const all = await readFleurs(join(folder, 'fleurs'), { ...options, all: true }, tell);
   expect(all).toEqual([eight, { ...eight, audio: audio('b.wav') }, seven]);
-  await expect(readFleurs(join(folder, 'fleurs'), { ...options, to: 'zh' }, tell)).rejects.toThrow(
-    /fleurs\/zh: found no train\.tsv, dev\.tsv or test\.tsv/,
+  await expect(readFleurs(join(folder, 'fleurs'), { ...options, to: ['xx'] }, tell)).rejects.toThrow(
+    /fleurs: found no folder of "xx"; expected a code such as fr, or one of cmn_hans_cn, en_us, fil_ph$/,
   );
 });

@@ -5,23 +5,22 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
+import { languageProfile } from '../language/profile.ts';
 import type { CorpusClip } from './manifest-write.ts';
 
 type OnLeftOut = (line: string) => void;
-
-/** Where Whisper's code differs from the one that FLEURS's folders begin with. */
-const WHISPER_CODES: Readonly<Record<string, string>> = { cmn: 'zh', fil: 'tl', nb: 'no', jv: 'jw' };
 
 /** Recordings of FLEURS have 16,000 samples a second. */
 const FLEURS_RATE = 16_000;
 
 /**
  * CoVoST 2 (Wang et al. 2020): `covost_v2.en_zh-CN.tsv` as downloaded (columns path, translation, split), or one of the
- * files that its `get_covost_splits.py` makes of it (path, sentence, translation; the split is in the name).
+ * files that its `get_covost_splits.py` makes of it (path, sentence, translation; the split is in the name). Any of its
+ * 15 targets and 21 sources: sv-SE and zh-CN become Whisper's sv and zh.
  *
  * @param clips folder of Common Voice's recordings
  * @param sentences Common Voice's `validated.tsv` (path, sentence): what is said, where the file itself does not tell
- * @throws UserError where a file is not of that form, or its target is neither Chinese nor English
+ * @throws UserError where a file is not of that form
  */
 export async function readCovost(
   file: string,
@@ -29,13 +28,12 @@ export async function readCovost(
   onLeftOut: OnLeftOut,
 ): Promise<CorpusClip[]> {
   const name = /^covost_v2\.([\w-]+)_([\w-]+?)(?:\.(train|dev|test))?\.tsv$/.exec(basename(file));
-  const target = name?.[2]?.split('-')[0];
-  if (!name || (target !== 'zh' && target !== 'en')) {
+  if (!name) {
     throw new UserError(
-      `${file}: expected a name such as covost_v2.en_zh-CN.tsv or covost_v2.fr_en.test.tsv, into zh-CN or en`,
+      `${file}: expected a name such as covost_v2.en_de.tsv or covost_v2.fr_en.test.tsv, with the languages in it`,
     );
   }
-  const language = name[1]!.split('-')[0]!;
+  const [language, target] = [languageProfile(name[1]!).base, languageProfile(name[2]!).base];
   const rows = await readColumns(file, ['path', 'translation'], onLeftOut);
   const said = new Map<string, string>();
   if (sentences !== undefined) {
@@ -46,7 +44,7 @@ export async function readCovost(
   const recordings = new Set(await listFolder(clips));
   return rows.flatMap(({ values, where }): CorpusClip[] => {
     const set = name[3] ?? values.split?.replace(/_covost$/, '');
-    const sourceText = values.sentence ?? said.get(values.path!) ?? '';
+    const text = values.sentence ?? said.get(values.path!) ?? '';
     const lacks = !recordings.has(values.path!)
       ? `no recording "${values.path}" in ${clips}`
       : values.translation!.trim() === ''
@@ -58,34 +56,36 @@ export async function readCovost(
       onLeftOut(`${where}: ${lacks}`);
       return [];
     }
-    const english = target === 'en' ? values.translation! : language === 'en' ? sourceText : '';
     return [
       {
         audio: join(clips, values.path!),
         language,
         set: set!,
         key: values.path!.replace(/\.\w+$/, ''),
-        english,
-        sourceText,
-        ...(target === 'zh' && { chinese: values.translation! }),
+        text,
+        translations: { [target]: values.translation! },
       },
     ];
   });
 }
 
+const FLEURS_SETS = ['train', 'dev', 'test'];
+
 export interface FleursOptions {
-  /** Folders of the languages spoken, such as `fr_fr`. */
+  /** Languages spoken: folders such as `fr_fr`, or codes. */
   readonly from: readonly string[];
-  /** Folder of the language that is translated into. */
-  readonly to: string;
-  readonly sets: readonly string[];
+  /** Languages translated into, in the same way. */
+  readonly to: readonly string[];
+  /** @default those that are there */
+  readonly sets?: readonly string[] | undefined;
   /** All recordings of a sentence; else its first. */
   readonly all: boolean;
 }
 
 /**
  * FLEURS (Conneau et al. 2022): a folder a language, with `SET.tsv` (id, file name, raw transcription, transcription,
- * characters, samples, gender; no header) and recordings in `audio/SET`. Sentences are joined by their id.
+ * characters, samples, gender; no header) and recordings in `audio/SET`. Sentences are joined by their id. A folder's
+ * name begins with the language's code, which becomes Whisper's: cmn_hans_cn is zh, nb_no is no, ast_es is ast.
  *
  * @throws UserError where a language or set is not there
  */
@@ -94,36 +94,41 @@ export async function readFleurs(
   { from, to, sets, all }: FleursOptions,
   onLeftOut: OnLeftOut,
 ): Promise<CorpusClip[]> {
-  const translations = await fleursTexts(join(folder, to));
-  if (translations.size === 0) {
-    throw new UserError(
-      `${join(folder, to)}: found no train.tsv, dev.tsv or test.tsv; expected FLEURS's files`,
-    );
+  const names = await listFolder(folder);
+  const translations: { code: string; texts: Map<string, string> }[] = [];
+  for (const name of fleursFolders(folder, names, to)) {
+    const texts = await fleursTexts(join(folder, name));
+    if (texts.size === 0) {
+      throw new UserError(
+        `${join(folder, name)}: found no train.tsv, dev.tsv or test.tsv; expected FLEURS's files`,
+      );
+    }
+    translations.push({ code: languageProfile(name).base, texts });
   }
-  const english = await fleursTexts(join(folder, 'en_us'));
   const clips: CorpusClip[] = [];
-  for (const language of from) {
-    const prefix = language.split('_')[0]!;
-    for (const set of sets) {
-      const file = join(folder, language, `${set}.tsv`);
-      const audio = join(folder, language, 'audio', set);
+  for (const spoken of fleursFolders(folder, names, from)) {
+    const language = languageProfile(spoken).base;
+    const files = await listFolder(join(folder, spoken));
+    for (const set of sets ?? FLEURS_SETS.filter((name) => files.includes(`${name}.tsv`))) {
+      const file = join(folder, spoken, `${set}.tsv`);
+      const audio = join(folder, spoken, 'audio', set);
       const recordings = new Set(await listFolder(audio));
-      const heard = new Set<string>();
+      const known = new Set<string>();
       for (const { id, name, text, samples, where } of await fleursRows(file, onLeftOut)) {
-        if (heard.has(id) && !all) continue;
-        const chinese = translations.get(id);
-        if (chinese === undefined) onLeftOut(`${where}: sentence ${id} is not in ${to}`);
+        if (known.has(id) && !all) continue;
+        const written = translations.filter(({ texts }) => texts.has(id));
+        if (written.length === 0) onLeftOut(`${where}: sentence ${id} is not in ${to.join(' or ')}`);
         else if (!recordings.has(name)) onLeftOut(`${where}: no recording "${name}" in ${audio}`);
         else {
-          heard.add(id);
+          known.add(id);
+          const others = written.filter(({ code }) => code !== language);
           clips.push({
             audio: join(audio, name),
-            language: WHISPER_CODES[prefix] ?? prefix,
+            language,
             set,
             key: id,
-            english: english.get(id) ?? '',
-            sourceText: text,
-            chinese,
+            text,
+            translations: Object.fromEntries(others.map(({ code, texts }) => [code, texts.get(id)!])),
             duration: samples / FLEURS_RATE,
           });
         }
@@ -133,10 +138,27 @@ export async function readFleurs(
   return clips;
 }
 
+/** @throws UserError where there is no folder of a language */
+function fleursFolders(folder: string, names: readonly string[], wanted: readonly string[]): string[] {
+  return wanted.map((name) => {
+    const found = names.includes(name)
+      ? name
+      : names.find(
+          (other) => /^[a-z]+_/.test(other) && languageProfile(other).base === languageProfile(name).code,
+        );
+    if (found === undefined) {
+      throw new UserError(
+        `${folder}: found no folder of "${name}"; expected a code such as fr, or one of ${names.join(', ')}`,
+      );
+    }
+    return found;
+  });
+}
+
 /** Texts of all sets by sentence id; empty where there is no such language. */
 async function fleursTexts(folder: string): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
-  for (const set of ['train', 'dev', 'test']) {
+  for (const set of FLEURS_SETS) {
     const file = join(folder, `${set}.tsv`);
     if (!(await stat(file).catch(() => undefined))) continue;
     for (const { id, text } of await fleursRows(file, () => {})) texts.set(id, text);

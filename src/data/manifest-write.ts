@@ -2,11 +2,11 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
-import type { Clip } from './manifest.ts';
+import type { Clip } from './clip.ts';
 
 /** A clip of a corpus; what the corpus does not tell is not there. */
 export type CorpusClip = Pick<Clip, 'audio' | 'language' | 'set' | 'key'> &
-  Partial<Pick<Clip, 'english' | 'sourceText' | 'chinese' | 'duration'>>;
+  Partial<Pick<Clip, 'text' | 'translations' | 'duration'>>;
 
 /**
  * Writes a tab-separated manifest whose audio paths are relative to it; the file is there whole or not at all.
@@ -14,17 +14,18 @@ export type CorpusClip = Pick<Clip, 'audio' | 'language' | 'set' | 'key'> &
  */
 export async function writeManifest(path: string, clips: readonly CorpusClip[]): Promise<void> {
   const folder = resolve(dirname(path));
-  const lines = clips.map((clip) => [
-    relative(folder, resolve(clip.audio)).replaceAll('\\', '/'),
-    clip.language,
-    clip.set,
-    clip.key,
-    clip.english ?? '',
-    clip.sourceText ?? '',
-    clip.chinese ?? '',
-    clip.duration === undefined ? '' : clip.duration.toFixed(3),
+  const written = [...new Set(clips.flatMap(({ translations = {} }) => Object.keys(translations)))].sort();
+  const lines = clips.map(({ audio, language, set, key, text = '', translations = {}, duration }) => [
+    relative(folder, resolve(audio)).replaceAll('\\', '/'),
+    language,
+    set,
+    key,
+    text,
+    ...written.map((code) => translations[code] ?? ''),
+    duration === undefined || Number.isNaN(duration) ? '' : duration.toFixed(3),
   ]);
-  const header = ['audio', 'lang', 'set', 'key', 'en', 'source_text', 'zh', 'duration_s'];
+  const translations = written.map((code) => `text_${code}`);
+  const header = ['audio', 'lang', 'set', 'key', 'text', ...translations, 'duration_s'];
   const text = [header, ...lines].map((cells) => cells.map(oneLine).join('\t')).join('\n');
   try {
     await mkdir(folder, { recursive: true });

@@ -1,9 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
+import { referenceIn, writtenLanguages } from './clip.ts';
 import { readManifest } from './manifest.ts';
+import { writeManifest } from './manifest-write.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'manifest-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -36,14 +38,48 @@ test('columns are found by name, paths resolve against the manifest, other colum
     language: 'ca',
     set: 'dev',
     key: 'k1',
-    english: 'Hello.',
-    sourceText: 'Hola.',
-    chinese: '你好。',
+    text: 'Hola.',
+    translations: { en: 'Hello.', zh: '你好。' },
     duration: 2.35,
     other: { speaker: 'anna' },
   });
   expect(second!.audio).toBe('/abroad/2.ogg');
   expect(second!.duration).toBeNaN();
+});
+
+test('translations are columns by language, older names beside them', async () => {
+  const path = manifest(
+    'texts.tsv',
+    'audio\tlang\ttext\ttext_de\ttext_pt-br\ttext_fil\tid\tno\ttext_zh_Hant\n' +
+      '1.wav\ten\tHello.\tHallo.\tOlá.\tKumusta.\t7\t8\t電車\n' +
+      '2.wav\tde\t\tHallo.\t\t\t\t\t\n',
+  );
+  const [first, second] = await readManifest(path);
+  expect(first).toMatchObject({
+    text: 'Hello.',
+    translations: { de: 'Hallo.', 'pt-BR': 'Olá.', tl: 'Kumusta.', 'zh-Hant': '電車' },
+    other: { id: '7', no: '8' },
+  });
+  const written = ['de', 'pt', 'pt-PT', 'zh', 'en', 'id'].map((code) => referenceIn(first!, code));
+  expect(written).toEqual(['Hallo.', 'Olá.', '', '電車', 'Hello.', '']);
+  // What is said may stand in the column of the language spoken.
+  expect(second!.text).toBe('Hallo.');
+  expect(writtenLanguages([first!])).toEqual(['de', 'pt-BR', 'tl', 'zh-Hant']);
+  expect(writtenLanguages([second!])).toEqual([]);
+  const [older] = await readManifest(
+    manifest('older.tsv', 'audio\tlang\ten\tzh\n1.wav\ten\tHello.\t你好。\n'),
+  );
+  expect(older).toMatchObject({ text: 'Hello.', translations: { en: 'Hello.', zh: '你好。' }, other: {} });
+});
+
+test('what is written is what is read', async () => {
+  const path = manifest('older2.tsv', 'audio\tlang\ten\tsource_text\tzh\n1.wav\tca\tHello.\tHola.\t你好。\n');
+  const clips = await readManifest(path);
+  await writeManifest(join(folder, 'newer.tsv'), clips);
+  expect(readFileSync(join(folder, 'newer.tsv'), 'utf8').split('\n')[0]).toBe(
+    'audio\tlang\tset\tkey\ttext\ttext_en\ttext_zh\tduration_s',
+  );
+  expect(await readManifest(join(folder, 'newer.tsv'))).toEqual(clips);
 });
 
 test('only audio is required', async () => {
@@ -53,9 +89,8 @@ test('only audio is required', async () => {
       language: '',
       set: '',
       key: '',
-      english: '',
-      sourceText: '',
-      chinese: '',
+      text: '',
+      translations: {},
       duration: Number.NaN,
       other: {},
     },
@@ -64,13 +99,13 @@ test('only audio is required', async () => {
 
 test('byte order mark, Windows line ends and blank lines do not matter', async () => {
   const clips = await readManifest(manifest('c.tsv', '\ufeffaudio\tzh\r\n1.wav\t一\r\n\r\n2.wav\t二\r\n'));
-  expect(clips.map((clip) => clip.chinese)).toEqual(['一', '二']);
+  expect(clips.map((clip) => clip.translations.zh)).toEqual(['一', '二']);
 });
 
 test('quotes and backslashes are text', async () => {
   const [clip] = await readManifest(manifest('d.tsv', 'audio\ten\tzh\n1.wav\t"Say \\"hi\\"\t“说\\n”"\n'));
-  expect(clip!.english).toBe('"Say \\"hi\\"');
-  expect(clip!.chinese).toBe('“说\\n”"');
+  expect(clip!.translations.en).toBe('"Say \\"hi\\"');
+  expect(clip!.translations.zh).toBe('“说\\n”"');
 });
 
 test('JSON lines give the same clips as a table', async () => {

@@ -2,32 +2,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
+import { languageProfile } from '../language/profile.ts';
+import type { Clip } from './clip.ts';
 
-/** One recording of a manifest. Texts are as the file has them; a column that is not there reads as ''. */
-export interface Clip {
-  /** Absolute path; the manifest's is relative to the manifest. */
-  readonly audio: string;
-  /** Recordings that are heard right after it, as one clip (data.mergeSeconds). */
-  readonly following?: readonly string[];
-  /** Column `lang`: the language spoken, as Whisper's code ('en') or, where it has none, an ISO 639 code. */
-  readonly language: string;
-  /** Column `set`: train, dev, test, or a name of the corpus's own. */
-  readonly set: string;
-  /** Column `key`: the same for every recording of the same sentence, in any language. */
-  readonly key: string;
-  /** Column `en`: the sentence in English. */
-  readonly english: string;
-  /** Column `source_text`: the words spoken. */
-  readonly sourceText: string;
-  /** Column `zh`: the sentence in Chinese. */
-  readonly chinese: string;
-  /** Column `duration_s`, in seconds; NaN where the manifest does not tell. */
-  readonly duration: number;
-  /** Columns of other names. */
-  readonly other: Readonly<Record<string, string>>;
-}
-
-const COLUMNS = ['audio', 'lang', 'set', 'key', 'en', 'source_text', 'zh', 'duration_s'];
+/** Columns with a meaning of their own; `source_text`, `en` and `zh` are older names of `text`, `text_en` and `text_zh`. */
+const COLUMNS = ['audio', 'lang', 'set', 'key', 'text', 'source_text', 'en', 'zh', 'duration_s'];
+/** `text_de`, `text_pt-BR`: the sentence in another language. */
+const TRANSLATION = /^text_([a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?)$/i;
 /** Node's longest string is a little above this; a manifest of ten million clips is below. */
 const MAX_BYTES = 512_000_000;
 
@@ -121,7 +102,7 @@ function readJsonLines(path: string, lines: readonly string[]): ManifestRecord[]
     for (const [name, value] of Object.entries(parsed)) {
       if (value === null) continue;
       const isText = typeof value === 'string' || typeof value === 'number';
-      if (!isText && COLUMNS.includes(name)) {
+      if (!isText && (COLUMNS.includes(name) || TRANSLATION.test(name))) {
         throw new UserError(
           `${where}: found ${excerpt(JSON.stringify(value))} as "${name}"; expected a string or number`,
         );
@@ -144,17 +125,32 @@ function toClip(path: string, values: Map<string, string>, where: string): Clip 
   if (seconds !== '' && !(duration >= 0 && duration < Number.POSITIVE_INFINITY)) {
     throw new UserError(`${where}: found "duration_s" ${excerpt(seconds)}; expected seconds such as 2.35`);
   }
+  const language = values.get('lang') ?? '';
+  const translations = translationsOf(values);
+  // Older manifests have what is said in English in `en` alone.
+  const text =
+    values.get('source_text') || values.get('text') || translations[languageProfile(language).code];
   return {
     audio: resolve(dirname(path), audio),
-    language: values.get('lang') ?? '',
+    language,
     set: values.get('set') ?? '',
     key: values.get('key') ?? '',
-    english: values.get('en') ?? '',
-    sourceText: values.get('source_text') ?? '',
-    chinese: values.get('zh') ?? '',
+    text: text ?? '',
+    translations,
     duration,
-    other: Object.fromEntries([...values].filter(([name]) => !COLUMNS.includes(name))),
+    other: Object.fromEntries(
+      [...values].filter(([name]) => !COLUMNS.includes(name) && !TRANSLATION.test(name)),
+    ),
   };
+}
+
+function translationsOf(values: ReadonlyMap<string, string>): Record<string, string> {
+  const older = ['en', 'zh'].map((code) => [code, values.get(code) ?? ''] as const);
+  const named = [...values].flatMap(([name, text]) => {
+    const code = TRANSLATION.exec(name)?.[1];
+    return code === undefined ? [] : [[languageProfile(code).code, text] as const];
+  });
+  return Object.fromEntries([...older, ...named].filter(([, text]) => text !== ''));
 }
 
 /** Short enough for one line of a message. */

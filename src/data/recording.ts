@@ -6,7 +6,7 @@ import { joinSamples } from '../audio/join-samples.ts';
 import { HOP } from '../audio/log-mel.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { UserError } from '../errors.ts';
-import type { Clip } from './manifest.ts';
+import type { Clip } from './clip.ts';
 
 /** Between recordings that are joined, seconds: shorter than a pause for breath. */
 export const GAP_SECONDS = 0.2;

@@ -45,7 +45,7 @@ test('a language that the model was not trained for is asked for all the same, w
   expect(notes.splice(0)).toEqual(['this model was not trained to translate into "de": expect little of it']);
   Object.assign(
     model.settings.generationConfig,
-    generationFields({ target: 'de', kind: 'target-translate' }),
+    generationFields(model.tokens, { target: 'de', kind: 'target-translate' }),
   );
   expect(written({ task: 'translate' })).toBe('<|startoftranscript|><|de|><|translate|><|notimestamps|>');
   expect(notes).toEqual([]);

@@ -1,4 +1,5 @@
 /** Which tokens make which word (OpenAI's tokenizer.py). */
+import { languageProfile } from '../language/profile.ts';
 import type { Tokens } from '../whisper/tokens.ts';
 
 export interface TokensOfWord {
@@ -7,8 +8,6 @@ export interface TokensOfWord {
   readonly tokens: readonly number[];
 }
 
-/** Written without spaces between words: each character that is complete counts as one. */
-const WITHOUT_SPACES = new Set(['zh', 'ja', 'th', 'lo', 'my', 'yue']);
 /** What `string.punctuation` is in Python. */
 const PUNCTUATION = new Set('!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~');
 const INCOMPLETE = '\ufffd';
@@ -16,7 +15,8 @@ const INCOMPLETE = '\ufffd';
 /** The last token, the end of text, is a word of its own. */
 export function splitIntoWords(ids: readonly number[], tokens: Tokens, language: string): TokensOfWord[] {
   const pieces = splitAtCharacters(ids, tokens);
-  if (WITHOUT_SPACES.has(language)) return pieces;
+  // Where no space stands between words each character that is complete counts as one.
+  if (!languageProfile(language).spaces) return pieces;
   const words: { text: string; tokens: number[] }[] = [];
   for (const { text, tokens: piece } of pieces) {
     const last = words.at(-1);

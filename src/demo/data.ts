@@ -1,6 +1,7 @@
 /** Which recordings the demo uses for what. */
 
-import { type Clip, readManifest } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
+import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
 import { languageName } from '../report/format.ts';
 

@@ -4,7 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clip } from '../data/manifest.ts';
+import { type Clip, referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { toSimplified } from '../language/simplified.ts';
@@ -119,7 +119,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     const examples = translationExamples(
       model,
       data.training.map((clip) => ({ clip, encoded: encoded.get(clip)! })),
-      () => prompt,
+      { target: 'zh', promptOf: () => prompt },
     );
     const progress = startProgress('training the decoder on English only', options.steps);
     const loss = await trainDecoder(model, examples, {
@@ -217,10 +217,14 @@ async function retrieveAll(
 }
 
 function score(set: TestSet, before: string[], after: string[]) {
-  const references = set.clips.map(({ chinese }) => chinese);
+  const references = set.clips.map((clip) => referenceIn(clip, 'zh'));
   const first = translationScores(before, references, 'zh');
   const second = translationScores(after, references, 'zh');
-  const plain = ({ bleu, chrf, offTarget }: TranslationScores): Scores => ({ bleu, chrf, offTarget });
+  const plain = ({ bleu, chrf, offTarget = Number.NaN }: TranslationScores): Scores => ({
+    bleu,
+    chrf,
+    offTarget,
+  });
   const statistics = (texts: string[]) =>
     chrfStatistics(texts.map(toSimplified), [references.map(toSimplified)]);
   const { group, language, name, voice } = set;
@@ -265,9 +269,9 @@ async function examplesOf(set: TestSet, before: string[], after: string[]): Prom
         language: set.name,
         voice: set.voice,
         audio,
-        english: clip.english,
-        source: clip.sourceText,
-        reference: clip.chinese,
+        english: referenceIn(clip, 'en'),
+        source: clip.text,
+        reference: referenceIn(clip, 'zh'),
         before: before[i]!,
         after: after[i]!,
       };

@@ -1,6 +1,7 @@
 /** COMET beside the other scores: texts for `comet-score`, and the scores that it gave. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
 import type { Counted } from './scores.ts';
@@ -46,7 +47,7 @@ export async function cometFiles(
       items.map((item) => `${text(item).replace(/\s+/g, ' ').trim()}\n`).join(''),
     );
   await mkdir(folder, { recursive: true });
-  await write('source.txt', ({ clip }) => clip.sourceText || clip.english);
+  await write('source.txt', ({ clip }) => clip.text || referenceIn(clip, 'en'));
   await write('reference.txt', ({ reference }) => reference);
   for (const [i, system] of systems.entries())
     await write(fileOf(system), (item) => answers[i]!.get(item) ?? '');

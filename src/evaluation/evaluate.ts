@@ -3,7 +3,7 @@
  * together at the end.
  */
 import { join } from 'node:path';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { DEFAULT_SAMPLES, type PairedTest } from '../metrics/significance.ts';
 import { machine } from '../report/machine.ts';

@@ -1,6 +1,6 @@
 /** R@1 between the languages of a set: does an encoder still put a sentence and its translation side by side? */
 
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { startProgress } from '../report/progress.ts';
 import { retrievalMethod } from '../retrieval/methods.ts';

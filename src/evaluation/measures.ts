@@ -1,13 +1,10 @@
 /** Which metrics a test has, and what is done to the texts before they are compared. */
 
-import { normalizeEnglish } from '../language/english/normalize-english.ts';
-import { normalizeBasic } from '../language/normalize-basic.ts';
-import { toSimplified } from '../language/simplified.ts';
+import { languageProfile } from '../language/profile.ts';
 import { bleu } from '../metrics/bleu.ts';
 import { chrf } from '../metrics/chrf.ts';
 import { type CorpusMetric, sentenceScore } from '../metrics/corpus.ts';
 import { chooseMetrics, type MetricName } from '../metrics/metrics.ts';
-import { isTargetLanguage } from '../metrics/off-target.ts';
 import type { Test } from './tasks.ts';
 
 export interface Measure {
@@ -22,26 +19,8 @@ export interface Measure {
 const TRANSLATION: readonly MetricName[] = ['bleu', 'chrf', 'chrf++', 'ter', 'off-target', 'hallucination'];
 const RECOGNITION: readonly MetricName[] = ['wer', 'cer', 'mer', 'off-target', 'hallucination'];
 
-/**
- * Written without blanks between words: letters are counted instead (Radford et al. 2022, appendix C; Cantonese has a
- * token in large-v3 only and is written as Chinese is).
- */
-const WITHOUT_BLANKS: readonly string[] = ['zh', 'yue', 'ja', 'th', 'lo', 'my'];
-
-const isChinese = (language: string): boolean => language === 'zh' || language === 'yue';
-
-/** Chinese is compared in Simplified characters on both sides. */
-const script = (language: string) => (isChinese(language) ? toSimplified : (text: string) => text);
-
 /** Whether the off-target rate knows the script of a language. */
-function canTellTarget(language: string): boolean {
-  try {
-    isTargetLanguage('', language);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const canTellTarget = (language: string): boolean => languageProfile(language).script !== undefined;
 
 /** @param language of the clips */
 export function measuresOf({ task, target }: Test, language: string): Measure[] {
@@ -50,7 +29,7 @@ export function measuresOf({ task, target }: Test, language: string): Measure[] 
     (name) => name !== 'off-target' || canTellTarget(written),
   );
   const metrics = chooseMetrics(names, 1, {
-    tokenize: isChinese(written) ? 'zh' : '13a',
+    tokenize: languageProfile(written).bleuTokenizer,
     ...(canTellTarget(written) && { language: written }),
   });
   return [...metrics].map(([name, metric]) => {
@@ -60,15 +39,15 @@ export function measuresOf({ task, target }: Test, language: string): Measure[] 
 }
 
 function preparation(name: string, language: string): { prepare: Measure['prepare']; remark: string[] } {
-  const simplify = script(language);
-  const remark = isChinese(language) ? ['in Simplified characters'] : [];
-  if (name !== 'wer' && name !== 'cer') return { prepare: simplify, remark };
-  const splitLetters = name === 'wer' && WITHOUT_BLANKS.includes(language);
+  const { base, spaces, reference, form, transcript } = languageProfile(language);
+  const remark = form === undefined ? [] : [form];
+  if (name !== 'wer' && name !== 'cer') return { prepare: reference, remark };
+  // Radford et al. 2022, appendix C: without spaces between words letters are counted.
+  const splitLetters = name === 'wer' && !spaces;
   return {
-    prepare: (text) =>
-      language === 'en' ? normalizeEnglish(text) : normalizeBasic(simplify(text), { splitLetters }),
+    prepare: (text) => transcript(text, { splitLetters }),
     remark: [
-      `normalised as Whisper's ${language === 'en' ? 'English' : 'basic'} normalizer`,
+      `normalised as Whisper's ${base === 'en' ? 'English' : 'basic'} normalizer`,
       ...(splitLetters ? ['letters as words'] : []),
       ...remark,
     ],
@@ -93,12 +72,11 @@ export function sentenceScores(
     const { metric, prepare } = measuresOf(test, language)[0]!;
     return { wer: round(sentenceScore(metric, prepare(hypothesis), [prepare(reference)]).score) };
   }
-  const target = test.target!;
-  const simplify = script(target);
+  const { reference: form, bleuTokenizer } = languageProfile(test.target!);
   const score = (metric: CorpusMetric): number =>
-    round(sentenceScore(metric, simplify(hypothesis), [simplify(reference)]).score);
+    round(sentenceScore(metric, form(hypothesis), [form(reference)]).score);
   return {
-    bleu: score(bleu({ tokenize: isChinese(target) ? 'zh' : '13a', effectiveOrder: true })),
+    bleu: score(bleu({ tokenize: bleuTokenizer, effectiveOrder: true })),
     chrf: score(chrf()),
   };
 }

@@ -11,7 +11,7 @@ import { sentenceScores } from './measures.ts';
 import type { ModelFolder } from './models.ts';
 import type { PredictedText, Prediction, PredictionKey, PredictionsFile } from './predictions.ts';
 import type { SystemOutput } from './systems.ts';
-import { type Item, type PromptName, promptFor, spokenText, type Test } from './tasks.ts';
+import { type Item, type PromptName, promptFor, type Test } from './tasks.ts';
 
 /** Encoded and decoded together, and then written: what a stop costs at most. */
 const CLIPS_PER_ROUND = 128;
@@ -97,7 +97,7 @@ export async function predict(
     language: item.clip.language,
     key: item.clip.key,
     reference: item.reference,
-    sourceText: spokenText(item.clip),
+    sourceText: item.clip.text,
     ...(answer && {
       hypothesis: answer.hypothesis,
       averageLogProbability: answer.averageLogProbability,

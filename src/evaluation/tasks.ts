@@ -1,5 +1,5 @@
 /** What is asked of a model in an evaluation: tests, their clips with references, and the prompts. */
-import type { Clip } from '../data/manifest.ts';
+import { type Clip, referenceIn } from '../data/clip.ts';
 import { type PromptKind, promptOf } from '../whisper/prompts.ts';
 import type { Task, Tokens } from '../whisper/tokens.ts';
 
@@ -27,18 +27,13 @@ export interface Test {
 export function translationTest(clips: readonly Clip[], target: Target, forgetting: boolean): Test {
   const items = clips
     .filter(({ language }) => language !== target)
-    .map((clip) => ({ clip, reference: target === 'zh' ? clip.chinese : clip.english }));
+    .map((clip) => ({ clip, reference: referenceIn(clip, target) }));
   return { name: `translation into ${target}`, task: 'translate', target, forgetting, items: usable(items) };
 }
 
 export function recognitionTest(clips: readonly Clip[], forgetting: boolean): Test {
-  const items = clips.map((clip) => ({ clip, reference: spokenText(clip) }));
+  const items = clips.map((clip) => ({ clip, reference: clip.text }));
   return { name: 'recognition', task: 'transcribe', target: undefined, forgetting, items: usable(items) };
-}
-
-/** What is said, in the language in which it is said; '' where the manifest does not tell. */
-export function spokenText({ sourceText, language, english }: Clip): string {
-  return sourceText || (language === 'en' ? english : '');
 }
 
 const usable = (items: readonly Item[]): Item[] => items.filter(({ reference }) => reference.trim() !== '');

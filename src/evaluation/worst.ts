@@ -1,6 +1,7 @@
 /** The sentences that went worst, with their recordings, for the page. */
 
 import { audioUri } from '../audio/audio-uri.ts';
+import { referenceIn } from '../data/clip.ts';
 import type { Prediction } from './predictions.ts';
 import type { WorstSentence } from './results.ts';
 import type { SystemOutput } from './systems.ts';
@@ -35,7 +36,7 @@ export async function worstSentences(
         language: item.clip.language,
         audio: about.audio,
         reference: item.reference,
-        sourceText: about.sourceText || item.clip.english,
+        sourceText: about.sourceText || referenceIn(item.clip, 'en'),
         hypotheses: systems.flatMap(({ model, prompt }, i) => {
           const answer = answers[i]!.get(item);
           if (answer?.hypothesis === undefined) return [];

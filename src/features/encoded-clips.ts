@@ -1,6 +1,7 @@
 /** The clips of a manifest with their encoder outputs, as training and evaluation want them. */
 
-import { type Clip, readManifest } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
+import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
 import { startProgress } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';

@@ -1,41 +1,6 @@
 import { UserError } from '../errors.ts';
+import { languageProfile } from '../language/profile.ts';
 import type { CorpusMetric } from './corpus.ts';
-
-/** Scripts whose letters a language is written in; languages are Whisper's codes and those of its unseen relatives. */
-const LANGUAGES_BY_SCRIPT: [script: string, languages: string][] = [
-  [
-    'Latin',
-    'af az bs br ca cs cy da de en es et eu fi fo fr gl ha haw hr ht hu id is it jw jv la lb ln lt lv mg mi ms mt nl nn no oc pl pt ro sk sl sn so sq su sv sw tk tl tr uz vi yo ast ceb ga kea',
-  ],
-  ['Cyrillic', 'ba be bg kk ky mk mn ru sr tg tt uk'],
-  ['Arabic', 'ar ckb fa ps sd ur'],
-  ['Hebrew', 'he yi'],
-  ['Greek', 'el'],
-  ['Devanagari', 'hi mr ne sa'],
-  ['Bengali', 'as bn'],
-  ['Gujarati', 'gu'],
-  ['Gurmukhi', 'pa'],
-  ['Kannada', 'kn'],
-  ['Malayalam', 'ml'],
-  ['Tamil', 'ta'],
-  ['Telugu', 'te'],
-  ['Sinhala', 'si'],
-  ['Thai', 'th'],
-  ['Lao', 'lo'],
-  ['Khmer', 'km'],
-  ['Myanmar', 'my'],
-  ['Tibetan', 'bo'],
-  ['Georgian', 'ka'],
-  ['Armenian', 'hy'],
-  ['Ethiopic', 'am'],
-  ['Hangul', 'ko'],
-  ['Han', 'zh yue'],
-  ['Japanese', 'ja'],
-];
-
-const SCRIPT_OF = new Map(
-  LANGUAGES_BY_SCRIPT.flatMap(([script, languages]) => languages.split(' ').map((code) => [code, script])),
-);
 
 const KANA = /[\p{Script=Hiragana}\p{Script=Katakana}]/u;
 const HANGUL = /\p{Script=Hangul}/u;
@@ -47,7 +12,7 @@ const MIN_SHARE = 0.5;
  * Whether a text can be in a language, as far as its script tells: French output for English speech is not noticed,
  * Japanese or English output where Chinese was asked for is.
  *
- * - Any language: at least half of the letters belong to its script.
+ * - Any language: at least half of the letters belong to its script, which is the one of its profile.
  * - `zh`, `yue`: also no kana and no hangul (a Japanese sentence can be mostly Han characters).
  * - `ja`: Han and kana count, and there must be some kana, or it might be Chinese.
  * - Empty or punctuation alone is off target: nothing was translated. Digits without letters fit every language.
@@ -55,21 +20,31 @@ const MIN_SHARE = 0.5;
  * @throws UserError for a language whose script is not known here
  */
 export function isTargetLanguage(text: string, language: string): boolean {
-  const script = SCRIPT_OF.get(language);
-  if (!script) {
-    throw new UserError(
-      `The script of language "${language}" is not known. Known: ${[...SCRIPT_OF.keys()].sort().join(', ')}.`,
-    );
-  }
+  const letterOf = lettersOf(language);
   const letters = text.match(LETTERS) ?? [];
   if (letters.length === 0) return /\p{N}/u.test(text);
-  if (script === 'Han' && (KANA.test(text) || HANGUL.test(text))) return false;
-  if (script === 'Japanese' && !KANA.test(text)) return false;
-  const member =
-    script === 'Japanese'
-      ? /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u
-      : new RegExp(`\\p{Script=${script}}`, 'u');
-  return letters.filter((letter) => member.test(letter)).length >= MIN_SHARE * letters.length;
+  const { script } = languageProfile(language);
+  if ((script === 'Hans' || script === 'Hant') && (KANA.test(text) || HANGUL.test(text))) return false;
+  if (script === 'Jpan' && !KANA.test(text)) return false;
+  return letters.filter((letter) => letterOf.test(letter)).length >= MIN_SHARE * letters.length;
+}
+
+/** Scripts of ISO 15924 that are not one script of Unicode. */
+const MIXED_SCRIPTS: Readonly<Record<string, RegExp>> = {
+  Hans: /\p{Script=Han}/u,
+  Hant: /\p{Script=Han}/u,
+  Jpan: /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u,
+  Kore: HANGUL,
+};
+
+function lettersOf(language: string): RegExp {
+  const { script } = languageProfile(language);
+  if (script === undefined) {
+    throw new UserError(
+      `the script of language "${language}" is not known: expected a code such as de or zh`,
+    );
+  }
+  return MIXED_SCRIPTS[script] ?? new RegExp(`\\p{Script=${script}}`, 'u');
 }
 
 /** Share (0 to 1) of texts that are not in the language; 0 for no texts. See {@link isTargetLanguage}. */

@@ -1,6 +1,6 @@
 /** Recordings by language, and which sentences two languages share. */
 
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { Runtime } from '../backend/runtime.ts';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { retrievalMethods } from './methods.ts';
 import { ParallelClips } from './parallel-clips.ts';
 import { KeptRanks } from './parts.ts';

@@ -11,7 +11,7 @@ import { seqSimMatrix, seqSimPairs } from './seq-sim.ts';
 
 /**
  * Targets of each source that are compared exactly, unless told otherwise. How often the best of all is among them is
- * measured by `npm run bench -- retrieval-scale`: docs/benchmarks.md.
+ * measured by `npm run bench -- retrieval-scale`: docs/lab/benchmarks.md.
  */
 export const DEFAULT_SHORTLIST = 32;
 /**

@@ -21,7 +21,7 @@ beforeAll(async () => {
   const encoded = await model.encode(await Promise.all(clips.map(({ audio }) => readAudio(audio))), 'fit');
   const prompt = model.tokens.prompt('zh', 'transcribe');
   const pairs = clips.map((clip, i) => ({ clip, encoded: encoded[i]! }));
-  examples = translationExamples(model, pairs, () => prompt);
+  examples = translationExamples(model, pairs, { target: 'zh', promptOf: () => prompt });
   // Texts of unlike lengths: a mean of the batches' means would be another gradient.
   const { tokens, promptLength } = examples[0]!;
   examples[0] = { ...examples[0]!, tokens: [...tokens.slice(0, promptLength + 1), model.tokens.endOfText] };

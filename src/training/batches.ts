@@ -1,7 +1,7 @@
 /** From examples to the training graph's inputs. */
 
 import { float32, type HostTensor, int64 } from '../backend/runtime.ts';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
@@ -18,6 +18,8 @@ export interface Example {
   readonly promptLength: number;
   /** Where it comes from, so that a batch that cannot be learnt from can be named. */
   readonly source?: Clip;
+  /** Language of the text. */
+  readonly target?: string;
   /** Which of the corpora of a mixture it belongs to. Default 0. */
   readonly corpus?: number;
 }

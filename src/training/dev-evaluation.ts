@@ -1,6 +1,7 @@
 /** How well a model in training does on clips that it does not train on. */
 
 import type { Program } from '../backend/runtime.ts';
+import { referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
 import { translationScores } from '../metrics/translation-scores.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -61,7 +62,7 @@ export async function evaluateDevSet(
     },
   );
   const references = examples.map(({ source, tokens, promptLength }) =>
-    source ? source.chinese : model.tokens.decode(tokens.slice(promptLength, -1)),
+    source ? referenceIn(source, target) : model.tokens.decode(tokens.slice(promptLength, -1)),
   );
   const { bleu, chrf } = translationScores(
     decoded.map(({ text }) => text),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Augmentation } from '../audio/augment/augmentation.ts';
 import { wavBytes } from '../audio/wav-write.ts';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { GAP_SECONDS } from '../data/recording.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   clips = [0.5, 3.4, 1.2, 2.8].map((duration, i) => {
     const audio = join(scratch, `${i}.wav`);
     writeFileSync(audio, wavBytes(pseudo(16_000 * duration, i, 0.8)));
-    const texts = { english: '', sourceText: '', chinese: '文' };
+    const texts = { text: '', translations: { zh: '文' } };
     return { audio, language: 'en', set: '', key: '', ...texts, duration, other: {} };
   });
 });

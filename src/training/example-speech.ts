@@ -1,7 +1,7 @@
 /** The speech of training examples: encoder outputs made once, or log-mels, as they are or in augmented versions. */
 import { basename } from 'node:path';
 import type { Augmentation } from '../audio/augment/augmentation.ts';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { clipFiles, maskMel, type Recording, readRecording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { encodeRecordings } from '../features/encoder-cache.ts';

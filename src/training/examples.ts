@@ -1,41 +1,51 @@
 /** Training examples from a manifest's clips. */
 
-import type { Clip } from '../data/manifest.ts';
+import { type Clip, referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { toSimplified } from '../language/simplified.ts';
+import { languageProfile } from '../language/profile.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 
-/** On encoder outputs, as training of the decoder alone wants it. */
+/** On encoder outputs, as training of the decoder alone needs it. */
 export type EncodedExample = Example & { readonly clip: EncodedClip };
 
-/**
- * Clips whose text is longer than the decoder's context would be cut off in the middle: they are left out.
- * @param onLeftOut is told of each clip that gives no example
- */
-export function translationExamples<Speech extends Example['clip']>(
+export interface ExampleOptions<C extends Clip> {
+  /** Language of the texts; of each clip where a model learns several. */
+  readonly target: string | ((clip: C) => string);
+  /** @param language spoken */
+  readonly promptOf: (language: string, target: string) => readonly number[];
+  /** Called for each clip that gives no example. */
+  readonly onLeftOut?: (clip: C, reason: string) => void;
+}
+
+/** Clips whose text is longer than the decoder's context would be cut off in the middle: they are skipped. */
+export function translationExamples<C extends Clip, Speech extends Example['clip']>(
   model: WhisperModel,
-  clips: readonly { readonly clip: Clip; readonly encoded: Speech }[],
-  promptOf: (language: string) => readonly number[],
-  onLeftOut?: (clip: Clip, reason: string) => void,
-): (Example & { readonly clip: Speech })[] {
+  clips: readonly { readonly clip: C; readonly encoded: Speech }[],
+  { target, promptOf, onLeftOut }: ExampleOptions<C>,
+): (Example & { readonly clip: Speech; readonly source: C })[] {
   const { tokens, dimensions } = model;
-  const examples = clips.flatMap(({ clip, encoded }): (Example & { readonly clip: Speech })[] => {
-    if (clip.chinese === '') {
-      onLeftOut?.(clip, 'no Chinese reference ("zh")');
+  const targetOf = typeof target === 'string' ? () => target : target;
+  const examples = clips.flatMap(({ clip, encoded }) => {
+    const written = targetOf(clip);
+    const reference = referenceIn(clip, written);
+    if (reference === '') {
+      onLeftOut?.(clip, `no reference in "${written}"`);
       return [];
     }
-    const prompt = promptOf(clip.language);
-    const text = tokens.encode(toSimplified(clip.chinese));
+    const prompt = promptOf(clip.language, written);
+    const text = tokens.encode(languageProfile(written).reference(reference));
     const all = [...prompt, ...text, tokens.endOfText];
     if (all.length > dimensions.textPositions) {
       onLeftOut?.(clip, `longer than the decoder's ${dimensions.textPositions} tokens`);
       return [];
     }
-    return [{ clip: encoded, tokens: all, promptLength: prompt.length, source: clip }];
+    return [{ clip: encoded, tokens: all, promptLength: prompt.length, source: clip, target: written }];
   });
-  if (examples.length === 0)
-    throw new UserError('no clip to train on: none has a Chinese reference ("zh") that fits the decoder');
+  if (examples.length === 0) {
+    const targets = [...new Set(clips.map(({ clip }) => `"${targetOf(clip)}"`))].join(' or ');
+    throw new UserError(`no clip to train on: none has a reference in ${targets} that fits the decoder`);
+  }
   return examples;
 }

@@ -64,8 +64,8 @@ test(
     const manifest = await readManifest(repository('samples/manifest.tsv'));
     const english = manifest.filter(({ language, set }) => language === 'en' && set === 'train');
     const short = english.sort((a, b) => a.duration - b.duration).slice(0, 8);
-    const lines = short.map(({ audio, chinese }, i) =>
-      JSON.stringify({ audio, lang: 'en', set: i < 6 ? 'train' : 'dev', zh: chinese }),
+    const lines = short.map(({ audio, translations }, i) =>
+      JSON.stringify({ audio, lang: 'en', set: i < 6 ? 'train' : 'dev', zh: translations.zh }),
     );
     writeFileSync(join(scratch, 'clips.jsonl'), `${lines.join('\n')}\n`);
 

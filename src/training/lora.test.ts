@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
-import { type Clip, readManifest } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
+import { readManifest } from '../data/manifest.ts';
 import { melBatch, melClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { ReadyClip } from '../whisper/ready-clip.ts';
@@ -40,7 +41,10 @@ async function train(model: WhisperModel, tuning: Tuning, learningRate: number) 
     ? sounds.map((sound) => melClip(sound, dimensions.melBins, 'fit'))
     : await model.encode(sounds, 'fit');
   const pairs = clips.map((clip, i) => ({ clip, encoded: speech[i]! }));
-  const examples = translationExamples(model, pairs, () => model.tokens.prompt('zh', 'transcribe'));
+  const examples = translationExamples(model, pairs, {
+    target: 'zh',
+    promptOf: () => model.tokens.prompt('zh', 'transcribe'),
+  });
   const tails = await model.silenceTailsFor(speech);
   const adapters = tuningAdapters(dimensions, tuning);
   if (adapters) await createLora(model, adapters, 1);

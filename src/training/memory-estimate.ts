@@ -4,6 +4,7 @@ import type { HostTensor } from '../backend/runtime.ts';
 import { whisperTensors } from '../checkpoint/checkpoint.ts';
 import type { Graph } from '../graph/graph.ts';
 import { peakMemory } from '../graph/peak-memory.ts';
+import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { isDeferred } from '../whisper/ready-clip.ts';
@@ -56,6 +57,7 @@ export async function estimateMemory(
     ...whole,
     ...(adapters ? adapterShapes(dimensions, adapters) : []),
     ...(experts ? expertShapes(dimensions, experts) : []),
+    [LANGUAGE_ROW, [1, dimensions.width]],
   ]);
   const elements = (names: Iterable<string>): number =>
     [...names].reduce((sum, name) => sum + shapes.get(name)!.reduce((product, n) => product * n, 1), 0);

@@ -1,6 +1,6 @@
 /** Short clips become long ones, and never too long. */
 import { expect, test } from 'vitest';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { mergeClips } from './merge-clips.ts';
 
 const clip = (audio: string, duration: number, more: Partial<Clip> = {}): Clip => ({
@@ -8,9 +8,8 @@ const clip = (audio: string, duration: number, more: Partial<Clip> = {}): Clip =
   language: 'en',
   set: 'train',
   key: audio,
-  english: `in English ${audio}`,
-  sourceText: `words ${audio}`,
-  chinese: `文${audio}`,
+  text: `words ${audio}`,
+  translations: { fr: `mots ${audio}`, zh: `文${audio}` },
   duration,
   other: {},
   ...more,
@@ -24,16 +23,14 @@ test('clips in a row are joined up to the length, gaps counted; texts with them'
   const merged = await merge([clip('a', 4), clip('b', 5), clip('c', 0.5), clip('d', 9), clip('e', 1)], 10);
   expect(files(merged)).toEqual(['a b c', 'd', 'e']);
   expect(merged[0]).toMatchObject({
-    chinese: '文a文b文c',
-    english: 'in English a in English b in English c',
-    sourceText: 'words a words b words c',
+    text: 'words a words b words c',
+    translations: { fr: 'mots a mots b mots c', zh: '文a文b文c' },
     key: '',
   });
   expect(merged[0]!.duration).toBeCloseTo(9.9, 9);
-  expect(merged[1]).toMatchObject({ audio: 'd', key: 'd', chinese: '文d' });
+  expect(merged[1]).toMatchObject({ audio: 'd', key: 'd', translations: { zh: '文d' } });
   // 9 + 0.2 + 1 is more than 10.
   expect(files(await merge([clip('d', 9), clip('e', 1)], 10.2))).toEqual(['d e']);
-  expect((await merge([clip('a', 1), clip('b', 1)], 10, 'fr'))[0]!.chinese).toBe('文a 文b');
 });
 
 test('other languages, sets, speakers and sessions stay apart; so do clips without a text', async () => {
@@ -42,8 +39,8 @@ test('other languages, sets, speakers and sessions stay apart; so do clips witho
     [{}, { set: 'other' }],
     [{ other: { speaker: 'x' } }, { other: { speaker: 'y' } }],
     [{ other: { session: '1' } }, { other: { session: '2' } }],
-    [{}, { chinese: '' }],
-    [{ chinese: '' }, {}],
+    [{}, { translations: { fr: 'mots' } }],
+    [{ translations: {} }, {}],
   ];
   for (const [one, other] of apart) {
     expect(files(await merge([clip('a', 1, one), clip('b', 1, other)], 10))).toEqual(['a', 'b']);

@@ -1,8 +1,9 @@
 /** Short clips joined to long ones: the decoder learns from contexts as long as those that it will meet. */
 
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import type { Clip } from '../data/manifest.ts';
+import { type Clip, referenceIn } from '../data/clip.ts';
 import { GAP_SECONDS, MAX_SECONDS, readRecording } from '../data/recording.ts';
+import { languageProfile } from '../language/profile.ts';
 
 export interface MergeOptions {
   /** Longest that a clip may become. */
@@ -11,15 +12,13 @@ export interface MergeOptions {
   readonly fits: (text: string) => boolean;
 }
 
-/** Written without spaces between sentences. */
-const WITHOUT_SPACES = ['zh', 'yue', 'ja', 'th', 'lo', 'my', 'km', 'bo'];
 /** Columns that tell who speaks, and when. */
 const SPEAKER = ['speaker', 'session'];
 
 /**
  * Clips that follow each other in the manifest and are of one language, one set, and one speaker and session where it has
  * these columns, become one clip, as long as it stays within both bounds. Texts are joined with them.
- * @param target the language of `chinese`
+ * @param target the language that is trained: a clip without a text in it is joined with none
  */
 export async function mergeClips(
   clips: readonly Clip[],
@@ -31,10 +30,11 @@ export async function mergeClips(
   for (const clip of clips) {
     const next = { ...clip, duration: await durationOf(clip) };
     const last = merged.at(-1);
-    const joined = last && isOneSpeaker(last, next) ? join(last, next, target) : undefined;
+    const joined = last && isOneSpeaker(last, next) ? join(last, next) : undefined;
     // A clip without a duration cannot be read, and one without a text teaches nothing: both are told later.
-    const usable = joined && joined.duration <= most && last!.chinese !== '' && next.chinese !== '';
-    if (usable && fits(joined.chinese)) merged[merged.length - 1] = joined;
+    const texts = last && [referenceIn(last, target), referenceIn(next, target)];
+    const usable = joined && joined.duration <= most && !texts!.includes('');
+    if (usable && fits(referenceIn(joined, target))) merged[merged.length - 1] = joined;
     else merged.push(next);
   }
   return merged;
@@ -48,16 +48,18 @@ function isOneSpeaker(a: Clip, b: Clip): boolean {
   );
 }
 
-function join(a: Clip, b: Clip, target: string): Clip {
+function join(a: Clip, b: Clip): Clip {
   const text = (one: string, other: string, language: string): string =>
-    [one, other].filter((part) => part !== '').join(WITHOUT_SPACES.includes(language) ? '' : ' ');
+    [one, other].filter((part) => part !== '').join(languageProfile(language).spaces ? ' ' : '');
+  const written = new Set([...Object.keys(a.translations), ...Object.keys(b.translations)]);
   return {
     ...a,
     following: [...(a.following ?? []), b.audio],
     key: '',
-    english: text(a.english, b.english, 'en'),
-    sourceText: text(a.sourceText, b.sourceText, a.language),
-    chinese: text(a.chinese, b.chinese, target),
+    text: text(a.text, b.text, a.language),
+    translations: Object.fromEntries(
+      [...written].map((code) => [code, text(a.translations[code] ?? '', b.translations[code] ?? '', code)]),
+    ),
     duration: a.duration + GAP_SECONDS + b.duration,
   };
 }

@@ -14,7 +14,10 @@ import { type Tuning, tunedWeights } from './tuned-weights.ts';
 export function scaledWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
   if (!tuning.quantization) return [];
   const shapes = whisperTensors(dimensions);
-  return tunedWeights(dimensions, tuning).filter((name) => isQuantized(name, shapes.get(name)!));
+  return tunedWeights(dimensions, tuning).filter((name) => {
+    const shape = shapes.get(name);
+    return shape !== undefined && isQuantized(name, shape);
+  });
 }
 
 /** Makes of what is not trained what will be read from the int8 file. To be done before clips are encoded. */

@@ -4,11 +4,11 @@ import { totalmem } from 'node:os';
 import { dirname, relative } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
 import { Augmentation } from '../audio/augment/augmentation.ts';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { clipFiles } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
-import { toSimplified } from '../language/simplified.ts';
+import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import { startProgress } from '../report/progress.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -94,7 +94,10 @@ export async function trainingData(
 ): Promise<TrainingData> {
   const { data, dev, tune } = recipe;
   const words = await wordsOf(model, recipe.targetVocabulary);
-  const prompt = (language: string) => promptOf(model.tokens, recipe.prompt, recipe.target, language);
+  const ofExamples = {
+    target: recipe.target,
+    promptOf: (language: string, target: string) => promptOf(model.tokens, recipe.prompt, target, language),
+  };
   const augmentation = recipe.augment && (await Augmentation.open(recipe.augment, recipe.optimizer.seed));
   const told: string[] = [];
   const merged = await mergedClips(model, recipe, clips.training);
@@ -125,11 +128,13 @@ export async function trainingData(
   if (pairs.length === 0) throw new UserError('no clip can be read');
   if (copies > 1) told.push(`augmented: ${copies} versions of each clip, encoded once`);
   const leftOut = new Map<string, number>();
-  const examples = translationExamples(model, pairs, prompt, (_, reason) =>
-    leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1 / copies),
-  ).map((example) => ({ ...example, corpus: (example.source as CorpusClip).corpus }));
+  const examples = translationExamples(model, pairs, {
+    ...ofExamples,
+    onLeftOut: (_, reason) => leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1 / copies),
+  }).map((example) => ({ ...example, corpus: example.source.corpus }));
   if (unread > 0) leftOut.set('cannot be read', unread);
-  const devExamples = dev && translationExamples(model, await encodedClips(model, clips.dev, data), prompt);
+  const devExamples =
+    dev && translationExamples(model, await encodedClips(model, clips.dev, data), ofExamples);
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,
@@ -167,7 +172,7 @@ async function mergedClips(
 ): Promise<readonly CorpusClip[]> {
   if (data.mergeSeconds === undefined) return clips;
   const fits = (text: string): boolean =>
-    tokens.encode(toSimplified(text)).length + PROMPT_TOKENS <= dimensions.textPositions;
+    tokens.encode(languageProfile(target).reference(text)).length + PROMPT_TOKENS <= dimensions.textPositions;
   const merged: CorpusClip[] = [];
   for (const corpus of data.corpora.keys()) {
     const own = clips.filter((clip) => clip.corpus === corpus);

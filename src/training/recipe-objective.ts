@@ -1,6 +1,6 @@
 /** What a recipe's training makes smaller: cross-entropy, smoothed, weighted by language, beside a teacher. */
 
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips } from '../features/encoded-clips.ts';
 import { WhisperModel } from '../whisper/model.ts';

@@ -73,6 +73,17 @@ const augment = z.strictObject({
     .optional(),
 });
 
+const targetToken = z.strictObject({
+  as: text()
+    .optional()
+    .describe('for a target that Whisper has no token for: the language whose token it takes'),
+  mean: z
+    .array(text())
+    .min(1)
+    .optional()
+    .describe('for such a target: languages whose tokens a new one begins as the mean of, and is trained'),
+});
+
 const tune = z.strictObject({
   part: z
     .enum(TUNED_PARTS)
@@ -188,6 +199,7 @@ export const recipeSchema = z
     data,
     augment: augment.optional(),
     target: text().default('zh').describe("language token of the prompt: the language of the manifest's zh"),
+    targetToken: targetToken.optional(),
     prompt: z
       .enum(PROMPT_KINDS)
       .default('target-transcribe')
@@ -206,7 +218,7 @@ export const recipeSchema = z
         'steps between checkpoints in <output>/checkpoints; there is one at the end and on Ctrl-C, too',
       ),
   })
-  .superRefine(({ augment, data, dev, tune, dtype }, context) => {
+  .superRefine(({ augment, data, dev, tune, dtype, prompt, targetToken }, context) => {
     const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
     if (dev && data.corpora.some(({ set }) => set === dev.set))
       refuse(
@@ -219,6 +231,12 @@ export const recipeSchema = z
       refuse(['augment'], 'found nothing to do; expected speed, noise, reverberation or specAugment');
     if (augment?.noise && augment.noise.snr[0] > augment.noise.snr[1])
       refuse(['augment', 'noise', 'snr'], 'found the lowest above the highest; expected [lowest, highest]');
+    if (targetToken && (targetToken.as === undefined) === (targetToken.mean === undefined))
+      refuse(['targetToken'], 'found both or neither; expected one of as and mean');
+    if (targetToken && prompt === 'source-translate')
+      refuse(['targetToken'], 'found with the prompt source-translate, which does not name the target');
+    if (targetToken && tune.experts)
+      refuse(['targetToken'], 'found with experts, which begin from a model that knows its target');
     if (tune.experts && tune.experts.languages.length > 1)
       refuse(
         ['tune', 'experts', 'languages'],

@@ -27,7 +27,7 @@ beforeAll(async () => {
   const encoded = await model.encode(await Promise.all(clips.map(({ audio }) => readAudio(audio))), 'fit');
   const prompt = model.tokens.prompt('zh', 'transcribe');
   const pairs = clips.map((clip, i) => ({ clip, encoded: encoded[i]! }));
-  examples = translationExamples(model, pairs, () => prompt);
+  examples = translationExamples(model, pairs, { target: 'zh', promptOf: () => prompt });
 });
 afterAll(async () => {
   await model.close();
@@ -67,10 +67,10 @@ test('a step that is not finite changes nothing and is counted; ten in a row end
   expect((error as Error).message).toMatch(/^step 10: .* 10 times in a row; the last batch is in .*\.json\./);
   expect(await weight()).toEqual(before);
   const file = join(scratch, 'broken', 'not-finite-step-10.json');
-  const { audio, chinese } = examples[0]!.source!;
+  const { audio, translations } = examples[0]!.source!;
   expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
     step: 10,
-    clips: [{ audio, text: chinese }],
+    clips: [{ audio, text: translations.zh }],
   });
   expect(lines('broken')).toHaveLength(10);
   expect(lines('broken')[0]).toMatchObject({ step: 1, loss: null, skipped: true });
@@ -84,7 +84,7 @@ test('patience: the run ends when nothing gets better, and the best weights are 
     ...speech,
     tokens: [...tokens.slice(0, promptLength), unknown!, model.tokens.endOfText],
     promptLength,
-    source: { ...source!, chinese: 'Ж' },
+    source: { ...source!, translations: { zh: 'Ж' } },
   };
   const known = new Set(examples.flatMap((one) => one.tokens.slice(one.promptLength, -1)));
   const options = optionsOf('patience', {

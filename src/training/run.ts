@@ -2,8 +2,11 @@
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
+import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import { mergeLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 import {
@@ -122,7 +125,7 @@ export async function runTraining(
               vocabulary,
               variant: training.experts && { experts: { ...training.experts, gate: 'hard' } },
             });
-            await back?.();
+            await back();
             return found;
           });
           evaluations.push(evaluation);
@@ -146,10 +149,8 @@ export async function runTraining(
   await report();
   const chosen = best() ?? last;
   if (chosen !== last) await restoreWeights(model, await readCheckpointOf(folder, chosen));
-  if (adapters) {
-    await saveLora(model, adapters, join(output, 'adapter'));
-    await mergeLora(model, adapters);
-  }
+  if (adapters) await saveLora(model, adapters, join(output, 'adapter'));
+  await mergeTrained(model, training);
   await saveInto(output, options.save);
   return { reports, evaluations, saved: chosen };
 }
@@ -158,11 +159,28 @@ export async function runTraining(
 async function withInferenceWeights(
   model: WhisperModel,
   training: TrainingOptions,
-): Promise<(() => Promise<void>) | undefined> {
+): Promise<() => Promise<void>> {
+  const { dimensions } = model;
+  const unmerge = await mergeTrained(model, training);
+  if (!training.quantization) return unmerge;
+  const own = tunedWeights(dimensions, training).filter((name) => name !== LANGUAGE_ROW);
+  const unround = await quantizeWeights(model, own);
+  return async () => {
+    await unround();
+    await unmerge();
+  };
+}
+
+/** Adds into the model's weights what was trained beside them. @returns takes it out again */
+async function mergeTrained(model: WhisperModel, training: TrainingOptions): Promise<() => Promise<void>> {
   const adapters = tuningAdapters(model.dimensions, training);
-  if (adapters) return mergeLora(model, adapters);
-  if (training.quantization) return quantizeWeights(model, tunedWeights(model.dimensions, training));
-  return undefined;
+  const rowMerged = tunedWeights(model.dimensions, training).includes(LANGUAGE_ROW);
+  const withoutRow = rowMerged ? await mergeLanguageRow(model) : undefined;
+  const withoutAdapters = adapters && (await mergeLora(model, adapters));
+  return async () => {
+    await withoutAdapters?.();
+    await withoutRow?.();
+  };
 }
 
 async function reencode(
@@ -212,9 +230,9 @@ async function nothingLearnt(
   batch: readonly Example[],
 ): Promise<UserError> {
   const file = join(output, `not-finite-step-${step}.json`);
-  const clips = batch.map(({ source, tokens }) => ({
+  const clips = batch.map(({ source, target, tokens }) => ({
     audio: source?.audio,
-    text: source?.chinese,
+    text: source && target && referenceIn(source, target),
     tokens,
   }));
   await writeWhole(file, `${JSON.stringify({ step, clips }, null, 2)}\n`);

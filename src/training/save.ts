@@ -32,7 +32,7 @@ export async function saveModel(
     }),
   );
   const { forced_decoder_ids: _, language: __, ...generation } = model.settings.generationConfig;
-  const generationConfig = { ...generation, ...generationFields(prompt) };
+  const generationConfig = { ...generation, ...generationFields(model.tokens, prompt) };
   await writeCheckpoint(directory, { ...model.settings, generationConfig, weights } as Checkpoint, { dtype });
   await writeExperts(directory, model.dimensions, [...model.experts.values()], (names) =>
     model.runtime.read(names),

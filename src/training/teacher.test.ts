@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';

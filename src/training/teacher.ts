@@ -4,7 +4,7 @@ import type { HostTensor } from '../backend/runtime.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { readJsonIfPresent } from '../checkpoint/directory.ts';
 import { dimensionsFromConfig } from '../checkpoint/settings.ts';
-import type { Clip } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';

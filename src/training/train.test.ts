@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Clip, readManifest } from '../data/manifest.ts';
+import type { Clip } from '../data/clip.ts';
+import { readManifest } from '../data/manifest.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { trainingBatch } from './batches.ts';
@@ -31,7 +32,7 @@ async function run(seed: number, save?: string) {
     const encoded = await encodeFiles(model, files, { window: 'fit', cache: join(scratch, 'cache') });
     const prompt = model.tokens.prompt('zh', 'transcribe');
     const pairs = clips.map((clip, i) => ({ clip, encoded: encoded[i]! }));
-    const examples = translationExamples(model, pairs, () => prompt);
+    const examples = translationExamples(model, pairs, { target: 'zh', promptOf: () => prompt });
     const options = { ...defaultTraining, steps: 6, batchSize: 4, warmupSteps: 1, learningRate: 1e-4, seed };
     const reports = await trainDecoder(model, examples, options);
     const name = 'model.decoder.layers.3.encoder_attn.v_proj.weight';

@@ -4,6 +4,8 @@
  * Translation"). What else can be tuned: tuned-weights.ts.
  */
 import { reportOutput } from '../backend/runtime.ts';
+import { LANGUAGE_ROW } from '../whisper/decoder.ts';
+import { createLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
@@ -100,8 +102,8 @@ export function scheduledRate(step: number, { steps, learningRate, warmupSteps }
 const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 /**
- * The weights of the model in its runtime are changed (with LoRA, adapters beside them: see mergeLora); steps whose loss or
- * gradient is not finite change nothing.
+ * The weights of the model in its runtime are changed (with LoRA, adapters beside them: see mergeLora; so with the row of a
+ * new language token: see mergeLanguageRow); steps whose loss or gradient is not finite change nothing.
  * @returns the reports of the steps made here, without those before `from`
  */
 export async function trainDecoder(
@@ -118,6 +120,7 @@ export async function trainDecoder(
   await model.decoderChanged();
   if (adapters) await createLora(model, adapters, options.seed);
   if (options.experts) await createExperts(model, options.experts, options.seed);
+  if (trained.includes(LANGUAGE_ROW)) await createLanguageRow(model);
   await createAuxiliaryWeights(model, objective, options.seed);
   if (from) await restoreWeights(model, from);
   await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);

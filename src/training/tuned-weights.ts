@@ -4,7 +4,7 @@ import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { adapterNames } from '../whisper/adapters.ts';
-import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
+import { LANGUAGE_ROW, TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import { encoderWeights } from '../whisper/encoder.ts';
 import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
 import type { Adapters } from '../whisper/variant.ts';
@@ -26,6 +26,8 @@ export interface Tuning {
   readonly quantization?: { readonly bits: 8 } | undefined;
   /** A language's experts are trained instead of the part's own weights. */
   readonly experts?: ExpertOptions | undefined;
+  /** The embedding's row of a new language token is trained though the rest is frozen: language-token.ts. */
+  readonly languageRow?: boolean | undefined;
 }
 
 /** Whether clips must be given as log-mel, because no encoder output made before stays true. */
@@ -41,11 +43,11 @@ export function tunesEncoder({ part }: Pick<Tuning, 'part'>): boolean {
  * fit nothing
  */
 export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
-  const { part, embedding, lora, quantization, experts } = tuning;
+  const { part, embedding, lora, quantization, experts, languageRow } = tuning;
   if (experts) {
-    if (part !== 'decoder' || embedding !== 'frozen' || lora || quantization) {
+    if (part !== 'decoder' || embedding !== 'frozen' || lora || quantization || languageRow) {
       throw new UserError(
-        `experts of "${experts.language}": only they are trained; expected the decoder with a frozen embedding, no LoRA, no quantization`,
+        `experts of "${experts.language}": only they are trained; expected the decoder with a frozen embedding, no LoRA, no quantization, no new token`,
       );
     }
     return [...expertShapes(dimensions, experts).keys()];
@@ -56,10 +58,12 @@ export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): str
       throw new UserError('quantization: expected no LoRA with it: adapters are not what is quantised');
     if (embedding === 'dense')
       throw new UserError('LoRA trains adapters only: the token embedding stays frozen');
-    return [...adapters.projections].flatMap(adapterNames);
+    return [...(languageRow ? [LANGUAGE_ROW] : []), ...[...adapters.projections].flatMap(adapterNames)];
   }
   const own = partWeights(dimensions, part);
-  if (embedding === 'frozen') return own.filter((name) => name !== TOKEN_EMBEDDING);
+  if (embedding === 'frozen') {
+    return [...(languageRow ? [LANGUAGE_ROW] : []), ...own.filter((name) => name !== TOKEN_EMBEDDING)];
+  }
   return own.includes(TOKEN_EMBEDDING) ? own : [TOKEN_EMBEDDING, ...own];
 }
 
@@ -104,7 +108,8 @@ export function tuningGraph(
     audio: tunesEncoder(tuning) ? 'mel' : 'frames',
     variant: {
       adapters: tuningAdapters(dimensions, tuning),
-      quantized: tuning.quantization && new Set(trained),
+      quantized: tuning.quantization && new Set(trained.filter((name) => name !== LANGUAGE_ROW)),
+      languageRow: trained.includes(LANGUAGE_ROW),
       experts: tuning.experts && { ...tuning.experts, gate: 'noisy' },
     },
   });

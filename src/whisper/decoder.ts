@@ -12,6 +12,7 @@ import {
   logSoftmax,
   logSumExp,
   max,
+  mul,
   reshape,
   scale,
   split,
@@ -32,9 +33,11 @@ import {
   positionTable,
   sourceOf,
 } from './layers.ts';
-import { type ModelVariant, setVariant, weight } from './variant.ts';
+import { type ModelVariant, setVariant, variantOf, weight } from './variant.ts';
 
 export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
+/** What is trained of a new language token (language-token.ts): added to the embedding's last row, [1, width]. */
+export const LANGUAGE_ROW = 'model.decoder.embed_tokens.language.weight';
 
 const layerName = (layer: number): string => `model.decoder.layers.${layer}`;
 export const crossAttention = (layer: number): string => `${layerName(layer)}.encoder_attn`;
@@ -69,7 +72,7 @@ export function decoder(
   const { width, decoderLayers, decoderHeads, decoderFfn, textPositions } = dimensions;
   const graph = inputs.tokens.graph;
   const positions = positionTable(graph, 'model.decoder.embed_positions', textPositions, width);
-  let x = add(gather(tokenEmbedding(graph, dimensions), inputs.tokens), gather(positions, inputs.positions));
+  let x = add(embedded(inputs.tokens, dimensions), gather(positions, inputs.positions));
   const layers: Tensor[] = [];
   const present: KeysAndValues[] = [];
   for (let layer = 0; layer < decoderLayers; layer++) {
@@ -110,6 +113,16 @@ function observed(memory: AttentionSource, look: (scores: Tensor) => void): Atte
       return scores;
     },
   };
+}
+
+/** Rows of the token embedding [batch, tokens, width]. */
+function embedded(tokens: Tensor, dimensions: WhisperDimensions): Tensor {
+  const { graph } = tokens;
+  const { vocabulary, width } = dimensions;
+  const rows = gather(tokenEmbedding(graph, dimensions), tokens);
+  if (!variantOf(graph).languageRow) return rows;
+  const isLast = reshape(greater(tokens, graph.integers([vocabulary - 2])), [...tokens.shape, 1]);
+  return add(rows, mul(isLast, weight(graph, LANGUAGE_ROW, [1, width])));
 }
 
 export function tokenEmbedding(graph: Graph, { vocabulary, width }: WhisperDimensions): Tensor {

@@ -9,7 +9,7 @@ export const FULL_WINDOW_POSITIONS = FULL_WINDOW_FRAMES / 2;
 /**
  * What follows the clip in a fitted window: a second; and the shortest window: three. With half a second 3 of 107
  * English sentences looped, with a second one; single words in a window of a second were misread twice as often as in
- * one of three (docs/benchmarks.md).
+ * one of three (docs/lab/benchmarks.md).
  */
 const FIT_MARGIN_FRAMES = 50;
 const SHORTEST_FIT_FRAMES = 160;

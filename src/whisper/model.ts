@@ -22,6 +22,7 @@ import {
 } from './encoded-clip.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
 import { readExperts } from './expert-files.ts';
+import { type LanguageToken, withLanguageToken } from './language-token.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { withDecoderLayers } from './prune-decoder.ts';
 import { type DeferredClip, isMel, type ReadyClip } from './ready-clip.ts';
@@ -67,16 +68,24 @@ export class WhisperModel {
    * @param options.exitLayer leave the encoder after so many layers (early exit); the final layer norm stays. Default:
    * all of them
    * @param options.decoderLayers so many of its decoder layers stay: see fewer-layers.ts. Default: all of them
+   * @param options.languageToken a token for one more language: see language-token.ts
    */
   static async load(
     directory: string,
     {
       exitLayer,
       decoderLayers,
+      languageToken,
       ...options
-    }: { threads?: number; exitLayer?: number; decoderLayers?: number | undefined } = {},
+    }: {
+      threads?: number;
+      exitLayer?: number;
+      decoderLayers?: number | undefined;
+      languageToken?: LanguageToken | undefined;
+    } = {},
   ): Promise<WhisperModel> {
-    const whole = await readCheckpoint(directory);
+    const found = await readCheckpoint(directory);
+    const whole = languageToken ? await withLanguageToken(found, languageToken) : found;
     const checkpoint = decoderLayers === undefined ? whole : withDecoderLayers(whole, decoderLayers);
     const { weights, ...settings } = checkpoint;
     // Experts belong to the whole model's layers.
@@ -92,7 +101,7 @@ export class WhisperModel {
       directory,
       runtime,
       exitLayer === undefined ? settings.dimensions : { ...settings.dimensions, encoderLayers: exitLayer },
-      new Tokens(settings.tokenizerFile),
+      new Tokens(settings.tokenizerFile, settings.generationConfig.lang_to_id as Record<string, number>),
       settings,
       names,
       new Map(experts.sets.map((set) => [set.language, set])),

@@ -23,11 +23,15 @@ export interface TrainedPrompt {
 /** Where the generation config says what the model was trained for: what Hugging Face has no field for. */
 const FIELD = 'whisper_transfer';
 
-/** What the generation config of a trained model says, in fields that transformers' `generate` follows. */
-export function generationFields({ target, kind }: TrainedPrompt): Record<string, unknown> {
+/**
+ * What the generation config of a trained model says, in fields that transformers' `generate` follows. It knows Whisper's
+ * own languages by their codes, and others by what stands in `lang_to_id`.
+ */
+export function generationFields(tokens: Tokens, { target, kind }: TrainedPrompt): Record<string, unknown> {
+  const language = tokens.languages.has(target) ? target : `<|${target}|>`;
   return {
     // With the source language in the prompt, `generate` detects it where it is not given.
-    ...(kind === 'source-translate' ? {} : { language: target }),
+    ...(kind === 'source-translate' ? {} : { language }),
     task: taskOf(kind),
     return_timestamps: false,
     [FIELD]: { target, prompt: kind },

@@ -5,6 +5,8 @@ import { UserError } from '../errors.ts';
 
 export type Task = 'transcribe' | 'translate';
 
+const LANGUAGE_TOKEN = /^<\|([a-z]{2,3})\|>$/;
+
 export class Tokens {
   readonly #tokenizer: Tokenizer;
   readonly startOfTranscript: number;
@@ -18,8 +20,14 @@ export class Tokens {
   readonly startOfPrevious: number;
   /** Ids of the language tokens by code ("en", "zh"), in the order of their ids. */
   readonly languages: ReadonlyMap<string, number>;
+  /** Languages beside those, which only a prompt names: a new token of theirs, or another language's (language-token.ts). */
+  readonly #written: ReadonlyMap<string, number>;
 
-  constructor(file: string) {
+  /**
+   * @param file tokenizer.json
+   * @param languageIds the generation config's `lang_to_id`: it may name more languages than Whisper has
+   */
+  constructor(file: string, languageIds: Readonly<Record<string, unknown>> = {}) {
     let json: object;
     try {
       json = JSON.parse(readFileSync(file, 'utf8'));
@@ -42,10 +50,18 @@ export class Tokens {
     const firstTask = this.#special(file, '<|translate|>');
     const languages = new Map<string, number>();
     for (let id = this.startOfTranscript + 1; id < firstTask; id++) {
-      const code = /^<\|([a-z]{2,3})\|>$/.exec(this.#tokenizer.id_to_token(id) ?? '')?.[1];
+      const code = LANGUAGE_TOKEN.exec(this.#tokenizer.id_to_token(id) ?? '')?.[1];
       if (code) languages.set(code, id);
     }
     this.languages = languages;
+    this.#written = new Map(
+      Object.entries(languageIds).flatMap(([token, id]): [string, number][] => {
+        const code = LANGUAGE_TOKEN.exec(token)?.[1];
+        return code === undefined || languages.has(code) || !Number.isInteger(id)
+          ? []
+          : [[code, id as number]];
+      }),
+    );
   }
 
   #special(file: string, token: string): number {
@@ -68,11 +84,16 @@ export class Tokens {
       : this.#tokenizer.decode(text, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
   }
 
+  /** Whether a prompt can name the language. */
+  hasLanguage(code: string): boolean {
+    return this.languages.has(code) || this.#written.has(code);
+  }
+
   language(code: string): number {
-    const id = this.languages.get(code);
+    const id = this.languages.get(code) ?? this.#written.get(code);
     if (id === undefined) {
       throw new UserError(
-        `language "${code}" has no token in this model; it knows ${[...this.languages.keys()].join(', ')}`,
+        `language "${code}" has no token in this model; it knows ${[...this.languages.keys(), ...this.#written.keys()].join(', ')}`,
       );
     }
     return id;
@@ -80,7 +101,7 @@ export class Tokens {
 
   /** The first language that a prompt names; undefined: none. */
   languageOf(prompt: readonly number[]): string | undefined {
-    const codes = new Map([...this.languages].map(([code, id]) => [id, code]));
+    const codes = new Map([...this.#written, ...this.languages].map(([code, id]) => [id, code]));
     return prompt.map((id) => codes.get(id)).find((code) => code !== undefined);
   }
 
@@ -108,8 +129,8 @@ export class Tokens {
     const ids = text.split(/(<\|[^|]*\|>)/).flatMap((part) => {
       if (part === '') return [];
       if (!/^<\|[^|]*\|>$/.test(part)) return this.encode(part);
-      const id = this.#tokenizer.token_to_id(part);
-      if (id === undefined || id === null) {
+      const id = this.#tokenizer.token_to_id(part) ?? this.#written.get(part.slice(2, -2));
+      if (id === undefined) {
         throw new UserError(`prompt "${text}": this model has no token ${part}`);
       }
       return [id];

@@ -33,6 +33,8 @@ export interface ModelVariant {
   readonly quantized?: ReadonlySet<string> | undefined;
   /** A language's experts, in the decoder. */
   readonly experts?: Experts | undefined;
+  /** A weight of its own is added to the embedding's row of the last token, a new language's: language-token.ts. */
+  readonly languageRow?: boolean | undefined;
 }
 
 const variants = new WeakMap<Graph, ModelVariant>();

@@ -11,7 +11,6 @@ import { clampMin, div, linear, mul, sqrt, sum } from '../../graph/ops.ts';
 import type { HeardClip } from '../../retrieval/parallel-clips.ts';
 import { type EncodedClip, frameValues } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
-import { writtenText } from './spoken-texts.ts';
 
 /** Frames a second. */
 export const FRAME_RATE = 50;
@@ -95,7 +94,7 @@ async function wordsOf(model: WhisperModel, { clip, encoded }: HeardClip): Promi
     const [decoded] = await decode(model, [encoded], { prompts: [prompt], stopLoops: true });
     return alignWords(model, encoded, prompt, decoded!.tokens, clip.language);
   }
-  const words = writtenText(clip).split(/\s+/).filter(Boolean);
+  const words = clip.text.trim().split(/\s+/).filter(Boolean);
   const letters = words.reduce((total, word) => total + word.length, 0);
   const seconds = encoded.length / FRAME_RATE;
   let before = 0;

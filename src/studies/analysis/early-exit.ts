@@ -4,11 +4,10 @@
  * arXiv 2505.19606).
  */
 
-import type { Clip } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
 import { decode } from '../../decoding/decode.ts';
 import type { LayerCache } from '../../features/layer-cache.ts';
-import { normalizeEnglish } from '../../language/english/normalize-english.ts';
-import { normalizeBasic } from '../../language/normalize-basic.ts';
+import { languageProfile } from '../../language/profile.ts';
 import { bootstrap } from '../../metrics/significance.ts';
 import { errorMetric } from '../../metrics/word-error-rate.ts';
 import { curves } from '../../report/curves.ts';
@@ -17,7 +16,6 @@ import { languageName } from '../../report/format.ts';
 import type { Estimate } from '../../retrieval/study.ts';
 import type { EncodedClip, WindowMode } from '../../whisper/encoded-clip.ts';
 import { WhisperModel } from '../../whisper/model.ts';
-import { writtenText } from './spoken-texts.ts';
 
 /** From early layers the decoder goes on and on: no text of these clips is as long. */
 const MAX_TOKENS = 80;
@@ -33,7 +31,7 @@ export interface EarlyExitRow {
 
 /** Clips that can be asked: their words are known, and the model has a token for their language. */
 export const canBeAsked = (model: WhisperModel, clip: Clip): boolean =>
-  writtenText(clip) !== '' && model.tokens.languages.has(clip.language);
+  clip.text.trim() !== '' && model.tokens.languages.has(clip.language);
 
 /** @param cache filled with the clips */
 export async function earlyExitStudy(
@@ -65,7 +63,7 @@ export async function earlyExitStudy(
       );
       const texts = heard.map(({ clip }, i) => ({
         clip,
-        reference: writtenText(clip),
+        reference: clip.text.trim(),
         text: decoded[i]!.text.trim(),
       }));
       for (const language of [...new Set(clips.map((clip) => clip.language))].sort()) {
@@ -80,7 +78,8 @@ export async function earlyExitStudy(
 }
 
 function wordErrorRate(texts: EarlyExitRow['texts'], language: string): Estimate {
-  const normalize = language === 'en' ? normalizeEnglish : (text: string) => normalizeBasic(text);
+  const { transcript, spaces } = languageProfile(language);
+  const normalize = (text: string): string => transcript(text, { splitLetters: !spaces });
   const metric = errorMetric('wer');
   const statistics = metric.statistics(
     texts.map(({ text }) => normalize(text)),
@@ -96,7 +95,7 @@ export function earlyExitFigure(rows: readonly EarlyExitRow[], window: WindowMod
   const shown = (value: number): number => Math.min(150, 100 * value);
   return {
     name: 'early-exit',
-    caption: `Word error rate where the encoder ends after so many layers (final layer norm kept, ${window} window, greedy, at most ${MAX_TOKENS} tokens, normalised as in Whisper’s paper); cut off at 150 %. Bands are 95 % bootstrap intervals.`,
+    caption: `Word error rate where the encoder ends after so many layers (final layer norm kept, ${window} window, greedy, at most ${MAX_TOKENS} tokens, normalised as in Whisper’s paper, letters as words where the language has no spaces); cut off at 150 %. Bands are 95 % bootstrap intervals.`,
     svg: curves(
       'Word error rate by exit layer',
       languages.map((language) => ({

@@ -3,7 +3,7 @@
  * in Multilingual Speech Foundation Models Align Both Phonetically and Semantically", arXiv 2505.19606.)
  */
 
-import type { Clip } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
 import type { LayerCache } from '../../features/layer-cache.ts';
 import { curves } from '../../report/curves.ts';
 import { csvText, type Figure, fileName } from '../../report/figure.ts';

@@ -4,7 +4,7 @@
  * as before, so that chance stays the same.
  */
 
-import type { Clip } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
 import { csvText, type Figure, fileName } from '../../report/figure.ts';
 import { languageName } from '../../report/format.ts';
 import { barGroups } from '../../report/svg.ts';

@@ -1,6 +1,7 @@
 /** Recordings inside the page, and the script that plays them, or stretches of them, at a click. */
 
 import { audioUri } from '../../audio/audio-uri.ts';
+import { referenceIn } from '../../data/clip.ts';
 import { escapeHtml } from '../../report/escape.ts';
 import { languageName } from '../../report/format.ts';
 import type { HeardClip } from '../../retrieval/parallel-clips.ts';
@@ -28,7 +29,8 @@ export class Players {
     const items: string[] = [];
     for (const [clip, id] of this.#ids) {
       const found = await audioUri(clip.audio);
-      const name = `${languageName(clip.language)}, ${clip.key}${clip.english && `: ${clip.english}`}`;
+      const english = referenceIn(clip, 'en');
+      const name = `${languageName(clip.language)}, ${clip.key}${english && `: ${english}`}`;
       items.push(
         `<li>${escapeHtml(name)} ${'uri' in found ? `<audio id="${id}" controls preload="none" src="${found.uri}"></audio>` : `<span class="soft">(${escapeHtml(found.missing)})</span>`}</li>`,
       );

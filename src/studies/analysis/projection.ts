@@ -1,6 +1,8 @@
 /** Utterances as points in a plane: their mean frames by principal components and by UMAP. */
+
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { UMAP } from 'umap-js';
+import { referenceIn } from '../../data/clip.ts';
 import { sfc32, uniform } from '../../random.ts';
 import { escapeHtml } from '../../report/escape.ts';
 import { csvText, type Figure } from '../../report/figure.ts';
@@ -193,7 +195,7 @@ function scatter(
         ? seriesColour(languages.indexOf(language))
         : `hsl(${Math.round((360 * keys.indexOf(key)) / keys.length)} 70% ${[38, 52, 66][keys.indexOf(key) % 3]}%)`;
     const mark = MARKS[languages.indexOf(language) % MARKS.length]!;
-    return `<path class="play" data-play="${escapeHtml(clipId(one))}" d="${mark(...place[i]!)}" fill="${colour}" fill-opacity=".85" stroke="#fff" stroke-width=".6"><title>${escapeHtml(`${languageName(language)}: ${one.clip.english || key}`)}</title></path>`;
+    return `<path class="play" data-play="${escapeHtml(clipId(one))}" d="${mark(...place[i]!)}" fill="${colour}" fill-opacity=".85" stroke="#fff" stroke-width=".6"><title>${escapeHtml(`${languageName(language)}: ${referenceIn(one.clip, 'en') || key}`)}</title></path>`;
   });
   const legend = languages.map((language, i) => {
     const x = margin + 8 + i * 100;

@@ -1,4 +1,5 @@
 /** The page of an analysis: retrieval, layers, sound or sense, alignments, projections, early exit. */
+import { referenceIn } from '../../data/clip.ts';
 import { escapeHtml } from '../../report/escape.ts';
 import { type Figure, figureHtml } from '../../report/figure.ts';
 import { formatNumber, languageName } from '../../report/format.ts';
@@ -119,10 +120,10 @@ const matchColumns = [
 function neighbours({ of, metric, nearest }: Neighbours, players: Players): string {
   const rows = nearest.map(({ clip: one, score }, i) => {
     const right = one.clip.key !== '' && one.clip.key === of.clip.key;
-    const text = one.clip.english || one.clip.sourceText;
+    const text = referenceIn(one.clip, 'en') || one.clip.text;
     return `<tr><td class="number">${i + 1}</td><td>${players.button(one)}</td><td>${escapeHtml(languageName(one.clip.language))}</td><td>${right ? '<b>' : ''}${escapeHtml(one.clip.key)}${right ? '</b> (the same sentence)' : ''}</td><td>${escapeHtml(text)}</td><td class="number">${score.toFixed(3)}</td></tr>`;
   });
-  return `<h3>${players.button(of)} ${escapeHtml(languageName(of.clip.language))}, ${escapeHtml(of.clip.key)}: ${escapeHtml(of.clip.english || of.clip.sourceText)}</h3>
+  return `<h3>${players.button(of)} ${escapeHtml(languageName(of.clip.language))}, ${escapeHtml(of.clip.key)}: ${escapeHtml(referenceIn(of.clip, 'en') || of.clip.text)}</h3>
 <div class="scroll" tabindex="0" role="region" aria-label="Nearest neighbours of ${escapeHtml(of.clip.key)}"><table>
 <thead><tr>${['rank', '', 'language', 'sentence', 'in English', metric].map((heading) => `<th scope="col">${escapeHtml(heading)}</th>`).join('')}</tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></div>`;

@@ -1,13 +1,9 @@
 /** What is said in each clip. */
 
-import type { Clip } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
 import { decode } from '../../decoding/decode.ts';
 import type { HeardClip } from '../../retrieval/parallel-clips.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
-
-/** The words as a person wrote them down; '' where the manifest does not tell. */
-export const writtenText = ({ sourceText, language, english }: Clip): string =>
-  sourceText.trim() || (language === 'en' ? english.trim() : '');
 
 export interface SpokenText {
   readonly text: string;
@@ -24,7 +20,7 @@ export async function spokenTexts(
   const texts = new Map<Clip, SpokenText>();
   const unknown: HeardClip[] = [];
   for (const one of heard) {
-    const text = writtenText(one.clip);
+    const text = one.clip.text.trim();
     texts.set(one.clip, { text, by: text === '' ? '' : 'manifest' });
     if (text === '' && model.tokens.languages.has(one.clip.language)) unknown.push(one);
   }

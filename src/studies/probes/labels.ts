@@ -1,33 +1,41 @@
 /** Labels of clips: any column of their manifest; and which other column says the same. */
 
-import type { Clip } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
 
-const STANDARD: Readonly<Record<string, (clip: Clip) => string>> = {
+/** Columns that a clip has as fields, and their older names. */
+const FIELDS: Readonly<Record<string, (clip: Clip) => string | undefined>> = {
   lang: ({ language }) => language,
   set: ({ set }) => set,
   key: ({ key }) => key,
-  en: ({ english }) => english,
-  source_text: ({ sourceText }) => sourceText,
-  zh: ({ chinese }) => chinese,
+  text: ({ text }) => text,
+  source_text: ({ text }) => text,
+  en: ({ translations }) => translations.en,
+  zh: ({ translations }) => translations.zh,
 };
+const OLDER_NAMES = ['source_text', 'en', 'zh'];
 
 export function columnOf(clip: Clip, column: string): string {
-  return (STANDARD[column]?.(clip) ?? clip.other[column] ?? '').trim();
+  const field = FIELDS[column]?.(clip);
+  const translation = /^text_(.+)$/.exec(column)?.[1];
+  return (field ?? clip.translations[translation ?? ''] ?? clip.other[column] ?? '').trim();
 }
 
 /** Columns that some clip has something in. */
 export function columnsOf(clips: readonly Clip[]): string[] {
-  const names = new Set([...Object.keys(STANDARD), ...clips.flatMap(({ other }) => Object.keys(other))]);
+  const names = new Set([
+    ...Object.keys(FIELDS).filter((name) => !OLDER_NAMES.includes(name)),
+    ...clips.flatMap(({ translations }) => Object.keys(translations).map((code) => `text_${code}`)),
+    ...clips.flatMap(({ other }) => Object.keys(other)),
+  ]);
   return [...names].filter((name) => clips.some((clip) => columnOf(clip, name) !== ''));
 }
 
 /** @throws UserError where no clip has anything in that column */
 export function checkColumn(manifest: string, clips: readonly Clip[], column: string): void {
-  const columns = columnsOf(clips);
-  if (!columns.includes(column)) {
+  if (clips.every((clip) => columnOf(clip, column) === '')) {
     throw new UserError(
-      `${manifest}: found no column "${column}" with anything in it; expected one of ${columns.join(', ')}`,
+      `${manifest}: found no column "${column}" with anything in it; expected one of ${columnsOf(clips).join(', ')}`,
     );
   }
 }

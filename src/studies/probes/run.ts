@@ -2,7 +2,7 @@
 
 import { readAudio } from '../../audio/audio-file.ts';
 import type { SoundFolder } from '../../audio/augment/sound-folder.ts';
-import type { Clip } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
 import { startProgress } from '../../report/progress.ts';
 import type { WindowMode } from '../../whisper/encoded-clip.ts';

@@ -1,6 +1,7 @@
 /** The labelled clips of a manifest, and which of them a probe learns from. */
 
-import { type Clip, readManifest } from '../../data/manifest.ts';
+import type { Clip } from '../../data/clip.ts';
+import { readManifest } from '../../data/manifest.ts';
 import { UserError } from '../../errors.ts';
 import { checkColumn, columnOf } from './labels.ts';
 import { stratifiedSplit } from './split.ts';

@@ -1,0 +1,50 @@
+/** `whisper-transfer doctor`: what a report of a fault must name. */
+import type { Command } from 'commander';
+import { type Diagnosis, diagnose, type FolderSize } from '../decoding/diagnose.ts';
+import { UserError } from '../errors.ts';
+import { modelOption } from './options.ts';
+import { packageVersion } from './package-version.ts';
+
+export function doctorCommand(command: Command): Command {
+  return command
+    .addOption(modelOption())
+    .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  $ whisper-transfer doctor --model out/en-zh')
+    .action(async ({ json, ...options }: { model: string; cache: string; json?: boolean }) => {
+      const found = await diagnose({ version: packageVersion, ...options });
+      console.log(json ? JSON.stringify(found) : described(found));
+      const faults = [found.onnxruntime, found.model].flatMap((part) =>
+        'error' in part ? [part.error] : [],
+      );
+      if (faults.length > 0) throw new UserError(`transcribing does not work here: ${faults[0]}`);
+    });
+}
+
+function described({ onnxruntime, model, cache, ...found }: Diagnosis): string {
+  const gb = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+  const size = ({ files, bytes }: FolderSize): string => `${(bytes / 1e6).toFixed(0)} MB in ${files} files`;
+  const { cores, usableCores } = found;
+  const lines: Record<string, string> = {
+    'whisper-transfer': found.version,
+    node: `${found.node} on ${found.system}`,
+    onnxruntime:
+      'error' in onnxruntime
+        ? onnxruntime.error
+        : `${onnxruntime.version}: ${onnxruntime.providers.map(({ name, bundled }) => (bundled ? name : `${name} (not bundled)`)).join(', ')}`,
+    cpu: `${found.cpu}, ${cores} cores${usableCores === cores ? '' : ` (${usableCores} usable)`}`,
+    instructions: found.instructions?.join(', ') ?? 'not known on this system',
+    memory: `${gb(found.memory)}, ${gb(found.freeMemory)} free`,
+    model:
+      `${model.directory}: ${size(model)}; ` +
+      ('error' in model
+        ? model.error
+        : `width ${model.width}, ${model.encoderLayers} + ${model.decoderLayers} layers; loaded in ` +
+          `${model.loadSeconds.toFixed(1)} s, a second of sound in ${model.firstSeconds.toFixed(1)} s, then ${model.seconds.toFixed(2)} s`),
+    cache: `${cache.directory}: ${size(cache)}`,
+    disk: `${gb(found.freeDisk)} free`,
+  };
+  return Object.entries(lines)
+    .map(([name, text]) => `${`${name}:`.padEnd(18)}${text}`)
+    .join('\n');
+}

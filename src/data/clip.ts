@@ -1,0 +1,45 @@
+/** A clip of speech: one row of a manifest. */
+import { languageProfile, sameLanguage } from '../language/profile.ts';
+
+/** One recording of a manifest. Texts are as the file has them; a column that is not there reads as ''. */
+export interface Clip {
+  /** Absolute path; the manifest's is relative to the manifest. */
+  readonly audio: string;
+  /** Recordings that are played right after it, as one clip (data.mergeSeconds). */
+  readonly following?: readonly string[];
+  /** Column `lang`: the language spoken, as Whisper's code ('en') or, where it has none, an ISO 639 code. */
+  readonly language: string;
+  /** Column `set`: train, dev, test, or a name of the corpus's own. */
+  readonly set: string;
+  /** Column `key`: the same for every recording of the same sentence, in any language. */
+  readonly key: string;
+  /** Column `text`: what is said, in the language spoken. */
+  readonly text: string;
+  /** Columns `text_de`, `text_zh` …: the same sentence in other languages, by code; empty texts are left out. */
+  readonly translations: Readonly<Record<string, string>>;
+  /** Column `duration_s`, in seconds; NaN where the manifest does not tell. */
+  readonly duration: number;
+  /** Columns of other names. */
+  readonly other: Readonly<Record<string, string>>;
+}
+
+/**
+ * The sentence of a clip as it is written in a language: a translation or, where that is the language spoken, what is
+ * said; '' where the manifest has neither. A near form serves where there is no other: `text_zh` for zh-Hant, see
+ * {@link sameLanguage}.
+ */
+export function referenceIn({ translations, language, text }: Clip, target: string): string {
+  const exact = translations[languageProfile(target).code];
+  if (exact !== undefined) return exact;
+  const near = Object.keys(translations).find((code) => sameLanguage(code, target));
+  if (near !== undefined) return translations[near]!;
+  return sameLanguage(language, target) ? text : '';
+}
+
+/** Languages that some of the clips have a translation in, other than the one spoken; sorted. */
+export function writtenLanguages(clips: readonly Clip[]): string[] {
+  const codes = clips.flatMap(({ translations, language }) =>
+    Object.keys(translations).filter((code) => !sameLanguage(code, language)),
+  );
+  return [...new Set(codes)].sort();
+}

@@ -1,0 +1,135 @@
+/** The state of an installation: what a report of a fault must name, and whether a model runs here. */
+import { readdir, stat, statfs } from 'node:fs/promises';
+import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { cpuInstructions } from '../report/machine.ts';
+
+export interface FolderSize {
+  readonly directory: string;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** A model that was loaded and has decoded a second of sound. */
+export interface ModelCheck {
+  readonly width: number;
+  readonly encoderLayers: number;
+  readonly decoderLayers: number;
+  readonly loadSeconds: number;
+  /** To encode and decode a second of sound, and to compile the graphs for it. */
+  readonly firstSeconds: number;
+  /** The same once more. */
+  readonly seconds: number;
+}
+
+export interface OnnxRuntime {
+  readonly version: string;
+  /** Those that are not bundled need libraries of their own. */
+  readonly providers: readonly { readonly name: string; readonly bundled: boolean }[];
+}
+
+export interface Failure {
+  /** One line. */
+  readonly error: string;
+}
+
+export interface Diagnosis {
+  readonly version: string;
+  readonly node: string;
+  /** Kernel, its release and the architecture. */
+  readonly system: string;
+  readonly onnxruntime: OnnxRuntime | Failure;
+  readonly cpu: string;
+  /** Undefined where the system does not say. */
+  readonly instructions: readonly string[] | undefined;
+  readonly cores: number;
+  /** Cores that this process may use. */
+  readonly usableCores: number;
+  /** Bytes. */
+  readonly memory: number;
+  readonly freeMemory: number;
+  readonly model: FolderSize & (ModelCheck | Failure);
+  readonly cache: FolderSize;
+  /** Bytes free where the cache lies, or would lie. */
+  readonly freeDisk: number;
+}
+
+/** Faults of the installation are part of the result, not errors. */
+export async function diagnose(options: {
+  readonly version: string;
+  readonly model: string;
+  readonly cache: string;
+}): Promise<Diagnosis> {
+  const processors = cpus();
+  return {
+    version: options.version,
+    node: process.version,
+    system: `${process.platform} ${release()} ${process.arch}`,
+    onnxruntime: await onnxruntime().catch(failure),
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+    instructions: await cpuInstructions(),
+    cores: processors.length,
+    usableCores: availableParallelism(),
+    memory: totalmem(),
+    freeMemory: freemem(),
+    model: { ...(await folderSize(options.model)), ...(await checkModel(options.model).catch(failure)) },
+    cache: await folderSize(options.cache),
+    freeDisk: await freeDisk(resolve(options.cache)),
+  };
+}
+
+const failure = (error: Error): Failure => ({ error: error.message.split('\n')[0]! });
+
+/** Imported only here: a missing native library is a fault to report. */
+async function onnxruntime(): Promise<OnnxRuntime> {
+  const { env, listSupportedBackends } = await import('onnxruntime-node');
+  return {
+    version: env.versions.node ?? 'unknown',
+    providers: listSupportedBackends().map(({ name, bundled }) => ({ name, bundled })),
+  };
+}
+
+async function checkModel(directory: string): Promise<ModelCheck> {
+  const { WhisperModel } = await import('../whisper/model.ts');
+  const { withModel } = await import('../whisper/with-model.ts');
+  const { decode } = await import('./decode.ts');
+  const started = performance.now();
+  return withModel(WhisperModel.load(directory), async (model) => {
+    const loaded = performance.now();
+    // A tone: what is decoded does not matter.
+    const second = Float32Array.from({ length: SAMPLE_RATE }, (_, i) => 0.1 * Math.sin(i / 8));
+    const run = async (): Promise<number> => {
+      const start = performance.now();
+      const clips = await model.encode([second], 'fit');
+      await decode(model, clips, { prompts: [model.tokens.prompt('en', 'transcribe')], maxTokens: 8 });
+      return (performance.now() - start) / 1000;
+    };
+    const { width, encoderLayers, decoderLayers } = model.dimensions;
+    const firstSeconds = await run();
+    const loadSeconds = (loaded - started) / 1000;
+    return { width, encoderLayers, decoderLayers, loadSeconds, firstSeconds, seconds: await run() };
+  });
+}
+
+/** A folder that is not there is empty. */
+async function folderSize(directory: string): Promise<FolderSize> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = entries.filter((entry) => entry.isFile());
+  let bytes = 0;
+  // A file may go while others are counted.
+  for (const { parentPath, name } of files)
+    bytes += await stat(join(parentPath, name)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  return { directory, files: files.length, bytes };
+}
+
+/** At the nearest folder that is there. */
+async function freeDisk(directory: string): Promise<number> {
+  const found = await statfs(directory).catch(() => undefined);
+  if (found) return found.bavail * found.bsize;
+  const above = dirname(directory);
+  return above === directory ? Number.NaN : freeDisk(above);
+}

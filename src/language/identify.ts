@@ -1,0 +1,71 @@
+/** Language identification among languages that share a script: English or French where German was asked for. */
+
+type Detector = typeof import('eld/small').eld;
+
+/**
+ * How much higher another language of the script must score for a text to count as written in it; eld scores from 0 to 1.
+ * In scripts beyond ASCII all letters share a byte, so that the scores lie closer together. Of other scripts than these
+ * eld knows one language each.
+ */
+const MARGINS: Readonly<Record<string, number>> = { Latn: 0.04, Cyrl: 0.005, Arab: 0.005, Deva: 0.005 };
+/** Shorter texts are often names and interjections: of two words, 6 to 12 in 100 would be false alarms. */
+const MIN_WORDS = 3;
+const WORD = /\p{L}[\p{L}\p{M}'’-]*/gu;
+/** A score of English that texts in a language unknown to eld hardly reach (sentences in English: 0.78 on average). */
+const CLEARLY_ENGLISH = 0.7;
+/** Languages that eld scores as one with another (id, nn, bs), or that it names otherwise than Unicode does. */
+const ELD_CODES: Readonly<Record<string, string>> = {
+  id: 'ms',
+  nn: 'no',
+  nb: 'no',
+  bs: 'hr',
+  fil: 'tl',
+  ckb: 'ku',
+};
+/** eld's Kurdish is Sorani, in Arabic letters. */
+const UNICODE_CODES: Readonly<Record<string, string>> = { ku: 'ckb' };
+
+let detector: Detector | undefined;
+/** What eld knows, by script. */
+const known = new Map<string | undefined, string[]>();
+
+const likely = (code: string): Intl.Locale => new Intl.Locale(code).maximize();
+
+/**
+ * Loads the n-grams of eld (Efficient Language Detector, size "small": 0.25 s, 60 MB), which {@link isLikelyIn} needs;
+ * nothing for a language that is alone in its script, as Chinese, Japanese and Greek are.
+ */
+export async function loadIdentifier(language: string): Promise<void> {
+  if (detector || MARGINS[likely(language).script ?? ''] === undefined) return;
+  detector = (await import('eld/small')).eld;
+  for (const code of Object.values(detector.info().Languages)) {
+    const { script } = likely(UNICODE_CODES[code] ?? code);
+    known.set(script, [...(known.get(script) ?? []), code]);
+  }
+}
+
+/**
+ * Whether a text can be in a language as far as its words tell. The script is for the caller to look at.
+ *
+ * - A language that eld knows: no other of its script scores higher by more than the margin.
+ * - Another one in Latin letters (Irish, Asturian, Swahili): the text is not clearly English.
+ * - Another one, or a text of fewer than three words: always.
+ *
+ * @param language BCP 47: `de`, `pt-BR`, `sr-Latn`
+ * @throws Error for a language that shares its script, before {@link loadIdentifier}
+ */
+export function isLikelyIn(text: string, language: string): boolean {
+  const { language: base, script = '' } = likely(language);
+  const margin = MARGINS[script];
+  if (margin === undefined || (text.match(WORD)?.length ?? 0) < MIN_WORDS) return true;
+  if (!detector) throw new Error(`await loadIdentifier('${language}') comes first.`);
+  const result = detector.detect(text);
+  const scores = result.getScores();
+  const own = ELD_CODES[base] ?? base;
+  const candidates = known.get(script) ?? [];
+  if (!candidates.includes(own)) {
+    return script !== 'Latn' || result.language !== 'en' || scores.en! < CLEARLY_ENGLISH;
+  }
+  const others = candidates.filter((code) => code !== own).map((code) => scores[code] ?? 0);
+  return Math.max(...others) - (scores[own] ?? 0) <= margin;
+}

@@ -1,0 +1,92 @@
+/** How languages are written: the one place that knows scripts, spaces between words, and the forms of Chinese. */
+
+import { normalizeEnglish } from './english/normalize-english.ts';
+import { normalizeBasic } from './normalize-basic.ts';
+import { toSimplified } from './simplified.ts';
+
+export interface LanguageProfile {
+  /** Whisper's code, or BCP 47's where Whisper has none; with script or region where they were given: zh-Hant. */
+  readonly code: string;
+  /** The code without script and region, which Whisper's language tokens are named by. */
+  readonly base: string;
+  /** ISO 15924 (Latn, Cyrl, Jpan); undefined for a language that Unicode's data does not know. */
+  readonly script: string | undefined;
+  /** Whether spaces stand between words. Where not, characters are counted in place of words. */
+  readonly spaces: boolean;
+  readonly bleuTokenizer: 'zh' | 'char' | '13a';
+  /** The form in which references are trained on and compared: Chinese in the characters that are wanted. */
+  readonly reference: (text: string) => string;
+  /** What `reference` does, for signatures; undefined: nothing. */
+  readonly form: string | undefined;
+  /** Whisper's normaliser, which transcripts pass before they are compared. */
+  readonly transcript: (text: string, options?: { splitLetters?: boolean }) => string;
+}
+
+/** Scripts without spaces between words. All else about a script comes from Unicode's data. */
+const WITHOUT_SPACES = ['Hans', 'Hant', 'Jpan', 'Thai', 'Laoo', 'Khmr', 'Mymr', 'Tibt'];
+/** Tokenizers of BLEU by script; without spaces it is `char`, else `13a`. */
+const BLEU_TOKENIZERS: Readonly<Record<string, LanguageProfile['bleuTokenizer']>> = {
+  Hans: 'zh',
+  Hant: 'zh',
+};
+/** Whisper's own codes where they are not BCP 47's. */
+const WHISPER_CODES: Readonly<Record<string, string>> = { jv: 'jw', fil: 'tl', nb: 'no' };
+/** Written in two forms of the same characters; without a script in the code in the Simplified ones. */
+const CHINESE = ['zh', 'yue'];
+
+const profiles = new Map<string, LanguageProfile>();
+
+/**
+ * The profile of a language. Any code has one: a language that nobody thought of is taken to be written as Unicode's
+ * likely subtags (CLDR) say, with spaces where its script has them.
+ *
+ * @param code BCP 47, or Whisper's (`jw`, `tl`, `no`); `_` in place of `-` and any case will do
+ */
+export function languageProfile(code: string): LanguageProfile {
+  const known = profiles.get(code);
+  if (known) return known;
+  const profile = profileOf(code);
+  profiles.set(code, profile);
+  return profile;
+}
+
+function profileOf(given: string): LanguageProfile {
+  const locale = localeOf(given);
+  const base = locale ? (WHISPER_CODES[locale.language] ?? locale.language) : given;
+  const code = [base, locale?.script, locale?.region].filter(Boolean).join('-');
+  const chinese = CHINESE.includes(base);
+  const likely = locale?.maximize().script;
+  const script = chinese && code === base ? 'Hans' : likely;
+  const spaces = script === undefined || !WITHOUT_SPACES.includes(script);
+  const reference = chinese && script === 'Hans' ? toSimplified : (text: string) => text;
+  return {
+    code,
+    base,
+    script,
+    spaces,
+    bleuTokenizer: BLEU_TOKENIZERS[script ?? ''] ?? (spaces ? '13a' : 'char'),
+    reference,
+    form: chinese ? `in ${script === 'Hans' ? 'Simplified' : 'Traditional'} characters` : undefined,
+    transcript: (text, options) =>
+      base === 'en' ? normalizeEnglish(text) : normalizeBasic(reference(text), options),
+  };
+}
+
+function localeOf(code: string): Intl.Locale | undefined {
+  try {
+    return new Intl.Locale(code.replaceAll('_', '-'));
+  } catch {
+    return undefined; // no code of a language at all
+  }
+}
+
+/**
+ * Whether texts in one language serve where the other is wanted: pt and pt-BR do, pt-BR and pt-PT do not. All forms of
+ * Chinese do, as their characters are converted.
+ */
+export function sameLanguage(a: string, b: string): boolean {
+  const [one, other] = [languageProfile(a), languageProfile(b)];
+  if (one.base !== other.base) return false;
+  const isGeneral = ({ code, base }: LanguageProfile): boolean => code === base || CHINESE.includes(base);
+  return one.code === other.code || isGeneral(one) || isGeneral(other);
+}
