@@ -1,8 +1,8 @@
 /** Do languages share a space in this encoder, where, and why? */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clip } from '../data/clip.ts';
 import type { Command } from 'commander';
+import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
 import { LayerCache } from '../features/layer-cache.ts';
