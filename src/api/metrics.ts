@@ -25,7 +25,7 @@ export {
   pairedBootstrap,
 } from '../metrics/significance.ts';
 export { corpusTer, type TerScore } from '../metrics/ter.ts';
-export { BLEU_TOKENIZERS, type BleuTokenizer, tokenizeForBleu } from '../metrics/tokenizers.ts';
+export { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
 export { type TranslationScores, translationScores } from '../metrics/translation-scores.ts';
 export {
   characterErrorRate,

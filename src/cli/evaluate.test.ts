@@ -158,7 +158,10 @@ test('goes on where it was stopped: what is there is not asked again, what was c
   const marked = JSON.stringify({ ...JSON.parse(first!), hypothesis: '一' });
   writeFileSync(join(output, 'predictions.jsonl'), `${[marked, ...kept].join('\n')}\n{"test":"transl`);
   const options = ['--model', embeddedModel, '--prompt-kind', 'target-translate', '--output-dir', output];
+  await expect(evaluate(...options, '--resume', '--tokenize', 'char')).rejects.toThrow('1 of 5 files');
+  expect(JSON.parse(read('scores.json')).signatures['translation into zh'].bleu[0]).toContain('|tok:char|');
   await expect(evaluate(...options, '--resume')).rejects.toThrow('1 of 5 files');
+  expect(JSON.parse(read('scores.json')).signatures['translation into zh'].bleu[0]).toContain('|tok:zh|');
   const predictions = lines(read('predictions.jsonl'));
   expect(predictions).toHaveLength(7);
   expect(predictions[0]).toMatchObject({ hypothesis: '一', chrf: expect.any(Number) });
@@ -224,6 +227,11 @@ test.each<[string, string[], RegExp]>([
     'a prompt for transcripts',
     ['--task', 'transcribe', '--prompt-kind', 'target-transcribe'],
     /--prompt-kind/,
+  ],
+  [
+    'a SentencePiece model that is not there',
+    ['--tokenize', 'flores200', '--spm-model', 'nowhere.model'],
+    /nowhere\.model: no such file; expected a SentencePiece model/,
   ],
   ['COMET that is not there', ['--comet', 'nowhere.txt'], /nowhere\.txt/],
 ])('%s is one clear line', async (_, options, message) => {

@@ -17,12 +17,13 @@ import { worstSentences } from '../evaluation/worst.ts';
 import { selectClips } from '../features/encoded-clips.ts';
 import { readText } from '../files/text-files.ts';
 import { PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
+import { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
 import type { TableFormat } from '../report/table-formats.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
-import { failedFiles, positiveInteger, windowOption } from './options.ts';
+import { failedFiles, positiveInteger, spmModelOption, tokenizeOption, windowOption } from './options.ts';
 
 interface Flags extends DecodingFlags {
   model?: string[];
@@ -36,6 +37,8 @@ interface Flags extends DecodingFlags {
   cache: string;
   outputDir: string;
   resume?: boolean;
+  tokenize?: BleuTokenizer;
+  spmModel?: string;
   comet?: string;
   pairedTest: PairedTest;
   samples?: number;
@@ -88,6 +91,8 @@ export function evaluateCommand(command: Command): Command {
     .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
     .option('--output-dir <dir>', 'where the results go', 'out/evaluation')
     .option('--resume', 'keep the predictions that are there for the same models, prompts and settings')
+    .addOption(tokenizeOption())
+    .addOption(spmModelOption())
     .option(
       '--comet <file>',
       'scores of the texts in comet/, as comet-score printed them or wrote them (--to_json)',
@@ -126,6 +131,8 @@ async function run(manifest: string, flags: Flags): Promise<void> {
   await selectClips(manifest, { ...(set && { set }), ...(language && { language }) });
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const written = task === 'translate' ? target : (language ?? 'en');
+  if (flags.tokenize !== undefined || flags.spmModel !== undefined)
+    await loadBleuTokenizer(flags.tokenize ?? '13a', flags.spmModel);
   const { targetVocabulary: _, lm: __, ...plain } = flags;
   const { results, asked } = await evaluate({
     version,
@@ -135,6 +142,7 @@ async function run(manifest: string, flags: Flags): Promise<void> {
     task,
     target,
     models: flags.model ?? [embeddedModel],
+    tokenize: flags.tokenize,
     promptKinds: flags.promptKind,
     forgetting: Boolean(flags.forgetting),
     window: flags.window,

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
+import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 
@@ -18,6 +19,18 @@ export const windowOption = (): Option =>
   )
     .choices(['fit', 'full'] satisfies WindowMode[])
     .default('fit');
+
+/** `sacrebleu --tokenize`. */
+export const tokenizeOption = (): Option =>
+  new Option('--tokenize <name>', "tokenizer of BLEU (default: the target language's)").choices(
+    BLEU_TOKENIZERS,
+  );
+
+export const spmModelOption = (): Option =>
+  new Option(
+    '--spm-model <file>',
+    "SentencePiece model of tokenizer flores101 or flores200 (default: sacreBLEU's)",
+  );
 
 export function positiveInteger(value: string): number {
   const number = Number(value);

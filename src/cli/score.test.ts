@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { afterAll, expect, test, vi } from 'vitest';
 import { UserError } from '../errors.ts';
@@ -15,14 +16,14 @@ function file(name: string, content: string | Uint8Array): string {
 }
 
 /** What the command prints. */
-function run(...args: string[]): string {
+async function run(...args: string[]): Promise<string> {
   let printed = '';
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
     printed += text;
     return true;
   });
   try {
-    scoreCommand(new Command('score')).parse(args, { from: 'user' });
+    await scoreCommand(new Command('score')).parseAsync(args, { from: 'user' });
   } finally {
     write.mockRestore();
   }
@@ -32,8 +33,8 @@ function run(...args: string[]): string {
 const hyp = file('hyp.txt', '\ufeff他住在北京。\r\nHello\r\n我們走吧\r\n');
 const ref = file('ref.txt', '他住在北京。\n你好。\n我们走吧');
 
-test('prints one line of JSON with sacreBLEU signatures, error counts and the off-target rate', () => {
-  const printed = run('--hyp', hyp, '--ref', ref, '--tokenize', 'zh', '--language', 'zh', '--json');
+test('prints one line of JSON with sacreBLEU signatures, error counts and the off-target rate', async () => {
+  const printed = await run('--hyp', hyp, '--ref', ref, '--tokenize', 'zh', '--language', 'zh', '--json');
   expect(printed.indexOf('\n')).toBe(printed.length - 1);
   const scores = JSON.parse(printed);
   expect(scores.sentences).toBe(3);
@@ -51,27 +52,27 @@ test('prints one line of JSON with sacreBLEU signatures, error counts and the of
   }
 });
 
-test('--simplify makes Traditional output count', () => {
-  const before = JSON.parse(run('--hyp', hyp, '--ref', ref, '--tokenize', 'zh', '--json'));
-  const after = JSON.parse(run('--hyp', hyp, '--ref', ref, '--tokenize', 'zh', '--json', '--simplify'));
+test('--simplify makes Traditional output count', async () => {
+  const before = JSON.parse(await run('--hyp', hyp, '--ref', ref, '--tokenize', 'zh', '--json'));
+  const after = JSON.parse(await run('--hyp', hyp, '--ref', ref, '--tokenize', 'zh', '--json', '--simplify'));
   expect(after.bleu.score).toBeGreaterThan(before.bleu.score);
   expect(before.offTarget).toBeNull();
 });
 
-test('without --json a table names every score; several references leave error rates out', () => {
-  const one = run('--hyp', hyp, '--ref', ref, '--language', 'zh');
+test('without --json a table names every score; several references leave error rates out', async () => {
+  const one = await run('--hyp', hyp, '--ref', ref, '--language', 'zh');
   expect(one).toMatch(/^metric +score +2\.5 % +97\.5 % +signature\n/);
   for (const name of ['BLEU', 'chrF', 'chrF++', 'TER', 'WER', 'CER', 'MER', 'off-target', 'hallucination'])
     expect(one).toMatch(new RegExp(`\n${name.replaceAll('+', '\\+')} +\\d+\\.\\d\\d +\\d`));
-  const two = run('--hyp', hyp, '--ref', ref, '--ref', hyp, '--language', 'zh');
+  const two = await run('--hyp', hyp, '--ref', ref, '--ref', hyp, '--language', 'zh');
   expect(two).toMatch(/BLEU +100\.00 .*nrefs:2\|/);
   expect(two).not.toContain('WER');
 });
 
-test('options of BLEU stand in its signature; only the metrics asked for are computed', () => {
+test('options of BLEU stand in its signature; only the metrics asked for are computed', async () => {
   const options = ['--tokenize', 'char', '--smooth', 'add-k', '--smooth-value', '0.5', '--effective-order'];
   const scores = JSON.parse(
-    run('--hyp', hyp, '--ref', ref, '--json', '--lowercase', ...options, '--metrics', 'bleu', 'wer'),
+    await run('--hyp', hyp, '--ref', ref, '--json', '--lowercase', ...options, '--metrics', 'bleu', 'wer'),
   );
   expect(scores.bleu.signature).toBe('nrefs:1|case:lc|eff:yes|tok:char|smooth:add-k[0.50]|version:2.6.0');
   expect(scores.wer.signature).toBe('words between blanks, lowercased');
@@ -80,9 +81,9 @@ test('options of BLEU stand in its signature; only the metrics asked for are com
 
 const worse = file('worse.txt', '他在北京。\n好\n我们走');
 
-test('a baseline, or a first of several outputs, is compared with: difference and p-value', () => {
+test('a baseline, or a first of several outputs, is compared with: difference and p-value', async () => {
   const args = ['--ref', ref, '--tokenize', 'zh', '--metrics', 'chrf', 'cer', '--json'];
-  const lines = run('--hyp', ref, '--baseline', worse, ...args).split('\n');
+  const lines = (await run('--hyp', ref, '--baseline', worse, ...args)).split('\n');
   const [baseline, system] = lines.slice(0, 2).map((line) => JSON.parse(line));
   expect(lines).toHaveLength(3);
   expect([baseline.hypotheses, system.hypotheses]).toEqual([worse, ref]);
@@ -92,19 +93,21 @@ test('a baseline, or a first of several outputs, is compared with: difference an
   expect(system.chrf.comparison.pValue).toBeLessThan(0.1);
   expect(system.cer.comparison.difference).toBeLessThan(0);
   expect(system.resampling).toEqual({ test: 'bootstrap', samples: 1000, seed: 12345 });
-  expect(run('--hyp', worse, '--hyp', ref, ...args)).toBe(lines.join('\n'));
-  const randomized = run('--hyp', worse, '--hyp', ref, ...args, '--paired-test', 'randomization').split('\n');
+  expect(await run('--hyp', worse, '--hyp', ref, ...args)).toBe(lines.join('\n'));
+  const randomized = (
+    await run('--hyp', worse, '--hyp', ref, ...args, '--paired-test', 'randomization')
+  ).split('\n');
   // Three sentences have eight swaps, and two of them differ as much; "above" leaves those out.
   expect(JSON.parse(randomized[1]!).chrf.comparison.pValue).toBeCloseTo(1 / 10_001, 9);
 });
 
-test('COMET scores made elsewhere stand beside the others', () => {
+test('COMET scores made elsewhere stand beside the others', async () => {
   const numbers = file('comet.txt', '0.9\n0.1\n0.8\n');
   const printed = file(
     'printed.txt',
     'a.txt\tSegment 0\tscore: 0.5\na.txt\tSegment 1\tscore: 0\na.txt\tSegment 2\tscore: 1\n',
   );
-  const table = run(
+  const table = await run(
     '--hyp',
     worse,
     '--hyp',
@@ -126,19 +129,30 @@ test.each([
   ['markdown', /^\| metric \| score \| 2\.5 % \|.*\n\| :--- \| ---: \|/],
   ['csv', /^metric,score,2\.5 %,97\.5 %,signature\nBLEU,\d+\.\d\d,/],
   ['latex', /\\begin\{tabular\}\{lrrrl\}\n\\toprule/],
-])('--format %s', (format, expected) => {
-  expect(run('--hyp', hyp, '--ref', ref, '--language', 'zh', '--format', format)).toMatch(expected);
+])('--format %s', async (format, expected) => {
+  expect(await run('--hyp', hyp, '--ref', ref, '--language', 'zh', '--format', format)).toMatch(expected);
 });
 
-test('Chinese scored with a tokenizer for English is warned of on stderr', () => {
+test('tokenizers with a model are loaded by name', async () => {
+  const model = fileURLToPath(new URL('../metrics/golden/small.spm.model', import.meta.url));
+  const sentences = file('ja.txt', '彼は手紙を書く。\n漢字を学ばないで日本語の勉強はできない。');
+  const args = ['--hyp', sentences, '--ref', sentences, '--metrics', 'bleu', '--json'];
+  const pieces = JSON.parse(await run(...args, '--tokenize', 'flores200', '--spm-model', model));
+  expect(pieces.bleu.signature).toContain('|tok:flores200|');
+  expect(pieces.bleu.score).toBeCloseTo(100, 9);
+  const words = JSON.parse(await run(...args, '--tokenize', 'ja-mecab'));
+  expect(words.bleu.signature).toContain('|tok:ja-mecab-0.996-IPA|');
+});
+
+test('Chinese scored with a tokenizer for English is warned of on stderr', async () => {
   let warned = '';
   const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
     warned += text;
     return true;
   });
-  run('--hyp', hyp, '--ref', ref, '--language', 'zh');
+  await run('--hyp', hyp, '--ref', ref, '--language', 'zh');
   expect(warned).toBe('');
-  run('--hyp', hyp, '--ref', ref, '--tokenize', '13a');
+  await run('--hyp', hyp, '--ref', ref, '--tokenize', '13a');
   write.mockRestore();
   expect(warned).toMatch(/references are Chinese.*--tokenize zh/);
 });
@@ -212,6 +226,16 @@ test.each([
     /needs --language/,
   ],
   [
+    'a SentencePiece model that is not there',
+    () => ['--hyp', hyp, '--ref', ref, '--tokenize', 'flores200', '--spm-model', join(folder, 'none.model')],
+    /none\.model: no such file; expected a SentencePiece model/,
+  ],
+  [
+    'a SentencePiece model for a tokenizer without',
+    () => ['--hyp', hyp, '--ref', ref, '--spm-model', ref],
+    /--spm-model goes with tokenizer flores101 or flores200, not 13a/,
+  ],
+  [
     'a line without end',
     () => ['--hyp', file('long', 'x'.repeat(200_000)), '--ref', ref],
     /long, line 1: 200000 bytes/,
@@ -221,10 +245,10 @@ test.each([
     () => ['--hyp', hyp, '--ref', ref, '--language', 'klingon'],
     /"klingon" is not known/,
   ],
-])('%s is a mistake told in one line', (_, args, message) => {
+])('%s is a mistake told in one line', async (_, args, message) => {
   let thrown: unknown;
   try {
-    run(...args());
+    await run(...args());
   } catch (error) {
     thrown = error;
   }

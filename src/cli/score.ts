@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences, readText } from '../files/text-files.ts';
+import { languageProfile } from '../language/profile.ts';
 import { toSimplified } from '../language/simplified.ts';
 import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../metrics/bleu.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
@@ -15,10 +16,10 @@ import {
 } from '../metrics/metrics.ts';
 import { offTargetRate } from '../metrics/off-target.ts';
 import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
-import { BLEU_TOKENIZERS, type BleuTokenizer } from '../metrics/tokenizers.ts';
+import { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
 import { formatTable, TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
-import { positiveInteger, positiveNumber } from './options.ts';
+import { positiveInteger, positiveNumber, spmModelOption, tokenizeOption } from './options.ts';
 
 interface ScoreOptions {
   hyp: string[];
@@ -27,6 +28,7 @@ interface ScoreOptions {
   comet?: string[];
   metrics?: MetricName[];
   tokenize?: BleuTokenizer;
+  spmModel?: string;
   smooth: BleuSmoothing;
   smoothValue?: number;
   effectiveOrder?: boolean;
@@ -42,8 +44,12 @@ interface ScoreOptions {
 
 const HELP = `
 A sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rates jiwer 4.0 (both 0 to 100).
-TER splits Chinese characters when BLEU does (tokenizer zh or char). WER, CER, MER (Chinese characters and words of
-other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
+TER splits Chinese characters and kana with tokenizer zh, char or ja-mecab. WER, CER, MER (Chinese characters and
+words of other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
+
+BLEU splits texts by --language: zh for Chinese, char for other languages without spaces between words, else 13a.
+Tokenizers flores101 and flores200 (spBLEU) take the SentencePiece model that sacreBLEU keeps in ~/.sacrebleu/models
+(or $SACREBLEU/models), or --spm-model. ja-mecab needs a package: npm install mecab-wasm@1.0.3.
 
 Every score has the 95 % interval of 1000 bootstrap resamples of the sentences. With --baseline, or with several
 --hyp of which the first is the baseline, it has the difference and the p-value of a paired test too; --json then
@@ -65,26 +71,24 @@ interface Scored {
   scores: Map<MetricName | 'comet', Measured | null>;
 }
 
-/** As sacreBLEU: Chinese targets are split into characters unless told otherwise, all others by the rules of WMT. */
-function chooseTokenizer(
-  { tokenize, language, metrics }: ScoreOptions,
-  references: string[][],
-): BleuTokenizer {
-  const chosen = tokenize ?? (language === 'zh' || language === 'yue' ? 'zh' : '13a');
-  const shown = metrics === undefined || metrics.includes('bleu');
-  if (shown && chosen !== 'zh' && chosen !== 'char' && offTargetRate(references[0]!, 'zh') < 0.5) {
-    process.stderr.write(
-      `warning: the references are Chinese, and BLEU with tokenizer ${chosen} is far too low for it; use --tokenize zh\n`,
-    );
-  }
-  return chosen;
-}
+/** The language's own by default; without a language that of WMT, as sacreBLEU. */
+const tokenizerOf = ({ tokenize, language }: ScoreOptions): BleuTokenizer =>
+  tokenize ?? (language === undefined ? '13a' : languageProfile(language).bleuTokenizer);
+
+/** They leave a Chinese sentence nearly whole. */
+const WESTERN: readonly BleuTokenizer[] = ['13a', 'intl', 'none'];
 
 function metricOptions(options: ScoreOptions, references: string[][]): MetricOptions {
   const { smooth, smoothValue, effectiveOrder, lowercase, language } = options;
   if (smoothValue !== undefined && smooth !== 'floor' && smooth !== 'add-k')
     throw new UserError(`--smooth-value goes with --smooth floor or add-k, not ${smooth}.`);
-  const tokenize = chooseTokenizer(options, references);
+  const tokenize = tokenizerOf(options);
+  const shown = options.metrics === undefined || options.metrics.includes('bleu');
+  if (shown && WESTERN.includes(tokenize) && offTargetRate(references[0]!, 'zh') < 0.5) {
+    process.stderr.write(
+      `warning: the references are Chinese, and BLEU with tokenizer ${tokenize} is far too low for it; use --tokenize zh\n`,
+    );
+  }
   return { tokenize, smooth, smoothValue, effectiveOrder, lowercase, language };
 }
 
@@ -187,11 +191,8 @@ export function scoreCommand(command: Command): Command {
     .option('--baseline <file>', 'output that the others are compared with by a paired test')
     .requiredOption('--ref <file>', 'reference, repeatable', collect)
     .addOption(new Option('--metrics <names...>', 'only these metrics').choices(METRICS))
-    .addOption(
-      new Option('--tokenize <name>', 'BLEU tokenizer (default: zh with --language zh, else 13a)').choices(
-        BLEU_TOKENIZERS,
-      ),
-    )
+    .addOption(tokenizeOption())
+    .addOption(spmModelOption())
     .addOption(
       new Option('--smooth <method>', 'what BLEU takes for an order without a match')
         .choices(BLEU_SMOOTHINGS)
@@ -219,7 +220,8 @@ export function scoreCommand(command: Command): Command {
     )
     .option('--json', 'print one line of JSON for each output')
     .addHelpText('after', HELP)
-    .action((options: ScoreOptions) => {
+    .action(async (options: ScoreOptions) => {
+      await loadBleuTokenizer(tokenizerOf(options), options.spmModel);
       const outputs = scoreOutputs(options);
       process.stdout.write(
         options.json

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { DEFAULT_SAMPLES, type PairedTest } from '../metrics/significance.ts';
+import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import { machine } from '../report/machine.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { PromptKind } from '../whisper/prompts.ts';
@@ -29,6 +30,8 @@ export interface EvaluateOptions extends Omit<PredictOptions, 'file' | 'note'> {
   readonly target: Target;
   /** Model folders; the first is what the others are compared with. */
   readonly models: readonly string[];
+  /** Of BLEU of translations into `target`; loaded before. Default: that of the target's profile. */
+  readonly tokenize?: BleuTokenizer | undefined;
   /** Default: see {@link defaultPrompts}. */
   readonly promptKinds?: readonly PromptKind[] | undefined;
   /** Also what plain Whisper can do: recognise English, translate into English, and one space for all languages. */
@@ -131,11 +134,14 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 }
 
 function testsOf(
-  { manifest, clips, selection, task, target, forgetting }: EvaluateOptions,
+  { manifest, clips, selection, task, target, forgetting, tokenize }: EvaluateOptions,
   note: (text: string) => void,
 ): Test[] {
   const own = clips.filter(({ language }) => selection.language === null || language === selection.language);
-  const main = task === 'transcribe' ? recognitionTest(own, false) : translationTest(own, target, false);
+  const main =
+    task === 'transcribe'
+      ? recognitionTest(own, false)
+      : { ...translationTest(own, target, false), tokenize };
   const column = task === 'transcribe' ? 'source_text' : target;
   if (main.items.length === 0) {
     const also = task === 'translate' ? ` and a language other than "${target}"` : '';

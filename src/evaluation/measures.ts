@@ -23,13 +23,13 @@ const RECOGNITION: readonly MetricName[] = ['wer', 'cer', 'mer', 'off-target', '
 const canTellTarget = (language: string): boolean => languageProfile(language).script !== undefined;
 
 /** @param language of the clips */
-export function measuresOf({ task, target }: Test, language: string): Measure[] {
+export function measuresOf({ task, target, tokenize }: Test, language: string): Measure[] {
   const written = target ?? language;
   const names = (task === 'translate' ? TRANSLATION : RECOGNITION).filter(
     (name) => name !== 'off-target' || canTellTarget(written),
   );
   const metrics = chooseMetrics(names, 1, {
-    tokenize: languageProfile(written).bleuTokenizer,
+    tokenize: tokenize ?? languageProfile(written).bleuTokenizer,
     ...(canTellTarget(written) && { language: written }),
   });
   return [...metrics].map(([name, metric]) => {
@@ -76,7 +76,7 @@ export function sentenceScores(
   const score = (metric: CorpusMetric): number =>
     round(sentenceScore(metric, form(hypothesis), [form(reference)]).score);
   return {
-    bleu: score(bleu({ tokenize: bleuTokenizer, effectiveOrder: true })),
+    bleu: score(bleu({ tokenize: test.tokenize ?? bleuTokenizer, effectiveOrder: true })),
     chrf: score(chrf()),
   };
 }

@@ -1,5 +1,6 @@
 /** What is asked of a model in an evaluation: tests, their clips with references, and the prompts. */
 import { type Clip, referenceIn } from '../data/clip.ts';
+import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import { type PromptKind, promptOf } from '../whisper/prompts.ts';
 import type { Task, Tokens } from '../whisper/tokens.ts';
 
@@ -21,6 +22,8 @@ export interface Test {
   /** What the model could do before it was trained, and is decoded as plain Whisper is. */
   readonly forgetting: boolean;
   readonly items: readonly Item[];
+  /** Tokenizer of BLEU; default: that of the target's profile. */
+  readonly tokenize?: BleuTokenizer | undefined;
 }
 
 /** Clips in the target language itself are no test of translation, and clips without a reference none at all. */

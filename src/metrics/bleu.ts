@@ -8,7 +8,7 @@ import {
   type Statistics,
   sentenceScore,
 } from './corpus.ts';
-import { type BleuTokenizer, tokenizeForBleu } from './tokenizers.ts';
+import { type BleuTokenizer, tokenizeForBleu, tokenizerSignature } from './tokenizers.ts';
 
 const MAX_ORDER = 4;
 /** Stands for log 0, as in sacreBLEU: it makes the geometric mean vanish without an infinity. */
@@ -24,7 +24,10 @@ const DEFAULT_SMOOTHING_VALUE: Record<BleuSmoothing, number | undefined> = {
 };
 
 export interface BleuOptions {
-  /** @default '13a' (use 'zh' for Chinese: 13a leaves a Chinese sentence nearly whole) */
+  /**
+   * One with a model or dictionary must be loaded first, see {@link loadBleuTokenizer}.
+   * @default '13a' (use 'zh' for Chinese: 13a leaves a Chinese sentence nearly whole)
+   */
   tokenize?: BleuTokenizer;
   /** @default false */
   lowercase?: boolean;
@@ -54,7 +57,7 @@ export function bleuSignature(referenceCount: number, options: BleuOptions = {})
     DEFAULT_SMOOTHING_VALUE[smooth] === undefined ? smooth : `${smooth}[${value!.toFixed(2)}]`;
   return (
     `nrefs:${referenceCount}|case:${lowercase ? 'lc' : 'mixed'}|eff:${effectiveOrder ? 'yes' : 'no'}` +
-    `|tok:${tokenize}|smooth:${smoothing}|version:${SACREBLEU_VERSION}`
+    `|tok:${tokenizerSignature(tokenize)}|smooth:${smoothing}|version:${SACREBLEU_VERSION}`
   );
 }
 

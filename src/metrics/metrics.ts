@@ -34,11 +34,11 @@ export interface MetricOptions extends BleuOptions {
 
 /**
  * One metric. `lowercase` holds for BLEU, chrF, WER and CER (TER and the mixed error rate never tell cases apart); TER
- * splits Chinese characters when BLEU does (tokenizer zh or char).
+ * splits Chinese characters and kana when BLEU does so, or finds words between them (tokenizer zh, char, ja-mecab).
  */
 function metricNamed(name: MetricName, options: MetricOptions): CorpusMetric {
   const { tokenize, lowercase = false, language } = options;
-  const chinese = tokenize === 'zh' || tokenize === 'char';
+  const asian = tokenize === 'zh' || tokenize === 'char' || tokenize === 'ja-mecab';
   switch (name) {
     case 'bleu':
       return bleu(options);
@@ -47,7 +47,7 @@ function metricNamed(name: MetricName, options: MetricOptions): CorpusMetric {
     case 'chrf++':
       return chrf({ lowercase, wordOrder: 2 });
     case 'ter':
-      return ter(chinese ? { normalized: true, asianSupport: true } : {});
+      return ter(asian ? { normalized: true, asianSupport: true } : {});
     case 'wer':
     case 'cer':
     case 'mer':

@@ -1,8 +1,13 @@
+import { UserError } from '../errors.ts';
 import { splitWords, trim } from '../language/whitespace.ts';
 
-/** sacreBLEU's tokenizers that need no model or dictionary. Chinese output must be scored with `zh` (or `char`). */
-export const BLEU_TOKENIZERS = ['13a', 'zh', 'char', 'intl', 'none'] as const;
+/** sacreBLEU's tokenizers that are rules. Chinese output must be scored with `zh` (or `char`). */
+export const RULE_TOKENIZERS = ['13a', 'zh', 'char', 'intl', 'none'] as const;
+/** Those that need a model or a dictionary: {@link loadBleuTokenizer} first. */
+export const MODEL_TOKENIZERS = ['flores101', 'flores200', 'ja-mecab'] as const;
+export const BLEU_TOKENIZERS = [...RULE_TOKENIZERS, ...MODEL_TOKENIZERS] as const;
 export type BleuTokenizer = (typeof BLEU_TOKENIZERS)[number];
+type RuleTokenizer = (typeof RULE_TOKENIZERS)[number];
 
 const PUNCTUATION = /([{-~[-` -&(-+:-@/])/gu;
 const PERIOD_AFTER_NON_DIGIT = /([^0-9])([.,])/gu;
@@ -49,7 +54,7 @@ function international(line: string): string {
     .replace(/\p{S}/gu, ' $& ');
 }
 
-const SPACED: Record<BleuTokenizer, (line: string) => string> = {
+const RULES: Record<RuleTokenizer, (line: string) => string> = {
   '13a': mteval13a,
   zh: chinese,
   char: (line) => Array.from(line).join(' '),
@@ -57,7 +62,50 @@ const SPACED: Record<BleuTokenizer, (line: string) => string> = {
   none: (line) => line,
 };
 
-/** Tokens of one line, exactly as `sacrebleu --tokenize NAME` (2.6.0) splits it. */
+interface LoadedTokenizer {
+  /** Path of the model, or name of the package. */
+  readonly source: string;
+  readonly split: (line: string) => string;
+}
+
+const loaded = new Map<BleuTokenizer, LoadedTokenizer>();
+
+const isRule = (name: BleuTokenizer): name is RuleTokenizer => name in RULES;
+
+/**
+ * Loads what a tokenizer needs, once; from then on BLEU takes its name. Nothing to do for those that are rules.
+ * @param spmModel SentencePiece model of flores101 or flores200; default: the one in sacreBLEU's cache
+ * @throws UserError when the model or the package is missing, or the file is no model
+ */
+export async function loadBleuTokenizer(name: BleuTokenizer, spmModel?: string): Promise<void> {
+  if (spmModel !== undefined && name !== 'flores101' && name !== 'flores200')
+    throw new UserError(`--spm-model goes with tokenizer flores101 or flores200, not ${name}.`);
+  if (isRule(name)) return;
+  if (name === 'ja-mecab') {
+    if (loaded.has(name)) return;
+    const { loadMecab } = await import('./mecab.ts');
+    const split = await loadMecab();
+    loaded.set(name, { source: 'mecab-wasm', split: (line) => split(trim(line)) });
+    return;
+  }
+  const { cachedSentencePieceModel, loadSentencePiece } = await import('./sentencepiece.ts');
+  const source = spmModel ?? cachedSentencePieceModel(name);
+  if (loaded.get(name)?.source === source) return;
+  const pieces = await loadSentencePiece(source);
+  loaded.set(name, { source, split: (line) => pieces(line).join(' ') });
+}
+
+/** How sacreBLEU's signature names a tokenizer. */
+export const tokenizerSignature = (name: BleuTokenizer): string =>
+  name === 'ja-mecab' ? 'ja-mecab-0.996-IPA' : name;
+
+/**
+ * Tokens of one line, exactly as `sacrebleu --tokenize NAME` (2.6.0) splits it.
+ * @throws UserError for a tokenizer whose model is not loaded
+ */
 export function tokenizeForBleu(line: string, tokenizer: BleuTokenizer): string[] {
-  return splitWords(SPACED[tokenizer](line));
+  const split = isRule(tokenizer) ? RULES[tokenizer] : loaded.get(tokenizer)?.split;
+  if (split === undefined)
+    throw new UserError(`BLEU tokenizer ${tokenizer} is not loaded: call loadBleuTokenizer first.`);
+  return splitWords(split(line));
 }
