@@ -2,7 +2,7 @@
  * Transcribe, translate, and teach Whisper a new language to write: the parts that most programs need. What they are made
  * of is in the subpaths: `whisper-transfer/whisper`, `/decoding`, `/training`, `/retrieval`, `/metrics`, `/language-model`,
  * `/graph`.
- * @packageDocumentation
+ * @module whisper-transfer
  */
 export type { AudioSource, SampledAudio } from './audio/audio-source.ts';
 export type { Clip } from './data/clip.ts';

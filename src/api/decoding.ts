@@ -1,6 +1,6 @@
 /**
  * From encoder outputs to text: searches, fallback, language detection, language-model fusion, transcript formats.
- * @packageDocumentation
+ * @module decoding
  */
 export {
   type Alternative,
@@ -40,4 +40,17 @@ export {
 } from '../decoding/transcribe-files.ts';
 export type { TranscribeOptions, TranslateOptions } from '../decoding/transcribe-options.ts';
 export type { FailedTranscript, Segment, Transcript, Word } from '../decoding/transcript.ts';
-export { type TunedFusion, type TuneFusionOptions, tuneFusion } from '../decoding/tune-fusion.ts';
+export {
+  type TunedFusion,
+  type TunedWeights,
+  type TuneFusionOptions,
+  tuneFusion,
+  type Weights,
+} from '../decoding/tune-fusion.ts';
+export {
+  type EncodedSilence,
+  type EncoderSilence,
+  type SilenceTail,
+  SilenceTails,
+  type TailSizes,
+} from '../whisper/silence-tail.ts';

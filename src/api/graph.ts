@@ -1,6 +1,6 @@
 /**
  * Typed computation graphs: operators with their gradients, ONNX out, and a thread that runs them.
- * @packageDocumentation
+ * @module graph
  */
 export {
   type AdamWOptions,
@@ -17,6 +17,19 @@ export {
   Runtime,
 } from '../backend/runtime.ts';
 export { backward } from '../graph/backward.ts';
-export { type Dim, type DType, formatShape, Graph, GraphError, type Shape, Tensor } from '../graph/graph.ts';
+export {
+  type Attribute,
+  type ConstantData,
+  type Dim,
+  type DType,
+  formatShape,
+  type GradientRule,
+  Graph,
+  GraphError,
+  type InputGradient,
+  type Node,
+  type Shape,
+  Tensor,
+} from '../graph/graph.ts';
 export { type OnnxModel, writeOnnx } from '../graph/onnx.ts';
 export * from '../graph/ops.ts';

@@ -1,11 +1,21 @@
 /**
  * The training loop under `train`: examples, options, steps, saving.
- * @packageDocumentation
+ * @module training
  */
-export type { Example } from '../training/batches.ts';
-export { type EncodedExample, translationExamples } from '../training/examples.ts';
-export { crossEntropy, type Objective } from '../training/objective.ts';
+export type { BatchSize, Example } from '../training/batches.ts';
+export { type EncodedExample, type ExampleOptions, translationExamples } from '../training/examples.ts';
+export type { ExpertOptions } from '../training/experts.ts';
+export type { LoraOptions } from '../training/lora.ts';
+export {
+  type AuxiliaryWeight,
+  crossEntropy,
+  type Objective,
+  type StepContext,
+  type StepSizes,
+} from '../training/objective.ts';
+export type { Mixture, SamplingOptions } from '../training/sampling.ts';
 export { saveModel } from '../training/save.ts';
+export type { TrainingState } from '../training/state.ts';
 export {
   defaultTraining,
   type StepReport,
@@ -13,4 +23,7 @@ export {
   type TrainingProgress,
   trainDecoder,
 } from '../training/train.ts';
-export type { TunedPart, Tuning } from '../training/tuned-weights.ts';
+export { TUNED_PARTS, type TunedPart, type Tuning } from '../training/tuned-weights.ts';
+export type { MelClip } from '../whisper/mel-batch.ts';
+export type { DeferredClip, ReadyClip } from '../whisper/ready-clip.ts';
+export type { Loss, MakeLoss, Predictions } from '../whisper/training-graph.ts';
