@@ -2,7 +2,7 @@
 //   node sources.js talk.opus
 import { openAsBlob } from 'node:fs';
 import { Readable } from 'node:stream';
-import { UserError, Whisper } from 'whisper-transfer';
+import { type UserError, Whisper } from 'whisper-transfer';
 
 const [path = 'talk.opus'] = process.argv.slice(2);
 await using whisper = await Whisper.load();
@@ -16,7 +16,8 @@ console.log((await whisper.transcribe(upload.stream())).text);
 const tone = Float32Array.from({ length: 48_000 }, (_, i) => Math.sin(i / 20) / 10);
 const list = [{ samples: tone, sampleRate: 48_000 }, new Blob(['no sound'])];
 const onError = (_: unknown, error: UserError) => console.log(`left out: ${error.message}`);
-for await (const { duration } of whisper.transcribe(list, { onError })) console.log(`${duration} s of a tone`);
+for await (const { duration } of whisper.transcribe(list, { onError }))
+  console.log(`${duration} s of a tone`);
 
 // A Node stream has to be made a web stream.
 const bytes = Readable.toWeb(Readable.from([new Uint8Array(await upload.arrayBuffer())]));

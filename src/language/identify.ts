@@ -36,13 +36,17 @@ const likely = (code: string): Intl.Locale => new Intl.Locale(code).maximize();
  * nothing for a language that is alone in its script, as Chinese, Japanese and Greek are.
  */
 export async function loadIdentifier(language: string): Promise<void> {
-  if (detector || MARGINS[likely(language).script ?? ''] === undefined) return;
+  if (detector || !sharesScript(language)) return;
   detector = (await import('eld/small')).eld;
   for (const code of Object.values(detector.info().Languages)) {
     const { script } = likely(UNICODE_CODES[code] ?? code);
     known.set(script, [...(known.get(script) ?? []), code]);
   }
 }
+
+/** Whether its words, and not only its letters, tell a language. */
+export const sharesScript = (language: string): boolean =>
+  MARGINS[likely(language).script ?? ''] !== undefined;
 
 /**
  * Whether a text can be in a language as far as its words tell. The script is for the caller to look at.

@@ -44,7 +44,7 @@ test('languages without spaces between words are counted in characters', () => {
   expect(without.sort()).toEqual(['bo', 'ja', 'km', 'lo', 'my', 'th', 'yue', 'zh']);
   expect(without.map((code) => languageProfile(code).bleuTokenizer)).toEqual([
     'char',
-    'char',
+    'ja-mecab',
     'char',
     'char',
     'char',
@@ -67,7 +67,7 @@ test('only Chinese references change: Simplified unless Traditional is asked for
   const text = '電車で東京へ行く';
   expect(languageProfile('ja').reference(text)).toBe(text);
   for (const code of ['zh', 'zh-Hans', 'zh-CN']) expect(languageProfile(code).reference('電車')).toBe('电车');
-  for (const code of ['zh-Hant', 'zh-TW']) expect(languageProfile(code).reference('電車')).toBe('電車');
+  for (const code of ['zh-Hant', 'zh-TW']) expect(languageProfile(code).reference('电车')).toBe('電車');
 });
 
 test('a language that nobody thought of is written as its script is', () => {
