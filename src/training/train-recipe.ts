@@ -153,8 +153,7 @@ async function prepared(
   const pairs = new Map(
     [...clips.training, ...clips.dev].map((clip) => [`${clip.language} ${clip.target}`, clip]),
   );
-  for (const { language, target } of pairs.values())
-    promptOf(model.tokens, recipe.prompt, target, language);
+  for (const { language, target } of pairs.values()) promptOf(model.tokens, recipe.prompt, target, language);
   await checkObjective(model, recipe, clips.training);
   await prepareOutput(recipe.output, Boolean(options.resume));
   await quantizeFrozen(model, tuning);
