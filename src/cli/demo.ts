@@ -1,5 +1,4 @@
 /** `whisper-transfer demo`: the whole experiment on the embedded model and recordings. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { runDemo } from '../demo/demo.ts';
@@ -8,6 +7,7 @@ import { formatDuration, languageName } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
 import { samplesManifest } from './embedded.ts';
 import { modelOption, positiveInteger } from './options.ts';
+import { showWork } from './show-work.ts';
 
 interface Options {
   model: string;
@@ -40,20 +40,13 @@ export function demoCommand(command: Command): Command {
       '\nExample:\n  $ whisper-transfer demo\n  $ whisper-transfer demo --steps 600 --train-clips 1500',
     )
     .action(async ({ model, manifest, to, output, steps, trainClips, testClips, seed, json }: Options) => {
-      const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-      const results = await runDemo(
-        {
-          model,
-          manifest: manifest ?? samplesManifest(),
-          target: to,
-          output,
-          steps,
-          trainingClips: trainClips,
-          testClips,
-          seed,
-        },
-        version,
-      );
+      const work = showWork();
+      const results = await runDemo({
+        ...{ model, target: to, output, steps, testClips, seed, onProgress: work.onProgress },
+        manifest: manifest ?? samplesManifest(),
+        trainingClips: trainClips,
+      });
+      work.end();
       if (json) console.log(JSON.stringify(results));
       else print(results, output);
     });

@@ -1,7 +1,7 @@
 /** `whisper-transfer lm`: n-gram language models, to be fused with Whisper when it transcribes. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import { readSentences } from '../files/text-files.ts';
+import { readSentences } from '../files/read.ts';
 import { readArpa } from '../language-model/arpa-read.ts';
 import { writeArpa } from '../language-model/arpa-write.ts';
 import { NgramCounter } from '../language-model/count.ts';
@@ -93,7 +93,7 @@ function* wordsOf(lines: readonly string[], language: string, label: string): Ge
 
 async function train(text: string, { order, output, to: language, json }: TrainOptions): Promise<void> {
   const counter = new NgramCounter(order);
-  for (const words of wordsOf(readSentences(text), language, 'counting')) counter.add(words);
+  for (const words of wordsOf(await readSentences(text), language, 'counting')) counter.add(words);
   if (counter.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
   const smoothed = smooth(counter);
   const ngrams = counter.orders.map(({ count }) => count.length);
@@ -125,7 +125,7 @@ async function measure(
   text: string,
   { to: language, json }: { to: string; json?: boolean },
 ): Promise<void> {
-  const lines = readSentences(text);
+  const lines = await readSentences(text);
   const progress = startProgress('reading the model', 0);
   const languageModel = await readArpa(model, (bytes) => progress.update(bytes));
   progress.done('bytes');

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import { readSentences, readText } from '../files/text-files.ts';
+import { readSentences, readText } from '../files/read.ts';
 import { LANGUAGES_WITHOUT_SPACES, type LanguageProfile, languageProfile } from '../language/profile.ts';
 import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../metrics/bleu.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
@@ -107,7 +107,7 @@ function comparedForm({ simplify, to }: ScoreOptions): LanguageProfile | undefin
 }
 
 /** Scores of all outputs, the first of which is the baseline if there are several. */
-function scoreOutputs(options: ScoreOptions): Scored[] {
+async function scoreOutputs(options: ScoreOptions): Promise<Scored[]> {
   const files = [...(options.baseline === undefined ? [] : [options.baseline]), ...options.hyp];
   if (options.comet && options.comet.length !== files.length) {
     throw new UserError(
@@ -115,12 +115,12 @@ function scoreOutputs(options: ScoreOptions): Scored[] {
     );
   }
   const compared = comparedForm(options);
-  const read = (file: string) => {
-    const lines = readSentences(file);
+  const read = async (file: string) => {
+    const lines = await readSentences(file);
     return compared ? lines.map(compared.reference) : lines;
   };
-  const outputs = files.map(read);
-  const references = options.ref.map(read);
+  const outputs = await Promise.all(files.map(read));
+  const references = await Promise.all(options.ref.map(read));
   const sentences = outputs[0]!.length;
   [...outputs, ...references].forEach((lines, i) => {
     if (lines.length !== sentences) {
@@ -129,7 +129,14 @@ function scoreOutputs(options: ScoreOptions): Scored[] {
       );
     }
   });
-  const given = options.comet?.map((file, i) => cometScores(readText(file), file, files[i]!, sentences));
+  const given =
+    options.comet &&
+    (await Promise.all(
+      options.comet.map(async (file, i) => {
+        const text = await readText(file, 'scores that comet-score wrote');
+        return cometScores(text, file, files[i]!, sentences);
+      }),
+    ));
 
   const metrics = chooseMetrics(options.metrics, references.length, metricOptions(options, references));
   const { pairedTest: test, samples, seed } = options;
@@ -244,7 +251,7 @@ export function scoreCommand(command: Command): Command {
   return command.addHelpText('after', HELP).action(async (options: ScoreOptions) => {
     if (options.to !== undefined) await prepareMetrics(options.to);
     await loadBleuTokenizer(tokenizerOf(options), options.spmModel);
-    const outputs = scoreOutputs(options);
+    const outputs = await scoreOutputs(options);
     process.stdout.write(
       options.json
         ? outputs.map((output) => `${JSON.stringify(json(output, options))}\n`).join('')

@@ -1,9 +1,10 @@
 /** A speaker model from the recordings of a manifest. */
+
+import { writeFiles } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import { prepareCheckpoints } from '../../training/checkpoints.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
-import { writeOutputs } from '../probes/outputs.ts';
 import { recordingsBySpeaker, type SpokenBy } from './recordings.ts';
 import { runSpeakerTraining } from './run.ts';
 import { type SpeakerOptions, speakerSteps } from './train.ts';
@@ -40,7 +41,7 @@ export async function trainSpeakerModel(
         return onStep(step, loss);
       },
     });
-    if (losses) await writeOutputs(output, { 'losses.json': `${JSON.stringify(losses)}\n` });
+    if (losses) await writeFiles(output, { 'losses.json': `${JSON.stringify(losses)}\n` });
     return losses;
   });
 }
