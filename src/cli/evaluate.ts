@@ -8,11 +8,11 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { chosenDecoding } from '../decoding/decoding-choice.ts';
 import { UserError } from '../errors.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
+import { defaultTarget } from '../evaluation/models.ts';
 import { evaluationReport } from '../evaluation/page.ts';
 import type { Decoding } from '../evaluation/predict.ts';
 import type { EvaluationResults, EvaluationRow } from '../evaluation/results.ts';
 import { evaluationTables } from '../evaluation/tables.ts';
-import { TARGETS, type Target } from '../evaluation/tasks.ts';
 import { worstSentences } from '../evaluation/worst.ts';
 import { selectClips } from '../features/encoded-clips.ts';
 import { readText } from '../files/text-files.ts';
@@ -23,19 +23,26 @@ import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
-import { failedFiles, positiveInteger, spmModelOption, tokenizeOption, windowOption } from './options.ts';
+import {
+  addRenamed,
+  failedFiles,
+  positiveInteger,
+  spmModelOption,
+  tokenizeOption,
+  windowOption,
+} from './options.ts';
 
 interface Flags extends DecodingFlags {
   model?: string[];
   set?: string;
-  language?: string;
+  from?: string;
   task: Task;
-  target: Target;
+  to?: string;
   promptKind?: PromptKind[];
   forgetting?: boolean;
   window: WindowMode;
   cache: string;
-  outputDir: string;
+  output: string;
   resume?: boolean;
   tokenize?: BleuTokenizer;
   spmModel?: string;
@@ -48,12 +55,13 @@ interface Flags extends DecodingFlags {
 }
 
 const HELP = `
-Into --output-dir go predictions.jsonl (every clip, every model), scores.json (all scores with signatures, seeds,
+Into --output go predictions.jsonl (every clip, every model), scores.json (all scores with signatures, seeds,
 settings and versions), the tables as .md, .csv and .tex, report.html (bars, and the worst sentences to listen to)
 and, for COMET, comet/*.txt: score these with comet-score and come back with --resume --comet <what it printed>.
 
-References are the manifest's columns: zh or en for translation into --target, source_text for --task transcribe (en for
-English clips). Chinese is compared in Simplified characters. Transcripts are normalised as Whisper's paper has it.
+References are the manifest's columns: text_de for --to de, text for --task transcribe. What BLEU splits texts into goes by
+the language, as signatures say; Chinese is compared in the characters of --to (zh and zh-Hans: Simplified, zh-Hant:
+Traditional). Transcripts are normalised as Whisper's paper has it.
 Averages count every language the same. With several --model the first is the baseline of the paired tests: approximate
 randomization, as the bootstrap calls differences significant that one or two looping outputs make. Intervals are those
 of 1000 bootstrap resamples in any case.
@@ -74,13 +82,11 @@ export function evaluateCommand(command: Command): Command {
       (directory: string, before: string[] = []) => [...before, directory],
     )
     .option('--set <name>', 'use only this set of the manifest')
-    .option('--language <code>', 'use only clips in this language')
     .addOption(
       new Option('--task <task>', 'what to do with the speech')
         .choices(['translate', 'transcribe'] satisfies Task[])
         .default('translate'),
     )
-    .addOption(new Option('--target <code>', 'language to translate into').choices(TARGETS).default('zh'))
     .option(
       '--prompt-kind <list>',
       `any of ${PROMPT_KINDS.join(',')}; default: what each model was trained with`,
@@ -89,7 +95,6 @@ export function evaluateCommand(command: Command): Command {
     .option('--forgetting', 'also measure what the model could do before it was trained')
     .addOption(windowOption())
     .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
-    .option('--output-dir <dir>', 'where the results go', 'out/evaluation')
     .option('--resume', 'keep the predictions that are there for the same models, prompts and settings')
     .addOption(tokenizeOption())
     .addOption(spmModelOption())
@@ -111,6 +116,20 @@ export function evaluateCommand(command: Command): Command {
       5,
     )
     .option('--json', 'print the rows of the tables as JSON objects');
+  addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
+  addRenamed(
+    command,
+    new Option(
+      '--to <code>',
+      'language to translate into; default: what the models were trained for, or the only one of the manifest',
+    ),
+    '--target',
+  );
+  addRenamed(
+    command,
+    new Option('--output <dir>', 'where the results go').default('out/evaluation'),
+    '--output-dir',
+  );
   addDecodingOptions(command);
   return command.addHelpText('after', HELP).action(run);
 }
@@ -124,13 +143,15 @@ function promptKinds(value: string): PromptKind[] {
 }
 
 async function run(manifest: string, flags: Flags): Promise<void> {
-  const { set, language, task, target, outputDir } = flags;
+  const { set, from: language, task, output } = flags;
   if (flags.promptKind && task === 'transcribe') {
     throw new UserError('--prompt-kind: expected with --task translate; a transcript has one prompt only');
   }
-  await selectClips(manifest, { ...(set && { set }), ...(language && { language }) });
+  const own = await selectClips(manifest, { ...(set && { set }), ...(language && { language }) });
+  const models = flags.model ?? [embeddedModel];
+  const target =
+    task === 'transcribe' ? (language ?? 'en') : (flags.to ?? (await defaultTarget(manifest, own, models)));
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const written = task === 'translate' ? target : (language ?? 'en');
   if (flags.tokenize !== undefined || flags.spmModel !== undefined)
     await loadBleuTokenizer(flags.tokenize ?? '13a', flags.spmModel);
   const { targetVocabulary: _, lm: __, ...plain } = flags;
@@ -141,15 +162,15 @@ async function run(manifest: string, flags: Flags): Promise<void> {
     clips: await selectClips(manifest, set ? { set } : {}),
     task,
     target,
-    models: flags.model ?? [embeddedModel],
+    models,
     tokenize: flags.tokenize,
     promptKinds: flags.promptKind,
     forgetting: Boolean(flags.forgetting),
     window: flags.window,
     cache: flags.cache,
-    output: outputDir,
+    output,
     resume: Boolean(flags.resume),
-    decoding: decodingWith(flags, written),
+    decoding: decodingWith(flags, target),
     plainDecoding: decodingWith(plain, 'en'),
     resampling: { test: flags.pairedTest, samples: flags.samples, seed: flags.bootstrapSeed },
     comet: flags.comet === undefined ? undefined : { file: flags.comet, text: readText(flags.comet) },
@@ -163,16 +184,16 @@ async function run(manifest: string, flags: Flags): Promise<void> {
   ];
   for (const { name, render } of tables) {
     for (const [format, ending] of endings)
-      await writeFile(join(outputDir, `${name}.${ending}`), render(format));
+      await writeFile(join(output, `${name}.${ending}`), render(format));
   }
-  await writeFile(join(outputDir, 'scores.json'), `${JSON.stringify(results, null, 1)}\n`);
+  await writeFile(join(output, 'scores.json'), `${JSON.stringify(results, null, 1)}\n`);
   const worst = await worstSentences(asked, flags.worst);
-  await writeFile(join(outputDir, 'report.html'), evaluationReport(results, worst));
+  await writeFile(join(output, 'report.html'), evaluationReport(results, worst));
 
   if (flags.json) for (const row of results.rows) console.log(JSON.stringify(jsonRow(row)));
   else {
     for (const { caption, render } of tables) process.stdout.write(`\n${caption}\n\n${render('terminal')}`);
-    console.log(`\nAll of it, and the worst sentences to listen to: ${join(outputDir, 'report.html')}`);
+    console.log(`\nAll of it, and the worst sentences to listen to: ${join(output, 'report.html')}`);
   }
   for (const { error } of results.unreadable) process.stderr.write(`left out: ${error}\n`);
   failedFiles(results.unreadable.length, clipCount(results, asked));

@@ -42,7 +42,7 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
   ],
   [
     'train',
-    'fine-tune as a recipe says: by default the decoder, and only it, on speech with Chinese references; the ' +
+    'fine-tune as a recipe says: by default the decoder, and only it, on speech with translations; the ' +
       'encoder stays as it is',
     async () => (await import('./train.ts')).trainCommand,
   ],

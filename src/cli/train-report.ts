@@ -4,7 +4,7 @@ import { formatNumber } from '../report/format.ts';
 import { type Progress, startProgress } from '../report/progress.ts';
 import { type BatchSize, batchSize, type Example, paddingShares } from '../training/batches.ts';
 import { estimateMemory, totalBytes } from '../training/memory-estimate.ts';
-import { memoryMb } from '../training/metrics.ts';
+import { devMetrics, memoryMb } from '../training/metrics.ts';
 import type { TrainingData } from '../training/recipe-data.ts';
 import type { RunOptions, RunResult } from '../training/run.ts';
 import { sampleBatches } from '../training/sampling.ts';
@@ -87,11 +87,15 @@ export function watchRun(
       }
       return interrupted() ? 'stop' : undefined;
     },
-    onEvaluation: ({ step, loss, bleu, chrf }) => {
-      if (json) console.log(JSON.stringify({ step, devLoss: loss, devBleu: bleu, devChrf: chrf }));
+    onEvaluation: (evaluation) => {
+      const { step, loss, bleu, chrf, targets = {} } = evaluation;
+      const byTarget = Object.entries(targets).map(
+        ([target, scores]) => `; ${target}: BLEU ${scores.bleu.toFixed(1)}, chrF ${scores.chrf.toFixed(1)}`,
+      );
+      if (json) console.log(JSON.stringify(devMetrics(evaluation)));
       else {
         console.log(
-          `step ${step}: dev loss ${loss.toFixed(3)}, BLEU ${bleu.toFixed(1)}, chrF ${chrf.toFixed(1)}`,
+          `step ${step}: dev loss ${loss.toFixed(3)}, BLEU ${bleu.toFixed(1)}, chrF ${chrf.toFixed(1)}${byTarget.join('')}`,
         );
       }
     },

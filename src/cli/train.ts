@@ -6,6 +6,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { modelFolders } from '../evaluation/models.ts';
+import { languageProfile } from '../language/profile.ts';
 import type { RunSettings } from '../training/checkpoints.ts';
 import { quantizeFrozen } from '../training/quantization.ts';
 import type { Recipe } from '../training/recipe.ts';
@@ -22,6 +23,7 @@ import { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
+import { showWork } from './show-work.ts';
 import { announce, printSummary, watchRun } from './train-report.ts';
 
 interface Options extends Record<string, unknown> {
@@ -32,7 +34,10 @@ interface Options extends Record<string, unknown> {
 
 export function trainCommand(command: Command): Command {
   command
-    .argument('[recipe]', 'a recipe (.json), or a manifest (.tsv, .jsonl) with "audio" and "zh" columns')
+    .argument(
+      '[recipe]',
+      'a recipe (.json), or a manifest (.tsv, .jsonl) of speech with texts in the language of --to',
+    )
     .option('--resume', 'go on from the newest whole checkpoint in the output')
     .option('--json', 'print one JSON object for each step and evaluation, and the summary')
     .option('--json-schema', 'print the JSON Schema of recipes, and do nothing else');
@@ -42,7 +47,7 @@ export function trainCommand(command: Command): Command {
       'after',
       '\nExamples:\n  $ whisper-transfer train recipes/laptop.json\n' +
         '  $ whisper-transfer train recipes/laptop.json --steps 1000 --output out/longer\n' +
-        '  $ whisper-transfer train samples/manifest.tsv --set train --language en --output out/en-zh',
+        '  $ whisper-transfer train samples/manifest.tsv --set train --from en --to zh --output out/en-zh',
     )
     .action(train);
 }
@@ -52,30 +57,37 @@ async function train(source: string | undefined, options: Options): Promise<void
     console.log(JSON.stringify(recipeJsonSchema, null, 2));
     return;
   }
-  const recipe = await recipeOf(source, options);
-  const directory = recipe.model ?? embeddedModel;
-  if (resolve(recipe.output) === resolve(directory)) {
-    throw new UserError(`--output ${recipe.output}: is the model that is trained; expected another folder`);
+  const given = await recipeOf(source, options);
+  const directory = given.model ?? embeddedModel;
+  if (resolve(given.output) === resolve(directory)) {
+    throw new UserError(`--output ${given.output}: is the model that is trained; expected another folder`);
   }
-  const clips = spokenIn(recipe.tune.experts?.languages[0], await recipeClips(recipe));
+  const clips = spokenIn(given.tune.experts?.languages[0], await recipeClips(given));
+  const [target, ...others] = clips.targets;
+  // The kept recipe says what was trained, whether or not the given one did.
+  const recipe = others.length > 0 ? given : { ...given, target: given.target ?? target };
   const [folder] = await modelFolders([directory]);
   const files = await fileSettings(recipe);
   const resume = Boolean(options.resume);
   const json = Boolean(options.json);
   const { decoderLayers } = recipe.tune;
-  const languageToken = recipe.targetToken && { ...recipe.targetToken, language: recipe.target };
+  const work = showWork();
+  const languageToken = recipe.targetToken && {
+    ...recipe.targetToken,
+    language: languageProfile(target!).base,
+  };
   await withModel(WhisperModel.load(directory, { decoderLayers, languageToken }), async (model) => {
     const tuning = tuningOf(recipe);
     // What does not fit the model is found before anything long begins, and nothing is left behind.
     tunedWeights(model.dimensions, tuning);
-    const languages = new Set([...clips.training, ...clips.dev].map(({ language }) => language));
-    for (const language of languages) promptOf(model.tokens, recipe.prompt, recipe.target, language);
+    for (const { language, target } of [...clips.training, ...clips.dev])
+      promptOf(model.tokens, recipe.prompt, target, language);
     await checkObjective(model, recipe, clips.training);
     await prepareOutput(recipe.output, resume);
     await quantizeFrozen(model, tuning);
-    const data = await trainingData(model, recipe, clips);
+    const data = await trainingData(model, recipe, clips, work);
     const { examples, development, vocabulary } = data;
-    const objective = await recipeObjective(model, recipe, examples);
+    const objective = await recipeObjective(model, recipe, examples, work);
     const training = { ...trainingOptions(recipe, tuning, data), objective };
     const settings: RunSettings = {
       model: folder!.fingerprint,
@@ -103,7 +115,7 @@ async function train(source: string | undefined, options: Options): Promise<void
       ...watched,
       save: (directory) =>
         saveModel(model, directory, {
-          prompt: { target: recipe.target, kind: recipe.prompt },
+          prompt: { target: target!, targets: clips.targets, kind: recipe.prompt },
           vocabulary,
           dtype: recipe.dtype,
         }),
@@ -126,11 +138,11 @@ async function recipeOf(source: string | undefined, options: Options): Promise<R
 }
 
 /** Experts learn from clips of their language only. */
-function spokenIn(language: string | undefined, { training, dev }: RecipeClips): RecipeClips {
-  if (language === undefined) return { training, dev };
+function spokenIn(language: string | undefined, { training, dev, targets }: RecipeClips): RecipeClips {
+  if (language === undefined) return { training, dev, targets };
   const own = <C extends Clip>(clips: readonly C[]): C[] =>
     clips.filter((clip) => clip.language === language);
-  const clips = { training: own(training), dev: own(dev) };
+  const clips = { training: own(training), dev: own(dev), targets };
   const has = [...new Set(training.map((clip) => clip.language))].join(', ');
   if (clips.training.length === 0)
     throw new UserError(`experts of "${language}": no clip of the corpora is in it; they have ${has}`);

@@ -16,17 +16,58 @@ const FLEURS_RATE = 16_000;
 /**
  * CoVoST 2 (Wang et al. 2020): `covost_v2.en_zh-CN.tsv` as downloaded (columns path, translation, split), or one of the
  * files that its `get_covost_splits.py` makes of it (path, sentence, translation; the split is in the name). Any of its
- * 15 targets and 21 sources: sv-SE and zh-CN become Whisper's sv and zh.
+ * 15 targets and 21 sources: sv-SE and zh-CN become Whisper's sv and zh. A recording that several files translate is one
+ * clip with several translations.
  *
  * @param clips folder of Common Voice's recordings
- * @param sentences Common Voice's `validated.tsv` (path, sentence): what is said, where the file itself does not tell
+ * @param sentences Common Voice's `validated.tsv` (path, sentence): what is said, where the files themselves do not tell
  * @throws UserError where a file is not of that form
  */
 export async function readCovost(
-  file: string,
+  files: readonly string[],
   { clips, sentences }: { clips: string; sentences?: string | undefined },
   onLeftOut: OnLeftOut,
 ): Promise<CorpusClip[]> {
+  const pairs = files.map(covostPair);
+  const spoken = new Map<string, string>();
+  if (sentences !== undefined) {
+    for (const { values } of await readColumns(sentences, ['path', 'sentence'], onLeftOut)) {
+      spoken.set(values.path!, values.sentence!);
+    }
+  }
+  const recordings = new Set(await listFolder(clips));
+  const found = new Map<string, CorpusClip>();
+  for (const [i, file] of files.entries()) {
+    const { language, target, split } = pairs[i]!;
+    for (const { values, where } of await readColumns(file, ['path', 'translation'], onLeftOut)) {
+      const path = values.path!;
+      const set = split ?? values.split?.replace(/_covost$/, '');
+      const lacks = !recordings.has(path)
+        ? `no recording "${path}" in ${clips}`
+        : values.translation!.trim() === ''
+          ? 'no translation'
+          : set === undefined || !/^(train|dev|test)$/.test(set)
+            ? `split "${set ?? ''}", expected train, dev or test`
+            : undefined;
+      if (lacks !== undefined) {
+        onLeftOut(`${where}: ${lacks}`);
+        continue;
+      }
+      const before = found.get(`${set} ${path}`);
+      found.set(`${set} ${path}`, {
+        audio: join(clips, path),
+        language,
+        set: set!,
+        key: path.replace(/\.\w+$/, ''),
+        text: before?.text || (values.sentence ?? spoken.get(path) ?? ''),
+        translations: { ...before?.translations, [target]: values.translation! },
+      });
+    }
+  }
+  return [...found.values()];
+}
+
+function covostPair(file: string): { language: string; target: string; split: string | undefined } {
   const name = /^covost_v2\.([\w-]+)_([\w-]+?)(?:\.(train|dev|test))?\.tsv$/.exec(basename(file));
   if (!name) {
     throw new UserError(
@@ -34,39 +75,7 @@ export async function readCovost(
     );
   }
   const [language, target] = [languageProfile(name[1]!).base, languageProfile(name[2]!).base];
-  const rows = await readColumns(file, ['path', 'translation'], onLeftOut);
-  const said = new Map<string, string>();
-  if (sentences !== undefined) {
-    for (const { values } of await readColumns(sentences, ['path', 'sentence'], onLeftOut)) {
-      said.set(values.path!, values.sentence!);
-    }
-  }
-  const recordings = new Set(await listFolder(clips));
-  return rows.flatMap(({ values, where }): CorpusClip[] => {
-    const set = name[3] ?? values.split?.replace(/_covost$/, '');
-    const text = values.sentence ?? said.get(values.path!) ?? '';
-    const lacks = !recordings.has(values.path!)
-      ? `no recording "${values.path}" in ${clips}`
-      : values.translation!.trim() === ''
-        ? 'no translation'
-        : set === undefined || !/^(train|dev|test)$/.test(set)
-          ? `split "${set ?? ''}", expected train, dev or test`
-          : undefined;
-    if (lacks !== undefined) {
-      onLeftOut(`${where}: ${lacks}`);
-      return [];
-    }
-    return [
-      {
-        audio: join(clips, values.path!),
-        language,
-        set: set!,
-        key: values.path!.replace(/\.\w+$/, ''),
-        text,
-        translations: { [target]: values.translation! },
-      },
-    ];
-  });
+  return { language, target, split: name[3] };
 }
 
 const FLEURS_SETS = ['train', 'dev', 'test'];

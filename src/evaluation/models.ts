@@ -4,8 +4,9 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
+import { type Clip, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
+import { isTrainedFor, type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
 
 export interface ModelFolder {
   readonly name: string;
@@ -67,6 +68,25 @@ async function fingerprint(directory: string): Promise<string> {
 }
 
 /**
+ * The language to evaluate translation into unless told otherwise: what the models were trained for or, where they were
+ * not, the only one that the clips have translations in.
+ * @throws UserError where that is not one language
+ */
+export async function defaultTarget(
+  manifest: string,
+  clips: readonly Clip[],
+  directories: readonly string[],
+): Promise<string> {
+  const configs = await Promise.all(
+    directories.map((directory) => readJsonIfPresent(join(directory, 'generation_config.json'))),
+  );
+  const trained = configs.flatMap((config) => (config && trainedPrompt(config)?.target) || []);
+  const written = writtenLanguages(clips);
+  for (const targets of [[...new Set(trained)], written]) if (targets.length === 1) return targets[0]!;
+  throw new UserError(unnamedTarget(manifest, clips));
+}
+
+/**
  * The prompts for translation unless told otherwise: the one that the model was trained with. A model that was not
  * trained is asked as the others were trained, so that the same question is put to all; into English as Whisper does it.
  */
@@ -75,8 +95,8 @@ export function defaultPrompts(
   all: readonly ModelFolder[],
   target: string,
 ): PromptKind[] {
-  if (trained?.target === target) return [trained.kind];
+  if (isTrainedFor(trained, target)) return [trained!.kind];
   if (target === 'en') return ['source-translate'];
-  const others = all.flatMap((model) => (model.trained?.target === target ? [model.trained.kind] : []));
+  const others = all.flatMap((model) => (isTrainedFor(model.trained, target) ? [model.trained!.kind] : []));
   return others.length > 0 ? [...new Set(others)] : ['target-transcribe'];
 }

@@ -68,12 +68,15 @@ export async function predict(
       const settings = hash((test.forgetting ? options.plainDecoding : options.decoding).settings);
       const asked = test.items.flatMap((item): Asked[] => {
         const { language } = item.clip;
-        const ids = promptFor(model.tokens, test, prompt, language);
-        if (!ids) {
-          notDefined.set(language, `the model has no token for ${language}`);
-          note(`${prompt} is not defined for "${language}": ${folder.name} has no token for that language`);
+        const asking = promptFor(model.tokens, test, prompt, language);
+        if ('lacking' in asking) {
+          notDefined.set(language, `the model has no token for ${asking.lacking}`);
+          note(
+            `${prompt} is not defined for "${language}": ${folder.name} has no token for ${asking.lacking}`,
+          );
           return [];
         }
+        const { ids } = asking;
         const question = {
           test: test.forgetting ? `forgetting: ${test.name}` : test.name,
           fingerprint: folder.fingerprint,

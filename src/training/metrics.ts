@@ -47,8 +47,8 @@ export class MetricsFile {
     });
   }
 
-  addEvaluation({ step, loss, bleu, chrf, seconds }: Evaluation): Promise<void> {
-    return this.#add({ step, devLoss: loss, devBleu: bleu, devChrf: chrf, seconds, ...memoryMb() });
+  addEvaluation({ seconds, ...evaluation }: Evaluation): Promise<void> {
+    return this.#add({ ...devMetrics(evaluation), seconds, ...memoryMb() });
   }
 
   #add(line: object): Promise<void> {
@@ -62,6 +62,11 @@ export class MetricsFile {
       throw new UserError(`${this.path}: cannot be written: ${(error as Error).message}`);
     }
   }
+}
+
+/** An evaluation as files and `train --json` name its values. */
+export function devMetrics({ step, loss, bleu, chrf, targets }: Omit<Evaluation, 'seconds'>) {
+  return { step, devLoss: loss, devBleu: bleu, devChrf: chrf, ...(targets && { devTargets: targets }) };
 }
 
 function stepOf(line: string): number {

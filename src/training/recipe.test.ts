@@ -71,7 +71,7 @@ test.each<[string, unknown, string[]]>([
   [
     'an unknown key in a list',
     { ...least, data: { corpora: [{ manifest: 'a', folder: 'b' }] } },
-    ['bad.json: data.corpora.0.folder: unknown key; expected one of manifest, set, language, weight'],
+    ['bad.json: data.corpora.0.folder: unknown key; expected one of manifest, set, language, target, weight'],
   ],
   [
     'a prompt that there is not',
@@ -98,7 +98,7 @@ test.each<[string, unknown, string[]]>([
     'no corpus',
     { output: 'out', data: { corpora: [] } },
     [
-      'bad.json: data.corpora: found []; expected a list, each an object with keys among manifest, set, language, weight',
+      'bad.json: data.corpora: found []; expected a list, each an object with keys among manifest, set, language, target, weight',
     ],
   ],
   [
@@ -201,7 +201,7 @@ test('every value has a flag of its own, and no short name stands for nothing', 
   const long = command.options.map(({ long }) => long);
   expect(new Set(long).size).toBe(long.length);
   const values = recipeKeys().filter(({ path }) => path !== '$schema');
-  expect(long).toHaveLength(values.length + 2);
+  expect(long).toHaveLength(values.length + 3);
   for (const { path } of values) {
     const flag = flagOf(path.split('.'));
     expect(command.options.some(({ long, short }) => long === flag || short === flag)).toBe(true);
@@ -210,7 +210,7 @@ test('every value has a flag of its own, and no short name stands for nothing', 
 
 test('settings of a run: every value that the weights depend on, by path; not where files lie', async () => {
   const file = write('settings.json', { ...least, tune: { lora: { rank: 4 } }, dev: { set: 'dev' } });
-  const settings = weightSettings(await read(file));
+  const settings = weightSettings(await read(file, ['--to', 'de']));
   expect(settings).toMatchObject({
     'optimizer.steps': 200,
     'optimizer.clipNorm': 1,
@@ -218,14 +218,19 @@ test('settings of a run: every value that the weights depend on, by path; not wh
     'tune.lora.projections.1': 'v_proj',
     'dev.set': 'dev',
     'data.window': 'fit',
-    target: 'zh',
+    target: 'de',
   });
   expect(
     weightSettings(
-      await read(file, '--output b --cache c --dtype float32 --optimizer.recompute true'.split(' ')),
+      await read(
+        file,
+        '--target de --output b --cache c --dtype float32 --optimizer.recompute true'.split(' '),
+      ),
     ),
   ).toEqual(settings);
-  expect(weightSettings(await read(file, ['--optimizer.weightDecay', '0']))).not.toEqual(settings);
+  expect(weightSettings(await read(file, ['--to', 'de', '--optimizer.weightDecay', '0']))).not.toEqual(
+    settings,
+  );
 });
 
 test('settings of a run: what is in the files that it names, wherever they lie', async () => {

@@ -38,8 +38,6 @@ export interface DevSet {
   readonly every: number;
   /** Which evaluation counts as the best. */
   readonly best: BestBy;
-  /** The language translated into. */
-  readonly target: string;
   /** The run ends when so many evaluations have passed without a better one. Default: it does not. */
   readonly patience?: number | undefined;
 }
@@ -114,14 +112,12 @@ export async function runTraining(
         const atEnd = step.step === training.steps;
         let enough = false;
         if (development && (atEnd || step.step % development.every === 0)) {
-          const { target } = development;
           const { vocabulary } = training;
           const evaluation = await paused(async () => {
             const back = await withInferenceWeights(model, training);
             const clips = await reencode(model, development);
             const found = await evaluateDevSet(model, clips, {
               step: step.step,
-              target,
               vocabulary,
               variant: training.experts && { experts: { ...training.experts, gate: 'hard' } },
             });
