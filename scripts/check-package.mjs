@@ -25,7 +25,8 @@ function check(what, holds, detail = '') {
   console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}`);
   if (holds) return;
   failed++;
-  if (detail) console.log(detail.replace(/^/gm, '       '));
+  // The last lines say why; before them may stand pages of progress.
+  if (detail) console.log(detail.trim().split('\n').slice(-25).join('\n').replace(/^/gm, '       '));
 }
 
 // The npm that runs this script, whichever it is: npm sets its path.
@@ -35,7 +36,7 @@ if (npmCli === undefined) throw new Error('run it by npm: npm run check:package'
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|INIT_CWD$|NODE_OPTIONS$)/.test(name)));
 
 /** @param {string[]} args @param {string} [cwd] @param {number} [timeout] */
-function run(args, cwd = folder, timeout = 900_000) {
+function run(args, cwd = folder, timeout = 1_800_000) {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, env, encoding: 'utf8', timeout, maxBuffer: 1e8 });
   return { status, stdout, stderr, all: `${stdout}${stderr}` };
 }
