@@ -1,9 +1,8 @@
 /** Tells models apart by their files. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
+import { namesIn } from '../files/read.ts';
 import { EXPERTS_FOLDER } from './directory.ts';
 
 /**
@@ -11,20 +10,15 @@ import { EXPERTS_FOLDER } from './directory.ts';
  * @throws UserError where the folder holds no model
  */
 export async function modelFingerprint(directory: string): Promise<string> {
-  const files = (await readdir(directory).catch(() => []))
-    .filter((name) => /\.(json|safetensors)$/.test(name))
-    .sort();
+  const files = (await namesIn(directory)).filter((name) => /\.(json|safetensors)$/.test(name));
   if (!files.includes('config.json')) {
     throw new UserError(
       `${directory}: found no config.json; expected a Whisper model in Hugging Face layout`,
     );
   }
-  const hash = createHash('sha256');
-  const experts = (await readdir(join(directory, EXPERTS_FOLDER)).catch(() => [])).sort();
+  const hash = new Fingerprint();
+  const experts = await namesIn(join(directory, EXPERTS_FOLDER));
   files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
-  for (const name of files) {
-    hash.update(`${name}\n`);
-    for await (const bytes of createReadStream(join(directory, name))) hash.update(bytes);
-  }
-  return hash.digest('hex').slice(0, 16);
+  for (const name of files) await hash.add(`${name}\n`).addFile(join(directory, name));
+  return hash.hex(16);
 }

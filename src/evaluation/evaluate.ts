@@ -72,7 +72,8 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
   const written = tests.flatMap(({ target, items }) => target ?? items.map(({ clip }) => clip.language));
   for (const language of new Set(written)) await prepareMetrics(language);
   const folders = await modelFolders(options.models);
-  const file = await PredictionsFile.open(join(output, 'predictions.jsonl'), resume);
+  const path = join(output, 'predictions.jsonl');
+  const file = await PredictionsFile.open(path, resume);
 
   const models: EvaluatedModel[] = [];
   const asked: SystemOutput[] = [];
@@ -99,7 +100,7 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
 
   const main = asked.filter(({ test }) => !test.forgetting);
   if (main.every(({ predictions }) => predictions.every(({ hypothesis }) => hypothesis === undefined))) {
-    throw new UserError(`${manifest}: no clip could be evaluated; see ${file.path}`);
+    throw new UserError(`${manifest}: no clip could be evaluated; see ${path}`);
   }
   const comet = await cometFiles(main, join(output, 'comet'), options.comet);
   const rows = tests.flatMap((test): EvaluationRow[] =>

@@ -1,9 +1,9 @@
 /** One model is asked about every clip with every prompt; answers are written as they come. */
-import { createHash } from 'node:crypto';
 import { dirname, relative } from 'node:path';
 import type { DecodingOptions } from '../decoding/decode.ts';
 import { decodeWithRetry } from '../decoding/full-window-retry.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
+import { fingerprint } from '../files/fingerprint.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -65,7 +65,8 @@ export async function predict(
   const systems = tests.flatMap((test) =>
     promptsOf(test).map((prompt) => {
       const notDefined = new Map<string, string>();
-      const settings = hash((test.forgetting ? options.plainDecoding : options.decoding).settings);
+      const { settings: used } = test.forgetting ? options.plainDecoding : options.decoding;
+      const settings = fingerprint(JSON.stringify(used), 12);
       const asked = test.items.flatMap((item): Asked[] => {
         const { language } = item.clip;
         const asking = promptFor(model.tokens, test, prompt, language);
@@ -178,8 +179,4 @@ export async function predict(
     items: asked.map(({ item }) => item),
     predictions: asked.map((one) => predictionOf(test, one)),
   }));
-}
-
-function hash(settings: Decoding['settings']): string {
-  return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 12);
 }

@@ -5,13 +5,9 @@ import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
+import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import {
-  type EncodeFilesOptions,
-  encodeFiles,
-  encodeRecordings,
-  type StoredEncoding,
-} from './encoder-cache.ts';
+import { type EncodeFilesOptions, encodeFiles, encodeRecordings } from './encoder-cache.ts';
 
 export interface Selection {
   readonly set?: string | undefined;
@@ -62,7 +58,7 @@ export async function storedClips(
   model: WhisperModel,
   clips: readonly Clip[],
   { window, cache, maxBytes, ...events }: ClipEncodingOptions & { readonly maxBytes: number },
-): Promise<{ clip: Clip; encoded: EncodedClip | StoredEncoding }[]> {
+): Promise<{ clip: Clip; encoded: EncodedClip | Lazy<EncodedClip> }[]> {
   const recordings = clips.map(({ audio }) => ({ files: [audio] }));
   return reported(clips, events, (handlers) =>
     encodeRecordings(model, recordings, { window, cache, maxBytes, ...handlers }),
@@ -72,7 +68,9 @@ export async function storedClips(
 async function reported<C extends Clip, Encoded>(
   clips: readonly C[],
   { onProgress, onSkip, signal }: WorkOptions,
-  encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError' | 'signal'>) => Promise<(Encoded | undefined)[]>,
+  encode: (
+    handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError' | 'signal'>,
+  ) => Promise<(Encoded | undefined)[]>,
 ): Promise<{ clip: C; encoded: Encoded }[]> {
   const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
   progress(0);

@@ -6,9 +6,9 @@ import { clipFiles, maskMel, type Recording, readRecording } from '../data/recor
 import { UserError } from '../errors.ts';
 import { encodeRecordings } from '../features/encoder-cache.ts';
 import { SAMPLES_PER_FRAME, type WindowMode, windowFrames } from '../whisper/encoded-clip.ts';
+import type { Lazy, ReadyClip } from '../whisper/lazy.ts';
 import { type MelClip, melClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import type { DeferredClip, ReadyClip } from '../whisper/ready-clip.ts';
 
 export interface SpeechOptions {
   readonly window: WindowMode;
@@ -23,7 +23,7 @@ export interface SpeechOptions {
 
 export interface ClipSpeech<C extends Clip = Clip> {
   readonly clip: C;
-  readonly encoded: ReadyClip | DeferredClip;
+  readonly encoded: ReadyClip | Lazy<ReadyClip>;
 }
 
 /** A clip's version; its name is the file's, so that a corpus may lie anywhere. */
@@ -80,7 +80,7 @@ export async function melSpeech<C extends Clip>(
     signal?.throwIfAborted();
     try {
       const samples = await readRecording({ files: clipFiles(clip) });
-      const read = async (visit: number): Promise<MelClip> => {
+      const read = async (visit = 0): Promise<MelClip> => {
         const recording = recordingOf(clip, augmentation, visit);
         const heard = await readRecording(recording);
         const made = melClip(heard, melBins, window);
@@ -90,7 +90,7 @@ export async function melSpeech<C extends Clip>(
       if (augmentation || held >= maxBytes) {
         const frames = windowFrames(Math.ceil(samples.length * (augmentation?.longest ?? 1)), window);
         const length = Math.min(frames, Math.ceil(samples.length / SAMPLES_PER_FRAME));
-        speech.push({ clip, encoded: { form: 'mel', window: frames, length, read } });
+        speech.push({ clip, encoded: { window: frames, length, read } });
       } else {
         const encoded = melClip(samples, melBins, window);
         held += encoded.mel.byteLength;

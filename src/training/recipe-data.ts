@@ -1,5 +1,4 @@
 /** What a recipe is trained on: clips, their encoder outputs or log-mels, texts, target vocabulary, dev set. */
-import { createHash } from 'node:crypto';
 import { totalmem } from 'node:os';
 import { dirname, relative } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
@@ -8,6 +7,7 @@ import { type Clip, missingReference, referenceIn, unnamedTarget, writtenLanguag
 import { clipFiles } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
+import { fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
@@ -207,7 +207,7 @@ export async function trainingData(
       clips: selectionHash(recipe, examples),
       ...(augmentation && { augmentation: augmentation.fingerprint }),
       ...(devExamples && { devClips: selectionHash(recipe, devExamples) }),
-      ...(vocabulary && { vocabulary: hash(vocabulary.words.join()) }),
+      ...(vocabulary && { vocabulary: fingerprint(vocabulary.words.join(), 12) }),
     },
   };
 }
@@ -263,9 +263,5 @@ function selectionHash({ data }: Recipe, examples: readonly Example[]): string {
     const files = clipFiles(source!).map((file) => relative(folder, file));
     return [corpus, ...files, clip.window, clip.length, ...tokens];
   });
-  return `${examples.length} (${hash(JSON.stringify(lines))})`;
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+  return `${examples.length} (${fingerprint(JSON.stringify(lines), 12)})`;
 }

@@ -1,9 +1,11 @@
 /** A training run in its folder: checkpoints, metrics, report, evaluations on the way, and the model at the end. */
-import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
 import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { isThere } from '../files/read.ts';
+import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { mergeLanguageRow } from '../whisper/language-token.ts';
@@ -136,7 +138,7 @@ export async function runTraining(
         if (ends || step.step % options.checkpointEvery === 0 || best() === step.step) {
           await writeCheckpoint(folder, await state(), record(), best());
         }
-        return !ends;
+        return ends ? 'stop' : undefined;
       },
     });
   } else if (found) {
@@ -198,7 +200,7 @@ async function reencode(
  * @returns the folder of checkpoints
  */
 export async function prepareOutput(output: string, resume: boolean): Promise<string> {
-  if (!(await stat(join(output, 'checkpoints')).catch(() => undefined))) await refuseUnlessModel(output);
+  if (!(await isThere(join(output, 'checkpoints')))) await refuseUnlessModel(output);
   return prepareCheckpoints(output, resume);
 }
 
@@ -234,18 +236,9 @@ async function nothingLearnt(
     text: source && target && referenceIn(source, target),
     tokens,
   }));
-  await writeWhole(file, `${JSON.stringify({ step, clips }, null, 2)}\n`);
+  await writeJson(file, { step, clips });
   return new UserError(
     `step ${step}: loss or gradient was not finite ${MAX_SKIPPED} times in a row; the last batch is in ${file}. ` +
       'Expected usable recordings and a learning rate that is not too high',
   );
-}
-
-async function writeWhole(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(`${file}.incomplete`, text);
-    await rename(`${file}.incomplete`, file);
-  } catch (error) {
-    throw new UserError(`${file}: cannot be written: ${(error as Error).message}`);
-  }
 }

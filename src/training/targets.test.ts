@@ -51,7 +51,7 @@ const recipeFor = (values: object, corpora: object[] = [{ manifest, set: 'train'
   ]);
 const dataFor = async (values: object, corpora?: object[]) => {
   const recipe = recipeFor(values, corpora);
-  return trainingData(model, recipe, await recipeClips(recipe));
+  return trainingData(model, recipe, await recipeClips(recipe), {});
 };
 
 test.each([
@@ -148,11 +148,11 @@ test.each<[string, object, object[], RegExp]>([
 });
 
 test('Irish needs a token, and has its texts', async () => {
-  await expect(dataFor({ target: 'ga' })).rejects.toThrow(/language "ga" has no token in this model/);
+  await expect(dataFor({ target: 'ga' })).rejects.toThrow(/the model has no token for "ga"/);
   const token = { language: 'ga', as: 'en' };
   const irish = await WhisperModel.load(join(scratch, 'model'), { threads: 1, languageToken: token });
   const recipe = recipeFor({ target: 'ga', targetToken: { as: 'en' } });
-  const { examples } = await trainingData(irish, recipe, await recipeClips(recipe));
+  const { examples } = await trainingData(irish, recipe, await recipeClips(recipe), {});
   expect(irish.tokens.decode(examples[0]!.tokens.slice(examples[0]!.promptLength))).toBe(TEXTS.ga);
   await irish.close();
 });
