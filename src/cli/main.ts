@@ -2,7 +2,7 @@
 /** The command line. Each command is a file of its own, loaded when it is called: their libraries take a second. */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
-import { packageVersion } from './package-version.ts';
+import { packageVersion } from '../report/package-version.ts';
 
 /** Gives a command that has its name and description its options and action. */
 type Define = (command: Command) => Command;

@@ -2,13 +2,15 @@
  * Speech-translation corpora as they are downloaded. A row that cannot be used is told, in one line, and left out; so is
  * one whose recording is not there.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
+import { isThere, listFolder, readText } from '../files/read.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { CorpusClip } from './manifest-write.ts';
 
 type OnLeftOut = (line: string) => void;
+
+const RECORDINGS = 'a folder of recordings';
 
 /** Recordings of FLEURS have 16,000 samples a second. */
 const FLEURS_RATE = 16_000;
@@ -35,7 +37,7 @@ export async function readCovost(
       spoken.set(values.path!, values.sentence!);
     }
   }
-  const recordings = new Set(await listFolder(clips));
+  const recordings = new Set(await listFolder(clips, RECORDINGS));
   const found = new Map<string, CorpusClip>();
   for (const [i, file] of files.entries()) {
     const { language, target, split } = pairs[i]!;
@@ -103,7 +105,7 @@ export async function readFleurs(
   { from, to, sets, all }: FleursOptions,
   onLeftOut: OnLeftOut,
 ): Promise<CorpusClip[]> {
-  const names = await listFolder(folder);
+  const names = await listFolder(folder, RECORDINGS);
   const translations: { code: string; texts: Map<string, string> }[] = [];
   for (const name of fleursFolders(folder, names, to)) {
     const texts = await fleursTexts(join(folder, name));
@@ -117,11 +119,11 @@ export async function readFleurs(
   const clips: CorpusClip[] = [];
   for (const spoken of fleursFolders(folder, names, from)) {
     const language = languageProfile(spoken).base;
-    const files = await listFolder(join(folder, spoken));
+    const files = await listFolder(join(folder, spoken), RECORDINGS);
     for (const set of sets ?? FLEURS_SETS.filter((name) => files.includes(`${name}.tsv`))) {
       const file = join(folder, spoken, `${set}.tsv`);
       const audio = join(folder, spoken, 'audio', set);
-      const recordings = new Set(await listFolder(audio));
+      const recordings = new Set(await listFolder(audio, RECORDINGS));
       const known = new Set<string>();
       for (const { id, name, text, samples, where } of await fleursRows(file, onLeftOut)) {
         if (known.has(id) && !all) continue;
@@ -169,7 +171,7 @@ async function fleursTexts(folder: string): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
   for (const set of FLEURS_SETS) {
     const file = join(folder, `${set}.tsv`);
-    if (!(await stat(file).catch(() => undefined))) continue;
+    if (!(await isThere(file))) continue;
     for (const { id, text } of await fleursRows(file, () => {})) texts.set(id, text);
   }
   return texts;
@@ -210,26 +212,9 @@ async function readColumns(file: string, needed: readonly string[], onLeftOut: O
 }
 
 async function readLines(file: string): Promise<{ cells: string[]; where: string }[]> {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
-  } catch (error) {
-    throw new UserError(
-      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected UTF-8 text`,
-    );
-  }
+  const text = await readText(file, 'UTF-8 text');
   return text
     .split(/\r?\n/)
     .map((line, i) => ({ cells: line.split('\t'), where: `${file}:${i + 1}` }))
     .filter(({ cells }) => cells.length > 1 || cells[0]!.trim() !== '');
-}
-
-async function listFolder(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    throw new UserError(
-      `${folder}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected a folder of recordings`,
-    );
-  }
 }

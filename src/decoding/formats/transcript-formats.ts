@@ -1,7 +1,8 @@
 /** Transcripts as files: the text, JSON, subtitles and a table, as OpenAI's whisper writes them. */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, parse, relative, resolve, sep } from 'node:path';
+import { dirname, join, parse, relative, resolve, sep } from 'node:path';
+import type { AudioSource } from '../../audio/audio-source.ts';
 import { UserError } from '../../errors.ts';
+import { writeWhole } from '../../files/write-whole.ts';
 import type { Transcript } from '../transcript.ts';
 import { milliseconds, type SubtitleOptions, toSrt, toVtt } from './subtitles.ts';
 
@@ -10,7 +11,7 @@ export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number];
 
 /** The content of the file. @throws Error when a time is negative or not a number: that is a bug of ours. */
 export function formatTranscript(
-  transcript: Transcript,
+  transcript: Transcript<AudioSource>,
   format: TranscriptFormat,
   options: SubtitleOptions = {},
 ): string {
@@ -35,7 +36,7 @@ export function formatTranscript(
 }
 
 /** Columns start and end in whole milliseconds, and text. */
-function toTsv({ segments }: Transcript): string {
+function toTsv({ segments }: Transcript<AudioSource>): string {
   const rows = segments.map(
     ({ start, end, text }) => `${milliseconds(start)}\t${milliseconds(end)}\t${oneLine(text)}\n`,
   );
@@ -90,23 +91,12 @@ function commonFolder(files: readonly string[]): string {
  * @throws UserError when the place cannot be written to.
  */
 export async function writeTranscript(
-  transcript: Transcript,
+  transcript: Transcript<AudioSource>,
   path: string,
   formats: readonly TranscriptFormat[],
   options: SubtitleOptions = {},
 ): Promise<void> {
   for (const format of formats) {
-    const file = `${path}.${format}`;
-    const content = formatTranscript(transcript, format, options);
-    try {
-      await mkdir(dirname(file), { recursive: true });
-      await writeFile(`${file}.incomplete`, content);
-      await rename(`${file}.incomplete`, file);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw new UserError(
-        `${file}: found a place that cannot be written to (${code}); expected to write ${basename(file)} there`,
-      );
-    }
+    await writeWhole(`${path}.${format}`, formatTranscript(transcript, format, options));
   }
 }
