@@ -7,7 +7,7 @@ import { wavBytes } from '../audio/wav-write.ts';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
-import { evaluate } from './evaluate.ts';
+import { evaluateModels } from './evaluate.ts';
 import { defaultTarget } from './models.ts';
 import { evaluationReport } from './page.ts';
 import { worstSentences } from './worst.ts';
@@ -32,7 +32,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const decoding = { settings: {}, of: async () => ({ decoding: { maxTokens: 4 }, temperatures: [0] }) };
 const run = (target: string) =>
-  evaluate({
+  evaluateModels({
     version: '0',
     manifest,
     selection: { set: null, language: null },
@@ -52,7 +52,7 @@ const run = (target: string) =>
   });
 
 test.each([
-  ['de', 'German', 'tok:13a', 'share of outputs not in de, by script and words (eld, small)'],
+  ['de', 'German', 'tok:13a', 'share of outputs not in de, by its script and'],
   ['ja', 'Japanese', 'tok:ja-mecab-0.996-IPA', 'share of outputs not in the script of ja'],
   ['th', 'Thai', 'tok:char', 'share of outputs not in the script of th'],
   ['zh', 'Chinese', 'tok:zh', 'share of outputs not in the script of zh, in Simplified characters'],
