@@ -200,7 +200,7 @@ test('a prompt that needs a token which a language lacks is told once, and the r
     '1 of 5',
   );
   expect(said.filter((line) => line.includes('"kea"'))).toEqual([
-    'note: source-translate is not defined for "kea": whisper-base-int8 has no token for that language\n',
+    'note: source-translate is not defined for "kea": whisper-base-int8 has no token for kea\n',
   ]);
   const rows: Row[] = JSON.parse(read('scores.json', own)).rows;
   expect(rows.map(({ prompt, language, n }) => [prompt, language, n])).toEqual([
