@@ -49,6 +49,7 @@ export function fakeResults(): DemoResults {
       warmupSteps: 30,
       seed: 1,
       trainClips: 1480,
+      target: 'zh',
       prompt: '<|zh|><|transcribe|>',
     },
     seconds: {

@@ -66,4 +66,7 @@ export type Request =
   | { type: 'adamw-state' }
   | { type: 'adamw-release' };
 
+/** A request of one type. */
+export type RequestOf<Type extends Request['type']> = Extract<Request, { type: Type }>;
+
 export type Reply = { id: number; value: unknown } | { id: number; error: string };

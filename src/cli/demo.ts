@@ -6,11 +6,13 @@ import { runDemo } from '../demo/demo.ts';
 import type { DemoResults } from '../demo/results.ts';
 import { formatDuration, languageName } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
-import { embeddedSamples } from './embedded.ts';
+import { samplesManifest } from './embedded.ts';
 import { modelOption, positiveInteger } from './options.ts';
 
 interface Options {
   model: string;
+  manifest?: string;
+  to: string;
   output: string;
   steps: number;
   trainClips: number;
@@ -22,6 +24,11 @@ interface Options {
 export function demoCommand(command: Command): Command {
   return command
     .addOption(modelOption())
+    .option('--to <code>', 'language to translate into: the manifest must have its texts', 'zh')
+    .option(
+      '--manifest <file>',
+      'manifest with the sets of the embedded one (default: the embedded recordings)',
+    )
     .option('--output <dir>', 'where results.json, report.html and the trained model go', 'out/demo')
     .option('--steps <n>', 'training steps', positiveInteger, 180)
     .option('--train-clips <n>', 'English training clips (besides 54 real ones)', positiveInteger, 900)
@@ -32,11 +39,19 @@ export function demoCommand(command: Command): Command {
       'after',
       '\nExample:\n  $ whisper-transfer demo\n  $ whisper-transfer demo --steps 600 --train-clips 1500',
     )
-    .action(async ({ model, output, steps, trainClips, testClips, seed, json }: Options) => {
-      const manifest = join(embeddedSamples, 'manifest.tsv');
+    .action(async ({ model, manifest, to, output, steps, trainClips, testClips, seed, json }: Options) => {
       const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
       const results = await runDemo(
-        { model, manifest, output, steps, trainingClips: trainClips, testClips, seed },
+        {
+          model,
+          manifest: manifest ?? samplesManifest(),
+          target: to,
+          output,
+          steps,
+          trainingClips: trainClips,
+          testClips,
+          seed,
+        },
         version,
       );
       if (json) console.log(JSON.stringify(results));
@@ -61,9 +76,9 @@ function print(results: DemoResults, output: string): void {
       { heading: 'chance', value: ({ chance }) => `${(100 * chance).toFixed(1)} %`, align: 'right' },
     ]),
   );
-  const { steps, trainClips } = results.settings;
+  const { steps, trainClips, target } = results.settings;
   process.stdout.write(
-    `\nSpeech to Chinese, before → after ${steps} steps of training the decoder on ${trainClips} English clips, and no other language\n\n`,
+    `\nSpeech to ${languageName(target)}, before → after ${steps} steps of training the decoder on ${trainClips} English clips, and no other language\n\n`,
   );
   process.stdout.write(
     table(results.transfer, [
@@ -74,7 +89,7 @@ function print(results: DemoResults, output: string): void {
       { heading: 'BLEU', value: ({ before, after }) => change(before.bleu, after.bleu), align: 'right' },
       { heading: 'chrF', value: ({ before, after }) => change(before.chrf, after.chrf), align: 'right' },
       {
-        heading: 'not Chinese',
+        heading: `not ${languageName(target)}`,
         value: ({ before, after }) => `${percent(before.offTarget)} → ${percent(after.offTarget)}`,
         align: 'right',
       },

@@ -157,7 +157,16 @@ test('goes on where it was stopped: what is there is not asked again, what was c
   const kept = rest.slice(0, 4);
   const marked = JSON.stringify({ ...JSON.parse(first!), hypothesis: '一' });
   writeFileSync(join(output, 'predictions.jsonl'), `${[marked, ...kept].join('\n')}\n{"test":"transl`);
-  const options = ['--model', embeddedModel, '--prompt-kind', 'target-translate', '--output-dir', output];
+  const options = [
+    '--model',
+    embeddedModel,
+    '--to',
+    'zh',
+    '--prompt-kind',
+    'target-translate',
+    '--output',
+    output,
+  ];
   await expect(evaluate(...options, '--resume', '--tokenize', 'char')).rejects.toThrow('1 of 5 files');
   expect(JSON.parse(read('scores.json')).signatures['translation into zh'].bleu[0]).toContain('|tok:char|');
   await expect(evaluate(...options, '--resume')).rejects.toThrow('1 of 5 files');
@@ -187,7 +196,9 @@ test('a prompt that needs a token which a language lacks is told once, and the r
   const own = join(folder, 'prompts');
   said.length = 0;
   const kinds = 'source-translate,target-transcribe';
-  await expect(evaluate('--prompt-kind', kinds, '--output-dir', own)).rejects.toThrow('1 of 5');
+  await expect(evaluate('--target', 'zh', '--prompt-kind', kinds, '--output-dir', own)).rejects.toThrow(
+    '1 of 5',
+  );
   expect(said.filter((line) => line.includes('"kea"'))).toEqual([
     'note: source-translate is not defined for "kea": whisper-base-int8 has no token for that language\n',
   ]);
@@ -207,7 +218,7 @@ test('a prompt that needs a token which a language lacks is told once, and the r
 
 test('recognition: error rates by the normalizer of each language', async () => {
   const own = join(folder, 'recognition');
-  await evaluate('--task', 'transcribe', '--language', 'en', '--output-dir', own);
+  await evaluate('--task', 'transcribe', '--from', 'en', '--output', own);
   const { rows, signatures } = JSON.parse(read('scores.json', own));
   expect(rows).toHaveLength(1);
   expect(Object.keys(rows[0].scores)).toEqual(['wer', 'cer', 'mer', 'off-target', 'hallucination']);
@@ -220,9 +231,27 @@ test('recognition: error rates by the normalizer of each language', async () => 
 
 test.each<[string, string[], RegExp]>([
   ['a set that is not there', ['--set', 'nope'], /no clip of language "any" in set "nope"; it has en\/bare/],
-  ['no reference', ['--set', 'bare', '--target', 'en'], /none of these clips has a "en" reference/],
-  ['one model twice', ['--model', embeddedModel, '--model', `${embeddedModel}/`], /given twice/],
-  ['a folder without model', ['--model', embeddedSamples], /found no config.json/],
+  [
+    'no reference',
+    ['--set', 'bare', '--target', 'en'],
+    /found only clips in "en" itself; expected another language to translate from/,
+  ],
+  [
+    'no target',
+    [],
+    /--to: found nothing; expected the language to translate into; .*manifest\.tsv has the columns text_en, text_zh/,
+  ],
+  [
+    'a target without texts',
+    ['--to', 'ja'],
+    /found no text in "ja" \(column text_ja\) of these clips; it has the columns text_en, text_zh/,
+  ],
+  [
+    'one model twice',
+    ['--to', 'zh', '--model', embeddedModel, '--model', `${embeddedModel}/`],
+    /given twice/,
+  ],
+  ['a folder without model', ['--to', 'zh', '--model', embeddedSamples], /found no config.json/],
   [
     'a prompt for transcripts',
     ['--task', 'transcribe', '--prompt-kind', 'target-transcribe'],
@@ -230,10 +259,10 @@ test.each<[string, string[], RegExp]>([
   ],
   [
     'a SentencePiece model that is not there',
-    ['--tokenize', 'flores200', '--spm-model', 'nowhere.model'],
+    ['--to', 'zh', '--tokenize', 'flores200', '--spm-model', 'nowhere.model'],
     /nowhere\.model: no such file; expected a SentencePiece model/,
   ],
-  ['COMET that is not there', ['--comet', 'nowhere.txt'], /nowhere\.txt/],
+  ['COMET that is not there', ['--to', 'zh', '--comet', 'nowhere.txt'], /nowhere\.txt/],
 ])('%s is one clear line', async (_, options, message) => {
   await expect(evaluate(...options, '--output-dir', join(folder, 'none'))).rejects.toThrow(message);
 });

@@ -1,6 +1,6 @@
 /** `whisper-transfer lm tune`: the weights of a language model, chosen on clips with references. */
 import { type Command, Option } from 'commander';
-import { type Clip, referenceIn } from '../data/clip.ts';
+import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
 import { choosePrompt, type PromptChoice } from '../decoding/prompt-choice.ts';
 import { tuneFusion } from '../decoding/tune-fusion.ts';
 import { UserError } from '../errors.ts';
@@ -11,16 +11,17 @@ import { table } from '../report/terminal.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
-import { modelOption, positiveInteger, printNote, windowOption } from './options.ts';
+import { addRenamed, modelOption, positiveInteger, printNote, windowOption } from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
+import { showWork } from './show-work.ts';
 
 interface Flags extends PromptChoice {
   model: string;
   set?: string;
-  language?: string;
-  reference: 'source_text' | 'en' | 'zh';
+  from?: string;
+  reference?: string;
   task: 'transcribe' | 'translate';
-  textLanguage: string;
+  to: string;
   beam: number;
   trials: number;
   seed: number;
@@ -28,12 +29,6 @@ interface Flags extends PromptChoice {
   cache: string;
   json?: boolean;
 }
-
-const referenceOf: Record<Flags['reference'], (clip: Clip) => string> = {
-  source_text: ({ text }) => text,
-  en: (clip) => referenceIn(clip, 'en'),
-  zh: (clip) => referenceIn(clip, 'zh'),
-};
 
 export function addTuneCommand(lm: Command): Command {
   const command = lm
@@ -45,13 +40,7 @@ export function addTuneCommand(lm: Command): Command {
     .argument('<manifest>', 'TSV or JSONL manifest of clips that are not tested on')
     .addOption(modelOption())
     .option('--set <name>', 'use only this set of the manifest')
-    .option('--language <code>', 'use only clips in this language')
-    .requiredOption('--text-language <code>', 'language of the texts that are written')
-    .addOption(
-      new Option('--reference <column>', 'column of the manifest')
-        .choices(Object.keys(referenceOf))
-        .default('en'),
-    )
+    .addOption(new Option('--reference <column>').hideHelp())
     .addOption(new Option('--task <name>').choices(['transcribe', 'translate']).default('transcribe'))
     .option('--beam <n>', 'texts kept at each step', positiveInteger, 5)
     .option('--trials <n>', 'weights tried', positiveInteger, 100)
@@ -59,28 +48,33 @@ export function addTuneCommand(lm: Command): Command {
     .addOption(windowOption())
     .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
     .option('--json', 'print the result as one JSON object');
+  addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
+  addRenamed(
+    command,
+    new Option('--to <code>', 'language of the texts that are written').makeOptionMandatory(),
+    '--text-language',
+  );
   addPromptOptions(command);
   return command
     .addHelpText(
       'after',
-      '\nExample:\n  $ whisper-transfer lm tune model.arpa samples/manifest.tsv --set dev --language en --text-language en',
+      '\nExample:\n  $ whisper-transfer lm tune model.arpa samples/manifest.tsv --set dev --from en --to en',
     )
     .action(tune);
 }
 
 async function tune(arpa: string, manifest: string, flags: Flags): Promise<void> {
-  const reference = referenceOf[flags.reference];
-  const clips = (await selectClips(manifest, flags)).filter((clip) => reference(clip) !== '');
-  if (clips.length === 0)
-    throw new UserError(`${manifest}: none of these clips has a "${flags.reference}" reference`);
+  const { set, from: language, to } = flags;
+  // Earlier versions took the column: en, zh, or source_text for what is said.
+  const reference = (clip: Clip): string =>
+    flags.reference === 'source_text' ? clip.text : referenceIn(clip, flags.reference ?? to);
+  const all = await selectClips(manifest, { ...(set && { set }), ...(language && { language }) });
+  const clips = all.filter((clip) => reference(clip) !== '');
+  if (clips.length === 0) throw new UserError(missingReference(manifest, all, flags.reference ?? to));
   const lm = await readArpa(arpa);
   const result = await withModel(WhisperModel.load(flags.model), async (model) => {
-    const prompt = choosePrompt(
-      model,
-      { ...flags, ...(flags.task === 'translate' && { to: flags.textLanguage }) },
-      printNote,
-    );
-    const usable = await encodedClips(model, clips, flags);
+    const prompt = choosePrompt(model, { ...flags, ...(flags.task === 'translate' && { to }) }, printNote);
+    const usable = await encodedClips(model, clips, { ...flags, ...showWork() });
     let stage = '';
     let progress = startProgress('', 1, { quiet: true });
     const tuned = await tuneFusion(
@@ -92,7 +86,7 @@ async function tune(arpa: string, manifest: string, flags: Flags): Promise<void>
         reference: reference(clip),
       })),
       {
-        language: flags.textLanguage,
+        language: to,
         beams: flags.beam,
         trials: flags.trials,
         seed: flags.seed,

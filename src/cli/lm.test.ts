@@ -26,7 +26,7 @@ const text = file('text.txt', 'The cat sat.\nThe cat ran!\n\nA dog sat.\n');
 const model = join(folder, 'model.arpa');
 
 test('trains a model and measures it, on the same words', async () => {
-  await lm('train', text, '--order', '3', '--output', model, '--language', 'en', '--json');
+  await lm('train', text, '--order', '3', '--output', model, '--to', 'en', '--json');
   expect(JSON.parse(said.at(-1)!)).toMatchObject({
     model,
     order: 3,
@@ -70,7 +70,7 @@ test.each([
     ['train', text, '--order', '9', '--output', 'x', '--language', 'en'],
     /order 9; expected 1 to 6/,
   ],
-  ['no language', ['train', text, '--output', 'x'], /--language/],
+  ['no language', ['train', text, '--output', 'x'], /--to <code>/],
   ['an unknown language', ['train', text, '--output', 'x', '--language', 'xx'], /code of a language/],
   ['a language by another code', ['train', text, '--output', 'x', '--language', 'eng'], /code of a language/],
   ['no model', ['perplexity', text, text, '--language', 'en'], /text\.txt:1: found "The cat sat\."/],

@@ -10,7 +10,7 @@ import { perplexity } from '../language-model/perplexity.ts';
 import { languageModelWords } from '../language-model/words.ts';
 import { startProgress } from '../report/progress.ts';
 import { addTuneCommand } from './lm-tune.ts';
-import { positiveInteger } from './options.ts';
+import { addRenamed, positiveInteger } from './options.ts';
 
 const LANGUAGE_NAMES = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
 /** Sentences between two looks at the clock. */
@@ -18,16 +18,16 @@ const SENTENCES_PER_UPDATE = 1000;
 
 const TRAIN_EXAMPLE = `
 Example:
-  $ whisper-transfer lm train text.txt --order 5 --output model.arpa --language en
+  $ whisper-transfer lm train text.txt --order 5 --output model.arpa --to en
 `;
 const PERPLEXITY_EXAMPLE = `
 Example:
-  $ whisper-transfer lm perplexity model.arpa held-out.txt --language en --json
+  $ whisper-transfer lm perplexity model.arpa held-out.txt --to en --json
 `;
 
 const TRAIN_HELP = `
 A sentence a line, UTF-8. Words are as transcripts are compared: without punctuation and case, in English by Whisper's
-normaliser; Chinese is cut into characters. Lines without words are left out. Smoothing is interpolated modified
+normaliser; languages without spaces between words are cut into characters. Lines without words are left out. Smoothing is interpolated modified
 Kneser-Ney, as KenLM's lmplz has it.
 ${TRAIN_EXAMPLE}`;
 
@@ -39,7 +39,7 @@ ${PERPLEXITY_EXAMPLE}`;
 interface TrainOptions {
   order: number;
   output: string;
-  language: string;
+  to: string;
   json?: boolean;
 }
 
@@ -49,7 +49,6 @@ export function lmCommand(command: Command): Command {
     .description('train a model on a text and write it in ARPA format')
     .argument('<text>', 'a sentence a line')
     .requiredOption('--output <file>', 'where the model is written, in ARPA format')
-    .addOption(languageOption())
     .option('--order <n>', 'longest n-grams, 1 to 6', positiveInteger, 5)
     .option('--json', 'print one line of JSON')
     .addHelpText('after', TRAIN_HELP)
@@ -58,16 +57,16 @@ export function lmCommand(command: Command): Command {
     .description('how well a model predicts a text; lower is better')
     .argument('<model>', 'ARPA file, plain or gzipped')
     .argument('<text>', 'a sentence a line')
-    .addOption(languageOption())
     .option('--json', 'print one line of JSON')
     .addHelpText('after', PERPLEXITY_HELP)
     .action(measure);
+  for (const command of lm.commands) addRenamed(command, languageOption(), '--language');
   addTuneCommand(lm);
   return lm;
 }
 
 const languageOption = (): Option =>
-  new Option('--language <code>', 'language of the text, such as en: it decides what a word is')
+  new Option('--to <code>', 'language of the text, such as en: it decides what a word is')
     .argParser(languageCode)
     .makeOptionMandatory();
 
@@ -92,7 +91,7 @@ function* wordsOf(lines: readonly string[], language: string, label: string): Ge
   progress.done('sentences');
 }
 
-async function train(text: string, { order, output, language, json }: TrainOptions): Promise<void> {
+async function train(text: string, { order, output, to: language, json }: TrainOptions): Promise<void> {
   const counter = new NgramCounter(order);
   for (const words of wordsOf(readSentences(text), language, 'counting')) counter.add(words);
   if (counter.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
@@ -124,7 +123,7 @@ async function train(text: string, { order, output, language, json }: TrainOptio
 async function measure(
   model: string,
   text: string,
-  { language, json }: { language: string; json?: boolean },
+  { to: language, json }: { to: string; json?: boolean },
 ): Promise<void> {
   const lines = readSentences(text);
   const progress = startProgress('reading the model', 0);

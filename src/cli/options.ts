@@ -1,5 +1,5 @@
 /** Options and checks that several commands share. */
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
@@ -43,6 +43,28 @@ export function positiveNumber(value: string): number {
   const number = Number(value);
   if (!(number > 0) || !Number.isFinite(number)) throw new InvalidArgumentError('Expected a number above 0.');
   return number;
+}
+
+/** Names with commas between them. */
+export function nameList(value: string): string[] {
+  const items = value
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
+  if (items.length === 0) throw new InvalidArgumentError('Expected names, separated by commas.');
+  return items;
+}
+
+/** Adds an option that earlier versions had under other names: these are read, and not in the help. */
+export function addRenamed(command: Command, option: Option, ...older: readonly string[]): Command {
+  command.addOption(option);
+  for (const name of older) {
+    const alias = new Option(option.flags.replace(/--[\w-]+/, name)).hideHelp();
+    if (option.parseArg) alias.argParser(option.parseArg);
+    alias.attributeName = () => option.attributeName();
+    command.addOption(alias);
+  }
+  return command;
 }
 
 /** What the user should know, beside the results. */

@@ -4,15 +4,11 @@ import { formatTable } from '../report/table-formats.ts';
 import { HEADS, type HeadKind } from '../studies/probes/head.ts';
 import type { Measured } from '../studies/probes/measure.ts';
 import { defaultProbe } from '../studies/probes/probe.ts';
-import { writeProbe } from '../studies/probes/probe-file.ts';
-import { confoundingText, intervalText, layerName, probeReport } from '../studies/probes/report-html.ts';
-import { type ProbeResults, runProbe } from '../studies/probes/run.ts';
-import { selectLabelled } from '../studies/probes/select.ts';
+import { confoundingText, intervalText, layerName } from '../studies/probes/report-html.ts';
+import type { ProbeResults } from '../studies/probes/run.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { WhisperModel } from '../whisper/model.ts';
-import { withModel } from '../whisper/with-model.ts';
-import { modelOption, positiveInteger, positiveNumber, windowOption } from './options.ts';
-import { confusionFiles, formatPredictions, nameList, writeOutputs } from './probe-outputs.ts';
+import { modelOption, nameList, positiveInteger, positiveNumber, windowOption } from './options.ts';
+import { showWork } from './show-work.ts';
 
 function share(value: string): number {
   const number = Number(value);
@@ -87,41 +83,16 @@ export function probeTrainCommand(command: Command): Command {
 }
 
 async function train(manifest: string, options: TrainOptions): Promise<void> {
-  const { label, output, window, head, steps, batchSize, learningRate, seed } = options;
-  const labelled = await selectLabelled(manifest, {
-    label,
-    testShare: options.testShare,
-    seed,
-    ...(options.only && { only: options.only }),
-    ...(options.trainSet && { trainSets: options.trainSet }),
-    ...(options.testSet && { testSets: options.testSet }),
-    ...(options.group !== undefined && { group: options.group }),
+  const { trainManifestProbe } = await import('../studies/probes/train-probe.ts');
+  const { model, output, window, cache, head, steps, batchSize, learningRate, seed, ...labels } = options;
+  const results = await trainManifestProbe({
+    ...showWork(),
+    ...{ manifest, model, output, window, cache },
+    labels: { ...labels, seed, trainSets: options.trainSet, testSets: options.testSet },
+    training: { ...defaultProbe, head, steps, batchSize, learningRate, seed },
+    eachLayer: Boolean(options.eachLayer),
   });
-  if (labelled.leftOut > 0)
-    process.stderr.write(`left out: ${labelled.leftOut} clips without a label that is learnt\n`);
-  await withModel(WhisperModel.load(options.model), async (model) => {
-    const training = { ...defaultProbe, head, steps, batchSize, learningRate, seed };
-    const run = await runProbe(model, labelled, {
-      ...{ label, window, training },
-      cache: options.cache,
-      eachLayer: Boolean(options.eachLayer),
-    });
-    const encoder = await model.encoderFingerprint();
-    const { layers, width } = run.head.shape;
-    await writeProbe(
-      output,
-      { label, labels: [...labelled.labels], head, layers, width, window, encoder },
-      run.head,
-    );
-    const { predictions, ...results } = run.results;
-    await writeOutputs(output, {
-      'results.json': `${JSON.stringify({ ...results, training }, null, 2)}\n`,
-      'predictions.tsv': formatPredictions(predictions),
-      'report.html': probeReport(run.results),
-      ...confusionFiles(results.labels, results.test),
-    });
-    printTrained(run.results);
-  });
+  printTrained(results);
 }
 
 function printTrained(results: ProbeResults): void {

@@ -3,9 +3,11 @@ import { type Command, Option } from 'commander';
 import { defaultLora } from '../training/lora.ts';
 import { type Layer, mergeLayers, valueAt } from '../training/recipe-file.ts';
 import { allowed, type Node, type Path, recipeKeys, recipeNode } from '../training/recipe-keys.ts';
+import { addRenamed } from './options.ts';
 
 /** Flags by which a value is known beside its path. */
 const SHORT: Readonly<Record<string, string>> = {
+  target: '--to',
   prompt: '--prompt-kind',
   'targetToken.as': '--token-of',
   'targetToken.mean': '--new-token-from',
@@ -52,21 +54,20 @@ export function addRecipeFlags(command: Command): Command {
     option.hideHelp().argParser((text: string) => flagValue(text, node));
     command.addOption(bare ? option.preset(String(BARE[path])) : option);
   }
-  return command
-    .option('--set <name>', 'use only this set of the manifest (of all manifests)')
-    .option('--language <code>', 'use only clips in this language');
+  command.option('--set <name>', 'use only this set of the manifest (of all manifests)');
+  return addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
 }
 
-/** @param below what the flags change: `--set` and `--language` are of each of its corpora */
+/** @param below what the flags change: `--set` and `--from` are of each of its corpora */
 export function flagLayer(flags: Readonly<Record<string, unknown>>, below: readonly Layer[]): Layer {
   const given = keys.filter(({ path }) => path in flags);
   let values: unknown = {};
   for (const { path } of given) values = withValue(values, path.split('.'), flags[path]);
-  const { set, language } = flags;
+  const { set, from } = flags;
   const corpora = valueAt(mergeLayers([...below, { values, label: () => undefined }]), ['data', 'corpora']);
   const ofCorpora = [
     ...(set === undefined ? [] : [['set', set] as const]),
-    ...(language === undefined ? [] : [['language', language] as const]),
+    ...(from === undefined ? [] : [['language', from] as const]),
   ];
   if (ofCorpora.length > 0 && Array.isArray(corpora)) {
     const changed = corpora.map((corpus) => ({ ...corpus, ...Object.fromEntries(ofCorpora) }));
@@ -77,7 +78,7 @@ export function flagLayer(flags: Readonly<Record<string, unknown>>, below: reado
     label: (path) => {
       const text = path.join('.');
       if (text.startsWith('data.corpora.') && ofCorpora.some(([name]) => name === path.at(-1))) {
-        return `--${path.at(-1)}`;
+        return path.at(-1) === 'set' ? '--set' : '--from';
       }
       const flag = given.find((one) => text === one.path || text.startsWith(`${one.path}.`));
       return flag && flagOf(flag.path.split('.'));

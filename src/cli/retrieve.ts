@@ -1,41 +1,18 @@
 /** Speech-to-speech retrieval: does an utterance find its translation by encoder output alone? */
-import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { Runtime } from '../backend/runtime.ts';
 import { UserError } from '../errors.ts';
-import { selectClips, storedClips } from '../features/encoded-clips.ts';
-import { encodingName, entryName } from '../features/encoder-cache.ts';
-import { formatNumber } from '../report/format.ts';
-import { startProgress } from '../report/progress.ts';
 import { formatTable } from '../report/table-formats.ts';
-import type { ComparedClip } from '../retrieval/clip-blocks.ts';
-import {
-  ADJUSTMENTS,
-  type Adjustment,
-  type RetrievalMethod,
-  retrievalMethods,
-} from '../retrieval/methods.ts';
+import { ADJUSTMENTS, type Adjustment, retrievalMethods } from '../retrieval/methods.ts';
 import { METRICS } from '../retrieval/metrics.ts';
 import { retrievalPage } from '../retrieval/page.ts';
-import { ParallelClips } from '../retrieval/parallel-clips.ts';
-import { KeptRanks } from '../retrieval/parts.ts';
+import type { Retrieval } from '../retrieval/retrieve.ts';
 import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
-import {
-  areQuickExactly,
-  type PairResult,
-  retrievalStudy,
-  type SimilarityMatrix,
-} from '../retrieval/study.ts';
-import { retrievalColumns, retrievalCsvColumns, retrievalRows } from '../retrieval/tables.ts';
+import type { SimilarityMatrix } from '../retrieval/study.ts';
+import { retrievalColumns, retrievalCsvColumns, retrievalJson, retrievalRows } from '../retrieval/tables.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { WhisperModel } from '../whisper/model.ts';
-import { withModel } from '../whisper/with-model.ts';
 import { modelOption, positiveInteger, windowOption } from './options.ts';
-
-/** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */
-const MAX_HELD_BYTES = 2 ** 28;
+import { showWork } from './show-work.ts';
 
 interface Options {
   model: string;
@@ -101,95 +78,29 @@ export function retrieveCommand(command: Command): Command {
         '  $ whisper-transfer retrieve samples/manifest.tsv --set intro --all-pairs ' +
         '--metrics seqsim,seqsim+centre+csls,mean-pool,dtw,ot,length --html retrieval.html',
     )
-    .action(retrieve);
+    .action(run);
 }
 
-async function retrieve(manifest: string, options: Options): Promise<void> {
-  const { set, from, to } = options;
-  const variants = retrievalMethods(options.metrics, adjustmentsOf(options));
-  if (!options.allPairs && (from === undefined || to === undefined)) {
+async function run(manifest: string, options: Options): Promise<void> {
+  const { from, to, allPairs, csv, html, json } = options;
+  if (!allPairs && (from === undefined || to === undefined)) {
     throw new UserError('expected --from and --to, or --all-pairs');
   }
-  const wanted = options.allPairs
-    ? await selectClips(manifest, { set })
-    : [
-        ...(await selectClips(manifest, { set, language: to })),
-        ...(from === to ? [] : await selectClips(manifest, { set, language: from })),
-      ];
-  const clips = options.allPairs ? wanted.filter(({ key }) => key !== '') : wanted;
-  if (!options.allPairs && !haveCommonKey(clips, from!, to!)) throw noCommonSentence(manifest, options);
-  const started = performance.now();
-  // Done with before anything is compared: its memory is wanted for the clips.
-  const { heard, encoding } = await withModel(WhisperModel.load(options.model), async (model) => ({
-    heard: await storedClips(model, clips, { ...options, maxBytes: MAX_HELD_BYTES }),
-    encoding: await encodingName(model, options.window),
-  }));
-  const runtime = new Runtime();
-  try {
-    const languages = new ParallelClips(heard);
-    const pairs = options.allPairs ? languages.pairs() : [{ from: from!, to: to! }];
-    if (!pairs.some((pair) => languages.shared(pair.from, pair.to).length > 0)) {
-      throw noCommonSentence(manifest, options);
-    }
-    const exact = options.exact || (!options.shortlist && areQuickExactly(languages, pairs));
-    const shortlist = exact ? undefined : (options.shortlist ?? DEFAULT_SHORTLIST);
-    const total =
-      variants.length *
-      pairs.reduce((sum, pair) => sum + languages.of(pair.from).length * languages.of(pair.to).length, 0);
-    const progress = startProgress('comparing pairs', total);
-    const compareStarted = performance.now();
-    const matrices: SimilarityMatrix[] = [];
-    const results = await retrievalStudy(runtime, languages, pairs, {
-      variants,
-      shortlist,
-      onMatrix: (matrix) => options.html && matrices.push(matrix),
-      kept: keptRanks(encoding, languages, options),
-      onProgress: (done, what) => progress.update(done, what),
-      onKnown: (pairs) => {
-        if (pairs === 0) return;
-        process.stderr.write(`an earlier run compared ${formatNumber(pairs)} pairs; going on from there\n`);
-        progress.skip(pairs);
-      },
-    });
-    progress.done();
-    const seconds = (since: number) => (performance.now() - since) / 1000;
-    const facts: Facts = {
-      exact,
-      shortlist,
-      compareSeconds: seconds(compareStarted),
-      seconds: seconds(started),
-    };
-    if (options.csv)
-      await writeFile(options.csv, formatTable(retrievalRows(results), retrievalCsvColumns, 'csv'));
-    if (options.html) await writeFile(options.html, retrievalPage(results, matrices, languages));
-    print(results, facts, options);
-  } finally {
-    await runtime.close();
-  }
-}
-
-/** What earlier runs found of a comparison of the same recordings by the same encoder. */
-function keptRanks(
-  encoding: string,
-  languages: ParallelClips<ComparedClip>,
-  { cache }: Options,
-): (comparison: string) => Promise<KeptRanks> {
-  const recordings = async (): Promise<string> => {
-    const hash = createHash('sha256').update(`${encoding}\n`);
-    for (const language of languages.names) {
-      for (const { clip } of languages.of(language)) {
-        hash.update(`${language}\t${clip.key}\t${await entryName({ files: [clip.audio] })}\n`);
-      }
-    }
-    return hash.digest('hex');
-  };
-  // Once for all comparisons, and only where one goes part by part: it looks at every file.
-  let known: Promise<string> | undefined;
-  return async (comparison) => {
-    known ??= recordings();
-    const hash = createHash('sha256').update(`${await known}\n${comparison}`);
-    return KeptRanks.open(join(cache, 'retrieval', `${hash.digest('hex').slice(0, 32)}.jsonl`));
-  };
+  const { retrieve } = await import('../retrieval/retrieve.ts');
+  const matrices: SimilarityMatrix[] = [];
+  const work = showWork();
+  const found = await retrieve({
+    ...options,
+    ...work,
+    clips: manifest,
+    methods: retrievalMethods(options.metrics, adjustmentsOf(options)),
+    onMatrix: (matrix) => html !== undefined && matrices.push(matrix),
+  });
+  if (csv !== undefined)
+    await writeFile(csv, formatTable(retrievalRows(found.pairs), retrievalCsvColumns, 'csv'));
+  if (html !== undefined) await writeFile(html, retrievalPage(found.pairs, matrices, found.clips));
+  if (json) console.log(JSON.stringify(retrievalJson(found, Boolean(allPairs))));
+  else print(found);
 }
 
 function adjustmentsOf({ centre, csls, frameWeights, dropSilence }: Options): Adjustment[] {
@@ -202,78 +113,13 @@ function adjustmentsOf({ centre, csls, frameWeights, dropSilence }: Options): Ad
   return flags.flatMap(([name, on]) => (on ? [name] : []));
 }
 
-function haveCommonKey(
-  clips: readonly { language: string; key: string }[],
-  from: string,
-  to: string,
-): boolean {
-  const keys = new Set(clips.filter(({ language }) => language === to).map(({ key }) => key));
-  return clips.some(({ language, key }) => language === from && key !== '' && keys.has(key));
-}
-
-function noCommonSentence(manifest: string, { set, from, to, allPairs }: Options): UserError {
-  const what = set ? ` of set "${set}"` : '';
-  return new UserError(
-    allPairs
-      ? `${manifest}: no two languages${what} share two sentences; expected the same key on recordings of the same sentence`
-      : `${manifest}: no "${from}" clip${what} that could be used has the key of a "${to}" clip; ` +
-          'expected the same key on recordings of the same sentence',
-  );
-}
-
-interface Facts {
-  readonly exact: boolean;
-  readonly shortlist: number | undefined;
-  /** Time of all metrics. */
-  readonly compareSeconds: number;
-  /** Time of everything, loading the model and encoding counted. */
-  readonly seconds: number;
-}
-
-function print(results: readonly PairResult[], facts: Facts, { json, allPairs }: Options): void {
-  if (json) {
-    const { shortlist, ...rest } = facts;
-    const how = { ...rest, ...(shortlist !== undefined && { shortlist }) };
-    console.log(
-      JSON.stringify(allPairs ? { pairs: results.map(asJson), ...how } : { ...asJson(results[0]!), ...how }),
-    );
-    return;
-  }
-  process.stdout.write(formatTable(retrievalRows(results), retrievalColumns, 'terminal'));
-  if (results.some(({ variants }) => variants.length > 1)) {
+function print({ pairs, exact, shortlist, compareSeconds, seconds }: Retrieval): void {
+  process.stdout.write(formatTable(retrievalRows(pairs), retrievalColumns, 'terminal'));
+  if (pairs.some(({ variants }) => variants.length > 1)) {
     console.log('p: R@1 against the first metric of the pair, paired approximate randomisation');
   }
-  const how = facts.exact
+  const how = exact
     ? 'all pairs compared frame by frame'
-    : `SeqSim: the ${facts.shortlist} most promising targets of each compared frame by frame`;
-  console.log(`${how}, ${facts.compareSeconds.toFixed(1)} s (all: ${facts.seconds.toFixed(1)} s)`);
-}
-
-/** The first metric's numbers stand at the top, the mean frame's under its name, and all of them in `metrics`. */
-function asJson({ from, to, keys, candidates, chance, variants }: PairResult) {
-  const rates = ({ r1, r5, r10, mrr }: PairResult['variants'][number]) => ({
-    r1: r1.value,
-    r5: r5.value,
-    r10: r10.value,
-    mrr: mrr.value,
-  });
-  const [first] = variants;
-  const baseline = variants.find(({ variant }) => variant.metric === 'mean-pool');
-  const name = ({ name }: RetrievalMethod) => name;
-  return {
-    metric: name(first!.variant),
-    from,
-    to,
-    n: keys.length,
-    candidates,
-    ...rates(first!),
-    chance,
-    ...(baseline && { meanPool: rates(baseline) }),
-    metrics: variants.map(({ variant, ranks, pValue, ...estimates }) => ({
-      metric: name(variant),
-      ...estimates,
-      ...(pValue !== undefined && { pValue }),
-      ranks: Object.fromEntries(ranks.map((rank, i) => [keys[i], rank])),
-    })),
-  };
+    : `SeqSim: the ${shortlist} most promising targets of each compared frame by frame`;
+  console.log(`${how}, ${compareSeconds.toFixed(1)} s (all: ${seconds.toFixed(1)} s)`);
 }

@@ -64,7 +64,7 @@ test('without --json a table names every score; several references leave error r
   expect(one).toMatch(/^metric +score +2\.5 % +97\.5 % +signature\n/);
   for (const name of ['BLEU', 'chrF', 'chrF++', 'TER', 'WER', 'CER', 'MER', 'off-target', 'hallucination'])
     expect(one).toMatch(new RegExp(`\n${name.replaceAll('+', '\\+')} +\\d+\\.\\d\\d +\\d`));
-  const two = await run('--hyp', hyp, '--ref', ref, '--ref', hyp, '--language', 'zh');
+  const two = await run('--hyp', hyp, '--ref', ref, '--ref', hyp, '--to', 'zh');
   expect(two).toMatch(/BLEU +100\.00 .*nrefs:2\|/);
   expect(two).not.toContain('WER');
 });
@@ -223,7 +223,7 @@ test.each([
   [
     'an off-target rate without a language',
     () => ['--hyp', hyp, '--ref', ref, '--metrics', 'off-target'],
-    /needs --language/,
+    /needs the language of the texts \(--to\)/,
   ],
   [
     'a SentencePiece model that is not there',
@@ -242,7 +242,7 @@ test.each([
   ],
   [
     'an unknown language',
-    () => ['--hyp', hyp, '--ref', ref, '--language', 'klingon'],
+    () => ['--hyp', hyp, '--ref', ref, '--to', 'klingon', '--metrics', 'off-target'],
     /"klingon" is not known/,
   ],
 ])('%s is a mistake told in one line', async (_, args, message) => {

@@ -1,8 +1,7 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences, readText } from '../files/text-files.ts';
-import { languageProfile } from '../language/profile.ts';
-import { toSimplified } from '../language/simplified.ts';
+import { LANGUAGES_WITHOUT_SPACES, type LanguageProfile, languageProfile } from '../language/profile.ts';
 import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../metrics/bleu.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
 import type { CorpusMetric } from '../metrics/corpus.ts';
@@ -12,14 +11,16 @@ import {
   METRICS,
   type MetricName,
   type MetricOptions,
+  prepareMetrics,
   SACREBLEU_METRICS,
 } from '../metrics/metrics.ts';
 import { offTargetRate } from '../metrics/off-target.ts';
 import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
-import { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
+import { type BleuTokenizer, bleuTokenizerOf, loadBleuTokenizer } from '../metrics/tokenizers.ts';
+import { languageName } from '../report/format.ts';
 import { formatTable, TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
-import { positiveInteger, positiveNumber, spmModelOption, tokenizeOption } from './options.ts';
+import { addRenamed, positiveInteger, positiveNumber, spmModelOption, tokenizeOption } from './options.ts';
 
 interface ScoreOptions {
   hyp: string[];
@@ -33,7 +34,7 @@ interface ScoreOptions {
   smoothValue?: number;
   effectiveOrder?: boolean;
   lowercase?: boolean;
-  language?: string;
+  to?: string;
   simplify?: boolean;
   pairedTest: PairedTest;
   samples?: number;
@@ -47,7 +48,8 @@ A sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rat
 TER splits Chinese characters and kana with tokenizer zh, char or ja-mecab. WER, CER, MER (Chinese characters and
 words of other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
 
-BLEU splits texts by --language: zh for Chinese, char for other languages without spaces between words, else 13a.
+BLEU splits texts by --to: zh for Chinese, ja-mecab for Japanese where mecab-wasm is installed, char for other languages
+without spaces between words, else 13a. Chinese is compared as it is; zh-Hans and zh-Hant convert both sides.
 Tokenizers flores101 and flores200 (spBLEU) take the SentencePiece model that sacreBLEU keeps in ~/.sacrebleu/models
 (or $SACREBLEU/models), or --spm-model. ja-mecab needs a package: npm install mecab-wasm@1.0.3.
 
@@ -56,8 +58,8 @@ Every score has the 95 % interval of 1000 bootstrap resamples of the sentences. 
 prints a line for each output. The tests are sacreBLEU's; for what it does not score, ties count as chance.
 
 Example:
-  $ whisper-transfer score --hyp output.txt --ref zh.txt --tokenize zh --language zh --simplify --json
-  $ whisper-transfer score --hyp new.txt --baseline old.txt --ref zh.txt --tokenize zh --metrics bleu chrf
+  $ whisper-transfer score --hyp output.txt --ref de.txt --to de --json
+  $ whisper-transfer score --hyp new.txt --baseline old.txt --ref zh.txt --to zh-Hans --metrics bleu chrf
 `;
 
 /** As they always were in the JSON; the others are called as they are. */
@@ -71,25 +73,37 @@ interface Scored {
   scores: Map<MetricName | 'comet', Measured | null>;
 }
 
-/** The language's own by default; without a language that of WMT, as sacreBLEU. */
-const tokenizerOf = ({ tokenize, language }: ScoreOptions): BleuTokenizer =>
-  tokenize ?? (language === undefined ? '13a' : languageProfile(language).bleuTokenizer);
+/** As sacreBLEU: by the language where it is told, else by the rules of WMT. */
+const tokenizerOf = ({ tokenize, to }: ScoreOptions): BleuTokenizer =>
+  tokenize ?? (to === undefined ? '13a' : bleuTokenizerOf(to));
 
-/** They leave a Chinese sentence nearly whole. */
+/** They leave a sentence without spaces nearly whole. */
 const WESTERN: readonly BleuTokenizer[] = ['13a', 'intl', 'none'];
 
 function metricOptions(options: ScoreOptions, references: string[][]): MetricOptions {
-  const { smooth, smoothValue, effectiveOrder, lowercase, language } = options;
+  const { smooth, smoothValue, effectiveOrder, lowercase, to: language } = options;
   if (smoothValue !== undefined && smooth !== 'floor' && smooth !== 'add-k')
     throw new UserError(`--smooth-value goes with --smooth floor or add-k, not ${smooth}.`);
   const tokenize = tokenizerOf(options);
+  if (language !== undefined && languageProfile(language).script === undefined)
+    process.stderr.write(`note: the off-target rate is not measured: no script is known of "${language}"\n`);
   const shown = options.metrics === undefined || options.metrics.includes('bleu');
-  if (shown && WESTERN.includes(tokenize) && offTargetRate(references[0]!, 'zh') < 0.5) {
-    process.stderr.write(
-      `warning: the references are Chinese, and BLEU with tokenizer ${tokenize} is far too low for it; use --tokenize zh\n`,
-    );
+  if (shown && WESTERN.includes(tokenize)) {
+    const written = LANGUAGES_WITHOUT_SPACES.find((code) => offTargetRate(references[0]!, code) < 0.5);
+    if (written !== undefined) {
+      process.stderr.write(
+        `warning: the references are ${languageName(written)}, and BLEU with tokenizer ${tokenize} is far too low for it; ` +
+          `use --tokenize ${languageProfile(written).bleuTokenizer}\n`,
+      );
+    }
   }
   return { tokenize, smooth, smoothValue, effectiveOrder, lowercase, language };
+}
+
+/** Texts are compared as they are, but where `--to` says in which characters: `zh` alone does not. */
+function comparedForm({ simplify, to }: ScoreOptions): LanguageProfile | undefined {
+  const profile = simplify ? languageProfile('zh-Hans') : to === undefined ? undefined : languageProfile(to);
+  return profile && profile.code !== profile.base ? profile : undefined;
 }
 
 /** Scores of all outputs, the first of which is the baseline if there are several. */
@@ -100,9 +114,10 @@ function scoreOutputs(options: ScoreOptions): Scored[] {
       `There are ${options.comet.length} --comet files for ${files.length} outputs (${files.join(', ')}): give one each, in this order.`,
     );
   }
+  const compared = comparedForm(options);
   const read = (file: string) => {
     const lines = readSentences(file);
-    return options.simplify ? lines.map(toSimplified) : lines;
+    return compared ? lines.map(compared.reference) : lines;
   };
   const outputs = files.map(read);
   const references = options.ref.map(read);
@@ -140,11 +155,11 @@ function scoreOutputs(options: ScoreOptions): Scored[] {
 }
 
 function json({ file, sentences, scores }: Scored, options: ScoreOptions) {
-  const { simplify, pairedTest: test, samples = DEFAULT_SAMPLES[test], seed } = options;
+  const { pairedTest: test, samples = DEFAULT_SAMPLES[test], seed } = options;
   return {
     hypotheses: file,
     sentences,
-    simplified: simplify ?? false,
+    simplified: comparedForm(options)?.script === 'Hans',
     resampling: { test, samples, seed },
     ...Object.fromEntries(
       [...scores].map(([name, measured]) => [JSON_KEYS[name as MetricName] ?? name, measured]),
@@ -186,7 +201,7 @@ const collect = (file: string, before: string[] = []) => [...before, file];
 
 /** `whisper-transfer score`: compares output files with reference files, line by line. */
 export function scoreCommand(command: Command): Command {
-  return command
+  command
     .requiredOption('--hyp <file>', 'output to score, a sentence a line; repeatable', collect)
     .option('--baseline <file>', 'output that the others are compared with by a paired test')
     .requiredOption('--ref <file>', 'reference, repeatable', collect)
@@ -201,8 +216,7 @@ export function scoreCommand(command: Command): Command {
     .option('--smooth-value <number>', 'of --smooth floor (0.1) or add-k (1)', positiveNumber)
     .option('--effective-order', 'BLEU leaves out orders longer than the output')
     .option('--lowercase', 'BLEU, chrF, WER and CER without regard to case (TER and MER always)')
-    .option('--language <code>', 'target language, to report the share of outputs in another script')
-    .option('--simplify', 'turn Traditional into Simplified Chinese on both sides (OpenCC t2s)')
+    .option('--simplify', 'turn Traditional into Simplified Chinese on both sides, as --to zh-Hans does')
     .option(
       '--comet <file>',
       'COMET scores made elsewhere: what comet-score printed or wrote (--to_json), or a number a line; repeatable, baseline first',
@@ -218,15 +232,23 @@ export function scoreCommand(command: Command): Command {
     .addOption(
       new Option('--format <name>', 'how the table is written').choices(TABLE_FORMATS).default('terminal'),
     )
-    .option('--json', 'print one line of JSON for each output')
-    .addHelpText('after', HELP)
-    .action(async (options: ScoreOptions) => {
-      await loadBleuTokenizer(tokenizerOf(options), options.spmModel);
-      const outputs = scoreOutputs(options);
-      process.stdout.write(
-        options.json
-          ? outputs.map((output) => `${JSON.stringify(json(output, options))}\n`).join('')
-          : table(outputs, options.format),
-      );
-    });
+    .option('--json', 'print one line of JSON for each output');
+  addRenamed(
+    command,
+    new Option(
+      '--to <code>',
+      'language of the texts: decides on the tokenizer, and the share of outputs in another script is told',
+    ),
+    '--language',
+  );
+  return command.addHelpText('after', HELP).action(async (options: ScoreOptions) => {
+    if (options.to !== undefined) await prepareMetrics(options.to);
+    await loadBleuTokenizer(tokenizerOf(options), options.spmModel);
+    const outputs = scoreOutputs(options);
+    process.stdout.write(
+      options.json
+        ? outputs.map((output) => `${JSON.stringify(json(output, options))}\n`).join('')
+        : table(outputs, options.format),
+    );
+  });
 }

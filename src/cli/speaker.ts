@@ -1,63 +1,15 @@
 /** `whisper-transfer speaker`: who speaks? Embeddings from the encoder, and how well they verify. */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { readAudio } from '../audio/audio-file.ts';
-import type { Clip } from '../data/clip.ts';
-import { readManifest } from '../data/manifest.ts';
-import { UserError } from '../errors.ts';
-import { detPlot } from '../report/det-plot.ts';
-import { type Progress, startProgress } from '../report/progress.ts';
-import { svgFile } from '../report/svg.ts';
-import { columnOf } from '../studies/probes/labels.ts';
-import { clipsWithLabel, ofSets } from '../studies/probes/select.ts';
-import { embedClips } from '../studies/speaker/embedder.ts';
-import { runSpeakerTraining } from '../studies/speaker/run.ts';
-import { loadSpeaker, prepareSpeakerFolder } from '../studies/speaker/speaker-file.ts';
-import { defaultSpeaker, speakerSteps } from '../studies/speaker/train.ts';
-import {
-  areaUnderRoc,
-  equalErrorRate,
-  minimumDetectionCost,
-  operatingPoints,
-} from '../studies/speaker/verification.ts';
-import { prepareCheckpoints } from '../training/checkpoints.ts';
-import { WhisperModel } from '../whisper/model.ts';
-import { withModel } from '../whisper/with-model.ts';
+import { writeWhole } from '../files/write-whole.ts';
+import { defaultSpeaker } from '../studies/speaker/train.ts';
 import { interruption, modelOption, positiveInteger, positiveNumber } from './options.ts';
-
-/** The prior of one speaker in the detection cost: NIST's. */
-const PRIOR = 0.01;
+import { showWork } from './show-work.ts';
 
 export function speakerCommand(command: Command): Command {
   trainCommand(command.command('train'));
   embedCommand(command.command('embed'));
   verifyCommand(command.command('verify'));
   return command;
-}
-
-interface Heard {
-  readonly clip: Clip;
-  readonly samples: Float32Array;
-}
-
-/** Recordings that cannot be read are named on standard error and left out. */
-async function heard(clips: readonly Clip[]): Promise<Heard[]> {
-  const found: Heard[] = [];
-  for (const clip of clips) {
-    try {
-      found.push({ clip, samples: await readAudio(clip.audio) });
-    } catch (error) {
-      process.stderr.write(`left out: ${(error as Error).message}\n`);
-    }
-  }
-  if (found.length === 0) throw new UserError('found no recording that can be read; expected some');
-  return found;
-}
-
-async function labelled(manifest: string, { label, set }: { label: string; set?: string }): Promise<Clip[]> {
-  const { clips } = await clipsWithLabel(manifest, { label });
-  return set === undefined ? clips : ofSets(manifest, clips, [set]);
 }
 
 interface TrainOptions {
@@ -104,38 +56,23 @@ function trainCommand(command: Command): Command {
 }
 
 async function train(manifest: string, options: TrainOptions): Promise<void> {
-  const clips = (await heard(await labelled(manifest, options))).map(({ clip, samples }) => ({
-    samples,
-    speaker: columnOf(clip, options.label),
-  }));
-  await prepareCheckpoints(options.output, Boolean(options.resume));
-  await withModel(WhisperModel.load(options.model), async (model) => {
-    const steps = speakerSteps(clips, options);
-    const interrupted = interruption();
-    let progress: Progress | undefined;
-    const losses = await runSpeakerTraining(model, clips, {
-      ...options,
-      frozen: Boolean(options.frozen),
-      resume: Boolean(options.resume),
-      note: (line) => process.stderr.write(`note: ${line}\n`),
-      onStart: (step) => {
-        progress = startProgress('training', steps, { from: step });
-      },
-      onStep: (step, loss) => {
-        progress?.update(step, `loss ${loss.toFixed(3)}`);
-        return interrupted() ? 'stop' : undefined;
-      },
-    });
-    progress?.done();
-    if (!losses) {
-      console.log(`stopped; --resume goes on with ${options.output}`);
-      return;
-    }
-    await writeFile(join(options.output, 'losses.json'), `${JSON.stringify(losses)}\n`);
-    console.log(
-      `${losses.length} steps: loss ${losses[0]!.toFixed(3)} at first, ${losses.at(-1)!.toFixed(3)} at last`,
-    );
+  const { trainSpeakerModel } = await import('../studies/speaker/train-model.ts');
+  const interrupted = interruption();
+  const work = showWork();
+  const losses = await trainSpeakerModel({
+    ...options,
+    ...work,
+    manifest,
+    frozen: Boolean(options.frozen),
+    resume: Boolean(options.resume),
+    onStep: () => (interrupted() ? 'stop' : undefined),
   });
+  work.end();
+  console.log(
+    losses
+      ? `${losses.length} steps: loss ${losses[0]!.toFixed(3)} at first, ${losses.at(-1)!.toFixed(3)} at last`
+      : `stopped; --resume goes on with ${options.output}`,
+  );
 }
 
 interface EmbedOptions {
@@ -146,17 +83,8 @@ interface EmbedOptions {
 
 const speakerOption = [
   '--speaker <dir>',
-  'what "speaker train" wrote; without, the encoder’s mean frame as it is',
+  'folder that "speaker train" wrote; default: none, and the mean of the encoder’s frames',
 ] as const;
-
-async function embedded(model: WhisperModel, clips: readonly Heard[], speaker: string | undefined) {
-  if (speaker !== undefined) await loadSpeaker(speaker, model);
-  const progress = startProgress('embedding', clips.length);
-  const samples = clips.map((one) => one.samples);
-  const vectors = await embedClips(model, samples, speaker !== undefined, (done) => progress.update(done));
-  progress.done();
-  return vectors;
-}
 
 function embedCommand(command: Command): Command {
   return command
@@ -169,16 +97,14 @@ function embedCommand(command: Command): Command {
       'after',
       '\nExample:\n  $ whisper-transfer speaker embed samples/manifest.tsv --speaker out/speaker --output out/voices.jsonl',
     )
-    .action(async (manifest: string, options: EmbedOptions) => {
-      const clips = await heard(await readManifest(manifest));
-      await withModel(WhisperModel.load(options.model), async (model) => {
-        const vectors = await embedded(model, clips, options.speaker);
-        const lines = clips.map(({ clip }, i) =>
-          JSON.stringify({ audio: clip.audio, embedding: Array.from(vectors[i]!) }),
-        );
-        await write(options.output, `${lines.join('\n')}\n`);
-        console.log(`${clips.length} embeddings of ${vectors[0]!.length} numbers: ${options.output}`);
-      });
+    .action(async (manifest: string, { output, ...options }: EmbedOptions) => {
+      const { embedManifest } = await import('../studies/speaker/recordings.ts');
+      const found = await embedManifest(manifest, { ...options, ...showWork() });
+      const lines = found.map(({ audio, embedding }) =>
+        JSON.stringify({ audio, embedding: Array.from(embedding) }),
+      );
+      await writeWhole(output, `${lines.join('\n')}\n`);
+      console.log(`${found.length} embeddings of ${found[0]!.embedding.length} numbers: ${output}`);
     });
 }
 
@@ -209,54 +135,10 @@ function verifyCommand(command: Command): Command {
 }
 
 async function verify(manifest: string, options: VerifyOptions): Promise<void> {
-  const clips = await heard(await labelled(manifest, options));
-  const speakers = clips.map(({ clip }) => columnOf(clip, options.label));
-  await prepareSpeakerFolder(options.output);
-  await withModel(WhisperModel.load(options.model), async (model) => {
-    const vectors = await embedded(model, clips, options.speaker);
-    const pairs = vectors.flatMap((a, i) =>
-      vectors.slice(i + 1).map((b, k) => {
-        const j = i + 1 + k;
-        return { i, j, score: cosine(a, b), same: speakers[i] === speakers[j] };
-      }),
-    );
-    const same = pairs.map((pair) => pair.same);
-    const points = operatingPoints(
-      pairs.map(({ score }) => score),
-      same,
-    );
-    const results = {
-      speakers: new Set(speakers).size,
-      clips: clips.length,
-      pairs: pairs.length,
-      pairsOfOne: same.filter(Boolean).length,
-      eer: equalErrorRate(points),
-      minDcf: minimumDetectionCost(points, PRIOR),
-      auc: areaUnderRoc(points),
-    };
-    const rows = pairs.map(({ i, j, score, same: one }) =>
-      [clips[i]!.clip.audio, clips[j]!.clip.audio, Number(one), score.toFixed(6)].join('\t'),
-    );
-    const file = (name: string) => join(options.output, name);
-    await write(file('results.json'), `${JSON.stringify({ ...results, prior: PRIOR }, null, 2)}\n`);
-    await write(file('scores.tsv'), `a\tb\tsame\tscore\n${rows.join('\n')}\n`);
-    await write(file('det.svg'), svgFile(detPlot('DET curve', points)));
-    console.log(
-      `${results.speakers} speakers, ${results.clips} clips, ${results.pairs} pairs (${results.pairsOfOne} of one speaker)\n` +
-        `EER ${(100 * results.eer).toFixed(1)} %, minDCF (prior ${PRIOR}) ${results.minDcf.toFixed(3)}, AUC ${results.auc.toFixed(3)}`,
-    );
-  });
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
-  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b) || 1);
-}
-
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    throw new UserError(`${file}: cannot be written: ${(error as Error).message}`);
-  }
+  const { verifySpeakers } = await import('../studies/speaker/verify.ts');
+  const found = await verifySpeakers({ ...options, ...showWork(), manifest });
+  console.log(
+    `${found.speakers} speakers, ${found.clips} clips, ${found.pairs} pairs (${found.pairsOfOne} of one speaker)\n` +
+      `EER ${(100 * found.eer).toFixed(1)} %, minDCF (prior ${found.prior}) ${found.minDcf.toFixed(3)}, AUC ${found.auc.toFixed(3)}`,
+  );
 }

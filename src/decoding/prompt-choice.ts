@@ -1,7 +1,7 @@
 /** The decoder's prompt: which language and task the model is asked for. */
 import { UserError } from '../errors.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { type PromptKind, promptOf, trainedPrompt } from '../whisper/prompts.ts';
+import { isTrainedFor, type PromptKind, promptOf, trainedPrompt } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 
 export interface PromptChoice {
@@ -80,10 +80,11 @@ function taskPrompt(
   if (task === 'transcribe') return (language) => tokens.prompt(language, 'transcribe');
   const trained = trainedPrompt(model.settings.generationConfig);
   const target = targetOf(model, to);
-  if (target === 'en' && trained?.target !== 'en') return (language) => tokens.prompt(language, 'translate');
-  if (target !== trained?.target) {
+  const known = isTrainedFor(trained, target);
+  if (target === 'en' && !known) return (language) => tokens.prompt(language, 'translate');
+  if (!known) {
     onNote?.(`this model was not trained to translate into "${target}": expect little of it`);
   }
-  const kind = promptKind ?? (target === trained?.target ? trained.kind : 'target-transcribe');
+  const kind = promptKind ?? (known ? trained!.kind : 'target-transcribe');
   return (language) => promptOf(tokens, kind, target, language);
 }

@@ -1,14 +1,15 @@
 /** Which recordings the demo uses for what. */
 
-import type { Clip } from '../data/clip.ts';
+import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
+import { sameLanguage } from '../language/profile.ts';
 import { languageName } from '../report/format.ts';
 
 export interface DemoData {
   /** Real people reading the same sentences, by language: en, fr, ca. */
   readonly parallel: ReadonlyMap<string, readonly Clip[]>;
-  /** English speech with Chinese references: nothing else is trained on. */
+  /** English speech with texts in the target language: nothing else is trained on. */
   readonly training: readonly Clip[];
   readonly tests: readonly TestSet[];
 }
@@ -30,10 +31,12 @@ const PARALLEL_SENTENCES = 50;
  */
 export async function demoData(
   manifest: string,
-  trainingClips: number,
-  testClips: number,
+  target: string,
+  { trainingClips, testClips }: { readonly trainingClips: number; readonly testClips: number },
 ): Promise<DemoData> {
-  const clips = await readManifest(manifest);
+  const all = await readManifest(manifest);
+  const clips = all.filter((clip) => referenceIn(clip, target) !== '');
+  if (clips.length === 0) throw new UserError(missingReference(manifest, all, target));
   const of = (language: string, set: string): Clip[] =>
     clips.filter((clip) => clip.language === language && clip.set === set);
   const english = of('en', 'intro').sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -76,7 +79,7 @@ export async function demoData(
       test('new language, new sentence', 'ca', 'real', unknown('ca')),
       test('new language, new sentence', 'de', 'synthetic', of('de', 'new')),
       test('new language, new sentence', 'fr', 'synthetic', of('fr', 'new')),
-    ],
+    ].filter(({ language }) => !sameLanguage(language, target)),
   };
   const empty = data.tests.find((set) => set.clips.length === 0);
   if (training.length === 0 || empty) {

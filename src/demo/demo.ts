@@ -1,13 +1,15 @@
 /**
  * The whole experiment: retrieval shows that languages share one space in Whisper's encoder; the decoder is then
- * fine-tuned on English→Chinese speech only; and other languages are translated before and after.
+ * fine-tuned on English speech with texts in one language only, Chinese at first; and speech in other languages is
+ * translated before and after.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
-import { toSimplified } from '../language/simplified.ts';
+import { readBytes } from '../files/read.ts';
+import { writeJson, writeWhole } from '../files/write-whole.ts';
+import { languageProfile } from '../language/profile.ts';
 import { chrfFromStatistics, chrfStatistics } from '../metrics/chrf.ts';
 import type { Statistics } from '../metrics/corpus.ts';
 import { bootstrap } from '../metrics/significance.ts';
@@ -22,6 +24,7 @@ import { saveModel } from '../training/save.ts';
 import { defaultTraining, trainDecoder } from '../training/train.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import { promptOf } from '../whisper/prompts.ts';
 import { demoData, type TestSet } from './data.ts';
 import { demoReport } from './page.ts';
 import type { DemoResults, Scores, TranslationExample } from './results.ts';
@@ -29,6 +32,8 @@ import type { DemoResults, Scores, TranslationExample } from './results.ts';
 export interface DemoOptions {
   readonly model: string;
   readonly manifest: string;
+  /** Language to translate into. */
+  readonly target: string;
   readonly output: string;
   readonly steps: number;
   readonly trainingClips: number;
@@ -57,10 +62,11 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     stageStart = now;
   };
 
-  const data = await demoData(options.manifest, options.trainingClips, options.testClips);
+  const { target } = options;
+  const data = await demoData(options.manifest, target, options);
   const model = await WhisperModel.load(options.model);
   try {
-    const prompt = model.tokens.prompt('zh', 'transcribe');
+    const prompt = promptOf(model.tokens, 'target-transcribe', target, 'en');
     endStage('load model');
 
     const encoded = new Map<Clip, EncodedClip>();
@@ -119,14 +125,14 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     const examples = translationExamples(
       model,
       data.training.map((clip) => ({ clip, encoded: encoded.get(clip)! })),
-      { target: 'zh', promptOf: () => prompt },
+      { target, promptOf: () => prompt },
     );
     const progress = startProgress('training the decoder on English only', options.steps);
     const loss = await trainDecoder(model, examples, {
       ...training,
       onStep: ({ step, loss, tokens, seconds }) => {
         progress.update(step, `loss ${loss.toFixed(2)}  ${(tokens / seconds).toFixed(0)} tokens/s`);
-        return true;
+        return undefined;
       },
     });
     progress.done();
@@ -135,12 +141,14 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     const after = await translate('translating, after training');
     endStage('translate after');
     await saveModel(model, join(options.output, 'model'), {
-      prompt: { target: 'zh', kind: 'target-transcribe' },
+      prompt: { target, kind: 'target-transcribe' },
       dtype: 'float16',
     });
     endStage('save model');
 
-    const scored = data.tests.map((set) => score(set, before.get(set)!, after.get(set)!));
+    const scored = await Promise.all(
+      data.tests.map((set) => score(set, target, before.get(set)!, after.get(set)!)),
+    );
     const results: DemoResults = {
       version,
       machine: await machine(),
@@ -151,7 +159,8 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
         learningRate: training.learningRate,
         seed: training.seed,
         trainClips: examples.length,
-        prompt: '<|zh|><|transcribe|>',
+        target,
+        prompt: `<|${languageProfile(target).base}|><|transcribe|>`,
         warmupSteps: training.warmupSteps,
         embedding: training.embedding,
         window: 'fit',
@@ -162,7 +171,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       similarity,
       transfer: scored.map(({ result }) => result),
       examples: (
-        await Promise.all(data.tests.map((set) => examplesOf(set, before.get(set)!, after.get(set)!)))
+        await Promise.all(data.tests.map((set) => examplesOf(set, target, before.get(set)!, after.get(set)!)))
       ).flat(),
       loss: loss.map(({ step, loss, learningRate, tokens, seconds }) => ({
         step,
@@ -172,9 +181,8 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       })),
       signatures: scored[0]!.signatures,
     };
-    await mkdir(options.output, { recursive: true });
-    await writeFile(join(options.output, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
-    await writeFile(join(options.output, 'report.html'), demoReport(results));
+    await writeJson(join(options.output, 'results.json'), results, 1);
+    await writeWhole(join(options.output, 'report.html'), demoReport(results));
     return results;
   } finally {
     await model.close();
@@ -216,17 +224,17 @@ async function retrieveAll(
   return retrieved;
 }
 
-function score(set: TestSet, before: string[], after: string[]) {
-  const references = set.clips.map((clip) => referenceIn(clip, 'zh'));
-  const first = translationScores(before, references, 'zh');
-  const second = translationScores(after, references, 'zh');
+async function score(set: TestSet, target: string, before: string[], after: string[]) {
+  const references = set.clips.map((clip) => referenceIn(clip, target));
+  const first = await translationScores(before, references, target);
+  const second = await translationScores(after, references, target);
   const plain = ({ bleu, chrf, offTarget = Number.NaN }: TranslationScores): Scores => ({
     bleu,
     chrf,
     offTarget,
   });
-  const statistics = (texts: string[]) =>
-    chrfStatistics(texts.map(toSimplified), [references.map(toSimplified)]);
+  const form = languageProfile(target).reference;
+  const statistics = (texts: string[]) => chrfStatistics(texts.map(form), [references.map(form)]);
   const { group, language, name, voice } = set;
   return {
     result: {
@@ -256,14 +264,19 @@ function chrfGain(
 }
 
 /** Taken evenly over the test set, not chosen for how well they turned out. */
-async function examplesOf(set: TestSet, before: string[], after: string[]): Promise<TranslationExample[]> {
+async function examplesOf(
+  set: TestSet,
+  target: string,
+  before: string[],
+  after: string[],
+): Promise<TranslationExample[]> {
   const picked = Array.from({ length: EXAMPLES_PER_SET }, (_, i) =>
     Math.floor(((i + 0.5) * set.clips.length) / EXAMPLES_PER_SET),
   );
   return Promise.all(
     picked.map(async (i) => {
       const clip = set.clips[i]!;
-      const audio = `data:audio/ogg;base64,${(await readFile(clip.audio)).toString('base64')}`;
+      const audio = `data:audio/ogg;base64,${(await readBytes(clip.audio, 'a recording')).toString('base64')}`;
       return {
         group: set.group,
         language: set.name,
@@ -271,7 +284,7 @@ async function examplesOf(set: TestSet, before: string[], after: string[]): Prom
         audio,
         english: referenceIn(clip, 'en'),
         source: clip.text,
-        reference: referenceIn(clip, 'zh'),
+        reference: referenceIn(clip, target),
         before: before[i]!,
         after: after[i]!,
       };

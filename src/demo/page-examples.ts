@@ -1,3 +1,4 @@
+import { languageProfile } from '../language/profile.ts';
 import { escapeHtml } from '../report/escape.ts';
 import { languageName, shorten } from '../report/format.ts';
 import type { TranslationExample } from './results.ts';
@@ -6,15 +7,16 @@ import { transferGroups } from './results.ts';
 const AUDIO_PREFIX = /^data:audio\/[a-z0-9.+-]+(;[a-z0-9=.+-]+)*;base64,/;
 
 /** Recordings to listen to, each with its reference and the two translations, in the order of the questions. */
-export function exampleSection(examples: readonly TranslationExample[]): string {
+export function exampleSection(examples: readonly TranslationExample[], target: string): string {
   const rank = (example: TranslationExample) =>
     (transferGroups as readonly string[]).indexOf(example.group) >>> 0;
   const ordered = [...examples].sort((a, b) => rank(a) - rank(b));
   return `<h2>Listen and compare</h2>
-${ordered.length ? `<div class="examples">${ordered.map(exampleCard).join('\n')}</div>` : '<p>No examples were kept.</p>'}`;
+${ordered.length ? `<div class="examples">${ordered.map((example, i) => exampleCard(example, i, target)).join('\n')}</div>` : '<p>No examples were kept.</p>'}`;
 }
 
-function exampleCard(example: TranslationExample, index: number): string {
+function exampleCard(example: TranslationExample, index: number, target: string): string {
+  const written = ` lang="${languageProfile(target).tag}"`;
   // Anything but a plain language code in a lang attribute would be a lie to a screen reader.
   const language = /^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/.test(example.language)
     ? ` lang="${example.language}"`
@@ -31,10 +33,10 @@ ${audio}
     example.source.trim() && example.source !== example.english
       ? line('as spoken', example.source, language)
       : ''
-  }${line('reference', example.reference, ' lang="zh"')}${line('before', example.before, ' lang="zh"')}${line(
+  }${line('reference', example.reference, written)}${line('before', example.before, written)}${line(
     'after',
     example.after,
-    ' lang="zh" class="new"',
+    `${written} class="new"`,
   )}</dl></article>`;
 }
 

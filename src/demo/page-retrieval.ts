@@ -1,7 +1,8 @@
 import { escapeHtml } from '../report/escape.ts';
+import { figureHtml } from '../report/figure.ts';
 import { formatNumber, formatPercent, languageName } from '../report/format.ts';
-import { heatMap } from '../report/heat-map.ts';
-import type { DemoResults, RetrievalResult, SimilarityExcerpt } from './results.ts';
+import { similarityFigure } from '../retrieval/page.ts';
+import type { DemoResults, RetrievalResult } from './results.ts';
 
 /** Speech-to-speech retrieval: R@1 of every pair of languages, then what the similarities look like. */
 export function retrievalSection(results: DemoResults): string {
@@ -12,7 +13,7 @@ export function retrievalSection(results: DemoResults): string {
 <p>Each recording in one language (rows) looks for the same sentence among all recordings in the other (columns), by SeqSim of the encoder’s frames: no text, no training. R@1 is the share that finds it at once; chance is a blind guess; “mean” is the plain baseline, cosine of mean-pooled frames. Such a shared space is why a decoder taught with English may serve other languages.</p>
 ${matrix(retrieval, name)}
 ${fullTable(retrieval, name)}
-${similarity.length ? `<div class="figures">${similarity.map((excerpt) => similarityFigure(excerpt, name)).join('\n')}</div>` : ''}`;
+${similarity.length ? `<div class="figures">${similarity.map((excerpt) => figureHtml(similarityFigure(excerpt, 'SeqSim'))).join('\n')}</div>` : ''}`;
 }
 
 function matrix(retrieval: readonly RetrievalResult[], name: (code: string) => string): string {
@@ -50,19 +51,6 @@ function fullTable(retrieval: readonly RetrievalResult[], name: (code: string) =
   return `<details><summary>All pairs with R@5</summary><div class="scroll" tabindex="0" role="region" aria-label="All retrieval results"><table>
 <thead><tr><th scope="col">Pair</th>${['Utterances', 'R@1', 'R@5', 'R@1, mean-pooled', 'R@1, chance'].map((heading) => `<th scope="col" class="number">${heading}</th>`).join('')}</tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></div></details>`;
-}
-
-function similarityFigure(excerpt: SimilarityExcerpt, name: (code: string) => string): string {
-  const [from, to] = [name(excerpt.from), name(excerpt.to)];
-  const { image, rows, found } = heatMap(`SeqSim of ${from} and ${to} recordings`, excerpt.matrix, {
-    rows: `${from} recording`,
-    columns: `${to} recording`,
-    keys: excerpt.keys,
-    unit: 'SeqSim',
-  });
-  if (rows === 0) return '';
-  return `<figure><h3>${escapeHtml(from)} → ${escapeHtml(to)}</h3>${image}
-<figcaption>One row for each ${escapeHtml(from)} recording, one column for each ${escapeHtml(to)} one, in the same order of sentences: the diagonal is the same sentence. The dot is each row’s best match, black where it is right, red where it is wrong: ${formatNumber(found)} of ${formatNumber(rows)} right in this excerpt, an easier search than the full one above.</figcaption></figure>`;
 }
 
 function tint(fraction: number): number {

@@ -1,12 +1,13 @@
 import { escapeHtml } from '../report/escape.ts';
-import { formatNumber, formatPercent } from '../report/format.ts';
+import { formatNumber, formatPercent, languageName } from '../report/format.ts';
 import { barPairs } from '../report/svg.ts';
 import { ceiling } from '../report/ticks.ts';
 import type { DemoResults, TransferResult } from './results.ts';
 import { transferGroups } from './results.ts';
 
 /** Scores before and after for each test: a table, then one chart for each metric. */
-export function transferSection({ transfer }: DemoResults): string {
+export function transferSection({ transfer, settings }: DemoResults): string {
+  const target = escapeHtml(languageName(settings.target));
   const groups = transferGroups
     .map((group) => ({ group, rows: transfer.filter((row) => row.group === group) }))
     .filter(({ rows }) => rows.length > 0);
@@ -28,12 +29,12 @@ export function transferSection({ transfer }: DemoResults): string {
     const image = barPairs(`${title} before and after`, rows, high, percent ? formatPercent : undefined);
     return `<figure><h3>${title}</h3>${image}<figcaption>${note}</figcaption></figure>`;
   };
-  return `<h2>Translation into Chinese, before and after</h2>
+  return `<h2>Translation into ${target}, before and after</h2>
 <p><span class="key before" aria-hidden="true"></span>Grey: before fine-tuning. <span class="key after" aria-hidden="true"></span>Colour: after, with the same prompt.</p>
-<p class="soft">BLEU and chrF run from 0 to 100, higher is better. “Not Chinese” is the share of outputs in another language, lower is better.</p>
+<p class="soft">BLEU and chrF run from 0 to 100, higher is better. “Not ${target}” is the share of outputs in another language, lower is better.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Scores before and after">
 <table>
-<thead><tr><th scope="col" rowspan="2">Language</th><th scope="col" rowspan="2">Voice</th><th scope="col" rowspan="2" class="number">Clips</th><th scope="colgroup" colspan="2" class="number">BLEU</th><th scope="colgroup" colspan="2" class="number">chrF</th>${intervals ? '<th scope="col" rowspan="2" class="number">chrF gain,<br>95&nbsp;% interval</th>' : ''}<th scope="colgroup" colspan="2" class="number">Not Chinese</th></tr>
+<thead><tr><th scope="col" rowspan="2">Language</th><th scope="col" rowspan="2">Voice</th><th scope="col" rowspan="2" class="number">Clips</th><th scope="colgroup" colspan="2" class="number">BLEU</th><th scope="colgroup" colspan="2" class="number">chrF</th>${intervals ? '<th scope="col" rowspan="2" class="number">chrF gain,<br>95&nbsp;% interval</th>' : ''}<th scope="colgroup" colspan="2" class="number">Not ${target}</th></tr>
 <tr>${'<th scope="col" class="number">before</th><th scope="col" class="number">after</th>'.repeat(3)}</tr></thead>
 ${groups
   .map(
@@ -46,7 +47,7 @@ ${ordered.length === 0 ? `<tbody><tr><td colspan="${columns}">Nothing was measur
 <div class="figures">
 ${chart('BLEU', 'Higher is better.', (scores) => scores.bleu)}
 ${chart('chrF', 'Higher is better. Characters, so it moves before BLEU does.', (scores) => scores.chrf)}
-${chart('Outputs not in Chinese', 'Lower is better.', (scores) => scores.offTarget, true)}
+${chart(`Outputs not in ${target}`, 'Lower is better.', (scores) => scores.offTarget, true)}
 </div>`;
 }
 

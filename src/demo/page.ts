@@ -1,6 +1,6 @@
 import { movingAverage } from '../report/curves.ts';
 import { escapeHtml } from '../report/escape.ts';
-import { formatDuration, formatNumber, formatPercent } from '../report/format.ts';
+import { formatDuration, formatNumber, formatPercent, languageName } from '../report/format.ts';
 import { definitions, spaced } from '../report/html-table.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
@@ -20,7 +20,7 @@ export function demoReport(results: DemoResults): string {
     [
       headline(results),
       transferSection(results),
-      exampleSection(results.examples),
+      exampleSection(results.examples, results.settings.target),
       retrievalSection(results),
       trainingSection(results),
       limitsSection(results),
@@ -31,28 +31,29 @@ export function demoReport(results: DemoResults): string {
 
 function headline(results: DemoResults): string {
   const { settings, seconds } = results;
+  const target = escapeHtml(languageName(settings.target));
   const total = Object.values(seconds).reduce((sum, value) => sum + (Number.isFinite(value) ? value : 0), 0);
   const cards = transferGroups.map((group) => {
     const rows = results.transfer.filter((row) => row.group === group);
     const { words, level } = verdict(rows);
     return `<section class="card"><h3>${escapeHtml(questions[group])}</h3>
 <p class="verdict ${level}">${escapeHtml(words)}</p>
-<ul class="evidence">${rows.map(evidence).join('')}</ul></section>`;
+<ul class="evidence">${rows.map((row) => evidence(row, target)).join('')}</ul></section>`;
   });
   return `<header>
-<h1>Taught Chinese with English speech alone: what carries over to other languages?</h1>
-<p class="lead">The decoder of ${escapeHtml(results.model)} was fine-tuned for ${formatNumber(settings.steps)} steps on ${formatNumber(settings.trainClips)} clips of English speech with Chinese translations. Its encoder was left as it was. Below, the same model before and after translates speech that it was not trained on.</p>
+<h1>Taught ${target} with English speech alone: what carries over to other languages?</h1>
+<p class="lead">The decoder of ${escapeHtml(results.model)} was fine-tuned for ${formatNumber(settings.steps)} steps on ${formatNumber(settings.trainClips)} clips of English speech with ${target} translations. Its encoder was left as it was. Below, the same model before and after translates speech that it was not trained on.</p>
 <ul class="chips"><li><b>${formatDuration(total)}</b> in all</li><li><b>${formatNumber(results.machine.cores)}</b> CPU cores</li><li><b>${formatNumber(results.peakMemoryMb / 1000, 1)} GB</b> peak memory</li><li>prompt <code>${escapeHtml(settings.prompt)}</code></li></ul>
 </header>
 <div class="cards">${cards.join('\n')}</div>
 <p class="soft">How the answers are found: a test gains if its chrF rises${results.transfer.some((row) => row.chrfGain) ? ' by a 95&nbsp;% bootstrap interval that excludes zero' : ` by ${LEAST_GAIN} point or more`}. “Yes” means that every language and voice gains and reaches ${USABLE_BLEU} BLEU; below that, few sentences can be used as they are. “A language it was not trained on” is one absent from this fine-tuning; Whisper’s own training may have held it.</p>`;
 }
 
-function evidence(row: TransferResult): string {
+function evidence(row: TransferResult, target: string): string {
   const change = (before: string, after: string) =>
     `${before}&nbsp;<span class="arrow">→</span>&nbsp;<b>${after}</b>`;
   return `<li><span class="who">${escapeHtml(row.name)} <span class="tag">${escapeHtml(row.voice)} voice</span> <span class="tag">${formatNumber(row.n)} clips</span></span>
-BLEU ${change(formatNumber(row.before.bleu, 1), formatNumber(row.after.bleu, 1))}, chrF ${change(formatNumber(row.before.chrf, 1), formatNumber(row.after.chrf, 1))}, not in Chinese ${change(formatPercent(row.before.offTarget), formatPercent(row.after.offTarget))}</li>`;
+BLEU ${change(formatNumber(row.before.bleu, 1), formatNumber(row.after.bleu, 1))}, chrF ${change(formatNumber(row.before.chrf, 1), formatNumber(row.after.chrf, 1))}, not in ${target} ${change(formatPercent(row.before.offTarget), formatPercent(row.after.offTarget))}</li>`;
 }
 
 function trainingSection(results: DemoResults): string {
@@ -113,7 +114,7 @@ function limitsSection(results: DemoResults): string {
 </ul></section>
 <section class="card"><h3>What it does not show</h3><ul class="plain">
 ${counts.length ? `<li>Small samples: ${formatNumber(Math.min(...counts))} to ${formatNumber(Math.max(...counts))} clips a test. Differences of a few points may be chance.</li>` : ''}
-<li>“Known sentence” can be answered by recalling a Chinese sentence seen in training. Only “new sentence” asks for translation.</li>
+<li>“Known sentence” can be answered by recalling a sentence seen in training. Only “new sentence” asks for translation.</li>
 <li>One speaker per language and set: language and speaker cannot be told apart.</li>
 ${synthetic ? '<li>Synthetic voices are cleaner and more alike than people; the rows that are marked so say little about real speech.</li>' : ''}
 <li>The references translate the written sentence. Some recordings are older than the text and differ from it, which costs points before and after alike.</li>

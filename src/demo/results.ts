@@ -1,4 +1,5 @@
 import type { Machine } from '../report/machine.ts';
+import type { SimilarityExcerpt } from '../retrieval/page.ts';
 
 /**
  * What one run of the demo measured: the schema of `out/demo/results.json`, and all that the report page shows.
@@ -16,6 +17,7 @@ export interface DemoResults {
   /** Largest resident set size of the process, megabytes (10⁶ bytes). */
   peakMemoryMb: number;
   retrieval: RetrievalResult[];
+  /** SeqSim of a few dozen utterances. */
   similarity: SimilarityExcerpt[];
   transfer: TransferResult[];
   examples: TranslationExample[];
@@ -32,6 +34,8 @@ export interface DemoSettings {
   seed: number;
   /** Training clips, all of them English speech. */
   trainClips: number;
+  /** Language that was trained. */
+  target: string;
   /** Decoder prompt, such as `<|zh|><|transcribe|>`. */
   prompt: string;
   [setting: string]: string | number | boolean;
@@ -50,20 +54,12 @@ export interface RetrievalResult {
   meanPoolR1: number;
 }
 
-/** SeqSim of a few dozen utterances of two languages. Row i and column i are the sentence `keys[i]`. */
-export interface SimilarityExcerpt {
-  from: string;
-  to: string;
-  keys: string[];
-  matrix: number[][];
-}
-
 export interface Scores {
   /** 0 to 100. */
   bleu: number;
   /** 0 to 100. */
   chrf: number;
-  /** Share of outputs that are not Chinese, 0 to 1. */
+  /** Share of outputs that are not in the target language, 0 to 1. */
   offTarget: number;
 }
 

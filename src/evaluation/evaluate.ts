@@ -3,8 +3,10 @@
  * together at the end.
  */
 import { join } from 'node:path';
-import type { Clip } from '../data/clip.ts';
+import { type Clip, missingReference } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { sameLanguage } from '../language/profile.ts';
+import { prepareMetrics } from '../metrics/metrics.ts';
 import { DEFAULT_SAMPLES, type PairedTest } from '../metrics/significance.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import { machine } from '../report/machine.ts';
@@ -19,15 +21,16 @@ import { PredictionsFile } from './predictions.ts';
 import type { EvaluatedModel, EvaluationResults, EvaluationRow } from './results.ts';
 import { scoredRows } from './scores.ts';
 import { type SystemOutput, systemsOf } from './systems.ts';
-import { type PromptName, recognitionTest, type Target, type Test, translationTest } from './tasks.ts';
+import { type PromptName, recognitionTest, type Test, translationTest } from './tasks.ts';
 
-export interface EvaluateOptions extends Omit<PredictOptions, 'file' | 'note'> {
+export interface EvaluateModelsOptions extends Omit<PredictOptions, 'file' | 'note'> {
   readonly version: string;
   readonly selection: EvaluationResults['selection'];
   /** All clips of the set, whatever their language. */
   readonly clips: readonly Clip[];
   readonly task: Task;
-  readonly target: Target;
+  /** Any language that the clips have references in. */
+  readonly target: string;
   /** Model folders; the first is what the others are compared with. */
   readonly models: readonly string[];
   /** Of BLEU of translations into `target`; loaded before. Default: that of the target's profile. */
@@ -49,14 +52,14 @@ export interface EvaluateOptions extends Omit<PredictOptions, 'file' | 'note'> {
   readonly onNote: (note: string) => void;
 }
 
-export interface Evaluation {
+export interface ModelsEvaluation {
   readonly results: EvaluationResults;
   /** Of the evaluation itself, without the tests of forgetting; by system, in the order of the tables. */
   readonly asked: readonly SystemOutput[];
 }
 
 /** @throws UserError for mistakes in what is given, before anything long begins */
-export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+export async function evaluateModels(options: EvaluateModelsOptions): Promise<ModelsEvaluation> {
   const started = performance.now();
   const { manifest, clips, output, resume, forgetting, resampling } = options;
   const notes: string[] = [];
@@ -66,14 +69,18 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     options.onNote(text);
   };
   const tests = testsOf(options, note);
+  const written = tests.flatMap(({ target, items }) => target ?? items.map(({ clip }) => clip.language));
+  for (const language of new Set(written)) await prepareMetrics(language);
   const folders = await modelFolders(options.models);
-  const file = await PredictionsFile.open(join(output, 'predictions.jsonl'), resume);
+  const path = join(output, 'predictions.jsonl');
+  const file = await PredictionsFile.open(path, resume);
 
   const models: EvaluatedModel[] = [];
   const asked: SystemOutput[] = [];
   const unreadable = new Map<string, string>();
   const retrieved = new Map<string, RetrievedPair[]>();
   for (const folder of folders) {
+    options.signal?.throwIfAborted();
     const model = await WhisperModel.load(folder.directory);
     try {
       const encoderFingerprint = await model.encoderFingerprint();
@@ -93,7 +100,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 
   const main = asked.filter(({ test }) => !test.forgetting);
   if (main.every(({ predictions }) => predictions.every(({ hypothesis }) => hypothesis === undefined))) {
-    throw new UserError(`${manifest}: no clip could be evaluated; see ${file.path}`);
+    throw new UserError(`${manifest}: no clip could be evaluated; see ${path}`);
   }
   const comet = await cometFiles(main, join(output, 'comet'), options.comet);
   const rows = tests.flatMap((test): EvaluationRow[] =>
@@ -134,7 +141,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 }
 
 function testsOf(
-  { manifest, clips, selection, task, target, forgetting, tokenize }: EvaluateOptions,
+  { manifest, clips, selection, task, target, forgetting, tokenize }: EvaluateModelsOptions,
   note: (text: string) => void,
 ): Test[] {
   const own = clips.filter(({ language }) => selection.language === null || language === selection.language);
@@ -142,15 +149,22 @@ function testsOf(
     task === 'transcribe'
       ? recognitionTest(own, false)
       : { ...translationTest(own, target, false), tokenize };
-  const column = task === 'transcribe' ? 'source_text' : target;
   if (main.items.length === 0) {
-    const also = task === 'translate' ? ` and a language other than "${target}"` : '';
-    throw new UserError(`${manifest}: none of these clips has a "${column}" reference${also}`);
+    throw new UserError(
+      task === 'transcribe'
+        ? `${manifest}: found no text of what is said (column text) in these clips`
+        : own.every(({ language }) => sameLanguage(language, target))
+          ? `${manifest}: found only clips in "${target}" itself; expected another language to translate from`
+          : missingReference(manifest, own, target),
+    );
   }
   const left = own.length - main.items.length;
   if (left > 0) {
-    const why = task === 'transcribe' ? '' : `, or are in the language "${target}" themselves`;
-    note(`${left} of ${own.length} clips have no "${column}" reference${why}: left out`);
+    const why =
+      task === 'transcribe'
+        ? 'no text of what is said'
+        : `no text in "${target}", or are in that language themselves`;
+    note(`${left} of ${own.length} clips have ${why}: left out`);
   }
   if (!forgetting) return [main];
   const english = recognitionTest(
@@ -159,6 +173,8 @@ function testsOf(
   );
   const tests = [main, english, translationTest(clips, 'en', true)].filter(({ items }) => items.length > 0);
   if (english.items.length === 0) note('the set has no English clip: forgetting of English is not measured');
+  if (tests.every(({ name, forgetting }) => !forgetting || name === english.name))
+    note('no clip has a translation into English: forgetting of it is not measured');
   return tests;
 }
 
@@ -166,7 +182,7 @@ function promptsOf(
   { task, target, forgetting }: Test,
   folder: ModelFolder,
   folders: readonly ModelFolder[],
-  { promptKinds }: EvaluateOptions,
+  { promptKinds }: EvaluateModelsOptions,
 ): readonly PromptName[] {
   if (task === 'transcribe') return ['transcribe'];
   if (forgetting) return ['source-translate'];

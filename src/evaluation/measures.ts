@@ -5,6 +5,7 @@ import { bleu } from '../metrics/bleu.ts';
 import { chrf } from '../metrics/chrf.ts';
 import { type CorpusMetric, sentenceScore } from '../metrics/corpus.ts';
 import { chooseMetrics, type MetricName } from '../metrics/metrics.ts';
+import { bleuTokenizerOf } from '../metrics/tokenizers.ts';
 import type { Test } from './tasks.ts';
 
 export interface Measure {
@@ -29,7 +30,7 @@ export function measuresOf({ task, target, tokenize }: Test, language: string): 
     (name) => name !== 'off-target' || canTellTarget(written),
   );
   const metrics = chooseMetrics(names, 1, {
-    tokenize: tokenize ?? languageProfile(written).bleuTokenizer,
+    tokenize: tokenize ?? bleuTokenizerOf(written),
     ...(canTellTarget(written) && { language: written }),
   });
   return [...metrics].map(([name, metric]) => {
@@ -72,11 +73,11 @@ export function sentenceScores(
     const { metric, prepare } = measuresOf(test, language)[0]!;
     return { wer: round(sentenceScore(metric, prepare(hypothesis), [prepare(reference)]).score) };
   }
-  const { reference: form, bleuTokenizer } = languageProfile(test.target!);
+  const { reference: form } = languageProfile(test.target!);
   const score = (metric: CorpusMetric): number =>
     round(sentenceScore(metric, form(hypothesis), [form(reference)]).score);
   return {
-    bleu: score(bleu({ tokenize: test.tokenize ?? bleuTokenizer, effectiveOrder: true })),
+    bleu: score(bleu({ tokenize: test.tokenize ?? bleuTokenizerOf(test.target!), effectiveOrder: true })),
     chrf: score(chrf()),
   };
 }

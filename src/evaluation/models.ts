@@ -1,11 +1,10 @@
 /** The models of an evaluation: their names, fingerprints, and the prompts that each is asked with. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
+import { readJsonIfPresent } from '../checkpoint/directory.ts';
+import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
+import { type Clip, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
+import { isTrainedFor, type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
 
 export interface ModelFolder {
   readonly name: string;
@@ -24,7 +23,7 @@ export async function modelFolders(directories: readonly string[]): Promise<Mode
     folders.push({
       name: names[i]!,
       directory,
-      fingerprint: await fingerprint(directory),
+      fingerprint: await modelFingerprint(directory),
       trained: config && trainedPrompt(config),
     });
   }
@@ -46,24 +45,23 @@ function distinctNames(directories: readonly string[]): string[] {
   });
 }
 
-/** Of weights, tokenizer, configurations and experts: what is trained again under the same name is another model. */
-async function fingerprint(directory: string): Promise<string> {
-  const files = (await readdir(directory).catch(() => []))
-    .filter((name) => /\.(json|safetensors)$/.test(name))
-    .sort();
-  if (!files.includes('config.json')) {
-    throw new UserError(
-      `${directory}: found no config.json; expected a Whisper model in Hugging Face layout`,
-    );
-  }
-  const hash = createHash('sha256');
-  const experts = (await readdir(join(directory, EXPERTS_FOLDER)).catch(() => [])).sort();
-  files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
-  for (const name of files) {
-    hash.update(`${name}\n`);
-    for await (const bytes of createReadStream(join(directory, name))) hash.update(bytes);
-  }
-  return hash.digest('hex').slice(0, 16);
+/**
+ * The language to evaluate translation into unless told otherwise: what the models were trained for or, where they were
+ * not, the only one that the clips have translations in.
+ * @throws UserError where that is not one language
+ */
+export async function defaultTarget(
+  manifest: string,
+  clips: readonly Clip[],
+  directories: readonly string[],
+): Promise<string> {
+  const configs = await Promise.all(
+    directories.map((directory) => readJsonIfPresent(join(directory, 'generation_config.json'))),
+  );
+  const trained = configs.flatMap((config) => (config && trainedPrompt(config)?.target) || []);
+  const written = writtenLanguages(clips);
+  for (const targets of [[...new Set(trained)], written]) if (targets.length === 1) return targets[0]!;
+  throw new UserError(unnamedTarget(manifest, clips));
 }
 
 /**
@@ -75,8 +73,8 @@ export function defaultPrompts(
   all: readonly ModelFolder[],
   target: string,
 ): PromptKind[] {
-  if (trained?.target === target) return [trained.kind];
+  if (isTrainedFor(trained, target)) return [trained!.kind];
   if (target === 'en') return ['source-translate'];
-  const others = all.flatMap((model) => (model.trained?.target === target ? [model.trained.kind] : []));
+  const others = all.flatMap((model) => (isTrainedFor(model.trained, target) ? [model.trained!.kind] : []));
   return others.length > 0 ? [...new Set(others)] : ['target-transcribe'];
 }

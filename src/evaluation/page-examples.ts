@@ -1,9 +1,17 @@
+import { languageProfile } from '../language/profile.ts';
 import { escapeHtml } from '../report/escape.ts';
 import { formatNumber, languageName, shorten } from '../report/format.ts';
 import type { WorstSentence } from './results.ts';
 
-/** The worst sentences by language, with a player each. */
-export function worstSection(sentences: readonly WorstSentence[], rankedBy: string): string {
+/**
+ * The worst sentences by language, with a player each.
+ * @param target language of the translations; undefined: transcripts
+ */
+export function worstSection(
+  sentences: readonly WorstSentence[],
+  rankedBy: string,
+  target: string | undefined,
+): string {
   if (sentences.length === 0) return '';
   const languages = [...new Set(sentences.map(({ language }) => language))];
   return `<h2>Where it goes worst</h2>
@@ -13,19 +21,23 @@ ${languages
     (language) => `<h3>${escapeHtml(languageName(language))}</h3>
 <div class="examples">${sentences
       .filter((sentence) => sentence.language === language)
-      .map(card)
+      .map((sentence) => card(sentence, target))
       .join('\n')}</div>`,
   )
   .join('\n')}`;
 }
 
-function card({ audio, reference, sourceText, hypotheses, player }: WorstSentence): string {
+function card(
+  { language, audio, reference, sourceText, hypotheses, player }: WorstSentence,
+  target: string | undefined,
+): string {
+  const written = target ?? language;
   const sound =
     'uri' in player
       ? `<audio controls preload="metadata" aria-label="${escapeHtml(audio)}" src="${escapeHtml(player.uri)}"></audio>`
       : `<p class="soft">No player: the recording is ${escapeHtml(player.missing)}.</p>`;
-  const line = (name: string, text: string) =>
-    `<dt>${name}</dt><dd><bdi>${text.trim() ? escapeHtml(shorten(text)) : '<span class="soft">(nothing)</span>'}</bdi></dd>`;
+  const line = (name: string, text: string, code = written) =>
+    `<dt>${name}</dt><dd lang="${languageProfile(code).tag}"><bdi>${text.trim() ? escapeHtml(shorten(text)) : '<span class="soft">(nothing)</span>'}</bdi></dd>`;
   const answers = hypotheses.map(({ model, prompt, text, score }) => {
     const name = prompt === 'transcribe' ? model : `${model}, ${prompt}`;
     const metric = prompt === 'transcribe' ? 'WER' : 'chrF';
@@ -33,5 +45,5 @@ function card({ audio, reference, sourceText, hypotheses, player }: WorstSentenc
   });
   return `<article class="card"><small>${escapeHtml(audio)}</small>
 ${sound}
-<dl class="answers">${sourceText && sourceText !== reference ? line('what is said', sourceText) : ''}${line('reference', reference)}${answers.join('')}</dl></article>`;
+<dl class="answers">${sourceText && sourceText !== reference ? line('what is said', sourceText, language) : ''}${line('reference', reference)}${answers.join('')}</dl></article>`;
 }

@@ -37,14 +37,16 @@ export function evaluationReport(results: EvaluationResults, worst: readonly Wor
       header(title, results, rows),
       bars(rows),
       ...tables.map(section),
-      worstSection(worst, results.models.at(-1)!.name),
+      worstSection(worst, results.models.at(-1)!.name, targetOf(rows[0]!.test)),
       reproduce(results),
     ].join('\n'),
   );
 }
 
+const targetOf = (test: string): string | undefined => /into ([\w-]+)$/.exec(test)?.[1];
+
 function titleOf(test: string): string {
-  const target = /into (\w+)$/.exec(test)?.[1];
+  const target = targetOf(test);
   return target === undefined ? 'Speech recognition' : `Speech translation into ${languageName(target)}`;
 }
 
@@ -127,7 +129,7 @@ const HEADINGS: Readonly<Record<NamedTable['name'], string>> = {
 
 const REMARKS: Readonly<Record<NamedTable['name'], string>> = {
   table:
-    '“Off-target” is the share of outputs in another script than the language’s; “halluc.” that of outputs which loop or run on. An average counts every language the same.',
+    '“Off-target” is the share of outputs in another language, as far as scripts and words tell; “halluc.” that of outputs which loop or run on. An average counts every language the same.',
   comparison:
     'In brackets: how often chance alone would make a difference at least as large. A small test set finds large differences only.',
   forgetting:
@@ -151,7 +153,10 @@ function reproduce(results: EvaluationResults): string {
         ['name', name],
         ['fingerprint', fingerprint],
         ['encoder', encoderFingerprint],
-        ['trained for', trained ? `${trained.target}, ${trained.kind}` : 'nothing known'],
+        [
+          'trained for',
+          trained ? `${(trained.targets ?? [trained.target]).join(', ')}, ${trained.kind}` : 'nothing known',
+        ],
       ]),
     )
     .join('<br>')}</section>

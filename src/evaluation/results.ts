@@ -36,7 +36,11 @@ export interface EvaluatedModel {
   /** Hash of the encoder's weights: training the decoder alone leaves it as it was. */
   readonly encoderFingerprint: string;
   /** What its generation config says it was trained for; null: nothing of that kind. */
-  readonly trained: { readonly target: string; readonly kind: string } | null;
+  readonly trained: {
+    readonly target: string;
+    readonly targets?: readonly string[] | undefined;
+    readonly kind: string;
+  } | null;
 }
 
 export interface EvaluationResults {

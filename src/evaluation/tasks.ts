@@ -1,12 +1,9 @@
 /** What is asked of a model in an evaluation: tests, their clips with references, and the prompts. */
 import { type Clip, referenceIn } from '../data/clip.ts';
+import { sameLanguage } from '../language/profile.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
-import { type PromptKind, promptOf } from '../whisper/prompts.ts';
+import { namedLanguage, type PromptKind, promptOf } from '../whisper/prompts.ts';
 import type { Task, Tokens } from '../whisper/tokens.ts';
-
-/** Languages that a manifest has a column of references for. */
-export const TARGETS = ['zh', 'en'] as const;
-export type Target = (typeof TARGETS)[number];
 
 export interface Item {
   readonly clip: Clip;
@@ -18,7 +15,7 @@ export interface Test {
   readonly name: string;
   readonly task: Task;
   /** Language of the references; undefined: that of each clip. */
-  readonly target: Target | undefined;
+  readonly target: string | undefined;
   /** What the model could do before it was trained, and is decoded as plain Whisper is. */
   readonly forgetting: boolean;
   readonly items: readonly Item[];
@@ -27,9 +24,9 @@ export interface Test {
 }
 
 /** Clips in the target language itself are no test of translation, and clips without a reference none at all. */
-export function translationTest(clips: readonly Clip[], target: Target, forgetting: boolean): Test {
+export function translationTest(clips: readonly Clip[], target: string, forgetting: boolean): Test {
   const items = clips
-    .filter(({ language }) => language !== target)
+    .filter(({ language }) => !sameLanguage(language, target))
     .map((clip) => ({ clip, reference: referenceIn(clip, target) }));
   return { name: `translation into ${target}`, task: 'translate', target, forgetting, items: usable(items) };
 }
@@ -44,16 +41,22 @@ const usable = (items: readonly Item[]): Item[] => items.filter(({ reference }) 
 /** A prompt by name: how a translation is asked for, or `transcribe`. */
 export type PromptName = PromptKind | 'transcribe';
 
-/** @returns undefined where the prompt names the language that is spoken and the model has no token for it */
+/**
+ * The prompt for a clip in a language.
+ * @returns `lacking`, where the model has no token for the language that the prompt names
+ */
 export function promptFor(
   tokens: Tokens,
   { target }: Test,
   prompt: PromptName,
   language: string,
-): number[] | undefined {
-  const namesSource = prompt === 'transcribe' || prompt === 'source-translate';
-  if (namesSource && !tokens.languages.has(language)) return undefined;
-  return prompt === 'transcribe'
-    ? tokens.prompt(language, 'transcribe')
-    : promptOf(tokens, prompt, target!, language);
+): { readonly ids: number[] } | { readonly lacking: string } {
+  const named = prompt === 'transcribe' ? language : namedLanguage(prompt, target!, language);
+  if (!tokens.hasLanguage(named)) return { lacking: named };
+  return {
+    ids:
+      prompt === 'transcribe'
+        ? tokens.prompt(language, 'transcribe')
+        : promptOf(tokens, prompt, target!, language),
+  };
 }

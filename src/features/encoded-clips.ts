@@ -3,65 +3,79 @@
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import { startProgress } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
+import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import {
-  type EncodeFilesOptions,
-  encodeFiles,
-  encodeRecordings,
-  type StoredEncoding,
-} from './encoder-cache.ts';
+import { type EncodeFilesOptions, encodeFiles, encodeRecordings } from './encoder-cache.ts';
 
 export interface Selection {
-  readonly set?: string;
-  readonly language?: string;
+  readonly set?: string | undefined;
+  readonly language?: string | undefined;
 }
 
-/** @throws UserError when the manifest has no clip of that set and language */
-export async function selectClips(manifest: string, { set, language }: Selection): Promise<Clip[]> {
-  const all = await readManifest(manifest);
+/**
+ * @param source path of a manifest, or clips of one
+ * @throws UserError when it has no clip of that set and language
+ */
+export async function selectClips(
+  source: string | readonly Clip[],
+  { set, language }: Selection,
+): Promise<Clip[]> {
+  const all = typeof source === 'string' ? await readManifest(source) : source;
   const clips = all.filter((clip) => (!set || clip.set === set) && (!language || clip.language === language));
   if (clips.length === 0) {
     const has = [...new Set(all.map((clip) => `${clip.language}/${clip.set}`))].sort().join(', ');
     throw new UserError(
-      `${manifest}: no clip of language "${language ?? 'any'}" in set "${set ?? 'any'}"; it has ${has || 'none'}`,
+      `${sourceName(source)}: no clip of language "${language ?? 'any'}" in set "${set ?? 'any'}"; it has ${has || 'none'}`,
     );
   }
   return clips;
 }
 
-/** A clip that cannot be read is named on standard error and left out. */
-export async function encodedClips(
+/** How messages call where clips come from. */
+export const sourceName = (source: string | readonly Clip[]): string =>
+  typeof source === 'string' ? source : 'clips';
+
+export interface ClipEncodingOptions extends WorkOptions {
+  readonly window: WindowMode;
+  /** Where outputs are kept between runs; undefined: nowhere. */
+  readonly cache?: string | undefined;
+}
+
+/** Encoder outputs of the clips that can be read; the others are skipped. */
+export async function encodedClips<C extends Clip>(
   model: WhisperModel,
-  clips: readonly Clip[],
-  { window, cache }: { window: WindowMode; cache: string },
-): Promise<{ clip: Clip; encoded: EncodedClip }[]> {
+  clips: readonly C[],
+  { window, cache, ...events }: ClipEncodingOptions,
+): Promise<{ clip: C; encoded: EncodedClip }[]> {
   const files = clips.map(({ audio }) => audio);
-  return reported(clips, (handlers) => encodeFiles(model, files, { window, cache, ...handlers }));
+  return reported(clips, events, (handlers) => encodeFiles(model, files, { window, cache, ...handlers }));
 }
 
 /** As encodedClips; outputs beyond `maxBytes` are read from the cache whenever they are needed. */
 export async function storedClips(
   model: WhisperModel,
   clips: readonly Clip[],
-  { window, cache, maxBytes }: { window: WindowMode; cache: string; maxBytes: number },
-): Promise<{ clip: Clip; encoded: EncodedClip | StoredEncoding }[]> {
+  { window, cache, maxBytes, ...events }: ClipEncodingOptions & { readonly maxBytes: number },
+): Promise<{ clip: Clip; encoded: EncodedClip | Lazy<EncodedClip> }[]> {
   const recordings = clips.map(({ audio }) => ({ files: [audio] }));
-  return reported(clips, (handlers) =>
+  return reported(clips, events, (handlers) =>
     encodeRecordings(model, recordings, { window, cache, maxBytes, ...handlers }),
   );
 }
 
-async function reported<Encoded>(
-  clips: readonly Clip[],
-  encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError'>) => Promise<(Encoded | undefined)[]>,
-): Promise<{ clip: Clip; encoded: Encoded }[]> {
-  const progress = startProgress('encoding', clips.length);
+async function reported<C extends Clip, Encoded>(
+  clips: readonly C[],
+  { onProgress, onSkip, signal }: WorkOptions,
+  encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError' | 'signal'>) => Promise<(Encoded | undefined)[]>,
+): Promise<{ clip: C; encoded: Encoded }[]> {
+  const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
+  progress(0);
   const encoded = await encode({
-    onProgress: (done) => progress.update(done),
-    onError: (_, error) => process.stderr.write(`left out: ${error.message}\n`),
+    signal,
+    onProgress: progress,
+    onError: (_, error) => onSkip?.(error.message),
   });
-  progress.done();
   return clips.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
 }

@@ -3,7 +3,6 @@ import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { normalizeEnglish } from './english/normalize-english.ts';
 import { normalizeBasic } from './normalize-basic.ts';
-import { toSimplified } from './simplified.ts';
 
 /** Made by scripts/golden/metrics.py with transformers' Whisper normalisers. */
 const golden = JSON.parse(
@@ -22,10 +21,4 @@ test('other languages come out as from transformers, with and without diacritics
     expect(normalizeBasic(text, { removeDiacritics: true })).toBe(withoutDiacritics);
     expect(normalizeBasic(text, { splitLetters: true })).toBe(split);
   }
-});
-
-test('Traditional Chinese becomes Simplified as by OpenCC t2s', () => {
-  const { pairs } = JSON.parse(readFileSync(new URL('./golden/simplified.json', import.meta.url), 'utf8'));
-  for (const [traditional, simplified] of pairs) expect(toSimplified(traditional)).toBe(simplified);
-  expect(pairs.length).toBeGreaterThan(50);
 });

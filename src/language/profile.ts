@@ -1,19 +1,22 @@
 /** How languages are written: the one place that knows scripts, spaces between words, and the forms of Chinese. */
 
+import { toSimplified, toTraditional } from './chinese.ts';
 import { normalizeEnglish } from './english/normalize-english.ts';
 import { normalizeBasic } from './normalize-basic.ts';
-import { toSimplified } from './simplified.ts';
 
 export interface LanguageProfile {
   /** Whisper's code, or BCP 47's where Whisper has none; with script or region where they were given: zh-Hant. */
   readonly code: string;
   /** The code without script and region, which Whisper's language tokens are named by. */
   readonly base: string;
+  /** BCP 47, for `lang` attributes; '' for what is no code. */
+  readonly tag: string;
   /** ISO 15924 (Latn, Cyrl, Jpan); undefined for a language that Unicode's data does not know. */
   readonly script: string | undefined;
   /** Whether spaces stand between words. Where not, characters are counted in place of words. */
   readonly spaces: boolean;
-  readonly bleuTokenizer: 'zh' | 'char' | '13a';
+  /** As sacreBLEU advises; for `ja-mecab`, which needs a dictionary, `char` stands in where it is not installed. */
+  readonly bleuTokenizer: 'zh' | 'ja-mecab' | 'char' | '13a';
   /** The form in which references are trained on and compared: Chinese in the characters that are wanted. */
   readonly reference: (text: string) => string;
   /** What `reference` does, for signatures; undefined: nothing. */
@@ -22,12 +25,24 @@ export interface LanguageProfile {
   readonly transcript: (text: string, options?: { splitLetters?: boolean }) => string;
 }
 
-/** Scripts without spaces between words. All else about a script comes from Unicode's data. */
-const WITHOUT_SPACES = ['Hans', 'Hant', 'Jpan', 'Thai', 'Laoo', 'Khmr', 'Mymr', 'Tibt'];
+/** Scripts without spaces between words, each with the language best known for it. All else comes from Unicode's data. */
+const WITHOUT_SPACES: Readonly<Record<string, string>> = {
+  Hans: 'zh',
+  Hant: 'zh-Hant',
+  Jpan: 'ja',
+  Thai: 'th',
+  Laoo: 'lo',
+  Khmr: 'km',
+  Mymr: 'my',
+  Tibt: 'bo',
+};
+/** For texts whose language nobody told. */
+export const LANGUAGES_WITHOUT_SPACES: readonly string[] = Object.values(WITHOUT_SPACES);
 /** Tokenizers of BLEU by script; without spaces it is `char`, else `13a`. */
 const BLEU_TOKENIZERS: Readonly<Record<string, LanguageProfile['bleuTokenizer']>> = {
   Hans: 'zh',
   Hant: 'zh',
+  Jpan: 'ja-mecab',
 };
 /** Whisper's own codes where they are not BCP 47's. */
 const WHISPER_CODES: Readonly<Record<string, string>> = { jv: 'jw', fil: 'tl', nb: 'no' };
@@ -57,11 +72,13 @@ function profileOf(given: string): LanguageProfile {
   const chinese = CHINESE.includes(base);
   const likely = locale?.maximize().script;
   const script = chinese && code === base ? 'Hans' : likely;
-  const spaces = script === undefined || !WITHOUT_SPACES.includes(script);
-  const reference = chinese && script === 'Hans' ? toSimplified : (text: string) => text;
+  const spaces = script === undefined || !(script in WITHOUT_SPACES);
+  const asItIs = (text: string): string => text;
+  const reference = !chinese ? asItIs : script === 'Hans' ? toSimplified : toTraditional;
   return {
     code,
     base,
+    tag: locale?.toString() ?? '',
     script,
     spaces,
     bleuTokenizer: BLEU_TOKENIZERS[script ?? ''] ?? (spaces ? '13a' : 'char'),

@@ -1,12 +1,27 @@
 /** The metrics by name, for the command line. */
 import { UserError } from '../errors.ts';
+import { loadIdentifier } from '../language/identify.ts';
+import { languageProfile } from '../language/profile.ts';
 import { type BleuOptions, bleu } from './bleu.ts';
 import { chrf } from './chrf.ts';
 import type { CorpusMetric } from './corpus.ts';
 import { hallucination } from './hallucination.ts';
 import { offTarget } from './off-target.ts';
 import { ter } from './ter.ts';
+import { loadBleuTokenizer } from './tokenizers.ts';
 import { errorMetric } from './word-error-rate.ts';
+
+/**
+ * Loads what the metrics of a language need: n-grams to identify it by, MeCab for Japanese where it is installed. Comes
+ * before {@link chooseMetrics}, which is synchronous.
+ */
+export async function prepareMetrics(language: string): Promise<void> {
+  await loadIdentifier(language);
+  if (languageProfile(language).bleuTokenizer !== 'ja-mecab') return;
+  await loadBleuTokenizer('ja-mecab').catch((error) => {
+    if (!(error instanceof UserError)) throw error;
+  });
+}
 
 export const METRICS = [
   'bleu',
@@ -53,7 +68,8 @@ function metricNamed(name: MetricName, options: MetricOptions): CorpusMetric {
     case 'mer':
       return errorMetric(name, { lowercase });
     case 'off-target':
-      if (language === undefined) throw new UserError('The off-target rate needs --language.');
+      if (language === undefined)
+        throw new UserError('The off-target rate needs the language of the texts (--to).');
       return offTarget(language);
     case 'hallucination':
       return hallucination;
@@ -71,7 +87,8 @@ export function chooseMetrics(
 ): Map<MetricName, CorpusMetric> {
   const possible = (name: MetricName) =>
     (referenceCount === 1 || !ONE_REFERENCE.includes(name)) &&
-    (options.language !== undefined || name !== 'off-target');
+    (name !== 'off-target' ||
+      (options.language !== undefined && languageProfile(options.language).script !== undefined));
   for (const name of names ?? []) {
     if (referenceCount !== 1 && ONE_REFERENCE.includes(name))
       throw new UserError(`${name} needs exactly one reference, but there are ${referenceCount}.`);

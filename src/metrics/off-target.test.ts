@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
+import { loadIdentifier } from '../language/identify.ts';
 import { corpusScore } from './corpus.ts';
 import { hallucination, hallucinationMarkers } from './hallucination.ts';
 import { isTargetLanguage, offTarget, offTargetRate } from './off-target.ts';
@@ -20,14 +21,29 @@ test.each([
   expect(isTargetLanguage(text, 'zh')).toBe(expected);
 });
 
-test('other languages are told apart as far as their script goes', () => {
+test('other languages are told apart by their script and, within it, by their words', async () => {
+  expect(() => isTargetLanguage('Ich wohne in einer Stadt', 'de')).toThrow(/loadIdentifier/);
+  await loadIdentifier('de');
   expect(isTargetLanguage('東京に住んでいます。', 'ja')).toBe(true);
   expect(isTargetLanguage('他住在北京。', 'ja')).toBe(false);
   expect(isTargetLanguage('Мен Бишкекте жашайм', 'ky')).toBe(true);
   expect(isTargetLanguage('I live in Bishkek', 'ky')).toBe(false);
   expect(isTargetLanguage('من لە هەولێر دەژیم', 'ckb')).toBe(true);
-  expect(isTargetLanguage('Il habite à Paris', 'en')).toBe(true); // Latin is Latin
+  expect(isTargetLanguage('Il habite à Paris depuis dix ans.', 'en')).toBe(false);
+  expect(isTargetLanguage('He has been living in Paris for ten years.', 'de')).toBe(false);
+  expect(isTargetLanguage('Er wohnt seit zehn Jahren in Paris.', 'de')).toBe(true);
   expect(() => isTargetLanguage('x', 'xx')).toThrow(UserError);
+});
+
+test('the signature says what tells a language', async () => {
+  await loadIdentifier('de');
+  const signature = (language: string) => offTarget(language).signature(1);
+  expect(signature('de')).toBe('share of outputs not in de, by its script and eld 2.1.0 medium, margin 0.03');
+  expect(signature('ga')).toBe(
+    'share of outputs not in ga, by its script and eld 2.1.0 medium for English, score 0.7',
+  );
+  for (const language of ['ky', 'zh'])
+    expect(signature(language)).toBe(`share of outputs not in the script of ${language}`);
 });
 
 test('the off-target rate is a share of all outputs', () => {

@@ -1,4 +1,5 @@
 import { UserError } from '../errors.ts';
+import { identifierName, isLikelyIn } from '../language/identify.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { CorpusMetric } from './corpus.ts';
 
@@ -9,12 +10,12 @@ const LETTERS = /\p{L}/gu;
 const MIN_SHARE = 0.5;
 
 /**
- * Whether a text can be in a language, as far as its script tells: French output for English speech is not noticed,
- * Japanese or English output where Chinese was asked for is.
+ * Whether a text can be in a language, as its script tells and, among languages of one script, its words.
  *
  * - Any language: at least half of the letters belong to its script, which is the one of its profile.
  * - `zh`, `yue`: also no kana and no hangul (a Japanese sentence can be mostly Han characters).
  * - `ja`: Han and kana count, and there must be some kana, or it might be Chinese.
+ * - A language that shares its script: also no other of them is likelier, see {@link isLikelyIn}.
  * - Empty or punctuation alone is off target: nothing was translated. Digits without letters fit every language.
  *
  * @throws UserError for a language whose script is not known here
@@ -26,7 +27,8 @@ export function isTargetLanguage(text: string, language: string): boolean {
   const { script } = languageProfile(language);
   if ((script === 'Hans' || script === 'Hant') && (KANA.test(text) || HANGUL.test(text))) return false;
   if (script === 'Jpan' && !KANA.test(text)) return false;
-  return letters.filter((letter) => letterOf.test(letter)).length >= MIN_SHARE * letters.length;
+  const own = letters.filter((letter) => letterOf.test(letter)).length;
+  return own >= MIN_SHARE * letters.length && isLikelyIn(text, language);
 }
 
 /** Scripts of ISO 15924 that are not one script of Unicode. */
@@ -60,6 +62,11 @@ export function offTarget(language: string): CorpusMetric<{ language: string; sc
   return {
     statistics: (hypotheses) => hypotheses.map((text) => [isTargetLanguage(text, language) ? 0 : 1, 1]),
     score: ([off = 0, all = 0]) => ({ language, score: (100 * off) / Math.max(1, all) }),
-    signature: () => `share of outputs not in the script of ${language}`,
+    signature: () => {
+      const identifier = identifierName(language);
+      return identifier
+        ? `share of outputs not in ${language}, by its script and ${identifier}`
+        : `share of outputs not in the script of ${language}`;
+    },
   };
 }

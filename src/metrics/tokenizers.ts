@@ -1,4 +1,5 @@
 import { UserError } from '../errors.ts';
+import { languageProfile } from '../language/profile.ts';
 import { splitWords, trim } from '../language/whitespace.ts';
 
 /** sacreBLEU's tokenizers that are rules. Chinese output must be scored with `zh` (or `char`). */
@@ -93,6 +94,12 @@ export async function loadBleuTokenizer(name: BleuTokenizer, spmModel?: string):
   if (loaded.get(name)?.source === source) return;
   const pieces = await loadSentencePiece(source);
   loaded.set(name, { source, split: (line) => pieces(line).join(' ') });
+}
+
+/** The tokenizer for texts in a language, as far as it is loaded: `char` for Japanese without MeCab. */
+export function bleuTokenizerOf(language: string): BleuTokenizer {
+  const { bleuTokenizer } = languageProfile(language);
+  return isRule(bleuTokenizer) || loaded.has(bleuTokenizer) ? bleuTokenizer : 'char';
 }
 
 /** How sacreBLEU's signature names a tokenizer. */

@@ -3,7 +3,9 @@
 import { languageProfile } from '../language/profile.ts';
 import { corpusBleu } from './bleu.ts';
 import { corpusChrf } from './chrf.ts';
+import { prepareMetrics } from './metrics.ts';
 import { offTargetRate } from './off-target.ts';
+import { bleuTokenizerOf } from './tokenizers.ts';
 
 export interface TranslationScores {
   /** 0 to 100. */
@@ -16,12 +18,14 @@ export interface TranslationScores {
 }
 
 /** Hypotheses and references are compared in the form of the language's profile: Chinese in Simplified characters. */
-export function translationScores(
+export async function translationScores(
   hypotheses: readonly string[],
   references: readonly string[],
   language: string,
-): TranslationScores {
-  const { reference, bleuTokenizer: tokenize, script } = languageProfile(language);
+): Promise<TranslationScores> {
+  await prepareMetrics(language);
+  const { reference, script } = languageProfile(language);
+  const tokenize = bleuTokenizerOf(language);
   const normal = (texts: readonly string[]): string[] => texts.map(reference);
   const bleu = corpusBleu(normal(hypotheses), [normal(references)], { tokenize });
   const chrf = corpusChrf(normal(hypotheses), [normal(references)]);

@@ -26,7 +26,7 @@ export function formatPercent(fraction: number | null | undefined, digits = 0): 
 
 /** English name of the language `code`, such as `ca`; the code itself where it has none. */
 export function languageName(code: string): string {
-  if (!/^[a-z]{2,3}$/.test(code)) return code; // DisplayNames throws at what is no language tag
+  if (!/^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$/.test(code)) return code; // DisplayNames throws at other texts
   return new Intl.DisplayNames('en', { type: 'language' }).of(code) ?? code;
 }
 

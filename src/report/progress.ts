@@ -5,6 +5,27 @@ import { formatDuration, formatNumber, formatPercent } from './format.ts';
 const REDRAW_SECONDS = 0.1; // more often cannot be read, and costs time
 const LINE_SECONDS = 10; // in a log file
 
+/** How far a stage of long work has come. A stage begins with `done` 0 and ends with `done` = `total`. */
+export interface StageProgress {
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+  readonly note?: string | undefined;
+  /** Of those done, how many an earlier run did. Default 0. */
+  readonly resumed?: number;
+}
+
+/** What long work reports while it runs, and what stops it. It prints nothing itself. */
+export interface WorkOptions {
+  readonly onProgress?: ((progress: StageProgress) => void) | undefined;
+  /** A clip or file that cannot be used is skipped: why, in one line. */
+  readonly onSkip?: ((reason: string) => void) | undefined;
+  /** What the user should know, one line. */
+  readonly onNote?: ((note: string) => void) | undefined;
+  /** See abort.ts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface ProgressStream {
   isTTY?: boolean;
   columns?: number;

@@ -49,7 +49,7 @@ export function retrievalFigures(
   );
   return [
     ...(results.length > 1 ? variants.map((variant, i) => pairsFigure(results, variant, i)) : []),
-    ...shown.map((matrix) => similarityFigure(matrix, languages)),
+    ...shown.map((matrix) => similarityFigure(excerpt(matrix, languages), matrix.variant.label)),
   ];
 }
 
@@ -69,31 +69,37 @@ function pairsFigure(results: readonly PairResult[], variant: RetrievalMethod, i
   };
 }
 
-function similarityFigure(
-  { from, to, variant, values }: SimilarityMatrix,
+/** Similarities of recordings of the same sentences in two languages: row i and column i are the sentence `keys[i]`. */
+export interface SimilarityExcerpt {
+  from: string;
+  to: string;
+  keys: string[];
+  matrix: number[][];
+}
+
+function excerpt(
+  { from, to, values }: SimilarityMatrix,
   languages: ParallelClips<ComparedClip>,
-): Figure {
+): SimilarityExcerpt {
   const shared = languages.shared(from, to);
   const columns = languages.of(to).length;
   const matrix = shared.map(({ row }) => shared.map(({ column }) => values[row * columns + column]!));
+  return { from, to, keys: shared.map(({ key }) => key), matrix };
+}
+
+/** @param label of the method */
+export function similarityFigure({ from, to, keys, matrix }: SimilarityExcerpt, label: string): Figure {
   const [rowName, columnName] = [languageName(from), languageName(to)];
-  const { image, rows, found } = heatMap(
-    `${variant.label} of ${rowName} and ${columnName} recordings`,
-    matrix,
-    {
-      rows: `${rowName} recording`,
-      columns: `${columnName} recording`,
-      keys: shared.map(({ key }) => key),
-      unit: variant.label,
-    },
-  );
+  const { image, rows, found } = heatMap(`${label} of ${rowName} and ${columnName} recordings`, matrix, {
+    rows: `${rowName} recording`,
+    columns: `${columnName} recording`,
+    keys,
+    unit: label,
+  });
   return {
     name: `similarity-${from}-${to}`,
-    caption: `${rowName} → ${columnName}, ${variant.label}: the diagonal is the same sentence. The dot is each row’s best match among the ${formatNumber(rows)} shown, black where it is right, red where it is wrong: ${formatNumber(found)} right.`,
+    caption: `${rowName} → ${columnName}, ${label}: the diagonal is the same sentence. The dot is each row’s best match among the ${formatNumber(rows)} shown, black where it is right, red where it is wrong: ${formatNumber(found)} right.`,
     svg: image,
-    csv: csvText([
-      ['sentence', ...shared.map(({ key }) => key)],
-      ...matrix.map((row, i) => [shared[i]!.key, ...row]),
-    ]),
+    csv: csvText([['sentence', ...keys], ...matrix.map((row, i) => [keys[i]!, ...row])]),
   };
 }

@@ -1,6 +1,7 @@
 /** The results of a retrieval study as tables. */
 
 import type { Column } from '../report/terminal.ts';
+import type { Retrieval } from './retrieve.ts';
 import type { Estimate, PairResult, VariantResult } from './study.ts';
 
 export interface RetrievalRow {
@@ -49,3 +50,37 @@ export const retrievalCsvColumns: readonly Column<RetrievalRow>[] = [
   ),
   { heading: 'p_value', value: ({ result }) => result.pValue ?? '' },
 ];
+
+/** As `retrieve --json` prints it: of one pair its numbers, else those of all. */
+export function retrievalJson({ pairs, clips: _, shortlist, ...facts }: Retrieval, all: boolean): object {
+  const how = { ...facts, ...(shortlist !== undefined && { shortlist }) };
+  return all ? { pairs: pairs.map(pairJson), ...how } : { ...pairJson(pairs[0]!), ...how };
+}
+
+/** The first metric's numbers stand at the top, the mean frame's under its name, and all of them in `metrics`. */
+function pairJson({ from, to, keys, candidates, chance, variants }: PairResult) {
+  const rates = ({ r1, r5, r10, mrr }: PairResult['variants'][number]) => ({
+    r1: r1.value,
+    r5: r5.value,
+    r10: r10.value,
+    mrr: mrr.value,
+  });
+  const [first] = variants;
+  const baseline = variants.find(({ variant }) => variant.metric === 'mean-pool');
+  return {
+    metric: first!.variant.name,
+    from,
+    to,
+    n: keys.length,
+    candidates,
+    ...rates(first!),
+    chance,
+    ...(baseline && { meanPool: rates(baseline) }),
+    metrics: variants.map(({ variant, ranks, pValue, ...estimates }) => ({
+      metric: variant.name,
+      ...estimates,
+      ...(pValue !== undefined && { pValue }),
+      ranks: Object.fromEntries(ranks.map((rank, i) => [keys[i], rank])),
+    })),
+  };
+}

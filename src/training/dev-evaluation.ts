@@ -18,6 +18,8 @@ export interface Evaluation {
   /** Of greedy translations, 0 to 100. */
   readonly bleu: number;
   readonly chrf: number;
+  /** By language, where a model learns several: the two above are then the means over them. */
+  readonly targets?: Readonly<Record<string, { readonly bleu: number; readonly chrf: number }>>;
   readonly seconds: number;
 }
 
@@ -27,19 +29,16 @@ const CLIPS_PER_BATCH = 4;
 /**
  * Clips whose reference needs a token that is not in the target vocabulary have no finite loss: they are translated, and
  * left out of the loss.
- * @param target the language that is translated into, which decides how BLEU splits words
  */
 export async function evaluateDevSet(
   model: WhisperModel,
   examples: readonly EncodedExample[],
   {
     step,
-    target,
     vocabulary,
     variant,
   }: {
     step: number;
-    target: string;
     vocabulary?: TargetVocabulary | undefined;
     /** As the model will be used. */
     variant?: ModelVariant | undefined;
@@ -61,17 +60,29 @@ export async function evaluateDevSet(
       languages: examples.map(({ source }) => source?.language),
     },
   );
-  const references = examples.map(({ source, tokens, promptLength }) =>
-    source ? referenceIn(source, target) : model.tokens.decode(tokens.slice(promptLength, -1)),
-  );
-  const { bleu, chrf } = translationScores(
-    decoded.map(({ text }) => text),
-    references,
-    target,
-  );
+  const targets = new Map<string, { bleu: number; chrf: number }>();
+  for (const target of new Set(examples.map((example) => example.target))) {
+    const own = [...examples.keys()].filter((i) => examples[i]!.target === target);
+    const references = own.map((i) => {
+      const { source, tokens, promptLength } = examples[i]!;
+      return source ? referenceIn(source, target) : model.tokens.decode(tokens.slice(promptLength, -1));
+    });
+    const hypotheses = own.map((i) => decoded[i]!.text);
+    const { bleu, chrf } = await translationScores(hypotheses, references, target);
+    targets.set(target, { bleu, chrf });
+  }
   // It takes as much memory as the weights; training does without.
   await model.decoderChanged();
-  return { step, loss, bleu, chrf, seconds: (performance.now() - started) / 1000 };
+  const mean = (metric: 'bleu' | 'chrf'): number =>
+    [...targets.values()].reduce((sum, scores) => sum + scores[metric], 0) / targets.size;
+  return {
+    step,
+    loss,
+    bleu: mean('bleu'),
+    chrf: mean('chrf'),
+    ...(targets.size > 1 && { targets: Object.fromEntries(targets) }),
+    seconds: (performance.now() - started) / 1000,
+  };
 }
 
 /** What says which evaluation is the best. Loss is the steadiest: BLEU and chrF of a few dozen clips go up and down by chance. */

@@ -8,7 +8,7 @@ import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 
 /** On encoder outputs, as training of the decoder alone needs it. */
-export type EncodedExample = Example & { readonly clip: EncodedClip };
+export type EncodedExample = Example & { readonly clip: EncodedClip; readonly target: string };
 
 export interface ExampleOptions<C extends Clip> {
   /** Language of the texts; of each clip where a model learns several. */
@@ -24,7 +24,7 @@ export function translationExamples<C extends Clip, Speech extends Example['clip
   model: WhisperModel,
   clips: readonly { readonly clip: C; readonly encoded: Speech }[],
   { target, promptOf, onLeftOut }: ExampleOptions<C>,
-): (Example & { readonly clip: Speech; readonly source: C })[] {
+): (Example & { readonly clip: Speech; readonly source: C; readonly target: string })[] {
   const { tokens, dimensions } = model;
   const targetOf = typeof target === 'string' ? () => target : target;
   const examples = clips.flatMap(({ clip, encoded }) => {

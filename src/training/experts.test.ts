@@ -38,6 +38,7 @@ const clip = (seed: number): EncodedClip => ({
   width: 16,
 });
 const examples: EncodedExample[] = [71, 72].map((seed) => ({
+  target: 'zh',
   clip: clip(seed),
   tokens: [50258, FR, 50359, 50363, 100 + seed, 200, 300 + seed, 50257],
   promptLength: 4,

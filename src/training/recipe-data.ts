@@ -1,16 +1,16 @@
 /** What a recipe is trained on: clips, their encoder outputs or log-mels, texts, target vocabulary, dev set. */
-import { createHash } from 'node:crypto';
 import { totalmem } from 'node:os';
 import { dirname, relative } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
 import { Augmentation } from '../audio/augment/augmentation.ts';
-import type { Clip } from '../data/clip.ts';
+import { type Clip, missingReference, referenceIn, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { clipFiles } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
+import { fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
-import { startProgress } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
@@ -24,13 +24,15 @@ import type { Recipe } from './recipe.ts';
 import type { DevSet } from './run.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
-/** A clip and its place among `data.corpora`. */
-type CorpusClip = Clip & { readonly corpus: number };
+/** A clip, its place among `data.corpora`, and the language of its text there. */
+type CorpusClip = Clip & { readonly corpus: number; readonly target: string };
 
-/** Clips that a recipe names, before anything is heard. */
+/** Clips that a recipe names, before anything is read of them. */
 export interface RecipeClips {
   readonly training: readonly CorpusClip[];
   readonly dev: readonly CorpusClip[];
+  /** Languages that are trained, in the order of the corpora. */
+  readonly targets: readonly string[];
 }
 
 export interface TrainingData {
@@ -52,28 +54,72 @@ const COPIES = 3;
 /** Of the machine's memory, for encoder outputs or log-mels; what is beyond is read again when it is needed. */
 const HELD_SHARE = 0.25;
 
-/** @throws UserError where a manifest has no such clips */
-export async function recipeClips({ data, dev }: Recipe): Promise<RecipeClips> {
+/** @throws UserError where a manifest has no such clips, or no texts in the language that is trained */
+export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
+  const { data, dev } = recipe;
   const training: CorpusClip[] = [];
   const found = new Map<string, CorpusClip>();
-  const manifests = new Set<string>();
-  for (const [corpus, { manifest, set, language }] of data.corpora.entries()) {
-    const all = await selectClips(manifest, { ...(language !== undefined && { language }) });
-    const chosen = set === undefined ? all : await selectClips(manifest, data.corpora[corpus]!);
-    const clips = chosen.filter((clip) => dev === undefined || clip.set !== dev.set);
-    training.push(...clips.map((clip) => ({ ...clip, corpus })));
-    manifests.add(manifest);
+  const manifests = [...new Set(data.corpora.map(({ manifest }) => manifest))].join(', ');
+  const corpora = await Promise.all(
+    data.corpora.map(async (corpus) => {
+      const { manifest, set, language } = corpus;
+      const all = await selectClips(manifest, { ...(language !== undefined && { language }) });
+      const chosen = set === undefined ? all : await selectClips(manifest, corpus);
+      return { ...corpus, all, clips: chosen.filter((clip) => dev === undefined || clip.set !== dev.set) };
+    }),
+  );
+  const withoutTarget = corpora.filter(({ target }) => target === undefined);
+  const target =
+    recipe.target ?? (withoutTarget.length === 0 ? undefined : onlyTarget(manifests, withoutTarget));
+  const targets = corpora.map((corpus) => languageProfile(corpus.target ?? target!).code);
+  checkTargets(recipe, targets);
+  for (const [corpus, { manifest, all, clips }] of corpora.entries()) {
+    const written = targets[corpus]!;
+    if (clips.every((clip) => referenceIn(clip, written) === '')) {
+      throw new UserError(missingReference(manifest, clips, written));
+    }
+    for (const clip of clips) training.push({ ...clip, corpus, target: written });
     for (const clip of all) {
-      if (clip.set === dev?.set && !found.has(clip.audio)) found.set(clip.audio, { ...clip, corpus });
+      const key = `${written} ${clip.audio}`;
+      if (clip.set === dev?.set && !found.has(key)) found.set(key, { ...clip, corpus, target: written });
     }
   }
-  if (!dev) return { training, dev: [] };
+  const different = [...new Set(targets)];
+  if (!dev) return { training, dev: [], targets: different };
   if (found.size === 0) {
+    throw new UserError(`${manifests}: no clip in set "${dev.set}"; expected the dev set's in one of them`);
+  }
+  return { training, dev: inTurns([...found.values()]).slice(0, dev.clips), targets: different };
+}
+
+/** Recipes were written for Chinese first: it needs no name where the manifests have nothing else. */
+function onlyTarget(manifests: string, corpora: readonly { readonly clips: readonly Clip[] }[]): string {
+  const clips = corpora.flatMap((corpus) => corpus.clips);
+  const [written, ...others] = writtenLanguages(clips);
+  if (written === 'zh' && others.length === 0) return written;
+  throw new UserError(unnamedTarget(manifests, clips));
+}
+
+/** Where one model learns several languages only its prompt tells which is wanted. */
+function checkTargets({ prompt, targetToken }: Recipe, targets: readonly string[]): void {
+  const different = [...new Set(targets)];
+  if (different.length < 2) return;
+  if (prompt === 'source-translate') {
     throw new UserError(
-      `${[...manifests].join(', ')}: no clip in set "${dev.set}"; expected the dev set's in one of them`,
+      `--prompt-kind source-translate: found the targets ${different.join(', ')}; expected a prompt that names one`,
     );
   }
-  return { training, dev: inTurns([...found.values()]).slice(0, dev.clips) };
+  if (targetToken) {
+    throw new UserError(
+      `targetToken: found with the targets ${different.join(', ')}; expected one, as one language gets a token in a run`,
+    );
+  }
+  const bases = different.map((code) => languageProfile(code).base);
+  const twice = bases.find((base, i) => bases.indexOf(base) !== i);
+  if (twice !== undefined) {
+    const same = different.filter((_, i) => bases[i] === twice).join(' and ');
+    throw new UserError(`--to: found ${same}, which have the same token <|${twice}|>; expected one of them`);
+  }
 }
 
 /** One of each corpus, then the next of each: a few at the start stand for all. */
@@ -91,11 +137,12 @@ export async function trainingData(
   model: WhisperModel,
   recipe: Recipe,
   clips: RecipeClips,
+  work: WorkOptions = {},
 ): Promise<TrainingData> {
   const { data, dev, tune } = recipe;
   const words = await wordsOf(model, recipe.targetVocabulary);
   const ofExamples = {
-    target: recipe.target,
+    target: (clip: CorpusClip) => clip.target,
     promptOf: (language: string, target: string) => promptOf(model.tokens, recipe.prompt, target, language),
   };
   const augmentation = recipe.augment && (await Augmentation.open(recipe.augment, recipe.optimizer.seed));
@@ -108,23 +155,25 @@ export async function trainingData(
     );
   }
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
-  const progress = startProgress('reading clips', merged.length * copies);
+  const total = merged.length * copies;
+  const progress = (done: number) => work.onProgress?.({ stage: 'reading clips', done, total });
+  progress(0);
   let unread = 0;
   const speech = {
     window: data.window,
     cache: data.cache,
     augmentation,
     maxBytes: HELD_SHARE * totalmem(),
-    onProgress: (done: number) => progress.update(done),
+    onProgress: progress,
+    signal: work.signal,
     onLeftOut: (message: string) => {
       unread++;
-      process.stderr.write(`left out: ${message}\n`);
+      work.onSkip?.(message);
     },
   };
   const pairs = tunesEncoder(tune)
     ? await melSpeech(model, merged, speech)
     : await encodedSpeech(model, merged, copies, speech);
-  progress.done();
   if (pairs.length === 0) throw new UserError('no clip can be read');
   if (copies > 1) told.push(`augmented: ${copies} versions of each clip, encoded once`);
   const leftOut = new Map<string, number>();
@@ -134,7 +183,7 @@ export async function trainingData(
   }).map((example) => ({ ...example, corpus: example.source.corpus }));
   if (unread > 0) leftOut.set('cannot be read', unread);
   const devExamples =
-    dev && translationExamples(model, await encodedClips(model, clips.dev, data), ofExamples);
+    dev && translationExamples(model, await encodedClips(model, clips.dev, { ...data, ...work }), ofExamples);
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,
@@ -150,7 +199,6 @@ export async function trainingData(
             )
         : undefined,
       every: dev.every,
-      target: recipe.target,
       patience: dev.patience,
       best: dev.best,
     },
@@ -159,7 +207,7 @@ export async function trainingData(
       clips: selectionHash(recipe, examples),
       ...(augmentation && { augmentation: augmentation.fingerprint }),
       ...(devExamples && { devClips: selectionHash(recipe, devExamples) }),
-      ...(vocabulary && { vocabulary: hash(vocabulary.words.join()) }),
+      ...(vocabulary && { vocabulary: fingerprint(vocabulary.words.join(), 12) }),
     },
   };
 }
@@ -167,17 +215,20 @@ export async function trainingData(
 /** Short clips joined, each corpus for itself, where the recipe says so. */
 async function mergedClips(
   { tokens, dimensions }: WhisperModel,
-  { data, target }: Recipe,
+  { data }: Recipe,
   clips: readonly CorpusClip[],
 ): Promise<readonly CorpusClip[]> {
   if (data.mergeSeconds === undefined) return clips;
-  const fits = (text: string): boolean =>
-    tokens.encode(languageProfile(target).reference(text)).length + PROMPT_TOKENS <= dimensions.textPositions;
   const merged: CorpusClip[] = [];
   for (const corpus of data.corpora.keys()) {
     const own = clips.filter((clip) => clip.corpus === corpus);
+    const target = own[0]?.target;
+    if (target === undefined) continue;
+    const fits = (text: string): boolean =>
+      tokens.encode(languageProfile(target).reference(text)).length + PROMPT_TOKENS <=
+      dimensions.textPositions;
     const joined = await mergeClips(own, target, { seconds: data.mergeSeconds, fits });
-    merged.push(...joined.map((clip) => ({ ...clip, corpus })));
+    merged.push(...joined.map((clip) => ({ ...clip, corpus, target })));
   }
   return merged;
 }
@@ -212,9 +263,5 @@ function selectionHash({ data }: Recipe, examples: readonly Example[]): string {
     const files = clipFiles(source!).map((file) => relative(folder, file));
     return [corpus, ...files, clip.window, clip.length, ...tokens];
   });
-  return `${examples.length} (${hash(JSON.stringify(lines))})`;
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+  return `${examples.length} (${fingerprint(JSON.stringify(lines), 12)})`;
 }

@@ -71,7 +71,7 @@ test.each<[string, unknown, string[]]>([
   [
     'an unknown key in a list',
     { ...least, data: { corpora: [{ manifest: 'a', folder: 'b' }] } },
-    ['bad.json: data.corpora.0.folder: unknown key; expected one of manifest, set, language, weight'],
+    ['bad.json: data.corpora.0.folder: unknown key; expected one of manifest, set, language, target, weight'],
   ],
   [
     'a prompt that there is not',
@@ -98,7 +98,7 @@ test.each<[string, unknown, string[]]>([
     'no corpus',
     { output: 'out', data: { corpora: [] } },
     [
-      'bad.json: data.corpora: found []; expected a list, each an object with keys among manifest, set, language, weight',
+      'bad.json: data.corpora: found []; expected a list, each an object with keys among manifest, set, language, target, weight',
     ],
   ],
   [
@@ -122,6 +122,16 @@ test.each<[string, unknown, string[]]>([
     ['bad.json: tune.embedding: found "dense"; expected "frozen" with adapters (lora)'],
   ],
   [
+    'a token of two kinds',
+    { ...least, targetToken: { as: 'cy', mean: ['cy'] } },
+    ['bad.json: targetToken: found both or neither; expected one of as and mean'],
+  ],
+  [
+    'a token of the target where the prompt has none',
+    { ...least, targetToken: { as: 'cy' }, prompt: 'source-translate' },
+    ['bad.json: targetToken: found with the prompt source-translate, which does not name the target'],
+  ],
+  [
     'experts of two languages in a run',
     { ...least, tune: { experts: { languages: ['fr', 'de'] } } },
     [
@@ -136,7 +146,7 @@ test.each<[string, unknown, string[]]>([
     ],
   ],
   ['a list', '[1]', ['bad.json: found [1]; expected a JSON object, a recipe']],
-  ['no JSON', '{\n "output": "out",\n}', [expect.stringMatching(/^bad\.json:3: is no JSON: /) as never]],
+  ['no JSON', '{\n "output": "out",\n}', [expect.stringMatching(/^bad\.json:3: not JSON /) as never]],
   [
     'a name that is no key of an object',
     '{"output": "out", "data": {"corpora": [{"manifest": "a"}]}, "__proto__": {"output": "out"}}',
@@ -201,7 +211,7 @@ test('every value has a flag of its own, and no short name stands for nothing', 
   const long = command.options.map(({ long }) => long);
   expect(new Set(long).size).toBe(long.length);
   const values = recipeKeys().filter(({ path }) => path !== '$schema');
-  expect(long).toHaveLength(values.length + 2);
+  expect(long).toHaveLength(values.length + 3);
   for (const { path } of values) {
     const flag = flagOf(path.split('.'));
     expect(command.options.some(({ long, short }) => long === flag || short === flag)).toBe(true);
@@ -210,7 +220,7 @@ test('every value has a flag of its own, and no short name stands for nothing', 
 
 test('settings of a run: every value that the weights depend on, by path; not where files lie', async () => {
   const file = write('settings.json', { ...least, tune: { lora: { rank: 4 } }, dev: { set: 'dev' } });
-  const settings = weightSettings(await read(file));
+  const settings = weightSettings(await read(file, ['--to', 'de']));
   expect(settings).toMatchObject({
     'optimizer.steps': 200,
     'optimizer.clipNorm': 1,
@@ -218,14 +228,19 @@ test('settings of a run: every value that the weights depend on, by path; not wh
     'tune.lora.projections.1': 'v_proj',
     'dev.set': 'dev',
     'data.window': 'fit',
-    target: 'zh',
+    target: 'de',
   });
   expect(
     weightSettings(
-      await read(file, '--output b --cache c --dtype float32 --optimizer.recompute true'.split(' ')),
+      await read(
+        file,
+        '--target de --output b --cache c --dtype float32 --optimizer.recompute true'.split(' '),
+      ),
     ),
   ).toEqual(settings);
-  expect(weightSettings(await read(file, ['--optimizer.weightDecay', '0']))).not.toEqual(settings);
+  expect(weightSettings(await read(file, ['--to', 'de', '--optimizer.weightDecay', '0']))).not.toEqual(
+    settings,
+  );
 });
 
 test('settings of a run: what is in the files that it names, wherever they lie', async () => {
@@ -243,7 +258,7 @@ test('settings of a run: what is in the files that it names, wherever they lie',
   write('two/config.json', '{"a":2}');
   expect(await settings(...two)).not.toEqual(first);
   await expect(settings('--objective.distillation.teacher', 'nowhere')).rejects.toThrow(
-    /^nowhere: cannot be read \(ENOENT\); expected what the recipe has as objective\.distillation\.teacher$/,
+    /^nowhere: found no such file; expected what the recipe has as objective\.distillation\.teacher$/,
   );
 });
 

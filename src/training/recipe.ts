@@ -21,11 +21,15 @@ const corpus = z.strictObject({
   manifest: path().describe('TSV or JSONL manifest'),
   set: text().optional().describe('only clips of this set'),
   language: text().optional().describe('only clips in this language'),
+  target: text().optional().describe('language of the texts, where corpora have different ones'),
   weight: positive().optional().describe('how often it is drawn, beside its size'),
 });
 
 const data = z.strictObject({
-  corpora: z.array(corpus).min(1).describe('what is trained on: {manifest, set, language, weight} each'),
+  corpora: z
+    .array(corpus)
+    .min(1)
+    .describe('what is trained on: {manifest, set, language, target, weight} each'),
   temperature: positive()
     .optional()
     .describe('corpora are drawn by size ^ (1 / temperature); 1: by size, higher: more evenly'),
@@ -198,7 +202,11 @@ export const recipeSchema = z
     dtype: z.enum(['float16', 'float32']).default('float16').describe('of the written weights'),
     data,
     augment: augment.optional(),
-    target: text().default('zh').describe("language token of the prompt: the language of the manifest's zh"),
+    target: text()
+      .optional()
+      .describe(
+        'language to translate into, such as de: its texts are in the column text_de of the manifests',
+      ),
     targetToken: targetToken.optional(),
     prompt: z
       .enum(PROMPT_KINDS)

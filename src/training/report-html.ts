@@ -1,7 +1,7 @@
 /** The report of a training run, while it runs and after it, as one HTML page. */
 
 import { movingAverage } from '../report/curves.ts';
-import { formatDuration, formatNumber } from '../report/format.ts';
+import { formatDuration, formatNumber, languageName } from '../report/format.ts';
 import { definitions, spaced } from '../report/html-table.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
@@ -42,6 +42,10 @@ export function trainingReport(
           chart('Dev loss', 'nats per token', [{ kind: 'main', points: dev(({ loss }) => loss) }]),
           chart('Dev BLEU, greedy', 'BLEU', [{ kind: 'main', points: dev(({ bleu }) => bleu) }]),
           chart('Dev chrF, greedy', 'chrF', [{ kind: 'main', points: dev(({ chrf }) => chrf) }]),
+          ...Object.keys(evaluations[0]!.targets ?? {}).map((target) => {
+            const points = dev(({ targets }) => targets![target]!.chrf);
+            return chart(`Dev chrF, ${languageName(target)}`, 'chrF', [{ kind: 'main', points }]);
+          }),
         ]
       : []),
   ];

@@ -89,7 +89,7 @@ test('patience: the run ends when nothing gets better, and the best weights are 
   const known = new Set(examples.flatMap((one) => one.tokens.slice(one.promptLength, -1)));
   const options = optionsOf('patience', {
     keep: 'best',
-    development: { examples: [unsayable], every: 1, target: 'zh', patience: 2, best: 'bleu' },
+    development: { examples: [unsayable], every: 1, patience: 2, best: 'bleu' },
     save: async (folder) => {
       mkdirSync(folder);
       writeFileSync(

@@ -3,6 +3,9 @@
  * token of the target language with the task transcribe or translate, or the token of the source language with
  * translate. The last needs a source language that Whisper has a token for.
  */
+import { UserError } from '../errors.ts';
+import { languageProfile, sameLanguage } from '../language/profile.ts';
+import { relatedLanguages } from '../language/related.ts';
 import type { Task, Tokens } from './tokens.ts';
 
 export const PROMPT_KINDS = ['target-transcribe', 'target-translate', 'source-translate'] as const;
@@ -10,14 +13,39 @@ export type PromptKind = (typeof PROMPT_KINDS)[number];
 
 const taskOf = (kind: PromptKind): Task => (kind === 'target-transcribe' ? 'transcribe' : 'translate');
 
-/** @throws UserError where the language that the prompt names has no token */
+/**
+ * @param target with a script or region (zh-Hant) it is named by the language's one token
+ * @throws UserError where the language that the prompt names has no token
+ */
 export function promptOf(tokens: Tokens, kind: PromptKind, target: string, source: string): number[] {
-  return tokens.prompt(kind === 'source-translate' ? source : target, taskOf(kind));
+  const named = namedLanguage(kind, target, source);
+  if (kind !== 'source-translate' && !tokens.hasLanguage(named)) throw new UserError(withoutToken(named));
+  return tokens.prompt(named, taskOf(kind));
+}
+
+/** The language whose token a prompt has: of a target with script or region (zh-Hant) that of its language. */
+export function namedLanguage(kind: PromptKind, target: string, source: string): string {
+  return kind === 'source-translate' ? source : languageProfile(target).base;
+}
+
+function withoutToken(target: string): string {
+  const [nearest = 'en', ...others] = relatedLanguages(target);
+  return (
+    `the model has no token for "${target}"; expected it trained with that of another language ` +
+    `(train --to ${target} --token-of ${nearest}) or with a new one (--new-token-from ${[nearest, ...others].join()})`
+  );
 }
 
 export interface TrainedPrompt {
   readonly target: string;
+  /** All languages that it was trained to write, of which the prompt chooses one. Default: only the target. */
+  readonly targets?: readonly string[] | undefined;
   readonly kind: PromptKind;
+}
+
+export function isTrainedFor(prompt: TrainedPrompt | undefined, target: string): boolean {
+  const targets = prompt && (prompt.targets ?? [prompt.target]);
+  return Boolean(targets?.some((code) => sameLanguage(code, target)));
 }
 
 /** Where the generation config says what the model was trained for: what Hugging Face has no field for. */
@@ -27,22 +55,27 @@ const FIELD = 'whisper_transfer';
  * What the generation config of a trained model says, in fields that transformers' `generate` follows. It knows Whisper's
  * own languages by their codes, and others by what stands in `lang_to_id`.
  */
-export function generationFields(tokens: Tokens, { target, kind }: TrainedPrompt): Record<string, unknown> {
-  const language = tokens.languages.has(target) ? target : `<|${target}|>`;
+export function generationFields(
+  tokens: Tokens,
+  { target, targets, kind }: TrainedPrompt,
+): Record<string, unknown> {
+  const { base } = languageProfile(target);
+  const language = tokens.languages.has(base) ? base : `<|${base}|>`;
   return {
     // With the source language in the prompt, `generate` detects it where it is not given.
     ...(kind === 'source-translate' ? {} : { language }),
     task: taskOf(kind),
     return_timestamps: false,
-    [FIELD]: { target, prompt: kind },
+    [FIELD]: { target, ...(targets && targets.length > 1 && { targets }), prompt: kind },
   };
 }
 
 /** @returns undefined for a model that was not trained here */
 export function trainedPrompt(config: Readonly<Record<string, unknown>>): TrainedPrompt | undefined {
-  const own = config[FIELD] as { target?: unknown; prompt?: unknown } | undefined;
+  const own = config[FIELD] as { target?: unknown; targets?: unknown; prompt?: unknown } | undefined;
   if (typeof own?.target === 'string' && PROMPT_KINDS.includes(own.prompt as PromptKind)) {
-    return { target: own.target, kind: own.prompt as PromptKind };
+    const targets = Array.isArray(own.targets) && { targets: own.targets.map(String) };
+    return { target: own.target, ...targets, kind: own.prompt as PromptKind };
   }
   // Trained elsewhere: the config names the language token and the task.
   const { language, task } = config;

@@ -4,7 +4,7 @@ import { readAudio } from '../../audio/audio-file.ts';
 import type { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
-import { startProgress } from '../../report/progress.ts';
+import type { WorkOptions } from '../../report/progress.ts';
 import type { WindowMode } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
 import { featureFiles, type LoadFeatures } from './feature-files.ts';
@@ -16,7 +16,7 @@ import { Classifier, type Head, type ProbeOptions, trainProbe } from './probe.ts
 import { type Condition, degraded } from './robustness.ts';
 import type { Labelled } from './select.ts';
 
-export interface ProbeRun {
+export interface ProbeRun extends WorkOptions {
   readonly label: string;
   readonly window: WindowMode;
   readonly cache: string;
@@ -46,35 +46,32 @@ export interface ProbeResults {
   }[];
 }
 
-/** Clips with their features; those that cannot be read are named on standard error and left out. */
+/** Clips with their features; those that cannot be read are skipped. */
 export async function clipFeatures<T extends { readonly clip: Clip }>(
   model: WhisperModel,
   clips: readonly T[],
   kind: FeatureKind,
   cache: string,
+  { onProgress, onSkip }: WorkOptions,
 ): Promise<(T & { features: LoadFeatures })[]> {
-  const progress = startProgress('encoding', clips.length);
+  const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
+  progress(0);
   const features = await featureFiles(
     model,
     clips.map(({ clip }) => clip.audio),
     kind,
-    {
-      cache,
-      onProgress: (done) => progress.update(done),
-      onError: (_, error) => process.stderr.write(`left out: ${error.message}\n`),
-    },
+    { cache, onProgress: progress, onError: (_, error) => onSkip?.(error.message) },
   );
-  progress.done();
   return clips.flatMap((one, i) => (features[i] ? [{ ...one, features: features[i] }] : []));
 }
 
 export async function runProbe(
   model: WhisperModel,
   { labels, clips }: Labelled,
-  { label, window, cache, eachLayer, training }: ProbeRun,
+  { label, window, cache, eachLayer, training, ...events }: ProbeRun,
 ): Promise<{ head: Head; results: ProbeResults }> {
   const pooling = training.head === 'attention' ? 'frames' : 'mean';
-  const heard = await clipFeatures(model, clips, { pooling, window }, cache);
+  const heard = await clipFeatures(model, clips, { pooling, window }, cache, events);
   const learnt = heard.filter(({ test }) => !test);
   const asked = heard.filter(({ test }) => test);
   if (learnt.length === 0 || asked.length === 0)
@@ -82,7 +79,10 @@ export async function runProbe(
       'found no recording that can be read to learn from or to be asked about; expected both',
     );
   const layers = model.dimensions.encoderLayers + 1;
-  const progress = startProgress('training', training.steps * (eachLayer ? 1 + layers : 1));
+  const total = training.steps * (eachLayer ? 1 + layers : 1);
+  const progress = (done: number, note?: string) =>
+    events.onProgress?.({ stage: 'training', done, total, note });
+  progress(0);
   const once = async (layer?: number) => {
     const before = layer === undefined ? 0 : training.steps * (layer + 1);
     const { head, losses } = await trainProbe(
@@ -91,7 +91,7 @@ export async function runProbe(
       labels.length,
       training,
       layer,
-      (step, loss) => progress.update(before + step, `loss ${loss.toFixed(3)}`),
+      (step, loss) => progress(before + step, `loss ${loss.toFixed(3)}`),
     );
     const classifier = await Classifier.create(model.runtime, head, layer);
     const answers = await classifier.classify(asked.map(({ features }) => features));
@@ -103,7 +103,6 @@ export async function runProbe(
   const layerAccuracy: number[] = [];
   for (let layer = 0; eachLayer && layer < layers; layer++)
     layerAccuracy.push((await once(layer)).test.accuracy);
-  progress.done();
   const last = whole.losses.slice(-Math.ceil(whole.losses.length / 10));
   return {
     head: whole.head,
@@ -140,12 +139,13 @@ export async function testRobustness(
   labels: readonly string[],
   clips: readonly { readonly clip: Clip; readonly label: number }[],
   conditions: readonly Condition[],
-  options: { seed: number; noise: SoundFolder | undefined; impulses: SoundFolder | undefined },
+  options: { seed: number; noise: SoundFolder | undefined; impulses: SoundFolder | undefined } & WorkOptions,
 ): Promise<Robustness[]> {
   const answers = conditions.map((): number[] => []);
   const classifier = await Classifier.create(model.runtime, head);
-  const progress = startProgress('damaged clips', clips.length * conditions.length);
+  const total = clips.length * conditions.length;
   let done = 0;
+  options.onProgress?.({ stage: 'damaged clips', done, total });
   for (let start = 0; start < clips.length; start += CLIPS_AT_ONCE) {
     const round = clips.slice(start, start + CLIPS_AT_ONCE);
     const samples = await Promise.all(round.map(({ clip }) => readAudio(clip.audio)));
@@ -158,10 +158,10 @@ export async function testRobustness(
       );
       const features = await layerFeatures(model, worse, kind);
       answers[i]!.push(...(await classifier.classify(features.map((one) => async () => one))));
-      progress.update((done += round.length));
+      done += round.length;
+      options.onProgress?.({ stage: 'damaged clips', done, total });
     }
   }
-  progress.done();
   await classifier.close();
   const truth = clips.map(({ label }) => label);
   return conditions.map((condition, i) => ({ ...condition, test: measure(labels, truth, answers[i]!) }));

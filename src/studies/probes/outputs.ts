@@ -1,22 +1,12 @@
-/** What `probe train` and `probe test` share: lists of names on the command line, and files of results. */
+/** Files of results of probes. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InvalidArgumentError } from 'commander';
-import { UserError } from '../errors.ts';
-import { confusionChart } from '../report/confusion.ts';
-import { svgFile } from '../report/svg.ts';
-import { formatTable } from '../report/table-formats.ts';
-import type { Measured } from '../studies/probes/measure.ts';
-import type { ProbeResults } from '../studies/probes/run.ts';
-
-export const nameList = (value: string): string[] => {
-  const items = value
-    .split(',')
-    .map((item) => item.trim())
-    .filter(Boolean);
-  if (items.length === 0) throw new InvalidArgumentError('Expected names, separated by commas.');
-  return items;
-};
+import { UserError } from '../../errors.ts';
+import { confusionChart } from '../../report/confusion.ts';
+import { svgFile } from '../../report/svg.ts';
+import { formatTable } from '../../report/table-formats.ts';
+import type { Measured } from './measure.ts';
+import type { ProbeResults } from './run.ts';
 
 export function formatPredictions(predictions: ProbeResults['predictions']): string {
   const rows = predictions.map(({ audio, truth, answer }) => [audio, truth, answer].join('\t'));

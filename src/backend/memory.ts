@@ -1,0 +1,48 @@
+/** Tensors of the computing thread: the weights of a model by name, and how tensors come and go. */
+import ort from 'onnxruntime-node';
+import { SCALE_SUFFIX, scaleShape } from '../graph/int8.ts';
+import type { HostTensor } from './protocol.ts';
+import { rowScales } from './row-scales.ts';
+
+const weights = new Map<string, ort.Tensor>();
+
+export function found<K, V>(map: ReadonlyMap<K, V>, key: K, what: string): V {
+  const value = map.get(key);
+  if (value === undefined) throw new Error(`internal: no ${what} ${String(key)} in the worker`);
+  return value;
+}
+
+export const weightOf = (name: string): ort.Tensor => found(weights, name, 'weight');
+
+export function setWeight(name: string, tensor: ort.Tensor): void {
+  weights.set(name, tensor);
+}
+
+/** Copies: the weight itself stays in use here. */
+export function weightCopies(names: readonly string[]): HostTensor[] {
+  return names.map((name) => {
+    const { dtype, shape, data } = toHost(weightOf(name));
+    return { dtype, shape, data: data.slice() };
+  });
+}
+
+/** Finds the int8 scales of weights as they now are, and sets them beside them. */
+export function setRowScales(names: readonly string[]): void {
+  for (const name of names) {
+    const { data, dims } = weightOf(name);
+    const scales = rowScales(data as Float32Array, dims[0]!);
+    setWeight(`${name}${SCALE_SUFFIX}`, new ort.Tensor('float32', scales, scaleShape(dims)));
+  }
+}
+
+export function fromHost({ dtype, shape, data }: HostTensor): ort.Tensor {
+  return new ort.Tensor(dtype as 'float32', data as Float32Array, shape);
+}
+
+export function toHost(tensor: ort.Tensor): HostTensor {
+  return {
+    dtype: tensor.type as HostTensor['dtype'],
+    shape: tensor.dims,
+    data: tensor.data as HostTensor['data'],
+  };
+}

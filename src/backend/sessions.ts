@@ -1,0 +1,77 @@
+/** Compiled graphs of the computing thread, and values that stay there between their runs. */
+import ort from 'onnxruntime-node';
+import { found, fromHost, toHost, weightOf } from './memory.ts';
+import type { HostTensor, RequestOf } from './protocol.ts';
+
+interface Program {
+  session: ort.InferenceSession;
+  fed: readonly string[];
+  gradients: readonly string[];
+}
+
+const residents = new Map<number, ort.Tensor>();
+const programs = new Map<number, Program>();
+let nextId = 1;
+
+export async function load({ bytes, builtIn, fed, gradients, arena }: RequestOf<'load'>, threads: number) {
+  const externalData = builtIn.map((name) => {
+    const data = weightOf(name).data as Float32Array;
+    return { path: name, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+  });
+  const session = await ort.InferenceSession.create(bytes, {
+    // The graph is written for the runtime as it is; its optimisers cost start-up time and gain nothing measurable.
+    graphOptimizationLevel: 'disabled',
+    enableCpuMemArena: arena,
+    // A plan for each new shape of inputs would be kept, and its memory with it; lengths vary from run to run.
+    enableMemPattern: false,
+    intraOpNumThreads: threads,
+    // Numbers below 1e-38, which the tails of softmax and GELU are full of, make products several times as slow.
+    extra: { session: { set_denormal_as_zero: '1' } },
+    ...(externalData.length > 0 && { externalData }),
+  } as ort.InferenceSession.SessionOptions);
+  const id = nextId++;
+  programs.set(id, { session, fed, gradients });
+  return id;
+}
+
+export async function unload(program: number): Promise<void> {
+  await found(programs, program, 'program').session.release();
+  programs.delete(program);
+}
+
+/** @param gradientOf where the gradient of a weight is written to */
+export async function run(
+  request: RequestOf<'run'>,
+  gradientOf: (name: string) => ort.Tensor,
+): Promise<{ fetched: Record<string, HostTensor>; kept: Record<string, number> }> {
+  const { session, fed, gradients } = found(programs, request.program, 'program');
+  const feeds: Record<string, ort.Tensor> = {};
+  for (const name of fed) feeds[name] = weightOf(name);
+  for (const [name, value] of Object.entries(request.feeds)) {
+    feeds[name] = typeof value === 'number' ? found(residents, value, 'resident') : fromHost(value);
+  }
+  const fetches: Record<string, ort.Tensor | null> = {};
+  for (const name of [...request.fetch, ...request.keep]) fetches[name] = null;
+  for (const name of gradients) fetches[`gradient:${name}`] = gradientOf(name);
+  const results = await session.run(feeds, fetches);
+  free(request.free);
+  const fetched: Record<string, HostTensor> = {};
+  const kept: Record<string, number> = {};
+  for (const name of request.keep) {
+    residents.set(nextId, results[name]!);
+    kept[name] = nextId++;
+  }
+  for (const name of request.fetch) {
+    const { dtype, shape, data } = toHost(results[name]!);
+    // Copied, because a buffer that onnxruntime lent cannot change threads.
+    fetched[name] = { dtype, shape, data: data.slice() };
+  }
+  return { fetched, kept };
+}
+
+export function free(ids: readonly number[]): void {
+  for (const id of ids) {
+    found(residents, id, 'resident').dispose();
+    residents.delete(id);
+  }
+}

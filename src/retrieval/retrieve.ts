@@ -1,0 +1,183 @@
+/** Speech-to-speech retrieval over a manifest: does an utterance find its translation by encoder output alone? */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { abortable } from '../abort.ts';
+import { Runtime } from '../backend/runtime.ts';
+import { embeddedModel } from '../checkpoint/embedded.ts';
+import type { Clip } from '../data/clip.ts';
+import { UserError } from '../errors.ts';
+import { selectClips, sourceName, storedClips } from '../features/encoded-clips.ts';
+import { encodingName } from '../features/encoder-cache.ts';
+import { entryName } from '../features/in-rounds.ts';
+import { formatNumber } from '../report/format.ts';
+import type { WorkOptions } from '../report/progress.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import { withModel } from '../whisper/with-model.ts';
+import type { ComparedClip } from './clip-blocks.ts';
+import { type RetrievalMethod, retrievalMethods } from './methods.ts';
+import { ParallelClips } from './parallel-clips.ts';
+import { KeptRanks } from './parts.ts';
+import { DEFAULT_SHORTLIST } from './shortlist.ts';
+import { areQuickExactly, type PairResult, retrievalStudy, type SimilarityMatrix } from './study.ts';
+
+/** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */
+const MAX_HELD_BYTES = 2 ** 28;
+
+export interface RetrieveOptions extends WorkOptions {
+  /** Path of a manifest, or clips of one; clips with the same `key` are the same sentence. */
+  readonly clips: string | readonly Clip[];
+  /** Only clips of this set of the manifest. */
+  readonly set?: string | undefined;
+  /** Language of the utterances that search, and of those that are searched. Default: all pairs of languages. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  /** Directory of the model whose encoder is used. Default: the embedded Whisper base. */
+  readonly model?: string | undefined;
+  /** Such as "seqsim+centre+csls,dtw"; the others are compared with the first. Default: "seqsim,mean-pool". */
+  readonly methods?: string | readonly RetrievalMethod[] | undefined;
+  /** Compare all clips frame by frame, however long it takes. Default: where they are few. */
+  readonly exact?: boolean | undefined;
+  /** SeqSim only of this many most promising targets of each clip. Default: 32 where clips are many. */
+  readonly shortlist?: number | undefined;
+  /** Default: 'fit'. */
+  readonly window?: WindowMode | undefined;
+  /** Where encoder outputs and parts of long comparisons are kept between runs. Default: nowhere. */
+  readonly cache?: string | undefined;
+  /** Called with the similarities of each pair of languages that is compared in one piece. */
+  readonly onMatrix?: ((matrix: SimilarityMatrix) => void) | undefined;
+}
+
+export interface Retrieval {
+  readonly pairs: readonly PairResult[];
+  /** The clips that were compared. */
+  readonly clips: ParallelClips<ComparedClip>;
+  /** Whether all clips were compared frame by frame; else how many targets of each. */
+  readonly exact: boolean;
+  readonly shortlist: number | undefined;
+  /** Time of all methods; of everything, loading the model and encoding included. */
+  readonly compareSeconds: number;
+  readonly seconds: number;
+}
+
+/**
+ * R@k and mean reciprocal rank of each pair of languages and method.
+ * @throws UserError where no sentence is spoken in both languages
+ */
+export function retrieve(options: RetrieveOptions): Promise<Retrieval> {
+  return abortable(options.signal, () => run(options));
+}
+
+async function run(options: RetrieveOptions): Promise<Retrieval> {
+  const { from, to, window = 'fit', cache, signal, onProgress, onSkip, onNote } = options;
+  const work: WorkOptions = { onProgress, onSkip, onNote, signal };
+  const given = options.methods ?? 'seqsim,mean-pool';
+  const methods = typeof given === 'string' ? retrievalMethods(given) : given;
+  if ((from === undefined) !== (to === undefined)) {
+    throw new UserError(`found one language of a pair (${from ?? to}); expected both, or none for all pairs`);
+  }
+  const wanted = await wantedClips(options);
+  const started = performance.now();
+  // The model is closed before anything is compared: its memory is wanted for the clips.
+  const { encoded, encoding } = await withModel(
+    WhisperModel.load(options.model ?? embeddedModel),
+    async (model) => ({
+      encoded: await storedClips(model, wanted, { window, cache, maxBytes: MAX_HELD_BYTES, ...work }),
+      encoding: await encodingName(model, window),
+    }),
+  );
+  signal?.throwIfAborted();
+  const runtime = new Runtime();
+  // Closing the runtime also ends a comparison that nobody waits for.
+  const close = () => void runtime.close();
+  signal?.addEventListener('abort', close, { once: true });
+  try {
+    const clips = new ParallelClips(encoded);
+    const pairs = from !== undefined && to !== undefined ? [{ from, to }] : clips.pairs();
+    if (!pairs.some((pair) => clips.shared(pair.from, pair.to).length > 0)) throw nothingShared(options);
+    const exact = options.exact || (!options.shortlist && areQuickExactly(clips, pairs));
+    const shortlist = exact ? undefined : (options.shortlist ?? DEFAULT_SHORTLIST);
+    const total =
+      methods.length *
+      pairs.reduce((sum, pair) => sum + clips.of(pair.from).length * clips.of(pair.to).length, 0);
+    const compareStarted = performance.now();
+    let resumed = 0;
+    const progress = (done: number, note?: string) =>
+      onProgress?.({ stage: 'comparing pairs', done, total, note, resumed });
+    progress(0);
+    const results = await retrievalStudy(runtime, clips, pairs, {
+      variants: methods,
+      shortlist,
+      onMatrix: options.onMatrix,
+      kept: cache === undefined ? undefined : keptRanks(encoding, clips, cache),
+      onProgress: progress,
+      onKnown: (known) => {
+        if (known === 0) return;
+        resumed += known;
+        onNote?.(`an earlier run compared ${formatNumber(known)} pairs; resuming`);
+      },
+    });
+    progress(total);
+    const seconds = (since: number) => (performance.now() - since) / 1000;
+    return {
+      pairs: results,
+      clips,
+      exact,
+      shortlist,
+      compareSeconds: seconds(compareStarted),
+      seconds: seconds(started),
+    };
+  } finally {
+    signal?.removeEventListener('abort', close);
+    await runtime.close();
+  }
+}
+
+async function wantedClips(options: RetrieveOptions): Promise<Clip[]> {
+  const { clips: source, set, from, to } = options;
+  if (from === undefined || to === undefined) {
+    return (await selectClips(source, { set })).filter(({ key }) => key !== '');
+  }
+  const clips = [
+    ...(await selectClips(source, { set, language: to })),
+    ...(from === to ? [] : await selectClips(source, { set, language: from })),
+  ];
+  const keys = new Set(clips.filter(({ language }) => language === to).map(({ key }) => key));
+  const shared = clips.some(({ language, key }) => language === from && key !== '' && keys.has(key));
+  if (!shared) throw nothingShared(options);
+  return clips;
+}
+
+function nothingShared({ clips, set, from, to }: RetrieveOptions): UserError {
+  const what = set ? ` of set "${set}"` : '';
+  return new UserError(
+    from === undefined
+      ? `${sourceName(clips)}: no two languages${what} share two sentences; expected the same key on recordings of the same sentence`
+      : `${sourceName(clips)}: no "${from}" clip${what} that could be used has the key of a "${to}" clip; ` +
+          'expected the same key on recordings of the same sentence',
+  );
+}
+
+/** Ranks that earlier runs found in a comparison of the same recordings by the same encoder. */
+function keptRanks(
+  encoding: string,
+  clips: ParallelClips<ComparedClip>,
+  cache: string,
+): (comparison: string) => Promise<KeptRanks> {
+  const recordings = async (): Promise<string> => {
+    const hash = createHash('sha256').update(`${encoding}\n`);
+    for (const language of clips.names) {
+      for (const { clip } of clips.of(language)) {
+        hash.update(`${language}\t${clip.key}\t${await entryName({ files: [clip.audio] })}\n`);
+      }
+    }
+    return hash.digest('hex');
+  };
+  // Once for all comparisons, and only where one goes part by part: it looks at every file.
+  let known: Promise<string> | undefined;
+  return async (comparison) => {
+    known ??= recordings();
+    const hash = createHash('sha256').update(`${await known}\n${comparison}`);
+    return KeptRanks.open(join(cache, 'retrieval', `${hash.digest('hex').slice(0, 32)}.jsonl`));
+  };
+}

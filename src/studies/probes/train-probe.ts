@@ -1,0 +1,59 @@
+/** A probe of the labels in a column of a manifest: trained on some of its clips, tested on others, written. */
+import type { WorkOptions } from '../../report/progress.ts';
+import type { WindowMode } from '../../whisper/encoded-clip.ts';
+import { WhisperModel } from '../../whisper/model.ts';
+import { withModel } from '../../whisper/with-model.ts';
+import { confusionFiles, formatPredictions, writeOutputs } from './outputs.ts';
+import type { ProbeOptions } from './probe.ts';
+import { writeProbe } from './probe-file.ts';
+import { probeReport } from './report-html.ts';
+import { type ProbeResults, runProbe } from './run.ts';
+import { type SelectOptions, selectLabelled } from './select.ts';
+
+export interface TrainProbeOptions extends WorkOptions {
+  readonly manifest: string;
+  readonly model: string;
+  /** Which clips, their labels and which of them test the probe. */
+  readonly labels: SelectOptions;
+  readonly training: ProbeOptions;
+  /** Also train a probe of each layer alone. */
+  readonly eachLayer: boolean;
+  readonly window: WindowMode;
+  readonly cache: string;
+  /** Folder for the probe, its results and its report. */
+  readonly output: string;
+}
+
+export async function trainManifestProbe({
+  manifest,
+  model: directory,
+  labels,
+  training,
+  eachLayer,
+  window,
+  cache,
+  output,
+  ...events
+}: TrainProbeOptions): Promise<ProbeResults> {
+  const { label } = labels;
+  const labelled = await selectLabelled(manifest, labels);
+  if (labelled.leftOut > 0) events.onSkip?.(`${labelled.leftOut} clips without a label that is learnt`);
+  return withModel(WhisperModel.load(directory), async (model) => {
+    const run = await runProbe(model, labelled, { label, window, training, cache, eachLayer, ...events });
+    const encoder = await model.encoderFingerprint();
+    const { layers, width } = run.head.shape;
+    await writeProbe(
+      output,
+      { label, labels: [...labelled.labels], head: training.head, layers, width, window, encoder },
+      run.head,
+    );
+    const { predictions, ...results } = run.results;
+    await writeOutputs(output, {
+      'results.json': `${JSON.stringify({ ...results, training }, null, 2)}\n`,
+      'predictions.tsv': formatPredictions(predictions),
+      'report.html': probeReport(run.results),
+      ...confusionFiles(results.labels, results.test),
+    });
+    return run.results;
+  });
+}

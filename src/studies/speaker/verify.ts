@@ -1,0 +1,67 @@
+/** How well embeddings verify speakers: all pairs of recordings by cosine. */
+
+import { makeFolder } from '../../files/write-whole.ts';
+import { detPlot } from '../../report/det-plot.ts';
+import { svgFile } from '../../report/svg.ts';
+import { writeOutputs } from '../probes/outputs.ts';
+import { type EmbedOptions, embedRecordings, recordingsBySpeaker, type SpokenBy } from './recordings.ts';
+import { areaUnderRoc, equalErrorRate, minimumDetectionCost, operatingPoints } from './verification.ts';
+
+/** The prior of one speaker in the detection cost: NIST's. */
+const PRIOR = 0.01;
+
+export interface Verification {
+  readonly speakers: number;
+  readonly clips: number;
+  readonly pairs: number;
+  readonly pairsOfOne: number;
+  readonly eer: number;
+  readonly minDcf: number;
+  readonly auc: number;
+  /** Prior of one speaker in `minDcf`. */
+  readonly prior: number;
+}
+
+/** Writes results.json, scores.tsv and det.svg into the output folder. */
+export async function verifySpeakers(
+  options: SpokenBy & EmbedOptions & { readonly output: string },
+): Promise<Verification> {
+  const clips = await recordingsBySpeaker(options, options);
+  await makeFolder(options.output);
+  const vectors = await embedRecordings(clips, options);
+  const pairs = vectors.flatMap((a, i) =>
+    vectors.slice(i + 1).map((b, k) => {
+      const j = i + 1 + k;
+      return { i, j, score: cosine(a, b), same: clips[i]!.speaker === clips[j]!.speaker };
+    }),
+  );
+  const same = pairs.map((pair) => pair.same);
+  const points = operatingPoints(
+    pairs.map(({ score }) => score),
+    same,
+  );
+  const results = {
+    speakers: new Set(clips.map(({ speaker }) => speaker)).size,
+    clips: clips.length,
+    pairs: pairs.length,
+    pairsOfOne: same.filter(Boolean).length,
+    eer: equalErrorRate(points),
+    minDcf: minimumDetectionCost(points, PRIOR),
+    auc: areaUnderRoc(points),
+    prior: PRIOR,
+  };
+  const rows = pairs.map(({ i, j, score, same: one }) =>
+    [clips[i]!.clip.audio, clips[j]!.clip.audio, Number(one), score.toFixed(6)].join('\t'),
+  );
+  await writeOutputs(options.output, {
+    'results.json': `${JSON.stringify(results, null, 2)}\n`,
+    'scores.tsv': `a\tb\tsame\tscore\n${rows.join('\n')}\n`,
+    'det.svg': svgFile(detPlot('DET curve', points)),
+  });
+  return results;
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b) || 1);
+}
