@@ -1,34 +1,30 @@
-/** The library's public face. */
-
-export { readAudio } from './audio/audio-file.ts';
+/**
+ * Transcribe, translate, and teach Whisper a new language to write: the parts that most programs need. What they are made
+ * of is in the subpaths: `whisper-transfer/whisper`, `/decoding`, `/training`, `/retrieval`, `/metrics`, `/language-model`,
+ * `/graph`.
+ * @module whisper-transfer
+ */
+export type { AudioSource, SampledAudio } from './audio/audio-source.ts';
 export type { Clip } from './data/clip.ts';
 export { readManifest } from './data/manifest.ts';
-export { type Decoded, type DecodingOptions, decode } from './decoding/decode.ts';
-export { detectLanguages } from './decoding/detect-language.ts';
-export { decodeWithFallback, fallbackTemperatures } from './decoding/fallback.ts';
-export { formatTranscript } from './decoding/formats/transcript-formats.ts';
-export { LanguageModelFusion } from './decoding/language-model-fusion.ts';
-export { transcribeFiles } from './decoding/transcribe-files.ts';
-export type { TranscribeOptions } from './decoding/transcribe-options.ts';
-export type { FailedTranscript, Segment, Transcript, Word } from './decoding/transcript.ts';
+export { type CorpusClip, writeManifest } from './data/manifest-write.ts';
+export type { SearchOptions } from './decoding/decoding.ts';
+export type { DecodingChoice, LanguageModelChoice } from './decoding/decoding-choice.ts';
+export type { FallbackOptions } from './decoding/fallback.ts';
+export type { PromptChoice } from './decoding/prompt-choice.ts';
+export type { TranscribeOptions, TranslateOptions } from './decoding/transcribe-options.ts';
+export type { Segment, Transcript, Word } from './decoding/transcript.ts';
+export {
+  type AudioOptions,
+  type Embedding,
+  type LanguageDetection,
+  type ListOptions,
+  type LoadOptions,
+  type Recordings,
+  Whisper,
+} from './decoding/whisper.ts';
 export { UserError } from './errors.ts';
-export { encodeFiles } from './features/encoder-cache.ts';
-export { readArpa } from './language-model/arpa-read.ts';
-export { corpusBleu } from './metrics/bleu.ts';
-export { corpusChrf } from './metrics/chrf.ts';
-export { type BleuTokenizer, loadBleuTokenizer } from './metrics/tokenizers.ts';
-export { translationScores } from './metrics/translation-scores.ts';
-export { csls } from './retrieval/csls.ts';
-export { dtwMatrix } from './retrieval/dtw.ts';
-export { meanPoolMatrix } from './retrieval/mean-pool.ts';
-export { transportMatrix } from './retrieval/optimal-transport.ts';
-export { centred, rareFramesFirst } from './retrieval/prepare-clips.ts';
-export { recall } from './retrieval/recall.ts';
-export { seqSimMatrix } from './retrieval/seq-sim.ts';
-export { translationExamples } from './training/examples.ts';
-export { saveModel } from './training/save.ts';
-export { defaultTraining, type TrainingOptions, trainDecoder } from './training/train.ts';
-export type { EncodedClip, WindowMode } from './whisper/encoded-clip.ts';
-export { WhisperModel } from './whisper/model.ts';
-export { PROMPT_KINDS, promptOf } from './whisper/prompts.ts';
-export { type TargetVocabulary, vocabularyOf } from './whisper/target-vocabulary.ts';
+export type { LanguageModel } from './language-model/model.ts';
+export type { WindowMode } from './whisper/encoded-clip.ts';
+export type { PromptKind } from './whisper/prompts.ts';
+export type { TargetVocabulary } from './whisper/target-vocabulary.ts';

@@ -65,7 +65,9 @@ export class Runtime {
   readonly #worker: Worker;
   readonly #pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #nextId = 1;
-  #closed = false;
+  #closing: Promise<void> | undefined;
+  /** Called when no reply is waited for any more. */
+  #onIdle: (() => void) | undefined;
 
   constructor({ threads = availableParallelism() }: { threads?: number } = {}) {
     this.threads = threads;
@@ -77,24 +79,26 @@ export class Runtime {
     this.#worker.on('message', (reply: Reply) => {
       const waiting = this.#pending.get(reply.id);
       this.#pending.delete(reply.id);
-      // A model that nobody closed does not keep the program from ending.
-      if (this.#pending.size === 0) this.#worker.unref();
+      if (this.#pending.size === 0) {
+        // A model that nobody closed does not keep the program from ending.
+        this.#worker.unref();
+        this.#onIdle?.();
+      }
       if ('error' in reply) waiting?.reject(new Error(reply.error));
       else waiting?.resolve(reply.value as never);
     });
     this.#worker.on('error', (error) => this.#fail(error as Error));
-    this.#worker.on('exit', () =>
-      this.#fail(new Error(this.#closed ? 'the model was closed' : 'the computing thread ended')),
-    );
+    this.#worker.on('exit', () => this.#fail(new Error('the computing thread ended')));
   }
 
   #fail(error: Error): void {
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
+    this.#onIdle?.();
   }
 
   #ask<T>(request: Request, transfer: ArrayBuffer[] = []): Promise<T> {
-    if (this.#closed) return Promise.reject(new TypeError('the model is closed'));
+    if (this.#closing) return Promise.reject(new TypeError('the model is closed'));
     return new Promise<T>((resolve, reject) => {
       const id = this.#nextId++;
       this.#worker.ref();
@@ -209,8 +213,20 @@ export class Runtime {
     return this.#ask({ type: 'adamw-release' });
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
+  /** Rejects what is waited for, and ends the thread when the request in progress is done. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const { reject } of this.#pending.values()) reject(new Error('the model was closed'));
+    // A thread that is ended in the middle of a native call takes the whole process with it.
+    if (this.#pending.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
     await this.#worker.terminate();
   }
 }

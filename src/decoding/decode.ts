@@ -10,7 +10,7 @@ import { BeamSearch, GreedySearch, SamplingSearch, type Search, type SearchLimit
 const FRAMES_PER_BATCH = 8_000;
 const CLIPS_PER_BATCH = 32;
 
-export type { Alternative, Decoded, DecodingOptions } from './decoding.ts';
+export type { Alternative, Decoded, DecodingOptions, SearchOptions } from './decoding.ts';
 
 /** Results come in the order of the clips. */
 export async function decode(

@@ -62,7 +62,8 @@ export interface Embedding<Audio extends AudioSource = string> {
   readonly width: number;
 }
 
-type Recordings<Audio> = Iterable<Audio> | AsyncIterable<Audio>;
+/** A list of recordings, which may still be being made. */
+export type Recordings<Audio> = Iterable<Audio> | AsyncIterable<Audio>;
 
 /**
  * A loaded Whisper model. Every verb takes one recording and gives a promise, or a list of them (an array or an async

@@ -68,7 +68,9 @@ export async function storedClips(
 async function reported<C extends Clip, Encoded>(
   clips: readonly C[],
   { onProgress, onSkip, signal }: WorkOptions,
-  encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError' | 'signal'>) => Promise<(Encoded | undefined)[]>,
+  encode: (
+    handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError' | 'signal'>,
+  ) => Promise<(Encoded | undefined)[]>,
 ): Promise<{ clip: C; encoded: Encoded }[]> {
   const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
   progress(0);

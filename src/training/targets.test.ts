@@ -148,7 +148,7 @@ test.each<[string, object, object[], RegExp]>([
 });
 
 test('Irish needs a token, and has its texts', async () => {
-  await expect(dataFor({ target: 'ga' })).rejects.toThrow(/language "ga" has no token in this model/);
+  await expect(dataFor({ target: 'ga' })).rejects.toThrow(/the model has no token for "ga"/);
   const token = { language: 'ga', as: 'en' };
   const irish = await WhisperModel.load(join(scratch, 'model'), { threads: 1, languageToken: token });
   const recipe = recipeFor({ target: 'ga', targetToken: { as: 'en' } });

@@ -150,8 +150,10 @@ async function prepared(
   const work: WorkOptions = { onProgress, onSkip, onNote, signal };
   const tuning = tuningOf(recipe);
   tunedWeights(model.dimensions, tuning);
-  for (const { language, target } of [...clips.training, ...clips.dev])
-    promptOf(model.tokens, recipe.prompt, target, language);
+  const pairs = new Map(
+    [...clips.training, ...clips.dev].map((clip) => [`${clip.language} ${clip.target}`, clip]),
+  );
+  for (const { language, target } of pairs.values()) promptOf(model.tokens, recipe.prompt, target, language);
   await checkObjective(model, recipe, clips.training);
   await prepareOutput(recipe.output, Boolean(options.resume));
   await quantizeFrozen(model, tuning);

@@ -41,6 +41,17 @@ export interface EncodeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface ModelOptions {
+  /** Threads that compute. Default: as many as there are cores. */
+  readonly threads?: number;
+  /** Leaves the encoder after so many layers (early exit); the final layer norm stays. Default: all of them. */
+  readonly exitLayer?: number;
+  /** So many of its decoder layers stay (prune-decoder.ts). Default: all of them. */
+  readonly decoderLayers?: number | undefined;
+  /** A token for one more language (language-token.ts). Default: none. */
+  readonly languageToken?: LanguageToken | undefined;
+}
+
 const FITTED_ENCODER = 'encoder of fitted windows';
 
 export class WhisperModel {
@@ -64,25 +75,10 @@ export class WhisperModel {
     readonly experts: Map<string, ExpertSet>,
   ) {}
 
-  /**
-   * @param options.exitLayer leave the encoder after so many layers (early exit); the final layer norm stays. Default:
-   * all of them
-   * @param options.decoderLayers so many of its decoder layers stay: see fewer-layers.ts. Default: all of them
-   * @param options.languageToken a token for one more language: see language-token.ts
-   */
+  /** @throws UserError where the directory holds no usable Whisper */
   static async load(
     directory: string,
-    {
-      exitLayer,
-      decoderLayers,
-      languageToken,
-      ...options
-    }: {
-      threads?: number;
-      exitLayer?: number;
-      decoderLayers?: number | undefined;
-      languageToken?: LanguageToken | undefined;
-    } = {},
+    { exitLayer, decoderLayers, languageToken, ...options }: ModelOptions = {},
   ): Promise<WhisperModel> {
     const found = await readCheckpoint(directory);
     const whole = languageToken ? await withLanguageToken(found, languageToken) : found;

@@ -1,4 +1,5 @@
 /** Transcripts as subtitles: SubRip (.srt) and WebVTT (.vtt). */
+import type { AudioSource } from '../../audio/audio-source.ts';
 import type { Segment, Transcript, Word } from '../transcript.ts';
 
 /**
@@ -27,7 +28,7 @@ interface Cue {
  * SubRip: numbered, times as 00:00:01,500. Laid out as OpenAI's whisper does it, but for `-->` among words, which is
  * made `->` here, too, and for empty lines, which would end the subtitle.
  */
-export function toSrt(transcript: Transcript, options: SubtitleOptions = {}): string {
+export function toSrt(transcript: Transcript<AudioSource>, options: SubtitleOptions = {}): string {
   const time = (seconds: number) => formatTime(seconds, ',', true);
   return [...cues(transcript, options, time, (text) => text)]
     .map(({ start, end, text }, i) => `${i + 1}\n${start} --> ${end}\n${text}\n\n`)
@@ -35,7 +36,7 @@ export function toSrt(transcript: Transcript, options: SubtitleOptions = {}): st
 }
 
 /** WebVTT: times as 00:01.500, with hours where there are any. Like `toSrt`; `&` and `<` are escaped. */
-export function toVtt(transcript: Transcript, options: SubtitleOptions = {}): string {
+export function toVtt(transcript: Transcript<AudioSource>, options: SubtitleOptions = {}): string {
   const time = (seconds: number) => formatTime(seconds, '.', false);
   const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   const body = [...cues(transcript, options, time, escaped)]
@@ -62,7 +63,7 @@ function formatTime(seconds: number, decimalMark: string, alwaysHours: boolean):
 }
 
 function* cues(
-  { segments }: Transcript,
+  { segments }: Pick<Transcript, 'segments'>,
   options: SubtitleOptions,
   time: (seconds: number) => string,
   escaped: (text: string) => string,

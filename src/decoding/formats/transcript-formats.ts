@@ -1,5 +1,6 @@
 /** Transcripts as files: the text, JSON, subtitles and a table, as OpenAI's whisper writes them. */
 import { dirname, join, parse, relative, resolve, sep } from 'node:path';
+import type { AudioSource } from '../../audio/audio-source.ts';
 import { UserError } from '../../errors.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import type { Transcript } from '../transcript.ts';
@@ -10,7 +11,7 @@ export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number];
 
 /** The content of the file. @throws Error when a time is negative or not a number: that is a bug of ours. */
 export function formatTranscript(
-  transcript: Transcript,
+  transcript: Transcript<AudioSource>,
   format: TranscriptFormat,
   options: SubtitleOptions = {},
 ): string {
@@ -35,7 +36,7 @@ export function formatTranscript(
 }
 
 /** Columns start and end in whole milliseconds, and text. */
-function toTsv({ segments }: Transcript): string {
+function toTsv({ segments }: Transcript<AudioSource>): string {
   const rows = segments.map(
     ({ start, end, text }) => `${milliseconds(start)}\t${milliseconds(end)}\t${oneLine(text)}\n`,
   );
@@ -90,7 +91,7 @@ function commonFolder(files: readonly string[]): string {
  * @throws UserError when the place cannot be written to.
  */
 export async function writeTranscript(
-  transcript: Transcript,
+  transcript: Transcript<AudioSource>,
   path: string,
   formats: readonly TranscriptFormat[],
   options: SubtitleOptions = {},

@@ -1,0 +1,56 @@
+/**
+ * From encoder outputs to text: searches, fallback, language detection, language-model fusion, transcript formats.
+ * @module decoding
+ */
+export {
+  type Alternative,
+  type Decoded,
+  type DecodingOptions,
+  decode,
+  type SearchOptions,
+} from '../decoding/decode.ts';
+export {
+  type ChosenDecoding,
+  chosenDecoding,
+  type DecodingChoice,
+  type LanguageModelChoice,
+} from '../decoding/decoding-choice.ts';
+export { type DetectedLanguage, detectLanguages } from '../decoding/detect-language.ts';
+export {
+  type DecodedWithFallback,
+  decodeWithFallback,
+  type FallbackOptions,
+  fallbackTemperatures,
+} from '../decoding/fallback.ts';
+export type { SubtitleOptions } from '../decoding/formats/subtitles.ts';
+export {
+  formatTranscript,
+  TRANSCRIPT_FORMATS,
+  type TranscriptFormat,
+} from '../decoding/formats/transcript-formats.ts';
+export { type DecodedWindow, decodeWithRetry } from '../decoding/full-window-retry.ts';
+export { type FusionOptions, LanguageModelFusion } from '../decoding/language-model-fusion.ts';
+export { choosePrompt, type PromptChoice, type PromptOf } from '../decoding/prompt-choice.ts';
+export type { CandidateFilter, Candidates, Hypothesis } from '../decoding/search.ts';
+export type { SessionOptions } from '../decoding/session.ts';
+export {
+  type FileToTranscribe,
+  type TranscribeFilesOptions,
+  transcribeFiles,
+} from '../decoding/transcribe-files.ts';
+export type { TranscribeOptions, TranslateOptions } from '../decoding/transcribe-options.ts';
+export type { FailedTranscript, Segment, Transcript, Word } from '../decoding/transcript.ts';
+export {
+  type TunedFusion,
+  type TunedWeights,
+  type TuneFusionOptions,
+  tuneFusion,
+  type Weights,
+} from '../decoding/tune-fusion.ts';
+export {
+  type EncodedSilence,
+  type EncoderSilence,
+  type SilenceTail,
+  SilenceTails,
+  type TailSizes,
+} from '../whisper/silence-tail.ts';

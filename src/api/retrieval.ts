@@ -1,0 +1,13 @@
+/**
+ * Comparing utterances by their encoder outputs: SeqSim and its baselines, CSLS, recall.
+ * @module retrieval
+ */
+export { type EncodeFilesOptions, encodeFiles } from '../features/encoder-cache.ts';
+export type { ComparedClip, WeightedClip } from '../retrieval/clip-blocks.ts';
+export { csls } from '../retrieval/csls.ts';
+export { dtwMatrix } from '../retrieval/dtw.ts';
+export { meanPoolMatrix } from '../retrieval/mean-pool.ts';
+export { transportMatrix } from '../retrieval/optimal-transport.ts';
+export { centred, rareFramesFirst } from '../retrieval/prepare-clips.ts';
+export { type Recall, recall } from '../retrieval/recall.ts';
+export { seqSimMatrix } from '../retrieval/seq-sim.ts';

@@ -1,0 +1,75 @@
+/** Prompts: of tasks, of trained models, and what a user puts before them. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeTinyModel } from '../testing/tiny-model.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import { generationFields } from '../whisper/prompts.ts';
+import { choosePrompt, MAX_CONTEXT_TOKENS, type PromptChoice } from './prompt-choice.ts';
+
+let folder: string;
+let model: WhisperModel;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'prompt-'));
+  await writeTinyModel(folder);
+  model = await WhisperModel.load(folder);
+});
+afterAll(async () => {
+  await model?.close();
+  await rm(folder, { recursive: true });
+});
+
+const written = (
+  choice: PromptChoice & { task?: 'transcribe' | 'translate'; to?: string },
+  language = 'fr',
+  probabilities?: ReadonlyMap<string, number>,
+) => {
+  const ids = choosePrompt(model, { task: 'transcribe', ...choice }, (note) => notes.push(note))(
+    language,
+    probabilities,
+  );
+  return model.tokens.decodeEach(ids).join('');
+};
+const notes: string[] = [];
+
+test('the prompt of a task names the language that is spoken', () => {
+  expect(written({})).toBe('<|startoftranscript|><|fr|><|transcribe|><|notimestamps|>');
+  expect(written({ task: 'translate' })).toBe('<|startoftranscript|><|fr|><|translate|><|notimestamps|>');
+});
+
+test('a language that the model was not trained for is asked for all the same, with a note', () => {
+  expect(written({ task: 'translate', to: 'de' })).toBe(
+    '<|startoftranscript|><|de|><|transcribe|><|notimestamps|>',
+  );
+  expect(notes.splice(0)).toEqual(['this model was not trained to translate into "de": expect little of it']);
+  Object.assign(
+    model.settings.generationConfig,
+    generationFields(model.tokens, { target: 'de', kind: 'target-translate' }),
+  );
+  expect(written({ task: 'translate' })).toBe('<|startoftranscript|><|de|><|translate|><|notimestamps|>');
+  expect(notes).toEqual([]);
+});
+
+test('plain text comes before the prompt, as if it had been said; what is too long loses its beginning', () => {
+  expect(written({ prompt: ' Qwst and Orsted. ' })).toBe(
+    '<|startofprev|> Qwst and Orsted.<|startoftranscript|><|fr|><|transcribe|><|notimestamps|>',
+  );
+  const long = choosePrompt(model, { task: 'transcribe', prompt: 'so '.repeat(500) })('fr');
+  expect(long.length).toBe(1 + MAX_CONTEXT_TOKENS + 4);
+});
+
+test('a prompt with special tokens is the whole prompt', () => {
+  expect(written({ prompt: '<|zh|><|translate|>' })).toBe(
+    '<|startoftranscript|><|zh|><|translate|><|notimestamps|>',
+  );
+});
+
+test('code-switched speech has both languages in its prompt, or only where the likeliest one is in doubt', () => {
+  const mixed = '<|startoftranscript|><|zh|><|en|><|transcribe|><|notimestamps|>';
+  expect(written({ codeSwitched: ['zh', 'en'] })).toBe(mixed);
+  const choice = { codeSwitched: ['zh', 'en'], codeSwitchedBelow: 0.9 };
+  expect(written(choice, 'zh', new Map([['zh', 0.8]]))).toBe(mixed);
+  expect(written(choice, 'zh', new Map([['zh', 0.95]]))).not.toBe(mixed);
+  expect(() => written({ codeSwitchedBelow: 0.9 })).toThrow(/expected the code-switched languages/);
+});
