@@ -1,7 +1,6 @@
 /** `whisper-transfer demo`: the whole experiment on the embedded model and recordings. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { runDemo } from '../demo/demo.ts';
 import type { DemoResults } from '../demo/results.ts';
 import { formatDuration, languageName } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
@@ -39,16 +38,17 @@ export function demoCommand(command: Command): Command {
       'after',
       '\nExample:\n  $ whisper-transfer demo\n  $ whisper-transfer demo --steps 600 --train-clips 1500',
     )
-    .action(async ({ model, manifest, to, output, steps, trainClips, testClips, seed, json }: Options) => {
-      const work = showWork();
+    .action(async ({ manifest, to, trainClips, json, ...options }: Options) => {
+      const { runDemo } = await import('../demo/demo.ts');
       const results = await runDemo({
-        ...{ model, target: to, output, steps, testClips, seed, onProgress: work.onProgress },
+        ...options,
+        ...showWork(),
         manifest: manifest ?? samplesManifest(),
+        target: to,
         trainingClips: trainClips,
       });
-      work.end();
       if (json) console.log(JSON.stringify(results));
-      else print(results, output);
+      else print(results, options.output);
     });
 }
 

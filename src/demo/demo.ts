@@ -63,7 +63,12 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
     stageStart = now;
   };
 
-  const { target, onProgress } = options;
+  const { target } = options;
+  const stage = (stage: string, total: number) => {
+    const update = (done: number, note?: string) => options.onProgress?.({ stage, done, total, note });
+    update(0);
+    return update;
+  };
   const data = await demoData(options.manifest, target, options);
   const model = await WhisperModel.load(options.model);
   try {
@@ -77,7 +82,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
       const outputs = await encodeFiles(model, files, {
         window: 'fit',
         cache: undefined, // the demo shows what a first run costs
-        onProgress: (done) => onProgress?.({ stage: label, done, total: files.length }),
+        onProgress: stage(label, missing.length),
       });
       for (const [i, clip] of missing.entries()) encoded.set(clip, outputs[i]!);
     };
@@ -105,7 +110,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
         prompts: clips.map(() => prompt),
         maxTokens: MAX_TOKENS,
         stopLoops: true,
-        onProgress: (done) => onProgress?.({ stage: label, done, total: clips.length }),
+        onProgress: stage(label, clips.length),
       });
       let next = 0;
       return new Map(data.tests.map((set) => [set, set.clips.map(() => texts[next++]!.text)]));
@@ -124,16 +129,11 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
       data.training.map((clip) => ({ clip, encoded: encoded.get(clip)! })),
       { target, promptOf: () => prompt },
     );
+    const progress = stage('training the decoder on English only', options.steps);
     const loss = await trainDecoder(model, examples, {
       ...training,
       onStep: ({ step, loss, tokens, seconds }) => {
-        const note = `loss ${loss.toFixed(2)}  ${(tokens / seconds).toFixed(0)} tokens/s`;
-        onProgress?.({
-          stage: 'training the decoder on English only',
-          done: step,
-          total: options.steps,
-          note,
-        });
+        progress(step, `loss ${loss.toFixed(2)}  ${(tokens / seconds).toFixed(0)} tokens/s`);
         return undefined;
       },
     });

@@ -5,7 +5,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { selectClips } from '../features/encoded-clips.ts';
 import { readText } from '../files/read.ts';
-import { writeFiles, writeJson, writeWhole } from '../files/write-whole.ts';
+import { writeJson, writeWhole } from '../files/write-whole.ts';
 import type { PairedTest } from '../metrics/significance.ts';
 import { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
 import { packageVersion } from '../report/package-version.ts';
@@ -134,8 +134,8 @@ const TABLE_FILES: readonly (readonly [TableFormat, string])[] = [
 
 async function writeTables(output: string, tables: readonly NamedTable[]): Promise<void> {
   for (const { name, render } of tables) {
-    const files = TABLE_FILES.map(([format, ending]) => [`${name}.${ending}`, render(format)]);
-    await writeFiles(output, Object.fromEntries(files));
+    for (const [format, ending] of TABLE_FILES)
+      await writeWhole(join(output, `${name}.${ending}`), render(format));
   }
 }
 

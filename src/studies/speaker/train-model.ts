@@ -1,6 +1,7 @@
 /** A speaker model from the recordings of a manifest. */
 
-import { writeFiles } from '../../files/write-whole.ts';
+import { join } from 'node:path';
+import { writeWhole } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import { prepareCheckpoints } from '../../training/checkpoints.ts';
 import { WhisperModel } from '../../whisper/model.ts';
@@ -41,7 +42,7 @@ export async function trainSpeakerModel(
         return onStep(step, loss);
       },
     });
-    if (losses) await writeFiles(output, { 'losses.json': `${JSON.stringify(losses)}\n` });
+    if (losses) await writeWhole(join(output, 'losses.json'), `${JSON.stringify(losses)}\n`);
     return losses;
   });
 }
