@@ -1,4 +1,4 @@
-/** Small real evaluations: the embedded model, and the same after two steps of training, on a few sentences. */
+/** Small real evaluations: the embedded model, and the same after a step of training, on a few sentences. */
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,7 +61,7 @@ beforeAll(async () => {
     target: 'zh',
     promptOf: () => model.tokens.prompt('zh', 'translate'),
   });
-  await trainDecoder(model, examples, { ...defaultTraining, steps: 2, batchSize: 2, warmupSteps: 1 });
+  await trainDecoder(model, examples, { ...defaultTraining, steps: 1, batchSize: 1, warmupSteps: 1 });
   await saveModel(model, trained, { prompt: { target: 'zh', kind: 'target-translate' }, dtype: 'float16' });
   await model.close();
 });
