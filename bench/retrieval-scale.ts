@@ -5,12 +5,11 @@
  * also compared with all targets frame by frame: how much of the exact R@1 do the steps keep, and how much quicker are they?
  */
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { readAudio } from '../src/audio/audio-file.ts';
 import { Runtime } from '../src/backend/runtime.ts';
 import { float32ToFloat16 } from '../src/checkpoint/half-precision.ts';
 import type { Clip } from '../src/data/clip.ts';
-import { readEntry, writeEntry } from '../src/features/encoder-cache.ts';
+import { encodingStore, readEncoded, writeEncoded } from '../src/features/encoder-cache.ts';
 import { startProgress } from '../src/report/progress.ts';
 import { retrievalMethods } from '../src/retrieval/methods.ts';
 import { ParallelClips } from '../src/retrieval/parallel-clips.ts';
@@ -158,6 +157,7 @@ async function writeClips(directory: string, folder: string, count: number) {
     { length: count },
     (_, i) => compositions[Math.floor((i * compositions.length) / count)]!,
   );
+  const store = await encodingStore(folder);
   const progress = startProgress('writing clips', 2 * count);
   const heard = [];
   for (const [language, clips] of [
@@ -166,12 +166,15 @@ async function writeClips(directory: string, folder: string, count: number) {
   ] as const) {
     for (const [i, composition] of chosen.entries()) {
       const key = composition.map(([sentence, half]) => `${sentence}:${half}`).join(' ');
-      const path = join(folder, `${language}-${i}.f16`);
+      const entry = `${language}-${i}.f16`;
       const whole = composed(composition, clips);
       const { length, width, window } = whole;
-      await writeEntry(path, whole, float32ToFloat16(frameValues(whole)));
-      const clip = { audio: path, language, set: 'composed', key } as Clip;
-      heard.push({ clip, encoded: { length, width, window, read: async () => (await readEntry(path))! } });
+      await writeEncoded(store, entry, { ...whole, frames: float32ToFloat16(frameValues(whole)) });
+      const clip = { audio: store.pathOf(entry), language, set: 'composed', key } as Clip;
+      heard.push({
+        clip,
+        encoded: { length, width, window, read: async () => (await readEncoded(store, entry))! },
+      });
       progress.update(heard.length);
     }
   }

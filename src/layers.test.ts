@@ -31,6 +31,38 @@ const FLOORS = [
 /** Ground that every floor stands on; index.ts stands over all but the commands. */
 const GROUND = ['abort.ts', 'errors.ts', 'random.ts'];
 
+/** Folders whose files may import any module of Node: files on disk, threads, the terminal. */
+const NODE_FOLDERS = ['files', 'backend', 'cli'];
+/** Other files that may, and why. Paths (`node:path`) are text and may be joined anywhere. */
+const NODE_FILES: Readonly<Record<string, string>> = {
+  'language/chinese.ts': 'loads a CommonJS library',
+  'metrics/mecab.ts': 'reads a dictionary, loads a library that is a script',
+  'metrics/sentencepiece.ts': 'finds and reads a model',
+  'report/machine.ts': 'asks the machine what it is',
+  'audio/audio-file.ts': 'decodes a file block by block',
+  'audio/audio-uri.ts': 'looks at the size before it reads',
+  'audio/recordings-in.ts': 'walks folders',
+  'audio/voice-activity.ts': 'the path of its model in the package',
+  'audio/augment/sound-folder.ts': 'tells a folder from a file',
+  'checkpoint/checkpoint.ts': 'tells a model directory from others',
+  'checkpoint/directory.ts': 'replaces a model directory',
+  'checkpoint/embedded.ts': 'the path of the model in the package',
+  'checkpoint/safetensors.ts': 'reads tensors from their places in a file',
+  'checkpoint/safetensors-write.ts': 'writes tensor after tensor',
+  'whisper/expert-files.ts': 'copies a folder',
+  'whisper/quantize.ts': 'compares directories and their sizes',
+  'whisper/tokens.ts': 'reads the tokenizer in a constructor',
+  'data/audio-inputs.ts': 'paths, folders, or standard input',
+  'features/feature-store.ts': 'the cache of features',
+  'features/in-rounds.ts': 'knows a recording by its size and time',
+  'language-model/arpa-read.ts': 'reads gigabytes, compressed or not',
+  'language-model/arpa-write.ts': 'writes gigabytes',
+  'decoding/diagnose.ts': 'asks the machine what it is',
+  'training/checkpoints.ts': 'brings a checkpoint to the disk before it is renamed',
+  'training/recipe-data.ts': 'how much memory the machine has',
+  'training/run.ts': 'moves a model into the folder of its run',
+};
+
 interface Import {
   readonly file: string;
   readonly specifier: string;
@@ -60,4 +92,14 @@ test('no folder imports from a floor above its own', () => {
       : [`${file} imports ${target}`];
   });
   expect(wrong).toEqual([]);
+});
+
+test('only the files that must import modules of Node', () => {
+  const files = new Set(
+    imports()
+      .filter(({ specifier }) => specifier.startsWith('node:') && specifier !== 'node:path')
+      .map(({ file }) => file.replaceAll('\\', '/'))
+      .filter((file) => !NODE_FOLDERS.includes(floorOf(file))),
+  );
+  expect([...files].sort()).toEqual(Object.keys(NODE_FILES).sort());
 });

@@ -27,6 +27,16 @@ export function uniform(random: () => number): number {
   return random() / 2 ** 32;
 }
 
+/** A standard normal number (Box and Muller 1958). */
+export function gaussian(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - uniform(random))) * Math.cos(2 * Math.PI * uniform(random));
+}
+
+/** Uniform within ± `bound`: with 1/√inputs, a weight as PyTorch's Linear begins. */
+export function uniformValues(count: number, bound: number, random: () => number): Float32Array {
+  return Float32Array.from({ length: count }, () => (2 * uniform(random) - 1) * bound);
+}
+
 /** A uniform integer in [0, n), for n up to 2^20. */
 export function below(n: number, random: () => number): number {
   return Math.floor(uniform(random) * n);

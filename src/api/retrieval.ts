@@ -3,7 +3,7 @@
  * @module retrieval
  */
 export { type EncodeFilesOptions, encodeFiles } from '../features/encoder-cache.ts';
-export type { ComparedClip, StoredClip, WeightedClip } from '../retrieval/clip-blocks.ts';
+export type { ComparedClip, WeightedClip } from '../retrieval/clip-blocks.ts';
 export { csls } from '../retrieval/csls.ts';
 export { dtwMatrix } from '../retrieval/dtw.ts';
 export { meanPoolMatrix } from '../retrieval/mean-pool.ts';

@@ -3,6 +3,7 @@
  * @module training
  */
 export type { BatchSize, Example } from '../training/batches.ts';
+export type { TrainingState } from '../training/checkpoints.ts';
 export { type EncodedExample, type ExampleOptions, translationExamples } from '../training/examples.ts';
 export type { ExpertOptions } from '../training/experts.ts';
 export type { LoraOptions } from '../training/lora.ts';
@@ -15,7 +16,6 @@ export {
 } from '../training/objective.ts';
 export type { Mixture, SamplingOptions } from '../training/sampling.ts';
 export { saveModel } from '../training/save.ts';
-export type { TrainingState } from '../training/state.ts';
 export {
   defaultTraining,
   type StepReport,
@@ -24,6 +24,6 @@ export {
   trainDecoder,
 } from '../training/train.ts';
 export { TUNED_PARTS, type TunedPart, type Tuning } from '../training/tuned-weights.ts';
+export type { Lazy, ReadyClip } from '../whisper/lazy.ts';
 export type { MelClip } from '../whisper/mel-batch.ts';
-export type { DeferredClip, ReadyClip } from '../whisper/ready-clip.ts';
 export type { Loss, MakeLoss, Predictions } from '../whisper/training-graph.ts';

@@ -60,6 +60,8 @@ export function int64(values: readonly number[], shape: readonly number[] = [val
 }
 
 export class Runtime {
+  /** That compute: sums depend on it in the last bits. */
+  readonly threads: number;
   readonly #worker: Worker;
   readonly #pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #nextId = 1;
@@ -69,6 +71,7 @@ export class Runtime {
   #onIdle: (() => void) | undefined;
 
   constructor({ threads = availableParallelism() }: { threads?: number } = {}) {
+    this.threads = threads;
     // Tests run the sources; a worker needs what the build made of them.
     const url = import.meta.url.endsWith('.ts')
       ? new URL('../../dist/backend/worker.js', import.meta.url)

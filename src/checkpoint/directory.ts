@@ -2,6 +2,8 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
+import { isThere, readJson } from '../files/read.ts';
+import { replaceWhole, writeJson, writing } from '../files/write-whole.ts';
 import { type AddedToken, tokensToAdd, withAddedTokens } from './added-tokens.ts';
 import { type TensorToWrite, writeWeights } from './safetensors-write.ts';
 
@@ -26,19 +28,8 @@ const MAX_JSON_BYTES = 64_000_000;
 
 /** @returns undefined where there is no such file */
 export async function readJsonIfPresent(file: string): Promise<Json | undefined> {
-  const found = await stat(file).catch(() => undefined);
-  if (found === undefined) return undefined;
-  if (!found.isFile()) throw new UserError(`${file}: expected a JSON file, found a directory or device`);
-  if (found.size > MAX_JSON_BYTES) {
-    throw new UserError(`${file}: ${found.size} bytes, the limit for a configuration is ${MAX_JSON_BYTES}`);
-  }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(`${file}: ${code === undefined ? 'not JSON' : `cannot be read (${code})`}`);
-  }
+  if (!(await isThere(file))) return undefined;
+  const parsed = await readJson(file, 'a configuration (JSON)', MAX_JSON_BYTES);
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw new UserError(`${file}: expected a JSON object`);
   }
@@ -67,24 +58,22 @@ export async function writeCheckpointDirectory(
   contents: DirectoryContents,
 ): Promise<void> {
   const target = resolve(directory);
-  const incomplete = `${target}.incomplete`;
   const exists = await refuseUnlessModel(directory);
-  try {
-    await rm(incomplete, { recursive: true, force: true });
-    await mkdir(incomplete, { recursive: true });
-    await writeTokenizer(incomplete, contents);
-    await writeJson(join(incomplete, 'config.json'), contents.config);
-    await writeJson(join(incomplete, 'generation_config.json'), contents.generationConfig);
-    await writeJson(join(incomplete, 'preprocessor_config.json'), contents.preprocessorConfig);
-    await writeWeights(incomplete, contents.tensors, contents.maxShardBytes);
-    if (exists) await replace(target, incomplete);
-    else await rename(incomplete, target);
-  } catch (error) {
-    await rm(incomplete, { recursive: true, force: true });
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new UserError(`${directory}: cannot be written: ${message}`);
-  }
+  await writing(directory, () =>
+    replaceWhole(
+      target,
+      async (incomplete) => {
+        await rm(incomplete, { recursive: true, force: true });
+        await mkdir(incomplete, { recursive: true });
+        await writeTokenizer(incomplete, contents);
+        await writeJson(join(incomplete, 'config.json'), contents.config);
+        await writeJson(join(incomplete, 'generation_config.json'), contents.generationConfig);
+        await writeJson(join(incomplete, 'preprocessor_config.json'), contents.preprocessorConfig);
+        await writeWeights(incomplete, contents.tensors, contents.maxShardBytes);
+      },
+      exists ? (incomplete) => replace(target, incomplete) : undefined,
+    ),
+  );
 }
 
 /**
@@ -132,7 +121,7 @@ async function writeTokenizer(directory: string, contents: DirectoryContents): P
   await copyWithTokens(tokenizerFile, join(directory, 'tokenizer.json'), added);
   for (const name of COMPANIONS) {
     const from = join(companionsFrom, name);
-    if (await stat(from).catch(() => undefined)) await copyWithTokens(from, join(directory, name), added);
+    if (await isThere(from)) await copyWithTokens(from, join(directory, name), added);
   }
 }
 
@@ -144,8 +133,4 @@ async function copyWithTokens(from: string, to: string, added: readonly AddedTok
 /** Not fs.copyFile: that keeps a source's write protection, and the copy is the user's to edit. */
 async function copyText(from: string, to: string): Promise<void> {
   await writeFile(to, await readFile(from));
-}
-
-async function writeJson(file: string, value: Json): Promise<void> {
-  await writeFile(file, `${JSON.stringify(value, null, 2)}\n`);
 }

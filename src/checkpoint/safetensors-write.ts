@@ -1,6 +1,7 @@
 /** Writes weights into .safetensors files: one file, or shards with an index. */
-import { type FileHandle, open, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceWhole, writeJson } from '../files/write-whole.ts';
 import { CHUNK_BYTES, INDEX_FILE, SINGLE_FILE } from './safetensors.ts';
 import { DTYPE_BYTES, type Dtype, elementCount } from './safetensors-header.ts';
 
@@ -29,8 +30,7 @@ export async function writeSafetensors(file: string, tensors: readonly TensorToW
   const prefix = new Uint8Array(8);
   new DataView(prefix.buffer).setBigUint64(0, BigInt(header.length), true);
 
-  const incomplete = `${file}.incomplete`;
-  try {
+  await replaceWhole(file, async (incomplete) => {
     const handle = await open(incomplete, 'w');
     try {
       await writeFully(handle, prefix);
@@ -48,11 +48,7 @@ export async function writeSafetensors(file: string, tensors: readonly TensorToW
     } finally {
       await handle.close();
     }
-    await rename(incomplete, file);
-  } catch (error) {
-    await rm(incomplete, { force: true });
-    throw error;
-  }
+  });
 }
 
 /**
@@ -86,7 +82,7 @@ export async function writeWeights(
   }
   const totalBytes = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
   const index = { metadata: { total_size: totalBytes }, weight_map: Object.fromEntries(weightMap) };
-  await writeFile(join(directory, INDEX_FILE), `${JSON.stringify(index, null, 2)}\n`);
+  await writeJson(join(directory, INDEX_FILE), index);
 }
 
 function tensorBytes({ dtype, shape }: Pick<TensorToWrite, 'dtype' | 'shape'>): number {

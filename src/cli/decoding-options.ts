@@ -51,21 +51,13 @@ export function addDecodingOptions(command: Command): Command {
     .option('--beta <x>', 'what each word adds', number, 0.3);
 }
 
-export function decodingChoice({
-  beam,
-  experts,
-  lm,
-  alpha,
-  beta,
-  lmLanguage,
-  ...flags
-}: DecodingFlags): DecodingChoice {
+export function decodingChoice({ beam, experts, lm, alpha, beta, lmLanguage, ...flags }: DecodingFlags) {
   return {
     ...flags,
     beams: beam,
     experts: experts === 'on',
     ...(lm && { languageModel: { model: lm, alpha, beta, language: lmLanguage } }),
-  };
+  } satisfies DecodingChoice;
 }
 
 function number(value: string): number {

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { type Diagnosis, diagnose, type FolderSize } from '../decoding/diagnose.ts';
 import { UserError } from '../errors.ts';
+import { packageVersion } from '../report/package-version.ts';
 import { modelOption } from './options.ts';
-import { packageVersion } from './package-version.ts';
 
 export function doctorCommand(command: Command): Command {
   return command

@@ -239,12 +239,12 @@ test.each<[string, string[], RegExp]>([
   [
     'no target',
     [],
-    /--to: found nothing; expected the language to translate into; .*manifest\.tsv has text_en, text_zh/,
+    /--to: found nothing; expected the language to translate into; .*manifest\.tsv has the columns text_en, text_zh/,
   ],
   [
     'a target without texts',
     ['--to', 'ja'],
-    /found no text in "ja" \(column text_ja\) of these clips; expected one of text_en, text_zh/,
+    /found no text in "ja" \(column text_ja\) of these clips; it has the columns text_en, text_zh/,
   ],
   [
     'one model twice',

@@ -1,24 +1,8 @@
 /** `whisper-transfer evaluate`: all that a table needs about how well models translate or transcribe a test set. */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { embeddedModel } from '../checkpoint/embedded.ts';
-import { chosenDecoding } from '../decoding/decoding-choice.ts';
-import { UserError } from '../errors.ts';
-import { evaluate } from '../evaluation/evaluate.ts';
-import { defaultTarget } from '../evaluation/models.ts';
-import { evaluationReport } from '../evaluation/page.ts';
-import type { Decoding } from '../evaluation/predict.ts';
-import type { EvaluationResults, EvaluationRow } from '../evaluation/results.ts';
-import { evaluationTables } from '../evaluation/tables.ts';
-import { worstSentences } from '../evaluation/worst.ts';
-import { selectClips } from '../features/encoded-clips.ts';
-import { readText } from '../files/text-files.ts';
+import type { EvaluationRow } from '../evaluation/results.ts';
 import { PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
-import { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
-import type { TableFormat } from '../report/table-formats.ts';
+import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -31,6 +15,7 @@ import {
   tokenizeOption,
   windowOption,
 } from './options.ts';
+import { showWork } from './show-work.ts';
 
 interface Flags extends DecodingFlags {
   model?: string[];
@@ -143,65 +128,26 @@ function promptKinds(value: string): PromptKind[] {
 }
 
 async function run(manifest: string, flags: Flags): Promise<void> {
-  const { set, from: language, task, output } = flags;
-  if (flags.promptKind && task === 'transcribe') {
-    throw new UserError('--prompt-kind: expected with --task translate; a transcript has one prompt only');
-  }
-  const own = await selectClips(manifest, { ...(set && { set }), ...(language && { language }) });
-  const models = flags.model ?? [embeddedModel];
-  const target =
-    task === 'transcribe' ? (language ?? 'en') : (flags.to ?? (await defaultTarget(manifest, own, models)));
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  if (flags.tokenize !== undefined || flags.spmModel !== undefined)
-    await loadBleuTokenizer(flags.tokenize ?? '13a', flags.spmModel);
-  const { targetVocabulary: _, lm: __, ...plain } = flags;
-  const { results, asked } = await evaluate({
-    version,
-    manifest,
-    selection: { set: set ?? null, language: language ?? null },
-    clips: await selectClips(manifest, set ? { set } : {}),
-    task,
-    target,
-    models,
-    tokenize: flags.tokenize,
-    promptKinds: flags.promptKind,
-    forgetting: Boolean(flags.forgetting),
-    window: flags.window,
-    cache: flags.cache,
-    output,
-    resume: Boolean(flags.resume),
-    decoding: decodingWith(flags, target),
-    plainDecoding: decodingWith(plain, 'en'),
-    resampling: { test: flags.pairedTest, samples: flags.samples, seed: flags.bootstrapSeed },
-    comet: flags.comet === undefined ? undefined : { file: flags.comet, text: readText(flags.comet) },
-    onNote: (note) => process.stderr.write(`note: ${note}\n`),
+  const { evaluate } = await import('../evaluation/evaluate-manifest.ts');
+  const { model, promptKind, set, from, to, task, forgetting, window, cache, output, resume, ...rest } =
+    flags;
+  const { tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst, json, ...decoding } = rest;
+  const work = showWork();
+  const { results, tables, recordings, report } = await evaluate({
+    ...work,
+    ...{ manifest, set, from, to, task, forgetting, window, cache, output, resume },
+    ...{ tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst },
+    models: model,
+    promptKinds: promptKind,
+    decoding: decodingChoice(decoding),
   });
-  const tables = evaluationTables(results);
-  const endings: [TableFormat, string][] = [
-    ['markdown', 'md'],
-    ['csv', 'csv'],
-    ['latex', 'tex'],
-  ];
-  for (const { name, render } of tables) {
-    for (const [format, ending] of endings)
-      await writeFile(join(output, `${name}.${ending}`), render(format));
-  }
-  await writeFile(join(output, 'scores.json'), `${JSON.stringify(results, null, 1)}\n`);
-  const worst = await worstSentences(asked, flags.worst);
-  await writeFile(join(output, 'report.html'), evaluationReport(results, worst));
-
-  if (flags.json) for (const row of results.rows) console.log(JSON.stringify(jsonRow(row)));
+  work.end();
+  if (json) for (const row of results.rows) console.log(JSON.stringify(jsonRow(row)));
   else {
     for (const { caption, render } of tables) process.stdout.write(`\n${caption}\n\n${render('terminal')}`);
-    console.log(`\nAll of it, and the worst sentences to listen to: ${join(output, 'report.html')}`);
+    console.log(`\nAll of it, and the worst sentences to listen to: ${report}`);
   }
-  for (const { error } of results.unreadable) process.stderr.write(`left out: ${error}\n`);
-  failedFiles(results.unreadable.length, clipCount(results, asked));
-}
-
-function clipCount(results: EvaluationResults, asked: Awaited<ReturnType<typeof evaluate>>['asked']): number {
-  const audio = asked.flatMap(({ predictions }) => predictions.map((prediction) => prediction.audio));
-  return new Set([...audio, ...results.unreadable.map((file) => file.audio)]).size;
+  failedFiles(results.unreadable.length, recordings);
 }
 
 /** As `score --json` calls them. */
@@ -210,53 +156,4 @@ const JSON_KEYS: Readonly<Record<string, string>> = { mer: 'mixedErrorRate', 'of
 function jsonRow({ scores, ...row }: EvaluationRow): Record<string, unknown> {
   const named = Object.entries(scores).map(([metric, score]) => [JSON_KEYS[metric] ?? metric, score]);
   return { ...row, ...Object.fromEntries(named) };
-}
-
-/** @param written language of the text that is made */
-function decodingWith(flags: DecodingFlags & { window: WindowMode }, written: string): Decoding {
-  const { beam, patience, lengthPenalty, temperature, fallback, bestOf, seed } = flags;
-  const {
-    noRepeatNgram,
-    repetitionPenalty,
-    maxTokens,
-    targetVocabulary,
-    experts,
-    lm,
-    lmLanguage,
-    alpha,
-    beta,
-    window,
-  } = flags;
-  const files = [lm, targetVocabulary].filter((file) => typeof file === 'string');
-  const settings = {
-    window,
-    // Texts that loop or do not end are read again in the full window.
-    ...(window === 'fit' && { again: 'full' }),
-    beam,
-    patience,
-    lengthPenalty,
-    ...(temperature && { temperature: temperature.join() }),
-    ...(fallback && { fallback }),
-    bestOf,
-    seed,
-    noRepeatNgram,
-    repetitionPenalty,
-    maxTokens,
-    ...(targetVocabulary && { targetVocabulary }),
-    ...(experts === 'off' && { experts }),
-    ...(lm && { lm, ...(lmLanguage && { lmLanguage }), alpha, beta }),
-    // A file that was made anew under its old name is another setting.
-    ...(files.length > 0 && { filesSha256: files.map(sha256).join() }),
-  };
-  return { settings, of: (model) => chosenDecoding(model, decodingChoice(flags), written) };
-}
-
-function sha256(file: string): string {
-  try {
-    return createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
-  } catch (error) {
-    throw new UserError(
-      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected a file`,
-    );
-  }
 }

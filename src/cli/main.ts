@@ -2,7 +2,7 @@
 /** The command line. Each command is a file of its own, loaded when it is called: their libraries take a second. */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
-import { packageVersion } from './package-version.ts';
+import { packageVersion } from '../report/package-version.ts';
 
 /** Gives a command that has its name and description its options and action. */
 type Define = (command: Command) => Command;
@@ -42,7 +42,7 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
   ],
   [
     'train',
-    'fine-tune as a recipe says: by default the decoder, and only it, on speech with Chinese references; the ' +
+    'fine-tune as a recipe says: by default the decoder, and only it, on speech with translations; the ' +
       'encoder stays as it is',
     async () => (await import('./train.ts')).trainCommand,
   ],

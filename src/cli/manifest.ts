@@ -6,7 +6,7 @@ import { UserError } from '../errors.ts';
 import { formatNumber } from '../report/format.ts';
 
 const COVOST_EXAMPLE =
-  '\nExample:\n  $ whisper-transfer manifest covost covost_v2.en_zh-CN.tsv --clips cv-corpus-4/en/clips --output en-zh.tsv';
+  '\nExample:\n  $ whisper-transfer manifest covost covost_v2.en_de.tsv covost_v2.en_zh-CN.tsv --clips cv-corpus-4/en/clips --output en.tsv';
 const FLEURS_EXAMPLE =
   '\nExample:\n  $ whisper-transfer manifest fleurs fleurs --from en,fr --to de,zh --output fleurs.tsv';
 
@@ -19,7 +19,7 @@ export function manifestCommand(command: Command): Command {
     .description('CoVoST 2: translations of Common Voice')
     .argument(
       '<tsv...>',
-      'covost_v2.en_zh-CN.tsv, or the files of its splits (.train.tsv, .dev.tsv, .test.tsv)',
+      'covost_v2.en_de.tsv, several of them, or the files of their splits (.train.tsv, .dev.tsv, .test.tsv)',
     )
     .requiredOption('--clips <dir>', "Common Voice's folder of recordings")
     .option('--sentences <tsv>', "Common Voice's validated.tsv: what is said, where the files do not tell")
@@ -27,17 +27,14 @@ export function manifestCommand(command: Command): Command {
     .addHelpText('after', COVOST_EXAMPLE)
     .action(async (files: string[], options: { clips: string; sentences?: string; output: string }) => {
       const leftOut = new LeftOut();
-      const clips: CorpusClip[] = [];
-      for (const file of files) {
-        for (const clip of await readCovost(file, options, leftOut.add)) clips.push(clip);
-      }
+      const clips = await readCovost(files, options, leftOut.add);
       await write(options.output, clips, leftOut);
     });
   manifest
     .command('fleurs')
     .description('FLEURS: the same sentences in a hundred languages')
     .argument('<dir>', 'a folder for each language, with its .tsv files and recordings under audio/<set>')
-    .requiredOption('--from <folders>', 'languages spoken, such as en,fr (or folders: en_us,fr_fr)', list)
+    .requiredOption('--from <languages>', 'languages spoken, such as en,fr, or folders: en_us,fr_fr', list)
     .requiredOption('--to <languages>', 'languages translated into, such as zh or de,fr', list)
     .addOption(
       new Option('--sets <names>', 'which of train, dev, test; default: all that are there').argParser(list),

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { readSentences, readText } from '../files/text-files.ts';
-import { type LanguageProfile, languageProfile } from '../language/profile.ts';
+import { LANGUAGES_WITHOUT_SPACES, type LanguageProfile, languageProfile } from '../language/profile.ts';
 import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../metrics/bleu.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
 import type { CorpusMetric } from '../metrics/corpus.ts';
@@ -48,7 +48,8 @@ A sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rat
 TER splits Chinese characters and kana with tokenizer zh, char or ja-mecab. WER, CER, MER (Chinese characters and
 words of other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
 
-BLEU splits texts by --language: zh for Chinese, char for other languages without spaces between words, else 13a.
+BLEU splits texts by --to: zh for Chinese, ja-mecab for Japanese where mecab-wasm is installed, char for other languages
+without spaces between words, else 13a. Chinese is compared as it is; zh-Hans and zh-Hant convert both sides.
 Tokenizers flores101 and flores200 (spBLEU) take the SentencePiece model that sacreBLEU keeps in ~/.sacrebleu/models
 (or $SACREBLEU/models), or --spm-model. ja-mecab needs a package: npm install mecab-wasm@1.0.3.
 
@@ -78,8 +79,6 @@ const tokenizerOf = ({ tokenize, to }: ScoreOptions): BleuTokenizer =>
 
 /** They leave a sentence without spaces nearly whole. */
 const WESTERN: readonly BleuTokenizer[] = ['13a', 'intl', 'none'];
-/** Languages of the scripts that have none. */
-const WITHOUT_SPACES = ['zh', 'ja', 'th', 'lo', 'my', 'km', 'bo'];
 
 function metricOptions(options: ScoreOptions, references: string[][]): MetricOptions {
   const { smooth, smoothValue, effectiveOrder, lowercase, to: language } = options;
@@ -90,7 +89,7 @@ function metricOptions(options: ScoreOptions, references: string[][]): MetricOpt
     process.stderr.write(`note: the off-target rate is not measured: no script is known of "${language}"\n`);
   const shown = options.metrics === undefined || options.metrics.includes('bleu');
   if (shown && WESTERN.includes(tokenize)) {
-    const written = WITHOUT_SPACES.find((code) => offTargetRate(references[0]!, code) < 0.5);
+    const written = LANGUAGES_WITHOUT_SPACES.find((code) => offTargetRate(references[0]!, code) < 0.5);
     if (written !== undefined) {
       process.stderr.write(
         `warning: the references are ${languageName(written)}, and BLEU with tokenizer ${tokenize} is far too low for it; ` +

@@ -1,8 +1,8 @@
 /** Long work as a terminal shows it, on standard error: results on standard output stay clean. */
-import { type Progress, startProgress, type WorkEvents } from '../report/progress.ts';
+import { type Progress, startProgress, type WorkOptions } from '../report/progress.ts';
 import { printNote } from './options.ts';
 
-export interface ShownWork extends Required<WorkEvents> {
+export interface ShownWork extends Required<Omit<WorkOptions, 'signal'>> {
   /** Ends the line of progress, where one is open. */
   readonly end: () => void;
 }

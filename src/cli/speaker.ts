@@ -1,7 +1,6 @@
 /** `whisper-transfer speaker`: who speaks? Embeddings from the encoder, and how well they verify. */
-import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { UserError } from '../errors.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import { defaultSpeaker } from '../studies/speaker/train.ts';
 import { interruption, modelOption, positiveInteger, positiveNumber } from './options.ts';
 import { showWork } from './show-work.ts';
@@ -104,11 +103,7 @@ function embedCommand(command: Command): Command {
       const lines = found.map(({ audio, embedding }) =>
         JSON.stringify({ audio, embedding: Array.from(embedding) }),
       );
-      try {
-        await writeFile(output, `${lines.join('\n')}\n`);
-      } catch (error) {
-        throw new UserError(`${output}: cannot be written: ${(error as Error).message}`);
-      }
+      await writeWhole(output, `${lines.join('\n')}\n`);
       console.log(`${found.length} embeddings of ${found[0]!.embedding.length} numbers: ${output}`);
     });
 }

@@ -46,16 +46,18 @@ export function writtenLanguages(clips: readonly Clip[]): string[] {
 
 /** Where nobody says which of a manifest's languages is wanted. */
 export function unnamedTarget(manifests: string, clips: readonly Clip[]): string {
-  const has = writtenLanguages(clips).map((code) => `text_${code}`);
-  return `--to: found nothing; expected the language to translate into; ${manifests} has ${has.join(', ') || 'no translations'}`;
+  return `--to: found nothing; expected the language to translate into; ${manifests} has ${columnsOf(clips)}`;
 }
 
 /** What to say of a manifest where no clip has a text in the language that is wanted. */
 export function missingReference(manifest: string, clips: readonly Clip[], target: string): string {
   const { code } = languageProfile(target);
-  const has = writtenLanguages(clips).map((written) => `text_${written}`);
-  return (
-    `${manifest}: found no text in "${code}" (column text_${code}) of these clips; ` +
-    (has.length > 0 ? `expected one of ${has.join(', ')}` : 'they have no translations at all')
-  );
+  return `${manifest}: found no text in "${code}" (column text_${code}) of these clips; it has ${columnsOf(clips)}`;
+}
+
+function columnsOf(clips: readonly Clip[]): string {
+  const names = writtenLanguages(clips).map((code) => `text_${code}`);
+  return names.length === 0
+    ? 'no translations'
+    : `the column${names.length > 1 ? 's' : ''} ${names.join(', ')}`;
 }

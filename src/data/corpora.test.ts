@@ -41,7 +41,7 @@ test('CoVoST 2 as downloaded: splits, sentences from Common Voice, and what is w
     ['x', 'a.mp3', 'He said \\"hello\\".', '2'],
     ['y', 'c.mp3', 'Three', '2'],
   );
-  const rows = await readCovost(covost, { clips, sentences }, tell);
+  const rows = await readCovost([covost], { clips, sentences }, tell);
   expect(told()).toEqual([
     'covost_v2.en_zh-CN.tsv:6: found 2 columns; expected 3 as in the header',
     'covost_v2.en_zh-CN.tsv:4: no recording "gone.mp3" in clips',
@@ -72,7 +72,7 @@ test("CoVoST 2's split files, and into English", async () => {
     ['path', 'sentence', 'translation', 'client_id'],
     ['a.mp3', 'Hej', 'Hello', 'x'],
   );
-  expect(await readCovost(covost, { clips }, tell)).toEqual([
+  expect(await readCovost([covost], { clips }, tell)).toEqual([
     {
       audio: join(clips, 'a.mp3'),
       language: 'sv',
@@ -82,15 +82,26 @@ test("CoVoST 2's split files, and into English", async () => {
       translations: { en: 'Hello' },
     },
   ]);
-  const refused = (path: string) => readCovost(path, { clips }, tell);
+  const refused = (path: string) => readCovost([path], { clips }, tell);
   await expect(refused(file('covost.tsv', ['path']))).rejects.toThrow(/with the languages in it$/);
   await expect(refused(file('covost_v2.fr_en.tsv', ['path', 'text']))).rejects.toThrow(
     /fr_en\.tsv:1: found no column "translation"; expected path, translation in the header$/,
   );
-  await expect(refused(join(folder, 'covost_v2.de_en.tsv'))).rejects.toThrow(/cannot be read \(ENOENT\)/);
-  await expect(readCovost(covost, { clips: join(folder, 'no') }, tell)).rejects.toThrow(
+  await expect(refused(join(folder, 'covost_v2.de_en.tsv'))).rejects.toThrow(
+    /found no such file; expected UTF-8 text/,
+  );
+  await expect(readCovost([covost], { clips: join(folder, 'no') }, tell)).rejects.toThrow(
     /folder of recordings/,
   );
+});
+
+test('CoVoST 2 into several languages: one clip with all of them, by codes of Whisper', async () => {
+  const row = (target: string, text: string) =>
+    file(`covost_v2.en_${target}.tsv`, ['path', 'translation', 'split'], ['a.mp3', text, 'train']);
+  const files = [row('sv-SE', 'Hej'), row('zh-CN', '你好'), row('fa', 'سلام'), row('mn', 'Сайн уу')];
+  expect(await readCovost(files, { clips }, tell)).toMatchObject([
+    { language: 'en', translations: { sv: 'Hej', zh: '你好', fa: 'سلام', mn: 'Сайн уу' } },
+  ]);
 });
 
 test("FLEURS: joined by sentence, one recording of each or all, Whisper's codes", async () => {
@@ -130,6 +141,10 @@ test("FLEURS: joined by sentence, one recording of each or all, Whisper's codes"
     { ...common, audio: audio('b.wav'), key: '7', text: 'Pito', translations: { zh: '七' } },
   ];
   expect(rows).toEqual([eight, seven]);
+  // Without sets those that are there.
+  const { sets: _, ...anySet } = options;
+  expect(await readFleurs(join(folder, 'fleurs'), anySet, tell)).toEqual(rows);
+  told();
   const all = await readFleurs(join(folder, 'fleurs'), { ...options, all: true }, tell);
   expect(all).toEqual([eight, { ...eight, audio: audio('b.wav') }, seven]);
   await expect(readFleurs(join(folder, 'fleurs'), { ...options, to: ['xx'] }, tell)).rejects.toThrow(

@@ -2,13 +2,15 @@
  * Speech-translation corpora as they are downloaded. A row that cannot be used is told, in one line, and left out; so is
  * one whose recording is not there.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
+import { isThere, listFolder, readText } from '../files/read.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { CorpusClip } from './manifest-write.ts';
 
 type OnLeftOut = (line: string) => void;
+
+const RECORDINGS = 'a folder of recordings';
 
 /** Recordings of FLEURS have 16,000 samples a second. */
 const FLEURS_RATE = 16_000;
@@ -16,17 +18,58 @@ const FLEURS_RATE = 16_000;
 /**
  * CoVoST 2 (Wang et al. 2020): `covost_v2.en_zh-CN.tsv` as downloaded (columns path, translation, split), or one of the
  * files that its `get_covost_splits.py` makes of it (path, sentence, translation; the split is in the name). Any of its
- * 15 targets and 21 sources: sv-SE and zh-CN become Whisper's sv and zh.
+ * 15 targets and 21 sources: sv-SE and zh-CN become Whisper's sv and zh. A recording that several files translate is one
+ * clip with several translations.
  *
  * @param clips folder of Common Voice's recordings
- * @param sentences Common Voice's `validated.tsv` (path, sentence): what is said, where the file itself does not tell
+ * @param sentences Common Voice's `validated.tsv` (path, sentence): what is said, where the files themselves do not tell
  * @throws UserError where a file is not of that form
  */
 export async function readCovost(
-  file: string,
+  files: readonly string[],
   { clips, sentences }: { clips: string; sentences?: string | undefined },
   onLeftOut: OnLeftOut,
 ): Promise<CorpusClip[]> {
+  const pairs = files.map(covostPair);
+  const spoken = new Map<string, string>();
+  if (sentences !== undefined) {
+    for (const { values } of await readColumns(sentences, ['path', 'sentence'], onLeftOut)) {
+      spoken.set(values.path!, values.sentence!);
+    }
+  }
+  const recordings = new Set(await listFolder(clips, RECORDINGS));
+  const found = new Map<string, CorpusClip>();
+  for (const [i, file] of files.entries()) {
+    const { language, target, split } = pairs[i]!;
+    for (const { values, where } of await readColumns(file, ['path', 'translation'], onLeftOut)) {
+      const path = values.path!;
+      const set = split ?? values.split?.replace(/_covost$/, '');
+      const lacks = !recordings.has(path)
+        ? `no recording "${path}" in ${clips}`
+        : values.translation!.trim() === ''
+          ? 'no translation'
+          : set === undefined || !/^(train|dev|test)$/.test(set)
+            ? `split "${set ?? ''}", expected train, dev or test`
+            : undefined;
+      if (lacks !== undefined) {
+        onLeftOut(`${where}: ${lacks}`);
+        continue;
+      }
+      const before = found.get(`${set} ${path}`);
+      found.set(`${set} ${path}`, {
+        audio: join(clips, path),
+        language,
+        set: set!,
+        key: path.replace(/\.\w+$/, ''),
+        text: before?.text || (values.sentence ?? spoken.get(path) ?? ''),
+        translations: { ...before?.translations, [target]: values.translation! },
+      });
+    }
+  }
+  return [...found.values()];
+}
+
+function covostPair(file: string): { language: string; target: string; split: string | undefined } {
   const name = /^covost_v2\.([\w-]+)_([\w-]+?)(?:\.(train|dev|test))?\.tsv$/.exec(basename(file));
   if (!name) {
     throw new UserError(
@@ -34,39 +77,7 @@ export async function readCovost(
     );
   }
   const [language, target] = [languageProfile(name[1]!).base, languageProfile(name[2]!).base];
-  const rows = await readColumns(file, ['path', 'translation'], onLeftOut);
-  const said = new Map<string, string>();
-  if (sentences !== undefined) {
-    for (const { values } of await readColumns(sentences, ['path', 'sentence'], onLeftOut)) {
-      said.set(values.path!, values.sentence!);
-    }
-  }
-  const recordings = new Set(await listFolder(clips));
-  return rows.flatMap(({ values, where }): CorpusClip[] => {
-    const set = name[3] ?? values.split?.replace(/_covost$/, '');
-    const text = values.sentence ?? said.get(values.path!) ?? '';
-    const lacks = !recordings.has(values.path!)
-      ? `no recording "${values.path}" in ${clips}`
-      : values.translation!.trim() === ''
-        ? 'no translation'
-        : set === undefined || !/^(train|dev|test)$/.test(set)
-          ? `split "${set ?? ''}", expected train, dev or test`
-          : undefined;
-    if (lacks !== undefined) {
-      onLeftOut(`${where}: ${lacks}`);
-      return [];
-    }
-    return [
-      {
-        audio: join(clips, values.path!),
-        language,
-        set: set!,
-        key: values.path!.replace(/\.\w+$/, ''),
-        text,
-        translations: { [target]: values.translation! },
-      },
-    ];
-  });
+  return { language, target, split: name[3] };
 }
 
 const FLEURS_SETS = ['train', 'dev', 'test'];
@@ -94,7 +105,7 @@ export async function readFleurs(
   { from, to, sets, all }: FleursOptions,
   onLeftOut: OnLeftOut,
 ): Promise<CorpusClip[]> {
-  const names = await listFolder(folder);
+  const names = await listFolder(folder, RECORDINGS);
   const translations: { code: string; texts: Map<string, string> }[] = [];
   for (const name of fleursFolders(folder, names, to)) {
     const texts = await fleursTexts(join(folder, name));
@@ -108,11 +119,11 @@ export async function readFleurs(
   const clips: CorpusClip[] = [];
   for (const spoken of fleursFolders(folder, names, from)) {
     const language = languageProfile(spoken).base;
-    const files = await listFolder(join(folder, spoken));
+    const files = await listFolder(join(folder, spoken), RECORDINGS);
     for (const set of sets ?? FLEURS_SETS.filter((name) => files.includes(`${name}.tsv`))) {
       const file = join(folder, spoken, `${set}.tsv`);
       const audio = join(folder, spoken, 'audio', set);
-      const recordings = new Set(await listFolder(audio));
+      const recordings = new Set(await listFolder(audio, RECORDINGS));
       const known = new Set<string>();
       for (const { id, name, text, samples, where } of await fleursRows(file, onLeftOut)) {
         if (known.has(id) && !all) continue;
@@ -160,7 +171,7 @@ async function fleursTexts(folder: string): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
   for (const set of FLEURS_SETS) {
     const file = join(folder, `${set}.tsv`);
-    if (!(await stat(file).catch(() => undefined))) continue;
+    if (!(await isThere(file))) continue;
     for (const { id, text } of await fleursRows(file, () => {})) texts.set(id, text);
   }
   return texts;
@@ -201,26 +212,9 @@ async function readColumns(file: string, needed: readonly string[], onLeftOut: O
 }
 
 async function readLines(file: string): Promise<{ cells: string[]; where: string }[]> {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
-  } catch (error) {
-    throw new UserError(
-      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected UTF-8 text`,
-    );
-  }
+  const text = await readText(file, 'UTF-8 text');
   return text
     .split(/\r?\n/)
     .map((line, i) => ({ cells: line.split('\t'), where: `${file}:${i + 1}` }))
     .filter(({ cells }) => cells.length > 1 || cells[0]!.trim() !== '');
-}
-
-async function listFolder(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    throw new UserError(
-      `${folder}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected a folder of recordings`,
-    );
-  }
 }

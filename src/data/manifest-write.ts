@@ -1,7 +1,6 @@
 /** Writing manifests: what manifest.ts reads. */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
-import { UserError } from '../errors.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import type { Clip } from './clip.ts';
 
 /** A clip of a corpus; what the corpus does not tell is not there. */
@@ -27,13 +26,7 @@ export async function writeManifest(path: string, clips: readonly CorpusClip[]):
   const translations = written.map((code) => `text_${code}`);
   const header = ['audio', 'lang', 'set', 'key', 'text', ...translations, 'duration_s'];
   const text = [header, ...lines].map((cells) => cells.map(oneLine).join('\t')).join('\n');
-  try {
-    await mkdir(folder, { recursive: true });
-    await writeFile(`${path}.incomplete`, `${text}\n`);
-    await rename(`${path}.incomplete`, path);
-  } catch (error) {
-    throw new UserError(`${path}: cannot be written: ${(error as Error).message}`);
-  }
+  await writeWhole(path, `${text}\n`);
 }
 
 const oneLine = (cell: string): string => cell.replace(/\s+/g, ' ').trim();

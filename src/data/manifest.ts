@@ -1,7 +1,7 @@
 /** Manifests: which recordings there are, and what is said in them. */
-import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
+import { readText } from '../files/read.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { Clip } from './clip.ts';
 
@@ -20,7 +20,7 @@ const MAX_BYTES = 512_000_000;
  * @throws UserError naming file and line, what was found and what was expected.
  */
 export async function readManifest(path: string): Promise<Clip[]> {
-  const lines = (await readText(path)).split(/\r?\n/);
+  const lines = (await readText(path, 'a manifest (.tsv or .jsonl)', MAX_BYTES)).split(/\r?\n/);
   const records = path.endsWith('.jsonl') ? readJsonLines(path, lines) : readTable(path, lines);
   if (records.length === 0) throw new UserError(`${path}: found no clips; expected at least one`);
   return records.map(({ values, where }) => toClip(path, values, where));
@@ -30,32 +30,6 @@ export async function readManifest(path: string): Promise<Clip[]> {
 interface ManifestRecord {
   readonly values: Map<string, string>;
   readonly where: string;
-}
-
-async function readText(path: string): Promise<string> {
-  const expected = 'expected a manifest (.tsv or .jsonl)';
-  let bytes: Buffer;
-  try {
-    const found = await stat(path);
-    if (found.isDirectory()) throw new UserError(`${path}: found a directory; ${expected}`);
-    if (!found.isFile()) throw new UserError(`${path}: found a device or pipe; ${expected}`);
-    if (found.size > MAX_BYTES) {
-      throw new UserError(`${path}: found ${found.size} bytes; expected at most ${MAX_BYTES}`);
-    }
-    bytes = await readFile(path);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    const code = (error as NodeJS.ErrnoException).code;
-    const found =
-      code === 'ENOENT' || code === 'ENOTDIR' ? 'no such file' : `a file that does not open (${code})`;
-    throw new UserError(`${path}: found ${found}; ${expected}`);
-  }
-  try {
-    // Drops a byte order mark, and refuses what is not UTF-8 instead of training on replacement characters.
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new UserError(`${path}: found bytes that are not UTF-8 text; ${expected}`);
-  }
 }
 
 function readTable(path: string, lines: readonly string[]): ManifestRecord[] {

@@ -2,7 +2,7 @@
  * Decoding with fallback (Radford et al. 2022, section 4.5): a text that repeats itself, or that the model finds
  * unlikely, is made again with tokens drawn by chance, at rising temperatures.
  */
-import { deflateSync } from 'node:zlib';
+import { compressionRatio, MAX_COMPRESSION_RATIO } from '../files/deflate.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { type Decoded, type DecodingOptions, decode } from './decode.ts';
@@ -18,9 +18,6 @@ export interface FallbackOptions {
   readonly noSpeechThreshold?: number | undefined;
 }
 
-/** Text that zlib makes smaller than 1 / this repeats itself. */
-export const DEFAULT_COMPRESSION_RATIO = 2.4;
-
 /** OpenAI's ladder of temperatures. */
 export const fallbackTemperatures: readonly number[] = [0, 0.2, 0.4, 0.6, 0.8, 1];
 
@@ -31,12 +28,6 @@ export interface DecodedWithFallback extends Decoded {
   readonly silent: boolean;
 }
 
-/** Bytes of the text over its bytes after zlib: above 2.4 it mostly repeats itself. */
-export function compressionRatio(text: string): number {
-  const bytes = Buffer.from(text);
-  return bytes.length / deflateSync(bytes).length;
-}
-
 export async function decodeWithFallback(
   model: WhisperModel,
   clips: readonly EncodedClip[],
@@ -44,7 +35,7 @@ export async function decodeWithFallback(
 ): Promise<DecodedWithFallback[]> {
   const {
     temperatures = [0],
-    compressionRatioThreshold = DEFAULT_COMPRESSION_RATIO,
+    compressionRatioThreshold = MAX_COMPRESSION_RATIO,
     logProbabilityThreshold = -1,
     noSpeechThreshold = 0.6,
     prompts,

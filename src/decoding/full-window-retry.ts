@@ -1,13 +1,9 @@
 /** Decoding of clips, some of which are encoded again in the full 30 s where the fitted window was too short. */
+import { MAX_COMPRESSION_RATIO } from '../files/deflate.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { DecodingOptions } from './decode.ts';
-import {
-  DEFAULT_COMPRESSION_RATIO,
-  type DecodedWithFallback,
-  decodeWithFallback,
-  type FallbackOptions,
-} from './fallback.ts';
+import { type DecodedWithFallback, decodeWithFallback, type FallbackOptions } from './fallback.ts';
 
 export interface DecodedWindow {
   readonly result: DecodedWithFallback;
@@ -26,7 +22,7 @@ export async function decodeWithRetry(
   options: DecodingOptions & FallbackOptions,
   inFullWindow: (members: readonly number[]) => Promise<readonly EncodedClip[]>,
 ): Promise<DecodedWindow[]> {
-  const { compressionRatioThreshold = DEFAULT_COMPRESSION_RATIO, prompts, languages } = options;
+  const { compressionRatioThreshold = MAX_COMPRESSION_RATIO, prompts, languages } = options;
   const decoded = await decodeWithFallback(model, clips, { ...options, stopLoops: true } as DecodingOptions);
   const windows = decoded.map((result, i): DecodedWindow => ({ result, clip: clips[i]! }));
   const endless = windows.flatMap(({ result: { finished, compressionRatio }, clip }, i) =>

@@ -1,5 +1,5 @@
 /** Tokens that may never come, or not at first, as the generation config lists them. */
-import { NEVER } from '../whisper/decoder.ts';
+import { MASKED } from '../graph/ops.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Suppression } from './session.ts';
 
@@ -16,7 +16,7 @@ export function suppression(
   if (withTimestamps) never.add(model.tokens.noTimestamps);
   const notAtBegin = listed('begin_suppress_tokens');
   const of = (isSuppressed: (id: number) => boolean): Suppression => ({
-    bias: Float32Array.from(ids, (id) => (isSuppressed(id) ? NEVER : 0)),
+    bias: Float32Array.from(ids, (id) => (isSuppressed(id) ? MASKED : 0)),
     places: [...ids.keys()].filter((place) => isSuppressed(ids[place]!)),
   });
   return {

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { NEVER } from '../whisper/decoder.ts';
+import { MASKED } from '../graph/ops.ts';
 import { timestampBiases } from './timestamp-rules.ts';
 
 const stamps = { first: 100, count: 6, latestBegin: 2 };
 const rules = (tokens: number[]) => {
   const { wordBias, otherBias, timestampBias } = timestampBiases([tokens], stamps);
   return {
-    words: wordBias.data[0] !== NEVER,
-    others: otherBias.data[0] !== NEVER,
-    stamps: [...timestampBias.data].map((bias) => Number(bias) !== NEVER),
+    words: wordBias.data[0] !== MASKED,
+    others: otherBias.data[0] !== MASKED,
+    stamps: [...timestampBias.data].map((bias) => Number(bias) !== MASKED),
   };
 };
 

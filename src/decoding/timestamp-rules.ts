@@ -3,7 +3,7 @@
  * pairs around each segment, never go back, and the text begins with one.
  */
 import { float32, type HostTensor } from '../backend/runtime.ts';
-import { NEVER } from '../whisper/decoder.ts';
+import { MASKED } from '../graph/ops.ts';
 
 /** Seconds between one timestamp token and the next. */
 export const TIMESTAMP_STEP = 0.02;
@@ -38,18 +38,18 @@ export function timestampBiases(
     const isTimestamp = (token: number | undefined): boolean => token !== undefined && token >= first;
     const stamps = timestampBias.subarray(row * count, (row + 1) * count);
     if (tokens.length === 0) {
-      wordBias[row] = NEVER;
-      otherBias[row] = NEVER;
-      if (latestBegin !== undefined) stamps.fill(NEVER, latestBegin + 1);
+      wordBias[row] = MASKED;
+      otherBias[row] = MASKED;
+      if (latestBegin !== undefined) stamps.fill(MASKED, latestBegin + 1);
       return;
     }
     const wasTimestamp = isTimestamp(tokens.at(-1));
     const closesPair = tokens.length < 2 || isTimestamp(tokens.at(-2));
-    if (wasTimestamp && closesPair) stamps.fill(NEVER);
-    else if (wasTimestamp) wordBias[row] = NEVER;
+    if (wasTimestamp && closesPair) stamps.fill(MASKED);
+    else if (wasTimestamp) wordBias[row] = MASKED;
     const last = tokens.findLast(isTimestamp);
     // The end of one segment may be the beginning of the next; a segment is not empty.
-    if (last !== undefined) stamps.fill(NEVER, 0, last - first + Number(!(wasTimestamp && !closesPair)));
+    if (last !== undefined) stamps.fill(MASKED, 0, last - first + Number(!(wasTimestamp && !closesPair)));
   });
   return {
     wordBias: float32(wordBias, [rows, 1]),

@@ -3,11 +3,12 @@
  * fine-tuned on English speech with texts in one language only, Chinese at first; and speech in other languages is
  * translated before and after.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
+import { readBytes } from '../files/read.ts';
+import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { languageProfile } from '../language/profile.ts';
 import { chrfFromStatistics, chrfStatistics } from '../metrics/chrf.ts';
 import type { Statistics } from '../metrics/corpus.ts';
@@ -131,7 +132,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       ...training,
       onStep: ({ step, loss, tokens, seconds }) => {
         progress.update(step, `loss ${loss.toFixed(2)}  ${(tokens / seconds).toFixed(0)} tokens/s`);
-        return true;
+        return undefined;
       },
     });
     progress.done();
@@ -180,9 +181,8 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       })),
       signatures: scored[0]!.signatures,
     };
-    await mkdir(options.output, { recursive: true });
-    await writeFile(join(options.output, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
-    await writeFile(join(options.output, 'report.html'), demoReport(results));
+    await writeJson(join(options.output, 'results.json'), results, 1);
+    await writeWhole(join(options.output, 'report.html'), demoReport(results));
     return results;
   } finally {
     await model.close();
@@ -276,7 +276,7 @@ async function examplesOf(
   return Promise.all(
     picked.map(async (i) => {
       const clip = set.clips[i]!;
-      const audio = `data:audio/ogg;base64,${(await readFile(clip.audio)).toString('base64')}`;
+      const audio = `data:audio/ogg;base64,${(await readBytes(clip.audio, 'a recording')).toString('base64')}`;
       return {
         group: set.group,
         language: set.name,

@@ -1,8 +1,8 @@
 /** COMET beside the other scores: texts for `comet-score`, and the scores that it gave. */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
 import type { Counted } from './scores.ts';
 import type { SystemOutput } from './systems.ts';
@@ -42,11 +42,10 @@ export async function cometFiles(
   }
   const items = systems[0]!.test.items.filter((item) => answers.some((of) => of.has(item)));
   const write = async (name: string, text: (item: Item) => string): Promise<void> =>
-    writeFile(
+    writeWhole(
       join(folder, name),
       items.map((item) => `${text(item).replace(/\s+/g, ' ').trim()}\n`).join(''),
     );
-  await mkdir(folder, { recursive: true });
   await write('source.txt', ({ clip }) => clip.text || referenceIn(clip, 'en'));
   await write('reference.txt', ({ reference }) => reference);
   for (const [i, system] of systems.entries())

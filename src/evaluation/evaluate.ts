@@ -23,7 +23,7 @@ import { scoredRows } from './scores.ts';
 import { type SystemOutput, systemsOf } from './systems.ts';
 import { type PromptName, recognitionTest, type Test, translationTest } from './tasks.ts';
 
-export interface EvaluateOptions extends Omit<PredictOptions, 'file' | 'note'> {
+export interface EvaluateModelsOptions extends Omit<PredictOptions, 'file' | 'note'> {
   readonly version: string;
   readonly selection: EvaluationResults['selection'];
   /** All clips of the set, whatever their language. */
@@ -52,14 +52,14 @@ export interface EvaluateOptions extends Omit<PredictOptions, 'file' | 'note'> {
   readonly onNote: (note: string) => void;
 }
 
-export interface Evaluation {
+export interface ModelsEvaluation {
   readonly results: EvaluationResults;
   /** Of the evaluation itself, without the tests of forgetting; by system, in the order of the tables. */
   readonly asked: readonly SystemOutput[];
 }
 
 /** @throws UserError for mistakes in what is given, before anything long begins */
-export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+export async function evaluateModels(options: EvaluateModelsOptions): Promise<ModelsEvaluation> {
   const started = performance.now();
   const { manifest, clips, output, resume, forgetting, resampling } = options;
   const notes: string[] = [];
@@ -72,13 +72,15 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const written = tests.flatMap(({ target, items }) => target ?? items.map(({ clip }) => clip.language));
   for (const language of new Set(written)) await prepareMetrics(language);
   const folders = await modelFolders(options.models);
-  const file = await PredictionsFile.open(join(output, 'predictions.jsonl'), resume);
+  const path = join(output, 'predictions.jsonl');
+  const file = await PredictionsFile.open(path, resume);
 
   const models: EvaluatedModel[] = [];
   const asked: SystemOutput[] = [];
   const unreadable = new Map<string, string>();
   const retrieved = new Map<string, RetrievedPair[]>();
   for (const folder of folders) {
+    options.signal?.throwIfAborted();
     const model = await WhisperModel.load(folder.directory);
     try {
       const encoderFingerprint = await model.encoderFingerprint();
@@ -98,7 +100,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 
   const main = asked.filter(({ test }) => !test.forgetting);
   if (main.every(({ predictions }) => predictions.every(({ hypothesis }) => hypothesis === undefined))) {
-    throw new UserError(`${manifest}: no clip could be evaluated; see ${file.path}`);
+    throw new UserError(`${manifest}: no clip could be evaluated; see ${path}`);
   }
   const comet = await cometFiles(main, join(output, 'comet'), options.comet);
   const rows = tests.flatMap((test): EvaluationRow[] =>
@@ -139,7 +141,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 }
 
 function testsOf(
-  { manifest, clips, selection, task, target, forgetting, tokenize }: EvaluateOptions,
+  { manifest, clips, selection, task, target, forgetting, tokenize }: EvaluateModelsOptions,
   note: (text: string) => void,
 ): Test[] {
   const own = clips.filter(({ language }) => selection.language === null || language === selection.language);
@@ -180,7 +182,7 @@ function promptsOf(
   { task, target, forgetting }: Test,
   folder: ModelFolder,
   folders: readonly ModelFolder[],
-  { promptKinds }: EvaluateOptions,
+  { promptKinds }: EvaluateModelsOptions,
 ): readonly PromptName[] {
   if (task === 'transcribe') return ['transcribe'];
   if (forgetting) return ['source-translate'];

@@ -2,7 +2,7 @@
 
 import type { Clip } from '../data/clip.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
-import { startProgress } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import { retrievalMethod } from '../retrieval/methods.ts';
 import { ParallelClips } from '../retrieval/parallel-clips.ts';
 import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
@@ -18,13 +18,18 @@ export interface RetrievedPair {
   readonly hits: readonly boolean[];
 }
 
+interface RetrieveAllOptions extends Pick<WorkOptions, 'onProgress' | 'signal'> {
+  readonly window: WindowMode;
+  readonly cache: string | undefined;
+}
+
 /** Each ordered pair of languages that share sentences, as `retrieve --all-pairs` compares them. */
 export async function retrieveAllPairs(
   model: WhisperModel,
   clips: readonly Clip[],
-  { window, cache }: { window: WindowMode; cache: string },
+  options: RetrieveAllOptions,
 ): Promise<RetrievedPair[]> {
-  const languages = new ParallelClips(await encodeParallel(model, clips, window, cache));
+  const languages = new ParallelClips(await encodeParallel(model, clips, options));
   const pairs = languages.pairs();
   const studied = await retrievalStudy(model.runtime, languages, pairs, {
     variants: [retrievalMethod('seqsim')],
@@ -41,19 +46,19 @@ export async function retrieveAllPairs(
 async function encodeParallel(
   model: WhisperModel,
   clips: readonly Clip[],
-  window: WindowMode,
-  cache: string,
+  { window, cache, onProgress, signal }: RetrieveAllOptions,
 ): Promise<{ clip: Clip; encoded: EncodedClip }[]> {
   const languages = new Map<string, Set<string>>();
   for (const { key, language } of clips) languages.set(key, (languages.get(key) ?? new Set()).add(language));
   const parallel = clips.filter(({ key }) => key !== '' && languages.get(key)!.size > 1);
-  const progress = startProgress('encoding for retrieval', parallel.length);
+  const total = parallel.length;
+  const progress = (done: number) => onProgress?.({ stage: 'encoding for retrieval', done, total });
+  progress(0);
   const encoded = await encodeFiles(
     model,
     parallel.map(({ audio }) => audio),
-    { window, cache, onProgress: (done) => progress.update(done), onError: () => {} },
+    { window, cache, signal, onProgress: progress, onError: () => {} },
   );
-  progress.done();
   return parallel.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
 }
 

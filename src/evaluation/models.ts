@@ -1,9 +1,7 @@
 /** The models of an evaluation: their names, fingerprints, and the prompts that each is asked with. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
+import { readJsonIfPresent } from '../checkpoint/directory.ts';
+import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { type Clip, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { isTrainedFor, type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
@@ -25,7 +23,7 @@ export async function modelFolders(directories: readonly string[]): Promise<Mode
     folders.push({
       name: names[i]!,
       directory,
-      fingerprint: await fingerprint(directory),
+      fingerprint: await modelFingerprint(directory),
       trained: config && trainedPrompt(config),
     });
   }
@@ -45,26 +43,6 @@ function distinctNames(directories: readonly string[]): string[] {
     }
     return basename(path);
   });
-}
-
-/** Of weights, tokenizer, configurations and experts: what is trained again under the same name is another model. */
-async function fingerprint(directory: string): Promise<string> {
-  const files = (await readdir(directory).catch(() => []))
-    .filter((name) => /\.(json|safetensors)$/.test(name))
-    .sort();
-  if (!files.includes('config.json')) {
-    throw new UserError(
-      `${directory}: found no config.json; expected a Whisper model in Hugging Face layout`,
-    );
-  }
-  const hash = createHash('sha256');
-  const experts = (await readdir(join(directory, EXPERTS_FOLDER)).catch(() => [])).sort();
-  files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
-  for (const name of files) {
-    hash.update(`${name}\n`);
-    for await (const bytes of createReadStream(join(directory, name))) hash.update(bytes);
-  }
-  return hash.digest('hex').slice(0, 16);
 }
 
 /**

@@ -1,10 +1,10 @@
 /** One model is asked about every clip with every prompt; answers are written as they come. */
-import { createHash } from 'node:crypto';
 import { dirname, relative } from 'node:path';
 import type { DecodingOptions } from '../decoding/decode.ts';
 import { decodeWithRetry } from '../decoding/full-window-retry.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
-import { startProgress } from '../report/progress.ts';
+import { fingerprint } from '../files/fingerprint.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { sentenceScores } from './measures.ts';
@@ -26,12 +26,12 @@ export interface Decoding {
   }>;
 }
 
-export interface PredictOptions {
+export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal'> {
   /** Audio is named relative to it. */
   readonly manifest: string;
   readonly window: WindowMode;
-  /** Where encoder outputs are kept. */
-  readonly cache: string;
+  /** Where encoder outputs are kept between runs; undefined: nowhere. */
+  readonly cache: string | undefined;
   readonly decoding: Decoding;
   /** Of the tests of forgetting. */
   readonly plainDecoding: Decoding;
@@ -65,7 +65,8 @@ export async function predict(
   const systems = tests.flatMap((test) =>
     promptsOf(test).map((prompt) => {
       const notDefined = new Map<string, string>();
-      const settings = hash((test.forgetting ? options.plainDecoding : options.decoding).settings);
+      const { settings: used } = test.forgetting ? options.plainDecoding : options.decoding;
+      const settings = fingerprint(JSON.stringify(used), 12);
       const asked = test.items.flatMap((item): Asked[] => {
         const { language } = item.clip;
         const asking = promptFor(model.tokens, test, prompt, language);
@@ -110,10 +111,13 @@ export async function predict(
   });
 
   let done = all.length - missing.length;
-  const progress = startProgress(`evaluating ${folder.name}`, all.length, {
-    from: done,
-    quiet: missing.length === 0,
-  });
+  const resumed = done;
+  const progress = (sofar: number): void => {
+    if (missing.length === 0) return;
+    const stage = `evaluating ${folder.name}`;
+    options.onProgress?.({ stage, done: sofar, total: all.length, resumed });
+  };
+  progress(done);
   // Once: a language model or a vocabulary takes a while to read.
   const own = missing.length > 0 ? options.decoding.of(model) : undefined;
   const plain =
@@ -129,6 +133,7 @@ export async function predict(
       {
         window: options.window,
         cache: options.cache,
+        signal: options.signal,
         onError: (audio, error) => {
           unreadable.set(audioName(audio), error.message);
         },
@@ -149,7 +154,7 @@ export async function predict(
           temperatures,
           prompts: readable.map(({ ids }) => ids),
           languages: readable.map(({ item }) => item.clip.language),
-          onProgress: (count) => progress.update(done + count),
+          onProgress: (count) => progress(done + count),
         },
         async (members) => {
           const files = members.map((i) => readable[i]!.item.clip.audio);
@@ -162,10 +167,9 @@ export async function predict(
       });
       await file.add(mine.map((one) => predictionOf(test, one)));
       done += mine.length;
-      progress.update(done);
+      progress(done);
     }
   }
-  progress.done();
   if (cut > 0) note(`${cut} clips are 30 s long or longer: what comes after 30 s is not heard`);
   return systems.map(({ test, prompt, notDefined, asked }) => ({
     test,
@@ -175,8 +179,4 @@ export async function predict(
     items: asked.map(({ item }) => item),
     predictions: asked.map((one) => predictionOf(test, one)),
   }));
-}
-
-function hash(settings: Decoding['settings']): string {
-  return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 12);
 }

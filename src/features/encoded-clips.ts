@@ -3,15 +3,11 @@
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import type { WorkEvents } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
+import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import {
-  type EncodeFilesOptions,
-  encodeFiles,
-  encodeRecordings,
-  type StoredEncoding,
-} from './encoder-cache.ts';
+import { type EncodeFilesOptions, encodeFiles, encodeRecordings } from './encoder-cache.ts';
 
 export interface Selection {
   readonly set?: string | undefined;
@@ -41,7 +37,7 @@ export async function selectClips(
 export const sourceName = (source: string | readonly Clip[]): string =>
   typeof source === 'string' ? source : 'clips';
 
-export interface ClipEncodingOptions extends WorkEvents {
+export interface ClipEncodingOptions extends WorkOptions {
   readonly window: WindowMode;
   /** Where outputs are kept between runs; undefined: nowhere. */
   readonly cache?: string | undefined;
@@ -62,7 +58,7 @@ export async function storedClips(
   model: WhisperModel,
   clips: readonly Clip[],
   { window, cache, maxBytes, ...events }: ClipEncodingOptions & { readonly maxBytes: number },
-): Promise<{ clip: Clip; encoded: EncodedClip | StoredEncoding }[]> {
+): Promise<{ clip: Clip; encoded: EncodedClip | Lazy<EncodedClip> }[]> {
   const recordings = clips.map(({ audio }) => ({ files: [audio] }));
   return reported(clips, events, (handlers) =>
     encodeRecordings(model, recordings, { window, cache, maxBytes, ...handlers }),
@@ -71,11 +67,17 @@ export async function storedClips(
 
 async function reported<C extends Clip, Encoded>(
   clips: readonly C[],
-  { onProgress, onSkip }: WorkEvents,
-  encode: (handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError'>) => Promise<(Encoded | undefined)[]>,
+  { onProgress, onSkip, signal }: WorkOptions,
+  encode: (
+    handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError' | 'signal'>,
+  ) => Promise<(Encoded | undefined)[]>,
 ): Promise<{ clip: C; encoded: Encoded }[]> {
   const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
   progress(0);
-  const encoded = await encode({ onProgress: progress, onError: (_, error) => onSkip?.(error.message) });
+  const encoded = await encode({
+    signal,
+    onProgress: progress,
+    onError: (_, error) => onSkip?.(error.message),
+  });
   return clips.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
 }

@@ -1,34 +1,24 @@
-/**
- * Encoder outputs on disk, so that training and retrieval encode each clip once. One file a clip, float16:
- * a line of JSON (window, length, width), then the frames.
- */
-import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
+/** Encoder outputs of recordings, kept on disk so that training and retrieval encode each clip once. */
 import { join } from 'node:path';
 import { float32ToFloat16 } from '../checkpoint/half-precision.ts';
-import { maskMel, type Recording, readRecording } from '../data/recording.ts';
+import { maskMel, type Recording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
+import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import type { DeferredClip } from '../whisper/ready-clip.ts';
+import { FeatureStore } from './feature-store.ts';
+import { inRounds, type RoundHandlers } from './in-rounds.ts';
 
 /** Read, encoded and written together; more would only hold more memory. */
 const CLIPS_PER_ROUND = 64;
-/** More than the line of JSON takes. */
-const HEADER_BYTES = 256;
 
 /** Goes up with every change of what the encoder makes of a clip. */
 const ENCODING = 2;
 
-export interface EncodeFilesOptions {
+export interface EncodeFilesOptions extends RoundHandlers {
   readonly window: WindowMode;
   /** Where outputs are kept between runs; undefined: nowhere. */
   readonly cache: string | undefined;
-  readonly onProgress?: (done: number) => void;
-  /** A clip that cannot be read. Without a handler it ends the run. */
-  readonly onError?: (file: string, error: Error) => void;
-  /** Ends the work between two clips or encoder runs (abort.ts); what is in the cache stays. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -44,13 +34,6 @@ export async function encodeFiles(
   return (await encodeRecordings(model, recordings, options)) as (EncodedClip | undefined)[];
 }
 
-/** An encoder output that lies in the cache. */
-export interface StoredEncoding extends DeferredClip {
-  readonly form: 'encoded';
-  readonly width: number;
-  readonly read: () => Promise<EncodedClip>;
-}
-
 /**
  * As encodeFiles, of recordings that may be joined or augmented.
  * @param maxBytes outputs beyond are not held in memory: they are read from the cache when they are needed, the same to
@@ -59,63 +42,47 @@ export interface StoredEncoding extends DeferredClip {
 export async function encodeRecordings(
   model: WhisperModel,
   recordings: readonly Recording[],
-  {
-    window,
-    cache,
-    onProgress,
-    onError,
-    signal,
-    maxBytes,
-  }: EncodeFilesOptions & { readonly maxBytes?: number },
-): Promise<(EncodedClip | StoredEncoding | undefined)[]> {
-  const directory = cache && join(cache, await encodingName(model, window));
-  if (directory) await mkdir(directory, { recursive: true });
-  const results: (EncodedClip | StoredEncoding | undefined)[] = new Array(recordings.length).fill(undefined);
-  const count = recordings.length;
+  { window, cache, maxBytes, ...handlers }: EncodeFilesOptions & { readonly maxBytes?: number },
+): Promise<(EncodedClip | Lazy<EncodedClip> | undefined)[]> {
+  const store = cache && (await encodingStore(join(cache, await encodingName(model, window))));
   let held = 0;
   const full = (): boolean => maxBytes !== undefined && held >= maxBytes;
-  const hold = (clip: EncodedClip, entry: string | undefined): EncodedClip | StoredEncoding => {
-    if (entry && full()) return storedClip(entry, clip);
+  const hold = (clip: EncodedClip): EncodedClip => {
     held += clip.frames.byteLength;
     return clip;
   };
-  for (let start = 0; start < count; start += CLIPS_PER_ROUND) {
-    const missing: { index: number; samples: Float32Array; entry: string | undefined }[] = [];
-    for (let index = start; index < Math.min(count, start + CLIPS_PER_ROUND); index++) {
-      const recording = recordings[index]!;
-      signal?.throwIfAborted();
-      try {
-        // Where a file is not there, reading it says so.
-        const name = directory && (await entryName(recording).catch(() => undefined));
-        const entry = name && join(directory, name);
-        const stored = entry && full() ? await readHeader(entry) : undefined;
-        const kept = entry && !stored ? await readEntry(entry) : undefined;
-        if (stored) results[index] = storedClip(entry!, stored);
-        else if (kept) results[index] = hold(kept, entry);
-        else missing.push({ index, samples: await readRecording(recording), entry });
-      } catch (error) {
-        if (!onError) throw error;
-        onError(recording.files[0]!, error as Error);
+  return inRounds<EncodedClip | Lazy<EncodedClip>>(recordings, {
+    ...handlers,
+    perRound: CLIPS_PER_ROUND,
+    find: async (entry) => {
+      if (!store) return undefined;
+      if (full()) {
+        const shape = await store.shapeOf(entry);
+        return shape && storedClip(store, entry, shape);
       }
-    }
-    const encoded = await model.encode(
-      missing.map(({ samples }) => samples),
-      window,
-      {
-        onProgress: (done) => onProgress?.(Math.min(count, start + CLIPS_PER_ROUND) - missing.length + done),
-        mask: (i, mel) =>
-          maskMel(recordings[missing[i]!.index]!, missing[i]!.samples, mel, model.dimensions.melBins),
-        signal,
-      },
-    );
-    for (const [i, { index, entry }] of missing.entries()) {
-      const half = float32ToFloat16(frameValues(encoded[i]!));
-      if (entry) await writeEntry(entry, encoded[i]!, half);
-      results[index] = hold({ ...encoded[i]!, frames: half }, entry);
-    }
-    onProgress?.(Math.min(count, start + CLIPS_PER_ROUND));
-  }
-  return results;
+      const clip = await readEncoded(store, entry);
+      return clip && hold(clip);
+    },
+    make: async (missing, onProgress) => {
+      const encoded = await model.encode(
+        missing.map(({ samples }) => samples),
+        window,
+        {
+          onProgress,
+          mask: (i, mel) =>
+            maskMel(missing[i]!.recording, missing[i]!.samples, mel, model.dimensions.melBins),
+          signal: handlers.signal,
+        },
+      );
+      const made: (EncodedClip | Lazy<EncodedClip>)[] = [];
+      for (const [i, { entry }] of missing.entries()) {
+        const clip = { ...encoded[i]!, frames: float32ToFloat16(frameValues(encoded[i]!)) };
+        if (store && entry) await writeEncoded(store, entry, clip);
+        made.push(store && entry && full() ? storedClip(store, entry, shapeOf(clip)) : hold(clip));
+      }
+      return made;
+    },
+  });
 }
 
 /** Name of the folder of outputs of this encoder in such windows. */
@@ -123,75 +90,33 @@ export async function encodingName(model: WhisperModel, window: WindowMode): Pro
   return `${await model.encoderFingerprint()}-${window}-${ENCODING}`;
 }
 
-/** Name of a recording's cached file. A file that was changed since is another clip, and so is another version of it. */
-export async function entryName({ files, version }: Recording): Promise<string> {
-  const hash = createHash('sha256');
-  for (const [i, file] of files.entries()) {
-    const { size, mtimeMs } = await stat(file);
-    hash.update(`${i > 0 ? '\n' : ''}${file}\n${size}\n${mtimeMs}`);
-  }
-  if (version) hash.update(`\n${version.augmentation.fingerprint}\n${version.name}\n${version.number}`);
-  return `${hash.digest('hex').slice(0, 32)}.f16`;
+type EncodedShape = Omit<EncodedClip, 'frames'>;
+export type EncodingStore = FeatureStore<EncodedShape>;
+
+export const encodingStore = (folder: string): Promise<EncodingStore> =>
+  FeatureStore.open<EncodedShape>(folder, ({ window, width }) => window * width);
+
+const shapeOf = ({ window, length, width }: EncodedClip): EncodedShape => ({ window, length, width });
+
+/** @param clip its frames as float16 bits */
+export function writeEncoded(store: EncodingStore, entry: string, clip: EncodedClip): Promise<void> {
+  return store.write(entry, shapeOf(clip), clip.frames as Uint16Array);
 }
 
-function storedClip(entry: string, { window, length, width }: Omit<EncodedClip, 'frames'>): StoredEncoding {
+export async function readEncoded(store: EncodingStore, entry: string): Promise<EncodedClip | undefined> {
+  const found = await store.read(entry);
+  return found && { ...found.shape, frames: found.values };
+}
+
+function storedClip(store: EncodingStore, entry: string, shape: EncodedShape): Lazy<EncodedClip> {
   return {
-    form: 'encoded',
-    window,
-    length,
-    width,
+    ...shape,
     read: async () => {
-      const clip = await readEntry(entry);
-      if (clip?.window === window) return clip;
-      throw new UserError(`${entry}: found no whole encoder output; expected it to stay during the run`);
+      const clip = await readEncoded(store, entry);
+      if (clip?.window === shape.window) return clip;
+      throw new UserError(
+        `${store.pathOf(entry)}: found no whole encoder output; expected it to stay during the run`,
+      );
     },
   };
-}
-
-export async function writeEntry(
-  path: string,
-  { window, length, width }: EncodedClip,
-  half: Uint16Array,
-): Promise<void> {
-  const header = Buffer.from(`${JSON.stringify({ window, length, width })}\n`);
-  const body = Buffer.from(half.buffer, half.byteOffset, half.byteLength);
-  await writeFile(`${path}.incomplete`, Buffer.concat([header, body]));
-  await rename(`${path}.incomplete`, path);
-}
-
-/** A damaged entry is as good as none: the clip is encoded again. */
-export async function readEntry(path: string): Promise<EncodedClip | undefined> {
-  const bytes = await readFile(path).catch(() => undefined);
-  const header = bytes && parseHeader(bytes, bytes.length);
-  if (!header) return undefined;
-  const start = bytes.byteOffset + header.bytes;
-  const aligned = new Uint16Array(bytes.buffer.slice(start, bytes.byteOffset + bytes.byteLength));
-  const { window, length, width } = header;
-  return { window, length, width, frames: aligned };
-}
-
-/** What an entry says of itself; undefined where it is not there, or not whole. */
-export async function readHeader(path: string): Promise<Omit<EncodedClip, 'frames'> | undefined> {
-  const handle = await open(path).catch(() => undefined);
-  if (!handle) return undefined;
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
-    return parseHeader(buffer.subarray(0, bytesRead), (await handle.stat()).size);
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Undefined where the file is not as long as its header says. */
-function parseHeader(
-  start: Buffer,
-  size: number,
-): { window: number; length: number; width: number; bytes: number } | undefined {
-  try {
-    const bytes = start.indexOf(10) + 1;
-    const { window, length, width } = JSON.parse(start.toString('utf8', 0, bytes)) as EncodedClip;
-    return size - bytes === 2 * window * width ? { window, length, width, bytes } : undefined;
-  } catch {
-    return undefined;
-  }
 }

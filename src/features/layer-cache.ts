@@ -2,20 +2,18 @@
  * What each encoder layer makes of audio files, on disk: all layers come from one pass, and are then read layer by layer,
  * as they would not fit into memory together. A folder a layer, its entries as those of the encoder's output.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readAudio } from '../audio/audio-file.ts';
 import { float32ToFloat16 } from '../checkpoint/half-precision.ts';
 import { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import {
-  type EncodeFilesOptions,
+  type EncodingStore,
   encodingName,
-  entryName,
-  readEntry,
-  readHeader,
-  writeEntry,
+  encodingStore,
+  readEncoded,
+  writeEncoded,
 } from './encoder-cache.ts';
+import { entryName, inRounds, type RoundHandlers } from './in-rounds.ts';
 
 /** Encoded and written together: all their layers are in memory. */
 const CLIPS_PER_ROUND = 8;
@@ -24,57 +22,41 @@ export class LayerCache {
   private constructor(
     readonly model: WhisperModel,
     /** Of each layer, from what enters the first: layer 0. */
-    readonly folders: readonly string[],
+    readonly layers: readonly EncodingStore[],
     readonly window: WindowMode,
   ) {}
 
   static async open(model: WhisperModel, cache: string, window: WindowMode): Promise<LayerCache> {
-    const encoding = await encodingName(model, window);
-    const folders = Array.from({ length: model.dimensions.encoderLayers + 1 }, (_, layer) =>
-      join(cache, `${encoding}-layers`, String(layer)),
+    const folder = join(cache, `${await encodingName(model, window)}-layers`);
+    const count = model.dimensions.encoderLayers + 1;
+    const layers = await Promise.all(
+      Array.from({ length: count }, (_, layer) => encodingStore(join(folder, String(layer)))),
     );
-    for (const folder of folders) await mkdir(folder, { recursive: true });
-    return new LayerCache(model, folders, window);
+    return new LayerCache(model, layers, window);
   }
 
   /** Encodes what is not there yet. */
-  async fill(
-    files: readonly string[],
-    { onProgress, onError }: Pick<EncodeFilesOptions, 'onProgress' | 'onError'> = {},
-  ): Promise<void> {
-    let round: { name: string; samples: Float32Array }[] = [];
-    const encodeRound = async (): Promise<void> => {
-      const layers = await this.model.encodeLayers(
-        round.map(({ samples }) => samples),
-        this.window,
-      );
-      for (const [layer, clips] of layers.entries()) {
-        for (const [i, clip] of clips.entries()) {
-          await writeEntry(
-            join(this.folders[layer]!, round[i]!.name),
-            clip,
-            float32ToFloat16(frameValues(clip)),
-          );
+  async fill(files: readonly string[], handlers: RoundHandlers = {}): Promise<void> {
+    const recordings = files.map((file) => ({ files: [file] }));
+    await inRounds<true>(recordings, {
+      ...handlers,
+      perRound: CLIPS_PER_ROUND,
+      // The last layer is written last: where it is, the others are.
+      find: async (entry) => ((await this.layers.at(-1)!.shapeOf(entry)) ? true : undefined),
+      make: async (missing) => {
+        const states = await this.model.encodeLayers(
+          missing.map(({ samples }) => samples),
+          this.window,
+        );
+        for (const [layer, clips] of states.entries()) {
+          for (const [i, clip] of clips.entries()) {
+            const frames = float32ToFloat16(frameValues(clip));
+            await writeEncoded(this.layers[layer]!, missing[i]!.entry!, { ...clip, frames });
+          }
         }
-      }
-      round = [];
-    };
-    for (const [i, file] of files.entries()) {
-      try {
-        const name = await entryName({ files: [file] });
-        // The last layer is written last: where it is, the others are.
-        if (!(await readHeader(join(this.folders.at(-1)!, name)))) {
-          round.push({ name, samples: await readAudio(file) });
-        }
-      } catch (error) {
-        if (!onError) throw error;
-        onError(file, error as Error);
-      }
-      if (round.length >= CLIPS_PER_ROUND) await encodeRound();
-      onProgress?.(i + 1 - round.length);
-    }
-    if (round.length > 0) await encodeRound();
-    onProgress?.(files.length);
+        return missing.map(() => true);
+      },
+    });
   }
 
   /**
@@ -82,10 +64,7 @@ export class LayerCache {
    * @param layer 0: what enters the first layer
    */
   async read(file: string, layer: number): Promise<EncodedClip | undefined> {
-    try {
-      return await readEntry(join(this.folders[layer]!, await entryName({ files: [file] })));
-    } catch {
-      return undefined;
-    }
+    const entry = await entryName({ files: [file] }).catch(() => undefined);
+    return entry === undefined ? undefined : readEncoded(this.layers[layer]!, entry);
   }
 }

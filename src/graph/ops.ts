@@ -632,6 +632,9 @@ export function takeAlong(x: Tensor, ids: Tensor): Tensor {
 
 // ---------------------------------------------------------------- layers
 
+/** Added to a score, keeps it out of a softmax. Finite: a row in which all are kept out is then no NaN. */
+export const MASKED = -1e9;
+
 /** Softmax over the last axis. */
 export function softmax(x: Tensor): Tensor {
   const [y] = x.graph.emit('Softmax', [x], [{ shape: x.shape }], { axis: { int: -1 } }, ([g]) => [

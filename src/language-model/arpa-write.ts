@@ -1,14 +1,12 @@
 /** Writes trained language models in ARPA format. */
-import { open, rename, rm } from 'node:fs/promises';
-import { UserError } from '../errors.ts';
+import { open } from 'node:fs/promises';
+import { replaceWhole, writing } from '../files/write-whole.ts';
 import type { NgramCounter } from './count.ts';
 import type { SmoothedOrder } from './kneser-ney.ts';
 
 const LINES_PER_WRITE = 50_000;
 
 /**
- * Writes to a temporary name and renames, so that `path` is whole or as it was.
- *
  * @param onProgress n-grams written
  * @throws UserError where the file cannot be written
  */
@@ -18,8 +16,7 @@ export async function writeArpa(
   smoothed: readonly SmoothedOrder[],
   onProgress?: (written: number) => void,
 ): Promise<void> {
-  const incomplete = `${path}.incomplete`;
-  try {
+  const write = async (incomplete: string): Promise<void> => {
     const file = await open(incomplete, 'w');
     try {
       const header = orders.map(({ count }, i) => `ngram ${i + 1}=${count.length}\n`);
@@ -44,12 +41,8 @@ export async function writeArpa(
     } finally {
       await file.close();
     }
-    await rename(incomplete, path);
-  } catch (error) {
-    await rm(incomplete, { force: true }).catch(() => {});
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw code ? new UserError(`${path}: cannot be written (${message})`) : error;
-  }
+  };
+  await writing(path, () => replaceWhole(path, write));
 }
 
 /** The n-grams of the highest of `orders`, as words with blanks between. */

@@ -1,5 +1,7 @@
 /** Every language has a profile, and those of Whisper and the corpora the right one. */
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { Tokens } from '../whisper/tokens.ts';
 import { languageProfile, sameLanguage } from './profile.ts';
 
 /** Unicode's data must agree with what Whisper writes: its 100 languages, and those of FLEURS and others that it has no token for. */
@@ -92,4 +94,24 @@ test('which texts serve for which language', () => {
     ['', 'zh', false],
   ];
   for (const [a, b, same] of pairs) expect([a, b, sameLanguage(a, b)]).toEqual([a, b, same]);
+});
+
+test('the 102 languages of FLEURS have the codes that Whisper knows them by, where it does', () => {
+  const folders =
+    'af_za am_et ar_eg as_in ast_es az_az be_by bg_bg bn_in bs_ba ca_es ceb_ph ckb_iq cmn_hans_cn cs_cz cy_gb da_dk de_de ' +
+    'el_gr en_us es_419 et_ee fa_ir ff_sn fi_fi fil_ph fr_fr ga_ie gl_es gu_in ha_ng he_il hi_in hr_hr hu_hu hy_am id_id ' +
+    'ig_ng is_is it_it ja_jp jv_id ka_ge kam_ke kea_cv kk_kz km_kh kn_in ko_kr ky_kg lb_lu lg_ug ln_cd lo_la lt_lt luo_ke ' +
+    'lv_lv mi_nz mk_mk ml_in mn_mn mr_in ms_my mt_mt my_mm nb_no ne_np nl_nl nso_za ny_mw oc_fr om_et or_in pa_in pl_pl ' +
+    'ps_af pt_br ro_ro ru_ru sd_in sk_sk sl_si sn_zw so_so sr_rs sv_se sw_ke ta_in te_in tg_tj th_th tr_tr uk_ua umb_ao ' +
+    'ur_pk uz_uz vi_vn wo_sn xh_za yo_ng yue_hant_hk zu_za';
+  const codes = folders.split(' ').map((folder) => languageProfile(folder).base);
+  expect(new Set(codes).size).toBe(102);
+  const { languages } = new Tokens(
+    fileURLToPath(new URL('../../models/whisper-base-int8/tokenizer.json', import.meta.url)),
+  );
+  const unknown = codes.filter((code) => !languages.has(code));
+  expect(unknown.join(' ')).toBe('ast ceb ckb ff ga ig kam kea ky lg luo nso ny om or umb wo xh yue zu');
+  // CoVoST 2's codes.
+  const covost = 'ar ca cy de et fa id ja lv mn sl sv-SE ta tr zh-CN es fr it nl pt ru'.split(' ');
+  for (const code of covost) expect([code, languages.has(languageProfile(code).base)]).toEqual([code, true]);
 });

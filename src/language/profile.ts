@@ -25,8 +25,19 @@ export interface LanguageProfile {
   readonly transcript: (text: string, options?: { splitLetters?: boolean }) => string;
 }
 
-/** Scripts without spaces between words. All else about a script comes from Unicode's data. */
-const WITHOUT_SPACES = ['Hans', 'Hant', 'Jpan', 'Thai', 'Laoo', 'Khmr', 'Mymr', 'Tibt'];
+/** Scripts without spaces between words, each with the language best known for it. All else comes from Unicode's data. */
+const WITHOUT_SPACES: Readonly<Record<string, string>> = {
+  Hans: 'zh',
+  Hant: 'zh-Hant',
+  Jpan: 'ja',
+  Thai: 'th',
+  Laoo: 'lo',
+  Khmr: 'km',
+  Mymr: 'my',
+  Tibt: 'bo',
+};
+/** For texts whose language nobody told. */
+export const LANGUAGES_WITHOUT_SPACES: readonly string[] = Object.values(WITHOUT_SPACES);
 /** Tokenizers of BLEU by script; without spaces it is `char`, else `13a`. */
 const BLEU_TOKENIZERS: Readonly<Record<string, LanguageProfile['bleuTokenizer']>> = {
   Hans: 'zh',
@@ -61,7 +72,7 @@ function profileOf(given: string): LanguageProfile {
   const chinese = CHINESE.includes(base);
   const likely = locale?.maximize().script;
   const script = chinese && code === base ? 'Hans' : likely;
-  const spaces = script === undefined || !WITHOUT_SPACES.includes(script);
+  const spaces = script === undefined || !(script in WITHOUT_SPACES);
   const asItIs = (text: string): string => text;
   const reference = !chinese ? asItIs : script === 'Hans' ? toSimplified : toTraditional;
   return {

@@ -1,5 +1,4 @@
 /** Scores of COMET (Rei et al., 2020), made elsewhere: its models are far larger than Whisper. */
-import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { CorpusMetric } from './corpus.ts';
 
@@ -72,11 +71,13 @@ function fromLines(text: string, file: string, hypothesisFile: string): number[]
   });
 }
 
+const fileName = (path: string): string => path.replace(/^.*[\\/]/, '');
+
 /** The only output there is, or the one that bears the name of the file that is scored, in whatever folder. */
 function ownOutput(outputs: readonly string[], file: string, hypothesisFile: string): string {
   if (outputs.length === 1) return outputs[0]!;
   if (outputs.includes(hypothesisFile)) return hypothesisFile;
-  const own = outputs.filter((output) => basename(output) === basename(hypothesisFile));
+  const own = outputs.filter((output) => fileName(output) === fileName(hypothesisFile));
   if (own.length === 1) return own[0]!;
   throw new UserError(
     `${file} has scores of ${outputs.join(', ') || 'no output'}, but none of ${hypothesisFile}.`,

@@ -1,4 +1,4 @@
-import { deflateSync } from 'node:zlib';
+import { compressionRatio, MAX_COMPRESSION_RATIO } from '../files/deflate.ts';
 import type { CorpusMetric } from './corpus.ts';
 import { splitMixedTokens } from './word-error-rate.ts';
 
@@ -16,7 +16,6 @@ export interface HallucinationMarkers {
 const MAX_LOOP_ORDER = 8;
 const MAX_LENGTH_RATIO = 2;
 const MIN_LOOP = 4;
-const MAX_COMPRESSION_RATIO = 2.4;
 
 function longestLoop(tokens: readonly string[]): number {
   if (tokens.length === 0) return 0;
@@ -41,11 +40,9 @@ export function hallucinationMarkers(text: string, reference: string): Hallucina
   const tokens = splitMixedTokens(text);
   const lengthRatio = tokens.length / Math.max(1, splitMixedTokens(reference).length);
   const loop = longestLoop(tokens);
-  const bytes = Buffer.from(text.trim(), 'utf8');
-  const compressionRatio = bytes.length / deflateSync(bytes).length;
-  const suspicious =
-    lengthRatio > MAX_LENGTH_RATIO || loop >= MIN_LOOP || compressionRatio > MAX_COMPRESSION_RATIO;
-  return { lengthRatio, longestLoop: loop, compressionRatio, suspicious };
+  const ratio = compressionRatio(text.trim());
+  const suspicious = lengthRatio > MAX_LENGTH_RATIO || loop >= MIN_LOOP || ratio > MAX_COMPRESSION_RATIO;
+  return { lengthRatio, longestLoop: loop, compressionRatio: ratio, suspicious };
 }
 
 export interface HallucinationScore {

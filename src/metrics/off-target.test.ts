@@ -35,6 +35,17 @@ test('other languages are told apart by their script and, within it, by their wo
   expect(() => isTargetLanguage('x', 'xx')).toThrow(UserError);
 });
 
+test('the signature says what tells a language', async () => {
+  await loadIdentifier('de');
+  const signature = (language: string) => offTarget(language).signature(1);
+  expect(signature('de')).toBe('share of outputs not in de, by its script and eld 2.1.0 medium, margin 0.03');
+  expect(signature('ga')).toBe(
+    'share of outputs not in ga, by its script and eld 2.1.0 medium for English, score 0.7',
+  );
+  for (const language of ['ky', 'zh'])
+    expect(signature(language)).toBe(`share of outputs not in the script of ${language}`);
+});
+
 test('the off-target rate is a share of all outputs', () => {
   expect(offTargetRate(['你好', 'hello', '', '再见'], 'zh')).toBe(0.5);
   expect(offTargetRate([], 'zh')).toBe(0);

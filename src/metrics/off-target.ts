@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts';
-import { isLikelyIn, sharesScript } from '../language/identify.ts';
+import { identifierName, isLikelyIn } from '../language/identify.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { CorpusMetric } from './corpus.ts';
 
@@ -28,7 +28,7 @@ export function isTargetLanguage(text: string, language: string): boolean {
   if ((script === 'Hans' || script === 'Hant') && (KANA.test(text) || HANGUL.test(text))) return false;
   if (script === 'Jpan' && !KANA.test(text)) return false;
   const own = letters.filter((letter) => letterOf.test(letter)).length;
-  return own >= MIN_SHARE * letters.length && isLikelyIn(text, languageProfile(language).code);
+  return own >= MIN_SHARE * letters.length && isLikelyIn(text, language);
 }
 
 /** Scripts of ISO 15924 that are not one script of Unicode. */
@@ -62,9 +62,11 @@ export function offTarget(language: string): CorpusMetric<{ language: string; sc
   return {
     statistics: (hypotheses) => hypotheses.map((text) => [isTargetLanguage(text, language) ? 0 : 1, 1]),
     score: ([off = 0, all = 0]) => ({ language, score: (100 * off) / Math.max(1, all) }),
-    signature: () =>
-      sharesScript(languageProfile(language).code)
-        ? `share of outputs not in ${language}, by script and words (eld, small)`
-        : `share of outputs not in the script of ${language}`,
+    signature: () => {
+      const identifier = identifierName(language);
+      return identifier
+        ? `share of outputs not in ${language}, by its script and ${identifier}`
+        : `share of outputs not in the script of ${language}`;
+    },
   };
 }

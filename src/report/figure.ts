@@ -1,8 +1,8 @@
 /** Figures: on the page, as files of their own, and their numbers. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { writeFiles } from '../files/write-whole.ts';
 import { escapeHtml } from './escape.ts';
 import { svgFile } from './svg.ts';
+import { csvLine } from './table-formats.ts';
 
 /** A picture, its name as a file, and the numbers that it shows as CSV. */
 export interface Figure {
@@ -19,18 +19,13 @@ export const fileName = (text: string): string => text.replaceAll('+', '-').repl
 
 /** Lines of CSV (RFC 4180 but for the line ends). */
 export function csvText(rows: readonly (readonly (string | number)[])[]): string {
-  const cell = (value: string | number): string => {
-    const text = typeof value === 'number' ? String(Number(value.toPrecision(7))) : value;
-    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return rows.map((row) => `${row.map(cell).join(',')}\n`).join('');
+  const cell = (value: string | number): string =>
+    typeof value === 'number' ? String(Number(value.toPrecision(7))) : value;
+  return rows.map((row) => `${csvLine(row.map(cell))}\n`).join('');
 }
 
 /** Writes NAME.svg, which opens by itself, and NAME.csv for each. */
 export async function writeFigures(directory: string, figures: readonly Figure[]): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  for (const { name, svg, csv } of figures) {
-    await writeFile(join(directory, `${name}.svg`), svgFile(svg));
-    await writeFile(join(directory, `${name}.csv`), csv);
-  }
+  for (const { name, svg, csv } of figures)
+    await writeFiles(directory, { [`${name}.svg`]: svgFile(svg), [`${name}.csv`]: csv });
 }

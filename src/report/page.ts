@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { base64Fingerprint } from '../files/fingerprint.ts';
 import { escapeHtml } from './escape.ts';
 
 /**
@@ -9,7 +9,7 @@ import { escapeHtml } from './escape.ts';
  * @param script must not depend on what the page shows
  */
 export function htmlPage(title: string, style: string, content: string, script = ''): string {
-  const hash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+  const hash = (text: string): string => `'sha256-${base64Fingerprint(text)}'`;
   const scripts = script && ` script-src ${hash(script)};`;
   const policy = `default-src 'none'; style-src ${hash(style)};${scripts} media-src data:; base-uri 'none'; form-action 'none'`;
   return `<!DOCTYPE html>

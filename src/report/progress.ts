@@ -15,13 +15,15 @@ export interface StageProgress {
   readonly resumed?: number;
 }
 
-/** What long work reports while it runs. It prints nothing itself. */
-export interface WorkEvents {
+/** What long work reports while it runs, and what stops it. It prints nothing itself. */
+export interface WorkOptions {
   readonly onProgress?: ((progress: StageProgress) => void) | undefined;
   /** A clip or file that cannot be used is skipped: why, in one line. */
   readonly onSkip?: ((reason: string) => void) | undefined;
   /** What the user should know, one line. */
   readonly onNote?: ((note: string) => void) | undefined;
+  /** See abort.ts. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ProgressStream {

@@ -39,9 +39,12 @@ function markdown(head: string[], body: string[][], right: boolean[]): string[] 
   return [line(head.map(escaped)), rule, ...body.map((cells) => line(cells.map(escaped)))];
 }
 
-function csv(head: string[], body: string[][]): string[] {
-  const quote = (text: string) => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  return [head, ...body].map((cells) => cells.map(quote).join(','));
+const csv = (head: string[], body: string[][]): string[] => [head, ...body].map(csvLine);
+
+/** A line of CSV (RFC 4180), without its end. */
+export function csvLine(cells: readonly string[]): string {
+  const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return cells.map(quote).join(',');
 }
 
 const LATEX: Record<string, string> = {

@@ -1,5 +1,6 @@
 /** Clips of similar length side by side in one tensor, so that matrix products are large. */
 import { type EncodedClip, frameValues } from '../whisper/encoded-clip.ts';
+import { isLazy, type Lazy } from '../whisper/lazy.ts';
 
 /** Longer clips do not join a block, so that at most a fifth of it is padding. */
 const LENGTH_RATIO = 1.25;
@@ -13,17 +14,11 @@ export interface WeightedClip extends EncodedClip {
   readonly weights?: Float32Array;
 }
 
-/** A clip whose frames are read when a block needs them: of many clips only those of a few blocks lie in memory. */
-export interface StoredClip {
-  readonly length: number;
-  readonly width: number;
-  readonly read: () => Promise<WeightedClip>;
-}
-
-export type ComparedClip = WeightedClip | StoredClip;
+/** Of many clips only those of a few blocks lie in memory: the others are read when a block needs them. */
+export type ComparedClip = WeightedClip | Lazy<WeightedClip>;
 
 export const heldClip = (clip: ComparedClip): WeightedClip | Promise<WeightedClip> =>
-  'read' in clip ? clip.read() : clip;
+  isLazy<WeightedClip>(clip) ? clip.read() : clip;
 
 /**
  * The clip after `change`: at once, or whenever it is read.
@@ -34,8 +29,8 @@ export function changedClip(
   length: number,
   change: (clip: WeightedClip) => WeightedClip,
 ): ComparedClip {
-  if (!('read' in clip)) return change(clip);
-  return { length, width: clip.width, read: async () => change(await clip.read()) };
+  if (!isLazy<WeightedClip>(clip)) return change(clip);
+  return { window: length, length, width: clip.width, read: async () => change(await clip.read()) };
 }
 
 /** [length], summing to 1 unless the clip has no frames */

@@ -145,7 +145,12 @@ test('frames are left out with their weights; a clip of silence stays whole', as
 
 test('clips that are read when they are needed have the same similarities, to the bit, whatever is done to them', async () => {
   const stored = (clips: readonly WeightedClip[]): ComparedClip[] =>
-    clips.map((clip) => ({ length: clip.length, width: clip.width, read: async () => clip }));
+    clips.map((clip) => ({
+      window: clip.window,
+      length: clip.length,
+      width: clip.width,
+      read: async () => clip,
+    }));
   const kept = (clip: ComparedClip): ComparedClip => withFrames(clip, [true, true, false, true, true, true]);
   for (const { matrix } of Object.values(METRICS)) {
     expect(await matrix(runtime, stored(sources), stored(targets))).toEqual(

@@ -3,48 +3,39 @@
  * all targets, of which only the ranks of the right answers are kept, also on disk, so that a run that was broken off
  * goes on with the next part.
  */
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { ResumableLines } from '../files/resumable-lines.ts';
 import { answerRanks } from './recall.ts';
 
 /** Pairs of clips whose similarities are held at a time (128 MiB). More, and a study goes part by part. */
 export const MAX_HELD_PAIRS = 2 ** 25;
 
-/** What is known of one comparison: a line of JSON for each part, its number and its ranks. */
-export class KeptRanks {
-  private constructor(
-    readonly path: string,
-    readonly parts: ReadonlyMap<number, readonly number[]>,
-  ) {}
-
-  /** A line that is not whole, as a broken-off run leaves it, and all behind it are as good as not there. */
-  static async open(path: string): Promise<KeptRanks> {
-    const text = await readFile(path, 'utf8').catch(() => '');
-    const parts = new Map<number, readonly number[]>();
-    let whole = 0;
-    for (const line of text.split('\n').slice(0, -1)) {
-      const entry = parsed(line);
-      if (!entry) break;
-      parts.set(entry.part, entry.ranks);
-      whole += Buffer.byteLength(line) + 1;
-    }
-    await mkdir(dirname(path), { recursive: true });
-    if (whole < Buffer.byteLength(text)) await writeFile(path, Buffer.from(text).subarray(0, whole));
-    return new KeptRanks(path, parts);
-  }
-
-  async add(part: number, ranks: readonly number[]): Promise<void> {
-    await appendFile(this.path, `${JSON.stringify({ part, ranks })}\n`);
-  }
+/** The ranks that one part of the sources found. */
+interface Part {
+  readonly part: number;
+  readonly ranks: readonly number[];
 }
 
-function parsed(line: string): { part: number; ranks: number[] } | undefined {
-  try {
-    const { part, ranks } = JSON.parse(line);
-    const whole = Number.isInteger(part) && Array.isArray(ranks) && ranks.every(Number.isFinite);
-    return whole ? { part, ranks } : undefined;
-  } catch {
-    return undefined;
+/** The ranks known of one comparison: a line of JSON for each part. Lines that are not whole are as good as not there. */
+export class KeptRanks {
+  private constructor(private readonly lines: ResumableLines<Part>) {}
+
+  static async open(path: string): Promise<KeptRanks> {
+    return new KeptRanks(
+      await ResumableLines.open<Part>(path, {
+        resume: true,
+        keyOf: ({ part }) => String(part),
+        keep: ({ part, ranks }) =>
+          Number.isInteger(part) && Array.isArray(ranks) && ranks.every(Number.isFinite),
+      }),
+    );
+  }
+
+  get(part: number): readonly number[] | undefined {
+    return this.lines.get(String(part))?.ranks;
+  }
+
+  add(part: number, ranks: readonly number[]): Promise<void> {
+    return this.lines.add({ part, ranks });
   }
 }
 
@@ -73,7 +64,7 @@ export async function ranksInParts<Clip>(
   const perPart = Math.max(1, Math.floor(heldPairs / targets.length));
   const parts = Array.from({ length: Math.ceil(sources.length / perPart) }, (_, part) => {
     const own = sources.slice(part * perPart, (part + 1) * perPart);
-    const known = kept?.parts.get(part);
+    const known = kept?.get(part);
     return { own, known: known?.length === own.length ? known : undefined };
   });
   onKnown?.(parts.reduce((sum, { known }) => sum + (known?.length ?? 0), 0));

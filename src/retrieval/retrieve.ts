@@ -7,9 +7,10 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { selectClips, sourceName, storedClips } from '../features/encoded-clips.ts';
-import { encodingName, entryName } from '../features/encoder-cache.ts';
+import { encodingName } from '../features/encoder-cache.ts';
+import { entryName } from '../features/in-rounds.ts';
 import { formatNumber } from '../report/format.ts';
-import type { WorkEvents } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
@@ -23,7 +24,7 @@ import { areQuickExactly, type PairResult, retrievalStudy, type SimilarityMatrix
 /** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */
 const MAX_HELD_BYTES = 2 ** 28;
 
-export interface RetrieveOptions extends WorkEvents {
+export interface RetrieveOptions extends WorkOptions {
   /** Path of a manifest, or clips of one; clips with the same `key` are the same sentence. */
   readonly clips: string | readonly Clip[];
   /** Only clips of this set of the manifest. */
@@ -45,7 +46,6 @@ export interface RetrieveOptions extends WorkEvents {
   readonly cache?: string | undefined;
   /** Called with the similarities of each pair of languages that is compared in one piece. */
   readonly onMatrix?: ((matrix: SimilarityMatrix) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Retrieval {
@@ -70,7 +70,7 @@ export function retrieve(options: RetrieveOptions): Promise<Retrieval> {
 
 async function run(options: RetrieveOptions): Promise<Retrieval> {
   const { from, to, window = 'fit', cache, signal, onProgress, onSkip, onNote } = options;
-  const events: WorkEvents = { onProgress, onSkip, onNote };
+  const work: WorkOptions = { onProgress, onSkip, onNote, signal };
   const given = options.methods ?? 'seqsim,mean-pool';
   const methods = typeof given === 'string' ? retrievalMethods(given) : given;
   if ((from === undefined) !== (to === undefined)) {
@@ -82,7 +82,7 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
   const { encoded, encoding } = await withModel(
     WhisperModel.load(options.model ?? embeddedModel),
     async (model) => ({
-      encoded: await storedClips(model, wanted, { window, cache, maxBytes: MAX_HELD_BYTES, ...events }),
+      encoded: await storedClips(model, wanted, { window, cache, maxBytes: MAX_HELD_BYTES, ...work }),
       encoding: await encodingName(model, window),
     }),
   );

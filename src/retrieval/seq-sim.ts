@@ -26,7 +26,7 @@ const seqSim: BlockScore = {
 };
 
 /** Harmonic mean of precision and recall. Where their signs differ it means nothing and may be of any size: 0. */
-function harmonicMean(precision: number, recall: number): number {
+export function harmonicMean(precision: number, recall: number): number {
   return precision * recall > 0 ? (2 * precision * recall) / (precision + recall) : 0;
 }
 

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { readManifest } from '../data/manifest.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import type { TrainingState } from './checkpoints.ts';
 import { type EncodedExample, translationExamples } from './examples.ts';
-import type { TrainingState } from './state.ts';
 import { defaultTraining, restoreWeights, type TrainingOptions, trainDecoder } from './train.ts';
 import { tunedWeights } from './tuned-weights.ts';
 

@@ -6,12 +6,12 @@ import { UserError } from '../errors.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import { isLazy, type Lazy, type ReadyClip } from '../whisper/lazy.ts';
 import { isMelClip, melBatch } from '../whisper/mel-batch.ts';
-import { type DeferredClip, isDeferred, type ReadyClip } from '../whisper/ready-clip.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
 
 export interface Example {
-  readonly clip: ReadyClip | DeferredClip;
+  readonly clip: ReadyClip | Lazy<ReadyClip>;
   /** Prompt, text, end of text. */
   readonly tokens: readonly number[];
   /** Tokens of the prompt: the first prediction that counts is made at the last of them. */
@@ -28,7 +28,7 @@ export type ReadyExample = Example & { readonly clip: ReadyClip };
 
 export async function readyExample(example: Example, visit: number): Promise<ReadyExample> {
   const { clip } = example;
-  return { ...example, clip: isDeferred(clip) ? await clip.read(visit) : clip };
+  return { ...example, clip: isLazy<ReadyClip>(clip) ? await clip.read(visit) : clip };
 }
 
 export interface TrainingBatch {
@@ -94,7 +94,7 @@ export function trainingBatch(
   };
 }
 
-/** Of deferred clips the longest window counts. */
+/** Of lazy clips the longest window counts. */
 export function batchSize(examples: readonly Example[]): BatchSize {
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
   const windows = examples.map(({ clip }) => clip.window);

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { float32 } from '../backend/runtime.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
+import type { TrainingState } from './checkpoints.ts';
 import { type RunRecord, readCheckpointOf, readNewestCheckpoint, writeCheckpoint } from './checkpoints.ts';
-import type { TrainingState } from './state.ts';
 
 let folder: string;
 beforeEach(() => {

@@ -7,17 +7,48 @@
  *
  * and is there whole or not at all: it is written under another name, brought to the disk, and renamed.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { AdamWState } from '../backend/protocol.ts';
+import type { HostTensor, Runtime } from '../backend/runtime.ts';
 import { floatBytes } from '../checkpoint/checkpoint.ts';
 import { readFileEntries, readFloat32 } from '../checkpoint/safetensors.ts';
 import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
+import { namesIn } from '../files/read.ts';
+import { makeFolder, replaceWhole } from '../files/write-whole.ts';
 import type { Evaluation } from './dev-evaluation.ts';
-import type { TrainingState } from './state.ts';
 import type { StepReport } from './train.ts';
+
+/** All that the steps to come depend on, beside data and options: the batches follow from `step`. */
+export interface TrainingState {
+  /** Steps made, those that were skipped included. */
+  readonly step: number;
+  /** Names of the trained weights; the other lists are in this order. */
+  readonly names: readonly string[];
+  readonly weights: readonly HostTensor[];
+  readonly optimizer: AdamWState;
+}
+
+/** A copy of the state after a step. */
+export async function trainingState(
+  runtime: Runtime,
+  step: number,
+  names: readonly string[],
+): Promise<TrainingState> {
+  return { step, names, weights: await runtime.read(names), optimizer: await runtime.adamWState() };
+}
+
+/** Puts trained weights back where they were. The state's arrays move to the computing thread. */
+export function storeTrained(
+  runtime: Runtime,
+  { names, weights }: Pick<TrainingState, 'names' | 'weights'>,
+): Promise<void> {
+  return runtime.store(
+    names.map((name, i) => [name, { shape: weights[i]!.shape, data: weights[i]!.data as Float32Array }]),
+  );
+}
 
 /** What the weights depend on. Runs of other settings cannot go on from each other's checkpoints. */
 export type RunSettings = Readonly<Record<string, string | number | boolean>>;
@@ -49,8 +80,7 @@ const checkpointName = (step: number): string => `step-${String(step).padStart(6
 
 /** Steps of the checkpoints in a folder, newest first; none where there is no folder. */
 export async function checkpointSteps(folder: string): Promise<number[]> {
-  const names = await readdir(folder).catch(() => []);
-  return names
+  return (await namesIn(folder))
     .flatMap((name) => /^step-(\d{6,})$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => b - a);
@@ -70,11 +100,7 @@ export async function prepareCheckpoints(output: string, resume: boolean): Promi
         'expected --resume to go on with it, or another --output',
     );
   }
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw new UserError(`${output}: cannot be written: ${(error as Error).message}`);
-  }
+  await makeFolder(folder);
   return folder;
 }
 
@@ -91,25 +117,24 @@ export async function writeCheckpoint<R extends KeptRecord = RunRecord>(
   write: (file: string, tensors: readonly TensorToWrite[]) => Promise<void> = writeSafetensors,
 ): Promise<void> {
   const target = join(folder, checkpointName(state.step));
-  const incomplete = `${target}.incomplete`;
   const earlier = await checkpointSteps(folder);
   try {
-    await mkdir(incomplete, { recursive: true });
-    await write(join(incomplete, STATE), stateTensors(state));
-    const file: TrainingFile & R = { step: state.step, optimizerSteps: state.optimizer.steps, ...record };
-    await writeAndSync(join(incomplete, TRAINING), `${JSON.stringify(file)}\n`);
-    const sums = await Promise.all(
-      [STATE, TRAINING].map(async (name) => `${await sha256(join(incomplete, name))}  ${name}\n`),
-    );
-    await writeAndSync(join(incomplete, SUMS), sums.join(''));
-    await syncFolder(incomplete);
-    // A checkpoint of this step is there only where it is damaged, or an evaluation wrote it already.
-    await rm(target, { recursive: true, force: true });
-    await rename(incomplete, target);
+    await replaceWhole(target, async (incomplete) => {
+      await mkdir(incomplete, { recursive: true });
+      await write(join(incomplete, STATE), stateTensors(state));
+      const file: TrainingFile & R = { step: state.step, optimizerSteps: state.optimizer.steps, ...record };
+      await writeAndSync(join(incomplete, TRAINING), `${JSON.stringify(file)}\n`);
+      const sums = await Promise.all(
+        [STATE, TRAINING].map(async (name) => `${await sha256(join(incomplete, name))}  ${name}\n`),
+      );
+      await writeAndSync(join(incomplete, SUMS), sums.join(''));
+      await syncFolder(incomplete);
+      // A checkpoint of this step is there only where it is damaged, or an evaluation wrote it already.
+      await rm(target, { recursive: true, force: true });
+    });
     await syncFolder(folder);
     await syncFolder(dirname(folder));
   } catch (error) {
-    await rm(incomplete, { recursive: true, force: true }).catch(() => {});
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     const last = earlier.find((step) => step < state.step);
@@ -120,7 +145,7 @@ export async function writeCheckpoint<R extends KeptRecord = RunRecord>(
           : `${checkpointName(last)} is whole: make room, then go on from it with --resume`),
     );
   }
-  for (const name of await readdir(folder)) {
+  for (const name of await namesIn(folder)) {
     // Of runs that were killed while they wrote.
     if (name.endsWith('.incomplete')) await rm(join(folder, name), { recursive: true });
   }
@@ -177,6 +202,11 @@ export async function readCheckpointOf(folder: string, step: number): Promise<Tr
   const damage = await damageOf(path);
   if (damage !== undefined) throw new UserError(`${path}: ${damage}; expected the best step's checkpoint`);
   return readState(path, await readRecord(path));
+}
+
+/** Once the trained model is written. */
+export async function removeCheckpoints(folder: string): Promise<void> {
+  await rm(folder, { recursive: true });
 }
 
 function stateTensors({ names, weights, optimizer }: TrainingState): TensorToWrite[] {
@@ -244,11 +274,7 @@ function checkSettings(path: string, found: RunSettings, expected: RunSettings):
   );
 }
 
-async function sha256(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(bytes);
-  return hash.digest('hex');
-}
+const sha256 = async (file: string): Promise<string> => (await new Fingerprint().addFile(file)).hex();
 
 async function writeAndSync(file: string, text: string): Promise<void> {
   await writeFile(file, text, { flush: true });

@@ -9,9 +9,9 @@ import type { Clip } from '../data/clip.ts';
 import { GAP_SECONDS } from '../data/recording.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import { isLazy, type Lazy, type ReadyClip } from '../whisper/lazy.ts';
 import type { MelClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { type DeferredClip, isDeferred, type ReadyClip } from '../whisper/ready-clip.ts';
 import type { ReadyExample } from './batches.ts';
 import { encodedSpeech, melSpeech } from './example-speech.ts';
 import { PreparedBatches } from './prepared-batches.ts';
@@ -59,8 +59,8 @@ const augmentation = () => {
     1,
   );
 };
-const ready = (clip: ReadyClip | DeferredClip, visit = 0) => (isDeferred(clip) ? clip.read(visit) : clip);
-const examplesOf = (speech: readonly { encoded: ReadyClip | DeferredClip }[]) =>
+const ready = (clip: ReadyClip | Lazy<ReadyClip>, visit = 0) => (isLazy(clip) ? clip.read(visit) : clip);
+const examplesOf = (speech: readonly { encoded: ReadyClip | Lazy<ReadyClip> }[]) =>
   speech.map(({ encoded }, i) => ({
     clip: encoded,
     tokens: [50258, 50259, 50359, 50363, 100 + i, 200, 50257],
@@ -74,7 +74,7 @@ test('outputs that do not fit into memory are read from the cache, and train the
   for (const maxBytes of [Number.POSITIVE_INFINITY, 6000, 0]) {
     const fresh = await WhisperModel.load(join(scratch, 'model'), { threads: 1 });
     const speech = await encodedSpeech(fresh, clips, 1, { ...options, maxBytes });
-    shares.push(speech.filter(({ encoded }) => isDeferred(encoded)).length);
+    shares.push(speech.filter(({ encoded }) => isLazy(encoded)).length);
     await trainDecoder(fresh, examplesOf(speech), { ...defaultTraining, steps: 5, batchSize: 2 });
     weights.push((await fresh.runtime.read([name]))[0]!.data as Float32Array);
     await fresh.close();
@@ -127,14 +127,13 @@ test('where the encoder is tuned each visit is a new version, and masked; the bo
   }
   const [held] = await melSpeech(model, clips.slice(1, 2), options);
   const [deferred] = await melSpeech(model, clips.slice(1, 2), { ...options, maxBytes: 0 });
-  expect(isDeferred(deferred!.encoded)).toBe(true);
+  expect(isLazy(deferred!.encoded)).toBe(true);
   expect(await ready(deferred!.encoded)).toEqual(held!.encoded);
 });
 
 test('visits are counted over epochs, and over batches that a resumed run passes', async () => {
   const seen: string[] = [];
-  const clip = (i: number): DeferredClip => ({
-    form: 'encoded',
+  const clip = (i: number): Lazy<ReadyClip> => ({
     window: 1,
     length: 1,
     read: async (visit) => {

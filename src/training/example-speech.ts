@@ -6,9 +6,9 @@ import { clipFiles, maskMel, type Recording, readRecording } from '../data/recor
 import { UserError } from '../errors.ts';
 import { encodeRecordings } from '../features/encoder-cache.ts';
 import { SAMPLES_PER_FRAME, type WindowMode, windowFrames } from '../whisper/encoded-clip.ts';
+import type { Lazy, ReadyClip } from '../whisper/lazy.ts';
 import { type MelClip, melClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import type { DeferredClip, ReadyClip } from '../whisper/ready-clip.ts';
 
 export interface SpeechOptions {
   readonly window: WindowMode;
@@ -16,13 +16,14 @@ export interface SpeechOptions {
   /** What does not fit is read again when a batch needs it. */
   readonly maxBytes: number;
   readonly onProgress: (done: number) => void;
+  readonly signal?: AbortSignal | undefined;
   /** A clip that cannot be read, in one line. */
   readonly onLeftOut: (message: string) => void;
 }
 
 export interface ClipSpeech<C extends Clip = Clip> {
   readonly clip: C;
-  readonly encoded: ReadyClip | DeferredClip;
+  readonly encoded: ReadyClip | Lazy<ReadyClip>;
 }
 
 /** A clip's version; its name is the file's, so that a corpus may lie anywhere. */
@@ -45,6 +46,7 @@ export async function encodedSpeech<C extends Clip>(
     augmentation,
     maxBytes,
     onProgress,
+    signal,
     onLeftOut,
   }: SpeechOptions & { readonly cache: string },
 ): Promise<ClipSpeech<C>[]> {
@@ -56,6 +58,7 @@ export async function encodedSpeech<C extends Clip>(
     cache,
     maxBytes,
     onProgress,
+    signal,
     onError: (file, error) => {
       if (!failed.has(file)) onLeftOut(error.message);
       failed.add(file);
@@ -68,15 +71,16 @@ export async function encodedSpeech<C extends Clip>(
 export async function melSpeech<C extends Clip>(
   model: WhisperModel,
   clips: readonly C[],
-  { window, augmentation, maxBytes, onProgress, onLeftOut }: SpeechOptions,
+  { window, augmentation, maxBytes, onProgress, signal, onLeftOut }: SpeechOptions,
 ): Promise<ClipSpeech<C>[]> {
   const { melBins } = model.dimensions;
   const speech: ClipSpeech<C>[] = [];
   let held = 0;
   for (const [i, clip] of clips.entries()) {
+    signal?.throwIfAborted();
     try {
       const samples = await readRecording({ files: clipFiles(clip) });
-      const read = async (visit: number): Promise<MelClip> => {
+      const read = async (visit = 0): Promise<MelClip> => {
         const recording = recordingOf(clip, augmentation, visit);
         const heard = await readRecording(recording);
         const made = melClip(heard, melBins, window);
@@ -86,7 +90,7 @@ export async function melSpeech<C extends Clip>(
       if (augmentation || held >= maxBytes) {
         const frames = windowFrames(Math.ceil(samples.length * (augmentation?.longest ?? 1)), window);
         const length = Math.min(frames, Math.ceil(samples.length / SAMPLES_PER_FRAME));
-        speech.push({ clip, encoded: { form: 'mel', window: frames, length, read } });
+        speech.push({ clip, encoded: { window: frames, length, read } });
       } else {
         const encoded = melClip(samples, melBins, window);
         held += encoded.mel.byteLength;

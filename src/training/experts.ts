@@ -9,7 +9,7 @@ import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { UserError } from '../errors.ts';
 import { product, type Tensor } from '../graph/graph.ts';
 import { abs, add, gather, mean, reshape, scale, sub } from '../graph/ops.ts';
-import { sfc32, uniform } from '../random.ts';
+import { gaussian, sfc32, uniformValues } from '../random.ts';
 import { expertNetworks, expertPrefix, expertTensors, gateNoise, gatesOf } from '../whisper/experts.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Objective } from './objective.ts';
@@ -62,7 +62,7 @@ export async function createExperts(
     const isGate = name.includes('.gate.');
     const bound = shape.at(-1)! ** -0.5;
     const data = isGate
-      ? Float32Array.from({ length: shape[0]! * shape[1]! }, () => (2 * uniform(random) - 1) * bound)
+      ? uniformValues(shape[0]! * shape[1]!, bound, random)
       : ((await runtime.read([name]))[0]!.data as Float32Array);
     made.set(expertPrefix(language) + name, { shape, data });
   }
@@ -112,9 +112,4 @@ export function withGates(
       return { ...objective.feeds?.(moment), ...Object.fromEntries(layers) };
     },
   };
-}
-
-/** Box and Muller's. */
-function gaussian(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - uniform(random))) * Math.cos(2 * Math.PI * uniform(random));
 }

@@ -20,7 +20,7 @@ import {
   sum,
   take,
 } from '../graph/ops.ts';
-import { uniform } from '../random.ts';
+import { uniformValues } from '../random.ts';
 import type { DecoderOutputs, Predictions } from '../whisper/training-graph.ts';
 import type { AuxiliaryWeight } from './objective.ts';
 
@@ -44,11 +44,9 @@ export function projectionWeight(width: number, teacherWidth: number): Auxiliary
     name: PROJECTION,
     shape: [width, teacherWidth],
     initial: (random) =>
-      Float32Array.from({ length: width * teacherWidth }, (_, i) =>
-        width === teacherWidth
-          ? Number(i % (width + 1) === 0)
-          : (2 * uniform(random) - 1) * teacherWidth ** -0.5,
-      ),
+      width === teacherWidth
+        ? Float32Array.from({ length: width * width }, (_, i) => Number(i % (width + 1) === 0))
+        : uniformValues(width * teacherWidth, teacherWidth ** -0.5, random),
   };
 }
 

@@ -36,13 +36,14 @@ async function examplesOf(model: WhisperModel): Promise<EncodedExample[]> {
     'fit',
   );
   return encoded.map((clip, i) => {
-    const prompt = model.tokens.prompt(i === 2 ? 'cy' : 'ga', 'transcribe');
+    const target = i === 2 ? 'cy' : 'ga';
+    const prompt = model.tokens.prompt(target, 'transcribe');
     const text = model.tokens.encode(['Dia duit', 'Slán', 'Bore da'][i]!);
     return {
       clip,
       tokens: [...prompt, ...text, model.tokens.endOfText],
       promptLength: prompt.length,
-      target: 'ga',
+      target,
     };
   });
 }

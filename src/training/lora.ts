@@ -2,14 +2,14 @@
  * Low-rank adaptation (Hu et al. 2021, "LoRA"): of a projection only B·A is learnt, of low rank, and the weight stays.
  * Here are the adapters' beginnings, their merging into the weights, and their files as Hugging Face PEFT has them.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Weight, whisperTensors } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
+import { makeFolder, writeJson, writing } from '../files/write-whole.ts';
 import { Graph } from '../graph/graph.ts';
-import { sfc32, uniform } from '../random.ts';
+import { sfc32, uniformValues } from '../random.ts';
 import { adapterNames, mergedWeight } from '../whisper/adapters.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Adapters } from '../whisper/variant.ts';
@@ -81,11 +81,9 @@ export async function createLora(model: WhisperModel, adapters: Adapters, seed: 
   const random = sfc32(seed);
   const weights = new Map<string, Weight>();
   for (const [name, shape] of adapterShapes(model.dimensions, adapters)) {
-    const data = new Float32Array(shape[0] * shape[1]);
-    if (name.includes('.lora_A.')) {
-      const bound = shape[1] ** -0.5;
-      for (let i = 0; i < data.length; i++) data[i] = (2 * uniform(random) - 1) * bound;
-    }
+    const count = shape[0] * shape[1];
+    const isA = name.includes('.lora_A.');
+    const data = isA ? uniformValues(count, shape[1] ** -0.5, random) : new Float32Array(count);
     weights.set(name, { shape, data });
   }
   await model.runtime.store(weights);
@@ -147,13 +145,7 @@ export async function saveLora(model: WhisperModel, adapters: Adapters, director
     // Whole names: a projection's name alone would stand for the encoder's and the decoder's.
     target_modules: [...adapters.projections],
   };
-  try {
-    await mkdir(directory, { recursive: true });
-    await writeSafetensors(join(directory, 'adapter_model.safetensors'), tensors);
-    await writeFile(join(directory, 'adapter_config.json'), `${JSON.stringify(config, null, 2)}\n`);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new UserError(`${directory}: cannot be written: ${message}`);
-  }
+  await makeFolder(directory);
+  await writing(directory, () => writeSafetensors(join(directory, 'adapter_model.safetensors'), tensors));
+  await writeJson(join(directory, 'adapter_config.json'), config);
 }

@@ -5,9 +5,9 @@ import { whisperTensors } from '../checkpoint/checkpoint.ts';
 import type { Graph } from '../graph/graph.ts';
 import { peakMemory } from '../graph/peak-memory.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
+import { isLazy } from '../whisper/lazy.ts';
 import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { isDeferred } from '../whisper/ready-clip.ts';
 import { type Example, readyExample, trainingBatch } from './batches.ts';
 import { expertShapes } from './experts.ts';
 import { adapterShapes } from './lora.ts';
@@ -96,7 +96,7 @@ export async function estimateMemory(
 }
 
 function heldBytes(clip: Example['clip']): number {
-  if (isDeferred(clip)) return 0;
+  if (isLazy(clip)) return 0;
   return (isMelClip(clip) ? clip.mel : clip.frames).byteLength;
 }
 

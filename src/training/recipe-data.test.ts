@@ -127,7 +127,7 @@ test.each([
   [{ augment: { copies: 2 } }, /augment: found nothing to do; expected speed, noise/],
   [
     { augment: { noise: { folder: 'absent' } } },
-    /absent: cannot be read \(ENOENT\); expected what the recipe has as augment\.noise\.folder/,
+    /absent: found no such file; expected what the recipe has as augment\.noise\.folder/,
   ],
   [
     { augment: { noise: { folder: 'noise', snr: [9, 1] } } },

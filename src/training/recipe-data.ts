@@ -1,5 +1,4 @@
 /** What a recipe is trained on: clips, their encoder outputs or log-mels, texts, target vocabulary, dev set. */
-import { createHash } from 'node:crypto';
 import { totalmem } from 'node:os';
 import { dirname, relative } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
@@ -8,9 +7,10 @@ import { type Clip, missingReference, referenceIn, unnamedTarget, writtenLanguag
 import { clipFiles } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
+import { fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
-import type { WorkEvents } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
@@ -137,7 +137,7 @@ export async function trainingData(
   model: WhisperModel,
   recipe: Recipe,
   clips: RecipeClips,
-  events: WorkEvents,
+  work: WorkOptions = {},
 ): Promise<TrainingData> {
   const { data, dev, tune } = recipe;
   const words = await wordsOf(model, recipe.targetVocabulary);
@@ -156,7 +156,7 @@ export async function trainingData(
   }
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
   const total = merged.length * copies;
-  const progress = (done: number) => events.onProgress?.({ stage: 'reading clips', done, total });
+  const progress = (done: number) => work.onProgress?.({ stage: 'reading clips', done, total });
   progress(0);
   let unread = 0;
   const speech = {
@@ -165,9 +165,10 @@ export async function trainingData(
     augmentation,
     maxBytes: HELD_SHARE * totalmem(),
     onProgress: progress,
+    signal: work.signal,
     onLeftOut: (message: string) => {
       unread++;
-      events.onSkip?.(message);
+      work.onSkip?.(message);
     },
   };
   const pairs = tunesEncoder(tune)
@@ -182,8 +183,7 @@ export async function trainingData(
   }).map((example) => ({ ...example, corpus: example.source.corpus }));
   if (unread > 0) leftOut.set('cannot be read', unread);
   const devExamples =
-    dev &&
-    translationExamples(model, await encodedClips(model, clips.dev, { ...data, ...events }), ofExamples);
+    dev && translationExamples(model, await encodedClips(model, clips.dev, { ...data, ...work }), ofExamples);
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,
@@ -207,7 +207,7 @@ export async function trainingData(
       clips: selectionHash(recipe, examples),
       ...(augmentation && { augmentation: augmentation.fingerprint }),
       ...(devExamples && { devClips: selectionHash(recipe, devExamples) }),
-      ...(vocabulary && { vocabulary: hash(vocabulary.words.join()) }),
+      ...(vocabulary && { vocabulary: fingerprint(vocabulary.words.join(), 12) }),
     },
   };
 }
@@ -263,9 +263,5 @@ function selectionHash({ data }: Recipe, examples: readonly Example[]): string {
     const files = clipFiles(source!).map((file) => relative(folder, file));
     return [corpus, ...files, clip.window, clip.length, ...tokens];
   });
-  return `${examples.length} (${hash(JSON.stringify(lines))})`;
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+  return `${examples.length} (${fingerprint(JSON.stringify(lines), 12)})`;
 }

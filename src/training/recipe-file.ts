@@ -1,7 +1,8 @@
 /** Reading recipes: files that change other files, flags over them, and one line for each mistake. */
-import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
+import { readJson } from '../files/read.ts';
+import { editDistance } from '../language/edit-distance.ts';
 import { type Recipe, recipeSchema } from './recipe.ts';
 import { allowed, mapPaths, nodeAt, type Path } from './recipe-keys.ts';
 
@@ -100,42 +101,13 @@ function labelIn(layers: readonly Layer[]): (path: Path) => string {
 
 function unknownKey(label: string, key: string, above: Path): string {
   const keys = Object.keys(nodeAt(above)?.properties ?? {});
-  const near = keys.filter((other) => distance(key.toLowerCase(), other.toLowerCase()) <= 2);
+  const near = keys.filter((other) => editDistance(key.toLowerCase(), other.toLowerCase()) <= 2);
   const meant = near.length > 0 ? `; did you mean "${near[0]}"?` : '';
   return `${label}: unknown key; expected one of ${keys.join(', ')}${meant}`;
 }
 
-/** Letters to change, add or take away (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(a[i - 1] !== b[j - 1])));
-    }
-    row = next;
-  }
-  return row[b.length]!;
-}
-
 async function readObject(file: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const found =
-      code === 'ENOENT' ? 'no such file' : code?.startsWith('ERR_ENCODING') ? 'no UTF-8 text' : `${code}`;
-    throw new UserError(`${file}: found ${found}; expected a recipe (JSON)`);
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    const place = /position (\d+)/.exec((error as Error).message);
-    const line = place ? `:${text.slice(0, Number(place[1])).split('\n').length}` : '';
-    throw new UserError(`${file}${line}: is no JSON: ${(error as Error).message.replace(/\s+/g, ' ')}`);
-  }
+  const json = await readJson(file, 'a recipe (JSON)');
   if (!isObject(json))
     throw new UserError(`${file}: found ${excerpt(json)}; expected a JSON object, a recipe`);
   return json;

@@ -3,7 +3,7 @@
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips } from '../features/encoded-clips.ts';
-import type { WorkEvents } from '../report/progress.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
 import type { Example } from './batches.ts';
@@ -39,11 +39,11 @@ export async function recipeObjective(
   model: WhisperModel,
   recipe: Recipe,
   examples: readonly Example[],
-  events: WorkEvents,
+  work: WorkOptions,
 ): Promise<Objective> {
   const { labelSmoothing = 0, languageWeights } = recipe.objective;
   const objective =
-    (await distilled(model, recipe, examples, events)) ??
+    (await distilled(model, recipe, examples, work)) ??
     (labelSmoothing > 0 ? smoothedCrossEntropy(labelSmoothing) : crossEntropy);
   return languageWeights ? languageWeighted(objective, languageWeights) : objective;
 }
@@ -52,7 +52,7 @@ async function distilled(
   model: WhisperModel,
   { objective, tune, data, augment }: Recipe,
   examples: readonly Example[],
-  events: WorkEvents,
+  work: WorkOptions,
 ): Promise<Objective | undefined> {
   if (!objective.distillation) return undefined;
   const {
@@ -86,7 +86,7 @@ async function distilled(
             `${changed}: does not go with a teacher that has another encoder than the model (${directory}); expected one of both`,
           );
         }
-        return encodedClips(loaded, clips, { ...data, ...events });
+        return encodedClips(loaded, clips, { ...data, ...work });
       },
     }),
   );

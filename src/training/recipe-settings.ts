@@ -1,9 +1,7 @@
 /** What of a recipe must agree when a run goes on from its checkpoints, and the recipe that is kept with the model. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { isAbsolute, join, relative, resolve } from 'node:path';
-import { UserError } from '../errors.ts';
+import { isAbsolute, relative, resolve } from 'node:path';
+import { fingerprintOfPath } from '../files/fingerprint.ts';
+import { cannotOpen } from '../files/read.ts';
 import type { RunSettings } from './checkpoints.ts';
 import type { Recipe } from './recipe.ts';
 import { isPath, leaves, mapPaths, nodeAt } from './recipe-keys.ts';
@@ -46,25 +44,11 @@ export async function fileSettings(recipe: Recipe): Promise<RunSettings> {
 
 /** Of a file, its bytes; of a folder, names and sizes, and the bytes of a model's files. */
 async function fingerprint(path: string, name: string): Promise<string> {
-  const hash = createHash('sha256');
-  const addBytes = async (file: string): Promise<void> => {
-    for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(bytes);
-  };
   try {
-    if ((await stat(path)).isFile()) await addBytes(path);
-    else {
-      for (const file of (await readdir(path, { recursive: true })).sort()) {
-        const found = await stat(join(path, file));
-        if (!found.isFile()) continue;
-        hash.update(`${file}\n${found.size}\n`);
-        if (/\.(json|safetensors)$/.test(file)) await addBytes(join(path, file));
-      }
-    }
+    return await fingerprintOfPath(path, (file) => /\.(json|safetensors)$/.test(file), 16);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(`${path}: cannot be read (${code}); expected what the recipe has as ${name}`);
+    throw cannotOpen(path, error, `what the recipe has as ${name}`);
   }
-  return hash.digest('hex').slice(0, 16);
 }
 
 /** A recipe as it stands in its output folder: with all defaults, and with relative paths from there. */

@@ -122,6 +122,16 @@ test.each<[string, unknown, string[]]>([
     ['bad.json: tune.embedding: found "dense"; expected "frozen" with adapters (lora)'],
   ],
   [
+    'a token of two kinds',
+    { ...least, targetToken: { as: 'cy', mean: ['cy'] } },
+    ['bad.json: targetToken: found both or neither; expected one of as and mean'],
+  ],
+  [
+    'a token of the target where the prompt has none',
+    { ...least, targetToken: { as: 'cy' }, prompt: 'source-translate' },
+    ['bad.json: targetToken: found with the prompt source-translate, which does not name the target'],
+  ],
+  [
     'experts of two languages in a run',
     { ...least, tune: { experts: { languages: ['fr', 'de'] } } },
     [
@@ -136,7 +146,7 @@ test.each<[string, unknown, string[]]>([
     ],
   ],
   ['a list', '[1]', ['bad.json: found [1]; expected a JSON object, a recipe']],
-  ['no JSON', '{\n "output": "out",\n}', [expect.stringMatching(/^bad\.json:3: is no JSON: /) as never]],
+  ['no JSON', '{\n "output": "out",\n}', [expect.stringMatching(/^bad\.json:3: not JSON /) as never]],
   [
     'a name that is no key of an object',
     '{"output": "out", "data": {"corpora": [{"manifest": "a"}]}, "__proto__": {"output": "out"}}',
@@ -248,7 +258,7 @@ test('settings of a run: what is in the files that it names, wherever they lie',
   write('two/config.json', '{"a":2}');
   expect(await settings(...two)).not.toEqual(first);
   await expect(settings('--objective.distillation.teacher', 'nowhere')).rejects.toThrow(
-    /^nowhere: cannot be read \(ENOENT\); expected what the recipe has as objective\.distillation\.teacher$/,
+    /^nowhere: found no such file; expected what the recipe has as objective\.distillation\.teacher$/,
   );
 });
 

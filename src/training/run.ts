@@ -1,9 +1,11 @@
 /** A training run in its folder: checkpoints, metrics, report, evaluations on the way, and the model at the end. */
-import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
 import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { isThere } from '../files/read.ts';
+import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { mergeLanguageRow } from '../whisper/language-token.ts';
@@ -53,6 +55,8 @@ export interface RunOptions {
   readonly development?: DevSet | undefined;
   /** The weights that the run ends with: those of the best evaluation, or the last. */
   readonly keep: 'best' | 'last';
+  /** Ends the run after its step, with a checkpoint and without a model. */
+  readonly signal?: AbortSignal | undefined;
   /** What the user should know, one line. */
   readonly note: (line: string) => void;
   /** Called when it is known where the run begins. */
@@ -78,7 +82,7 @@ export async function runTraining(
   examples: readonly Example[],
   options: RunOptions,
 ): Promise<RunResult> {
-  const { output, settings, training, development, note } = options;
+  const { output, settings, training, development, signal, note } = options;
   const folder = await prepareOutput(output, options.resume);
   const found = await resumption(folder, settings, options.resume, note);
   await writeWhole(join(output, 'recipe.json'), options.recipe);
@@ -105,13 +109,13 @@ export async function runTraining(
         reports.push(step);
         last = step.step;
         await metrics.addStep(step);
-        const stopped = options.onStep(step) === 'stop';
+        const stopped = options.onStep(step) === 'stop' || signal?.aborted === true;
         if (reports.slice(-MAX_SKIPPED).filter(({ skipped }) => skipped).length === MAX_SKIPPED) {
           throw await nothingLearnt(output, step, batch);
         }
         const atEnd = step.step === training.steps;
         let enough = false;
-        if (development && (atEnd || step.step % development.every === 0)) {
+        if (development && !signal?.aborted && (atEnd || step.step % development.every === 0)) {
           const { vocabulary } = training;
           const evaluation = await paused(async () => {
             const back = await withInferenceWeights(model, training);
@@ -134,7 +138,7 @@ export async function runTraining(
         if (ends || step.step % options.checkpointEvery === 0 || best() === step.step) {
           await writeCheckpoint(folder, await state(), record(), best());
         }
-        return !ends;
+        return ends ? 'stop' : undefined;
       },
     });
   } else if (found) {
@@ -142,6 +146,7 @@ export async function runTraining(
     await restoreWeights(model, found.state);
   }
 
+  signal?.throwIfAborted();
   await report();
   const chosen = best() ?? last;
   if (chosen !== last) await restoreWeights(model, await readCheckpointOf(folder, chosen));
@@ -195,7 +200,7 @@ async function reencode(
  * @returns the folder of checkpoints
  */
 export async function prepareOutput(output: string, resume: boolean): Promise<string> {
-  if (!(await stat(join(output, 'checkpoints')).catch(() => undefined))) await refuseUnlessModel(output);
+  if (!(await isThere(join(output, 'checkpoints')))) await refuseUnlessModel(output);
   return prepareCheckpoints(output, resume);
 }
 
@@ -231,18 +236,9 @@ async function nothingLearnt(
     text: source && target && referenceIn(source, target),
     tokens,
   }));
-  await writeWhole(file, `${JSON.stringify({ step, clips }, null, 2)}\n`);
+  await writeJson(file, { step, clips });
   return new UserError(
     `step ${step}: loss or gradient was not finite ${MAX_SKIPPED} times in a row; the last batch is in ${file}. ` +
       'Expected usable recordings and a learning rate that is not too high',
   );
-}
-
-async function writeWhole(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(`${file}.incomplete`, text);
-    await rename(`${file}.incomplete`, file);
-  } catch (error) {
-    throw new UserError(`${file}: cannot be written: ${(error as Error).message}`);
-  }
 }

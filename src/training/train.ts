@@ -3,19 +3,19 @@
  * the space that all languages share, then stays as it is (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech
  * Translation"). What else can be tuned: tuned-weights.ts.
  */
-import { reportOutput } from '../backend/runtime.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import { createLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
+import { storeTrained, type TrainingState } from './checkpoints.ts';
 import { createExperts, withGates } from './experts.ts';
+import { type LoopProgress, type LoopStep, type Stop, scheduledRate, trainingLoop } from './loop.ts';
 import { createLora } from './lora.ts';
 import { auxiliaryWeights, createAuxiliaryWeights, crossEntropy, type Objective } from './objective.ts';
-import { PreparedBatches } from './prepared-batches.ts';
+import { type PreparedBatch, PreparedBatches } from './prepared-batches.ts';
 import { scaledWeights } from './quantization.ts';
 import type { SamplingOptions } from './sampling.ts';
-import { storeTrained, type TrainingState, trainingState } from './state.ts';
 import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } from './tuned-weights.ts';
 
 export interface TrainingOptions extends Tuning, SamplingOptions {
@@ -39,28 +39,13 @@ export interface TrainingOptions extends Tuning, SamplingOptions {
   readonly objective?: Objective | undefined;
   /** Where an earlier run of the same examples and options was: it goes on as that one would have. */
   readonly from?: TrainingState;
-  /** Called after each step, and waited for. Returning false ends the training there. */
-  readonly onStep?: (report: StepReport, progress: TrainingProgress) => Goes | Promise<Goes>;
+  /** Called after each step, and waited for. 'stop' ends the training there. */
+  readonly onStep?: (report: StepReport, progress: TrainingProgress) => Stop | Promise<Stop>;
 }
 
-/** A batch of a step. */
-interface Part {
-  readonly batch: readonly Example[];
-  readonly tokens: number;
-  readonly size: BatchSize;
-  /** The loss, and what is told beside it. */
-  readonly values: readonly number[];
-}
-
-type Goes = boolean | undefined;
-
-export interface TrainingProgress {
-  /** A copy of the state after this step. */
-  readonly state: () => Promise<TrainingState>;
+export interface TrainingProgress extends LoopProgress {
   /** The examples of this step. */
   readonly batch: readonly Example[];
-  /** Does other work on the model meanwhile, without the memory in which steps are computed. */
-  readonly paused: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export const defaultTraining: Omit<TrainingOptions, 'steps'> = {
@@ -74,32 +59,13 @@ export const defaultTraining: Omit<TrainingOptions, 'steps'> = {
   embedding: 'frozen',
 };
 
-export interface StepReport {
-  /** Counted from 1. */
-  readonly step: number;
-  /** The objective's value for the batch; where none was chosen, mean cross-entropy, nats per token. */
-  readonly loss: number;
-  /** What the objective tells beside it. */
-  readonly terms?: Readonly<Record<string, number>>;
-  readonly learningRate: number;
-  /** L2 norm of all gradients together, before clipping. */
-  readonly gradientNorm: number;
-  /** True where loss or gradient norm was not finite: the step changed nothing. */
-  readonly skipped: boolean;
+/** `loss` is the objective's value; where none was chosen, mean cross-entropy, nats per token. */
+export interface StepReport extends LoopStep {
   /** Text tokens that counted in the loss. */
   readonly tokens: number;
   /** Of what was computed, and how much of it was padding. */
   readonly size: BatchSize;
-  readonly seconds: number;
 }
-
-export function scheduledRate(step: number, { steps, learningRate, warmupSteps }: TrainingOptions): number {
-  if (step <= warmupSteps) return (learningRate * step) / warmupSteps;
-  return (learningRate * (steps - step + 1)) / Math.max(1, steps - warmupSteps);
-}
-
-/** Betas and epsilon of AdamW: PyTorch's own. */
-const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 /**
  * The weights of the model in its runtime are changed (with LoRA, adapters beside them: see mergeLora; so with the row of a
@@ -112,7 +78,7 @@ export async function trainDecoder(
   options: TrainingOptions,
 ): Promise<StepReport[]> {
   const { runtime, dimensions } = model;
-  const { from, vocabulary, accumulate = 1, recompute, weightDecay, clipNorm } = options;
+  const { steps, from, vocabulary, accumulate = 1, recompute, weightDecay, clipNorm } = options;
   const objective = withGates(options.objective ?? crossEntropy, dimensions, options.experts, options.seed);
   const trained = [...tunedWeights(dimensions, options), ...auxiliaryWeights(objective)];
   const adapters = tuningAdapters(dimensions, options);
@@ -123,72 +89,42 @@ export async function trainDecoder(
   if (trained.includes(LANGUAGE_ROW)) await createLanguageRow(model);
   await createAuxiliaryWeights(model, objective, options.seed);
   if (from) await restoreWeights(model, from);
-  await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);
   const graph = tuningGraph(dimensions, options, {
     withOutputIds: vocabulary !== undefined,
     objective,
     recompute,
   });
-  const load = () => runtime.load(graph, { builtIn: () => false });
-  let program = await load();
-  const told = program.outputs.filter((name) => name.startsWith(reportOutput('')));
   const outputIds = vocabulary && model.output(vocabulary).ids;
   const scaled = scaledWeights(dimensions, options);
   const reports: StepReport[] = [];
   const batches = new PreparedBatches(examples, options, tails, model.tokens.endOfText, outputIds);
   // The batches before are drawn again: cheaper to be sure of than a stored position in pool and generator.
   batches.skip(accumulate * (from?.step ?? 0));
+  let parts: PreparedBatch[] = [];
   try {
-    for (let step = (from?.step ?? 0) + 1; step <= options.steps; step++) {
-      const started = performance.now();
-      if (scaled.length > 0) await runtime.storeRowScales(scaled);
-      const parts: Part[] = [];
-      for (let k = 0; k < accumulate; k++) {
-        const { examples: batch, feeds, tokens, size } = await batches.next();
-        const others = objective.feeds?.({ examples: batch, feeds, step, steps: options.steps });
-        const { fetched } = await runtime.run(program, { ...feeds, ...others }, { fetch: ['loss', ...told] });
-        // The step's loss is the mean over all its tokens, so a batch counts by how many it has.
-        if (accumulate > 1) await runtime.accumulateGradients(tokens, k === 0);
-        const values = ['loss', ...told].map((name) => (fetched[name]!.data as Float32Array)[0]!);
-        parts.push({ batch, tokens, size, values });
-      }
-      const batch = parts.flatMap((part) => part.batch);
-      const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
-      const [loss, ...terms] = parts[0]!.values.map(
-        (_, i) => parts.reduce((sum, part) => sum + part.tokens * part.values[i]!, 0) / tokens,
-      ) as [number, ...number[]];
-      const learningRate = scheduledRate(step, options);
-      const gradientNorm = Number.isFinite(loss)
-        ? await runtime.stepAdamW({ ...ADAMW, learningRate, weightDecay, clipNorm })
-        : Number.NaN;
-      const report = {
-        step,
-        loss,
-        ...(told.length > 0 && {
-          terms: Object.fromEntries(told.map((name, i) => [name.slice(reportOutput('').length), terms[i]!])),
-        }),
-        learningRate,
-        gradientNorm,
-        skipped: !Number.isFinite(loss) || !Number.isFinite(gradientNorm),
-        tokens,
-        size: sizeOfAll(parts.map((part) => part.size)),
-        seconds: (performance.now() - started) / 1000,
-      };
-      reports.push(report);
-      const state = () => trainingState(runtime, step, trained);
-      const paused = async <T>(work: () => Promise<T>): Promise<T> => {
-        await runtime.unload(program);
-        try {
-          return await work();
-        } finally {
-          program = await load();
-        }
-      };
-      if ((await options.onStep?.(report, { state, batch, paused })) === false) break;
-    }
+    await trainingLoop(runtime, {
+      ...{ graph, trained, steps, from, weightDecay, clipNorm, accumulate },
+      learningRate: (step) => scheduledRate(step, options),
+      beforeStep: async () => {
+        parts = [];
+        if (scaled.length > 0) await runtime.storeRowScales(scaled);
+      },
+      batch: async (step) => {
+        const part = await batches.next();
+        parts.push(part);
+        const { examples, feeds, tokens } = part;
+        const others = objective.feeds?.({ examples, feeds, step, steps });
+        return { feeds: { ...feeds, ...others }, weight: tokens };
+      },
+      onStep: ({ seconds, ...step }, progress) => {
+        const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
+        const size = sizeOfAll(parts.map((part) => part.size));
+        const report = { ...step, tokens, size, seconds };
+        reports.push(report);
+        return options.onStep?.(report, { ...progress, batch: parts.flatMap(({ examples }) => examples) });
+      },
+    });
   } finally {
-    await runtime.unload(program);
-    await runtime.releaseAdamW();
     if (tunesEncoder(options)) await model.encoderChanged();
   }
   return reports;

@@ -1,10 +1,8 @@
 /** Several encoded clips as one batch for the decoder: clips and their silence tails, padded to one length. */
 import { float32, type HostTensor } from '../backend/runtime.ts';
+import { MASKED } from '../graph/ops.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS, frameValues } from './encoded-clip.ts';
 import type { SilenceTails } from './silence-tail.ts';
-
-/** Keeps a padded frame out of the softmax. Finite: with −∞ everywhere a softmax would be NaN. */
-const MASKED = -1e9;
 
 export interface AudioBatch {
   /** [clips, frames, width] */

@@ -1,7 +1,5 @@
 import { float32, type HostTensor } from '../backend/runtime.ts';
-
-/** Keeps a score out of a softmax. Finite: a row in which all are kept out is then no NaN. */
-const HIDDEN = -1e9;
+import { MASKED } from '../graph/ops.ts';
 
 /**
  * Each of `count` tokens sees the `past` ones before them, itself, and those between, but for the first `padding` ones
@@ -15,7 +13,7 @@ export function causalBias(count: number, past = 0, padding: readonly number[] =
   padding.forEach((hidden, text) => {
     for (let i = 0; i < count; i++) {
       const row = (text * count + i) * all;
-      bias.fill(HIDDEN, row, row + hidden);
+      bias.fill(MASKED, row, row + hidden);
       bias.fill(Number.NEGATIVE_INFINITY, row + past + i + 1, row + all);
     }
   });

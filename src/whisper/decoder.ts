@@ -11,6 +11,7 @@ import {
   linear,
   logSoftmax,
   logSumExp,
+  MASKED,
   max,
   mul,
   reshape,
@@ -158,9 +159,6 @@ export interface OutputTokens {
   readonly timestamps: number;
 }
 
-/** Keeps a token from being chosen. Finite, so that sums with it stay numbers. */
-export const NEVER = -1e9;
-
 /**
  * One step of cached decoding, for one or more tokens of each text. There may be several texts of each clip (beams),
  * equally many, one clip's after the other's.
@@ -168,7 +166,7 @@ export const NEVER = -1e9;
  * Inputs: `tokens` and `positions` [texts, tokens]; `rows` int64 [rows], which of the texts·tokens positions are asked
  * what comes next; `textBias` [texts, 1, tokens, past + tokens]; `frameBias` [clips, 1, 1, frames]; for each layer
  * `past.keys.<layer>` and `past.values.<layer>` (0 long at first), `keys.<layer>` and `values.<layer>` of the audio.
- * `suppression` [output tokens] is added to the logits: 0 for tokens that may come, NEVER for others, whose places are
+ * `suppression` [output tokens] is added to the logits: 0 for tokens that may come, MASKED for others, whose places are
  * `suppressedTokens` int64 [suppressed]. `count` [1] is how many candidates to give. With timestamps also, for each row, `wordBias` and `otherBias` [rows, 1] and
  * `timestampBias` [rows, timestamps], which are added to the logits of words, of other tokens, and of timestamps.
  *
@@ -238,7 +236,7 @@ function timestampRules(logits: Tensor, { endOfText, timestamps, count }: Output
   const otherLogits = add(others!, graph.input('otherBias', ['rows', 1]));
   const stampLogits = add(stamps!, graph.input('timestampBias', ['rows', count - timestamps]));
   const likeliest = max(concat([max(wordLogits, 1), max(otherLogits, 1)], 1), 1);
-  const onlyStamps = scale(greater(logSumExp(stampLogits), likeliest), NEVER);
+  const onlyStamps = scale(greater(logSumExp(stampLogits), likeliest), MASKED);
   return concat([add(wordLogits, onlyStamps), add(otherLogits, onlyStamps), stampLogits], 1);
 }
 

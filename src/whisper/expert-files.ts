@@ -4,7 +4,7 @@
  *     experts/experts.json      {"fr": {"gateWidth": 64}, …}
  *     experts/fr.safetensors    the language's networks and gates, float16
  */
-import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { floatBytes, type Weight } from '../checkpoint/checkpoint.ts';
@@ -13,6 +13,8 @@ import { EXPERTS_FOLDER, readJsonIfPresent } from '../checkpoint/directory.ts';
 import { readFileEntries, readFloat32 } from '../checkpoint/safetensors.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
+import { namesIn } from '../files/read.ts';
+import { makeFolder, writeWhole } from '../files/write-whole.ts';
 import { expertPrefix, expertTensors } from './experts.ts';
 import type { ExpertSet } from './variant.ts';
 
@@ -32,7 +34,7 @@ export async function readExperts(
   dimensions: WhisperDimensions,
 ): Promise<{ sets: ExpertSet[]; weights: Map<string, Weight> }> {
   const folder = join(directory, EXPERTS_FOLDER);
-  const names = await readdir(folder).catch(() => []);
+  const names = await namesIn(folder);
   const file = join(folder, LIST);
   const json = await readJsonIfPresent(file);
   if (json === undefined) {
@@ -85,7 +87,7 @@ export async function writeExperts(
 ): Promise<void> {
   if (sets.length === 0) return;
   const folder = join(directory, EXPERTS_FOLDER);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const { language, gateWidth } of sets) {
     const shapes = [...expertTensors(dimensions, gateWidth)];
     const values = await read(shapes.map(([name]) => expertPrefix(language) + name));
@@ -96,7 +98,7 @@ export async function writeExperts(
     await writeSafetensors(join(folder, `${language}.safetensors`), tensors);
   }
   const list = Object.fromEntries(sets.map(({ language, gateWidth }) => [language, { gateWidth }]));
-  await writeFile(join(folder, LIST), `${JSON.stringify(list)}\n`);
+  await writeWhole(join(folder, LIST), `${JSON.stringify(list)}\n`);
 }
 
 /** Experts of one model directory into another, where there are any. */

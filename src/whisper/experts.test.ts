@@ -136,7 +136,7 @@ test('files: read back as float16 kept them; what is not whole or does not fit i
   writeFileSync(list, '{"fr": {"gateWidth": "wide"}}');
   expect(await complaint()).toMatch(/experts\.json: "fr\.gateWidth"/);
   writeFileSync(list, 'no JSON');
-  expect(await complaint()).toBe('MODEL/experts/experts.json: not JSON');
+  expect(await complaint()).toMatch(/^MODEL\/experts\/experts\.json:?\d*: not JSON/);
   rmSync(list);
   expect(await complaint()).toBe('MODEL/experts: found fr.safetensors, but no experts.json');
   writeFileSync(list, '{"fr": {"gateWidth": 4}}');

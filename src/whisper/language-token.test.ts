@@ -11,6 +11,7 @@ import { saveModel } from '../training/save.ts';
 import { LANGUAGE_ROW, TOKEN_EMBEDDING } from './decoder.ts';
 import { type LanguageToken, mergeLanguageRow } from './language-token.ts';
 import { WhisperModel } from './model.ts';
+import { promptOf } from './prompts.ts';
 import { quantizeCheckpoint } from './quantize.ts';
 import { vocabularyOf } from './target-vocabulary.ts';
 import { withModel } from './with-model.ts';
@@ -149,6 +150,18 @@ test('a free prompt may name it, and int8 weights and a target vocabulary bear i
     async (model) => vocabularyOf('test', ['abc'], model.tokens).words,
   );
   expect(tokens.filter((id) => !words.includes(id) && (id < 50_257 || id === 51_865))).toEqual([]);
+});
+
+test('without a token the error says how to get one, and names what is close', async () => {
+  await withModel(load(base), async ({ tokens }) => {
+    const prompt = (target: string) => promptOf(tokens, 'target-transcribe', target, 'en');
+    expect(() => prompt('ga')).toThrow(
+      'no token for "ga"; expected it trained with that of another language (train --to ga --token-of cy) ' +
+        'or with a new one (--new-token-from cy,br)',
+    );
+    expect(() => prompt('tlh')).toThrow('--token-of en');
+    expect(promptOf(tokens, 'source-translate', 'ga', 'en')).toEqual(tokens.prompt('en', 'translate'));
+  });
 });
 
 test('what cannot be done is said in one line', async () => {

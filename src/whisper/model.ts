@@ -1,9 +1,9 @@
 /** A Whisper model ready to run: weights in the computing thread, graphs compiled when they are first needed. */
-import { createHash } from 'node:crypto';
 import { FULL_WINDOW_FRAMES, logMel } from '../audio/log-mel.ts';
 import { float32, type HostTensor, int64, type Program, Runtime } from '../backend/runtime.ts';
 import { type Checkpoint, readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
 import {
   alignmentGraph,
   audioMemoryGraph,
@@ -23,9 +23,9 @@ import {
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
 import { readExperts } from './expert-files.ts';
 import { type LanguageToken, withLanguageToken } from './language-token.ts';
+import { isMel, type Lazy, type ReadyClip } from './lazy.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { withDecoderLayers } from './prune-decoder.ts';
-import { type DeferredClip, isMel, type ReadyClip } from './ready-clip.ts';
 import { SilenceTails } from './silence-tail.ts';
 import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabulary.ts';
 import { Tokens } from './tokens.ts';
@@ -332,12 +332,10 @@ export class WhisperModel {
     this.#fingerprint ??= this.runtime
       .read(this.weightNames.filter((name) => name.startsWith('model.encoder.')))
       .then((weights) => {
-        const hash = createHash('sha256');
+        const hash = new Fingerprint();
         const { encoderLayers } = this.dimensions;
-        if (encoderLayers < this.settings.dimensions.encoderLayers)
-          hash.update(`exit after ${encoderLayers}`);
-        for (const { data } of weights) hash.update(data);
-        return hash.digest('hex').slice(0, 16);
+        if (encoderLayers < this.settings.dimensions.encoderLayers) hash.add(`exit after ${encoderLayers}`);
+        return hash.add(...weights.map(({ data }) => data)).hex(16);
       });
     return this.#fingerprint;
   }
@@ -358,7 +356,7 @@ export class WhisperModel {
   }
 
   /** The silence tails, where any of the clips is in a window that needs one, or is to be encoded yet. */
-  async silenceTailsFor(clips: readonly (ReadyClip | DeferredClip)[]): Promise<SilenceTails | undefined> {
+  async silenceTailsFor(clips: readonly (ReadyClip | Lazy<ReadyClip>)[]): Promise<SilenceTails | undefined> {
     const needed = clips.some((clip) => clip.window < FULL_WINDOW_POSITIONS || isMel(clip));
     return needed ? this.silenceTails() : undefined;
   }

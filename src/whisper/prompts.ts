@@ -3,7 +3,6 @@
  * token of the target language with the task transcribe or translate, or the token of the source language with
  * translate. The last needs a source language that Whisper has a token for.
  */
-
 import { UserError } from '../errors.ts';
 import { languageProfile, sameLanguage } from '../language/profile.ts';
 import { relatedLanguages } from '../language/related.ts';

@@ -2,10 +2,11 @@
  * A target vocabulary: only the tokens that occur in text of the target language. The decoder then writes nothing else,
  * and its output matrix, the largest of its weights, shrinks to the rows in use.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
+import { isThere, readJson, readText } from '../files/read.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import type { OutputTokens } from './decoder.ts';
 import type { WhisperModel } from './model.ts';
 import type { Tokens } from './tokens.ts';
@@ -42,20 +43,8 @@ export async function readTargetVocabulary(
   tokens: Tokens,
 ): Promise<TargetVocabulary | undefined> {
   const file = join(directory, TARGET_VOCABULARY_FILE);
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new UserError(`${file}: cannot be read (${(error as Error).message})`);
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${file}: expected JSON, but ${(error as Error).message}`);
-  }
-  const { data, error } = schema.safeParse(json);
+  if (!(await isThere(file))) return undefined;
+  const { data, error } = schema.safeParse(await readJson(file, 'a target vocabulary (JSON)'));
   if (!data) {
     const { path, message } = error.issues[0]!;
     throw new UserError(`${file}: "${path.join('.')}": ${message}`);
@@ -70,9 +59,7 @@ export async function readTargetVocabulary(
 }
 
 export async function writeTargetVocabulary(directory: string, vocabulary: TargetVocabulary): Promise<void> {
-  const file = join(directory, TARGET_VOCABULARY_FILE);
-  await writeFile(`${file}.incomplete`, `${JSON.stringify(vocabulary)}\n`);
-  await rename(`${file}.incomplete`, file);
+  await writeWhole(join(directory, TARGET_VOCABULARY_FILE), `${JSON.stringify(vocabulary)}\n`);
 }
 
 /** Ids of the tokens that the decoder chooses among, in rising order: the words and all special tokens. */
@@ -118,13 +105,6 @@ async function namedVocabulary(model: WhisperModel, source: string | true): Prom
     }
     return kept;
   }
-  let text: string;
-  try {
-    text = await readFile(source, 'utf8');
-  } catch (error) {
-    throw new UserError(
-      `${source}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected a text file`,
-    );
-  }
+  const text = await readText(source, 'a text file');
   return vocabularyOf(source, text.split(/\r?\n/), model.tokens);
 }

@@ -2,7 +2,7 @@
  * Versions of a recording, made by chance: speed, then the room, then noise, then masks on the log-mel. All chance comes
  * from the seed, the clip's name and the number of the version, so that a version can be made again at any time.
  */
-import { createHash } from 'node:crypto';
+import { fingerprint, seedOf } from '../../files/fingerprint.ts';
 import { below, sfc32, uniform } from '../../random.ts';
 import { FULL_WINDOW_FRAMES, HOP } from '../log-mel.ts';
 import { addNoise } from './noise.ts';
@@ -57,7 +57,7 @@ export class Augmentation {
       ...(reverberation && { reverberation: [this.rooms!.fingerprint, reverberation.probability] }),
       specAugment,
     };
-    return createHash('sha256').update(JSON.stringify(told)).digest('hex').slice(0, 16);
+    return fingerprint(JSON.stringify(told), 16);
   }
 
   /** The most that a recording gets longer. */
@@ -108,7 +108,6 @@ export class Augmentation {
 
   /** Each kind has its own, so that one more kind leaves the others as they were. */
   #chance(kind: string, name: string, version: number): () => number {
-    const text = JSON.stringify([this.seed, kind, name, version]);
-    return sfc32(createHash('sha256').update(text).digest().readInt32LE(0));
+    return sfc32(seedOf(JSON.stringify([this.seed, kind, name, version])));
   }
 }

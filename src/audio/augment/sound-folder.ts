@@ -1,7 +1,7 @@
 /** A folder of recordings that speech is augmented with: noises, or impulse responses. */
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { UserError } from '../../errors.ts';
+import { Fingerprint } from '../../files/fingerprint.ts';
 import { readAudio } from '../audio-file.ts';
 import { recordingsIn } from '../recordings-in.ts';
 import { power } from './noise.ts';
@@ -30,17 +30,17 @@ export class SoundFolder {
       throw new UserError(`${path}: found ${what}; expected a folder of recordings of ${purpose}`);
     }
     const files = await recordingsIn(path);
-    const hash = createHash('sha256');
+    const hash = new Fingerprint();
     const kept = new Map<string, Float32Array>();
     let bytes = 0;
     for (const file of files) {
       const samples = await readAudio(file);
       if (power(samples) === 0) throw new UserError(`${file}: found only silence; expected ${purpose}`);
-      hash.update(samples);
+      hash.add(samples);
       bytes += samples.byteLength;
       if (bytes <= KEPT_BYTES) kept.set(file, samples);
     }
-    const folder = new SoundFolder(files, hash.digest('hex').slice(0, 16));
+    const folder = new SoundFolder(files, hash.hex(16));
     for (const [file, samples] of kept) folder.#kept.set(file, samples);
     return folder;
   }

@@ -1,8 +1,8 @@
 /** Transcripts as files: the text, JSON, subtitles and a table, as OpenAI's whisper writes them. */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, parse, relative, resolve, sep } from 'node:path';
+import { dirname, join, parse, relative, resolve, sep } from 'node:path';
 import type { AudioSource } from '../../audio/audio-source.ts';
 import { UserError } from '../../errors.ts';
+import { writeWhole } from '../../files/write-whole.ts';
 import type { Transcript } from '../transcript.ts';
 import { milliseconds, type SubtitleOptions, toSrt, toVtt } from './subtitles.ts';
 
@@ -97,17 +97,6 @@ export async function writeTranscript(
   options: SubtitleOptions = {},
 ): Promise<void> {
   for (const format of formats) {
-    const file = `${path}.${format}`;
-    const content = formatTranscript(transcript, format, options);
-    try {
-      await mkdir(dirname(file), { recursive: true });
-      await writeFile(`${file}.incomplete`, content);
-      await rename(`${file}.incomplete`, file);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw new UserError(
-        `${file}: found a place that cannot be written to (${code}); expected to write ${basename(file)} there`,
-      );
-    }
+    await writeWhole(`${path}.${format}`, formatTranscript(transcript, format, options));
   }
 }

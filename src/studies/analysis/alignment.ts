@@ -9,6 +9,7 @@ import { decode } from '../../decoding/decode.ts';
 import { Graph } from '../../graph/graph.ts';
 import { clampMin, div, linear, mul, sqrt, sum } from '../../graph/ops.ts';
 import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import { harmonicMean } from '../../retrieval/seq-sim.ts';
 import { type EncodedClip, frameValues } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
 
@@ -63,7 +64,7 @@ export async function alignPair(
     source,
     target,
     cosines,
-    seqSim: precision * recall > 0 ? (2 * precision * recall) / (precision + recall) : 0,
+    seqSim: harmonicMean(precision, recall),
     best,
     bestBack,
     sourceWords,

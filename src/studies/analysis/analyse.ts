@@ -4,7 +4,7 @@ import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
 import { encodedClips, selectClips } from '../../features/encoded-clips.ts';
 import { LayerCache } from '../../features/layer-cache.ts';
-import type { WorkEvents } from '../../report/progress.ts';
+import type { WorkOptions } from '../../report/progress.ts';
 import { retrievalMethods } from '../../retrieval/methods.ts';
 import { retrievalFigures } from '../../retrieval/page.ts';
 import { type HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
@@ -29,7 +29,7 @@ import { type Pronunciations, readPronunciations } from './pronunciations.ts';
 import type { AnalysisParts, Neighbours } from './report.ts';
 import { spokenTexts } from './spoken-texts.ts';
 
-export interface AnalyseOptions extends WorkEvents {
+export interface AnalyseOptions extends WorkOptions {
   readonly manifest: string;
   readonly set?: string | undefined;
   /** Default: the embedded Whisper base. */
@@ -208,10 +208,10 @@ async function filledCache(
   return cache;
 }
 
-const events = ({ onProgress, onSkip, onNote }: WorkEvents): WorkEvents => ({ onProgress, onSkip, onNote });
+const events = ({ onProgress, onSkip, onNote }: WorkOptions): WorkOptions => ({ onProgress, onSkip, onNote });
 
 async function inStage<T>(
-  { onProgress }: WorkEvents,
+  { onProgress }: WorkOptions,
   stage: string,
   total: number,
   work: (update: (done: number, note?: string) => void) => Promise<T>,

@@ -2,8 +2,8 @@
  * What words sound like, from a dictionary that the user has: lines of a word, a tab, and its phonemes in IPA, as in ipa-dict
  * ("chat⇥/ʃa/, /tʃat/") and WikiPron ("chat⇥ʃ a", a line for each way to say it).
  */
-import { readFile } from 'node:fs/promises';
 import { UserError } from '../../errors.ts';
+import { readText } from '../../files/read.ts';
 
 /** By word in lower case: the ways to say it, in letters of `broad`. */
 export type Pronunciations = ReadonlyMap<string, readonly string[]>;
@@ -44,12 +44,7 @@ export function broad(ipa: string): string {
 
 /** @throws UserError where the file cannot be read, or a line is something else */
 export async function readPronunciations(file: string): Promise<Pronunciations> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new UserError(`${file}: cannot be read: ${(error as Error).message}`);
-  }
+  const text = await readText(file, 'lines of a word, a tab, and its phonemes');
   const found = new Map<string, string[]>();
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === '') continue;

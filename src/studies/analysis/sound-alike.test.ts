@@ -76,5 +76,5 @@ test('a line that is no pronunciation is told with its number', async () => {
   );
   await writeFile(file, '\n');
   await expect(readPronunciations(file)).rejects.toThrow(/found no word/);
-  await expect(readPronunciations(join(scratch, 'absent'))).rejects.toThrow(/absent: cannot be read/);
+  await expect(readPronunciations(join(scratch, 'absent'))).rejects.toThrow(/absent: found no such file/);
 });

@@ -7,6 +7,7 @@
  */
 import anyAscii from 'any-ascii';
 import { doubleMetaphone } from 'double-metaphone';
+import { editDistance } from '../../language/edit-distance.ts';
 import type { Pronunciations } from './pronunciations.ts';
 
 /** Shorter words are mostly grammar, and alike by chance. */
@@ -65,17 +66,3 @@ export function alikeWords(a: readonly Word[], b: readonly Word[]): [string, str
 }
 
 const similarity = (a: string, b: string): number => 1 - editDistance(a, b) / Math.max(a.length, b.length);
-
-/** Levenshtein's. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(change, previous[j]! + 1, current[j - 1]! + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length]!;
-}

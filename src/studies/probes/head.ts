@@ -12,6 +12,7 @@ import {
   layerNorm,
   linear,
   logSoftmax,
+  MASKED,
   matmul,
   mul,
   neg,
@@ -22,7 +23,7 @@ import {
   tanh,
   transpose,
 } from '../../graph/ops.ts';
-import { sfc32, uniform } from '../../random.ts';
+import { sfc32, uniformValues } from '../../random.ts';
 import type { LayerFeatures } from './layer-features.ts';
 
 /** `linear`: the mean of the frames. `attention`: their mean by learnt weights, softmax(v·tanh(W·x + b)). */
@@ -39,8 +40,6 @@ export interface HeadShape {
 const ATTENTION_WIDTH = 64;
 /** The softmax over layers is of ten times the weights: at a classifier's learning rate they would hardly leave 0. */
 const LAYER_SHARPNESS = 10;
-/** Keeps padding out of the attention. Finite: with −∞ everywhere a softmax would be NaN. */
-const MASKED = -1e9;
 
 export const LAYER_WEIGHTS = 'probe.layers';
 
@@ -70,8 +69,7 @@ export function initialHead(
     [...headWeights(shape)].map(([name, dims]) => {
       const size = dims.reduce((a, b) => a * b, 1);
       const bound = name.startsWith('probe.attention.') && dims.length === 2 ? 1 / Math.sqrt(dims[1]!) : 0;
-      const data = Float32Array.from({ length: size }, () => (2 * uniform(random) - 1) * bound);
-      return [name, { shape: dims, data }];
+      return [name, { shape: dims, data: uniformValues(size, bound, random) }];
     }),
   );
 }

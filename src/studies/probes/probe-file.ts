@@ -1,11 +1,12 @@
 /** A trained probe on disk: `probe.json` says what it is, `head.safetensors` holds its weights. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Weight } from '../../checkpoint/checkpoint.ts';
 import { readFileEntries, readFloat32 } from '../../checkpoint/safetensors.ts';
 import { writeSafetensors } from '../../checkpoint/safetensors-write.ts';
 import { UserError } from '../../errors.ts';
+import { readJson } from '../../files/read.ts';
+import { writeJson, writing } from '../../files/write-whole.ts';
 import { HEADS, type HeadShape, headWeights } from './head.ts';
 import type { Head } from './probe.ts';
 
@@ -23,32 +24,16 @@ const settings = z.object({
 export type ProbeSettings = z.infer<typeof settings>;
 
 export async function writeProbe(directory: string, probe: ProbeSettings, head: Head): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true });
-    await writeFile(join(directory, 'probe.json'), `${JSON.stringify(probe, null, 2)}\n`);
-  } catch (error) {
-    throw new UserError(`${directory}: cannot be written: ${(error as Error).message}`);
-  }
+  await writeJson(join(directory, 'probe.json'), probe);
   await writeWeights(join(directory, 'head.safetensors'), head.weights);
 }
 
 /** @throws UserError where the directory holds no probe, or a damaged one */
 export async function readProbe(directory: string): Promise<{ probe: ProbeSettings; head: Head }> {
   const file = join(directory, 'probe.json');
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch {
-    throw new UserError(
-      `${file}: found no such file; expected what "probe train --output ${directory}" wrote`,
-    );
-  }
-  let probe: ProbeSettings;
-  try {
-    probe = settings.parse(JSON.parse(text));
-  } catch {
-    throw new UserError(`${file}: found something else; expected what "probe train" wrote`);
-  }
+  const expected = `what "probe train --output ${directory}" wrote`;
+  const { data: probe } = settings.safeParse(await readJson(file, expected));
+  if (!probe) throw new UserError(`${file}: found something else; expected ${expected}`);
   const { layers, width, labels } = probe;
   const shape: HeadShape = { kind: probe.head, layers, width, classes: labels.length };
   const weights = await readWeights(join(directory, 'head.safetensors'), headWeights(shape));
@@ -57,15 +42,13 @@ export async function readProbe(directory: string): Promise<{ probe: ProbeSettin
 
 /** Weights as float32, in one file. */
 export function writeWeights(file: string, weights: ReadonlyMap<string, Weight>): Promise<void> {
-  return writeSafetensors(
-    file,
-    [...weights].map(([name, { shape, data }]) => ({
-      name,
-      shape,
-      dtype: 'F32',
-      bytes: () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-    })),
-  );
+  const tensors = [...weights].map(([name, { shape, data }]) => ({
+    name,
+    shape,
+    dtype: 'F32' as const,
+    bytes: () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  }));
+  return writing(file, () => writeSafetensors(file, tensors));
 }
 
 /** @throws UserError where the file does not hold exactly these weights */

@@ -2,7 +2,8 @@
 import type { Program, Runtime } from '../../backend/runtime.ts';
 import { float32 } from '../../backend/runtime.ts';
 import type { Weight } from '../../checkpoint/checkpoint.ts';
-import { fitWeights, shuffledBatches } from '../../training/fit.ts';
+import { sfc32, shuffle } from '../../random.ts';
+import { scheduledRate, trainingLoop } from '../../training/loop.ts';
 import type { LoadFeatures } from './feature-files.ts';
 import {
   type HeadKind,
@@ -62,33 +63,46 @@ export async function trainProbe(
   await runtime.store(initialHead(shape, options.seed));
   const names = [...headWeights(shape).keys()];
   const batches = shuffledBatches(examples.length, options.batchSize, options.seed);
-  const losses = await fitWeights(
-    runtime,
-    headTrainingGraph(shape),
-    names,
-    async () => {
+  const losses: number[] = [];
+  const { steps, learningRate, weightDecay } = options;
+  await trainingLoop(runtime, {
+    ...{ graph: headTrainingGraph(shape), trained: names, steps, weightDecay },
+    learningRate: (step) => scheduledRate(step, { steps, learningRate, warmupSteps: 0 }),
+    batch: async () => {
       const batch = batches.next().value.map((i) => examples[i]!);
       const targets = new Float32Array(batch.length * classes);
       batch.forEach(({ label }, i) => {
         targets[i * classes + label] = 1 / batch.length;
       });
       const features = await Promise.all(batch.map((example) => example.features()));
-      return { ...headFeeds(features, layer), targets: float32(targets, [batch.length, classes]) };
+      const feeds = { ...headFeeds(features, layer), targets: float32(targets, [batch.length, classes]) };
+      return { feeds, weight: 1 };
     },
-    {
-      ...options,
-      schedule: 'linear',
-      onStep: (step, loss) => {
-        onStep?.(step, loss);
-        return undefined;
-      },
+    onStep: ({ step, loss }) => {
+      losses.push(loss);
+      onStep?.(step, loss);
+      return undefined;
     },
-  );
+  });
   const values = await runtime.read(names);
   const weights = new Map(
     names.map((name, i) => [name, { shape: values[i]!.shape, data: values[i]!.data as Float32Array }]),
   );
   return { head: { shape, weights }, losses };
+}
+
+/** Batches of indices below `count`, each index once before any comes again; smaller than `size` only where `count` is. */
+function* shuffledBatches(count: number, size: number, seed: number): Generator<number[], never> {
+  const random = sfc32(seed);
+  let pool: number[] = [];
+  while (true) {
+    const batch: number[] = [];
+    while (batch.length < Math.min(size, count)) {
+      if (pool.length === 0) pool = shuffle([...Array(count).keys()], random);
+      batch.push(pool.pop()!);
+    }
+    yield batch;
+  }
 }
 
 /** Clips asked about at once. */

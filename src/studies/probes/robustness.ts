@@ -1,9 +1,9 @@
 /** Recordings made worse: noise at falling ratios, rooms that ring longer. */
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { addNoise } from '../../audio/augment/noise.ts';
 import { reverberate } from '../../audio/augment/reverberation.ts';
 import type { SoundFolder } from '../../audio/augment/sound-folder.ts';
+import { seedOf } from '../../files/fingerprint.ts';
 import { sfc32 } from '../../random.ts';
 import { exponentialImpulse, whiteNoise } from './synthetic-sounds.ts';
 
@@ -25,10 +25,7 @@ export async function degraded(
   { kind, strength }: Condition,
   { seed, folder }: { seed: number; folder: SoundFolder | undefined },
 ): Promise<Float32Array> {
-  const own = createHash('sha256')
-    .update(`${basename(file)}\n${seed}`)
-    .digest()
-    .readUInt32LE();
+  const own = seedOf(`${basename(file)}\n${seed}`);
   const random = sfc32(own);
   const drawn = folder && (await folder.read(random() % folder.files.length));
   if (kind === 'reverberation') return reverberate(samples, drawn ?? exponentialImpulse(strength!, own));

@@ -4,7 +4,7 @@ import { readAudio } from '../../audio/audio-file.ts';
 import type { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
-import type { WorkEvents } from '../../report/progress.ts';
+import type { WorkOptions } from '../../report/progress.ts';
 import type { WindowMode } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
 import { featureFiles, type LoadFeatures } from './feature-files.ts';
@@ -16,7 +16,7 @@ import { Classifier, type Head, type ProbeOptions, trainProbe } from './probe.ts
 import { type Condition, degraded } from './robustness.ts';
 import type { Labelled } from './select.ts';
 
-export interface ProbeRun extends WorkEvents {
+export interface ProbeRun extends WorkOptions {
   readonly label: string;
   readonly window: WindowMode;
   readonly cache: string;
@@ -52,7 +52,7 @@ export async function clipFeatures<T extends { readonly clip: Clip }>(
   clips: readonly T[],
   kind: FeatureKind,
   cache: string,
-  { onProgress, onSkip }: WorkEvents,
+  { onProgress, onSkip }: WorkOptions,
 ): Promise<(T & { features: LoadFeatures })[]> {
   const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
   progress(0);
@@ -139,7 +139,7 @@ export async function testRobustness(
   labels: readonly string[],
   clips: readonly { readonly clip: Clip; readonly label: number }[],
   conditions: readonly Condition[],
-  options: { seed: number; noise: SoundFolder | undefined; impulses: SoundFolder | undefined } & WorkEvents,
+  options: { seed: number; noise: SoundFolder | undefined; impulses: SoundFolder | undefined } & WorkOptions,
 ): Promise<Robustness[]> {
   const answers = conditions.map((): number[] => []);
   const classifier = await Classifier.create(model.runtime, head);

@@ -1,15 +1,12 @@
 /** Noise and rooms made from a seed, for where there are no recordings of them. */
 
 import { SAMPLE_RATE } from '../../audio/sample-rate.ts';
-import { sfc32, uniform } from '../../random.ts';
+import { gaussian, sfc32 } from '../../random.ts';
 
-/** Independent standard normal numbers (Box–Muller). */
+/** Independent standard normal numbers. */
 export function whiteNoise(length: number, seed: number): Float32Array {
   const random = sfc32(seed);
-  return Float32Array.from({ length }, () => {
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform(random)));
-    return radius * Math.cos(2 * Math.PI * uniform(random));
-  });
+  return Float32Array.from({ length }, () => gaussian(random));
 }
 
 /**

@@ -2,7 +2,7 @@
 import { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
-import type { WorkEvents } from '../../report/progress.ts';
+import type { WorkOptions } from '../../report/progress.ts';
 import { formatTable } from '../../report/table-formats.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
@@ -16,7 +16,7 @@ import type { Condition } from './robustness.ts';
 import { clipFeatures, type Robustness, testRobustness } from './run.ts';
 import { clipsWithLabel, ofSets } from './select.ts';
 
-export interface TestProbeOptions extends WorkEvents {
+export interface TestProbeOptions extends WorkOptions {
   readonly manifest: string;
   /** Only these sets of it. Default: all. */
   readonly sets?: readonly string[] | undefined;

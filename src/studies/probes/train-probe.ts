@@ -1,5 +1,5 @@
 /** A probe of the labels in a column of a manifest: trained on some of its clips, tested on others, written. */
-import type { WorkEvents } from '../../report/progress.ts';
+import type { WorkOptions } from '../../report/progress.ts';
 import type { WindowMode } from '../../whisper/encoded-clip.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
@@ -10,7 +10,7 @@ import { probeReport } from './report-html.ts';
 import { type ProbeResults, runProbe } from './run.ts';
 import { type SelectOptions, selectLabelled } from './select.ts';
 
-export interface TrainProbeOptions extends WorkEvents {
+export interface TrainProbeOptions extends WorkOptions {
   readonly manifest: string;
   readonly model: string;
   /** Which clips, their labels and which of them test the probe. */

@@ -8,7 +8,7 @@ import type { Weight } from '../../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../../checkpoint/dimensions.ts';
 import { Graph, type Tensor } from '../../graph/graph.ts';
 import { linear, matmul, relu, reshape } from '../../graph/ops.ts';
-import { sfc32, uniform } from '../../random.ts';
+import { sfc32, uniformValues } from '../../random.ts';
 import { encoder } from '../../whisper/encoder.ts';
 import { type MelClip, melBatch, melClip } from '../../whisper/mel-batch.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
@@ -32,8 +32,7 @@ export function initialSpeakerHead(width: number, seed: number): Map<string, Wei
   for (const [name, shape] of headShapes(width)) {
     const inputs = name.startsWith('speaker.fc1') ? width : EMBEDDING_WIDTH;
     const count = shape.reduce((a, b) => a * b, 1);
-    const data = Float32Array.from({ length: count }, () => (2 * uniform(random) - 1) / Math.sqrt(inputs));
-    weights.set(name, { shape, data });
+    weights.set(name, { shape, data: uniformValues(count, 1 / Math.sqrt(inputs), random) });
   }
   return weights;
 }

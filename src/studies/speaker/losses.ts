@@ -10,6 +10,7 @@ import {
   div,
   greater,
   logSoftmax,
+  MASKED,
   matmul,
   max,
   mean,
@@ -73,7 +74,7 @@ export function ntXent(one: Tensor, two: Tensor, temperature = 0.5): Tensor {
   const itself = new Float32Array(count * count);
   const partner = new Float32Array(count * count);
   for (let i = 0; i < count; i++) {
-    itself[i * count + i] = -1e9;
+    itself[i * count + i] = MASKED;
     partner[i * count + ((i + batch) % count)] = -1 / count;
   }
   const cosines = matmul(unit, transpose(unit, [1, 0]));

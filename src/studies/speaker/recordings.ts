@@ -3,7 +3,7 @@ import { readAudio } from '../../audio/audio-file.ts';
 import type { Clip } from '../../data/clip.ts';
 import { readManifest } from '../../data/manifest.ts';
 import { UserError } from '../../errors.ts';
-import type { WorkEvents } from '../../report/progress.ts';
+import type { WorkOptions } from '../../report/progress.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
 import { columnOf } from '../probes/labels.ts';
@@ -18,7 +18,7 @@ export interface Recording {
 }
 
 /** Recordings that cannot be read are skipped. @throws UserError where that leaves none */
-export async function readRecordings(clips: readonly Clip[], { onSkip }: WorkEvents): Promise<Recording[]> {
+export async function readRecordings(clips: readonly Clip[], { onSkip }: WorkOptions): Promise<Recording[]> {
   const found: Recording[] = [];
   for (const clip of clips) {
     try {
@@ -42,7 +42,7 @@ export interface SpokenBy {
 /** Recordings of a manifest with their speakers. */
 export async function recordingsBySpeaker(
   { manifest, label, set }: SpokenBy,
-  events: WorkEvents,
+  events: WorkOptions,
 ): Promise<(Recording & { readonly speaker: string })[]> {
   const { clips } = await clipsWithLabel(manifest, { label });
   const chosen = set === undefined ? clips : ofSets(manifest, clips, [set]);
@@ -50,7 +50,7 @@ export async function recordingsBySpeaker(
   return recordings.map((recording) => ({ ...recording, speaker: columnOf(recording.clip, label) }));
 }
 
-export interface EmbedOptions extends WorkEvents {
+export interface EmbedOptions extends WorkOptions {
   readonly model: string;
   /** Folder of the speaker model. Default: the encoder's mean frame as it is. */
   readonly speaker?: string | undefined;

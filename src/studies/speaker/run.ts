@@ -1,10 +1,9 @@
 /** A training of speaker embeddings in its folder: checkpoints on the way, the speaker model at the end. */
-import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { Fingerprint } from '../../files/fingerprint.ts';
 import {
   type KeptRecord,
   prepareCheckpoints,
+  removeCheckpoints,
   resumption,
   writeCheckpoint,
 } from '../../training/checkpoints.ts';
@@ -45,7 +44,7 @@ export async function runSpeakerTraining(
   const settings = {
     ...{ encoder, epochs, batchSize, learningRate, seconds, frozen, seed },
     clips: clipsFingerprint(clips),
-    threads: availableParallelism(),
+    threads: model.runtime.threads,
   };
   const found = await resumption<SpeakerRecord>(folder, settings, resume, note);
   const losses = [...(found?.record.losses ?? [])];
@@ -68,16 +67,15 @@ export async function runSpeakerTraining(
   });
   if (stopped) return undefined;
   await writeSpeaker(output, model, { encoder, frozen });
-  await rm(folder, { recursive: true });
+  await removeCheckpoints(folder);
   return losses;
 }
 
 /** Recordings by what is heard, wherever they lie. */
 function clipsFingerprint(clips: readonly SpeakerClip[]): string {
-  const hash = createHash('sha256');
+  const hash = new Fingerprint();
   for (const { samples, speaker } of clips) {
-    hash.update(`${speaker}\n${samples.length}\n`);
-    hash.update(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+    hash.add(`${speaker}\n${samples.length}\n`, samples);
   }
-  return hash.digest('hex');
+  return hash.hex();
 }

@@ -9,7 +9,7 @@ import { writeTinyModel } from '../../testing/tiny-model.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { embedClips } from './embedder.ts';
 import { runSpeakerTraining } from './run.ts';
-import { loadSpeaker, prepareSpeakerFolder, writeSpeaker } from './speaker-file.ts';
+import { loadSpeaker, writeSpeaker } from './speaker-file.ts';
 import { timeStretch } from './time-stretch.ts';
 import { defaultSpeaker, pairMasks, speakerBatches, trainSpeaker } from './train.ts';
 
@@ -77,7 +77,6 @@ async function trained(frozen: boolean, folder?: string) {
       ...{ ...defaultSpeaker, epochs: 6, batchSize: 6, learningRate: 3e-3, seconds: 0.4, frozen },
     });
     if (folder) {
-      await prepareSpeakerFolder(folder);
       await writeSpeaker(folder, model, { encoder, frozen });
     }
     const samples = clips.map((clip) => clip.samples);

@@ -1,5 +1,5 @@
 /** A speaker model from the recordings of a manifest. */
-import type { WorkEvents } from '../../report/progress.ts';
+import type { WorkOptions } from '../../report/progress.ts';
 import { prepareCheckpoints } from '../../training/checkpoints.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
@@ -8,7 +8,7 @@ import { recordingsBySpeaker, type SpokenBy } from './recordings.ts';
 import { runSpeakerTraining } from './run.ts';
 import { type SpeakerOptions, speakerSteps } from './train.ts';
 
-export interface TrainSpeakerOptions extends SpokenBy, Omit<SpeakerOptions, 'from' | 'onStep'>, WorkEvents {
+export interface TrainSpeakerOptions extends SpokenBy, Omit<SpeakerOptions, 'from' | 'onStep'>, WorkOptions {
   readonly model: string;
   readonly output: string;
   readonly resume: boolean;

@@ -7,7 +7,8 @@ import { backward } from '../../graph/backward.ts';
 import { Graph, type Tensor } from '../../graph/graph.ts';
 import { split } from '../../graph/ops.ts';
 import { below, sfc32, shuffle } from '../../random.ts';
-import { type FitOptions, fitWeights } from '../../training/fit.ts';
+import { storeTrained, type TrainingState } from '../../training/checkpoints.ts';
+import { type Stop, trainingLoop } from '../../training/loop.ts';
 import { encoderWeights } from '../../whisper/encoder.ts';
 import { melClip } from '../../whisper/mel-batch.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
@@ -40,8 +41,9 @@ export interface SpeakerOptions {
   readonly frozen: boolean;
   readonly seed: number;
   /** Go on after this state's step. */
-  readonly from?: FitOptions['from'];
-  readonly onStep?: FitOptions['onStep'];
+  readonly from?: TrainingState | undefined;
+  /** Called after each step with its number, from 1; `state` copies what it takes to resume. 'stop' ends the training there. */
+  readonly onStep?: (step: number, loss: number, state: () => Promise<TrainingState>) => Stop | Promise<Stop>;
 }
 
 /** The paper's, but for the cut. */
@@ -186,10 +188,18 @@ export async function trainSpeaker(
     return { ...pairs, ...meanFrameFeeds(mels) };
   };
   try {
-    return await fitWeights(runtime, graph, names, feedsOf, {
-      ...{ steps, learningRate, weightDecay: 0, schedule: 'constant', from },
-      ...(onStep && { onStep }),
+    if (from) await storeTrained(runtime, from);
+    const losses: number[] = [];
+    await trainingLoop(runtime, {
+      ...{ graph, trained: names, steps, from, weightDecay: 0 },
+      learningRate: () => learningRate,
+      batch: async (step) => ({ feeds: await feedsOf(step), weight: 1 }),
+      onStep: ({ step, loss }, { state }) => {
+        losses.push(loss);
+        return onStep?.(step, loss, state);
+      },
     });
+    return losses;
   } finally {
     if (!frozen) await model.encoderChanged();
   }

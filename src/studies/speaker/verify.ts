@@ -1,9 +1,10 @@
 /** How well embeddings verify speakers: all pairs of recordings by cosine. */
+
+import { makeFolder } from '../../files/write-whole.ts';
 import { detPlot } from '../../report/det-plot.ts';
 import { svgFile } from '../../report/svg.ts';
 import { writeOutputs } from '../probes/outputs.ts';
 import { type EmbedOptions, embedRecordings, recordingsBySpeaker, type SpokenBy } from './recordings.ts';
-import { prepareSpeakerFolder } from './speaker-file.ts';
 import { areaUnderRoc, equalErrorRate, minimumDetectionCost, operatingPoints } from './verification.ts';
 
 /** The prior of one speaker in the detection cost: NIST's. */
@@ -26,7 +27,7 @@ export async function verifySpeakers(
   options: SpokenBy & EmbedOptions & { readonly output: string },
 ): Promise<Verification> {
   const clips = await recordingsBySpeaker(options, options);
-  await prepareSpeakerFolder(options.output);
+  await makeFolder(options.output);
   const vectors = await embedRecordings(clips, options);
   const pairs = vectors.flatMap((a, i) =>
     vectors.slice(i + 1).map((b, k) => {

@@ -1,0 +1,24 @@
+/** Tells models apart by their files. */
+import { join } from 'node:path';
+import { UserError } from '../errors.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
+import { namesIn } from '../files/read.ts';
+import { EXPERTS_FOLDER } from './directory.ts';
+
+/**
+ * Of weights, tokenizer, configurations and experts: what is trained again under the same name is another model.
+ * @throws UserError where the folder holds no model
+ */
+export async function modelFingerprint(directory: string): Promise<string> {
+  const files = (await namesIn(directory)).filter((name) => /\.(json|safetensors)$/.test(name));
+  if (!files.includes('config.json')) {
+    throw new UserError(
+      `${directory}: found no config.json; expected a Whisper model in Hugging Face layout`,
+    );
+  }
+  const hash = new Fingerprint();
+  const experts = await namesIn(join(directory, EXPERTS_FOLDER));
+  files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
+  for (const name of files) await hash.add(`${name}\n`).addFile(join(directory, name));
+  return hash.hex(16);
+}

@@ -1,0 +1,142 @@
+/** How well models translate or transcribe the clips of a manifest: measured, and written into a folder. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { abortable } from '../abort.ts';
+import { embeddedModel } from '../checkpoint/embedded.ts';
+import { UserError } from '../errors.ts';
+import { selectClips } from '../features/encoded-clips.ts';
+import { readText } from '../files/text-files.ts';
+import type { PairedTest } from '../metrics/significance.ts';
+import { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
+import { packageVersion } from '../report/package-version.ts';
+import type { WorkOptions } from '../report/progress.ts';
+import type { TableFormat } from '../report/table-formats.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
+import type { PromptKind } from '../whisper/prompts.ts';
+import type { Task } from '../whisper/tokens.ts';
+import { type EvaluatedDecoding, evaluatedDecoding } from './decoding.ts';
+import { evaluateModels } from './evaluate.ts';
+import { defaultTarget } from './models.ts';
+import { evaluationReport } from './page.ts';
+import type { EvaluationResults } from './results.ts';
+import type { SystemOutput } from './systems.ts';
+import { evaluationTables, type NamedTable } from './tables.ts';
+import { worstSentences } from './worst.ts';
+
+export interface EvaluateOptions extends WorkOptions {
+  /** Path of a manifest with the references. */
+  readonly manifest: string;
+  /** Only clips of this set of it. */
+  readonly set?: string | undefined;
+  /** Only clips in this language. */
+  readonly from?: string | undefined;
+  /** Language to translate into. Default: what the models were trained for, or the only one of the manifest. */
+  readonly to?: string | undefined;
+  /** Default 'translate'. */
+  readonly task?: Task | undefined;
+  /** Model folders; the first is what the others are compared with. Default: the embedded Whisper base. */
+  readonly models?: readonly string[] | undefined;
+  /** Prompts for translation. Default: what each model was trained with. */
+  readonly promptKinds?: readonly PromptKind[] | undefined;
+  /** Also measure what Whisper could do before training. Default false. */
+  readonly forgetting?: boolean | undefined;
+  /** Default 'fit'. */
+  readonly window?: WindowMode | undefined;
+  /** Where encoder outputs are kept between runs. Default: nowhere. */
+  readonly cache?: string | undefined;
+  readonly decoding?: EvaluatedDecoding | undefined;
+  /** Of BLEU. Default: by the language. */
+  readonly tokenize?: BleuTokenizer | undefined;
+  /** SentencePiece model of the tokenizers flores101 and flores200. Default: sacreBLEU's. */
+  readonly spmModel?: string | undefined;
+  /** Folder for predictions, scores, tables and report. */
+  readonly output: string;
+  /** Keep the predictions there of the same models, prompts and settings. Default false. */
+  readonly resume?: boolean | undefined;
+  /** File with the COMET scores of the texts in the output's folder comet. */
+  readonly comet?: string | undefined;
+  /** Default 'randomization'. */
+  readonly pairedTest?: PairedTest | undefined;
+  /** Resamples, or trials of randomization. Default 1000 and 10000. */
+  readonly samples?: number | undefined;
+  /** Of the resampling. Default 12345. */
+  readonly bootstrapSeed?: number | undefined;
+  /** Sentences of each language in the report: those with the lowest scores. Default 5. */
+  readonly worst?: number | undefined;
+}
+
+export interface Evaluation {
+  /** What the folder's scores.json has. */
+  readonly results: EvaluationResults;
+  readonly tables: readonly NamedTable[];
+  /** Predictions by model and prompt, without those about forgetting. */
+  readonly systems: readonly SystemOutput[];
+  /** Recordings, those that could not be read included. */
+  readonly recordings: number;
+  /** Path of the page. */
+  readonly report: string;
+}
+
+/** @throws UserError for mistakes in what is given, before anything long begins */
+export function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  return abortable(options.signal, () => run(options));
+}
+
+async function run(options: EvaluateOptions): Promise<Evaluation> {
+  const { manifest, set, from, task = 'translate', window = 'fit', output, tokenize, spmModel } = options;
+  const { models = [embeddedModel], decoding = {} } = options;
+  if (options.promptKinds && task === 'transcribe') {
+    throw new UserError('--prompt-kind: expected with --task translate; a transcript has one prompt only');
+  }
+  const own = await selectClips(manifest, { set, language: from });
+  const target =
+    task === 'transcribe' ? (from ?? 'en') : (options.to ?? (await defaultTarget(manifest, own, models)));
+  if (tokenize !== undefined || spmModel !== undefined) await loadBleuTokenizer(tokenize ?? '13a', spmModel);
+  const { targetVocabulary: _, languageModel: __, ...plain } = decoding;
+  const { onProgress, onNote, signal, comet } = options;
+  const { results, asked } = await evaluateModels({
+    ...{ manifest, task, target, models, tokenize, window, output, onProgress, signal },
+    version: packageVersion,
+    selection: { set: set ?? null, language: from ?? null },
+    clips: await selectClips(manifest, { set }),
+    promptKinds: options.promptKinds,
+    forgetting: Boolean(options.forgetting),
+    cache: options.cache,
+    resume: Boolean(options.resume),
+    decoding: evaluatedDecoding(decoding, window, target),
+    plainDecoding: evaluatedDecoding(plain, window, 'en'),
+    resampling: {
+      test: options.pairedTest ?? 'randomization',
+      samples: options.samples,
+      seed: options.bootstrapSeed ?? 12345,
+    },
+    comet: comet === undefined ? undefined : { file: comet, text: readText(comet) },
+    onNote: (note) => onNote?.(note),
+  });
+  for (const { error } of results.unreadable) options.onSkip?.(error);
+  const tables = evaluationTables(results);
+  await writeTables(output, tables);
+  await writeFile(join(output, 'scores.json'), `${JSON.stringify(results, null, 1)}\n`);
+  const report = join(output, 'report.html');
+  const worst = await worstSentences(asked, options.worst ?? 5);
+  await writeFile(report, evaluationReport(results, worst));
+  return { results, tables, systems: asked, recordings: recordingsOf(results, asked), report };
+}
+
+const TABLE_FILES: readonly (readonly [TableFormat, string])[] = [
+  ['markdown', 'md'],
+  ['csv', 'csv'],
+  ['latex', 'tex'],
+];
+
+async function writeTables(output: string, tables: readonly NamedTable[]): Promise<void> {
+  for (const { name, render } of tables) {
+    for (const [format, ending] of TABLE_FILES)
+      await writeFile(join(output, `${name}.${ending}`), render(format));
+  }
+}
+
+function recordingsOf(results: EvaluationResults, systems: readonly SystemOutput[]): number {
+  const audio = systems.flatMap(({ predictions }) => predictions.map((prediction) => prediction.audio));
+  return new Set([...audio, ...results.unreadable.map((file) => file.audio)]).size;
+}

@@ -1,0 +1,54 @@
+/** SHA-256 fingerprints, by which caches, checkpoints and resumed runs are recognised: their values must stay. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export type Hashable = string | NodeJS.ArrayBufferView;
+
+export class Fingerprint {
+  readonly #hash = createHash('sha256');
+
+  add(...parts: readonly Hashable[]): this {
+    for (const part of parts) this.#hash.update(part);
+    return this;
+  }
+
+  /** Adds a file's bytes. */
+  async addFile(file: string): Promise<this> {
+    for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) this.#hash.update(bytes);
+    return this;
+  }
+
+  /** @param digits how many, of 64 */
+  hex(digits = 64): string {
+    return this.#hash.digest('hex').slice(0, digits);
+  }
+}
+
+/** @param digits hexadecimal digits of the result, of 64 */
+export const fingerprint = (content: Hashable, digits = 64): string =>
+  new Fingerprint().add(content).hex(digits);
+
+/** Of a file, its bytes; of a folder, names and sizes, and the bytes of files for which `isRead` holds. */
+export async function fingerprintOfPath(
+  path: string,
+  isRead: (file: string) => boolean,
+  digits = 64,
+): Promise<string> {
+  const hash = new Fingerprint();
+  if ((await stat(path)).isFile()) return (await hash.addFile(path)).hex(digits);
+  for (const file of (await readdir(path, { recursive: true })).sort()) {
+    const found = await stat(join(path, file));
+    if (!found.isFile()) continue;
+    hash.add(`${file}\n${found.size}\n`);
+    if (isRead(file)) await hash.addFile(join(path, file));
+  }
+  return hash.hex(digits);
+}
+
+/** As a content security policy has it. */
+export const base64Fingerprint = (text: string): string => createHash('sha256').update(text).digest('base64');
+
+/** A seed for a text: 32 bits of its SHA-256. */
+export const seedOf = (text: string): number => createHash('sha256').update(text).digest().readUInt32LE();

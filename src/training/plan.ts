@@ -1,0 +1,84 @@
+/** What a training run will need and go through, known before its first step. */
+import { totalmem } from 'node:os';
+import { formatNumber } from '../report/format.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { type BatchSize, batchSize, type Example, paddingShares } from './batches.ts';
+import { estimateMemory, type MemoryEstimate, totalBytes } from './memory-estimate.ts';
+import type { TrainingData } from './recipe-data.ts';
+import { sampleBatches } from './sampling.ts';
+import type { TrainingOptions } from './train.ts';
+
+/** More batches would say no more about padding. */
+const MAX_PLANNED = 500;
+
+export interface TrainingPlan {
+  readonly memory: MemoryEstimate;
+  /** Clips to train on, and those that give no example, by reason. */
+  readonly examples: number;
+  readonly skipped: ReadonlyMap<string, number>;
+  /** What became of the clips before, a line each. */
+  readonly notes: readonly string[];
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+  readonly epochs: number;
+  /** Means over the first batches, an epoch at most. */
+  readonly clipsPerBatch: number;
+  /** Shares of the frames and of the tokens, 0 to 1. */
+  readonly padding: { readonly frames: number; readonly tokens: number };
+}
+
+export async function trainingPlan(
+  model: WhisperModel,
+  { examples, leftOut, told }: Pick<TrainingData, 'examples' | 'leftOut' | 'told'>,
+  training: TrainingOptions,
+): Promise<TrainingPlan> {
+  const planned = plannedBatches(examples, training);
+  const clipsPerBatch = planned.reduce((sum, { clips }) => sum + clips, 0) / planned.length;
+  const stepsPerEpoch = examples.length / clipsPerBatch;
+  return {
+    memory: await estimateMemory(model, examples, training),
+    examples: examples.length,
+    skipped: leftOut,
+    notes: told,
+    steps: training.steps,
+    stepsPerEpoch,
+    epochs: training.steps / stepsPerEpoch,
+    clipsPerBatch,
+    padding: paddingShares(planned),
+  };
+}
+
+function plannedBatches(examples: readonly Example[], training: TrainingOptions): BatchSize[] {
+  const batches = sampleBatches(examples, training);
+  const sizes: BatchSize[] = [];
+  for (let seen = 0; seen < examples.length && sizes.length < MAX_PLANNED; ) {
+    const batch = batches.next().value;
+    sizes.push(batchSize(batch.map((i) => examples[i]!)));
+    seen += batch.length;
+  }
+  return sizes;
+}
+
+/** The plan as `train` prints it. */
+export function planLines({ memory, ...plan }: TrainingPlan): string[] {
+  const { batch } = memory;
+  const gb = (bytes: number): string => formatNumber(bytes / 1e9, 2);
+  const total = totalBytes(memory);
+  return [
+    `memory: about ${gb(total)} GB: weights ${gb(memory.weights)}, gradients and moments ${gb(memory.optimizer)}, ` +
+      `activations ${gb(memory.activations)} (${batch.clips} clips × ${batch.frames} frames × ${batch.tokens} tokens), ` +
+      `clips ${gb(memory.clips)}, checkpoint ${gb(memory.checkpoint)}, program ${gb(memory.program)}`,
+    `data: ${formatNumber(plan.examples)} clips, ${formatNumber(Math.ceil(plan.stepsPerEpoch))} steps an epoch, ` +
+      `${formatNumber(plan.epochs, 1)} epochs`,
+    `batches: ${formatNumber(plan.clipsPerBatch, 1)} clips on average; ${paddingText(plan.padding)}`,
+    ...plan.notes,
+    ...[...plan.skipped].map(([reason, count]) => `left out: ${formatNumber(count)} clips: ${reason}`),
+    ...(total > totalmem()
+      ? [`note: this machine has ${gb(totalmem())} GB: expect it to run out; a smaller --batch-size helps`]
+      : []),
+  ];
+}
+
+export function paddingText({ frames, tokens }: TrainingPlan['padding']): string {
+  return `padding is ${formatNumber(100 * frames, 1)} % of the frames, ${formatNumber(100 * tokens, 1)} % of the tokens`;
+}

@@ -1,0 +1,69 @@
+/** A recipe as a file, as an object like that file's JSON, or in short: a manifest and what differs from the defaults. */
+import type { z } from 'zod';
+import type { Recipe, recipeSchema } from './recipe.ts';
+import { type Layer, parseRecipe, readLayers } from './recipe-file.ts';
+import type { Path } from './recipe-keys.ts';
+
+/** The keys and values of a recipe's JSON. Paths are relative to the working directory. */
+export type RecipeInput = z.input<typeof recipeSchema>;
+
+/** One manifest, and what is most often said of it; other keys are those of a recipe. */
+export interface ShortRecipe extends Partial<Omit<RecipeInput, 'data' | 'target'>> {
+  /** Path of a manifest. */
+  readonly data: string;
+  /** Only clips of this set of it. Default: all but the dev set. */
+  readonly set?: string | undefined;
+  /** Only clips in this language. */
+  readonly from?: string | undefined;
+  /** Language to translate into. */
+  readonly to?: string | undefined;
+  /** Default 200. */
+  readonly steps?: number | undefined;
+  /** Where the trained model is written. */
+  readonly output: string;
+}
+
+/** Path of a recipe (.json) or of a manifest, or a recipe as an object. */
+export type RecipeSource = string | RecipeInput | ShortRecipe;
+
+/** @throws UserError with one line for each mistake */
+export async function readRecipe(source: RecipeSource): Promise<Recipe> {
+  return parseRecipe(await recipeLayers(source));
+}
+
+/** @param label what a message calls a value that no file has */
+export async function recipeLayers(
+  source: RecipeSource,
+  label: (path: Path) => string = (path) => path.join('.'),
+): Promise<Layer[]> {
+  if (typeof source === 'string') {
+    return source.endsWith('.json')
+      ? readLayers(source)
+      : [{ values: { data: { corpora: [{ manifest: source }] } }, label }];
+  }
+  return isShort(source) ? [shortLayer(source)] : [{ values: source, label }];
+}
+
+const isShort = (source: RecipeInput | ShortRecipe): source is ShortRecipe => typeof source.data === 'string';
+
+/** Where a recipe has the keys of a short one. */
+const SHORT_KEYS: Readonly<Record<string, string>> = {
+  'data.corpora.0.manifest': 'data',
+  'data.corpora.0.set': 'set',
+  'data.corpora.0.language': 'from',
+  target: 'to',
+  'optimizer.steps': 'steps',
+};
+
+function shortLayer({ data, set, from, to, steps, ...recipe }: ShortRecipe): Layer {
+  const corpus = { manifest: data, ...(set && { set }), ...(from && { language: from }) };
+  return {
+    values: {
+      ...recipe,
+      data: { corpora: [corpus] },
+      ...(to !== undefined && { target: to }),
+      ...(steps !== undefined && { optimizer: { ...recipe.optimizer, steps } }),
+    },
+    label: (path) => SHORT_KEYS[path.join('.')] ?? path.join('.'),
+  };
+}

@@ -1,0 +1,253 @@
+/** Training as a recipe says: from its clips to a model in its output folder. */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { abortable } from '../abort.ts';
+import { embeddedModel } from '../checkpoint/embedded.ts';
+import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
+import type { Clip } from '../data/clip.ts';
+import { UserError } from '../errors.ts';
+import { languageProfile } from '../language/profile.ts';
+import type { WorkOptions } from '../report/progress.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import { promptOf } from '../whisper/prompts.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { paddingShares } from './batches.ts';
+import type { RunSettings } from './checkpoints.ts';
+import type { Evaluation } from './dev-evaluation.ts';
+import { type TrainingPlan, trainingPlan } from './plan.ts';
+import { quantizeFrozen } from './quantization.ts';
+import type { Recipe } from './recipe.ts';
+import { type RecipeClips, recipeClips, type TrainingData, trainingData } from './recipe-data.ts';
+import { checkObjective, recipeObjective } from './recipe-objective.ts';
+import { fileSettings, recipeText, weightSettings } from './recipe-settings.ts';
+import { type RecipeSource, readRecipe } from './recipe-source.ts';
+import { prepareOutput, type RunResult, runTraining } from './run.ts';
+import { saveModel } from './save.ts';
+import type { StepReport, TrainingOptions } from './train.ts';
+import { type Tuning, tunedWeights } from './tuned-weights.ts';
+
+export interface TrainOptions extends WorkOptions {
+  /** Resume from the newest whole checkpoint in the output. Default: there must be none. */
+  readonly resume?: boolean | undefined;
+  /** Called before the first step. */
+  readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
+  /** Called after each step; returning 'stop' ends the training there: what was trained is saved. */
+  readonly onStep?: ((report: StepReport) => unknown) | undefined;
+  readonly onEvaluation?: ((evaluation: Evaluation) => void) | undefined;
+}
+
+export interface TrainResult {
+  /** Folder of the trained model. */
+  readonly model: string;
+  /** Clips that it was trained on. */
+  readonly examples: number;
+  /** Steps taken, those before a resumption included, and how many of them were skipped. */
+  readonly steps: number;
+  readonly skipped: number;
+  /** Step whose weights were saved. */
+  readonly saved: number;
+  /** Mean over the last steps that were not skipped, ten at most. */
+  readonly loss: number;
+  /** Shares of the frames and of the tokens, 0 to 1. */
+  readonly padding: TrainingPlan['padding'];
+  readonly evaluations: readonly Evaluation[];
+  readonly reports: readonly StepReport[];
+  /** Of the steps made now. */
+  readonly seconds: number;
+}
+
+/** Runs in progress by output folder: one that was aborted has a checkpoint to write yet. */
+const running = new Map<string, Promise<unknown>>();
+
+/**
+ * Trains a model and writes it in Hugging Face layout.
+ *
+ * When `options.signal` aborts, the promise rejects at once; the run ends after its current step, with a checkpoint that
+ * `resume` goes on from, and without a model. A next run in the same output folder waits for that.
+ * @throws UserError for what is wrong with the recipe, the clips or the model, before anything long begins
+ */
+export function train(source: RecipeSource, options: TrainOptions = {}): Promise<TrainResult> {
+  return abortable(options.signal, async () => {
+    const recipe = await readRecipe(source);
+    const output = resolve(recipe.output);
+    await running.get(output);
+    const run = trainRecipe(recipe, options);
+    running.set(
+      output,
+      run.catch(() => {}).finally(() => running.delete(output)),
+    );
+    return run;
+  });
+}
+
+async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainResult> {
+  const { signal, onNote, onProgress } = options;
+  const directory = given.model ?? embeddedModel;
+  if (resolve(given.output) === resolve(directory)) {
+    throw new UserError(`--output ${given.output}: is the model that is trained; expected another folder`);
+  }
+  const clips = spokenIn(given.tune.experts?.languages[0], await recipeClips(given));
+  const [target, ...others] = clips.targets;
+  // The kept recipe says what was trained, whether or not the given one did.
+  const recipe = others.length > 0 ? given : { ...given, target: given.target ?? target };
+  const files = { model: await modelFingerprint(directory), ...(await fileSettings(recipe)) };
+  const { decoderLayers } = recipe.tune;
+  const languageToken = recipe.targetToken && {
+    ...recipe.targetToken,
+    language: languageProfile(target!).base,
+  };
+  return withModel(WhisperModel.load(directory, { decoderLayers, languageToken }), async (model) => {
+    const { data, training } = await prepared(model, recipe, clips, options);
+    const { examples, development, vocabulary } = data;
+    options.onPlan?.(await trainingPlan(model, data, training));
+    signal?.throwIfAborted();
+    const started = performance.now();
+    let resumed = 0;
+    const progress = (done: number, note?: string) =>
+      onProgress?.({ stage: 'training', done, total: training.steps, note, resumed });
+    const result = await runTraining(model, examples, {
+      output: recipe.output,
+      recipe: recipeText(recipe),
+      settings: settingsOf(recipe, files, data),
+      training,
+      checkpointEvery: recipe.checkpointEvery,
+      resume: Boolean(options.resume),
+      development,
+      keep: recipe.dev?.keep ?? 'last',
+      signal,
+      note: (line) => onNote?.(line),
+      onStart: (step) => {
+        resumed = step;
+        progress(step);
+      },
+      onStep: (report) => {
+        const rate = (report.tokens / report.seconds).toFixed(0);
+        progress(report.step, `loss ${report.loss.toFixed(3)}  ${rate} tokens/s`);
+        if (report.skipped) onNote?.(`step ${report.step} skipped: loss or gradient is not finite`);
+        return options.onStep?.(report) === 'stop' ? 'stop' : undefined;
+      },
+      onEvaluation: (evaluation) => options.onEvaluation?.(evaluation),
+      save: (folder) =>
+        saveModel(model, folder, {
+          prompt: { target: target!, targets: clips.targets, kind: recipe.prompt },
+          vocabulary,
+          dtype: recipe.dtype,
+        }),
+    });
+    const seconds = (performance.now() - started) / 1000;
+    return { model: recipe.output, examples: examples.length, ...summaryOf(result), seconds };
+  });
+}
+
+/** Everything before the first step. What does not fit the model is found before anything long begins. */
+async function prepared(
+  model: WhisperModel,
+  recipe: Recipe,
+  clips: RecipeClips,
+  options: TrainOptions,
+): Promise<{ data: TrainingData; training: TrainingOptions }> {
+  const { onProgress, onSkip, onNote, signal } = options;
+  const work: WorkOptions = { onProgress, onSkip, onNote, signal };
+  const tuning = tuningOf(recipe);
+  tunedWeights(model.dimensions, tuning);
+  const pairs = new Map(
+    [...clips.training, ...clips.dev].map((clip) => [`${clip.language} ${clip.target}`, clip]),
+  );
+  for (const { language, target } of pairs.values()) promptOf(model.tokens, recipe.prompt, target, language);
+  await checkObjective(model, recipe, clips.training);
+  await prepareOutput(recipe.output, Boolean(options.resume));
+  await quantizeFrozen(model, tuning);
+  const data = await trainingData(model, recipe, clips, work);
+  const objective = await recipeObjective(model, recipe, data.examples, work);
+  // The compiled encoder is not needed any more: the silence after the clips is the last that it makes.
+  await model.silenceTailsFor(data.examples.map(({ clip }) => clip));
+  await model.releaseEncoder();
+  return { data, training: { ...trainingOptions(recipe, tuning, data), objective } };
+}
+
+/** @param files fingerprints of the model and of the files that the recipe names */
+function settingsOf(recipe: Recipe, files: RunSettings, data: TrainingData): RunSettings {
+  const { model, ...others } = files;
+  return {
+    model: model!,
+    threads: availableParallelism(),
+    ...weightSettings(recipe),
+    ...others,
+    ...data.fingerprints,
+  };
+}
+
+function summaryOf({
+  reports,
+  evaluations,
+  saved,
+}: RunResult): Omit<TrainResult, 'model' | 'examples' | 'seconds'> {
+  const last = reports.filter(({ skipped }) => !skipped).slice(-10);
+  return {
+    steps: reports.length,
+    skipped: reports.filter(({ skipped }) => skipped).length,
+    saved,
+    loss: last.reduce((sum, { loss }) => sum + loss, 0) / last.length,
+    padding: paddingShares(reports.map(({ size }) => size)),
+    evaluations,
+    reports,
+  };
+}
+
+/** Experts learn from clips of their language only. */
+function spokenIn(language: string | undefined, { training, dev, targets }: RecipeClips): RecipeClips {
+  if (language === undefined) return { training, dev, targets };
+  const own = <C extends Clip>(clips: readonly C[]): C[] =>
+    clips.filter((clip) => clip.language === language);
+  const clips = { training: own(training), dev: own(dev), targets };
+  const has = [...new Set(training.map((clip) => clip.language))].join(', ');
+  if (clips.training.length === 0)
+    throw new UserError(`experts of "${language}": no clip of the corpora is in it; they have ${has}`);
+  if (clips.dev.length === 0 && dev.length > 0)
+    throw new UserError(`experts of "${language}": no clip of the dev set is in it`);
+  return clips;
+}
+
+function tuningOf({
+  tune: { part, embedding, lora, quantization, experts },
+  objective,
+  targetToken,
+}: Recipe): Tuning {
+  return {
+    part,
+    embedding,
+    ...(lora && { lora: { ...lora, alpha: lora.alpha ?? 2 * lora.rank } }),
+    ...(quantization && { quantization: { bits: 8 } }),
+    ...(targetToken?.mean && { languageRow: true }),
+    ...(experts && {
+      experts: {
+        language: experts.languages[0]!,
+        gateWidth: experts.gateWidth,
+        budgetWeight: 1 - (objective.distillation?.weight ?? 0),
+      },
+    }),
+  };
+}
+
+function trainingOptions(
+  { data: { corpora, temperature = 1, maxPadding }, optimizer }: Recipe,
+  tuning: Tuning,
+  { examples, vocabulary }: TrainingData,
+): TrainingOptions {
+  const { steps, accumulate, recompute, learningRate, weightDecay, clipNorm, seed } = optimizer;
+  return {
+    ...tuning,
+    steps,
+    batchSize: Math.min(optimizer.batchSize, examples.length),
+    accumulate,
+    recompute,
+    maxPadding,
+    mixture: { weights: corpora.map(({ weight = 1 }) => weight), temperature },
+    learningRate,
+    warmupSteps: Math.min(optimizer.warmup, steps),
+    weightDecay,
+    clipNorm,
+    seed,
+    vocabulary,
+  };
+}
