@@ -50,7 +50,7 @@ const flite = await WebAssembly.compile(
 async function speak(text, voice, file) {
   const args = ['flite', '-voice', voice, '-t', text, '/speech.wav'];
   const wasi = new WASI({ version: 'preview1', args, preopens: { '/': OUT }, returnOnExit: true });
-  const failed = wasi.start(await WebAssembly.instantiate(flite, wasi.getImportObject()));
+  const failed = wasi.start(await WebAssembly.instantiate(flite, /** @type {WebAssembly.Imports} */ (wasi.getImportObject())));
   if (failed) throw new Error(`flite ended with ${failed} for "${text}"`);
   renameSync(join(OUT, 'speech.wav'), file);
 }

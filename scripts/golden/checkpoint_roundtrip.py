@@ -29,8 +29,8 @@ await writeCheckpoint(to, await readCheckpoint(from), JSON.parse(options));
 """
 QUANTIZE = """
 const [dist, from, to] = process.argv.slice(1);
-const { quantizeCheckpoint } = await import(`${dist}/whisper/quantize.js`);
-console.log(JSON.stringify(await quantizeCheckpoint(from, to)));
+const { quantize } = await import(`${dist}/whisper/quantize.js`);
+console.log(JSON.stringify(await quantize({ model: from, output: to })));
 """
 
 

@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DecodingSession } from '../../dist/decoding/session.js';
 import { sfc32, uniform } from '../../dist/random.js';
-import { readAudio } from '../../dist/speech/audio-file.js';
+import { readAudio } from '../../dist/audio/audio-file.js';
 import { createLora, mergeLora, saveLora } from '../../dist/training/lora.js';
 import { saveModel } from '../../dist/training/save.js';
 import { tuningAdapters } from '../../dist/training/tuned-weights.js';
@@ -16,6 +16,7 @@ import { WhisperModel } from '../../dist/whisper/model.js';
 const [directory, audio, folder] = process.argv.slice(2);
 const model = await WhisperModel.load(directory);
 mkdirSync(folder, { recursive: true });
+/** @type {import('../../dist/training/lora.js').LoraOptions} */
 const lora = { rank: 8, alpha: 16, projections: ['q_proj', 'v_proj', 'fc1'] };
 const adapters = tuningAdapters(model.dimensions, { part: 'all', embedding: 'frozen', lora });
 await createLora(model, adapters, 1);
@@ -23,11 +24,12 @@ await createLora(model, adapters, 1);
 const random = sfc32(2);
 const names = [...adapters.projections].map((projection) => `${projection}.lora_B.weight`);
 const zeros = await model.runtime.read(names);
-const filled = zeros.map(({ shape, data }, i) => [
-  names[i],
-  { shape, data: Float32Array.from(data, () => (uniform(random) - 0.5) * 0.04) },
-]);
-await model.runtime.store(new Map(filled));
+const filled = new Map();
+zeros.forEach(({ shape, data }, i) => {
+  const values = Float32Array.from({ length: data.length }, () => (uniform(random) - 0.5) * 0.04);
+  filled.set(names[i], { shape, data: values });
+});
+await model.runtime.store(filled);
 await saveLora(model, adapters, join(folder, 'adapter'));
 await mergeLora(model, adapters);
 await saveModel(model, join(folder, 'merged'), {

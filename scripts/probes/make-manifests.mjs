@@ -45,7 +45,8 @@ const program = await WebAssembly.compile(readFileSync(flite));
 async function speak(voice, text, name) {
   const args = ['flite', '-voice', voice, '-t', text, '-o', `/out/${name}`];
   const wasi = new WASI({ version: 'preview1', args, preopens: { '/out': join(output, 'flite') }, returnOnExit: true });
-  if (wasi.start(await WebAssembly.instantiate(program, wasi.getImportObject())) !== 0) throw new Error(`flite: ${text}`);
+  const imports = /** @type {WebAssembly.Imports} */ (wasi.getImportObject());
+  if (wasi.start(await WebAssembly.instantiate(program, imports)) !== 0) throw new Error(`flite: ${text}`);
   return join(output, 'flite', name);
 }
 

@@ -1,7 +1,7 @@
 // Ogg Opus through opusenc (Debian: opus-tools), and back through the decoder that the package itself uses.
 
 import { execFileSync } from 'node:child_process';
-import { readAudio } from '../../dist/speech/audio-file.js';
+import { readAudio } from '../../dist/audio/audio-file.js';
 
 function wav(samples, sampleRate) {
   const header = Buffer.alloc(44);

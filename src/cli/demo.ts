@@ -1,13 +1,12 @@
 /** `whisper-transfer demo`: the whole experiment on the embedded model and recordings. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { runDemo } from '../demo/demo.ts';
 import type { DemoResults } from '../demo/results.ts';
 import { formatDuration, languageName } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
 import { samplesManifest } from './embedded.ts';
 import { modelOption, positiveInteger } from './options.ts';
+import { showWork } from './show-work.ts';
 
 interface Options {
   model: string;
@@ -39,23 +38,17 @@ export function demoCommand(command: Command): Command {
       'after',
       '\nExample:\n  $ whisper-transfer demo\n  $ whisper-transfer demo --steps 600 --train-clips 1500',
     )
-    .action(async ({ model, manifest, to, output, steps, trainClips, testClips, seed, json }: Options) => {
-      const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-      const results = await runDemo(
-        {
-          model,
-          manifest: manifest ?? samplesManifest(),
-          target: to,
-          output,
-          steps,
-          trainingClips: trainClips,
-          testClips,
-          seed,
-        },
-        version,
-      );
+    .action(async ({ manifest, to, trainClips, json, ...options }: Options) => {
+      const { runDemo } = await import('../demo/demo.ts');
+      const results = await runDemo({
+        ...options,
+        ...showWork(),
+        manifest: manifest ?? samplesManifest(),
+        target: to,
+        trainingClips: trainClips,
+      });
       if (json) console.log(JSON.stringify(results));
-      else print(results, output);
+      else print(results, options.output);
     });
 }
 

@@ -1,6 +1,7 @@
 /** `whisper-transfer evaluate`: all that a table needs about how well models translate or transcribe a test set. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { EvaluationRow } from '../evaluation/results.ts';
+import { scoresJson } from '../metrics/score-table.ts';
 import { PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
@@ -142,7 +143,7 @@ async function run(manifest: string, flags: Flags): Promise<void> {
     decoding: decodingChoice(decoding),
   });
   work.end();
-  if (json) for (const row of results.rows) console.log(JSON.stringify(jsonRow(row)));
+  if (json) for (const row of results.rows) console.log(JSON.stringify(rowJson(row)));
   else {
     for (const { caption, render } of tables) process.stdout.write(`\n${caption}\n\n${render('terminal')}`);
     console.log(`\nAll of it, and the worst sentences to listen to: ${report}`);
@@ -150,10 +151,6 @@ async function run(manifest: string, flags: Flags): Promise<void> {
   failedFiles(results.unreadable.length, recordings);
 }
 
-/** As `score --json` calls them. */
-const JSON_KEYS: Readonly<Record<string, string>> = { mer: 'mixedErrorRate', 'off-target': 'offTarget' };
-
-function jsonRow({ scores, ...row }: EvaluationRow): Record<string, unknown> {
-  const named = Object.entries(scores).map(([metric, score]) => [JSON_KEYS[metric] ?? metric, score]);
-  return { ...row, ...Object.fromEntries(named) };
+function rowJson({ scores, ...row }: EvaluationRow): Record<string, unknown> {
+  return { ...row, ...scoresJson(scores) };
 }

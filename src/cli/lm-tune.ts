@@ -1,17 +1,9 @@
 /** `whisper-transfer lm tune`: the weights of a language model, chosen on clips with references. */
 import { type Command, Option } from 'commander';
-import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
-import { choosePrompt, type PromptChoice } from '../decoding/prompt-choice.ts';
-import { tuneFusion } from '../decoding/tune-fusion.ts';
-import { UserError } from '../errors.ts';
-import { encodedClips, selectClips } from '../features/encoded-clips.ts';
-import { readArpa } from '../language-model/arpa-read.ts';
-import { startProgress } from '../report/progress.ts';
+import type { PromptChoice } from '../decoding/prompt-choice.ts';
 import { table } from '../report/terminal.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { WhisperModel } from '../whisper/model.ts';
-import { withModel } from '../whisper/with-model.ts';
-import { addRenamed, modelOption, positiveInteger, printNote, windowOption } from './options.ts';
+import { addRenamed, modelOption, positiveInteger, windowOption } from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
 import { showWork } from './show-work.ts';
 
@@ -63,47 +55,12 @@ export function addTuneCommand(lm: Command): Command {
     .action(tune);
 }
 
-async function tune(arpa: string, manifest: string, flags: Flags): Promise<void> {
-  const { set, from: language, to } = flags;
-  // Earlier versions took the column: en, zh, or source_text for what is said.
-  const reference = (clip: Clip): string =>
-    flags.reference === 'source_text' ? clip.text : referenceIn(clip, flags.reference ?? to);
-  const all = await selectClips(manifest, { ...(set && { set }), ...(language && { language }) });
-  const clips = all.filter((clip) => reference(clip) !== '');
-  if (clips.length === 0) throw new UserError(missingReference(manifest, all, flags.reference ?? to));
-  const lm = await readArpa(arpa);
-  const result = await withModel(WhisperModel.load(flags.model), async (model) => {
-    const prompt = choosePrompt(model, { ...flags, ...(flags.task === 'translate' && { to }) }, printNote);
-    const usable = await encodedClips(model, clips, { ...flags, ...showWork() });
-    let stage = '';
-    let progress = startProgress('', 1, { quiet: true });
-    const tuned = await tuneFusion(
-      model,
-      lm,
-      usable.map(({ clip, encoded }) => ({
-        encoded,
-        prompt: prompt(clip.language),
-        reference: reference(clip),
-      })),
-      {
-        language: to,
-        beams: flags.beam,
-        trials: flags.trials,
-        seed: flags.seed,
-        onProgress: (name, done, total) => {
-          if (name !== stage) {
-            progress.done();
-            progress = startProgress(name, total);
-            stage = name;
-          }
-          progress.update(done);
-        },
-      },
-    );
-    progress.done();
-    return { clips: usable.length, ...tuned };
-  });
-  if (flags.json) {
+async function tune(languageModel: string, manifest: string, { beam, json, ...flags }: Flags): Promise<void> {
+  const { tuneOnManifest } = await import('../decoding/tune-manifest.ts');
+  const work = showWork();
+  const result = await tuneOnManifest({ ...flags, ...work, languageModel, manifest, beams: beam });
+  work.end();
+  if (json) {
     console.log(JSON.stringify(result));
     return;
   }

@@ -36,7 +36,7 @@ test('trains a model and measures it, on the same words', async () => {
     ngrams: [9, 9, 8],
     fallback: [1, 2, 3],
   });
-  expect(warned.join('')).toMatch(/warning: .*text\.txt has too few sentences/);
+  expect(warned.join('')).toMatch(/note: .*text\.txt has too few sentences/);
   expect(readFileSync(model, 'utf8')).toContain('ngram 3=8');
 
   const held = file('held.txt', 'THE CAT SAT\nthe bird sat');

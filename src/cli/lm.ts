@@ -1,20 +1,10 @@
 /** `whisper-transfer lm`: n-gram language models, to be fused with Whisper when it transcribes. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { UserError } from '../errors.ts';
-import { readSentences } from '../files/text-files.ts';
-import { readArpa } from '../language-model/arpa-read.ts';
-import { writeArpa } from '../language-model/arpa-write.ts';
-import { NgramCounter } from '../language-model/count.ts';
-import { smooth } from '../language-model/kneser-ney.ts';
-import { perplexity } from '../language-model/perplexity.ts';
-import { languageModelWords } from '../language-model/words.ts';
-import { startProgress } from '../report/progress.ts';
 import { addTuneCommand } from './lm-tune.ts';
 import { addRenamed, positiveInteger } from './options.ts';
+import { showWork } from './show-work.ts';
 
 const LANGUAGE_NAMES = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
-/** Sentences between two looks at the clock. */
-const SENTENCES_PER_UPDATE = 1000;
 
 const TRAIN_EXAMPLE = `
 Example:
@@ -79,59 +69,25 @@ function languageCode(value: string): string {
   return value;
 }
 
-/** The sentences of a file as words, those without any left out. */
-function* wordsOf(lines: readonly string[], language: string, label: string): Generator<string[]> {
-  const progress = startProgress(label, lines.length);
-  for (const [i, line] of lines.entries()) {
-    const words = languageModelWords(line, language);
-    if (words.length > 0) yield words;
-    if (i % SENTENCES_PER_UPDATE === 0) progress.update(i);
-  }
-  progress.update(lines.length);
-  progress.done('sentences');
-}
-
-async function train(text: string, { order, output, to: language, json }: TrainOptions): Promise<void> {
-  const counter = new NgramCounter(order);
-  for (const words of wordsOf(readSentences(text), language, 'counting')) counter.add(words);
-  if (counter.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
-  const smoothed = smooth(counter);
-  const ngrams = counter.orders.map(({ count }) => count.length);
-  const progress = startProgress(
-    'writing',
-    ngrams.reduce((sum, count) => sum + count),
+async function train(text: string, { json, ...options }: TrainOptions): Promise<void> {
+  const { trainLanguageModel } = await import('../language-model/train.ts');
+  const summary = await trainLanguageModel({ ...options, ...showWork(), text });
+  const { model, order, ngrams, sentences } = summary;
+  console.log(
+    json
+      ? JSON.stringify(summary)
+      : `${model}: ${ngrams.join(' + ')} n-grams of order 1 to ${order} from ${sentences} sentences`,
   );
-  await writeArpa(output, counter, smoothed, (written) => progress.update(written));
-  progress.done('n-grams');
-  const fallback = smoothed.flatMap((found, i) => (found.fallback ? [i + 1] : []));
-  if (fallback.length > 0) {
-    process.stderr.write(
-      `warning: ${text} has too few sentences, or too many alike, to estimate the discounts of order ` +
-        `${fallback.join(', ')}; the fixed ones 0.5, 1, 1.5 were taken\n`,
-    );
-  }
-  const { sentences, tokens } = counter;
-  const discounts = smoothed.map((found) => found.discounts);
-  const summary = { model: output, order, language, sentences, tokens, ngrams, discounts, fallback };
-  if (json) console.log(JSON.stringify(summary));
-  else
-    console.log(
-      `${output}: ${ngrams.join(' + ')} n-grams of order 1 to ${order} from ${sentences} sentences`,
-    );
 }
 
 async function measure(
   model: string,
   text: string,
-  { to: language, json }: { to: string; json?: boolean },
+  { to, json }: { to: string; json?: boolean },
 ): Promise<void> {
-  const lines = readSentences(text);
-  const progress = startProgress('reading the model', 0);
-  const languageModel = await readArpa(model, (bytes) => progress.update(bytes));
-  progress.done('bytes');
-  const found = perplexity(languageModel, wordsOf(lines, language, 'scoring'));
-  if (found.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
-  if (json) console.log(JSON.stringify({ model, order: languageModel.order, language, ...found }));
+  const { textPerplexity } = await import('../language-model/perplexity.ts');
+  const { order, ...found } = await textPerplexity({ ...showWork(), model, text, to });
+  if (json) console.log(JSON.stringify({ model, order, language: to, ...found }));
   else {
     const share = (100 * found.unknown) / (found.tokens - found.sentences);
     console.log(

@@ -8,8 +8,8 @@ export function quantizeCommand(command: Command): Command {
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', '\nExample:\n  $ whisper-transfer quantize whisper-base models/whisper-base-int8')
     .action(async (source: string, target: string, options: { json?: boolean }) => {
-      const { quantizeCheckpoint } = await import('../whisper/quantize.ts');
-      const summary = await quantizeCheckpoint(source, target);
+      const { quantize } = await import('../whisper/quantize.ts');
+      const summary = await quantize({ model: source, output: target });
       if (options.json) {
         console.log(JSON.stringify(summary));
         return;

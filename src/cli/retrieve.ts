@@ -1,7 +1,7 @@
 /** Speech-to-speech retrieval: does an utterance find its translation by encoder output alone? */
-import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import { formatTable } from '../report/table-formats.ts';
 import { ADJUSTMENTS, type Adjustment, retrievalMethods } from '../retrieval/methods.ts';
 import { METRICS } from '../retrieval/metrics.ts';
@@ -97,8 +97,8 @@ async function run(manifest: string, options: Options): Promise<void> {
     onMatrix: (matrix) => html !== undefined && matrices.push(matrix),
   });
   if (csv !== undefined)
-    await writeFile(csv, formatTable(retrievalRows(found.pairs), retrievalCsvColumns, 'csv'));
-  if (html !== undefined) await writeFile(html, retrievalPage(found.pairs, matrices, found.clips));
+    await writeWhole(csv, formatTable(retrievalRows(found.pairs), retrievalCsvColumns, 'csv'));
+  if (html !== undefined) await writeWhole(html, retrievalPage(found.pairs, matrices, found.clips));
   if (json) console.log(JSON.stringify(retrievalJson(found, Boolean(allPairs))));
   else print(found);
 }

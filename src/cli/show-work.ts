@@ -16,7 +16,7 @@ export function showWork(): ShownWork {
   };
   return {
     onProgress: ({ stage, done, total, note, resumed = 0 }) => {
-      if (stage === ended && done >= total) return;
+      if (stage === ended && done >= total && total > 0) return;
       ended = undefined;
       if (shown?.stage !== stage) {
         end();
@@ -25,7 +25,7 @@ export function showWork(): ShownWork {
       shown.progress.skip(resumed - shown.resumed);
       shown.resumed = resumed;
       shown.progress.update(done, note);
-      if (done < total) return;
+      if (done < total || total === 0) return;
       end(note ?? '');
       ended = stage;
     },

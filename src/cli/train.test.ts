@@ -1,4 +1,4 @@
-/** `train` with a recipe, on real clips: the laptop's, cut down to two steps, kept beside the model, gone on with. */
+/** `train` with a recipe, on real clips: the laptop's for a tiny Whisper, two steps, kept beside the model, run again. */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { readManifest } from '../data/manifest.ts';
+import { writeTinyModel } from '../testing/tiny-model.ts';
 
 const repository = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'train-recipe-'));
@@ -37,7 +38,8 @@ test("the laptop's recipe, two steps of it: the model and its recipe are there, 
       optimizer: { steps: 2 },
     }),
   );
-  const run = await train('short.json', '--batch-size', '2', '--json');
+  await writeTinyModel(join(scratch, 'tiny'));
+  const run = await train('short.json', '--model', 'tiny', '--batch-size', '2', '--json');
   expect(run, run.stderr).toMatchObject({ code: 0 });
   const printed = run.stdout
     .trim()
@@ -66,6 +68,7 @@ test("the laptop's recipe, two steps of it: the model and its recipe are there, 
   expect(other.stderr).toMatch(
     /found a checkpoint of optimizer\.weightDecay 0\.01; expected optimizer\.weightDecay 0\.5 as in this run\n$/,
   );
+  // Without --model it is Whisper base, whose width is 512.
   const wide = await train('short.json', '--lora', '4000', '--output', 'wide', '--cache', 'other-cache');
   expect(wide).toMatchObject({ code: 2 });
   expect(wide.stderr).toMatch(/^error: LoRA rank 4000: expected a whole number from 1 to the width, 512\n$/);

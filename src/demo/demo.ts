@@ -15,7 +15,8 @@ import type { Statistics } from '../metrics/corpus.ts';
 import { bootstrap } from '../metrics/significance.ts';
 import { type TranslationScores, translationScores } from '../metrics/translation-scores.ts';
 import { machine } from '../report/machine.ts';
-import { startProgress } from '../report/progress.ts';
+import { packageVersion } from '../report/package-version.ts';
+import type { WorkOptions } from '../report/progress.ts';
 import { meanPoolMatrix } from '../retrieval/mean-pool.ts';
 import { recall, transposed } from '../retrieval/recall.ts';
 import { seqSimMatrix } from '../retrieval/seq-sim.ts';
@@ -29,7 +30,7 @@ import { demoData, type TestSet } from './data.ts';
 import { demoReport } from './page.ts';
 import type { DemoResults, Scores, TranslationExample } from './results.ts';
 
-export interface DemoOptions {
+export interface DemoOptions extends Pick<WorkOptions, 'onProgress'> {
   readonly model: string;
   readonly manifest: string;
   /** Language to translate into. */
@@ -53,7 +54,7 @@ const MAX_FRAMES = 5_000;
 /** Longer than any reference; an untuned decoder that loops is cut off there. */
 const MAX_TOKENS = 56;
 
-export async function runDemo(options: DemoOptions, version: string): Promise<DemoResults> {
+export async function runDemo(options: DemoOptions): Promise<DemoResults> {
   const seconds: Record<string, number> = {};
   let stageStart = performance.now();
   const endStage = (name: string): void => {
@@ -63,6 +64,11 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
   };
 
   const { target } = options;
+  const stage = (stage: string, total: number) => {
+    const update = (done: number, note?: string) => options.onProgress?.({ stage, done, total, note });
+    update(0);
+    return update;
+  };
   const data = await demoData(options.manifest, target, options);
   const model = await WhisperModel.load(options.model);
   try {
@@ -72,15 +78,13 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
     const encoded = new Map<Clip, EncodedClip>();
     const encode = async (label: string, clips: readonly Clip[]): Promise<void> => {
       const missing = [...new Set(clips)].filter((clip) => !encoded.has(clip));
-      const progress = startProgress(label, missing.length);
       const files = missing.map(({ audio }) => audio);
       const outputs = await encodeFiles(model, files, {
         window: 'fit',
         cache: undefined, // the demo shows what a first run costs
-        onProgress: (done) => progress.update(done),
+        onProgress: stage(label, missing.length),
       });
       for (const [i, clip] of missing.entries()) encoded.set(clip, outputs[i]!);
-      progress.done();
     };
     const at = (clips: readonly Clip[]): EncodedClip[] => clips.map((clip) => encoded.get(clip)!);
 
@@ -102,14 +106,12 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
 
     const translate = async (label: string): Promise<Map<TestSet, string[]>> => {
       const clips = data.tests.flatMap((set) => set.clips);
-      const progress = startProgress(label, clips.length);
       const texts = await decode(model, at(clips), {
         prompts: clips.map(() => prompt),
         maxTokens: MAX_TOKENS,
         stopLoops: true,
-        onProgress: (done) => progress.update(done),
+        onProgress: stage(label, clips.length),
       });
-      progress.done();
       let next = 0;
       return new Map(data.tests.map((set) => [set, set.clips.map(() => texts[next++]!.text)]));
     };
@@ -127,15 +129,14 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       data.training.map((clip) => ({ clip, encoded: encoded.get(clip)! })),
       { target, promptOf: () => prompt },
     );
-    const progress = startProgress('training the decoder on English only', options.steps);
+    const progress = stage('training the decoder on English only', options.steps);
     const loss = await trainDecoder(model, examples, {
       ...training,
       onStep: ({ step, loss, tokens, seconds }) => {
-        progress.update(step, `loss ${loss.toFixed(2)}  ${(tokens / seconds).toFixed(0)} tokens/s`);
+        progress(step, `loss ${loss.toFixed(2)}  ${(tokens / seconds).toFixed(0)} tokens/s`);
         return undefined;
       },
     });
-    progress.done();
     endStage('train');
 
     const after = await translate('translating, after training');
@@ -150,7 +151,7 @@ export async function runDemo(options: DemoOptions, version: string): Promise<De
       data.tests.map((set) => score(set, target, before.get(set)!, after.get(set)!)),
     );
     const results: DemoResults = {
-      version,
+      version: packageVersion,
       machine: await machine(),
       model: 'Whisper base (multilingual), int8 weights',
       settings: {

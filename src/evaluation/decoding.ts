@@ -1,12 +1,11 @@
 /** How the models of an evaluation decode, and what of it their answers depend on. */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import {
   chosenDecoding,
   type DecodingChoice,
   type LanguageModelChoice,
 } from '../decoding/decoding-choice.ts';
-import { UserError } from '../errors.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
+import { cannotOpen } from '../files/read.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { Decoding } from './predict.ts';
 
@@ -20,7 +19,11 @@ export interface EvaluatedDecoding extends Omit<DecodingChoice, 'targetVocabular
  * Settings are compared with those of earlier predictions as text: their names, order and defaults must stay.
  * @param written language of the text that is made
  */
-export function evaluatedDecoding(choice: EvaluatedDecoding, window: WindowMode, written: string): Decoding {
+export async function evaluatedDecoding(
+  choice: EvaluatedDecoding,
+  window: WindowMode,
+  written: string,
+): Promise<Decoding> {
   const { temperature, fallback, earlyStopping, targetVocabulary, languageModel } = choice;
   const files = [languageModel?.model, targetVocabulary].filter((file) => typeof file === 'string');
   const settings = {
@@ -42,7 +45,7 @@ export function evaluatedDecoding(choice: EvaluatedDecoding, window: WindowMode,
     ...(choice.experts === false && { experts: 'off' }),
     ...(languageModel && languageModelSettings(languageModel)),
     // A file that was changed under its old name is another setting.
-    ...(files.length > 0 && { filesSha256: files.map(sha256).join() }),
+    ...(files.length > 0 && { filesSha256: (await Promise.all(files.map(sha256))).join() }),
   };
   return { settings, of: (model) => chosenDecoding(model, choice, written) };
 }
@@ -56,12 +59,10 @@ function languageModelSettings({
   return { lm: model, ...(language && { lmLanguage: language }), alpha, beta };
 }
 
-function sha256(file: string): string {
+async function sha256(file: string): Promise<string> {
   try {
-    return createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
+    return (await new Fingerprint().addFile(file)).hex(16);
   } catch (error) {
-    throw new UserError(
-      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}); expected a file`,
-    );
+    throw cannotOpen(file, error, 'a file');
   }
 }

@@ -1,11 +1,11 @@
 /** How well models translate or transcribe the clips of a manifest: measured, and written into a folder. */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { abortable } from '../abort.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { selectClips } from '../features/encoded-clips.ts';
 import { readText } from '../files/text-files.ts';
+import { writeJson, writeWhole } from '../files/write-whole.ts';
 import type { PairedTest } from '../metrics/significance.ts';
 import { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
 import { packageVersion } from '../report/package-version.ts';
@@ -103,8 +103,8 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
     forgetting: Boolean(options.forgetting),
     cache: options.cache,
     resume: Boolean(options.resume),
-    decoding: evaluatedDecoding(decoding, window, target),
-    plainDecoding: evaluatedDecoding(plain, window, 'en'),
+    decoding: await evaluatedDecoding(decoding, window, target),
+    plainDecoding: await evaluatedDecoding(plain, window, 'en'),
     resampling: {
       test: options.pairedTest ?? 'randomization',
       samples: options.samples,
@@ -116,10 +116,10 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
   for (const { error } of results.unreadable) options.onSkip?.(error);
   const tables = evaluationTables(results);
   await writeTables(output, tables);
-  await writeFile(join(output, 'scores.json'), `${JSON.stringify(results, null, 1)}\n`);
+  await writeJson(join(output, 'scores.json'), results, 1);
   const report = join(output, 'report.html');
   const worst = await worstSentences(asked, options.worst ?? 5);
-  await writeFile(report, evaluationReport(results, worst));
+  await writeWhole(report, evaluationReport(results, worst));
   return { results, tables, systems: asked, recordings: recordingsOf(results, asked), report };
 }
 
@@ -132,7 +132,7 @@ const TABLE_FILES: readonly (readonly [TableFormat, string])[] = [
 async function writeTables(output: string, tables: readonly NamedTable[]): Promise<void> {
   for (const { name, render } of tables) {
     for (const [format, ending] of TABLE_FILES)
-      await writeFile(join(output, `${name}.${ending}`), render(format));
+      await writeWhole(join(output, `${name}.${ending}`), render(format));
   }
 }
 

@@ -1,5 +1,10 @@
 /** How well a language model predicts a text. */
+import { UserError } from '../errors.ts';
+import { readSentences } from '../files/text-files.ts';
+import type { WorkOptions } from '../report/progress.ts';
+import { readArpa } from './arpa-read.ts';
 import type { LanguageModel } from './model.ts';
+import { wordsOfLines } from './words.ts';
 
 export interface Perplexity {
   readonly sentences: number;
@@ -37,4 +42,32 @@ export function perplexity(model: LanguageModel, sentences: Iterable<readonly st
     perplexity: 10 ** (-total / tokens),
     perplexityOfKnown: 10 ** (-(total - ofUnknown) / (tokens - unknown)),
   };
+}
+
+/** @throws UserError where the text has no words */
+export async function textPerplexity({
+  model,
+  text,
+  to: language,
+  onProgress,
+}: {
+  /** ARPA file, plain or gzipped. */
+  readonly model: string;
+  /** Path of a text, a sentence a line. */
+  readonly text: string;
+  /** Language of the text: it decides what a word is. */
+  readonly to: string;
+} & Pick<WorkOptions, 'onProgress'>): Promise<Perplexity & { readonly order: number }> {
+  const lines = readSentences(text);
+  let read = 0;
+  const reading = (done: number, total: number) =>
+    onProgress?.({ stage: 'reading the model', done, total, note: 'bytes' });
+  const languageModel = await readArpa(model, (bytes) => {
+    read = bytes;
+    reading(bytes, 0);
+  });
+  reading(read, read);
+  const found = perplexity(languageModel, wordsOfLines(lines, language, { stage: 'scoring', onProgress }));
+  if (found.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
+  return { order: languageModel.order, ...found };
 }

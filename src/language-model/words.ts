@@ -5,6 +5,7 @@ import { normalizeBasic } from '../language/normalize-basic.ts';
 import { languageProfile } from '../language/profile.ts';
 import { splitWords } from '../language/whitespace.ts';
 import { splitMixedTokens } from '../metrics/word-error-rate.ts';
+import type { WorkOptions } from '../report/progress.ts';
 
 /** Whether each character is a word: it is complete when it is written, not when a space follows. */
 export const wordsAreCharacters = (language: string): boolean => !languageProfile(language).spaces;
@@ -24,4 +25,22 @@ export function languageModelWords(text: string, language: string): string[] {
   const normalized = base === 'en' ? normalizeEnglish(text) : normalizeBasic(text, { splitLetters: !spaces });
   // Whisper's English normaliser leaves a point of "..." at the end of a text.
   return splitWords(normalized).filter((word) => LETTER_OR_DIGIT.test(word));
+}
+
+/** Sentences between two reports of progress. */
+const SENTENCES_PER_REPORT = 1000;
+
+/** The words of lines, a sentence each; those without any are skipped. */
+export function* wordsOfLines(
+  lines: readonly string[],
+  language: string,
+  { stage, onProgress }: Pick<WorkOptions, 'onProgress'> & { readonly stage: string },
+): Generator<string[]> {
+  const total = lines.length;
+  for (const [done, line] of lines.entries()) {
+    const words = languageModelWords(line, language);
+    if (words.length > 0) yield words;
+    if (done % SENTENCES_PER_REPORT === 0) onProgress?.({ stage, done, total });
+  }
+  onProgress?.({ stage, done: total, total, note: 'sentences' });
 }

@@ -5,7 +5,7 @@ import { formatDuration, formatNumber, formatPercent } from './format.ts';
 const REDRAW_SECONDS = 0.1; // more often cannot be read, and costs time
 const LINE_SECONDS = 10; // in a log file
 
-/** How far a stage of long work has come. A stage begins with `done` 0 and ends with `done` = `total`. */
+/** How far a stage of long work has come. A stage ends with `done` = `total`; 0: not known yet. */
 export interface StageProgress {
   readonly stage: string;
   readonly done: number;

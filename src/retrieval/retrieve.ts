@@ -1,5 +1,4 @@
 /** Speech-to-speech retrieval over a manifest: does an utterance find its translation by encoder output alone? */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { abortable } from '../abort.ts';
 import { Runtime } from '../backend/runtime.ts';
@@ -9,6 +8,7 @@ import { UserError } from '../errors.ts';
 import { selectClips, sourceName, storedClips } from '../features/encoded-clips.ts';
 import { encodingName } from '../features/encoder-cache.ts';
 import { entryName } from '../features/in-rounds.ts';
+import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
 import { formatNumber } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
@@ -165,19 +165,19 @@ function keptRanks(
   cache: string,
 ): (comparison: string) => Promise<KeptRanks> {
   const recordings = async (): Promise<string> => {
-    const hash = createHash('sha256').update(`${encoding}\n`);
+    const hash = new Fingerprint().add(`${encoding}\n`);
     for (const language of clips.names) {
       for (const { clip } of clips.of(language)) {
-        hash.update(`${language}\t${clip.key}\t${await entryName({ files: [clip.audio] })}\n`);
+        hash.add(`${language}\t${clip.key}\t${await entryName({ files: [clip.audio] })}\n`);
       }
     }
-    return hash.digest('hex');
+    return hash.hex();
   };
   // Once for all comparisons, and only where one goes part by part: it looks at every file.
   let known: Promise<string> | undefined;
   return async (comparison) => {
     known ??= recordings();
-    const hash = createHash('sha256').update(`${await known}\n${comparison}`);
-    return KeptRanks.open(join(cache, 'retrieval', `${hash.digest('hex').slice(0, 32)}.jsonl`));
+    const name = fingerprint(`${await known}\n${comparison}`, 32);
+    return KeptRanks.open(join(cache, 'retrieval', `${name}.jsonl`));
   };
 }

@@ -9,7 +9,7 @@ import { linear } from '../graph/ops.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { quantizeCheckpoint } from '../whisper/quantize.ts';
+import { quantize } from '../whisper/quantize.ts';
 import { crossEntropyLoss, trainingGraph } from '../whisper/training-graph.ts';
 import { trainingBatch } from './batches.ts';
 import type { EncodedExample } from './examples.ts';
@@ -139,7 +139,7 @@ test('kept beside the model, float16; the clip’s language decides who decodes;
   expect(told(await decode(model, clips, options))).toEqual(plain);
   await model.close();
 
-  await quantizeCheckpoint(join(scratch, 'whole'), join(scratch, 'int8'));
+  await quantize({ model: join(scratch, 'whole'), output: join(scratch, 'int8') });
   const quantized = await WhisperModel.load(join(scratch, 'int8'));
   expect([...quantized.experts.keys()]).toEqual(['fr']);
   await quantized.close();

@@ -8,7 +8,7 @@ import { linear } from '../graph/ops.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import { melClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { quantizeCheckpoint } from '../whisper/quantize.ts';
+import { quantize } from '../whisper/quantize.ts';
 import { crossEntropyLoss, type MakeLoss } from '../whisper/training-graph.ts';
 import { type Example, trainingBatch } from './batches.ts';
 import { quantizeFrozen, quantizeWeights, scaledWeights } from './quantization.ts';
@@ -76,7 +76,7 @@ test('the loss falls, and the quantised saved model has the very logits that tra
   const saved = join(scratch, 'trained');
   const int8 = join(scratch, 'int8');
   await saveModel(model, saved, { prompt: { target: 'zh', kind: 'target-transcribe' }, dtype: 'float32' });
-  await quantizeCheckpoint(saved, int8);
+  await quantize({ model: saved, output: int8 });
   const quantized = await WhisperModel.load(int8);
   expect(far(await logits(quantized, { ...options, quantization: undefined }), seen)).toBeLessThan(1e-5);
 

@@ -92,7 +92,7 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   return { training, dev: inTurns([...found.values()]).slice(0, dev.clips), targets: different };
 }
 
-/** Recipes were written for Chinese first: it needs no name where the manifests have nothing else. */
+/** Recipes without a target were for Chinese: it needs no name where the manifests have nothing else. */
 function onlyTarget(manifests: string, corpora: readonly { readonly clips: readonly Clip[] }[]): string {
   const clips = corpora.flatMap((corpus) => corpus.clips);
   const [written, ...others] = writtenLanguages(clips);

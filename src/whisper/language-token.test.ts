@@ -12,7 +12,7 @@ import { LANGUAGE_ROW, TOKEN_EMBEDDING } from './decoder.ts';
 import { type LanguageToken, mergeLanguageRow } from './language-token.ts';
 import { WhisperModel } from './model.ts';
 import { promptOf } from './prompts.ts';
-import { quantizeCheckpoint } from './quantize.ts';
+import { quantize } from './quantize.ts';
 import { vocabularyOf } from './target-vocabulary.ts';
 import { withModel } from './with-model.ts';
 
@@ -142,7 +142,7 @@ test('a free prompt may name it, and int8 weights and a target vocabulary bear i
     expect(tokens.parsePrompt('<|ga|><|transcribe|>')).toEqual(tokens.prompt('ga', 'transcribe'));
     expect(tokens.languageOf(tokens.prompt('ga', 'transcribe'))).toBe('ga');
   });
-  await quantizeCheckpoint(folder('mean'), folder('int8'));
+  await quantize({ model: folder('mean'), output: folder('int8') });
   expect(json('int8', 'tokenizer.json')).toEqual(json('mean', 'tokenizer.json'));
   const [{ tokens }] = (await texts(folder('int8'), { vocabulary: 'abc' })) as [Decoded];
   const words = await withModel(

@@ -13,7 +13,7 @@ import {
 import { float16ToFloat32, float32ToFloat16 } from '../checkpoint/half-precision.ts';
 import { elementCount } from '../checkpoint/safetensors-header.ts';
 import { sfc32, uniform } from '../random.ts';
-import { quantizeCheckpoint, quantizeRows } from './quantize.ts';
+import { quantize, quantizeRows } from './quantize.ts';
 
 const embedded = fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url));
 
@@ -118,7 +118,7 @@ test('a quantised model is read like any other, and can be written as floats aga
     const target = join(directory, 'int8');
     await writeCheckpoint(source, original, { dtype: 'float32' });
     await writeFile(join(source, 'LICENSE'), 'MIT');
-    const summary = await quantizeCheckpoint(source, target);
+    const summary = await quantize({ model: source, output: target });
     expect(summary.quantized).toBe(2 + 1 + 6 + 10); // convolutions, embedding, encoder layer, decoder layer
     expect(summary.tensors).toBe(original.weights.size);
     expect(summary.bytes).toBeLessThan(summary.sourceBytes * 0.35);
@@ -142,8 +142,12 @@ test('a quantised model is read like any other, and can be written as floats aga
     }
     expect(again.config).not.toHaveProperty('quantization_config');
 
-    await expect(quantizeCheckpoint(target, join(directory, 'twice'))).rejects.toThrow(/is int8 already/);
-    await expect(quantizeCheckpoint(source, join(source, '.'))).rejects.toThrow(/is the source itself/);
+    await expect(quantize({ model: target, output: join(directory, 'twice') })).rejects.toThrow(
+      /is int8 already/,
+    );
+    await expect(quantize({ model: source, output: join(source, '.') })).rejects.toThrow(
+      /is the source itself/,
+    );
   } finally {
     await rm(directory, { recursive: true });
   }

@@ -81,12 +81,19 @@ export interface QuantizeSummary {
   readonly seconds: number;
 }
 
+export interface QuantizeOptions {
+  /** Directory of a Whisper model in Hugging Face layout. */
+  readonly model: string;
+  /** Directory to write; an older model there is replaced. */
+  readonly output: string;
+}
+
 /**
- * Reads the Whisper model in `source` and writes it as int8 to `target`, which readCheckpoint reads like any other.
+ * Writes a Whisper model with int8 weights, which is read like any other.
  *
  * @throws UserError when either directory will not do
  */
-export async function quantizeCheckpoint(source: string, target: string): Promise<QuantizeSummary> {
+export async function quantize({ model: source, output: target }: QuantizeOptions): Promise<QuantizeSummary> {
   const start = performance.now();
   if (await isSameDirectory(source, target)) {
     throw new UserError(

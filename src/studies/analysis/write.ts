@@ -1,6 +1,6 @@
 /** An analysis as files: a page, and each of its figures as SVG and CSV. */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../../files/write-whole.ts';
 import { type Figure, writeFigures } from '../../report/figure.ts';
 import { formatTable } from '../../report/table-formats.ts';
 import { retrievalCsvColumns, retrievalRows } from '../../retrieval/tables.ts';
@@ -24,12 +24,11 @@ export async function writeAnalysis(directory: string, { parts, players }: Analy
     ...(parts.projection ?? []),
     ...(parts.earlyExit ? [parts.earlyExit.figure] : []),
   ];
-  await mkdir(directory, { recursive: true });
   const folder = join(directory, 'figures');
   await writeFigures(folder, figures);
   const rows = retrievalRows(parts.retrieval.results);
-  await writeFile(join(directory, 'retrieval.csv'), formatTable(rows, retrievalCsvColumns, 'csv'));
+  await writeWhole(join(directory, 'retrieval.csv'), formatTable(rows, retrievalCsvColumns, 'csv'));
   const page = join(directory, 'report.html');
-  await writeFile(page, await analysisPage(parts, players));
+  await writeWhole(page, await analysisPage(parts, players));
   return { page, figures: folder, count: figures.length };
 }

@@ -1,7 +1,4 @@
 /** Files of results of probes. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { UserError } from '../../errors.ts';
 import { confusionChart } from '../../report/confusion.ts';
 import { svgFile } from '../../report/svg.ts';
 import { formatTable } from '../../report/table-formats.ts';
@@ -26,16 +23,4 @@ export function confusionFiles(labels: readonly string[], { confusion }: Measure
     ),
     'confusion.svg': svgFile(confusionChart('Confusion matrix', labels, confusion)),
   };
-}
-
-export async function writeOutputs(
-  directory: string,
-  files: Readonly<Record<string, string>>,
-): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true });
-    for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
-  } catch (error) {
-    throw new UserError(`${directory}: cannot be written: ${(error as Error).message}`);
-  }
 }

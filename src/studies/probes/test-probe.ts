@@ -2,13 +2,14 @@
 import { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
+import { writeFiles } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import { formatTable } from '../../report/table-formats.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
 import { columnOf } from './labels.ts';
 import { type Measured, measure } from './measure.ts';
-import { confusionFiles, formatPredictions, writeOutputs } from './outputs.ts';
+import { confusionFiles, formatPredictions } from './outputs.ts';
 import { Classifier } from './probe.ts';
 import { type ProbeSettings, readProbe } from './probe-file.ts';
 import { conditionName, intervalText, robustnessReport } from './report-html.ts';
@@ -71,7 +72,7 @@ export async function testProbe(options: TestProbeOptions): Promise<ProbeTest> {
     const predictions = usable.map(({ clip, label }, i) => ({
       ...{ audio: clip.audio, truth: probe.labels[label]!, answer: probe.labels[predicted[i]!]! },
     }));
-    await writeOutputs(output, {
+    await writeFiles(output, {
       'results.json': `${JSON.stringify({ label: probe.label, labels: probe.labels, clean, robustness }, null, 2)}\n`,
       'predictions.tsv': formatPredictions(predictions),
       'robustness.csv': robustnessTable({ clean, robustness }, 'csv'),

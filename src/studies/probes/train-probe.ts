@@ -1,9 +1,10 @@
 /** A probe of the labels in a column of a manifest: trained on some of its clips, tested on others, written. */
+import { writeFiles } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import type { WindowMode } from '../../whisper/encoded-clip.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
-import { confusionFiles, formatPredictions, writeOutputs } from './outputs.ts';
+import { confusionFiles, formatPredictions } from './outputs.ts';
 import type { ProbeOptions } from './probe.ts';
 import { writeProbe } from './probe-file.ts';
 import { probeReport } from './report-html.ts';
@@ -48,7 +49,7 @@ export async function trainManifestProbe({
       run.head,
     );
     const { predictions, ...results } = run.results;
-    await writeOutputs(output, {
+    await writeFiles(output, {
       'results.json': `${JSON.stringify({ ...results, training }, null, 2)}\n`,
       'predictions.tsv': formatPredictions(predictions),
       'report.html': probeReport(run.results),

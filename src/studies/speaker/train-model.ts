@@ -1,9 +1,11 @@
 /** A speaker model from the recordings of a manifest. */
+
+import { join } from 'node:path';
+import { writeWhole } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import { prepareCheckpoints } from '../../training/checkpoints.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
-import { writeOutputs } from '../probes/outputs.ts';
 import { recordingsBySpeaker, type SpokenBy } from './recordings.ts';
 import { runSpeakerTraining } from './run.ts';
 import { type SpeakerOptions, speakerSteps } from './train.ts';
@@ -40,7 +42,7 @@ export async function trainSpeakerModel(
         return onStep(step, loss);
       },
     });
-    if (losses) await writeOutputs(output, { 'losses.json': `${JSON.stringify(losses)}\n` });
+    if (losses) await writeWhole(join(output, 'losses.json'), `${JSON.stringify(losses)}\n`);
     return losses;
   });
 }

@@ -1,9 +1,8 @@
 /** How well embeddings verify speakers: all pairs of recordings by cosine. */
 
-import { makeFolder } from '../../files/write-whole.ts';
+import { makeFolder, writeFiles } from '../../files/write-whole.ts';
 import { detPlot } from '../../report/det-plot.ts';
 import { svgFile } from '../../report/svg.ts';
-import { writeOutputs } from '../probes/outputs.ts';
 import { type EmbedOptions, embedRecordings, recordingsBySpeaker, type SpokenBy } from './recordings.ts';
 import { areaUnderRoc, equalErrorRate, minimumDetectionCost, operatingPoints } from './verification.ts';
 
@@ -53,7 +52,7 @@ export async function verifySpeakers(
   const rows = pairs.map(({ i, j, score, same: one }) =>
     [clips[i]!.clip.audio, clips[j]!.clip.audio, Number(one), score.toFixed(6)].join('\t'),
   );
-  await writeOutputs(options.output, {
+  await writeFiles(options.output, {
     'results.json': `${JSON.stringify(results, null, 2)}\n`,
     'scores.tsv': `a\tb\tsame\tscore\n${rows.join('\n')}\n`,
     'det.svg': svgFile(detPlot('DET curve', points)),

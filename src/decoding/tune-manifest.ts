@@ -1,0 +1,71 @@
+/** The weights of a language model, chosen on the clips of a manifest that have references. */
+import { embeddedModel } from '../checkpoint/embedded.ts';
+import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
+import { UserError } from '../errors.ts';
+import { encodedClips, selectClips } from '../features/encoded-clips.ts';
+import { readArpa } from '../language-model/arpa-read.ts';
+import type { WorkOptions } from '../report/progress.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import type { Task } from '../whisper/tokens.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { choosePrompt, type PromptChoice } from './prompt-choice.ts';
+import { type TunedFusion, tuneFusion } from './tune-fusion.ts';
+
+export interface TuneOptions extends PromptChoice, WorkOptions {
+  /** ARPA file. */
+  readonly languageModel: string;
+  /** Path of a manifest of clips that are not tested on. */
+  readonly manifest: string;
+  readonly set?: string | undefined;
+  /** Only clips in this language. */
+  readonly from?: string | undefined;
+  /** Language of the texts that are written. */
+  readonly to: string;
+  /** Language of the references, or `source_text` for what is said. Default: `to`. */
+  readonly reference?: string | undefined;
+  readonly task: Task;
+  /** Default: the embedded Whisper base. */
+  readonly model?: string | undefined;
+  readonly beams: number;
+  readonly trials: number;
+  readonly seed: number;
+  readonly window: WindowMode;
+  readonly cache?: string | undefined;
+}
+
+/** @returns the weights, and how many clips they were chosen on */
+export async function tuneOnManifest(
+  options: TuneOptions,
+): Promise<TunedFusion & { readonly clips: number }> {
+  const { manifest, set, from, to, reference = to, task, model: directory = embeddedModel } = options;
+  const { beams, trials, seed, window, cache, onProgress, onSkip, onNote, signal } = options;
+  const text = (clip: Clip): string =>
+    reference === 'source_text' ? clip.text : referenceIn(clip, reference);
+  const all = await selectClips(manifest, { set, language: from });
+  const clips = all.filter((clip) => text(clip) !== '');
+  if (clips.length === 0) throw new UserError(missingReference(manifest, all, reference));
+  const lm = await readArpa(options.languageModel);
+  return withModel(WhisperModel.load(directory), async (model) => {
+    const prompt = choosePrompt(
+      model,
+      { ...options, task, to: task === 'translate' ? to : undefined },
+      onNote,
+    );
+    const usable = await encodedClips(model, clips, { window, cache, onProgress, onSkip, signal });
+    const tuned = await tuneFusion(
+      model,
+      lm,
+      usable.map(({ clip, encoded }) => ({
+        encoded,
+        prompt: prompt(clip.language),
+        reference: text(clip),
+      })),
+      {
+        ...{ language: to, beams, trials, seed },
+        onProgress: (stage, done, total) => onProgress?.({ stage, done, total }),
+      },
+    );
+    return { clips: usable.length, ...tuned };
+  });
+}

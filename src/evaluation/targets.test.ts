@@ -1,0 +1,82 @@
+/** Any target is evaluated with the metrics of its script, on a tiny model whose outputs are chance. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { wavBytes } from '../audio/wav-write.ts';
+import { type Clip, referenceIn } from '../data/clip.ts';
+import { readManifest } from '../data/manifest.ts';
+import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
+import { evaluateModels } from './evaluate.ts';
+import { defaultTarget } from './models.ts';
+import { evaluationReport } from './page.ts';
+import { worstSentences } from './worst.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'evaluation-targets-'));
+const manifest = join(scratch, 'clips.tsv');
+const model = join(scratch, 'model');
+let clips: Clip[];
+
+beforeAll(async () => {
+  await writeTinyModel(model);
+  for (const i of [0, 1]) writeFileSync(join(scratch, `${i}.wav`), wavBytes(pseudo(8000, i, 0.6)));
+  writeFileSync(
+    manifest,
+    'audio\tlang\ttext\ttext_de\ttext_ja\ttext_th\ttext_zh-Hant\n' +
+      '0.wav\tfr\tBonjour.\tGuten Tag.\t電車で行く。\tสวัสดี\t電車\n' +
+      '1.wav\tfr\tMerci.\tDanke.\tありがとう。\tขอบคุณ\t謝謝\n',
+  );
+  clips = await readManifest(manifest);
+});
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const decoding = { settings: {}, of: async () => ({ decoding: { maxTokens: 4 }, temperatures: [0] }) };
+const run = (target: string) =>
+  evaluateModels({
+    version: '0',
+    manifest,
+    selection: { set: null, language: null },
+    clips,
+    task: 'translate',
+    target,
+    models: [model],
+    forgetting: false,
+    window: 'fit',
+    cache: join(scratch, 'cache'),
+    output: join(scratch, target),
+    resume: false,
+    decoding,
+    plainDecoding: decoding,
+    resampling: { test: 'bootstrap', samples: 2, seed: 1 },
+    onNote: () => {},
+  });
+
+test.each([
+  ['de', 'German', 'tok:13a', 'share of outputs not in de, by its script and'],
+  ['ja', 'Japanese', 'tok:ja-mecab-0.996-IPA', 'share of outputs not in the script of ja'],
+  ['th', 'Thai', 'tok:char', 'share of outputs not in the script of th'],
+  ['zh', 'Chinese', 'tok:zh', 'share of outputs not in the script of zh, in Simplified characters'],
+  ['zh-Hant', 'Traditional Chinese', 'tok:zh', 'not in the script of zh-Hant, in Traditional characters'],
+])('into %s: tokenizer, off-target rate and page are those of %s', async (target, name, tokenizer, offTarget) => {
+  const { results, asked } = await run(target);
+  const { scores } = results.rows[0]!;
+  expect(scores.bleu!.signature).toContain(tokenizer);
+  expect(scores['off-target']!.signature).toContain(offTarget);
+  expect(scores.chrf!.score).toBeGreaterThanOrEqual(0);
+  const page = evaluationReport(results, await worstSentences(asked, 1));
+  expect(page).toContain(`<h1>Speech translation into ${name}</h1>`);
+  expect(page).toContain(`<dd lang="${target}"><bdi>${referenceIn(clips[0]!, target).slice(0, 2)}`);
+});
+
+test('without a target: the only language that there is, or the columns are listed', async () => {
+  await expect(defaultTarget(manifest, clips, [model])).rejects.toThrow(
+    /clips\.tsv has the columns text_de, text_ja, text_th, text_zh-Hant$/,
+  );
+  const german = clips.map((clip) => ({ ...clip, translations: { de: clip.translations.de! } }));
+  expect(await defaultTarget(manifest, german, [model])).toBe('de');
+});
+
+test('a target without references is refused with the columns that there are', async () => {
+  await expect(run('ko')).rejects.toThrow(/found no text in "ko" \(column text_ko\) .* it has the columns/);
+  await expect(run('fr')).rejects.toThrow(/found only clips in "fr" itself/);
+});

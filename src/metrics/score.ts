@@ -1,0 +1,135 @@
+/** Scores of texts against references, sentence by sentence: all metrics, their intervals, paired tests. */
+import { UserError } from '../errors.ts';
+import { LANGUAGES_WITHOUT_SPACES, type LanguageProfile, languageProfile } from '../language/profile.ts';
+import { languageName } from '../report/format.ts';
+import type { WorkOptions } from '../report/progress.ts';
+import type { BleuOptions } from './bleu.ts';
+import { comet } from './comet.ts';
+import type { CorpusMetric } from './corpus.ts';
+import { type Measured, measure } from './measure.ts';
+import {
+  chooseMetrics,
+  METRICS,
+  type MetricName,
+  type MetricOptions,
+  prepareMetrics,
+  SACREBLEU_METRICS,
+} from './metrics.ts';
+import { offTargetRate } from './off-target.ts';
+import type { PairedTest } from './significance.ts';
+import { type BleuTokenizer, bleuTokenizerOf, loadBleuTokenizer } from './tokenizers.ts';
+
+export interface ScoringOptions extends BleuOptions, Pick<WorkOptions, 'onNote'> {
+  /** Only these metrics. Default: all that can be had with so many references, and with or without a language. */
+  readonly metrics?: readonly MetricName[] | undefined;
+  /** Language of the texts: decides on the tokenizer, and the share of outputs in another language is measured. */
+  readonly to?: string | undefined;
+  /** SentencePiece model of the tokenizers flores101 and flores200. Default: sacreBLEU's. */
+  readonly spmModel?: string | undefined;
+  /** Default 'bootstrap'. */
+  readonly pairedTest?: PairedTest | undefined;
+  /** Resamples, or trials of randomization. Default 1000 and 10000. */
+  readonly samples?: number | undefined;
+  /** Of the resampling. Default 12345. */
+  readonly seed?: number | undefined;
+}
+
+export interface ScoreOptions extends ScoringOptions {
+  /** The texts, one a sentence. */
+  readonly hypotheses: readonly string[];
+  /** One reference a sentence, or several lists of them. */
+  readonly references: readonly string[] | readonly (readonly string[])[];
+  /** Texts that the hypotheses are compared with by a paired test. */
+  readonly baseline?: readonly string[] | undefined;
+}
+
+/** By metric; null for what was not chosen or cannot be had. */
+export type Scores = Record<MetricName | 'comet', Measured | null>;
+
+/** Scores equal sacreBLEU's and jiwer's. @throws UserError where texts and references do not fit each other */
+export async function score({ hypotheses, references, baseline, ...options }: ScoreOptions): Promise<Scores> {
+  const lists = typeof references[0] === 'string' ? [references as readonly string[]] : references;
+  const outputs = [...(baseline ? [baseline] : []), hypotheses].map((lines) => ({ lines }));
+  return (await scoreOutputs(outputs, lists as readonly (readonly string[])[], options)).at(-1)!;
+}
+
+export interface Output {
+  /** A sentence each. */
+  readonly lines: readonly string[];
+  /** COMET scores of the sentences, made elsewhere. */
+  readonly comet?: readonly number[] | undefined;
+}
+
+/**
+ * Scores of several outputs, in their order.
+ * @param outputs the first is what the others are compared with
+ */
+export async function scoreOutputs(
+  outputs: readonly Output[],
+  references: readonly (readonly string[])[],
+  options: ScoringOptions,
+): Promise<Scores[]> {
+  const { pairedTest: test, samples, seed = 12345, to } = options;
+  const sentences = outputs[0]!.lines.length;
+  const uneven = [...outputs.map(({ lines }) => lines), ...references].find(
+    ({ length }) => length !== sentences,
+  );
+  if (uneven)
+    throw new UserError(`found ${uneven.length} and ${sentences} sentences; expected as many in each list`);
+  if (to !== undefined) await prepareMetrics(to);
+  await loadBleuTokenizer(tokenizerOf(options), options.spmModel);
+  const compared = comparedForm(to);
+  const form = (lines: readonly string[]): string[] =>
+    compared ? lines.map(compared.reference) : [...lines];
+  const texts = outputs.map(({ lines }) => form(lines));
+  const right = references.map(form);
+  const metrics = chooseMetrics(options.metrics, right.length, metricOptions(options, right));
+  const scores = outputs.map((): Partial<Scores> => ({}));
+  const add = (name: MetricName | 'comet', metricOf: (output: number) => CorpusMetric | undefined) => {
+    let baseline: number[][] | undefined;
+    const ties = !SACREBLEU_METRICS.includes(name);
+    scores.forEach((found, i) => {
+      const metric = metricOf(i);
+      const statistics = metric?.statistics(texts[i]!, right);
+      found[name] =
+        metric && statistics
+          ? measure(metric, statistics, baseline, right.length, { test, samples, seed, ties })
+          : null;
+      baseline ??= statistics;
+    });
+  };
+  for (const name of METRICS) add(name, () => metrics.get(name));
+  add('comet', (i) => outputs[i]!.comet && comet(outputs[i]!.comet));
+  return scores as Scores[];
+}
+
+/** As sacreBLEU: by the language where it is given, else by the rules of WMT. */
+const tokenizerOf = ({ tokenize, to }: ScoringOptions): BleuTokenizer =>
+  tokenize ?? (to === undefined ? '13a' : bleuTokenizerOf(to));
+
+/** Texts are compared as they are, but where `to` says in which characters: `zh` alone does not. */
+export function comparedForm(to: string | undefined): LanguageProfile | undefined {
+  const profile = to === undefined ? undefined : languageProfile(to);
+  return profile && profile.code !== profile.base ? profile : undefined;
+}
+
+/** They leave a sentence without spaces nearly whole. */
+const WESTERN: readonly BleuTokenizer[] = ['13a', 'intl', 'none'];
+
+function metricOptions(options: ScoringOptions, references: readonly string[][]): MetricOptions {
+  const { smooth, smoothValue, effectiveOrder, lowercase, to: language } = options;
+  const tokenize = tokenizerOf(options);
+  if (language !== undefined && languageProfile(language).script === undefined)
+    options.onNote?.(`the off-target rate is not measured: no script is known of "${language}"`);
+  const shown = options.metrics === undefined || options.metrics.includes('bleu');
+  if (shown && WESTERN.includes(tokenize)) {
+    const written = LANGUAGES_WITHOUT_SPACES.find((code) => offTargetRate(references[0]!, code) < 0.5);
+    if (written !== undefined) {
+      options.onNote?.(
+        `the references are ${languageName(written)}, and BLEU with tokenizer ${tokenize} is far too low for it; ` +
+          `use --tokenize ${languageProfile(written).bleuTokenizer}`,
+      );
+    }
+  }
+  return { tokenize, smooth, smoothValue, effectiveOrder, lowercase, language };
+}
