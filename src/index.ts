@@ -24,7 +24,36 @@ export {
   Whisper,
 } from './decoding/whisper.ts';
 export { UserError } from './errors.ts';
+export type { EvaluatedDecoding } from './evaluation/decoding.ts';
+export { type EvaluateOptions, type Evaluation, evaluate } from './evaluation/evaluate-manifest.ts';
+export type { Prediction } from './evaluation/predictions.ts';
+export type { EvaluatedModel, EvaluationResults, EvaluationRow } from './evaluation/results.ts';
+export type { SystemOutput } from './evaluation/systems.ts';
+export type { NamedTable } from './evaluation/tables.ts';
+export type { Item, PromptName, Test } from './evaluation/tasks.ts';
 export type { LanguageModel } from './language-model/model.ts';
+export type { Measured } from './metrics/measure.ts';
+export type { MetricName } from './metrics/metrics.ts';
+export { type ScoreOptions, type Scores, type ScoringOptions, score } from './metrics/score.ts';
+export type { Machine } from './report/machine.ts';
+export type { StageProgress, WorkOptions } from './report/progress.ts';
+export type { RetrievalMethod } from './retrieval/methods.ts';
+export type { HeardClip, ParallelClips } from './retrieval/parallel-clips.ts';
+export { type Retrieval, type RetrieveOptions, retrieve } from './retrieval/retrieve.ts';
+export type {
+  Estimate,
+  LanguagePair,
+  PairResult,
+  SimilarityMatrix,
+  VariantResult,
+} from './retrieval/study.ts';
+export type { Evaluation as DevEvaluation } from './training/dev-evaluation.ts';
+export type { MemoryEstimate } from './training/memory-estimate.ts';
+export type { TrainingPlan } from './training/plan.ts';
+export type { RecipeInput, RecipeSource, ShortRecipe } from './training/recipe-source.ts';
+export type { StepReport } from './training/train.ts';
+export { type TrainOptions, type TrainResult, train } from './training/train-recipe.ts';
 export type { WindowMode } from './whisper/encoded-clip.ts';
 export type { PromptKind } from './whisper/prompts.ts';
+export { type QuantizeOptions, type QuantizeSummary, quantize } from './whisper/quantize.ts';
 export type { TargetVocabulary } from './whisper/target-vocabulary.ts';

@@ -11,8 +11,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** In the repository, so that 'whisper-transfer' is what was built here. */
 const output = join(root, 'out', 'examples');
 
-const sample = join(root, 'samples', 'gcompris', 'en', 'algebra_plus.opus');
-const french = join(root, 'samples', 'gcompris', 'fr', 'algebra_plus.opus');
+const clip = (language: string, key: string) => join(root, 'samples', 'gcompris', language, `${key}.opus`);
+const sample = clip('en', 'algebra_plus');
+const french = clip('fr', 'algebra_plus');
 const SAID = /the two numbers together and type in your answer before/;
 
 beforeAll(async () => {
@@ -27,7 +28,7 @@ beforeAll(async () => {
   }
   const tsconfig = {
     extends: '../../examples/tsconfig.json',
-    compilerOptions: { noEmit: false, rootDir: '../..', outDir: 'js' },
+    compilerOptions: { noEmit: false, noUnusedLocals: false, rootDir: '../..', outDir: 'js' },
     include: ['../../examples', '*.ts'],
     exclude: [],
   };
@@ -87,4 +88,34 @@ test('language model', async () => {
   const [without, with_] = (await example('language-model.js', sample, arpa)).split('\n');
   expect(without).toMatch(SAID);
   expect(with_).not.toBe('');
+});
+
+test('train', async () => {
+  const manifest = join(output, 'train.tsv');
+  const rows = ['colors', 'maze', 'money'].map((key) => `${clip('en', key)}\ten\ttrain\t${key}\t点击`);
+  await writeFile(manifest, ['audio\tlang\tset\tkey\ttext_zh', ...rows].join('\n'));
+  const lines = (await example('train.js', manifest, join(output, 'model'), '2')).trim().split('\n');
+  expect(lines).toEqual([
+    expect.stringMatching(/^step 1: loss \d/),
+    expect.stringMatching(/^step 2: loss \d/),
+    expect.stringMatching(/^loss \d.*model$/),
+    'translates into zh',
+  ]);
+});
+
+test('retrieve', async () => {
+  const manifest = join(output, 'retrieve.tsv');
+  const rows = ['algebra_by', 'algebra_plus', 'algebra_minus'].flatMap((key) =>
+    ['en', 'fr'].map((language) => `${clip(language, key)}\t${language}\tintro\t${key}`),
+  );
+  await writeFile(manifest, ['audio\tlang\tset\tkey', ...rows].join('\n'));
+  expect(await example('retrieve.js', manifest, 'intro', 'fr', 'en')).toMatch(
+    /^seqsim\+csls: R@1 [01]\.\d\d and MRR [01]\.\d\d among 3\n$/,
+  );
+});
+
+test('score', async () => {
+  expect(await example('score.js')).toMatch(
+    /^BLEU \d+\.\d \(.*\)\nchrF \d+\.\d, p = \d\.\d+ against the baseline\n$/,
+  );
 });

@@ -2,6 +2,8 @@
  * Scores of translations and transcripts, with the values of sacreBLEU and jiwer, and whether they differ by chance.
  * @module metrics
  */
+export { isLikelyIn, loadIdentifier } from '../language/identify.ts';
+export { type LanguageProfile, languageProfile } from '../language/profile.ts';
 export {
   type BleuOptions,
   type BleuScore,
@@ -24,7 +26,9 @@ export {
   bootstrap,
   DEFAULT_SAMPLES,
   type Interval,
+  PAIRED_TESTS,
   type PairedResult,
+  type PairedTest,
   pairedBootstrap,
   type ResamplingOptions,
   type ScoreOf,

@@ -6,6 +6,7 @@ export type { BatchSize, Example } from '../training/batches.ts';
 export type { TrainingState } from '../training/checkpoints.ts';
 export { type EncodedExample, type ExampleOptions, translationExamples } from '../training/examples.ts';
 export type { ExpertOptions } from '../training/experts.ts';
+export type { Stop } from '../training/loop.ts';
 export type { LoraOptions } from '../training/lora.ts';
 export {
   type AuxiliaryWeight,
@@ -26,4 +27,10 @@ export {
 export { TUNED_PARTS, type TunedPart, type Tuning } from '../training/tuned-weights.ts';
 export type { Lazy, ReadyClip } from '../whisper/lazy.ts';
 export type { MelClip } from '../whisper/mel-batch.ts';
-export type { Loss, MakeLoss, Predictions } from '../whisper/training-graph.ts';
+export type {
+  DecoderOutputs,
+  EncoderMemory,
+  Loss,
+  MakeLoss,
+  Predictions,
+} from '../whisper/training-graph.ts';

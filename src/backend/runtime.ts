@@ -65,6 +65,7 @@ export class Runtime {
   readonly #worker: Worker;
   readonly #pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #nextId = 1;
+  /** Set once nothing can be computed any more. */
   #closing: Promise<void> | undefined;
   /** Called when no reply is waited for any more. */
   #onIdle: (() => void) | undefined;
@@ -88,7 +89,10 @@ export class Runtime {
       else waiting?.resolve(reply.value as never);
     });
     this.#worker.on('error', (error) => this.#fail(error as Error));
-    this.#worker.on('exit', () => this.#fail(new Error('the computing thread ended')));
+    this.#worker.on('exit', () => {
+      this.#fail(new Error('the computing thread ended'));
+      this.#closing ??= Promise.resolve();
+    });
   }
 
   #fail(error: Error): void {

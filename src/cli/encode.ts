@@ -1,10 +1,6 @@
 /** `whisper-transfer encode`: fills the cache of encoder outputs that training and retrieval read. */
 import type { Command } from 'commander';
-import { readManifest } from '../data/manifest.ts';
-import { storedClips } from '../features/encoded-clips.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { WhisperModel } from '../whisper/model.ts';
-import { withModel } from '../whisper/with-model.ts';
 import { failedFiles, modelOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
@@ -27,6 +23,10 @@ export function encodeCommand(command: Command): Command {
 }
 
 async function encode(manifest: string, { model: directory, window, cache, json }: Options): Promise<void> {
+  const { readManifest } = await import('../data/manifest.ts');
+  const { storedClips } = await import('../features/encoded-clips.ts');
+  const { WhisperModel } = await import('../whisper/model.ts');
+  const { withModel } = await import('../whisper/with-model.ts');
   const clips = await readManifest(manifest);
   const started = performance.now();
   const encoded = await withModel(WhisperModel.load(directory), (model) =>

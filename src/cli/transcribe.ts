@@ -1,6 +1,6 @@
 /** `whisper-transfer transcribe` and `translate`: audio files to text. */
 import { type Command, Option } from 'commander';
-import { type AudioInput, audioInputs } from '../data/audio-inputs.ts';
+import { audioInputsOrErrors } from '../data/audio-inputs.ts';
 import {
   formatTranscript,
   outputPaths,
@@ -9,24 +9,18 @@ import {
   writeTranscript,
 } from '../decoding/formats/transcript-formats.ts';
 import { ResultsFile } from '../decoding/results-file.ts';
-import { type TranscribeFilesOptions, transcribeFiles } from '../decoding/transcribe-files.ts';
+import { resumeTranscripts } from '../decoding/resume-transcripts.ts';
+import type { TranscribeFilesOptions } from '../decoding/transcribe-files.ts';
 import type { TranslateOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
-import { startProgress } from '../report/progress.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
-import {
-  checkedLanguage,
-  failedFiles,
-  modelOption,
-  positiveInteger,
-  printNote,
-  windowOption,
-} from './options.ts';
+import { checkedLanguage, failedFiles, modelOption, positiveInteger, windowOption } from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
+import { showWork } from './show-work.ts';
 
 interface Flags
   extends DecodingFlags,
@@ -116,9 +110,10 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
   if (flags.resume && !flags.results)
     throw new UserError('--resume: expected --results <file> to go on from');
   if (output && !format) throw new UserError('--output: expected --format with it');
-  const inputs = await namedInputs(paths);
+  const inputs = await audioInputsOrErrors(paths);
   const audio = inputs.map((input) => input.audio);
   const outputs = output ? outputPaths(audio, output) : undefined;
+  const work = showWork();
   let failed = 0;
   await withModel(WhisperModel.load(flags.model), async (model) => {
     // Before a file of results is begun.
@@ -126,48 +121,22 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
     const results = flags.results
       ? await ResultsFile.open(flags.results, settingsOf(flags, task), Boolean(flags.resume))
       : undefined;
-    const known = inputs.map((input) => results?.get(input.audio));
-    const missing = inputs.filter((input, i) => !known[i] && input.error === undefined);
-    const kept = inputs.length - missing.length;
-    const progress = startProgress(task === 'translate' ? 'translating' : 'transcribing', inputs.length, {
-      quiet: inputs.length < 4,
-      from: kept,
-    });
-    const computed = transcribeFiles(
-      model,
-      missing.map((input) => ({ audio: input.audio, language: flags.from ?? input.language })),
-      { ...transcribeOptions(flags, task), onProgress: (done) => progress.update(kept + done) },
-    );
-    for (const [i, before] of known.entries()) {
-      const { audio: path, error } = inputs[i]!;
-      const result: Transcript | FailedTranscript =
-        before ??
-        (error === undefined
-          ? ((await computed.next()).value as Transcript | FailedTranscript)
-          : { audio: path, error });
+    const stage = task === 'translate' ? 'translating' : 'transcribing';
+    const total = inputs.length;
+    const progress = (done: number, resumed: number): void => {
+      if (total > 3) work.onProgress({ stage, done, total, resumed });
+    };
+    const options = { ...transcribeOptions(flags, task), onNote: work.onNote };
+    let i = 0;
+    for await (const result of resumeTranscripts(model, inputs, options, results, progress)) {
       if ('error' in result) failed++;
-      if (!before) await results?.add(result);
-      if (outputs && !('error' in result)) await writeTranscript(result, outputs[i]!, format!, flags);
+      else if (outputs) await writeTranscript(result, outputs[i]!, format!, flags);
       print(result, flags);
+      i++;
     }
-    await results?.finish(audio);
-    progress.done();
+    work.end();
   });
   failedFiles(failed, inputs.length);
-}
-
-/** What the user named, in that order; a path that holds nothing is an error of its own, and the others go on. */
-async function namedInputs(paths: readonly string[]): Promise<(AudioInput & { error?: string })[]> {
-  const inputs: (AudioInput & { error?: string })[] = [];
-  for (const path of paths) {
-    try {
-      inputs.push(...(await audioInputs([path])));
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      inputs.push({ audio: path, error: error.message });
-    }
-  }
-  return inputs;
 }
 
 function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
@@ -177,7 +146,6 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
     task,
     words: flags.wordTimestamps,
     ...((flags.timestamps || subtitles) && { timestamps: true }),
-    onNote: printNote,
   };
 }
 

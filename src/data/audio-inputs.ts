@@ -35,6 +35,22 @@ export async function audioInputs(
   return [...inputs.values()];
 }
 
+/** As audioInputs; a path that holds nothing is an error of its own, and the others go on. */
+export async function audioInputsOrErrors(
+  paths: readonly string[],
+): Promise<(AudioInput & { readonly error?: string })[]> {
+  const inputs: (AudioInput & { readonly error?: string })[] = [];
+  for (const path of paths) {
+    try {
+      inputs.push(...(await audioInputs([path])));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      inputs.push({ audio: path, error: error.message });
+    }
+  }
+  return inputs;
+}
+
 async function listed(stdin: AsyncIterable<Uint8Array | string>): Promise<AudioInput[]> {
   const lines = (await text(stdin as AsyncIterable<Uint8Array>)).split(/\r?\n/).filter((line) => line !== '');
   if (lines.length === 0) throw new UserError('-: found no lines; expected paths of recordings, one a line');

@@ -13,7 +13,7 @@ export interface EvaluationRow {
   readonly model: string;
   /** One of the prompts for translation, `transcribe`, or '' where nothing is decoded. */
   readonly prompt: string;
-  /** Code, `from→to` for retrieval, or {@link AVERAGE}. */
+  /** Code, `from→to` for retrieval, or 'average'. */
   readonly language: string;
   /** Of an average: how many languages. Each counts the same, however many clips it has. */
   readonly languages?: number;

@@ -25,7 +25,7 @@ const DEFAULT_SMOOTHING_VALUE: Record<BleuSmoothing, number | undefined> = {
 
 export interface BleuOptions {
   /**
-   * One with a model or dictionary must be loaded first, see {@link loadBleuTokenizer}.
+   * One with a model or dictionary must be loaded first, see `loadBleuTokenizer`.
    * @default '13a' (use 'zh' for Chinese: 13a leaves a Chinese sentence nearly whole)
    */
   tokenize?: BleuTokenizer;

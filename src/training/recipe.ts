@@ -19,10 +19,10 @@ const share = () => z.number().min(0).max(1);
 
 const corpus = z.strictObject({
   manifest: path().describe('TSV or JSONL manifest'),
-  set: text().optional().describe('only clips of this set'),
-  language: text().optional().describe('only clips in this language'),
+  set: text().optional().describe('use only clips of this set'),
+  language: text().optional().describe('use only clips in this language'),
   target: text().optional().describe('language of the texts, where corpora have different ones'),
-  weight: positive().optional().describe('how often it is drawn, beside its size'),
+  weight: positive().optional().describe('how often clips of the corpus are drawn, as a factor of its size'),
 });
 
 const data = z.strictObject({
@@ -40,7 +40,7 @@ const data = z.strictObject({
   mergeSeconds: positive()
     .max(30)
     .optional()
-    .describe('clips that follow each other, of one speaker, are joined up to so many seconds, 30 at most'),
+    .describe('join clips of one speaker that follow each other, up to this many seconds, 30 at most'),
   maxPadding: share()
     .optional()
     .describe('largest share of a batch, of its frames and of its tokens, that may be padding'),
@@ -53,26 +53,33 @@ const augment = z.strictObject({
     .describe(
       'versions of each clip that are encoded once; default: 3. With a tuned encoder each visit is new',
     ),
-  speed: z.array(positive()).min(1).optional().describe('factors to choose among, such as 0.9,1,1.1'),
+  speed: z
+    .array(positive())
+    .min(1)
+    .optional()
+    .describe('change the speed by one of these factors, such as 0.9,1,1.1'),
   noise: z
     .strictObject({
-      folder: path().describe('recordings of noise'),
-      snr: z.tuple([z.number(), z.number()]).default([5, 20]).describe('lowest and highest, dB'),
+      folder: path().describe('folder of recordings of noise'),
+      snr: z
+        .tuple([z.number(), z.number()])
+        .default([5, 20])
+        .describe('lowest and highest signal-to-noise ratio, in dB'),
       probability: share().default(0.5).describe('share of the versions with noise'),
     })
     .optional(),
   reverberation: z
     .strictObject({
-      folder: path().describe('recordings of room impulse responses'),
+      folder: path().describe('folder of recordings of room impulse responses'),
       probability: share().default(0.5).describe('share of the versions with reverberation'),
     })
     .optional(),
   specAugment: z
     .strictObject({
-      timeMasks: z.int().min(0).default(2).describe('stretches of time that are masked'),
-      timeWidth: wholeNumber().default(40).describe('longest of them, in frames of 10 ms'),
-      frequencyMasks: z.int().min(0).default(2).describe('bands of mel bins that are masked'),
-      frequencyWidth: wholeNumber().default(27).describe('widest of them, in bins'),
+      timeMasks: z.int().min(0).default(2).describe('number of stretches of time that are masked'),
+      timeWidth: wholeNumber().default(40).describe('longest masked stretch of time, in frames of 10 ms'),
+      frequencyMasks: z.int().min(0).default(2).describe('number of bands of mel bins that are masked'),
+      frequencyWidth: wholeNumber().default(27).describe('widest masked band, in mel bins'),
     })
     .optional(),
 });
@@ -85,7 +92,9 @@ const targetToken = z.strictObject({
     .array(text())
     .min(1)
     .optional()
-    .describe('for such a target: languages whose tokens a new one begins as the mean of, and is trained'),
+    .describe(
+      'for such a target: train a new token, which starts as the mean of the tokens of these languages',
+    ),
 });
 
 const tune = z.strictObject({
@@ -96,7 +105,7 @@ const tune = z.strictObject({
   embedding: z
     .enum(['frozen', 'dense'])
     .default(defaultTraining.embedding)
-    .describe('token embedding, which is also the output matrix'),
+    .describe('whether the token embedding, which is also the output matrix, is trained (dense)'),
   lora: z
     .strictObject({
       rank: wholeNumber()
@@ -109,7 +118,7 @@ const tune = z.strictObject({
         .array(z.enum(LORA_PROJECTIONS))
         .min(1)
         .default([...defaultLora.projections])
-        .describe('which projections have adapters'),
+        .describe('which projections of the attention and feed-forward layers have adapters'),
     })
     .optional(),
   experts: z
@@ -118,7 +127,9 @@ const tune = z.strictObject({
         .array(text())
         .min(1)
         .describe('the language that gets feed-forward layers of its own; one in a run'),
-      gateWidth: wholeNumber().default(64).describe('inner size of the gates'),
+      gateWidth: wholeNumber()
+        .default(64)
+        .describe('inner size of the gates between experts and shared layers'),
     })
     .optional(),
   quantization: z
@@ -131,7 +142,9 @@ const tune = z.strictObject({
         .describe('train the weights as the int8 of `quantize` will round them'),
     })
     .optional(),
-  decoderLayers: wholeNumber().optional().describe('so many of the decoder layers stay'),
+  decoderLayers: wholeNumber()
+    .optional()
+    .describe('keep this many decoder layers, evenly spaced; default: all'),
 });
 
 const objective = z.strictObject({
@@ -140,19 +153,25 @@ const objective = z.strictObject({
     .min(0)
     .lt(1)
     .optional()
-    .describe('share of the probability that is spread over all tokens'),
+    .describe('share of the target probability that is spread over all tokens'),
   languageWeights: z
     .record(text(), z.strictObject({ from: positive(), to: positive() }))
     .optional()
     .describe('factor of the loss by language, at the first and the last step: {"fr": {"from": 1, "to": 2}}'),
   distillation: z
     .strictObject({
-      teacher: path().describe('Whisper model directory'),
-      divergence: z.enum(['kl', 'js']).default('kl').describe('Kullback-Leibler or Jensen-Shannon'),
-      temperature: positive().default(1).describe('of both softmaxes'),
+      teacher: path().describe('teacher: a Whisper model directory in Hugging Face layout'),
+      divergence: z
+        .enum(['kl', 'js'])
+        .default('kl')
+        .describe('divergence from the teacher: Kullback-Leibler or Jensen-Shannon'),
+      temperature: positive().default(1).describe('temperature of the softmax of teacher and student'),
       weight: share().default(0.9).describe('share of the teacher in the loss; the rest is cross-entropy'),
-      hidden: z.enum(['static', 'dynamic']).optional().describe('hidden states, too: how layers are matched'),
-      distance: z.enum(['mse', 'l1']).optional().describe('between hidden states'),
+      hidden: z
+        .enum(['static', 'dynamic'])
+        .optional()
+        .describe('match hidden states, too: how layers are paired'),
+      distance: z.enum(['mse', 'l1']).optional().describe('distance between hidden states; default: mse'),
     })
     .optional(),
 });
@@ -160,31 +179,35 @@ const objective = z.strictObject({
 const optimizer = z.strictObject({
   steps: wholeNumber().default(200).describe('optimizer steps'),
   batchSize: wholeNumber().default(defaultTraining.batchSize).describe('clips in a batch'),
-  accumulate: wholeNumber()
-    .optional()
-    .describe('batches of that size whose gradients make one step together'),
+  accumulate: wholeNumber().optional().describe('gradient accumulation: batches per step; default: 1'),
   recompute: z
     .boolean()
     .optional()
-    .describe('make activations again for the gradient: less memory, about a fifth more time'),
+    .describe('compute activations again for the gradient: less memory, about a fifth more time'),
   learningRate: positive()
     .default(defaultTraining.learningRate)
     .describe('highest step size; linear warm-up, then linear decay to 0'),
-  warmup: z.int().min(1).default(defaultTraining.warmupSteps).describe('steps of warm-up'),
-  weightDecay: z.number().min(0).default(defaultTraining.weightDecay).describe('of AdamW'),
-  clipNorm: positive().default(defaultTraining.clipNorm).describe('largest norm of all gradients together'),
+  warmup: z
+    .int()
+    .min(1)
+    .default(defaultTraining.warmupSteps)
+    .describe('warm-up steps, over which the learning rate rises'),
+  weightDecay: z.number().min(0).default(defaultTraining.weightDecay).describe('weight decay of AdamW'),
+  clipNorm: positive()
+    .default(defaultTraining.clipNorm)
+    .describe('gradients are scaled down to at most this joint L2 norm'),
   seed: wholeNumber()
     .default(defaultTraining.seed)
-    .describe('order of the clips; the same seed gives the same weights'),
+    .describe('seed of the order of the clips; the same seed gives the same weights'),
 });
 
 const dev = z.strictObject({
   set: text().describe("evaluate on clips of this set of the corpora's manifests while training"),
   every: wholeNumber().default(100).describe('steps between evaluations; there is one at the end, too'),
-  clips: wholeNumber().default(32).describe('most clips of an evaluation'),
+  clips: wholeNumber().default(32).describe('largest number of clips in an evaluation'),
   patience: wholeNumber()
     .optional()
-    .describe('end when so many evaluations have passed without a better one'),
+    .describe('end after this many evaluations without a better one; default: never'),
   best: z.enum(BEST_BY).default('loss').describe('the best evaluation has least loss, or most BLEU or chrF'),
   keep: z
     .enum(['best', 'last'])
@@ -199,7 +222,10 @@ export const recipeSchema = z
       .optional()
       .describe('Whisper model directory in Hugging Face layout; default: the embedded Whisper base'),
     output: path().describe('where the trained model is written, in Hugging Face layout'),
-    dtype: z.enum(['float16', 'float32']).default('float16').describe('of the written weights'),
+    dtype: z
+      .enum(['float16', 'float32'])
+      .default('float16')
+      .describe('number format of the weights that are written'),
     data,
     augment: augment.optional(),
     target: text()
@@ -215,7 +241,7 @@ export const recipeSchema = z
     targetVocabulary: z
       .union([z.literal(true), path()])
       .optional()
-      .describe('choose only among tokens of the references, and of this text file; kept with the model'),
+      .describe('decode only tokens that occur in the references and in this text file; kept with the model'),
     tune: tune.prefault({}),
     objective: objective.prefault({}),
     optimizer: optimizer.prefault({}),

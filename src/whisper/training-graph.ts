@@ -27,7 +27,7 @@ export interface Predictions extends DecoderOutputs {
   readonly dimensions: WhisperDimensions;
   /** int64 [rows]: the right one of the outputs */
   readonly labels: Tensor;
-  /** [rows]: each one's share in the loss; together 1, or as an objective's feeds have it. */
+  /** `[rows]`: each one's share in the loss; together 1, or as an objective's feeds have it. */
   readonly weights: Tensor;
   /**
    * What another decoder makes of the same tokens. Its weights' names begin with `prefix`.
