@@ -38,14 +38,14 @@ export { type ScoreOptions, type Scores, type ScoringOptions, score } from './me
 export type { Machine } from './report/machine.ts';
 export type { StageProgress, WorkOptions } from './report/progress.ts';
 export type { RetrievalMethod } from './retrieval/methods.ts';
-export type { HeardClip, ParallelClips } from './retrieval/parallel-clips.ts';
+export type { ParallelClip, ParallelClips } from './retrieval/parallel-clips.ts';
 export { type Retrieval, type RetrieveOptions, retrieve } from './retrieval/retrieve.ts';
 export type {
   Estimate,
   LanguagePair,
+  MethodResult,
   PairResult,
   SimilarityMatrix,
-  VariantResult,
 } from './retrieval/study.ts';
 export type { Evaluation as DevEvaluation } from './training/dev-evaluation.ts';
 export type { MemoryEstimate } from './training/memory-estimate.ts';

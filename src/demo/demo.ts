@@ -28,7 +28,7 @@ import { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import { demoData, type TestSet } from './data.ts';
 import { demoReport } from './page.ts';
-import type { DemoResults, Scores, TranslationExample } from './results.ts';
+import type { DemoResults, DemoScores, TranslationExample } from './results.ts';
 
 export interface DemoOptions extends Pick<WorkOptions, 'onProgress'> {
   readonly model: string;
@@ -229,7 +229,7 @@ async function score(set: TestSet, target: string, before: string[], after: stri
   const references = set.clips.map((clip) => referenceIn(clip, target));
   const first = await translationScores(before, references, target);
   const second = await translationScores(after, references, target);
-  const plain = ({ bleu, chrf, offTarget = Number.NaN }: TranslationScores): Scores => ({
+  const plain = ({ bleu, chrf, offTarget = Number.NaN }: TranslationScores): DemoScores => ({
     bleu,
     chrf,
     offTarget,

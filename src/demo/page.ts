@@ -10,7 +10,7 @@ import { retrievalSection } from './page-retrieval.ts';
 import { transferSection } from './page-transfer.ts';
 import type { DemoResults, TransferResult } from './results.ts';
 import { transferGroups } from './results.ts';
-import { LEAST_GAIN, questions, USABLE_BLEU, verdict } from './verdict.ts';
+import { MIN_GAIN, questions, USABLE_BLEU, verdict } from './verdict.ts';
 
 /** The demo's report as one HTML page. */
 export function demoReport(results: DemoResults): string {
@@ -46,7 +46,7 @@ function headline(results: DemoResults): string {
 <ul class="chips"><li><b>${formatDuration(total)}</b> in all</li><li><b>${formatNumber(results.machine.cores)}</b> CPU cores</li><li><b>${formatNumber(results.peakMemoryMb / 1000, 1)} GB</b> peak memory</li><li>prompt <code>${escapeHtml(settings.prompt)}</code></li></ul>
 </header>
 <div class="cards">${cards.join('\n')}</div>
-<p class="soft">How the answers are found: a test gains if its chrF rises${results.transfer.some((row) => row.chrfGain) ? ' by a 95&nbsp;% bootstrap interval that excludes zero' : ` by ${LEAST_GAIN} point or more`}. “Yes” means that every language and voice gains and reaches ${USABLE_BLEU} BLEU; below that, few sentences can be used as they are. “A language it was not trained on” is one absent from this fine-tuning; Whisper’s own training may have held it.</p>`;
+<p class="soft">How the answers are found: a test gains if its chrF rises${results.transfer.some((row) => row.chrfGain) ? ' by a 95&nbsp;% bootstrap interval that excludes zero' : ` by ${MIN_GAIN} point or more`}. “Yes” means that every language and voice gains and reaches ${USABLE_BLEU} BLEU; below that, few sentences can be used as they are. “A language it was not trained on” is one absent from this fine-tuning; Whisper’s own training may have held it.</p>`;
 }
 
 function evidence(row: TransferResult, target: string): string {

@@ -54,7 +54,7 @@ export interface RetrievalResult {
   meanPoolR1: number;
 }
 
-export interface Scores {
+export interface DemoScores {
   /** 0 to 100. */
   bleu: number;
   /** 0 to 100. */
@@ -81,8 +81,8 @@ export interface TransferResult {
   voice: 'real' | 'synthetic';
   /** Test clips. */
   n: number;
-  before: Scores;
-  after: Scores;
+  before: DemoScores;
+  after: DemoScores;
   /** 95 % interval of chrF after minus chrF before, by paired bootstrap over the clips. */
   chrfGain?: { low: number; high: number };
 }

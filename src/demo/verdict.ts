@@ -1,7 +1,7 @@
 import type { TransferGroup, TransferResult } from './results.ts';
 
 /** chrF points that count as a gain where no confidence interval was computed. */
-export const LEAST_GAIN = 1;
+export const MIN_GAIN = 1;
 /** BLEU below which few sentences can be used as they are, whatever the gain. */
 export const USABLE_BLEU = 10;
 
@@ -37,8 +37,8 @@ export function verdict(rows: readonly TransferResult[]): Verdict {
   return { words: 'Yes', level: 'good' };
 }
 
-/** Whether chrF rose: by an interval that excludes zero where there is one, else by at least {@link LEAST_GAIN}. */
+/** Whether chrF rose: by an interval that excludes zero where there is one, else by at least {@link MIN_GAIN}. */
 export function gained(row: TransferResult): boolean {
   if (row.chrfGain) return row.chrfGain.low > 0;
-  return row.after.chrf - row.before.chrf >= LEAST_GAIN;
+  return row.after.chrf - row.before.chrf >= MIN_GAIN;
 }

@@ -4,17 +4,17 @@ import type { Clip } from '../data/clip.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 
-/** A recording of a sentence, heard. */
-export interface HeardClip<Frames extends ComparedClip = EncodedClip> {
+/** A recording of a sentence with its encoder output. */
+export interface ParallelClip<Frames extends ComparedClip = EncodedClip> {
   readonly clip: Clip;
   readonly encoded: Frames;
 }
 
 /** The clips of each language, of several recordings of a sentence the first. */
 export class ParallelClips<Frames extends ComparedClip = EncodedClip> {
-  readonly #clips = new Map<string, HeardClip<Frames>[]>();
+  readonly #clips = new Map<string, ParallelClip<Frames>[]>();
 
-  constructor(heard: readonly HeardClip<Frames>[]) {
+  constructor(heard: readonly ParallelClip<Frames>[]) {
     const keys = new Map<string, Set<string>>();
     for (const one of heard) {
       const { language, key } = one.clip;
@@ -32,11 +32,11 @@ export class ParallelClips<Frames extends ComparedClip = EncodedClip> {
     return [...this.#clips.keys()].sort();
   }
 
-  of(language: string): readonly HeardClip<Frames>[] {
+  of(language: string): readonly ParallelClip<Frames>[] {
     return this.#clips.get(language) ?? [];
   }
 
-  /** Ordered pairs of languages that share two sentences at least: with one, the right one cannot be missed. */
+  /** Ordered pairs of languages that share at least two sentences; with one, R@1 is trivially 1. */
   pairs(): { from: string; to: string }[] {
     return this.names.flatMap((from) =>
       this.names.filter((to) => to !== from && this.shared(from, to).length > 1).map((to) => ({ from, to })),

@@ -7,7 +7,7 @@ import { LayerCache } from '../../features/layer-cache.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import { retrievalMethods } from '../../retrieval/methods.ts';
 import { retrievalFigures } from '../../retrieval/page.ts';
-import { type HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
+import { type ParallelClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 import {
   areQuickExactly,
   type PairResult,
@@ -20,7 +20,7 @@ import { withModel } from '../../whisper/with-model.ts';
 import { alignPair } from './alignment.ts';
 import { alignmentFigure } from './alignment-figure.ts';
 import { clipNamed, nothingShared, sharedSentences } from './compared-clips.ts';
-import { canBeAsked, earlyExitFigure, earlyExitStudy } from './early-exit.ts';
+import { canTranscribe, earlyExitFigure, earlyExitStudy } from './early-exit.ts';
 import { layerFigures, layerStudy } from './layers.ts';
 import { phoneticFigures, phoneticStudy } from './phonetic.ts';
 import { Players } from './players.ts';
@@ -71,7 +71,7 @@ interface Compared {
   /** All clips of the manifest and the set. */
   readonly all: readonly Clip[];
   /** Those compared. */
-  readonly encoded: readonly HeardClip[];
+  readonly encoded: readonly ParallelClip[];
   readonly clips: ParallelClips;
   readonly results: readonly PairResult[];
   readonly players: Players;
@@ -180,7 +180,7 @@ async function earlyExitPart(
 ): Promise<AnalysisParts['earlyExit']> {
   const usable = clips.names.flatMap((language) =>
     all
-      .filter((clip) => clip.language === language && canBeAsked(model, clip))
+      .filter((clip) => clip.language === language && canTranscribe(model, clip))
       .slice(0, options.earlyExitClips),
   );
   if (usable.length === 0) {
@@ -224,7 +224,7 @@ async function inStage<T>(
 }
 
 function neighboursOf(
-  of: HeardClip,
+  of: ParallelClip,
   clips: ParallelClips,
   matrices: readonly SimilarityMatrix[],
 ): Neighbours {

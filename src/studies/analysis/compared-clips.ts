@@ -1,7 +1,7 @@
 /** Which clips an analysis compares, and those that are named: `ca:algebra_by` is the clip of a language with that key. */
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
-import type { HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 
 /**
  * Clips with a key; with `count` only those of so many sentences that every language has, evenly over their keys.
@@ -38,7 +38,7 @@ export function nothingShared(manifest: string): UserError {
 }
 
 /** @throws UserError where it is not among those compared */
-export function clipNamed(name: string, clips: ParallelClips): HeardClip {
+export function clipNamed(name: string, clips: ParallelClips): ParallelClip {
   const [language, ...key] = name.split(':');
   const found = clips.of(language!).find(({ clip }) => clip.key === key.join(':'));
   if (!found) {

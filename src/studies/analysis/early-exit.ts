@@ -30,7 +30,7 @@ export interface EarlyExitRow {
 }
 
 /** Clips that can be asked: their words are known, and the model has a token for their language. */
-export const canBeAsked = (model: WhisperModel, clip: Clip): boolean =>
+export const canTranscribe = (model: WhisperModel, clip: Clip): boolean =>
   clip.text.trim() !== '' && model.tokens.languages.has(clip.language);
 
 /** @param cache filled with the clips */

@@ -9,7 +9,7 @@ import { curves } from '../../report/curves.ts';
 import { csvText, type Figure, fileName } from '../../report/figure.ts';
 import { languageName } from '../../report/format.ts';
 import type { RetrievalMethod } from '../../retrieval/methods.ts';
-import { type HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
+import { type ParallelClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 import { type Estimate, estimates, type PairResult, retrievalStudy } from '../../retrieval/study.ts';
 
 export interface LayerResult {
@@ -35,7 +35,7 @@ export async function layerStudy(
   const results: LayerResult[] = [];
   const { model } = cache;
   for (const layer of layers) {
-    const raw: HeardClip[] = [];
+    const raw: ParallelClip[] = [];
     for (const clip of clips) {
       const encoded = await cache.read(clip.audio, layer);
       if (encoded) raw.push({ clip, encoded });

@@ -7,7 +7,7 @@ import { htmlTable } from '../../report/html-table.ts';
 import { htmlPage } from '../../report/page.ts';
 import { pageStyle } from '../../report/page-style.ts';
 import { retrievalContent } from '../../retrieval/page.ts';
-import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 import type { PairResult } from '../../retrieval/study.ts';
 import type { Alignment, WordMatch } from './alignment.ts';
 import type { EarlyExitRow } from './early-exit.ts';
@@ -16,9 +16,9 @@ import { type Players, playScript, playStyle } from './players.ts';
 
 /** The clips that are most like one. */
 export interface Neighbours {
-  readonly of: HeardClip;
+  readonly of: ParallelClip;
   readonly metric: string;
-  readonly nearest: readonly { readonly clip: HeardClip; readonly score: number }[];
+  readonly nearest: readonly { readonly clip: ParallelClip; readonly score: number }[];
 }
 
 export interface AnalysisParts {

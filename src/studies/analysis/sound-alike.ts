@@ -11,13 +11,13 @@ import { editDistance } from '../../language/edit-distance.ts';
 import type { Pronunciations } from './pronunciations.ts';
 
 /** Shorter words are mostly grammar, and alike by chance. */
-const SHORTEST_WORD = 4;
+const MIN_WORD_LENGTH = 4;
 /** 1 − edit distance / letters: 0.57 of "numbers" and "nombres". Of phonemes, too. */
-const ALIKE = 0.55;
+const MIN_SIMILARITY = 0.55;
 /** Consonants, or phonemes, that words must have to be alike by sound: of two too many are. */
-const SHORTEST_SOUND = 3;
+const MIN_SOUND_LENGTH = 3;
 
-export interface Word {
+export interface ContentWord {
   /** In Latin letters. */
   readonly latin: string;
   /** The ways to say it, broad phonemes; none where no dictionary has it. */
@@ -25,8 +25,8 @@ export interface Word {
 }
 
 /** The words of a sentence that carry meaning, each once. */
-export function contentWords(text: string, pronunciations?: Pronunciations): Word[] {
-  const words = new Map<string, Word>();
+export function contentWords(text: string, pronunciations?: Pronunciations): ContentWord[] {
+  const words = new Map<string, ContentWord>();
   for (const written of text
     .normalize('NFC')
     .toLowerCase()
@@ -34,31 +34,32 @@ export function contentWords(text: string, pronunciations?: Pronunciations): Wor
     const latin = anyAscii(written)
       .toLowerCase()
       .replace(/[^a-z]/g, '');
-    if (latin.length >= SHORTEST_WORD && !words.has(latin)) {
+    if (latin.length >= MIN_WORD_LENGTH && !words.has(latin)) {
       words.set(latin, { latin, phonemes: pronunciations?.get(written) ?? [] });
     }
   }
   return [...words.values()];
 }
 
-export function areAlike(a: Word, b: Word): boolean {
-  return similarity(a.latin, b.latin) >= ALIKE || soundAlike(a, b);
+export function areAlike(a: ContentWord, b: ContentWord): boolean {
+  return similarity(a.latin, b.latin) >= MIN_SIMILARITY || soundAlike(a, b);
 }
 
-function soundAlike(a: Word, b: Word): boolean {
+function soundAlike(a: ContentWord, b: ContentWord): boolean {
   if (a.phonemes.length > 0 && b.phonemes.length > 0) {
     return a.phonemes.some((one) =>
       b.phonemes.some(
-        (other) => Math.min(one.length, other.length) >= SHORTEST_SOUND && similarity(one, other) >= ALIKE,
+        (other) =>
+          Math.min(one.length, other.length) >= MIN_SOUND_LENGTH && similarity(one, other) >= MIN_SIMILARITY,
       ),
     );
   }
   const [keysA, keysB] = [doubleMetaphone(a.latin), doubleMetaphone(b.latin)];
-  return keysA.some((key) => key.length >= SHORTEST_SOUND && keysB.includes(key));
+  return keysA.some((key) => key.length >= MIN_SOUND_LENGTH && keysB.includes(key));
 }
 
 /** Pairs of words, each word of `a` at most once, that look or sound alike. */
-export function alikeWords(a: readonly Word[], b: readonly Word[]): [string, string][] {
+export function alikeWords(a: readonly ContentWord[], b: readonly ContentWord[]): [string, string][] {
   return a.flatMap((word): [string, string][] => {
     const other = b.find((candidate) => areAlike(word, candidate));
     return other === undefined ? [] : [[word.latin, other.latin]];

@@ -2,7 +2,7 @@
 
 import type { Clip } from '../../data/clip.ts';
 import { decode } from '../../decoding/decode.ts';
-import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
 
 export interface SpokenText {
@@ -14,11 +14,11 @@ export interface SpokenText {
 /** From the manifest; where that does not tell, transcribed, if the model has a token for the language. */
 export async function spokenTexts(
   model: WhisperModel,
-  heard: readonly HeardClip[],
+  heard: readonly ParallelClip[],
   onProgress?: (done: number, total: number) => void,
 ): Promise<Map<Clip, SpokenText>> {
   const texts = new Map<Clip, SpokenText>();
-  const unknown: HeardClip[] = [];
+  const unknown: ParallelClip[] = [];
   for (const one of heard) {
     const text = one.clip.text.trim();
     texts.set(one.clip, { text, by: text === '' ? '' : 'manifest' });

@@ -2,7 +2,7 @@
 import { bootstrap } from '../../metrics/significance.ts';
 import { accuracy, confusionMatrix, macroF1, majorityShare } from './classification.ts';
 
-export interface Measured {
+export interface ProbeScores {
   readonly clips: number;
   readonly accuracy: number;
   /** Bounds of the 95 % bootstrap interval of the accuracy, over clips. */
@@ -14,11 +14,11 @@ export interface Measured {
   readonly confusion: readonly (readonly number[])[];
 }
 
-export function measure(
+export function scoreProbe(
   labels: readonly string[],
   truth: readonly number[],
   predicted: readonly number[],
-): Measured {
+): ProbeScores {
   const confusion = confusionMatrix({ labels, truth, predicted });
   const right = truth.map((label, i) => [Number(label === predicted[i]), 1]);
   const { low, high } = bootstrap(right, (total) => total[0]! / total[1]!);

@@ -25,7 +25,7 @@ export type ProbeSettings = z.infer<typeof settings>;
 
 export async function writeProbe(directory: string, probe: ProbeSettings, head: Head): Promise<void> {
   await writeJson(join(directory, 'probe.json'), probe);
-  await writeWeights(join(directory, 'head.safetensors'), head.weights);
+  await writeFloat32Weights(join(directory, 'head.safetensors'), head.weights);
 }
 
 /** @throws UserError where the directory holds no probe, or a damaged one */
@@ -36,12 +36,12 @@ export async function readProbe(directory: string): Promise<{ probe: ProbeSettin
   if (!probe) throw new UserError(`${file}: found something else; expected ${expected}`);
   const { layers, width, labels } = probe;
   const shape: HeadShape = { kind: probe.head, layers, width, classes: labels.length };
-  const weights = await readWeights(join(directory, 'head.safetensors'), headWeights(shape));
+  const weights = await readFloat32Weights(join(directory, 'head.safetensors'), headWeights(shape));
   return { probe, head: { shape, weights } };
 }
 
 /** Weights as float32, in one file. */
-export function writeWeights(file: string, weights: ReadonlyMap<string, Weight>): Promise<void> {
+export function writeFloat32Weights(file: string, weights: ReadonlyMap<string, Weight>): Promise<void> {
   const tensors = [...weights].map(([name, { shape, data }]) => ({
     name,
     shape,
@@ -52,7 +52,7 @@ export function writeWeights(file: string, weights: ReadonlyMap<string, Weight>)
 }
 
 /** @throws UserError where the file does not hold exactly these weights */
-export async function readWeights(
+export async function readFloat32Weights(
   file: string,
   shapes: ReadonlyMap<string, readonly number[]>,
 ): Promise<Map<string, Weight>> {

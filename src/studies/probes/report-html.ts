@@ -8,7 +8,7 @@ import { htmlPage } from '../../report/page.ts';
 import { pageStyle } from '../../report/page-style.ts';
 import { barList, lineChart } from '../../report/svg.ts';
 import { labelScores } from './classification.ts';
-import type { Measured } from './measure.ts';
+import type { ProbeScores } from './measure.ts';
 import type { ProbeResults, Robustness } from './run.ts';
 
 export const layerName = (layer: number): string =>
@@ -54,13 +54,13 @@ ${htmlTable(
 export function robustnessReport(
   label: string,
   labels: readonly string[],
-  clean: Measured,
+  clean: ProbeScores,
   robustness: readonly Robustness[],
 ): string {
   const curve = (kind: Robustness['kind'], title: string, x: string): string => {
     const measured = robustness.filter((one) => one.kind === kind && one.strength !== undefined);
     if (measured.length < 2) return '';
-    const line = (value: (test: Measured) => number) =>
+    const line = (value: (test: ProbeScores) => number) =>
       measured.map(({ strength, test }): [number, number] => [strength!, 100 * value(test)]);
     const chart = lineChart(
       title,
@@ -103,7 +103,7 @@ export function conditionName({ kind, strength }: Pick<Robustness, 'kind' | 'str
     : `reverberation, RT60 ${strength} s`;
 }
 
-export const intervalText = ({ interval: [low, high] }: Measured): string =>
+export const intervalText = ({ interval: [low, high] }: ProbeScores): string =>
   `${formatNumber(100 * low, 1)} to ${formatNumber(100 * high, 1)}`;
 
 /** What else tells the labels apart, in one sentence; '' where nothing does. */
@@ -120,7 +120,7 @@ function warning(results: ProbeResults): string {
   return text && `<p><b class="some">Confounded.</b> ${escapeHtml(text)}</p>`;
 }
 
-function page(title: string, test: Measured, more: string, content: string): string {
+function page(title: string, test: ProbeScores, more: string, content: string): string {
   const chips = [
     `accuracy <b>${formatPercent(test.accuracy, 1)}</b> (95 % interval ${intervalText(test)})`,
     `macro-F1 <b>${formatPercent(test.macroF1, 1)}</b>`,

@@ -11,7 +11,7 @@ import { featureFiles, type LoadFeatures } from './feature-files.ts';
 import { LAYER_WEIGHTS, layerShares } from './head.ts';
 import { confounded } from './labels.ts';
 import { CLIPS_AT_ONCE, type FeatureKind, layerFeatures } from './layer-features.ts';
-import { type Measured, measure } from './measure.ts';
+import { type ProbeScores, scoreProbe } from './measure.ts';
 import { Classifier, type Head, type ProbeOptions, trainProbe } from './probe.ts';
 import { type Condition, degraded } from './robustness.ts';
 import type { Labelled } from './select.ts';
@@ -30,7 +30,7 @@ export interface ProbeResults {
   readonly labels: readonly string[];
   /** Clips that were learnt from, by label. */
   readonly learnt: readonly number[];
-  readonly test: Measured;
+  readonly test: ProbeScores;
   /** Shares of the layers in the sum, from what enters the first to the last. */
   readonly layerShares: readonly number[];
   /** Of a probe of each layer alone. */
@@ -97,7 +97,7 @@ export async function runProbe(
     const answers = await classifier.classify(asked.map(({ features }) => features));
     await classifier.close();
     const truth = asked.map((one) => one.label);
-    return { head, losses, answers, test: measure(labels, truth, answers) };
+    return { head, losses, answers, test: scoreProbe(labels, truth, answers) };
   };
   const whole = await once();
   const layerAccuracy: number[] = [];
@@ -128,7 +128,7 @@ export async function runProbe(
 }
 
 export interface Robustness extends Condition {
-  readonly test: Measured;
+  readonly test: ProbeScores;
 }
 
 /** What the head answers where the clips are damaged in each of the ways; damaged recordings are not kept. */
@@ -164,5 +164,5 @@ export async function testRobustness(
   }
   await classifier.close();
   const truth = clips.map(({ label }) => label);
-  return conditions.map((condition, i) => ({ ...condition, test: measure(labels, truth, answers[i]!) }));
+  return conditions.map((condition, i) => ({ ...condition, test: scoreProbe(labels, truth, answers[i]!) }));
 }

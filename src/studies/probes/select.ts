@@ -33,7 +33,7 @@ export interface Labelled {
   readonly labels: readonly string[];
   readonly clips: readonly LabelledClip[];
   /** Clips left out: without a label, or asked about a label that is not learnt. */
-  readonly leftOut: number;
+  readonly skipped: number;
 }
 
 /** Clips that have one of `only` (undefined: anything) in the column. @throws UserError where there are none */
@@ -93,5 +93,5 @@ export async function selectLabelled(manifest: string, options: SelectOptions): 
   });
   if (!clips.some((one) => one.test))
     throw new UserError(`${manifest}: found no clip to ask about with a label that is learnt; expected some`);
-  return { labels, clips, leftOut: leftOut + used.length - clips.length };
+  return { labels, clips, skipped: leftOut + used.length - clips.length };
 }

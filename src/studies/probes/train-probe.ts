@@ -38,7 +38,7 @@ export async function trainManifestProbe({
 }: TrainProbeOptions): Promise<ProbeResults> {
   const { label } = labels;
   const labelled = await selectLabelled(manifest, labels);
-  if (labelled.leftOut > 0) events.onSkip?.(`${labelled.leftOut} clips without a label that is learnt`);
+  if (labelled.skipped > 0) events.onSkip?.(`${labelled.skipped} clips without a label that is learnt`);
   return withModel(WhisperModel.load(directory), async (model) => {
     const run = await runProbe(model, labelled, { label, window, training, cache, eachLayer, ...events });
     const encoder = await model.encoderFingerprint();
