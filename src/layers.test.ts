@@ -38,6 +38,7 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'language/chinese.ts': 'loads a CommonJS library',
   'metrics/mecab.ts': 'reads a dictionary, loads a library that is a script',
   'metrics/sentencepiece.ts': 'finds and reads a model',
+  'report/package-version.ts': 'reads the package',
   'report/machine.ts': 'asks the machine what it is',
   'audio/audio-file.ts': 'decodes a file block by block',
   'audio/audio-uri.ts': 'looks at the size before it reads',
@@ -59,6 +60,7 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'language-model/arpa-write.ts': 'writes gigabytes',
   'decoding/diagnose.ts': 'asks the machine what it is',
   'training/checkpoints.ts': 'brings a checkpoint to the disk before it is renamed',
+  'training/plan.ts': 'how much memory the machine has',
   'training/recipe-data.ts': 'how much memory the machine has',
   'training/run.ts': 'moves a model into the folder of its run',
 };

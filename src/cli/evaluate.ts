@@ -67,7 +67,22 @@ export function evaluateCommand(command: Command): Command {
       'Whisper model directory, repeatable; the first is compared with (default: the embedded Whisper base)',
       (directory: string, before: string[] = []) => [...before, directory],
     )
-    .option('--set <name>', 'use only this set of the manifest')
+    .option('--set <name>', 'use only this set of the manifest');
+  addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
+  addRenamed(
+    command,
+    new Option(
+      '--to <code>',
+      'language to translate into; default: what the models were trained for, or the only one of the manifest',
+    ),
+    '--target',
+  );
+  addRenamed(
+    command,
+    new Option('--output <dir>', 'where the results go').default('out/evaluation'),
+    '--output-dir',
+  );
+  command
     .addOption(
       new Option('--task <task>', 'what to do with the speech')
         .choices(['translate', 'transcribe'] satisfies Task[])
@@ -102,20 +117,6 @@ export function evaluateCommand(command: Command): Command {
       5,
     )
     .option('--json', 'print the rows of the tables as JSON objects');
-  addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
-  addRenamed(
-    command,
-    new Option(
-      '--to <code>',
-      'language to translate into; default: what the models were trained for, or the only one of the manifest',
-    ),
-    '--target',
-  );
-  addRenamed(
-    command,
-    new Option('--output <dir>', 'where the results go').default('out/evaluation'),
-    '--output-dir',
-  );
   addDecodingOptions(command);
   return command.addHelpText('after', HELP).action(run);
 }

@@ -31,7 +31,14 @@ export function addTuneCommand(lm: Command): Command {
     .argument('<arpa>', 'the language model')
     .argument('<manifest>', 'TSV or JSONL manifest of clips that are not tested on')
     .addOption(modelOption())
-    .option('--set <name>', 'use only this set of the manifest')
+    .option('--set <name>', 'use only this set of the manifest');
+  addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
+  addRenamed(
+    command,
+    new Option('--to <code>', 'language of the texts that are written').makeOptionMandatory(),
+    '--text-language',
+  );
+  command
     .addOption(new Option('--reference <column>').hideHelp())
     .addOption(new Option('--task <name>').choices(['transcribe', 'translate']).default('transcribe'))
     .option('--beam <n>', 'texts kept at each step', positiveInteger, 5)
@@ -40,12 +47,6 @@ export function addTuneCommand(lm: Command): Command {
     .addOption(windowOption())
     .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
     .option('--json', 'print the result as one JSON object');
-  addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
-  addRenamed(
-    command,
-    new Option('--to <code>', 'language of the texts that are written').makeOptionMandatory(),
-    '--text-language',
-  );
   addPromptOptions(command);
   return command
     .addHelpText(

@@ -4,19 +4,43 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { recipeKeys } from '../training/recipe-keys.ts';
+import { run } from './program.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'whisper-transfer-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const elsewhere = process.cwd();
+process.chdir(scratch);
+afterAll(() => {
+  process.chdir(elsewhere);
+  rmSync(scratch, { recursive: true, force: true });
+});
+afterEach(() => vi.restoreAllMocks());
 
-const run = (...args: string[]) => runIn({}, ...args);
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
-function runIn(
-  env: NodeJS.ProcessEnv,
-  ...args: string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
+/** Runs the command line in this process: what it prints is caught. */
+async function runHere(...args: string[]): Promise<Ended> {
+  const printed: [string[], string[]] = [[], []];
+  for (const [i, stream] of [process.stdout, process.stderr].entries()) {
+    vi.spyOn(stream, 'write').mockImplementation((text) => printed[i]!.push(String(text)) > 0);
+  }
+  vi.spyOn(console, 'log').mockImplementation((line) => printed[0].push(`${line}\n`));
+  const code = await run(args);
+  vi.restoreAllMocks();
+  const [stdout, stderr] = printed.map((parts) => parts.join(''));
+  return { code, stdout: stdout!, stderr: stderr! };
+}
+
+/** Runs it in a process of its own, as a shell does. */
+const spawn = (...args: string[]) => spawnIn({}, ...args);
+
+function spawnIn(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
@@ -45,13 +69,13 @@ const commands = [
 ];
 
 test.each(commands)('%s --help shows an example', async (command) => {
-  const { code, stdout } = await run(command, '--help');
+  const { code, stdout } = await runHere(command, '--help');
   expect(code).toBe(0);
   expect(stdout).toMatch(/Examples?:/);
 });
 
 test('train --json-schema prints the schema that editors read', async () => {
-  const { code, stdout } = await run('train', '--json-schema');
+  const { code, stdout } = await runHere('train', '--json-schema');
   expect(code).toBe(0);
   expect(stdout).toBe(readFileSync(path('../../recipes/recipe.schema.json'), 'utf8'));
   expect(JSON.parse(stdout).properties.optimizer.properties.steps).toMatchObject({
@@ -61,7 +85,7 @@ test('train --json-schema prints the schema that editors read', async () => {
 });
 
 test('train --help tells every key of a recipe within 100 columns', async () => {
-  const { stdout } = await run('train', '--help');
+  const { stdout } = await runHere('train', '--help');
   for (const { path } of recipeKeys()) if (path !== '$schema') expect(stdout).toContain(`\n  ${path} `);
   expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
 });
@@ -70,7 +94,7 @@ test('transcribe gives one JSON object a line in the order given; a bad file is 
   const good = path('../../samples/gcompris/en/advanced_colors.opus');
   const bad = join(scratch, 'text.wav');
   writeFileSync(bad, 'this is no sound\n');
-  const { code, stdout, stderr } = await run('transcribe', good, bad, good, '--from', 'en', '--json');
+  const { code, stdout, stderr } = await spawn('transcribe', good, bad, good, '--from', 'en', '--json');
   const lines = stdout
     .trim()
     .split('\n')
@@ -115,11 +139,22 @@ test.each(
   mistakes,
 )('%s: exit code 2, what is wrong, no stack trace, nothing left behind', async (_, args, message) => {
   const before = readdirSync(scratch);
-  const { code, stderr } = await run(...args);
+  const { code, stderr } = await runHere(...args);
   expect(code).toBe(2);
   expect(stderr).toMatch(message);
   expect(stderr).not.toMatch(/\n\s+at /);
   expect(readdirSync(scratch)).toEqual(before);
+});
+
+test('a mistake of the user’s, as a shell sees it: exit code 2 and one line', async () => {
+  expect(await spawn('transcribe', 'x.wav', '--window', 'half')).toMatchObject({
+    ...{ code: 2, stdout: '' },
+    stderr: expect.stringMatching(/full/),
+  });
+  expect(await spawn('train', 'r.json')).toEqual({
+    ...{ code: 2, stdout: '' },
+    stderr: expect.stringMatching(/^error: .*r\.json: found no such file.*\n$/),
+  });
 });
 
 test.each([
@@ -130,7 +165,7 @@ test.each([
 ])('%s loads no command but its own, and no library but that of the options', async (name, more) => {
   const coverage = mkdtempSync(join(tmpdir(), 'whisper-transfer-loaded-'));
   try {
-    await runIn({ NODE_V8_COVERAGE: coverage }, name, ...more);
+    await spawnIn({ NODE_V8_COVERAGE: coverage }, name, ...more);
     const { result } = JSON.parse(readFileSync(join(coverage, readdirSync(coverage)[0]!), 'utf8'));
     const loaded = result.map(({ url }: { url: string }) => url);
     const libraries = loaded.flatMap(
@@ -138,7 +173,7 @@ test.each([
     );
     expect([...new Set(libraries)]).toEqual(['commander']);
     const commands = loaded.flatMap((url: string) => /dist\/cli\/(\w+)\.js$/.exec(url)?.[1] ?? []);
-    expect(commands).toEqual(more.length > 0 ? ['main', name] : ['main']);
+    expect(commands).toEqual(more.length > 0 ? ['main', 'program', name] : ['main', 'program']);
   } finally {
     rmSync(coverage, { recursive: true, force: true });
   }

@@ -32,6 +32,9 @@ const SHORT: Readonly<Record<string, string>> = {
   checkpointEvery: '--checkpoint-every',
 };
 
+/** In the list of options, too: what every run says. */
+const SHOWN = ['target', 'output'];
+
 /** Values of flags that may stand without one. */
 const BARE: Readonly<Record<string, unknown>> = {
   'tune.lora.rank': defaultLora.rank,
@@ -45,13 +48,13 @@ const longFlag = (path: string): string => `--${path}`;
 /** The flag that sets the value at a path, or what is around it. */
 export const flagOf = (path: Path): string => SHORT[path.join('.')] ?? longFlag(path.join('.'));
 
-/** They are told by `recipeHelp`, not in the list of options. */
+/** Most are told by `recipeHelp`, not in the list of options. */
 export function addRecipeFlags(command: Command): Command {
   for (const { path, node } of keys) {
     const names = SHORT[path] ? `${SHORT[path]}, ${longFlag(path)}` : longFlag(path);
     const bare = path in BARE;
     const option = new Option(`${names} ${bare ? '[value]' : '<value>'}`, node.description);
-    option.hideHelp().argParser((text: string) => flagValue(text, node));
+    option.hideHelp(!SHOWN.includes(path)).argParser((text: string) => flagValue(text, node));
     command.addOption(bare ? option.preset(String(BARE[path])) : option);
   }
   command.option('--set <name>', 'use only this set of the manifest (of all manifests)');

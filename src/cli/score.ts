@@ -1,7 +1,7 @@
 /** `whisper-transfer score`: compares output files with reference files, line by line. */
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import { readSentences, readText } from '../files/text-files.ts';
+import { readSentences, readText } from '../files/read.ts';
 import { languageProfile } from '../language/profile.ts';
 import { BLEU_SMOOTHINGS, type BleuSmoothing } from '../metrics/bleu.ts';
 import { cometScores } from '../metrics/comet.ts';
@@ -116,12 +116,14 @@ async function run(flags: Flags): Promise<void> {
       `There are ${comet.length} --comet files for ${files.length} outputs (${files.join(', ')}): give one each, in this order.`,
     );
   }
-  const texts = readTexts([...files, ...ref], files[0]!, Boolean(simplify));
+  const texts = await readTexts([...files, ...ref], files[0]!, Boolean(simplify));
   const sentences = texts[0]!.length;
-  const outputs = files.map((file, i) => ({
-    lines: texts[i]!,
-    comet: comet && cometScores(readText(comet[i]!), comet[i]!, file, sentences),
-  }));
+  const given: number[][] = [];
+  for (const [i, file] of (comet ?? []).entries()) {
+    const text = await readText(file, 'scores that comet-score wrote');
+    given.push(cometScores(text, file, files[i]!, sentences));
+  }
+  const outputs = texts.slice(0, files.length).map((lines, i) => ({ lines, comet: given[i] }));
   const scores = await scoreOutputs(outputs, texts.slice(files.length), {
     ...options,
     ...{ smooth, smoothValue, onNote: printNote },
@@ -140,11 +142,12 @@ async function run(flags: Flags): Promise<void> {
 }
 
 /** The sentences of files with as many lines as one of them. */
-function readTexts(files: readonly string[], one: string, simplify: boolean): string[][] {
-  const texts = files.map((file) => {
-    const lines = readSentences(file);
-    return simplify ? lines.map(languageProfile('zh-Hans').reference) : lines;
-  });
+async function readTexts(files: readonly string[], one: string, simplify: boolean): Promise<string[][]> {
+  const texts: string[][] = [];
+  for (const file of files) {
+    const lines = await readSentences(file);
+    texts.push(simplify ? lines.map(languageProfile('zh-Hans').reference) : lines);
+  }
   const sentences = texts[files.indexOf(one)]!.length;
   texts.forEach(({ length }, i) => {
     if (length !== sentences) {

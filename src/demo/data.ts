@@ -11,6 +11,7 @@ export interface DemoData {
   readonly parallel: ReadonlyMap<string, readonly Clip[]>;
   /** English speech with texts in the target language: nothing else is trained on. */
   readonly training: readonly Clip[];
+  /** Those that the manifest has texts for. */
   readonly tests: readonly TestSet[];
 }
 
@@ -34,9 +35,9 @@ export async function demoData(
   target: string,
   { trainingClips, testClips }: { readonly trainingClips: number; readonly testClips: number },
 ): Promise<DemoData> {
-  const all = await readManifest(manifest);
-  const clips = all.filter((clip) => referenceIn(clip, target) !== '');
-  if (clips.length === 0) throw new UserError(missingReference(manifest, all, target));
+  const clips = await readManifest(manifest);
+  const usable = (clip: Clip): boolean =>
+    !sameLanguage(clip.language, target) && referenceIn(clip, target) !== '';
   const of = (language: string, set: string): Clip[] =>
     clips.filter((clip) => clip.language === language && clip.set === set);
   const english = of('en', 'intro').sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -46,8 +47,8 @@ export async function demoData(
   );
   const shown = new Set(spread(everywhere, PARALLEL_SENTENCES).map(({ key }) => key));
   const training = [
-    ...of('en', 'train').slice(0, trainingClips),
-    ...english.filter(({ key }) => halfA.has(key)),
+    ...of('en', 'train').filter(usable).slice(0, trainingClips),
+    ...english.filter((clip) => halfA.has(clip.key) && usable(clip)),
   ];
   const test = (
     group: TestSet['group'],
@@ -59,7 +60,7 @@ export async function demoData(
     language,
     name: languageName(language),
     voice,
-    clips: spread(from, testClips),
+    clips: spread(from.filter(usable), testClips),
   });
   const known = (language: string): Clip[] => of(language, 'intro').filter(({ key }) => halfA.has(key));
   const unknown = (language: string): Clip[] => of(language, 'intro').filter(({ key }) => !halfA.has(key));
@@ -79,13 +80,10 @@ export async function demoData(
       test('new language, new sentence', 'ca', 'real', unknown('ca')),
       test('new language, new sentence', 'de', 'synthetic', of('de', 'new')),
       test('new language, new sentence', 'fr', 'synthetic', of('fr', 'new')),
-    ].filter(({ language }) => !sameLanguage(language, target)),
+    ].filter((set) => set.clips.length > 0),
   };
-  const empty = data.tests.find((set) => set.clips.length === 0);
-  if (training.length === 0 || empty) {
-    throw new UserError(
-      `${manifest}: lacks clips for the demo (${empty ? `${empty.group}, ${empty.name}` : 'training'})`,
-    );
+  if (training.length === 0 || data.tests.length === 0) {
+    throw new UserError(missingReference(manifest, clips, target));
   }
   return data;
 }

@@ -4,7 +4,7 @@ import { abortable } from '../abort.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { selectClips } from '../features/encoded-clips.ts';
-import { readText } from '../files/text-files.ts';
+import { readText } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import type { PairedTest } from '../metrics/significance.ts';
 import { type BleuTokenizer, loadBleuTokenizer } from '../metrics/tokenizers.ts';
@@ -110,7 +110,10 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
       samples: options.samples,
       seed: options.bootstrapSeed ?? 12345,
     },
-    comet: comet === undefined ? undefined : { file: comet, text: readText(comet) },
+    comet:
+      comet === undefined
+        ? undefined
+        : { file: comet, text: await readText(comet, 'scores that comet-score wrote') },
     onNote: (note) => onNote?.(note),
   });
   for (const { error } of results.unreadable) options.onSkip?.(error);

@@ -1,6 +1,6 @@
 /** How well a language model predicts a text. */
 import { UserError } from '../errors.ts';
-import { readSentences } from '../files/text-files.ts';
+import { readSentences } from '../files/read.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { readArpa } from './arpa-read.ts';
 import type { LanguageModel } from './model.ts';
@@ -58,7 +58,7 @@ export async function textPerplexity({
   /** Language of the text: it decides what a word is. */
   readonly to: string;
 } & Pick<WorkOptions, 'onProgress'>): Promise<Perplexity & { readonly order: number }> {
-  const lines = readSentences(text);
+  const lines = await readSentences(text);
   let read = 0;
   const reading = (done: number, total: number) =>
     onProgress?.({ stage: 'reading the model', done, total, note: 'bytes' });

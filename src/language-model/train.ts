@@ -1,6 +1,6 @@
 /** An n-gram language model from a text file, written in ARPA format. */
 import { UserError } from '../errors.ts';
-import { readSentences } from '../files/text-files.ts';
+import { readSentences } from '../files/read.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { writeArpa } from './arpa-write.ts';
 import { NgramCounter } from './count.ts';
@@ -41,7 +41,8 @@ export async function trainLanguageModel({
   onNote,
 }: TrainLanguageModelOptions): Promise<TrainedLanguageModel> {
   const counter = new NgramCounter(order);
-  const sentences = wordsOfLines(readSentences(text), language, { stage: 'counting', onProgress });
+  const lines = await readSentences(text);
+  const sentences = wordsOfLines(lines, language, { stage: 'counting', onProgress });
   for (const words of sentences) counter.add(words);
   if (counter.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
   const smoothed = smooth(counter);

@@ -1,8 +1,12 @@
 /** Gradient accumulation: n batches are one batch of n times as many clips; a run goes on to the bit. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { readManifest } from '../data/manifest.ts';
+import { writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { TrainingState } from './checkpoints.ts';
 import { type EncodedExample, translationExamples } from './examples.ts';
@@ -10,12 +14,15 @@ import { defaultTraining, restoreWeights, type TrainingOptions, trainDecoder } f
 import { tunedWeights } from './tuned-weights.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'accumulate-'));
 let model: WhisperModel;
 let examples: EncodedExample[];
 let untuned: Pick<TrainingState, 'names' | 'weights'>;
 
 beforeAll(async () => {
-  model = await WhisperModel.load(path('../../models/whisper-base-int8'));
+  await writeTinyModel(scratch);
+  // In two threads: none may add in another order.
+  model = await WhisperModel.load(scratch, { threads: 2 });
   const manifest = await readManifest(path('../../samples/manifest.tsv'));
   const clips = manifest.filter(({ language, set }) => language === 'en' && set === 'train').slice(0, 4);
   const encoded = await model.encode(await Promise.all(clips.map(({ audio }) => readAudio(audio))), 'fit');
@@ -28,7 +35,10 @@ beforeAll(async () => {
   const names = tunedWeights(model.dimensions, { part: 'cross-attention', embedding: 'frozen' });
   untuned = { names, weights: await model.runtime.read(names) };
 });
-afterAll(() => model?.close());
+afterAll(async () => {
+  await model?.close();
+  rmSync(scratch, { recursive: true, force: true });
+});
 
 /** @returns the state after each step */
 async function run(changed: Partial<TrainingOptions>) {

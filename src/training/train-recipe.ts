@@ -1,5 +1,4 @@
 /** Training as a recipe says: from its clips to a model in its output folder. */
-import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { abortable } from '../abort.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
@@ -108,7 +107,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     const result = await runTraining(model, examples, {
       output: recipe.output,
       recipe: recipeText(recipe),
-      settings: settingsOf(recipe, files, data),
+      settings: settingsOf(recipe, files, data, model.runtime.threads),
       training,
       checkpointEvery: recipe.checkpointEvery,
       resume: Boolean(options.resume),
@@ -166,11 +165,11 @@ async function prepared(
 }
 
 /** @param files fingerprints of the model and of the files that the recipe names */
-function settingsOf(recipe: Recipe, files: RunSettings, data: TrainingData): RunSettings {
+function settingsOf(recipe: Recipe, files: RunSettings, data: TrainingData, threads: number): RunSettings {
   const { model, ...others } = files;
   return {
     model: model!,
-    threads: availableParallelism(),
+    threads,
     ...weightSettings(recipe),
     ...others,
     ...data.fingerprints,
