@@ -14,16 +14,16 @@ export interface ParallelClip<Frames extends ComparedClip = EncodedClip> {
 export class ParallelClips<Frames extends ComparedClip = EncodedClip> {
   readonly #clips = new Map<string, ParallelClip<Frames>[]>();
 
-  constructor(heard: readonly ParallelClip<Frames>[]) {
+  constructor(clips: readonly ParallelClip<Frames>[]) {
     const keys = new Map<string, Set<string>>();
-    for (const one of heard) {
+    for (const one of clips) {
       const { language, key } = one.clip;
-      const clips = this.#clips.get(language) ?? [];
-      this.#clips.set(language, clips);
+      const ofLanguage = this.#clips.get(language) ?? [];
+      this.#clips.set(language, ofLanguage);
       const known = keys.get(language) ?? new Set();
       keys.set(language, known);
       // A second recording of a sentence would count as a wrong answer where it is found.
-      if (key === '' || !known.has(key)) clips.push(one);
+      if (key === '' || !known.has(key)) ofLanguage.push(one);
       known.add(key);
     }
   }

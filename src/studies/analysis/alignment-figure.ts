@@ -145,6 +145,6 @@ function wordPairs(
     .join('');
 }
 
-/** What the page's script plays: a recording's id and seconds. */
+/** Argument of the page's player: a recording's id and seconds. */
 export const stretch = (id: string, { start, end }: TimedWord): string =>
   `${id}@${start.toFixed(2)}-${Math.max(end, start + 0.15).toFixed(2)}`;

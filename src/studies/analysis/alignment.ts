@@ -1,6 +1,6 @@
 /**
- * SeqSimInterp (Shim et al., arXiv 2505.19606): for one pair of utterances, which stretches of the one matched which of the
- * other. SeqSim is a mean of best matches, so that it can be read match by match.
+ * SeqSimInterp (Shim et al., arXiv 2505.19606): the stretches of two utterances that match each other. SeqSim is a mean of
+ * best matches, so that it can be read match by match.
  */
 
 import { float32, type Runtime } from '../../backend/runtime.ts';
@@ -47,7 +47,7 @@ export interface Alignment {
   readonly matches: readonly WordMatch[];
 }
 
-/** Words are the model's own with their times; where it has no token for the language, the manifest's, spread evenly. */
+/** Aligns two clips by words: those of the model's transcript or, without a token for the language, of the manifest, spread evenly. */
 export async function alignPair(
   model: WhisperModel,
   source: ParallelClip,

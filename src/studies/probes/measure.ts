@@ -1,4 +1,4 @@
-/** What a probe got right, with intervals. */
+/** Scores of a probe, with intervals. */
 import { bootstrap } from '../../metrics/significance.ts';
 import { accuracy, confusionMatrix, macroF1, majorityShare } from './classification.ts';
 
@@ -10,7 +10,7 @@ export interface ProbeScores {
   readonly macroF1: number;
   /** Accuracy of always saying the commonest label of these clips. */
   readonly majority: number;
-  /** Rows: true label, columns: answer. */
+  /** Rows: true label, columns: predicted one. */
   readonly confusion: readonly (readonly number[])[];
 }
 

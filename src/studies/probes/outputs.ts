@@ -1,4 +1,4 @@
-/** Files of results of probes. */
+/** Result files of probes. */
 import { confusionChart } from '../../report/confusion.ts';
 import { svgFile } from '../../report/svg.ts';
 import { formatTable } from '../../report/table-formats.ts';

@@ -1,4 +1,4 @@
-/** A trained probe on disk: `probe.json` says what it is, `head.safetensors` holds its weights. */
+/** A trained probe on disk: settings in `probe.json`, weights in `head.safetensors`. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Weight } from '../../checkpoint/checkpoint.ts';
@@ -28,7 +28,7 @@ export async function writeProbe(directory: string, probe: ProbeSettings, head: 
   await writeFloat32Weights(join(directory, 'head.safetensors'), head.weights);
 }
 
-/** @throws UserError where the directory holds no probe, or a damaged one */
+/** Reads a probe. @throws UserError where the directory holds none, or a damaged one */
 export async function readProbe(directory: string): Promise<{ probe: ProbeSettings; head: Head }> {
   const file = join(directory, 'probe.json');
   const expected = `what "probe train --output ${directory}" wrote`;
@@ -40,7 +40,7 @@ export async function readProbe(directory: string): Promise<{ probe: ProbeSettin
   return { probe, head: { shape, weights } };
 }
 
-/** Weights as float32, in one file. */
+/** Writes weights as float32 into one safetensors file. */
 export function writeFloat32Weights(file: string, weights: ReadonlyMap<string, Weight>): Promise<void> {
   const tensors = [...weights].map(([name, { shape, data }]) => ({
     name,
@@ -51,7 +51,7 @@ export function writeFloat32Weights(file: string, weights: ReadonlyMap<string, W
   return writing(file, () => writeSafetensors(file, tensors));
 }
 
-/** @throws UserError where the file does not hold exactly these weights */
+/** Reads weights of the given shapes as float32. @throws UserError where the file does not hold exactly these */
 export async function readFloat32Weights(
   file: string,
   shapes: ReadonlyMap<string, readonly number[]>,

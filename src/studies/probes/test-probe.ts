@@ -1,4 +1,4 @@
-/** A trained probe tested on the clips of a manifest, as they are and under noise and reverberation, and written. */
+/** Tests a trained probe on the clips of a manifest, clean and under noise and reverberation, and writes the results. */
 import { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
@@ -37,7 +37,7 @@ export interface TestProbeOptions extends WorkOptions {
 }
 
 export interface ProbeTest {
-  /** On the clips as they are. */
+  /** On the clean clips. */
   readonly clean: ProbeScores;
   /** In each of the conditions. */
   readonly robustness: readonly Robustness[];

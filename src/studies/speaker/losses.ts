@@ -26,7 +26,7 @@ import {
   transpose,
 } from '../../graph/ops.ts';
 
-/** A root's slope at 0 has no end: distances begin here. */
+/** Floor of squared distances: the gradient of the root is infinite at 0. */
 const MIN_SQUARED_DISTANCE = 1e-12;
 
 /**
@@ -44,7 +44,7 @@ export function batchHardTriplet(embeddings: Tensor, same: Tensor, other: Tensor
   const squares = reshape(sum(mul(difference, difference), [2]), [batch!, batch!]);
   const distances = sqrt(clampMin(squares, MIN_SQUARED_DISTANCE));
   const positive = largest(mul(distances, same));
-  // Those of the same speaker move out of the way.
+  // Pushes clips of the same speaker beyond every maximum.
   const away = scale(sub(graph.scalar(1), other), 1e6);
   const negative = neg(largest(neg(add(distances, away))));
   const losses = relu(add(sub(positive, negative), graph.scalar(margin)));

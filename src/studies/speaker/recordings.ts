@@ -17,7 +17,7 @@ export interface SpeakerRecording {
   readonly samples: Float32Array;
 }
 
-/** Recordings that cannot be read are skipped. @throws UserError where that leaves none */
+/** Reads recordings; those that cannot be read are skipped. @throws UserError where that leaves none */
 export async function readRecordings(
   clips: readonly Clip[],
   { onSkip }: WorkOptions,
