@@ -1,6 +1,6 @@
 /**
- * Transcribe, translate, and teach Whisper a new language to write: the parts that most programs need. What they are made
- * of is in the subpaths: `whisper-transfer/whisper`, `/decoding`, `/training`, `/retrieval`, `/metrics`, `/language-model`,
+ * Transcribe, translate, and train Whisper to write a new language: the API that most programs need. The parts below it
+ * are in the subpaths: `whisper-transfer/whisper`, `/decoding`, `/training`, `/retrieval`, `/metrics`, `/language-model`,
  * `/graph`.
  * @module whisper-transfer
  */

@@ -10,7 +10,7 @@ export interface Verdict {
   level: 'good' | 'some' | 'none' | 'unknown';
 }
 
-/** The question that each group of test clips answers, in words for someone who has not read the paper. */
+/** The question that each group of test clips answers, in plain words. */
 export const questions: Record<TransferGroup, string> = {
   'held-out English': 'Does it translate English sentences that it was not trained on?',
   'new language, known sentence':
@@ -20,8 +20,8 @@ export const questions: Record<TransferGroup, string> = {
 };
 
 /**
- * A short answer over every language and voice of one group. It is mechanical, so that the page cannot flatter:
- * all rows must gain chrF (see {@link gained}), and all must reach {@link USABLE_BLEU} for a plain yes.
+ * A short answer over every language and voice of one group, by fixed rules: all rows must gain chrF (see
+ * {@link gained}), and all must reach {@link USABLE_BLEU} for a plain yes.
  */
 export function verdict(rows: readonly TransferResult[]): Verdict {
   const measured = rows.filter(
