@@ -31,40 +31,44 @@ export function analyseCommand(command: Command): Command {
     .option('--set <name>', 'use only this set of the manifest')
     .option(
       '--metrics <list>',
-      'retrieval by these, as in `retrieve`',
+      'similarity metrics of the retrieval, as in `retrieve`',
       'seqsim,seqsim+csls,seqsim+centre+csls,mean-pool,length',
     )
-    .option('--sentences <n>', 'only so many of the sentences that all languages share', positiveInteger)
-    .option('--layers [list]', 'retrieval at each encoder layer, or at these ("0,3,6")', layerList)
-    .option('--layer-metrics <list>', 'at each layer by these', 'seqsim,mean-pool')
+    .option('--sentences <n>', 'use only n of the sentences that all languages share', positiveInteger)
+    .option('--layers [list]', 'retrieval at each encoder layer, or at these, such as 0,3,6', layerList)
+    .option('--layer-metrics <list>', 'similarity metrics for --layers', 'seqsim,mean-pool')
     .option(
       '--phonetic',
       'retrieval without sentences whose translations share words that look or sound alike',
     )
     .option(
       '--pronunciations <lang=file>',
-      'words of a language and their phonemes (ipa-dict, WikiPron), for --phonetic; may be given often',
+      'for --phonetic: pronunciation dictionary of a language (ipa-dict, WikiPron); repeatable',
       (text: string, all: [string, string][]): [string, string][] => [...all, fileOfLanguage(text)],
       [],
     )
-    .option('--project', 'all utterances in a plane, by principal components and UMAP')
+    .option('--project', 'plot all utterances in a plane, by principal components and UMAP')
     .option(
       '--pair <from:key,to:key>',
-      'which stretches of one clip matched which of another, e.g. ca:algebra_by,en:algebra_by; may be given often',
+      'align two clips by their frames, such as ca:algebra_by,en:algebra_by; repeatable',
       (text: string, all: [string, string][]): [string, string][] => [...all, pairOf(text)],
       [],
     )
     .option(
       '--neighbours <lang:key>',
-      'the ten clips of each other language most like this one; may be given often',
+      'list the ten nearest clips of each other language to this one, such as ca:algebra_by; repeatable',
       (text: string, all: string[]) => [...all, text],
       [],
     )
-    .option('--early-exit [list]', 'word error rates from each encoder layer, or from these', layerList)
-    .option('--early-exit-clips <n>', 'so many clips of each language', positiveInteger, 20)
+    .option(
+      '--early-exit [list]',
+      'word error rates of transcripts from each encoder layer, or from these',
+      layerList,
+    )
+    .option('--early-exit-clips <n>', 'clips of each language for --early-exit', positiveInteger, 20)
     .addOption(windowOption())
-    .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache');
-  const output = new Option('--output <dir>', 'where report.html and the figures are written').default(
+    .option('--cache <dir>', 'folder where encoder outputs are kept between runs', 'out/cache');
+  const output = new Option('--output <dir>', 'folder for report.html and the figures').default(
     'out/analysis',
   );
   return addRenamed(command, output, '--output-dir')

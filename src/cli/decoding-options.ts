@@ -1,4 +1,4 @@
-/** Options of every command that decodes: how the search goes. */
+/** Options of the search, for every command that decodes. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DecodingChoice } from '../decoding/decoding-choice.ts';
@@ -26,29 +26,38 @@ export interface DecodingFlags {
 
 export function addDecodingOptions(command: Command): Command {
   return command
-    .option('--beam <n>', 'texts kept at each step; 1: greedy', positiveInteger, 1)
-    .option('--patience <x>', 'search until beam × patience texts have ended', positiveNumber, 1)
-    .option('--length-penalty <x>', 'compare texts by total / length ^ x', number, 1)
-    .option('--temperature <list>', 'such as 0 or 0,0.4,0.8: tried until a text is good', temperatures)
+    .option('--beam <n>', 'beam size: hypotheses kept at each step; 1: greedy', positiveInteger, 1)
+    .option('--patience <x>', 'end the search when beam × patience hypotheses have ended', positiveNumber, 1)
+    .option('--length-penalty <x>', 'compare hypotheses by log probability / length ^ x', number, 1)
+    .option(
+      '--temperature <list>',
+      'sampling temperatures, such as 0 or 0,0.4,0.8: tried in turn until a text neither loops nor is improbable',
+      temperatures,
+    )
     .option('--fallback', `the same as --temperature ${fallbackTemperatures.join()}`)
-    .option('--best-of <n>', 'texts drawn at temperatures above 0', positiveInteger, 5)
-    .option('--seed <n>', 'of what is drawn', positiveInteger, 1)
-    .option('--no-repeat-ngram <n>', 'no n tokens come twice in the same order', positiveInteger, 0)
-    .option('--repetition-penalty <x>', 'makes tokens that came before less likely', positiveNumber, 1)
-    .option('--max-tokens <n>', 'longest text of a window', positiveInteger, 224)
+    .option('--best-of <n>', 'samples at temperatures above 0, of which the best is used', positiveInteger, 5)
+    .option('--seed <n>', 'seed of the sampling', positiveInteger, 1)
+    .option('--no-repeat-ngram <n>', 'forbid repeated n-grams of n tokens; 0: allow', positiveInteger, 0)
+    .option(
+      '--repetition-penalty <x>',
+      'above 1: make tokens of the text so far less likely',
+      positiveNumber,
+      1,
+    )
+    .option('--max-tokens <n>', 'largest number of tokens per window', positiveInteger, 224)
     .option(
       '--target-vocabulary [text]',
-      'choose only among tokens that occur in this text file; without one: those kept with the model',
+      'allow only tokens that occur in this text file; without a file: the vocabulary saved with the model',
     )
     .addOption(
-      new Option('--experts <on|off>', 'decode each language with its experts, where the model has them')
+      new Option('--experts <on|off>', 'use the experts of each language, where the model has them')
         .choices(['on', 'off'])
         .default('on'),
     )
-    .option('--lm <arpa>', 'n-gram language model, see `whisper-transfer lm`')
-    .option('--lm-language <code>', 'language of the text that it was trained on; default: the target')
-    .option('--alpha <x>', 'weight of the language model', number, 0.3)
-    .option('--beta <x>', 'what each word adds', number, 0.3);
+    .option('--lm <arpa>', 'n-gram language model to fuse with the decoder, see `whisper-transfer lm`')
+    .option('--lm-language <code>', 'language of the language model; default: the language that is written')
+    .option('--alpha <x>', 'weight of the language model, with --lm', number, 0.3)
+    .option('--beta <x>', 'bonus per word, with --lm', number, 0.3);
 }
 
 export function decodingChoice({ beam, experts, lm, alpha, beta, lmLanguage, ...flags }: DecodingFlags) {

@@ -23,20 +23,25 @@ interface Options {
 export function demoCommand(command: Command): Command {
   return command
     .addOption(modelOption())
-    .option('--to <code>', 'language to translate into: the manifest must have its texts', 'zh')
+    .option('--to <code>', 'language to translate into, which the manifest must have texts in', 'zh')
     .option(
       '--manifest <file>',
-      'manifest with the sets of the embedded one (default: the embedded recordings)',
+      'manifest with the same sets as the sample recordings (default: the sample recordings)',
     )
-    .option('--output <dir>', 'where results.json, report.html and the trained model go', 'out/demo')
+    .option('--output <dir>', 'folder for results.json, report.html and the trained model', 'out/demo')
     .option('--steps <n>', 'training steps', positiveInteger, 180)
-    .option('--train-clips <n>', 'English training clips (besides 54 real ones)', positiveInteger, 900)
-    .option('--test-clips <n>', 'at most so many clips in each test', positiveInteger, 32)
-    .option('--seed <n>', 'order of the training clips', positiveInteger, 1)
+    .option(
+      '--train-clips <n>',
+      'synthetic English training clips, beside 54 read by people',
+      positiveInteger,
+      900,
+    )
+    .option('--test-clips <n>', 'largest number of clips in each test', positiveInteger, 32)
+    .option('--seed <n>', 'seed of the order of the training clips', positiveInteger, 1)
     .option('--json', 'print results.json')
     .addHelpText(
       'after',
-      '\nExample:\n  $ whisper-transfer demo\n  $ whisper-transfer demo --steps 600 --train-clips 1500',
+      '\nExamples:\n  $ whisper-transfer demo\n  $ whisper-transfer demo --steps 600 --train-clips 1500',
     )
     .action(async ({ manifest, to, trainClips, json, ...options }: Options) => {
       const { runDemo } = await import('../demo/demo.ts');

@@ -1,4 +1,4 @@
-/** `whisper-transfer doctor`: what a report of a fault must name. */
+/** `whisper-transfer doctor`: facts about the installation for bug reports. */
 import type { Command } from 'commander';
 import { type Diagnosis, diagnose, type FolderSize } from '../decoding/diagnose.ts';
 import { UserError } from '../errors.ts';
@@ -8,7 +8,7 @@ import { modelOption } from './options.ts';
 export function doctorCommand(command: Command): Command {
   return command
     .addOption(modelOption())
-    .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
+    .option('--cache <dir>', 'folder where encoder outputs are kept between runs', 'out/cache')
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExample:\n  $ whisper-transfer doctor --model out/en-zh')
     .action(async ({ json, ...options }: { model: string; cache: string; json?: boolean }) => {

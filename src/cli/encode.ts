@@ -16,7 +16,7 @@ export function encodeCommand(command: Command): Command {
     .argument('<manifest>', 'TSV or JSONL manifest with an "audio" column')
     .addOption(modelOption())
     .addOption(windowOption())
-    .option('--cache <dir>', 'where encoder outputs are kept', 'out/cache')
+    .option('--cache <dir>', 'folder where encoder outputs are kept', 'out/cache')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', '\nExample:\n  $ whisper-transfer encode samples/manifest.tsv --cache out/cache')
     .action(encode);

@@ -1,4 +1,4 @@
-/** `whisper-transfer evaluate`: all that a table needs about how well models translate or transcribe a test set. */
+/** `whisper-transfer evaluate`: scores of models on a test set, with intervals, tests and tables. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { EvaluationRow } from '../evaluation/results.ts';
 import { scoresJson } from '../metrics/score-table.ts';
@@ -41,19 +41,19 @@ interface Flags extends DecodingFlags {
 }
 
 const HELP = `
-Into --output go predictions.jsonl (every clip, every model), scores.json (all scores with signatures, seeds,
-settings and versions), the tables as .md, .csv and .tex, report.html (bars, and the worst sentences to listen to)
-and, for COMET, comet/*.txt: score these with comet-score and come back with --resume --comet <what it printed>.
+Files in --output: predictions.jsonl (every clip and model), scores.json (all scores with signatures, seeds, settings
+and versions), the tables as .md, .csv and .tex, report.html (charts, and the worst sentences with players), and
+comet/*.txt: score these with comet-score, then run again with --resume --comet <its output>.
 
-References are the manifest's columns: text_de for --to de, text for --task transcribe. What BLEU splits texts into goes by
-the language, as signatures say; Chinese is compared in the characters of --to (zh and zh-Hans: Simplified, zh-Hant:
-Traditional). Transcripts are normalised as Whisper's paper has it.
-Averages count every language the same. With several --model the first is the baseline of the paired tests: approximate
-randomization, as the bootstrap calls differences significant that one or two looping outputs make. Intervals are those
-of 1000 bootstrap resamples in any case.
+References are the manifest's columns: text_de for --to de, text for --task transcribe. BLEU's tokenizer depends on the
+language and is part of the signature. Chinese is compared in the characters of --to (zh and zh-Hans: Simplified,
+zh-Hant: Traditional). Transcripts are normalised as in Whisper's paper.
+Averages count every language the same. With several --model the first is the baseline of the paired tests. These are
+approximate randomization by default: a bootstrap calls differences significant that come from one or two looping
+outputs. Intervals are always those of 1000 bootstrap resamples.
 
---forgetting also measures what Whisper could do before training: English recognition, translation into English with
-Whisper's own prompt (both without target vocabulary and language model), and retrieval between the set's languages.
+--forgetting also measures abilities from before training: English recognition, translation into English with Whisper's
+own prompt (both without target vocabulary and language model), and retrieval between the set's languages.
 
 Example:
   $ whisper-transfer evaluate samples/manifest.tsv --set new --model models/whisper-base-int8 --model out/en-zh --forgetting
@@ -64,7 +64,7 @@ export function evaluateCommand(command: Command): Command {
     .argument('<manifest>', 'TSV or JSONL manifest with the references')
     .option(
       '--model <dir>',
-      'Whisper model directory, repeatable; the first is compared with (default: the embedded Whisper base)',
+      'Whisper model directory, repeatable; the first is the baseline (default: the embedded Whisper base)',
       (directory: string, before: string[] = []) => [...before, directory],
     )
     .option('--set <name>', 'use only this set of the manifest');
@@ -73,46 +73,44 @@ export function evaluateCommand(command: Command): Command {
     command,
     new Option(
       '--to <code>',
-      'language to translate into; default: what the models were trained for, or the only one of the manifest',
+      'language to translate into, such as de; default: the one that the models were trained for, or the only one of ' +
+        'the manifest',
     ),
     '--target',
   );
   addRenamed(
     command,
-    new Option('--output <dir>', 'where the results go').default('out/evaluation'),
+    new Option('--output <dir>', 'folder for the results').default('out/evaluation'),
     '--output-dir',
   );
   command
     .addOption(
-      new Option('--task <task>', 'what to do with the speech')
+      new Option('--task <task>', 'task of the models')
         .choices(['translate', 'transcribe'] satisfies Task[])
         .default('translate'),
     )
     .option(
       '--prompt-kind <list>',
-      `any of ${PROMPT_KINDS.join(',')}; default: what each model was trained with`,
+      `language and task token of the prompt, any of ${PROMPT_KINDS.join(',')}; default: those that each model was trained with`,
       promptKinds,
     )
-    .option('--forgetting', 'also measure what the model could do before it was trained')
+    .option('--forgetting', 'also measure abilities from before training, see below')
     .addOption(windowOption())
-    .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
-    .option('--resume', 'keep the predictions that are there for the same models, prompts and settings')
+    .option('--cache <dir>', 'folder where encoder outputs are kept between runs', 'out/cache')
+    .option('--resume', 'reuse predictions in --output of the same models, prompts and settings')
     .addOption(tokenizeOption())
     .addOption(spmModelOption())
-    .option(
-      '--comet <file>',
-      'scores of the texts in comet/, as comet-score printed them or wrote them (--to_json)',
-    )
+    .option('--comet <file>', 'output of comet-score, printed or --to_json, for the texts in comet/')
     .addOption(
-      new Option('--paired-test <name>', 'paired bootstrap or approximate randomization')
+      new Option('--paired-test <name>', 'paired test of each model against the first')
         .choices(PAIRED_TESTS)
         .default('randomization'),
     )
     .option('--samples <n>', 'resamples (1000) or trials of randomization (10000)', positiveInteger)
-    .option('--bootstrap-seed <n>', 'of the resampling', positiveInteger, 12345)
+    .option('--bootstrap-seed <n>', 'seed of the resampling', positiveInteger, 12345)
     .option(
       '--worst <n>',
-      'sentences of each language in the report: those with the lowest scores',
+      'number of sentences with the lowest scores in the report, for each language',
       positiveInteger,
       5,
     )

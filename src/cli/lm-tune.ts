@@ -26,26 +26,30 @@ export function addTuneCommand(lm: Command): Command {
   const command = lm
     .command('tune')
     .description(
-      'choose --alpha and --beta on clips with references: beam search once, then trials among its texts',
+      'tune --alpha and --beta of a language model on clips with references: one beam search, then trials among its hypotheses',
     )
-    .argument('<arpa>', 'the language model')
-    .argument('<manifest>', 'TSV or JSONL manifest of clips that are not tested on')
+    .argument('<arpa>', 'language model, an ARPA file')
+    .argument('<manifest>', 'TSV or JSONL manifest of development clips, not those of a test')
     .addOption(modelOption())
     .option('--set <name>', 'use only this set of the manifest');
   addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
   addRenamed(
     command,
-    new Option('--to <code>', 'language of the texts that are written').makeOptionMandatory(),
+    new Option('--to <code>', 'written language, such as en').makeOptionMandatory(),
     '--text-language',
   );
   command
     .addOption(new Option('--reference <column>').hideHelp())
-    .addOption(new Option('--task <name>').choices(['transcribe', 'translate']).default('transcribe'))
-    .option('--beam <n>', 'texts kept at each step', positiveInteger, 5)
-    .option('--trials <n>', 'weights tried', positiveInteger, 100)
-    .option('--seed <n>', 'of the weights that are drawn', positiveInteger, 1)
+    .addOption(
+      new Option('--task <name>', 'task of the decoder')
+        .choices(['transcribe', 'translate'])
+        .default('transcribe'),
+    )
+    .option('--beam <n>', 'beam size: hypotheses kept at each step', positiveInteger, 5)
+    .option('--trials <n>', 'number of pairs of weights tried', positiveInteger, 100)
+    .option('--seed <n>', 'seed of the trials', positiveInteger, 1)
     .addOption(windowOption())
-    .option('--cache <dir>', 'where encoder outputs are kept between runs', 'out/cache')
+    .option('--cache <dir>', 'folder where encoder outputs are kept between runs', 'out/cache')
     .option('--json', 'print the result as one JSON object');
   addPromptOptions(command);
   return command

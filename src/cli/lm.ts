@@ -6,24 +6,22 @@ import { showWork } from './show-work.ts';
 
 const LANGUAGE_NAMES = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
 
-const TRAIN_EXAMPLE = `
-Example:
-  $ whisper-transfer lm train text.txt --order 5 --output model.arpa --to en
-`;
-const PERPLEXITY_EXAMPLE = `
-Example:
-  $ whisper-transfer lm perplexity model.arpa held-out.txt --to en --json
-`;
+const TRAIN_EXAMPLE = '  $ whisper-transfer lm train text.txt --order 5 --output model.arpa --to en\n';
+const PERPLEXITY_EXAMPLE = '  $ whisper-transfer lm perplexity model.arpa held-out.txt --to en --json\n';
 
 const TRAIN_HELP = `
-A sentence a line, UTF-8. Words are as transcripts are compared: without punctuation and case, in English by Whisper's
-normaliser; languages without spaces between words are cut into characters. Lines without words are left out. Smoothing is interpolated modified
-Kneser-Ney, as KenLM's lmplz has it.
+The text has one sentence a line, UTF-8. Words are those of the word error rate: without punctuation and case, in English
+by Whisper's normaliser; languages without spaces between words are split into characters. Lines without words are
+skipped. Smoothing is interpolated modified Kneser-Ney, as in KenLM's lmplz.
+
+Example:
 ${TRAIN_EXAMPLE}`;
 
 const PERPLEXITY_HELP = `
-A sentence a line, UTF-8, cut into words as for training. The model may be gzipped and come from another program
-(KenLM, SRILM), if its words are normalised in the same way.
+The text has one sentence a line, UTF-8, split into words as for training. The model may come from another program (KenLM,
+SRILM) whose words were normalised in the same way.
+
+Example:
 ${PERPLEXITY_EXAMPLE}`;
 
 interface TrainOptions {
@@ -34,19 +32,19 @@ interface TrainOptions {
 }
 
 export function lmCommand(command: Command): Command {
-  const lm = command.addHelpText('after', TRAIN_EXAMPLE + PERPLEXITY_EXAMPLE);
+  const lm = command.addHelpText('after', `\nExamples:\n${TRAIN_EXAMPLE}${PERPLEXITY_EXAMPLE}`);
   lm.command('train')
     .description('train a model on a text and write it in ARPA format')
-    .argument('<text>', 'a sentence a line')
-    .requiredOption('--output <file>', 'where the model is written, in ARPA format')
-    .option('--order <n>', 'longest n-grams, 1 to 6', positiveInteger, 5)
+    .argument('<text>', 'text file, one sentence a line')
+    .requiredOption('--output <file>', 'ARPA file to write')
+    .option('--order <n>', 'longest n-grams, from 1 to 6', positiveInteger, 5)
     .option('--json', 'print one line of JSON')
     .addHelpText('after', TRAIN_HELP)
     .action(train);
   lm.command('perplexity')
-    .description('how well a model predicts a text; lower is better')
+    .description('measure how well a model predicts a text; lower is better')
     .argument('<model>', 'ARPA file, plain or gzipped')
-    .argument('<text>', 'a sentence a line')
+    .argument('<text>', 'text file, one sentence a line')
     .option('--json', 'print one line of JSON')
     .addHelpText('after', PERPLEXITY_HELP)
     .action(measure);
@@ -56,11 +54,11 @@ export function lmCommand(command: Command): Command {
 }
 
 const languageOption = (): Option =>
-  new Option('--to <code>', 'language of the text, such as en: it decides what a word is')
+  new Option('--to <code>', 'language of the text, such as en: it determines the words')
     .argParser(languageCode)
     .makeOptionMandatory();
 
-/** A mistyped code would quietly cut the text into other words. */
+/** Parses Whisper's code of a language: a mistyped one would silently change the word segmentation. */
 function languageCode(value: string): string {
   const name = /^[a-z]{2,3}$/.test(value) && LANGUAGE_NAMES.of(value);
   // "eng" is English, too, but everything here calls it "en".

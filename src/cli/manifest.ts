@@ -1,4 +1,4 @@
-/** `whisper-transfer manifest`: manifests from corpora as they are downloaded. */
+/** `whisper-transfer manifest`: manifests of downloaded corpora. */
 import { type Command, Option } from 'commander';
 import { readCovost, readFleurs } from '../data/corpora.ts';
 import { type CorpusClip, writeManifest } from '../data/manifest-write.ts';
@@ -6,71 +6,72 @@ import { UserError } from '../errors.ts';
 import { formatNumber } from '../report/format.ts';
 
 const COVOST_EXAMPLE =
-  '\nExample:\n  $ whisper-transfer manifest covost covost_v2.en_de.tsv covost_v2.en_zh-CN.tsv --clips cv-corpus-4/en/clips --output en.tsv';
+  '  $ whisper-transfer manifest covost covost_v2.en_de.tsv covost_v2.en_zh-CN.tsv --clips cv-corpus-4/en/clips --output en.tsv';
 const FLEURS_EXAMPLE =
-  '\nExample:\n  $ whisper-transfer manifest fleurs fleurs --from en,fr --to de,zh --output fleurs.tsv';
+  '  $ whisper-transfer manifest fleurs fleurs --from en,fr --to de,zh --output fleurs.tsv';
 
 const list = (value: string): string[] => value.split(',').map((name) => name.trim());
 
 export function manifestCommand(command: Command): Command {
-  const manifest = command.addHelpText('after', COVOST_EXAMPLE + FLEURS_EXAMPLE);
+  const manifest = command.addHelpText('after', `\nExamples:\n${COVOST_EXAMPLE}\n${FLEURS_EXAMPLE}`);
   manifest
     .command('covost')
-    .description('CoVoST 2: translations of Common Voice')
+    .description('write a manifest of CoVoST 2: translations of Common Voice')
     .argument(
       '<tsv...>',
-      'covost_v2.en_de.tsv, several of them, or the files of their splits (.train.tsv, .dev.tsv, .test.tsv)',
+      'covost_v2.en_de.tsv; several, or the files of their splits (.train.tsv, .dev.tsv, .test.tsv)',
     )
     .requiredOption('--clips <dir>', "Common Voice's folder of recordings")
-    .option('--sentences <tsv>', "Common Voice's validated.tsv: what is said, where the files do not tell")
+    .option('--sentences <tsv>', "Common Voice's validated.tsv, for transcripts that the files lack")
     .requiredOption('--output <tsv>', 'the manifest')
-    .addHelpText('after', COVOST_EXAMPLE)
+    .addHelpText('after', `\nExample:\n${COVOST_EXAMPLE}`)
     .action(async (files: string[], options: { clips: string; sentences?: string; output: string }) => {
-      const leftOut = new LeftOut();
-      const clips = await readCovost(files, options, leftOut.add);
-      await write(options.output, clips, leftOut);
+      const skipped = new SkippedRows();
+      const clips = await readCovost(files, options, skipped.add);
+      await write(options.output, clips, skipped);
     });
   manifest
     .command('fleurs')
-    .description('FLEURS: the same sentences in a hundred languages')
-    .argument('<dir>', 'a folder for each language, with its .tsv files and recordings under audio/<set>')
-    .requiredOption('--from <languages>', 'languages spoken, such as en,fr, or folders: en_us,fr_fr', list)
-    .requiredOption('--to <languages>', 'languages translated into, such as zh or de,fr', list)
-    .addOption(
-      new Option('--sets <names>', 'which of train, dev, test; default: all that are there').argParser(list),
+    .description('write a manifest of FLEURS: the same sentences in a hundred languages')
+    .argument(
+      '<dir>',
+      'folder of the corpus, with a folder for each language: .tsv files, and recordings under audio/<set>',
     )
-    .option('--all', 'every recording of a sentence, not only its first')
+    .requiredOption('--from <languages>', 'spoken languages, such as en,fr, or folders: en_us,fr_fr', list)
+    .requiredOption('--to <languages>', 'languages of the translations, such as zh or de,fr', list)
+    .addOption(new Option('--sets <names>', 'any of train,dev,test; default: all that exist').argParser(list))
+    .option('--all', 'use every recording of a sentence, not only its first')
     .requiredOption('--output <tsv>', 'the manifest')
-    .addHelpText('after', FLEURS_EXAMPLE)
+    .addHelpText('after', `\nExample:\n${FLEURS_EXAMPLE}`)
     .action(
       async (
         folder: string,
         options: { from: string[]; to: string[]; sets?: string[]; all?: boolean; output: string },
       ) => {
-        const leftOut = new LeftOut();
-        const clips = await readFleurs(folder, { ...options, all: Boolean(options.all) }, leftOut.add);
-        await write(options.output, clips, leftOut);
+        const skipped = new SkippedRows();
+        const clips = await readFleurs(folder, { ...options, all: Boolean(options.all) }, skipped.add);
+        await write(options.output, clips, skipped);
       },
     );
   return manifest;
 }
 
-/** Tells each row that is left out, and counts them. */
-class LeftOut {
+/** Reports each skipped row, and counts them. */
+class SkippedRows {
   count = 0;
   readonly add = (line: string): void => {
     this.count++;
-    process.stderr.write(`left out: ${line}\n`);
+    process.stderr.write(`skipped: ${line}\n`);
   };
 }
 
-async function write(output: string, clips: readonly CorpusClip[], leftOut: LeftOut): Promise<void> {
+async function write(output: string, clips: readonly CorpusClip[], skipped: SkippedRows): Promise<void> {
   if (clips.length === 0) throw new UserError(`${output}: no row can be used`);
   await writeManifest(output, clips);
   const counts = new Map<string, number>();
   for (const { language, set } of clips) {
     counts.set(`${language}/${set}`, (counts.get(`${language}/${set}`) ?? 0) + 1);
   }
-  const told = [...counts].map(([name, count]) => `${name} ${formatNumber(count)}`).join(', ');
-  console.log(`${output}: ${told}${leftOut.count > 0 ? `; ${formatNumber(leftOut.count)} left out` : ''}`);
+  const summary = [...counts].map(([name, count]) => `${name} ${formatNumber(count)}`).join(', ');
+  console.log(`${output}: ${summary}${skipped.count > 0 ? `; ${formatNumber(skipped.count)} skipped` : ''}`);
 }

@@ -15,14 +15,14 @@ export const modelOption = (): Option =>
 export const windowOption = (): Option =>
   new Option(
     '--window <kind>',
-    'fit: the clip and a short stretch of cached silence; full: 30 s, as Whisper was trained',
+    'encoder window. fit: as long as the clip, with a short stretch of cached silence; full: 30 s, as in Whisper',
   )
     .choices(['fit', 'full'] satisfies WindowMode[])
     .default('fit');
 
-/** `sacrebleu --tokenize`. */
+/** As `sacrebleu --tokenize`. */
 export const tokenizeOption = (): Option =>
-  new Option('--tokenize <name>', "tokenizer of BLEU (default: the target language's)").choices(
+  new Option('--tokenize <name>', 'tokenizer of BLEU (default: by the language of the texts)').choices(
     BLEU_TOKENIZERS,
   );
 
@@ -45,7 +45,7 @@ export function positiveNumber(value: string): number {
   return number;
 }
 
-/** Names with commas between them. */
+/** Parses comma-separated names. */
 export function nameList(value: string): string[] {
   const items = value
     .split(',')
@@ -55,7 +55,7 @@ export function nameList(value: string): string[] {
   return items;
 }
 
-/** Adds an option that earlier versions had under other names: these are read, and not in the help. */
+/** Adds an option with hidden aliases: its names in earlier versions. */
 export function addRenamed(command: Command, option: Option, ...older: readonly string[]): Command {
   command.addOption(option);
   for (const name of older) {
@@ -67,12 +67,12 @@ export function addRenamed(command: Command, option: Option, ...older: readonly 
   return command;
 }
 
-/** What the user should know, beside the results. */
+/** Prints a note to the user on standard error. */
 export function printNote(note: string): void {
   process.stderr.write(`note: ${note}\n`);
 }
 
-/** From now on Ctrl-C only sets a flag, for a loop that ends after its step; a second one ends at once. */
+/** Makes the first Ctrl-C set a flag, for a loop that ends after its step; a second one ends the process. */
 export function interruption(): () => boolean {
   let interrupted = false;
   process.once('SIGINT', () => {
@@ -81,13 +81,13 @@ export function interruption(): () => boolean {
   return () => interrupted;
 }
 
-/** The language that `--from` names, checked against the model before anything long begins. */
+/** Checks the language of `--from` against the model, before any long work. */
 export function checkedLanguage(model: WhisperModel, code: string | undefined): string | undefined {
   if (code !== undefined) model.tokens.language(code);
   return code;
 }
 
-/** In a batch the others went on; the command as a whole still says that something was wrong. */
+/** Fails a command whose other files were processed. */
 export function failedFiles(count: number, of: number): void {
   if (count > 0) throw new UserError(`${count} of ${of} files could not be used`);
 }

@@ -25,23 +25,28 @@ interface TestOptions {
 
 export function probeTestCommand(command: Command): Command {
   return command
-    .description('ask a trained probe about clips, as they are and under noise and reverberation')
+    .description('test a trained probe on clips, clean and under noise and reverberation')
     .argument('<manifest>', 'TSV or JSONL manifest with the column that the probe was trained on')
-    .requiredOption('--probe <dir>', 'what "probe train --output" wrote')
-    .requiredOption('--output <dir>', 'where results and report are written')
+    .requiredOption('--probe <dir>', 'folder that "probe train" wrote')
+    .requiredOption('--output <dir>', 'folder for the results and their report')
     .addOption(modelOption())
-    .option('--set <sets>', 'use only these sets of the manifest (a,b)', nameList)
-    .option('--snr <decibels>', 'add noise at these signal-to-noise ratios (20,10,0)', numbers, [])
-    .option('--noise <folder>', 'recordings of noise; without, the noise is white')
+    .option('--set <sets>', 'use only these sets of the manifest, such as a,b', nameList)
     .option(
-      '--reverberation <seconds>',
-      'reverberate with synthetic rooms of these RT60 (0.3,1)',
+      '--snr <decibels>',
+      'add noise at these signal-to-noise ratios in dB, such as 20,10,0',
       numbers,
       [],
     )
-    .option('--impulses <folder>', 'reverberate with these recordings of impulse responses')
-    .option('--seed <n>', 'of noise and rooms', positiveInteger, 1)
-    .option('--cache <dir>', 'where features are kept between runs', 'out/cache')
+    .option('--noise <folder>', 'folder of recordings of noise; default: white noise')
+    .option(
+      '--reverberation <seconds>',
+      'reverberate with synthetic rooms of these RT60, such as 0.3,1',
+      numbers,
+      [],
+    )
+    .option('--impulses <folder>', 'reverberate with the impulse responses in this folder')
+    .option('--seed <n>', 'seed of noise and rooms', positiveInteger, 1)
+    .option('--cache <dir>', 'folder where features are kept between runs', 'out/cache')
     .addHelpText(
       'after',
       '\nExample:\n  $ whisper-transfer probe test samples/manifest.tsv --set new --probe out/probe-lang --snr 20,10,0 --output out/noisy',

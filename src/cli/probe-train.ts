@@ -35,50 +35,55 @@ interface TrainOptions {
   cache: string;
 }
 
+export const PROBE_EXAMPLE =
+  '\nExample:\n  $ whisper-transfer probe train samples/manifest.tsv --label lang --train-set intro --test-set new --only en,fr \\\n      --each-layer --output out/probe-lang';
+
 export function probeTrainCommand(command: Command): Command {
   return command
     .description(
-      'learn the labels in a column of a manifest from some of its clips, and ask about the others',
+      'train a classifier of the labels in a column of the manifest on some of its clips, and test it on the others',
     )
     .argument('<manifest>', 'TSV or JSONL manifest')
     .requiredOption(
       '--label <column>',
-      'column of the labels: lang, key, or one of your own (emotion, intent, speaker)',
+      'column of the labels: lang, key, or one of your own, such as emotion, intent or speaker',
     )
-    .requiredOption('--output <dir>', 'where probe, results and report are written')
+    .requiredOption('--output <dir>', 'folder for the probe, its results and report')
     .addOption(modelOption())
-    .option('--only <labels>', 'use only clips with these labels (a,b,c)', nameList)
-    .option('--train-set <sets>', 'learn from these sets of the manifest (a,b)', nameList)
-    .option('--test-set <sets>', 'ask about these sets', nameList)
-    .option('--test-share <share>', 'without --test-set: ask about this share of each label', share, 0.2)
+    .option('--only <labels>', 'use only clips with these labels, such as a,b,c', nameList)
+    .option('--train-set <sets>', 'train on these sets of the manifest, such as a,b', nameList)
+    .option('--test-set <sets>', 'test on these sets', nameList)
+    .option('--test-share <share>', 'without --test-set: test on this share of each label', share, 0.2)
     .option(
       '--group <column>',
-      'without --test-set: clips with the same value here stay on one side (speaker, key)',
+      'without --test-set: never split clips with the same value in this column, such as speaker or key',
     )
     .addOption(
       new Option(
         '--head <kind>',
-        'linear: on the mean frame; attention: on frames weighted by a learnt attention',
+        'pooling of frames. linear: their mean; attention: their mean by trained weights',
       )
         .choices(HEADS)
         .default(defaultProbe.head),
     )
-    .option('--each-layer', 'also train a probe of each layer alone')
+    .option('--each-layer', 'also train a probe on each layer alone')
     .option('--steps <n>', 'training steps', positiveInteger, defaultProbe.steps)
-    .option('--batch-size <n>', 'clips a step', positiveInteger, defaultProbe.batchSize)
+    .option('--batch-size <n>', 'clips per step', positiveInteger, defaultProbe.batchSize)
     .option(
       '--learning-rate <rate>',
-      'at the first step; falls to 0',
+      'learning rate of the first step; decays to 0',
       positiveNumber,
       defaultProbe.learningRate,
     )
-    .option('--seed <n>', 'of split, batches and first weights', positiveInteger, defaultProbe.seed)
-    .addOption(windowOption())
-    .option('--cache <dir>', 'where features are kept between runs', 'out/cache')
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ whisper-transfer probe train samples/manifest.tsv --label lang --train-set intro --test-set new --only en,fr \\\n      --each-layer --output out/probe-lang',
+    .option(
+      '--seed <n>',
+      'seed of the split, the batches and the initial weights',
+      positiveInteger,
+      defaultProbe.seed,
     )
+    .addOption(windowOption())
+    .option('--cache <dir>', 'folder where features are kept between runs', 'out/cache')
+    .addHelpText('after', PROBE_EXAMPLE)
     .action(train);
 }
 
@@ -98,7 +103,7 @@ async function train(manifest: string, options: TrainOptions): Promise<void> {
 function printTrained(results: ProbeResults): void {
   const { test, learnt, labels, layerAccuracy } = results;
   console.log(
-    `${labels.length} labels, ${learnt.reduce((a, b) => a + b, 0)} clips learnt from, ${test.clips} asked about`,
+    `${labels.length} labels, ${learnt.reduce((a, b) => a + b, 0)} training clips, ${test.clips} test clips`,
   );
   console.log(`${measuredText(test)}; the commonest label: ${(100 * test.majority).toFixed(1)} %`);
   process.stdout.write(

@@ -1,63 +1,63 @@
-/** The command line: its commands by name. Each command is a file of its own, loaded when it is called: their libraries take a second. */
+/** The command line: commands by name. Each is a file of its own, loaded when it is called: their libraries take a second. */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
 import { packageVersion } from '../report/package-version.ts';
 
-/** Gives a command that has its name and description its options and action. */
+/** Adds options and action to a command that has its name and description. */
 type Define = (command: Command) => Command;
 
 const COMMANDS: readonly [name: string, description: string, load: () => Promise<Define>][] = [
   [
     'demo',
-    'show on real speech that languages share a space, train English→Chinese, and see other languages follow',
+    'run the whole experiment on sample recordings: cross-lingual retrieval, training on English speech with Chinese ' +
+      'texts, and translation of other languages before and after',
     async () => (await import('./demo.ts')).demoCommand,
   ],
   [
     'transcribe',
-    'write down what is said, in the language in which it is said',
+    'transcribe speech in its own language',
     async () => (await import('./transcribe.ts')).transcribeCommand,
   ],
   [
     'translate',
-    'translate speech: into English, or into the language that the model was trained for',
+    'translate speech into English, or into the language that the model was trained for',
     async () => (await import('./transcribe.ts')).translateCommand,
   ],
   [
     'encode',
-    'encode the clips of a manifest once and keep the result; an interrupted run goes on where it stopped',
+    'encode the clips of a manifest into a cache that later runs read; an interrupted run resumes where it stopped',
     async () => (await import('./encode.ts')).encodeCommand,
   ],
   [
     'retrieve',
-    'find each utterance of one language among those of another, by encoder output alone, and count how often its ' +
-      'translation comes first',
+    'speech-to-speech retrieval: find the translation of each utterance by encoder outputs alone, and report recall',
     async () => (await import('./retrieve.ts')).retrieveCommand,
   ],
   [
     'analyse',
-    'whether the languages of a manifest share a space in this encoder, at which layer, and by sound or by sense: a ' +
-      'page with tables, figures and players; each figure also as .svg and .csv',
+    'analyse whether languages share a space in the encoder, at which layer, and by sound or by meaning: a page with ' +
+      'tables, figures and players; each figure also as .svg and .csv',
     async () => (await import('./analyse.ts')).analyseCommand,
   ],
   [
     'train',
-    'fine-tune as a recipe says: by default the decoder, and only it, on speech with translations; the ' +
-      'encoder stays as it is',
+    'fine-tune a model on speech with translations, by a recipe or by flags; by default only the decoder, with the ' +
+      'encoder frozen',
     async () => (await import('./train.ts')).trainCommand,
   ],
   [
     'evaluate',
-    'translate (or transcribe) the clips of a manifest with one or more models, and score it all',
+    'translate (or transcribe) the clips of a manifest with one or more models, and score the texts',
     async () => (await import('./evaluate.ts')).evaluateCommand,
   ],
   [
     'probe',
-    'train a small classifier of any labels on the frozen encoder, and see which layer knows them',
+    'train a small classifier of any labels on the frozen encoder, and report which layers encode them',
     async () => (await import('./probe.ts')).probeCommand,
   ],
   [
     'speaker',
-    'train speaker embeddings on the encoder, embed recordings, verify that two are of one speaker',
+    'train speaker embeddings on the encoder, embed recordings, and verify speakers',
     async () => (await import('./speaker.ts')).speakerCommand,
   ],
   [
@@ -72,24 +72,24 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
   ],
   [
     'lm',
-    'n-gram language models: train one, measure its perplexity, tune its weights',
+    'train an n-gram language model, measure its perplexity, tune its fusion weights',
     async () => (await import('./lm.ts')).lmCommand,
   ],
   [
     'manifest',
-    'make a manifest of a corpus as it is downloaded',
+    'write a manifest for a downloaded corpus: CoVoST 2 or FLEURS',
     async () => (await import('./manifest.ts')).manifestCommand,
   ],
   [
     'doctor',
-    'versions, processor, memory, model and cache of this installation, as an issue should name them',
+    'report versions, processor, memory, model and cache of this installation, for bug reports',
     async () => (await import('./doctor.ts')).doctorCommand,
   ],
 ];
 
 /**
  * Runs a command; a mistake of the user's is one line on standard error.
- * @param args as a shell gives them, without the program's name
+ * @param args arguments, without the program's name
  * @returns the exit code
  */
 export async function run(args: readonly string[]): Promise<number> {

@@ -1,4 +1,4 @@
-/** Options for the decoder's prompt: which language and task it is asked for. */
+/** Options of the decoder's prompt: language, task and previous text. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PROMPT_KINDS } from '../whisper/prompts.ts';
 
@@ -6,17 +6,17 @@ export function addPromptOptions(command: Command): Command {
   return command
     .option(
       '--prompt <text>',
-      'text that was said before, such as names in their spelling; or the whole prompt: "<|zh|><|transcribe|>"',
+      'previous text, such as names in their spelling; or all prompt tokens: "<|zh|><|transcribe|>"',
     )
     .addOption(promptKindOption())
     .option(
       '--code-switched <languages>',
-      'speech that mixes languages: all their tokens in the prompt, such as zh,en',
+      'for speech that mixes languages, such as zh,en: put the tokens of all into the prompt',
       (value: string) => value.split(','),
     )
     .option(
       '--code-switched-below <p>',
-      'only where the likeliest language has a lower probability (it is detected)',
+      'with --code-switched: only for clips whose detected language has a lower probability',
       (value: string) => {
         const p = Number(value);
         if (!(p > 0 && p <= 1)) throw new InvalidArgumentError('Expected a probability.');
@@ -28,6 +28,6 @@ export function addPromptOptions(command: Command): Command {
 export function promptKindOption(): Option {
   return new Option(
     '--prompt-kind <kind>',
-    'language token and task token for translation; default: what the model was trained with',
+    'language and task token of the prompt for translation; default: those that the model was trained with',
   ).choices(PROMPT_KINDS);
 }

@@ -1,11 +1,11 @@
-/** Flags of `train`: one for each value of a recipe, made from the schema, and what the help says about them. */
+/** Flags of `train`, one for each value of a recipe, generated from the schema, and their help. */
 import { type Command, Option } from 'commander';
 import { defaultLora } from '../training/lora.ts';
 import { type Layer, mergeLayers, valueAt, withCurrentNames } from '../training/recipe-file.ts';
 import { allowed, type Node, type Path, recipeKeys, recipeNode } from '../training/recipe-keys.ts';
 import { addRenamed } from './options.ts';
 
-/** Flags by which a value is known beside its path. */
+/** Short flags of values, beside their paths. */
 const SHORT: Readonly<Record<string, string>> = {
   target: '--to',
   prompt: '--prompt-kind',
@@ -32,10 +32,10 @@ const SHORT: Readonly<Record<string, string>> = {
   checkpointEvery: '--checkpoint-every',
 };
 
-/** In the list of options, too: what every run says. */
+/** Values that the list of options shows, too: every run needs them. */
 const SHOWN = ['target', 'output'];
 
-/** Values of flags that may stand without one. */
+/** Values of flags that may be given without one. */
 const BARE: Readonly<Record<string, unknown>> = {
   'tune.lora.rank': defaultLora.rank,
   targetVocabulary: true,
@@ -45,10 +45,10 @@ const keys = recipeKeys().filter(({ path }) => path !== '$schema');
 
 const longFlag = (path: string): string => `--${path}`;
 
-/** The flag that sets the value at a path, or what is around it. */
+/** The flag that sets the value at a path. */
 export const flagOf = (path: Path): string => SHORT[path.join('.')] ?? longFlag(path.join('.'));
 
-/** Most are told by `recipeHelp`, not in the list of options. */
+/** Adds the flags; `recipeHelp` describes most of them, not the list of options. */
 export function addRecipeFlags(command: Command): Command {
   for (const { path, node } of keys) {
     const names = SHORT[path] ? `${SHORT[path]}, ${longFlag(path)}` : longFlag(path);
@@ -61,7 +61,7 @@ export function addRecipeFlags(command: Command): Command {
   return addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
 }
 
-/** @param below what the flags change: `--set` and `--from` are of each of its corpora */
+/** The recipe layer of the flags. @param below the layers that they change: `--set` and `--from` apply to each corpus */
 export function flagLayer(flags: Readonly<Record<string, unknown>>, below: readonly Layer[]): Layer {
   const given = keys.filter(({ path }) => path in flags);
   let values: unknown = {};
@@ -96,7 +96,7 @@ function withValue(values: unknown, [key, ...rest]: readonly string[], value: un
   return { ...object, [key]: withValue(object?.[key], rest, value) };
 }
 
-/** JSON where the value is not a text; lists may also have commas between their values. What is neither stays a text. */
+/** Parses a flag: JSON where the value is not a text; lists may also be comma-separated. Other input stays a text. */
 function flagValue(text: string, node: Node): unknown {
   if (node.type === 'array' && !text.startsWith('[')) {
     const item = node.items ?? node.prefixItems![0]!;
@@ -115,9 +115,9 @@ function flagValue(text: string, node: Node): unknown {
 export function recipeHelp(width = 100): string {
   const column = Math.max(...keys.map(({ path }) => path.length)) + 4;
   const lines = wrapped(
-    'A recipe is a JSON file of these keys: "optimizer": {"steps": 300}. Each is a flag, too, which beats the recipe: ' +
+    'A recipe is a JSON file of these keys: "optimizer": {"steps": 300}. Each is also a flag, which overrides the recipe: ' +
       '--optimizer.steps 300, --objective.labelSmoothing 0.1; lists with commas, objects as JSON. ' +
-      '"extends": "other.json" takes what is not said from another recipe, and null takes a key out of it.',
+      '"extends": "other.json" inherits the other keys from another recipe; null removes an inherited key.',
     width,
   );
   let group: string | undefined;

@@ -39,33 +39,36 @@ export function retrieveCommand(command: Command): Command {
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
     .option('--set <name>', 'use only this set of the manifest')
-    .option('--from <code>', 'language of the utterances that search')
-    .option('--to <code>', 'language of those that are searched')
+    .option('--from <code>', 'language of the queries')
+    .option('--to <code>', 'language of the candidates')
     .addOption(
-      new Option('--all-pairs', 'all pairs of languages, in both directions').conflicts(['from', 'to']),
+      new Option('--all-pairs', 'retrieve between all pairs of languages, in both directions').conflicts([
+        'from',
+        'to',
+      ]),
     )
     .option(
       '--metrics <list>',
-      `compare these, the first with each other: ${Object.keys(SIMILARITY_METRICS).join(', ')}; each may have ` +
-        `+${Object.keys(ADJUSTMENTS).join(', +')} behind it`,
+      `similarity metrics: ${Object.keys(SIMILARITY_METRICS).join(', ')}, each optionally with ` +
+        `+${Object.keys(ADJUSTMENTS).join(', +')}; the first is the baseline of the tests`,
       'seqsim,mean-pool',
     )
     .option('--centre', "all metrics: subtract each language's mean frame")
-    .option('--csls', 'all metrics: correct for clips that are near to everything')
-    .option('--frame-weights', 'all metrics: frames count by how rare their like is')
-    .option('--drop-silence', 'all metrics: leave out frames in which nobody speaks (Silero VAD)')
+    .option('--csls', 'all metrics: correct for hubs, clips that are near to everything (CSLS)')
+    .option('--frame-weights', 'all metrics: weight frames by their rarity')
+    .option('--drop-silence', 'all metrics: drop frames without speech (Silero VAD)')
     .addOption(
       new Option('--exact', 'compare all clips frame by frame, however long it takes').conflicts('shortlist'),
     )
     .option(
       '--shortlist <n>',
-      `SeqSim only of the n most promising targets of each clip; many clips: ${DEFAULT_SHORTLIST}, few: all`,
+      `exact SeqSim only for the n most promising candidates of each query; default: ${DEFAULT_SHORTLIST} of many clips, all of few`,
       positiveInteger,
     )
     .addOption(windowOption())
     .option(
       '--cache <dir>',
-      'where encoder outputs are kept between runs, and what a long comparison that was stopped had found',
+      'folder where encoder outputs, and the state of long comparisons, are kept between runs',
       'out/cache',
     )
     .option('--json', 'print the result as one JSON object')

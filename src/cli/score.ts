@@ -42,20 +42,20 @@ interface Flags {
 }
 
 const HELP = `
-A sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rates jiwer 4.0 (both 0 to 100).
+Files have one sentence a line, UTF-8. Scores and signatures equal sacreBLEU 2.6.0, error rates jiwer 4.0 (both 0 to 100).
 TER splits Chinese characters and kana with tokenizer zh, char or ja-mecab. WER, CER, MER (Chinese characters and
 words of other scripts) and hallucination (outputs that loop or run on) need exactly one --ref.
 
-BLEU splits texts by --to: zh for Chinese, ja-mecab for Japanese where mecab-wasm is installed, char for other languages
-without spaces between words, else 13a. Chinese is compared as it is; zh-Hans and zh-Hant convert both sides.
-Tokenizers flores101 and flores200 (spBLEU) take the SentencePiece model that sacreBLEU keeps in ~/.sacrebleu/models
+BLEU's tokenizer depends on --to: zh for Chinese, ja-mecab for Japanese where mecab-wasm is installed, char for other
+languages without spaces between words, else 13a. Chinese is compared unchanged; zh-Hans and zh-Hant convert both sides.
+Tokenizers flores101 and flores200 (spBLEU) use the SentencePiece model in sacreBLEU's cache, ~/.sacrebleu/models
 (or $SACREBLEU/models), or --spm-model. ja-mecab needs a package: npm install mecab-wasm@1.0.3.
 
 Every score has the 95 % interval of 1000 bootstrap resamples of the sentences. With --baseline, or with several
 --hyp of which the first is the baseline, it has the difference and the p-value of a paired test too; --json then
-prints a line for each output. The tests are sacreBLEU's; for what it does not score, ties count as chance.
+prints a line for each output. The tests are sacreBLEU's; for other metrics, ties count as chance.
 
-Example:
+Examples:
   $ whisper-transfer score --hyp output.txt --ref de.txt --to de --json
   $ whisper-transfer score --hyp new.txt --baseline old.txt --ref zh.txt --to zh-Hans --metrics bleu chrf
 `;
@@ -64,42 +64,46 @@ const collect = (file: string, before: string[] = []) => [...before, file];
 
 export function scoreCommand(command: Command): Command {
   command
-    .requiredOption('--hyp <file>', 'output to score, a sentence a line; repeatable', collect)
-    .option('--baseline <file>', 'output that the others are compared with by a paired test')
-    .requiredOption('--ref <file>', 'reference, repeatable', collect)
-    .addOption(new Option('--metrics <names...>', 'only these metrics').choices(METRICS))
+    .requiredOption('--hyp <file>', 'output to score, one sentence a line; repeatable', collect)
+    .option('--baseline <file>', 'output to compare the others with, by a paired test')
+    .requiredOption('--ref <file>', 'reference, one sentence a line; repeatable', collect)
+    .addOption(new Option('--metrics <names...>', 'compute only these metrics').choices(METRICS))
     .addOption(tokenizeOption())
     .addOption(spmModelOption())
     .addOption(
-      new Option('--smooth <method>', 'what BLEU takes for an order without a match')
+      new Option('--smooth <method>', 'smoothing of n-gram orders without a match in BLEU')
         .choices(BLEU_SMOOTHINGS)
         .default('exp'),
     )
-    .option('--smooth-value <number>', 'of --smooth floor (0.1) or add-k (1)', positiveNumber)
-    .option('--effective-order', 'BLEU leaves out orders longer than the output')
-    .option('--lowercase', 'BLEU, chrF, WER and CER without regard to case (TER and MER always)')
-    .option('--simplify', 'turn Traditional into Simplified Chinese on both sides, as --to zh-Hans does')
+    .option(
+      '--smooth-value <number>',
+      'value of --smooth floor (default 0.1) or add-k (default 1)',
+      positiveNumber,
+    )
+    .option('--effective-order', 'BLEU skips n-gram orders longer than the output')
+    .option('--lowercase', 'ignore case in BLEU, chrF, WER and CER (TER and MER always do)')
+    .option('--simplify', 'convert Traditional to Simplified Chinese on both sides, as --to zh-Hans does')
     .option(
       '--comet <file>',
-      'COMET scores made elsewhere: what comet-score printed or wrote (--to_json), or a number a line; repeatable, baseline first',
+      'COMET scores: output of comet-score, printed or --to_json, or one number a line; repeatable, baseline first',
       collect,
     )
     .addOption(
-      new Option('--paired-test <name>', 'paired bootstrap or approximate randomization')
+      new Option('--paired-test <name>', 'paired test against the baseline')
         .choices(PAIRED_TESTS)
         .default('bootstrap'),
     )
     .option('--samples <n>', 'resamples (1000) or trials of randomization (10000)', positiveInteger)
-    .option('--seed <n>', 'of the resampling', positiveInteger, 12345)
+    .option('--seed <n>', 'seed of the resampling', positiveInteger, 12345)
     .addOption(
-      new Option('--format <name>', 'how the table is written').choices(TABLE_FORMATS).default('terminal'),
+      new Option('--format <name>', 'format of the table').choices(TABLE_FORMATS).default('terminal'),
     )
     .option('--json', 'print one line of JSON for each output');
   addRenamed(
     command,
     new Option(
       '--to <code>',
-      'language of the texts: decides on the tokenizer, and the share of outputs in another script is told',
+      'language of the texts, such as de: selects the tokenizer and adds the off-target rate',
     ),
     '--language',
   );
@@ -141,7 +145,7 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
-/** The sentences of files with as many lines as one of them. */
+/** Reads sentences of files. @throws UserError where a file has not as many lines as `one` */
 async function readTexts(files: readonly string[], one: string, simplify: boolean): Promise<string[][]> {
   const texts: string[][] = [];
   for (const file of files) {

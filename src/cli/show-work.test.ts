@@ -29,5 +29,5 @@ test('skipped clips and notes are lines on standard error', () => {
   const work = showWork();
   work.onSkip('a.wav: no audio');
   work.onNote('slow');
-  expect(written).toEqual(['left out: a.wav: no audio\n', 'note: slow\n']);
+  expect(written).toEqual(['skipped: a.wav: no audio\n', 'note: slow\n']);
 });

@@ -1,4 +1,4 @@
-/** Long work as a terminal shows it, on standard error: results on standard output stay clean. */
+/** Progress of long work on standard error, so that results on standard output stay clean. */
 import { type Progress, startProgress, type WorkOptions } from '../report/progress.ts';
 import { printNote } from './options.ts';
 
@@ -29,7 +29,7 @@ export function showWork(): ShownWork {
       end(note ?? '');
       ended = stage;
     },
-    onSkip: (reason) => process.stderr.write(`left out: ${reason}\n`),
+    onSkip: (reason) => process.stderr.write(`skipped: ${reason}\n`),
     onNote: printNote,
     end: () => end(),
   };

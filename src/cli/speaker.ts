@@ -1,15 +1,18 @@
-/** `whisper-transfer speaker`: who speaks? Embeddings from the encoder, and how well they verify. */
+/** `whisper-transfer speaker`: speaker embeddings from the encoder, and their verification. */
 import type { Command } from 'commander';
 import { writeWhole } from '../files/write-whole.ts';
 import { defaultSpeaker } from '../studies/speaker/train.ts';
 import { interruption, modelOption, positiveInteger, positiveNumber } from './options.ts';
 import { showWork } from './show-work.ts';
 
+const TRAIN_EXAMPLE =
+  '\nExample:\n  $ whisper-transfer speaker train samples/manifest.tsv --label voice --set new --frozen --epochs 20 \\\n      --learning-rate 0.001 --output out/speaker';
+
 export function speakerCommand(command: Command): Command {
   trainCommand(command.command('train'));
   embedCommand(command.command('embed'));
   verifyCommand(command.command('verify'));
-  return command;
+  return command.addHelpText('after', TRAIN_EXAMPLE);
 }
 
 interface TrainOptions {
@@ -29,29 +32,37 @@ interface TrainOptions {
 function trainCommand(command: Command): Command {
   return command
     .description(
-      'batch-hard triplets, and agreement with noisy and stretched copies; encoder and perceptron together',
+      'train speaker embeddings, encoder and perceptron together: batch-hard triplet loss, and contrastive losses with ' +
+        'noisy and time-stretched copies',
     )
     .argument('<manifest>', 'TSV or JSONL manifest')
     .requiredOption('--label <column>', 'column that names the speaker')
-    .requiredOption('--output <dir>', 'where the speaker model is written')
+    .requiredOption('--output <dir>', 'folder for the speaker model')
     .addOption(modelOption())
-    .option('--set <name>', 'learn from this set of the manifest')
-    .option('--frozen', 'train the perceptron alone, on the encoder as it is: much quicker')
-    .option('--epochs <n>', 'times that each clip is seen, about', positiveInteger, defaultSpeaker.epochs)
+    .option('--set <name>', 'train on this set of the manifest')
+    .option('--frozen', 'train only the perceptron, with the encoder frozen: much faster')
+    .option('--epochs <n>', 'passes over the clips, approximately', positiveInteger, defaultSpeaker.epochs)
     .option(
       '--batch-size <n>',
-      'clips a step, four of each speaker',
+      'clips per step, four of each speaker',
       positiveInteger,
       defaultSpeaker.batchSize,
     )
-    .option('--learning-rate <rate>', 'of Adam', positiveNumber, defaultSpeaker.learningRate)
-    .option('--seconds <s>', 'longer clips are cut to so many', positiveNumber, defaultSpeaker.seconds)
-    .option('--seed <n>', 'of batches, cuts, noise and first weights', positiveInteger, defaultSpeaker.seed)
-    .option('--resume', 'go on from the newest whole checkpoint in the output')
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ whisper-transfer speaker train samples/manifest.tsv --label voice --set new --frozen --epochs 20 \\\n      --learning-rate 0.001 --output out/speaker',
+    .option('--learning-rate <rate>', 'learning rate of Adam', positiveNumber, defaultSpeaker.learningRate)
+    .option(
+      '--seconds <s>',
+      'length in seconds that longer clips are cut to',
+      positiveNumber,
+      defaultSpeaker.seconds,
     )
+    .option(
+      '--seed <n>',
+      'seed of batches, cuts, noise and initial weights',
+      positiveInteger,
+      defaultSpeaker.seed,
+    )
+    .option('--resume', 'resume from the newest complete checkpoint in --output')
+    .addHelpText('after', TRAIN_EXAMPLE)
     .action(train);
 }
 
@@ -71,7 +82,7 @@ async function train(manifest: string, options: TrainOptions): Promise<void> {
   console.log(
     losses
       ? `${losses.length} steps: loss ${losses[0]!.toFixed(3)} at first, ${losses.at(-1)!.toFixed(3)} at last`
-      : `stopped; --resume goes on with ${options.output}`,
+      : `stopped; continue with --resume --output ${options.output}`,
   );
 }
 
@@ -83,14 +94,14 @@ interface EmbedOptions {
 
 const speakerOption = [
   '--speaker <dir>',
-  'folder that "speaker train" wrote; default: none, and the mean of the encoder’s frames',
+  'folder that "speaker train" wrote; default: the mean encoder frame as embedding',
 ] as const;
 
 function embedCommand(command: Command): Command {
   return command
     .description('write an embedding of each recording as JSON lines')
     .argument('<manifest>', 'TSV or JSONL manifest')
-    .requiredOption('--output <file>', 'JSON lines: audio, embedding')
+    .requiredOption('--output <file>', 'file of JSON lines to write, each with audio and embedding')
     .addOption(modelOption())
     .option(...speakerOption)
     .addHelpText(
@@ -123,7 +134,7 @@ function verifyCommand(command: Command): Command {
     )
     .argument('<manifest>', 'TSV or JSONL manifest')
     .requiredOption('--label <column>', 'column that names the speaker')
-    .requiredOption('--output <dir>', 'where results, scores and the DET plot are written')
+    .requiredOption('--output <dir>', 'folder for results, scores and the DET plot')
     .addOption(modelOption())
     .option('--set <name>', 'use only this set of the manifest')
     .option(...speakerOption)

@@ -1,4 +1,4 @@
-/** What `train` prints: each evaluation, and the summary. */
+/** Output of `train`: each evaluation, and the summary. */
 import type { Evaluation } from '../training/dev-evaluation.ts';
 import { devMetrics, memoryMb } from '../training/metrics.ts';
 import { paddingText } from '../training/plan.ts';

@@ -19,11 +19,11 @@ export function trainCommand(command: Command): Command {
   command
     .argument(
       '[recipe]',
-      'a recipe (.json), or a manifest (.tsv, .jsonl) of speech with texts in the language of --to',
+      'recipe (.json), or manifest (.tsv, .jsonl) of speech with texts in the language of --to',
     )
-    .option('--resume', 'go on from the newest whole checkpoint in the output')
+    .option('--resume', 'resume from the newest complete checkpoint in --output')
     .option('--json', 'print one JSON object for each step and evaluation, and the summary')
-    .option('--json-schema', 'print the JSON Schema of recipes, and do nothing else');
+    .option('--json-schema', 'print the JSON Schema of recipes and exit');
   return addRecipeFlags(command)
     .addHelpText('after', `\n${recipeHelp()}`)
     .addHelpText(
@@ -49,7 +49,7 @@ async function run(source: string | undefined, options: Options): Promise<void> 
   const { train } = await import('../training/train-recipe.ts');
   const json = Boolean(options.json);
   const work = showWork();
-  // Ctrl-C ends the training after the current step: what was trained is saved. A second one ends at once.
+  // Ctrl-C ends the training after the current step and saves the model. A second one ends at once.
   const interrupted = interruption();
   const result = await train(recipe, {
     ...work,

@@ -51,7 +51,10 @@ export function transcribeCommand(command: Command): Command {
 
 export function translateCommand(command: Command): Command {
   return withCommonOptions(command)
-    .option('--to <language>', 'target language; default: what the model was trained for, else en')
+    .option(
+      '--to <language>',
+      'language to translate into, such as de; default: the one that the model was trained for, else en',
+    )
     .addHelpText(
       'after',
       '\nExample:\n  $ whisper-transfer translate talk.ogg --from fr --model out/demo/model',
@@ -63,42 +66,51 @@ function withCommonOptions(command: Command): Command {
   command
     .argument(
       '<audio...>',
-      'audio files (WAV, FLAC, Ogg, MP3), folders, manifests (.tsv, .jsonl), or - for a list',
+      'audio files (WAV, FLAC, Ogg, MP3), folders, manifests (.tsv, .jsonl), or - for a list of paths on standard input',
     )
     .addOption(modelOption())
-    .option('--from <language>', 'language that is spoken, such as en; default: detected for each file')
+    .option('--from <language>', 'spoken language, such as en; default: detected for each file')
     .addOption(windowOption())
-    .option('--timestamps', 'write timestamps; always done for audio longer than 30 s and for subtitles')
-    .option('--word-timestamps', 'tell when each word is said')
-    .option('--condition-on-previous', 'tell each window of long audio the text of those before it')
-    .option('--skip-silence', 'leave out where nobody speaks')
-    .option('--alternatives', 'with --json: the other texts that the beam search found');
+    .option(
+      '--timestamps',
+      'decode timestamps of segments; always on for audio longer than 30 s and for subtitles',
+    )
+    .option('--word-timestamps', 'compute the start and end of each word')
+    .option('--condition-on-previous', 'long audio: prompt each window with the text of those before it')
+    .option('--skip-silence', 'skip stretches without speech (Silero VAD)')
+    .option('--alternatives', 'with --json: also the other hypotheses of the beam search');
   addPromptOptions(command);
   addDecodingOptions(command);
   return command
     .addOption(
-      new Option('--format <list>', `any of ${TRANSCRIPT_FORMATS.join(', ')}`).argParser((value: string) => {
-        const list = value.split(',') as TranscriptFormat[];
-        const unknown = list.find((format) => !TRANSCRIPT_FORMATS.includes(format));
-        if (unknown !== undefined) {
-          throw new UserError(
-            `--format: found "${unknown}"; expected any of ${TRANSCRIPT_FORMATS.join(', ')}`,
-          );
-        }
-        return list;
-      }),
+      new Option('--format <list>', `output formats, any of ${TRANSCRIPT_FORMATS.join(', ')}`).argParser(
+        (value: string) => {
+          const list = value.split(',') as TranscriptFormat[];
+          const unknown = list.find((format) => !TRANSCRIPT_FORMATS.includes(format));
+          if (unknown !== undefined) {
+            throw new UserError(
+              `--format: found "${unknown}"; expected any of ${TRANSCRIPT_FORMATS.join(', ')}`,
+            );
+          }
+          return list;
+        },
+      ),
     )
-    .option('--output <dir>', 'write a file for each audio file and format there')
+    .option('--output <dir>', 'with --format: folder for the files, one for each audio file and format')
     .addOption(new Option('--output-dir <dir>').hideHelp())
     .option(
       '--max-line-width <n>',
-      'subtitles: characters in a line (with --word-timestamps)',
+      'subtitles: largest number of characters in a line (with --word-timestamps)',
       positiveInteger,
     )
-    .option('--max-line-count <n>', 'subtitles: lines at a time (with --word-timestamps)', positiveInteger)
-    .option('--highlight-words', 'subtitles: underline each word as it is said (with --word-timestamps)')
-    .option('--results <file>', 'also write each result there as it comes, a JSON object a line')
-    .option('--resume', 'with --results: keep what is there and go on with the rest')
+    .option(
+      '--max-line-count <n>',
+      'subtitles: largest number of lines at a time (with --word-timestamps)',
+      positiveInteger,
+    )
+    .option('--highlight-words', 'subtitles: underline each word while it is spoken (with --word-timestamps)')
+    .option('--results <file>', 'also write each result to this file as it comes, one JSON object a line')
+    .option('--resume', 'with --results: keep the results in the file and process only the other files')
     .option('--json', 'print one JSON object a line, in the order given');
 }
 
@@ -116,7 +128,7 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
   const work = showWork();
   let failed = 0;
   await withModel(WhisperModel.load(flags.model), async (model) => {
-    // Before a file of results is begun.
+    // Before the results file is opened.
     checkedLanguage(model, flags.from);
     const results = flags.results
       ? await ResultsFile.open(flags.results, settingsOf(flags, task), Boolean(flags.resume))
@@ -149,7 +161,7 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
   };
 }
 
-/** What the results depend on: a results file of other settings is not gone on with. */
+/** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
   const { results: _, resume, json, format, output, outputDir, alternatives, ...settings } = flags;
   return Object.fromEntries([
