@@ -22,7 +22,7 @@ import { windows } from './windows.ts';
 const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => Promise<BenchResult> }> = {
   'train-step': {
     about: 'a training step of the decoder, against PyTorch',
-    run: (options) => trainStep({ part: 'decoder', embedding: 'dense' }, 0.8, options),
+    run: (options) => trainStep({ part: 'decoder', embedding: 'trained' }, 0.8, options),
   },
   'train-step-frozen': {
     about: 'the same with a frozen token embedding',
@@ -34,7 +34,7 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
   },
   'train-all': {
     about: 'the same of all weights, from log-mel through encoder and decoder',
-    run: (options) => trainStep({ part: 'all', embedding: 'dense' }, 1, options),
+    run: (options) => trainStep({ part: 'all', embedding: 'trained' }, 1, options),
   },
   'train-usual-script': {
     about: 'clips per second of train, against the usual Hugging Face script',

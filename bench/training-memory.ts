@@ -32,7 +32,7 @@ const RUNS: readonly Run[] = [
   { name: 'decoder, 4 clips', clips: 4, flags: [] },
   { name: 'decoder, 48 clips', clips: 48, flags: [] },
   { name: 'decoder, 48 clips, recomputed', clips: 48, flags: ['--optimizer.recompute', 'true'] },
-  { name: 'dense embedding, 16 clips', clips: 16, flags: ['--embedding', 'dense'], limitGb: BASE_GB },
+  { name: 'trained embedding, 16 clips', clips: 16, flags: ['--embedding', 'trained'], limitGb: BASE_GB },
   { name: 'full windows, 8 clips', clips: 8, flags: ['--window', 'full'] },
   { name: 'LoRA, 16 clips', clips: 16, flags: ['--lora', '32'] },
   { name: 'cross-attention, 16 clips', clips: 16, flags: ['--tune', 'cross-attention'] },

@@ -1,7 +1,7 @@
 """PyTorch's time for one training step of Whisper: forward, backward, clipping, AdamW.
 
     python bench/peers/pytorch_train_step.py --model <folder> --batch 16 --frames 125 --tokens 20 --steps 10 \
-        --embedding dense|frozen [--tune decoder|all] [--lora 32] [--threads 2]
+        --embedding trained|frozen [--tune decoder|all] [--lora 32] [--threads 2]
 
 With --tune decoder the encoder's output is given (random numbers of its shape): with the encoder frozen, each clip is
 encoded once. With --tune all the step begins with log-mel, in windows of that many frames. --lora: PEFT's adapters of
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=125, help="encoder output frames of each clip")
     parser.add_argument("--tokens", type=int, default=20)
     parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument("--embedding", choices=["dense", "frozen"], default="dense")
+    parser.add_argument("--embedding", choices=["trained", "frozen"], default="trained")
     parser.add_argument("--tune", choices=["decoder", "all"], default="decoder")
     parser.add_argument("--lora", type=int, default=0, help="rank; 0: none")
     parser.add_argument("--threads", type=int, default=2)
@@ -44,7 +44,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = load_model(options.model)
     decoder, encoder = model.model.decoder, model.model.encoder
-    decoder.embed_tokens.weight.requires_grad_(options.embedding == "dense")
+    decoder.embed_tokens.weight.requires_grad_(options.embedding == "trained")
     if options.tune == "decoder":
         model.model.encoder = None
         frames = torch.randn(options.batch, options.frames, model.config.d_model)

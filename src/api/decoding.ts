@@ -48,8 +48,8 @@ export {
   type Weights,
 } from '../decoding/tune-fusion.ts';
 export {
-  type EncodedSilence,
-  type EncoderSilence,
+  type EncoderSilenceTail,
+  type SilenceEncoding,
   type SilenceTail,
   SilenceTails,
   type TailSizes,

@@ -111,12 +111,12 @@ export class AdamW {
   /**
    * Adds the gradients of the last run to the sums, `share` times. The next step follows the sums, divided by all shares
    * together.
-   * @param anew begin with these: whatever was added before is forgotten
+   * @param reset begin with these: whatever was added before is forgotten
    */
-  accumulate(share: number, anew: boolean): void {
-    this.#summed = share + (anew ? 0 : this.#summed);
+  accumulate(share: number, reset: boolean): void {
+    this.#summed = share + (reset ? 0 : this.#summed);
     for (const { kernels, count } of this.#arenas) {
-      kernels.addScaled(16 * count, 4 * count, count, Number(!anew), share);
+      kernels.addScaled(16 * count, 4 * count, count, Number(!reset), share);
     }
   }
 

@@ -24,7 +24,7 @@ export function setTrained(name: string, { data }: HostTensor): boolean {
 
 export const gradientOf = (name: string): ort.Tensor => found(optimizer!.gradients, name, 'gradient');
 
-export const accumulate = (share: number, anew: boolean): void => optimizer!.accumulate(share, anew);
+export const accumulate = (share: number, reset: boolean): void => optimizer!.accumulate(share, reset);
 
 export const step = (options: AdamWOptions): number => optimizer!.step(options);
 

@@ -67,7 +67,7 @@ export type Request =
       accumulates: boolean;
       state: AdamWState | undefined;
     }
-  | { type: 'adamw-accumulate'; share: number; anew: boolean }
+  | { type: 'adamw-accumulate'; share: number; reset: boolean }
   | { type: 'adamw-step'; options: AdamWOptions }
   | { type: 'adamw-state' }
   | { type: 'adamw-release' };

@@ -229,10 +229,10 @@ export class Runtime {
   /**
    * Adds the gradients of the last run to their sums, `share` times. The next step follows the sums, divided by all shares
    * together.
-   * @param anew begin with these: whatever was added before is forgotten
+   * @param reset begin with these: whatever was added before is forgotten
    */
-  accumulateGradients(share: number, anew: boolean): Promise<void> {
-    return this.#ask({ type: 'adamw-accumulate', share, anew });
+  accumulateGradients(share: number, reset: boolean): Promise<void> {
+    return this.#ask({ type: 'adamw-accumulate', share, reset });
   }
 
   /** One step on the gradients of the last run, or on their sums. Returns their L2 norm before clipping; if it is not finite, nothing changed. */

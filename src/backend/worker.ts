@@ -43,7 +43,7 @@ async function handle(request: Request): Promise<Handled> {
     case 'adamw-create':
       return { value: optimizer.create(request) };
     case 'adamw-accumulate':
-      return { value: optimizer.accumulate(request.share, request.anew) };
+      return { value: optimizer.accumulate(request.share, request.reset) };
     case 'adamw-step':
       return { value: optimizer.step(request.options) };
     case 'adamw-state': {

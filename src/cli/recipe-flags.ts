@@ -1,7 +1,7 @@
 /** Flags of `train`: one for each value of a recipe, made from the schema, and what the help says about them. */
 import { type Command, Option } from 'commander';
 import { defaultLora } from '../training/lora.ts';
-import { type Layer, mergeLayers, valueAt } from '../training/recipe-file.ts';
+import { type Layer, mergeLayers, valueAt, withCurrentNames } from '../training/recipe-file.ts';
 import { allowed, type Node, type Path, recipeKeys, recipeNode } from '../training/recipe-keys.ts';
 import { addRenamed } from './options.ts';
 
@@ -66,6 +66,7 @@ export function flagLayer(flags: Readonly<Record<string, unknown>>, below: reado
   const given = keys.filter(({ path }) => path in flags);
   let values: unknown = {};
   for (const { path } of given) values = withValue(values, path.split('.'), flags[path]);
+  values = withCurrentNames(values as Record<string, unknown>);
   const { set, from } = flags;
   const corpora = valueAt(mergeLayers([...below, { values, label: () => undefined }]), ['data', 'corpora']);
   const ofCorpora = [

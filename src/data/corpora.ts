@@ -8,7 +8,7 @@ import { isThere, listFolder, readText } from '../files/read.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { CorpusClip } from './manifest-write.ts';
 
-type OnLeftOut = (line: string) => void;
+type OnSkipped = (line: string) => void;
 
 const RECORDINGS = 'a folder of recordings';
 
@@ -28,12 +28,12 @@ const FLEURS_RATE = 16_000;
 export async function readCovost(
   files: readonly string[],
   { clips, sentences }: { clips: string; sentences?: string | undefined },
-  onLeftOut: OnLeftOut,
+  onSkipped: OnSkipped,
 ): Promise<CorpusClip[]> {
   const pairs = files.map(covostPair);
   const spoken = new Map<string, string>();
   if (sentences !== undefined) {
-    for (const { values } of await readColumns(sentences, ['path', 'sentence'], onLeftOut)) {
+    for (const { values } of await readColumns(sentences, ['path', 'sentence'], onSkipped)) {
       spoken.set(values.path!, values.sentence!);
     }
   }
@@ -41,7 +41,7 @@ export async function readCovost(
   const found = new Map<string, CorpusClip>();
   for (const [i, file] of files.entries()) {
     const { language, target, split } = pairs[i]!;
-    for (const { values, where } of await readColumns(file, ['path', 'translation'], onLeftOut)) {
+    for (const { values, where } of await readColumns(file, ['path', 'translation'], onSkipped)) {
       const path = values.path!;
       const set = split ?? values.split?.replace(/_covost$/, '');
       const lacks = !recordings.has(path)
@@ -52,7 +52,7 @@ export async function readCovost(
             ? `split "${set ?? ''}", expected train, dev or test`
             : undefined;
       if (lacks !== undefined) {
-        onLeftOut(`${where}: ${lacks}`);
+        onSkipped(`${where}: ${lacks}`);
         continue;
       }
       const before = found.get(`${set} ${path}`);
@@ -103,7 +103,7 @@ export interface FleursOptions {
 export async function readFleurs(
   folder: string,
   { from, to, sets, all }: FleursOptions,
-  onLeftOut: OnLeftOut,
+  onSkipped: OnSkipped,
 ): Promise<CorpusClip[]> {
   const names = await listFolder(folder, RECORDINGS);
   const translations: { code: string; texts: Map<string, string> }[] = [];
@@ -125,11 +125,11 @@ export async function readFleurs(
       const audio = join(folder, spoken, 'audio', set);
       const recordings = new Set(await listFolder(audio, RECORDINGS));
       const known = new Set<string>();
-      for (const { id, name, text, samples, where } of await fleursRows(file, onLeftOut)) {
+      for (const { id, name, text, samples, where } of await fleursRows(file, onSkipped)) {
         if (known.has(id) && !all) continue;
         const written = translations.filter(({ texts }) => texts.has(id));
-        if (written.length === 0) onLeftOut(`${where}: sentence ${id} is not in ${to.join(' or ')}`);
-        else if (!recordings.has(name)) onLeftOut(`${where}: no recording "${name}" in ${audio}`);
+        if (written.length === 0) onSkipped(`${where}: sentence ${id} is not in ${to.join(' or ')}`);
+        else if (!recordings.has(name)) onSkipped(`${where}: no recording "${name}" in ${audio}`);
         else {
           known.add(id);
           const others = written.filter(({ code }) => code !== language);
@@ -177,19 +177,19 @@ async function fleursTexts(folder: string): Promise<Map<string, string>> {
   return texts;
 }
 
-async function fleursRows(file: string, onLeftOut: OnLeftOut) {
+async function fleursRows(file: string, onSkipped: OnSkipped) {
   return (await readLines(file)).flatMap(({ cells, where }) => {
     const [id = '', name = '', text = '', , , samples = ''] = cells;
     if (cells.length === 7 && /^\d+$/.test(id) && name && text.trim() && /^\d+$/.test(samples)) {
       return [{ id, name, text, samples: Number(samples), where }];
     }
-    onLeftOut(`${where}: expected sentence id, file name, text, and samples in 7 columns`);
+    onSkipped(`${where}: expected sentence id, file name, text, and samples in 7 columns`);
     return [];
   });
 }
 
 /** A table with a header, backslashes before special characters as pandas writes them. */
-async function readColumns(file: string, needed: readonly string[], onLeftOut: OnLeftOut) {
+async function readColumns(file: string, needed: readonly string[], onSkipped: OnSkipped) {
   const [header, ...lines] = await readLines(file);
   const names = header?.cells ?? [];
   const missing = needed.find((name) => !names.includes(name));
@@ -200,7 +200,7 @@ async function readColumns(file: string, needed: readonly string[], onLeftOut: O
   }
   return lines.flatMap(({ cells, where }) => {
     if (cells.length !== names.length) {
-      onLeftOut(`${where}: found ${cells.length} columns; expected ${names.length} as in the header`);
+      onSkipped(`${where}: found ${cells.length} columns; expected ${names.length} as in the header`);
       return [];
     }
     const values = cells.map((cell) => cell.replace(/\\(.)/g, '$1'));

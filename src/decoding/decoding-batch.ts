@@ -161,7 +161,7 @@ export class DecodingBatch {
     let found: Candidates = {
       tokens: Array.from({ length: perRow }, (_, i) => this.#output.ids[Number(answer.candidates[at(i)])]!),
       logProbabilities: Array.from({ length: perRow }, (_, i) => Number(answer.logProbabilities[at(i)])),
-      allowed: Number(answer.allowed[row]),
+      allowedLogMass: Number(answer.allowed[row]),
     };
     for (const filter of this.#filters) found = filter.apply(this.#rows[row]!.text, found);
     return found;

@@ -45,7 +45,7 @@ function along(fusion: LanguageModelFusion, ids: readonly number[]): number {
     const { tokens: order, bonuses } = fusion.apply(text, {
       tokens: [token, 11],
       logProbabilities: [-1, -1],
-      allowed: 0,
+      allowedLogMass: 0,
     });
     total += bonuses![order.indexOf(token)]!;
     text = { ...text, tokens: [...text.tokens, token] };
@@ -75,7 +75,7 @@ test('a likelier word moves up, from the fourth token on', () => {
   const after = (text: string, next: number) =>
     fusion.apply(
       { ...emptyText, tokens: [...tokens.encode(text), next] },
-      { tokens: [full!, tokens.endOfText], logProbabilities: [-1, -1.5], allowed: 0 },
+      { tokens: [full!, tokens.endOfText], logProbabilities: [-1, -1.5], allowedLogMass: 0 },
     ).bonuses!;
   const lost = (next: number) => Math.min(...after(' the balloon lands in the', next));
   expect(lost(water!)).toBeGreaterThan(lost(fire!));

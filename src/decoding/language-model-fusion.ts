@@ -58,7 +58,7 @@ export class LanguageModelFusion implements CandidateFilter {
       tokens: order.map(({ token }) => token),
       logProbabilities: order.map(({ logProbability }) => logProbability),
       bonuses: order.map(({ bonus }) => bonus),
-      allowed: candidates.allowed,
+      allowedLogMass: candidates.allowedLogMass,
     };
   }
 

@@ -80,15 +80,15 @@ export class PartTranscription {
 
   prompt(): readonly number[] {
     const prompt = this.options.prompt(this.file.language!, this.file.detected?.probabilities);
-    const asked = this.withTimestamps ? this.model.tokens.withTimestamps(prompt) : prompt;
-    if (!this.options.conditionOnPrevious || this.#context.length === 0) return asked;
+    const full = this.withTimestamps ? this.model.tokens.withTimestamps(prompt) : prompt;
+    if (!this.options.conditionOnPrevious || this.#context.length === 0) return full;
     const { startOfPrevious, startOfTranscript } = this.model.tokens;
-    const begin = Math.max(0, asked.lastIndexOf(startOfTranscript));
+    const begin = Math.max(0, full.lastIndexOf(startOfTranscript));
     // The text that the user gave stays before each window.
-    const given = asked.slice(0, begin).filter((id) => id !== startOfPrevious);
+    const given = full.slice(0, begin).filter((id) => id !== startOfPrevious);
     const room = Math.max(0, MAX_CONTEXT_TOKENS - given.length);
     const context = this.#context.slice(Math.max(0, this.#context.length - room));
-    return [startOfPrevious, ...given, ...context, ...asked.slice(begin)];
+    return [startOfPrevious, ...given, ...context, ...full.slice(begin)];
   }
 
   /** Takes in what was decoded from the next window. */

@@ -24,7 +24,7 @@ function candidatesAfter(table: Table, tokens: readonly number[], count: number)
   return {
     tokens: next.slice(0, count).map(([token]) => Number(token)),
     logProbabilities: next.slice(0, count).map(([, p]) => Math.log(p)),
-    allowed: 0,
+    allowedLogMass: 0,
   };
 }
 
@@ -119,7 +119,7 @@ test('sampling draws by probability: a low temperature nearly always takes the l
 
 test('no n-gram comes twice; tokens that came before become less likely', () => {
   const text = { ...emptyText, tokens: [1, 2, 3, 1, 2] };
-  const candidates = { tokens: [3, 4, 1], logProbabilities: [-0.1, -1.5, -1], allowed: 0 };
+  const candidates = { tokens: [3, 4, 1], logProbabilities: [-0.1, -1.5, -1], allowedLogMass: 0 };
   expect(new RepetitionControl(3, 1).apply(text, candidates).tokens).toEqual([1, 4]);
   const penalised = new RepetitionControl(0, 20).apply(text, candidates);
   expect(penalised.tokens).toEqual([4, 3, 1]);

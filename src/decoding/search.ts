@@ -23,7 +23,7 @@ export interface Candidates {
   /** What a language model adds to each when texts are compared. */
   readonly bonuses?: readonly number[];
   /** Logarithm of the share of all probability that is in tokens that may come. */
-  readonly allowed: number;
+  readonly allowedLogMass: number;
 }
 
 /** Changes what may come after a text, such as a language model does. */
@@ -65,7 +65,7 @@ function grown(from: Hypothesis, token: number, candidate: Candidates, i: number
   const logProbability = candidate.logProbabilities[i]!;
   return {
     tokens: end ? from.tokens : [...from.tokens, token],
-    logProbabilities: [...from.logProbabilities, logProbability - candidate.allowed],
+    logProbabilities: [...from.logProbabilities, logProbability - candidate.allowedLogMass],
     total: from.total + logProbability + (candidate.bonuses?.[i] ?? 0),
     finished: end,
   };

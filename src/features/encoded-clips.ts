@@ -50,7 +50,7 @@ export async function encodedClips<C extends Clip>(
   { window, cache, ...events }: ClipEncodingOptions,
 ): Promise<{ clip: C; encoded: EncodedClip }[]> {
   const files = clips.map(({ audio }) => audio);
-  return reported(clips, events, (handlers) => encodeFiles(model, files, { window, cache, ...handlers }));
+  return reportSkipped(clips, events, (handlers) => encodeFiles(model, files, { window, cache, ...handlers }));
 }
 
 /** As encodedClips; outputs beyond `maxBytes` are read from the cache whenever they are needed. */
@@ -60,12 +60,12 @@ export async function storedClips(
   { window, cache, maxBytes, ...events }: ClipEncodingOptions & { readonly maxBytes: number },
 ): Promise<{ clip: Clip; encoded: EncodedClip | Lazy<EncodedClip> }[]> {
   const recordings = clips.map(({ audio }) => ({ files: [audio] }));
-  return reported(clips, events, (handlers) =>
+  return reportSkipped(clips, events, (handlers) =>
     encodeRecordings(model, recordings, { window, cache, maxBytes, ...handlers }),
   );
 }
 
-async function reported<C extends Clip, Encoded>(
+async function reportSkipped<C extends Clip, Encoded>(
   clips: readonly C[],
   { onProgress, onSkip, signal }: WorkOptions,
   encode: (

@@ -53,7 +53,7 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], { recompute = fal
     if (!node.gradient || !node.outputs.some((output) => active.has(output) && contributions.has(output)))
       return;
     const outputGradients = node.outputs.map((output) => total(output));
-    graph.recomputed = segments.get(node)?.standIn(outputGradients.find((gradient) => gradient)!);
+    graph.recomputed = segments.get(node)?.recomputed(outputGradients.find((gradient) => gradient)!);
     const inputGradients = node.gradient(outputGradients);
     graph.recomputed = undefined;
     node.differentiates.forEach((input, i) => {
@@ -85,7 +85,7 @@ class Segment {
   ) {}
 
   /** @param incoming the first gradient that reaches the segment */
-  standIn(incoming: Tensor): (tensor: Tensor) => Tensor {
+  recomputed(incoming: Tensor): (tensor: Tensor) => Tensor {
     // The runtime runs nodes when their inputs are there: without this the second pass would follow the first at once.
     if (this.#again.size === 0) this.#again.set(this.start, after(incoming, this.start));
     return (tensor) => {

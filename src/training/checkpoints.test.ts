@@ -98,6 +98,13 @@ test("another model's, or other settings', is refused: what differs is said, and
   expect((await read()).found!.state.step).toBe(2);
 });
 
+test('a checkpoint with former names of settings is resumed', async () => {
+  const former = { ...settings, 'tune.embedding': 'dense', 'data.mostPadding': 0.2 };
+  await writeCheckpoint(folder, stateOf(2), { ...recordOf(2), settings: former }, undefined);
+  const current = { ...settings, 'tune.embedding': 'trained', 'data.maxPadding': 0.2 };
+  expect((await read(current)).found!.state.step).toBe(2);
+});
+
 test('a full disk: one line, and the last good checkpoint is as it was', async () => {
   await write(2);
   const full = async (...[file, tensors]: Parameters<typeof writeSafetensors>) => {

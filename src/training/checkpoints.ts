@@ -19,6 +19,7 @@ import { Fingerprint } from '../files/fingerprint.ts';
 import { namesIn } from '../files/read.ts';
 import { makeFolder, replaceWhole } from '../files/write-whole.ts';
 import type { Evaluation } from './dev-evaluation.ts';
+import { withCurrentPaths } from './recipe-file.ts';
 import type { StepReport } from './train.ts';
 
 /** All that the steps to come depend on, beside data and options: the batches follow from `step`. */
@@ -173,7 +174,7 @@ export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
       continue;
     }
     const record = await readRecord<R>(path);
-    checkSettings(path, record.settings, settings);
+    checkSettings(path, withCurrentPaths(record.settings), settings);
     return { state: await readState(path, record), record };
   }
   return undefined;
@@ -267,10 +268,10 @@ function checkSettings(path: string, found: RunSettings, expected: RunSettings):
     (name) => found[name] !== expected[name],
   );
   if (differing.length === 0) return;
-  const told = (values: RunSettings): string =>
+  const described = (values: RunSettings): string =>
     differing.map((name) => `${name} ${JSON.stringify(values[name]) ?? 'not set'}`).join(', ');
   throw new UserError(
-    `${path}: found a checkpoint of ${told(found)}; expected ${told(expected)} as in this run`,
+    `${path}: found a checkpoint of ${described(found)}; expected ${described(expected)} as in this run`,
   );
 }
 

@@ -52,7 +52,7 @@ const heard = clips(golden.teacherFrames, 32);
 const teacher: Teacher = {
   dimensions: sizes,
   bytes: 0,
-  hears: (batch) => {
+  encoderFeeds: (batch) => {
     const { frames, frameBias } = audioBatch(
       batch.map((one) => heard[examples.findIndex(({ source }) => source === one.source)]!),
       undefined,

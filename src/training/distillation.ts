@@ -30,8 +30,8 @@ export function distillation(teacher: Teacher, width: number, options: Distillat
   const { hidden } = options;
   return {
     loss: (predictions) => {
-      const heard = teacher.hears && encoderInputs(predictions, teacher.dimensions);
-      const theirs = predictions.secondDecoder(TEACHER_PREFIX, teacher.dimensions, heard);
+      const memory = teacher.encoderFeeds && encoderInputs(predictions, teacher.dimensions);
+      const theirs = predictions.secondDecoder(TEACHER_PREFIX, teacher.dimensions, memory);
       const { loss, metrics } = logitDistillation(predictions, linear(theirs.hidden, theirs.output), options);
       if (!hidden) return { loss, metrics };
       const distance = hiddenLoss(predictions, theirs, teacher.dimensions, hidden);
@@ -40,7 +40,7 @@ export function distillation(teacher: Teacher, width: number, options: Distillat
         metrics: { ...metrics, hiddenDistance: distance },
       };
     },
-    ...(teacher.hears && { feeds: ({ examples }: StepContext) => teacher.hears!(examples) }),
+    ...(teacher.encoderFeeds && { feeds: ({ examples }: StepContext) => teacher.encoderFeeds!(examples) }),
     needs: (batch) => ({ weights: teacher.bytes, activations: 4 * stepFloats(teacher.dimensions, batch) }),
     ...(hidden && { weights: [projectionWeight(width, teacher.dimensions.width)] }),
   };

@@ -42,7 +42,7 @@ const options = {
   cache,
   maxBytes: Number.POSITIVE_INFINITY,
   onProgress: () => {},
-  onLeftOut: (message: string) => {
+  onSkipped: (message: string) => {
     throw new Error(message);
   },
 };
@@ -161,7 +161,7 @@ test('joined recordings are heard one after the other with a gap; one that canno
   expect(speech!.encoded.length).toBe(Math.ceil((0.5 + GAP_SECONDS + 1.2) * 50));
   const lines: string[] = [];
   const broken = { ...joined, following: [join(scratch, 'absent.wav')] };
-  const left = { ...options, onLeftOut: (line: string) => lines.push(line) };
+  const left = { ...options, onSkipped: (line: string) => lines.push(line) };
   expect(await melSpeech(model, [broken], left)).toEqual([]);
   expect(await encodedSpeech(model, [broken], 1, left)).toEqual([]);
   expect(lines).toHaveLength(2);

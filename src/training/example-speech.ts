@@ -18,7 +18,7 @@ export interface SpeechOptions {
   readonly onProgress: (done: number) => void;
   readonly signal?: AbortSignal | undefined;
   /** A clip that cannot be read, in one line. */
-  readonly onLeftOut: (message: string) => void;
+  readonly onSkipped: (message: string) => void;
 }
 
 export interface ClipSpeech<C extends Clip = Clip> {
@@ -47,7 +47,7 @@ export async function encodedSpeech<C extends Clip>(
     maxBytes,
     onProgress,
     signal,
-    onLeftOut,
+    onSkipped,
   }: SpeechOptions & { readonly cache: string },
 ): Promise<ClipSpeech<C>[]> {
   const versions = clips.flatMap((clip) => Array.from({ length: copies }, (_, number) => ({ clip, number })));
@@ -60,7 +60,7 @@ export async function encodedSpeech<C extends Clip>(
     onProgress,
     signal,
     onError: (file, error) => {
-      if (!failed.has(file)) onLeftOut(error.message);
+      if (!failed.has(file)) onSkipped(error.message);
       failed.add(file);
     },
   });
@@ -71,7 +71,7 @@ export async function encodedSpeech<C extends Clip>(
 export async function melSpeech<C extends Clip>(
   model: WhisperModel,
   clips: readonly C[],
-  { window, augmentation, maxBytes, onProgress, signal, onLeftOut }: SpeechOptions,
+  { window, augmentation, maxBytes, onProgress, signal, onSkipped }: SpeechOptions,
 ): Promise<ClipSpeech<C>[]> {
   const { melBins } = model.dimensions;
   const speech: ClipSpeech<C>[] = [];
@@ -82,9 +82,9 @@ export async function melSpeech<C extends Clip>(
       const samples = await readRecording({ files: clipFiles(clip) });
       const read = async (visit = 0): Promise<MelClip> => {
         const recording = recordingOf(clip, augmentation, visit);
-        const heard = await readRecording(recording);
-        const made = melClip(heard, melBins, window);
-        maskMel(recording, heard, made.mel, melBins);
+        const augmented = await readRecording(recording);
+        const made = melClip(augmented, melBins, window);
+        maskMel(recording, augmented, made.mel, melBins);
         return made;
       };
       if (augmentation || held >= maxBytes) {
@@ -98,7 +98,7 @@ export async function melSpeech<C extends Clip>(
       }
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      onLeftOut(error.message);
+      onSkipped(error.message);
     }
     onProgress(i + 1);
   }

@@ -16,14 +16,14 @@ export interface ExampleOptions<C extends Clip> {
   /** @param language spoken */
   readonly promptOf: (language: string, target: string) => readonly number[];
   /** Called for each clip that gives no example. */
-  readonly onLeftOut?: (clip: C, reason: string) => void;
+  readonly onSkipped?: (clip: C, reason: string) => void;
 }
 
 /** Clips whose text is longer than the decoder's context would be cut off in the middle: they are skipped. */
 export function translationExamples<C extends Clip, Speech extends Example['clip']>(
   model: WhisperModel,
   clips: readonly { readonly clip: C; readonly encoded: Speech }[],
-  { target, promptOf, onLeftOut }: ExampleOptions<C>,
+  { target, promptOf, onSkipped }: ExampleOptions<C>,
 ): (Example & { readonly clip: Speech; readonly source: C; readonly target: string })[] {
   const { tokens, dimensions } = model;
   const targetOf = typeof target === 'string' ? () => target : target;
@@ -31,14 +31,14 @@ export function translationExamples<C extends Clip, Speech extends Example['clip
     const written = targetOf(clip);
     const reference = referenceIn(clip, written);
     if (reference === '') {
-      onLeftOut?.(clip, `no reference in "${written}"`);
+      onSkipped?.(clip, `no reference in "${written}"`);
       return [];
     }
     const prompt = promptOf(clip.language, written);
     const text = tokens.encode(languageProfile(written).reference(reference));
     const all = [...prompt, ...text, tokens.endOfText];
     if (all.length > dimensions.textPositions) {
-      onLeftOut?.(clip, `longer than the decoder's ${dimensions.textPositions} tokens`);
+      onSkipped?.(clip, `longer than the decoder's ${dimensions.textPositions} tokens`);
       return [];
     }
     return [{ clip: encoded, tokens: all, promptLength: prompt.length, source: clip, target: written }];

@@ -197,7 +197,7 @@ test('experts of another width, or something else to tune with them: one line', 
   await expect(createExperts(model, { language: 'fr', gateWidth: 8 }, 1)).rejects.toThrow(UserError);
   for (const more of [
     { part: 'all' as const },
-    { embedding: 'dense' as const },
+    { embedding: 'trained' as const },
     { quantization: { bits: 8 as const } },
   ])
     expect(() => tunedWeights(model.dimensions, { ...training, ...more })).toThrow(UserError);

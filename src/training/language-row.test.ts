@@ -65,7 +65,7 @@ const train = (output: string, { stopAt, resume = false, changed = {} }: Run = {
       training: { ...training, ...changed },
       checkpointEvery: 2,
       resume,
-      development: { examples, every: 3, best: 'loss' },
+      devSet: { examples, every: 3, best: 'loss' },
       keep: 'last',
       note: () => {},
       onStart: () => {},
@@ -130,7 +130,7 @@ test('a trained embedding needs no weight beside it; the memory that is told cou
     expect(names({})).toContain(LANGUAGE_ROW);
     expect(names({ part: 'cross-attention' })).toContain(LANGUAGE_ROW);
     expect(names({ languageRow: false })).not.toContain(LANGUAGE_ROW);
-    expect(names({ embedding: 'dense' })).not.toContain(LANGUAGE_ROW);
+    expect(names({ embedding: 'trained' })).not.toContain(LANGUAGE_ROW);
     const examples = await examplesOf(model);
     const optimizer = async (languageRow: boolean) =>
       (await estimateMemory(model, examples, { ...training, languageRow })).optimizer;

@@ -73,7 +73,7 @@ export async function trainingLoop(runtime: Runtime, options: LoopOptions): Prom
   await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);
   const load = () => runtime.load(graph, { builtIn: () => false });
   let program = await load();
-  const reported = program.outputs.filter((name) => name.startsWith(reportOutput('')));
+  const metrics = program.outputs.filter((name) => name.startsWith(reportOutput('')));
   try {
     for (let step = (from?.step ?? 0) + 1; step <= steps; step++) {
       const started = performance.now();
@@ -81,10 +81,10 @@ export async function trainingLoop(runtime: Runtime, options: LoopOptions): Prom
       const parts: { weight: number; values: number[] }[] = [];
       for (let k = 0; k < accumulate; k++) {
         const { feeds, weight } = await batch(step);
-        const { fetched } = await runtime.run(program, feeds, { fetch: ['loss', ...reported] });
+        const { fetched } = await runtime.run(program, feeds, { fetch: ['loss', ...metrics] });
         // The step's loss is the mean over all its tokens, so a batch counts by how many it has.
         if (accumulate > 1) await runtime.accumulateGradients(weight, k === 0);
-        const values = ['loss', ...reported].map((name) => (fetched[name]!.data as Float32Array)[0]!);
+        const values = ['loss', ...metrics].map((name) => (fetched[name]!.data as Float32Array)[0]!);
         parts.push({ weight, values });
       }
       const total = parts.reduce((sum, part) => sum + part.weight, 0);
@@ -98,9 +98,9 @@ export async function trainingLoop(runtime: Runtime, options: LoopOptions): Prom
       const report: LoopStep = {
         step,
         loss,
-        ...(reported.length > 0 && {
+        ...(metrics.length > 0 && {
           terms: Object.fromEntries(
-            reported.map((name, i) => [name.slice(reportOutput('').length), terms[i]!]),
+            metrics.map((name, i) => [name.slice(reportOutput('').length), terms[i]!]),
           ),
         }),
         learningRate,

@@ -29,7 +29,7 @@ export interface TrainingPlan {
 
 export async function trainingPlan(
   model: WhisperModel,
-  { examples, leftOut, told }: Pick<TrainingData, 'examples' | 'leftOut' | 'told'>,
+  { examples, skipped, notes }: Pick<TrainingData, 'examples' | 'skipped' | 'notes'>,
   training: TrainingOptions,
 ): Promise<TrainingPlan> {
   const planned = plannedBatches(examples, training);
@@ -38,8 +38,8 @@ export async function trainingPlan(
   return {
     memory: await estimateMemory(model, examples, training),
     examples: examples.length,
-    skipped: leftOut,
-    notes: told,
+    skipped,
+    notes,
     steps: training.steps,
     stepsPerEpoch,
     epochs: training.steps / stepsPerEpoch,

@@ -23,7 +23,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const options: TrainingOptions = {
   ...defaultTraining,
   part: 'all',
-  embedding: 'dense',
+  embedding: 'trained',
   quantization: { bits: 8 },
   steps: 8,
   batchSize: 2,

@@ -38,10 +38,10 @@ export interface RecipeClips {
 export interface TrainingData {
   readonly examples: readonly Example[];
   /** Clips that give no example, by reason. */
-  readonly leftOut: ReadonlyMap<string, number>;
+  readonly skipped: ReadonlyMap<string, number>;
   /** What became of the clips before, a line each. */
-  readonly told: readonly string[];
-  readonly development: DevSet | undefined;
+  readonly notes: readonly string[];
+  readonly devSet: DevSet | undefined;
   readonly vocabulary: TargetVocabulary | undefined;
   /** What the files held: a run goes on only with the same. */
   readonly fingerprints: RunSettings;
@@ -146,10 +146,10 @@ export async function trainingData(
     promptOf: (language: string, target: string) => promptOf(model.tokens, recipe.prompt, target, language),
   };
   const augmentation = recipe.augment && (await Augmentation.open(recipe.augment, recipe.optimizer.seed));
-  const told: string[] = [];
+  const notes: string[] = [];
   const merged = await mergedClips(model, recipe, clips.training);
   if (merged.length < clips.training.length) {
-    told.push(
+    notes.push(
       `merged: ${formatNumber(clips.training.length)} clips into ${formatNumber(merged.length)} of at most ` +
         `${data.mergeSeconds} s`,
     );
@@ -166,7 +166,7 @@ export async function trainingData(
     maxBytes: HELD_SHARE * totalmem(),
     onProgress: progress,
     signal: work.signal,
-    onLeftOut: (message: string) => {
+    onSkipped: (message: string) => {
       unread++;
       work.onSkip?.(message);
     },
@@ -175,21 +175,21 @@ export async function trainingData(
     ? await melSpeech(model, merged, speech)
     : await encodedSpeech(model, merged, copies, speech);
   if (pairs.length === 0) throw new UserError('no clip can be read');
-  if (copies > 1) told.push(`augmented: ${copies} versions of each clip, encoded once`);
-  const leftOut = new Map<string, number>();
+  if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
+  const skipped = new Map<string, number>();
   const examples = translationExamples(model, pairs, {
     ...ofExamples,
-    onLeftOut: (_, reason) => leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1 / copies),
+    onSkipped: (_, reason) => skipped.set(reason, (skipped.get(reason) ?? 0) + 1 / copies),
   }).map((example) => ({ ...example, corpus: example.source.corpus }));
-  if (unread > 0) leftOut.set('cannot be read', unread);
+  if (unread > 0) skipped.set('cannot be read', unread);
   const devExamples =
     dev && translationExamples(model, await encodedClips(model, clips.dev, { ...data, ...work }), ofExamples);
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,
-    leftOut,
-    told,
-    development: devExamples && {
+    skipped,
+    notes,
+    devSet: devExamples && {
       examples: devExamples,
       encode: tunesEncoder(tune)
         ? async () =>

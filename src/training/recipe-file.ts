@@ -24,7 +24,7 @@ export async function readLayers(file: string, within: readonly string[] = []): 
     );
   }
   const { extends: base, $schema: _, ...written } = await readObject(file);
-  const values = withTodaysKeys(written);
+  const values = withCurrentNames(written);
   const local = (path: string): string => (isAbsolute(path) ? path : join(dirname(file), path));
   if (base !== undefined && typeof base !== 'string') {
     throw new UserError(`${file}: extends: found ${excerpt(base)}; expected the path of a recipe`);
@@ -35,20 +35,37 @@ export async function readLayers(file: string, within: readonly string[] = []): 
   ];
 }
 
-/** Keys that recipes written before had under another name. */
-const RENAMED_KEYS: readonly { readonly in: string; readonly old: string; readonly new: string }[] = [
-  { in: 'data', old: 'mostPadding', new: 'maxPadding' },
-];
+/** Former keys and values of recipes, still read. */
+const RENAMED_KEYS: Readonly<Record<string, string>> = { 'data.mostPadding': 'data.maxPadding' };
+const RENAMED_VALUES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'tune.embedding': { dense: 'trained' },
+};
 
-function withTodaysKeys(values: Record<string, unknown>): Record<string, unknown> {
-  const renamed = { ...values };
-  for (const { in: section, old, new: name } of RENAMED_KEYS) {
-    const inside = renamed[section];
-    if (!isObject(inside) || !Object.hasOwn(inside, old)) continue;
-    const { [old]: value, ...others } = inside;
-    renamed[section] = { [name]: value, ...others };
-  }
-  return renamed;
+/** Values by path, such as a checkpoint's settings, with former keys and values replaced. */
+export function withCurrentPaths<Value>(
+  values: Readonly<Record<string, Value>>,
+): Record<string, Value | string> {
+  return Object.fromEntries(
+    Object.entries(values).map(([path, value]) => [
+      RENAMED_KEYS[path] ?? path,
+      RENAMED_VALUES[path]?.[String(value)] ?? value,
+    ]),
+  );
+}
+
+/** A recipe, or a part of one, with former keys and values replaced. */
+export function withCurrentNames(recipe: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(recipe).map(([section, values]) => {
+      if (!isObject(values)) return [section, values];
+      const byPath = Object.entries(values).map(([key, value]) => [`${section}.${key}`, value]);
+      const current = Object.entries(withCurrentPaths(Object.fromEntries(byPath)));
+      return [
+        section,
+        Object.fromEntries(current.map(([path, value]) => [path.slice(section.length + 1), value])),
+      ];
+    }),
+  );
 }
 
 /** As RFC 7396 (JSON Merge Patch) has it: objects are merged, null takes out, all else replaces. */

@@ -26,10 +26,10 @@ export async function checkObjective(
 ): Promise<void> {
   if (objective.distillation) await checkTeacher(model, objective.distillation.teacher);
   const languages = new Set(clips.map(({ language }) => language));
-  const unheard = Object.keys(objective.languageWeights ?? {}).find((language) => !languages.has(language));
-  if (unheard !== undefined) {
+  const unknown = Object.keys(objective.languageWeights ?? {}).find((language) => !languages.has(language));
+  if (unknown !== undefined) {
     throw new UserError(
-      `objective.languageWeights: "${unheard}" has no clip to train on; expected some of ${[...languages].sort().join(', ')}`,
+      `objective.languageWeights: "${unknown}" has no clip to train on; expected some of ${[...languages].sort().join(', ')}`,
     );
   }
 }

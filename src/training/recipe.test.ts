@@ -1,4 +1,4 @@
-/** Recipes: files over files, flags over them, one line for each mistake, and what a run must agree in to go on. */
+/** Recipes: files over files, flags over them, one line for each mistake, and the settings in which a resumed run must agree. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,9 +117,9 @@ test.each<[string, unknown, string[]]>([
     [`bad.json: dev.set: found "dev", which is trained on; expected another set than the corpora's`],
   ],
   [
-    'adapters with a dense embedding',
-    { ...least, tune: { lora: {}, embedding: 'dense' } },
-    ['bad.json: tune.embedding: found "dense"; expected "frozen" with adapters (lora)'],
+    'adapters with a trained embedding',
+    { ...least, tune: { lora: {}, embedding: 'trained' } },
+    ['bad.json: tune.embedding: found "trained"; expected "frozen" with adapters (lora)'],
   ],
   [
     'a token of two kinds',
@@ -156,7 +156,7 @@ test.each<[string, unknown, string[]]>([
   expect(await complaint(write('bad.json', content))).toEqual(lines);
 });
 
-test('a recipe changes another: what it does not say stays, null takes out, lists are replaced', async () => {
+test('a recipe extends another: keys that it lacks are inherited, null removes, lists are replaced', async () => {
   mkdirSync(join(folder, 'sub'), { recursive: true });
   write('base.json', {
     ...least,
@@ -179,6 +179,14 @@ test('a recipe changes another: what it does not say stays, null takes out, list
   expect(await complaint(file)).toEqual([
     'sub/top.json: extends sub/middle.json, which extends base.json, which extends sub/top.json: a circle; expected an end',
   ]);
+});
+
+test('former keys and values are read, in files and as flags', async () => {
+  const former = { data: { ...least.data, mostPadding: 0.2 }, tune: { embedding: 'dense' } };
+  const { data, tune } = await read(write('former.json', { ...least, ...former }));
+  expect([data.maxPadding, tune.embedding]).toEqual([0.2, 'trained']);
+  const flag = await read(write('least.json', least), ['--embedding', 'dense']);
+  expect(flag.tune.embedding).toBe('trained');
 });
 
 test('flags beat the recipe: by path or by their short name, in any form', async () => {

@@ -1,7 +1,7 @@
 /**
- * A recipe: all that a training run is, as one JSON file. This schema is the one place where keys, what is allowed, and
- * defaults stand; the flags and help of `train`, the JSON Schema for editors, the messages about mistakes and the settings
- * of checkpoints follow from it. Descriptions are what the help says.
+ * Schema of recipes: a training run as one JSON file. Keys, allowed values and defaults are defined here only; the flags
+ * and help of `train`, the JSON Schema for editors, error messages and the settings of checkpoints are derived from it.
+ * Descriptions are shown in the help and must stand alone.
  */
 import { z } from 'zod';
 import { PROMPT_KINDS } from '../whisper/prompts.ts';
@@ -10,7 +10,7 @@ import { defaultLora, LORA_PROJECTIONS } from './lora.ts';
 import { defaultTraining } from './train.ts';
 import { TUNED_PARTS } from './tuned-weights.ts';
 
-/** In a recipe's file relative to that file. */
+/** A path; in a recipe's file, relative to that file. */
 const path = () => z.string().min(1).meta({ format: 'path' });
 const text = () => z.string().min(1);
 const wholeNumber = () => z.int().min(1);
@@ -18,82 +18,80 @@ const positive = () => z.number().positive();
 const share = () => z.number().min(0).max(1);
 
 const corpus = z.strictObject({
-  manifest: path().describe('TSV or JSONL manifest'),
+  manifest: path().describe('manifest of the corpus, TSV or JSONL'),
   set: text().optional().describe('use only clips of this set'),
   language: text().optional().describe('use only clips in this language'),
-  target: text().optional().describe('language of the texts, where corpora have different ones'),
-  weight: positive().optional().describe('how often clips of the corpus are drawn, as a factor of its size'),
+  target: text()
+    .optional()
+    .describe('language to translate into, where corpora of one recipe have different ones'),
+  weight: positive().optional().describe('sampling weight of the corpus, a factor of its size; default: 1'),
 });
 
 const data = z.strictObject({
   corpora: z
     .array(corpus)
     .min(1)
-    .describe('what is trained on: {manifest, set, language, target, weight} each'),
+    .describe('training corpora, each {manifest, set, language, target, weight}'),
   temperature: positive()
     .optional()
-    .describe('corpora are drawn by size ^ (1 / temperature); 1: by size, higher: more evenly'),
+    .describe(
+      'sampling temperature: corpora are drawn in proportion to size ^ (1 / temperature); default: 1, higher: more evenly',
+    ),
   window: z
     .enum(['fit', 'full'])
     .default('fit')
-    .describe('fit: the clip and a short stretch of cached silence; full: 30 s, as Whisper was trained'),
+    .describe('encoder window. fit: the clip, then cached silence; full: 30 s, as Whisper was trained'),
   mergeSeconds: positive()
     .max(30)
     .optional()
-    .describe('join clips of one speaker that follow each other, up to this many seconds, 30 at most'),
+    .describe('join consecutive clips of one speaker into clips of at most this many seconds (30 or less)'),
   maxPadding: share()
     .optional()
-    .describe('largest share of a batch, of its frames and of its tokens, that may be padding'),
-  cache: path().default('out/cache').describe('where encoder outputs are kept between runs'),
+    .describe('largest share of padding among the frames, and among the tokens, of a batch'),
+  cache: path().default('out/cache').describe('folder of cached encoder outputs'),
 });
 
 const augment = z.strictObject({
   copies: wholeNumber()
     .optional()
     .describe(
-      'versions of each clip that are encoded once; default: 3. With a tuned encoder each visit is new',
+      'augmented versions of each clip, each encoded once; default: 3. Not with a tuned encoder, which draws a new version at each visit',
     ),
-  speed: z
-    .array(positive())
-    .min(1)
-    .optional()
-    .describe('change the speed by one of these factors, such as 0.9,1,1.1'),
+  speed: z.array(positive()).min(1).optional().describe('speed factors to draw from, such as 0.9,1,1.1'),
   noise: z
     .strictObject({
-      folder: path().describe('folder of recordings of noise'),
+      folder: path().describe('folder of noise recordings to add'),
       snr: z
         .tuple([z.number(), z.number()])
         .default([5, 20])
-        .describe('lowest and highest signal-to-noise ratio, in dB'),
-      probability: share().default(0.5).describe('share of the versions with noise'),
+        .describe('lowest and highest signal-to-noise ratio of added noise, in dB'),
+      probability: share().default(0.5).describe('probability that a version has added noise'),
     })
     .optional(),
   reverberation: z
     .strictObject({
-      folder: path().describe('folder of recordings of room impulse responses'),
-      probability: share().default(0.5).describe('share of the versions with reverberation'),
+      folder: path().describe('folder of room impulse responses'),
+      probability: share().default(0.5).describe('probability that a version has reverberation'),
     })
     .optional(),
   specAugment: z
     .strictObject({
-      timeMasks: z.int().min(0).default(2).describe('number of stretches of time that are masked'),
-      timeWidth: wholeNumber().default(40).describe('longest masked stretch of time, in frames of 10 ms'),
-      frequencyMasks: z.int().min(0).default(2).describe('number of bands of mel bins that are masked'),
-      frequencyWidth: wholeNumber().default(27).describe('widest masked band, in mel bins'),
+      timeMasks: z.int().min(0).default(2).describe('SpecAugment: number of time masks'),
+      timeWidth: wholeNumber().default(40).describe('SpecAugment: longest time mask, in frames of 10 ms'),
+      frequencyMasks: z.int().min(0).default(2).describe('SpecAugment: number of frequency masks'),
+      frequencyWidth: wholeNumber().default(27).describe('SpecAugment: widest frequency mask, in mel bins'),
     })
     .optional(),
 });
 
 const targetToken = z.strictObject({
-  as: text()
-    .optional()
-    .describe('for a target that Whisper has no token for: the language whose token it takes'),
+  as: text().optional().describe('for a target without a Whisper token: the language whose token to use'),
   mean: z
     .array(text())
     .min(1)
     .optional()
     .describe(
-      'for such a target: train a new token, which starts as the mean of the tokens of these languages',
+      'for a target without a Whisper token: train a new token, initialised to the mean of the tokens of these languages',
     ),
 });
 
@@ -101,24 +99,24 @@ const tune = z.strictObject({
   part: z
     .enum(TUNED_PARTS)
     .default(defaultTraining.part)
-    .describe('what is tuned; encoder and all start from the recordings in every step'),
+    .describe('weights to tune; encoder and all encode the recordings in every step'),
   embedding: z
-    .enum(['frozen', 'dense'])
+    .enum(['frozen', 'trained'])
     .default(defaultTraining.embedding)
-    .describe('whether the token embedding, which is also the output matrix, is trained (dense)'),
+    .describe('train or freeze the token embedding, which is also the output matrix'),
   lora: z
     .strictObject({
       rank: wholeNumber()
         .default(defaultLora.rank)
-        .describe('tune adapters of this rank in place of the part'),
+        .describe('tune low-rank adapters (LoRA) of this rank in place of the weights themselves'),
       alpha: positive()
         .optional()
-        .describe('weight of the adapters is alpha / rank; default: twice the rank'),
+        .describe('LoRA scaling: adapters are weighted by alpha / rank; default: twice the rank'),
       projections: z
         .array(z.enum(LORA_PROJECTIONS))
         .min(1)
         .default([...defaultLora.projections])
-        .describe('which projections of the attention and feed-forward layers have adapters'),
+        .describe('projections of the attention and feed-forward layers that get LoRA adapters'),
     })
     .optional(),
   experts: z
@@ -126,10 +124,10 @@ const tune = z.strictObject({
       languages: z
         .array(text())
         .min(1)
-        .describe('the language that gets feed-forward layers of its own; one in a run'),
+        .describe('spoken language that gets feed-forward layers (experts) of its own; one per run'),
       gateWidth: wholeNumber()
         .default(64)
-        .describe('inner size of the gates between experts and shared layers'),
+        .describe('hidden width of the gates between experts and shared layers'),
     })
     .optional(),
   quantization: z
@@ -139,7 +137,7 @@ const tune = z.strictObject({
         .min(8)
         .max(8)
         .default(8)
-        .describe('train the weights as the int8 of `quantize` will round them'),
+        .describe('quantisation-aware training: bits that `quantize` will round the weights to'),
     })
     .optional(),
   decoderLayers: wholeNumber()
@@ -153,104 +151,115 @@ const objective = z.strictObject({
     .min(0)
     .lt(1)
     .optional()
-    .describe('share of the target probability that is spread over all tokens'),
+    .describe('label smoothing: share of the target probability that is spread over all tokens'),
   languageWeights: z
     .record(text(), z.strictObject({ from: positive(), to: positive() }))
     .optional()
-    .describe('factor of the loss by language, at the first and the last step: {"fr": {"from": 1, "to": 2}}'),
+    .describe('loss weight by spoken language, at the first and the last step: {"fr": {"from": 1, "to": 2}}'),
   distillation: z
     .strictObject({
-      teacher: path().describe('teacher: a Whisper model directory in Hugging Face layout'),
+      teacher: path().describe('teacher of a distillation: a Whisper model directory in Hugging Face layout'),
       divergence: z
         .enum(['kl', 'js'])
         .default('kl')
-        .describe('divergence from the teacher: Kullback-Leibler or Jensen-Shannon'),
-      temperature: positive().default(1).describe('temperature of the softmax of teacher and student'),
-      weight: share().default(0.9).describe('share of the teacher in the loss; the rest is cross-entropy'),
+        .describe('divergence from the teacher: kl (Kullback-Leibler) or js (Jensen-Shannon)'),
+      temperature: positive()
+        .default(1)
+        .describe('distillation temperature, which divides the logits of teacher and student'),
+      weight: share()
+        .default(0.9)
+        .describe('share of the distillation in the loss; the rest is cross-entropy'),
       hidden: z
         .enum(['static', 'dynamic'])
         .optional()
-        .describe('match hidden states, too: how layers are paired'),
-      distance: z.enum(['mse', 'l1']).optional().describe('distance between hidden states; default: mse'),
+        .describe(
+          'distil hidden states, too: pair layers at even distances (static) or with the nearest (dynamic)',
+        ),
+      distance: z
+        .enum(['mse', 'l1'])
+        .optional()
+        .describe('distance between hidden states of teacher and student; default: mse'),
     })
     .optional(),
 });
 
 const optimizer = z.strictObject({
-  steps: wholeNumber().default(200).describe('optimizer steps'),
-  batchSize: wholeNumber().default(defaultTraining.batchSize).describe('clips in a batch'),
+  steps: wholeNumber().default(200).describe('number of optimizer steps'),
+  batchSize: wholeNumber().default(defaultTraining.batchSize).describe('clips per batch'),
   accumulate: wholeNumber().optional().describe('gradient accumulation: batches per step; default: 1'),
   recompute: z
     .boolean()
     .optional()
-    .describe('compute activations again for the gradient: less memory, about a fifth more time'),
+    .describe('recompute activations in the backward pass: less memory, about a fifth more time'),
   learningRate: positive()
     .default(defaultTraining.learningRate)
-    .describe('highest step size; linear warm-up, then linear decay to 0'),
-  warmup: z
-    .int()
-    .min(1)
-    .default(defaultTraining.warmupSteps)
-    .describe('warm-up steps, over which the learning rate rises'),
-  weightDecay: z.number().min(0).default(defaultTraining.weightDecay).describe('weight decay of AdamW'),
+    .describe('peak learning rate; linear warm-up, then linear decay to 0'),
+  warmup: z.int().min(1).default(defaultTraining.warmupSteps).describe('warm-up steps of the learning rate'),
+  weightDecay: z
+    .number()
+    .min(0)
+    .default(defaultTraining.weightDecay)
+    .describe('weight decay of the optimizer (AdamW)'),
   clipNorm: positive()
     .default(defaultTraining.clipNorm)
-    .describe('gradients are scaled down to at most this joint L2 norm'),
+    .describe('gradient clipping: largest L2 norm of all gradients together'),
   seed: wholeNumber()
     .default(defaultTraining.seed)
-    .describe('seed of the order of the clips; the same seed gives the same weights'),
+    .describe('random seed: order of clips, augmentation, new weights; the same seed gives the same weights'),
 });
 
 const dev = z.strictObject({
-  set: text().describe("evaluate on clips of this set of the corpora's manifests while training"),
-  every: wholeNumber().default(100).describe('steps between evaluations; there is one at the end, too'),
-  clips: wholeNumber().default(32).describe('largest number of clips in an evaluation'),
+  set: text().describe("dev set: evaluate on clips of this set of the corpora's manifests while training"),
+  every: wholeNumber()
+    .default(100)
+    .describe('steps between evaluations on the dev set; the last step is evaluated, too'),
+  clips: wholeNumber().default(32).describe('largest number of clips of the dev set'),
   patience: wholeNumber()
     .optional()
-    .describe('end after this many evaluations without a better one; default: never'),
-  best: z.enum(BEST_BY).default('loss').describe('the best evaluation has least loss, or most BLEU or chrF'),
+    .describe('early stopping: end after this many evaluations without a better one; default: never'),
+  best: z
+    .enum(BEST_BY)
+    .default('loss')
+    .describe('metric that chooses the best evaluation: lowest loss, or highest BLEU or chrF'),
   keep: z
     .enum(['best', 'last'])
     .default('best')
-    .describe('weights that are saved: of the best evaluation, or of the last step'),
+    .describe('weights to save: of the best evaluation, or of the last step'),
 });
 
 export const recipeSchema = z
   .strictObject({
-    $schema: z.string().optional().describe('for editors: recipe.schema.json'),
+    $schema: z.string().optional().describe('JSON Schema for editors: recipe.schema.json'),
     model: path()
       .optional()
       .describe('Whisper model directory in Hugging Face layout; default: the embedded Whisper base'),
-    output: path().describe('where the trained model is written, in Hugging Face layout'),
-    dtype: z
-      .enum(['float16', 'float32'])
-      .default('float16')
-      .describe('number format of the weights that are written'),
+    output: path().describe('folder for the trained model, in Hugging Face layout'),
+    dtype: z.enum(['float16', 'float32']).default('float16').describe('number format of the saved weights'),
     data,
     augment: augment.optional(),
     target: text()
       .optional()
       .describe(
-        'language to translate into, such as de: its texts are in the column text_de of the manifests',
+        'language to translate into, such as de: the references are in column text_de of the manifests',
       ),
     targetToken: targetToken.optional(),
     prompt: z
       .enum(PROMPT_KINDS)
       .default('target-transcribe')
-      .describe('language token and task token of the prompt'),
+      .describe('language token and task token of the decoder prompt'),
     targetVocabulary: z
       .union([z.literal(true), path()])
       .optional()
-      .describe('decode only tokens that occur in the references and in this text file; kept with the model'),
+      .describe(
+        'restrict the decoder to tokens of the references (true), or also of this text file; saved with the model',
+      ),
     tune: tune.prefault({}),
     objective: objective.prefault({}),
     optimizer: optimizer.prefault({}),
     dev: dev.optional(),
     checkpointEvery: wholeNumber()
       .default(100)
-      .describe(
-        'steps between checkpoints in <output>/checkpoints; there is one at the end and on Ctrl-C, too',
-      ),
+      .describe('steps between checkpoints in <output>/checkpoints; also written at the end and on Ctrl-C'),
   })
   .superRefine(({ augment, data, dev, tune, dtype, prompt, targetToken }, context) => {
     const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
@@ -260,7 +269,7 @@ export const recipeSchema = z
         `found "${dev.set}", which is trained on; expected another set than the corpora's`,
       );
     if (augment?.copies !== undefined && (tune.part === 'encoder' || tune.part === 'all'))
-      refuse(['augment', 'copies'], 'found with a tuned encoder, which hears a new version at each visit');
+      refuse(['augment', 'copies'], 'found with a tuned encoder, which draws a new version at each visit');
     if (augment && !(augment.speed || augment.noise || augment.reverberation || augment.specAugment))
       refuse(['augment'], 'found nothing to do; expected speed, noise, reverberation or specAugment');
     if (augment?.noise && augment.noise.snr[0] > augment.noise.snr[1])
@@ -283,9 +292,9 @@ export const recipeSchema = z
       );
     if (tune.quantization && tune.lora)
       refuse(['tune', 'quantization'], 'found adapters (lora) with it; expected one of them');
-    if (tune.lora && tune.embedding === 'dense')
-      refuse(['tune', 'embedding'], 'found "dense"; expected "frozen" with adapters (lora)');
+    if (tune.lora && tune.embedding === 'trained')
+      refuse(['tune', 'embedding'], 'found "trained"; expected "frozen" with adapters (lora)');
   });
 
-/** With all defaults in their places. */
+/** A recipe with all defaults filled in. */
 export type Recipe = z.output<typeof recipeSchema>;

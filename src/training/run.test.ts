@@ -91,7 +91,7 @@ test('patience: the run ends when nothing gets better, and the best weights are 
   const known = new Set(examples.flatMap((one) => one.tokens.slice(one.promptLength, -1)));
   const options = optionsOf('patience', {
     keep: 'best',
-    development: { examples: [unsayable], every: 1, patience: 2, best: 'bleu' },
+    devSet: { examples: [unsayable], every: 1, patience: 2, best: 'bleu' },
     save: async (folder) => {
       mkdirSync(folder);
       writeFileSync(
@@ -126,12 +126,12 @@ test('patience: the run ends when nothing gets better, and the best weights are 
 });
 
 test('what is needed grows with the batch and with what is trained', async () => {
-  const needs = (batchSize: number, embedding: 'frozen' | 'dense') =>
+  const needs = (batchSize: number, embedding: 'frozen' | 'trained') =>
     estimateMemory(model, examples, { ...defaultTraining, steps: 1, batchSize, embedding });
   const one = await needs(1, 'frozen');
   expect((await needs(2, 'frozen')).activations).toBeGreaterThan(1.5 * one.activations);
   // The embedding's weights more, each with a gradient and two moments.
   const { vocabulary, width } = tinyDimensions;
-  expect((await needs(1, 'dense')).optimizer - one.optimizer).toBe(12 * vocabulary * width);
+  expect((await needs(1, 'trained')).optimizer - one.optimizer).toBe(12 * vocabulary * width);
   expect(totalBytes(one)).toBeGreaterThan(one.program + one.weights + one.optimizer + one.activations);
 });

@@ -52,7 +52,7 @@ export interface RunOptions {
   readonly training: TrainingOptions;
   readonly checkpointEvery: number;
   readonly resume: boolean;
-  readonly development?: DevSet | undefined;
+  readonly devSet?: DevSet | undefined;
   /** The weights that the run ends with: those of the best evaluation, or the last. */
   readonly keep: 'best' | 'last';
   /** Ends the run after its step, with a checkpoint and without a model. */
@@ -82,7 +82,7 @@ export async function runTraining(
   examples: readonly Example[],
   options: RunOptions,
 ): Promise<RunResult> {
-  const { output, settings, training, development, signal, note } = options;
+  const { output, settings, training, devSet, signal, note } = options;
   const folder = await prepareOutput(output, options.resume);
   const found = await resumption(folder, settings, options.resume, note);
   await writeWhole(join(output, 'recipe.json'), options.recipe);
@@ -94,12 +94,12 @@ export async function runTraining(
   let last = first;
   options.onStart(first);
   const metrics = await MetricsFile.open(join(output, 'metrics.jsonl'), first);
-  const bestSoFar = () => development && bestEvaluation(evaluations, development.best);
+  const bestSoFar = () => devSet && bestEvaluation(evaluations, devSet.best);
   const report = () => writeWhole(join(output, 'report.html'), trainingReport(record(), bestSoFar()));
   const best = () => (options.keep === 'best' ? bestSoFar()?.step : undefined);
   const waitedEnough = () =>
-    development?.patience !== undefined &&
-    evaluations.length - 1 - evaluations.indexOf(bestSoFar()!) >= development.patience;
+    devSet?.patience !== undefined &&
+    evaluations.length - 1 - evaluations.indexOf(bestSoFar()!) >= devSet.patience;
 
   if (first < training.steps && !(evaluations.length > 0 && waitedEnough())) {
     await trainDecoder(model, examples, {
@@ -111,15 +111,15 @@ export async function runTraining(
         await metrics.addStep(step);
         const stopped = options.onStep(step) === 'stop' || signal?.aborted === true;
         if (reports.slice(-MAX_SKIPPED).filter(({ skipped }) => skipped).length === MAX_SKIPPED) {
-          throw await nothingLearnt(output, step, batch);
+          throw await notFiniteError(output, step, batch);
         }
         const atEnd = step.step === training.steps;
         let enough = false;
-        if (development && !signal?.aborted && (atEnd || step.step % development.every === 0)) {
+        if (devSet && !signal?.aborted && (atEnd || step.step % devSet.every === 0)) {
           const { vocabulary } = training;
           const evaluation = await paused(async () => {
             const back = await withInferenceWeights(model, training);
-            const clips = await reencode(model, development);
+            const clips = await reencode(model, devSet);
             const found = await evaluateDevSet(model, clips, {
               step: step.step,
               vocabulary,
@@ -225,7 +225,7 @@ async function saveInto(output: string, save: (folder: string) => Promise<void>)
   await rm(fresh, { recursive: true });
 }
 
-async function nothingLearnt(
+async function notFiniteError(
   output: string,
   { step }: StepReport,
   batch: readonly Example[],

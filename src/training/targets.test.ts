@@ -62,14 +62,14 @@ test.each([
   ['zh-Hans', '<|zh|>', '我坐电车去东京。'],
   ['zh-Hant', '<|zh|>', TEXTS.zh],
 ])('into %s: the prompt names it, the labels are its texts, and a step trains on them', async (target, token, text) => {
-  const { examples, development } = await dataFor({ target, dev: { set: 'dev' } });
+  const { examples, devSet } = await dataFor({ target, dev: { set: 'dev' } });
   for (const { tokens, promptLength } of examples) {
     expect(model.tokens.decodeEach(tokens.slice(0, promptLength))[1]).toBe(token);
     expect(model.tokens.decode(tokens.slice(promptLength))).toBe(text);
   }
   const [report] = await trainDecoder(model, examples, { ...defaultTraining, steps: 1, batchSize: 2 });
   expect(report!.loss).toBeGreaterThan(0);
-  const { bleu, targets } = await evaluateDevSet(model, development!.examples, { step: 1 });
+  const { bleu, targets } = await evaluateDevSet(model, devSet!.examples, { step: 1 });
   expect(bleu).toBeGreaterThanOrEqual(0);
   expect(targets).toBeUndefined();
 });
@@ -79,15 +79,15 @@ test('several targets: each corpus has its own, development scores are told by t
     { manifest, set: 'train', target: 'de' },
     { manifest, set: 'train' },
   ];
-  const { examples, development } = await dataFor({ target: 'ja', dev: { set: 'dev' } }, corpora);
+  const { examples, devSet } = await dataFor({ target: 'ja', dev: { set: 'dev' } }, corpora);
   expect(examples.map(({ target, corpus }) => [target, corpus])).toEqual([
     ['de', 0],
     ['de', 0],
     ['ja', 1],
     ['ja', 1],
   ]);
-  expect(development!.examples.map(({ target }) => target)).toEqual(['de', 'ja']);
-  const { bleu, targets } = await evaluateDevSet(model, development!.examples, { step: 1 });
+  expect(devSet!.examples.map(({ target }) => target)).toEqual(['de', 'ja']);
+  const { bleu, targets } = await evaluateDevSet(model, devSet!.examples, { step: 1 });
   expect(Object.keys(targets!)).toEqual(['de', 'ja']);
   expect(bleu).toBeCloseTo((targets!.de!.bleu + targets!.ja!.bleu) / 2, 9);
 

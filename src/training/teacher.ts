@@ -25,7 +25,7 @@ export interface Teacher {
   /** Of its decoder's weights, and of what it hears of the clips. */
   readonly bytes: number;
   /** What it hears of a batch's clips, as inputs; absent where it has the student's encoder, which is then frozen. */
-  readonly hears?: ((examples: readonly Example[]) => Record<string, HostTensor>) | undefined;
+  readonly encoderFeeds?: ((examples: readonly Example[]) => Record<string, HostTensor>) | undefined;
 }
 
 /**
@@ -39,9 +39,9 @@ export async function createTeacher(
   { tunesEncoder, encode }: { tunesEncoder: boolean; encode: Encode },
 ): Promise<Teacher> {
   const { dimensions } = teacher;
-  const hearsTheSame =
+  const sharesEncoder =
     !tunesEncoder && (await teacher.encoderFingerprint()) === (await student.encoderFingerprint());
-  const hears = hearsTheSame ? undefined : await hearing(teacher, examples, encode);
+  const encoderFeeds = sharesEncoder ? undefined : await teacherFrames(teacher, examples, encode);
   const names = decoderWeights(dimensions);
   const values = await teacher.runtime.read(names);
   const bytes = values.reduce((sum, { data }) => sum + data.byteLength, 0);
@@ -51,21 +51,21 @@ export async function createTeacher(
       return [TEACHER_PREFIX + name, { shape, data: data as Float32Array }];
     }),
   );
-  return { dimensions, bytes: bytes + (hears?.bytes ?? 0), hears: hears?.feeds };
+  return { dimensions, bytes: bytes + (encoderFeeds?.bytes ?? 0), encoderFeeds: encoderFeeds?.feeds };
 }
 
-async function hearing(
+async function teacherFrames(
   teacher: WhisperModel,
   examples: readonly Example[],
   encode: Encode,
-): Promise<{ feeds: NonNullable<Teacher['hears']>; bytes: number }> {
+): Promise<{ feeds: NonNullable<Teacher['encoderFeeds']>; bytes: number }> {
   const pairs = await encode([...new Set(examples.map(({ source }) => source!))]);
-  const heard = new Map(pairs.map(({ clip, encoded }) => [clip, encoded]));
-  const tails = await teacher.silenceTailsFor([...heard.values()]);
+  const encodedOf = new Map(pairs.map(({ clip, encoded }) => [clip, encoded]));
+  const tails = await teacher.silenceTailsFor([...encodedOf.values()]);
   return {
     bytes: pairs.reduce((sum, { encoded }) => sum + encoded.frames.byteLength, 0),
     feeds: (batch) => {
-      const clips = batch.map(({ source }) => heard.get(source!)!);
+      const clips = batch.map(({ source }) => encodedOf.get(source!)!);
       const { frames, frameBias } = audioBatch(clips, tails);
       return { [`${TEACHER_PREFIX}frames`]: frames, [`${TEACHER_PREFIX}frameBias`]: frameBias };
     },

@@ -97,7 +97,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
   };
   return withModel(WhisperModel.load(directory, { decoderLayers, languageToken }), async (model) => {
     const { data, training } = await prepared(model, recipe, clips, options);
-    const { examples, development, vocabulary } = data;
+    const { examples, devSet, vocabulary } = data;
     options.onPlan?.(await trainingPlan(model, data, training));
     signal?.throwIfAborted();
     const started = performance.now();
@@ -111,7 +111,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
       training,
       checkpointEvery: recipe.checkpointEvery,
       resume: Boolean(options.resume),
-      development,
+      devSet,
       keep: recipe.dev?.keep ?? 'last',
       signal,
       note: (line) => onNote?.(line),

@@ -73,7 +73,7 @@ async function expectGradients(tuning: Tuning, kind: 'all' | 'lora') {
 }
 
 test('through encoder and decoder, loss and the gradient of every tensor equal PyTorch’s; made again, to the bit', async () => {
-  const tuning: Tuning = { part: 'all', embedding: 'dense' };
+  const tuning: Tuning = { part: 'all', embedding: 'trained' };
   const kept = await expectGradients(tuning, 'all');
   const names = tunedWeights(model.dimensions, tuning);
   const again = await lossAndGradients(tuningGraph(model.dimensions, tuning, { recompute: true }), names);
@@ -109,8 +109,8 @@ test('the parts of the model, and nothing of any other', () => {
   expect(names('encoder')).not.toContain('model.encoder.embed_positions.weight');
   expect(new Set(names('all'))).toEqual(new Set([...names('encoder'), ...names('decoder')]));
   expect(names('decoder')).not.toContain(TOKEN_EMBEDDING);
-  expect(names('decoder', 'dense')).toEqual(decoderWeights(model.dimensions));
-  expect(names('cross-attention', 'dense')).toEqual([TOKEN_EMBEDDING, ...cross]);
+  expect(names('decoder', 'trained')).toEqual(decoderWeights(model.dimensions));
+  expect(names('cross-attention', 'trained')).toEqual([TOKEN_EMBEDDING, ...cross]);
 });
 
 test('LoRA options that fit nothing are a mistake, said in one line', () => {
@@ -127,5 +127,5 @@ test('LoRA options that fit nothing are a mistake, said in one line', () => {
   expect(() => ask({ alpha: 0 })).toThrow(UserError);
   expect(() => ask({ projections: [] })).toThrow(UserError);
   expect(() => ask({ projections: ['fc1'] }, { part: 'cross-attention' })).toThrow(UserError);
-  expect(() => ask({}, { embedding: 'dense' })).toThrow(UserError);
+  expect(() => ask({}, { embedding: 'trained' })).toThrow(UserError);
 });

@@ -19,7 +19,7 @@ export type TunedPart = (typeof TUNED_PARTS)[number];
 export interface Tuning {
   readonly part: TunedPart;
   /** Whether the token embedding (which is also the output matrix) is trained: it is most of the memory. */
-  readonly embedding: 'frozen' | 'dense';
+  readonly embedding: 'frozen' | 'trained';
   /** Adapters are trained instead of the part's own weights. */
   readonly lora?: LoraOptions | undefined;
   /** The weights are trained as the int8 format rounds them; see quantization.ts for what is frozen. */
@@ -39,7 +39,7 @@ export function tunesEncoder({ part }: Pick<Tuning, 'part'>): boolean {
  * Names of the weights that are trained, in the order in which the model uses them; with LoRA, of the adapters' A and B;
  * with experts, of theirs.
  *
- * @throws UserError where LoRA and a dense embedding are asked for together, experts and anything else, or the LoRA options
+ * @throws UserError where LoRA and a trained embedding are asked for together, experts and anything else, or the LoRA options
  * fit nothing
  */
 export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
@@ -56,7 +56,7 @@ export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): str
   if (adapters) {
     if (quantization)
       throw new UserError('quantization: expected no LoRA with it: adapters are not what is quantised');
-    if (embedding === 'dense')
+    if (embedding === 'trained')
       throw new UserError('LoRA trains adapters only: the token embedding stays frozen');
     return [...(languageRow ? [LANGUAGE_ROW] : []), ...[...adapters.projections].flatMap(adapterNames)];
   }

@@ -95,8 +95,8 @@ export function decoder(
     const query = normalized(x, `${name}.encoder_attn_layer_norm`);
     const perClip = inputs.shared ? reshape(query, [...inputs.shared, width]) : query;
     const memory = observed(inputs.audio(layer), (scores) => inputs.onAudioScores?.(layer, scores));
-    const heard = attention(perClip, crossAttention(layer), decoderHeads, memory, inputs.frameBias);
-    x = add(x, reshape(heard, x.shape));
+    const attended = attention(perClip, crossAttention(layer), decoderHeads, memory, inputs.frameBias);
+    x = add(x, reshape(attended, x.shape));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, decoderFfn));
     layers.push(x);
   }
@@ -201,23 +201,23 @@ export function decodingStepGraph(
     past: (layer) => given('past.', 'texts', 'past', layer),
   });
   const flat = reshape(hidden, [product(['texts', 'tokens']), width]);
-  const asked = gather(flat, rows);
+  const predicting = gather(flat, rows);
   const matrix = graph.parameter(output.weight, [output.count, width]);
   // As the bias of the product the suppression costs nothing.
-  const suppressed = linear(asked, matrix, graph.input('suppression', [output.count]));
+  const suppressed = linear(predicting, matrix, graph.input('suppression', [output.count]));
   const allowed = withTimestamps ? timestampRules(suppressed, output) : suppressed;
   // LogSoftmax is several times faster than ReduceLogSumExp, which is then what a logit and its log probability differ by.
   const best = topK(logSoftmax(allowed), graph.input('count', [1], 'int64'), 'candidates');
   const allowedMass = max(sub(takeAlong(allowed, best.indices), best.values), 1);
   // All probability: that of the tokens that may come, and of the few others.
   const mass = withTimestamps ? logSumExp(suppressed) : allowedMass;
-  const others = linear(asked, gather(matrix, graph.input('suppressedTokens', ['suppressed'], 'int64')));
+  const others = linear(predicting, gather(matrix, graph.input('suppressedTokens', ['suppressed'], 'int64')));
   const all = logSumExp(concat([mass, others], 1));
   graph.output('logits', suppressed);
   graph.output('candidates', best.indices);
   graph.output('logProbabilities', sub(add(best.values, allowedMass), all));
   graph.output('allowed', sub(allowedMass, all));
-  graph.output('noSpeech', sub(linear(asked, gather(matrix, graph.integers([output.noSpeech]))), all));
+  graph.output('noSpeech', sub(linear(predicting, gather(matrix, graph.integers([output.noSpeech]))), all));
   present.forEach(({ keys, values }, layer) => {
     graph.output(`present.keys.${layer}`, keys);
     graph.output(`present.values.${layer}`, values);

@@ -83,9 +83,9 @@ function encoderStates(
         { stride, padding: 1, outputLength: stride === 1 ? mel.shape[2]! : positions.shape[0]! },
       ),
     );
-  const heard = convolution(convolution(mel, 'conv1', melBins, 1), 'conv2', width, 2); // [batch, width, frames]
+  const embedded = convolution(convolution(mel, 'conv1', melBins, 1), 'conv2', width, 2); // [batch, width, frames]
   const table = positionTable(graph, 'model.encoder.embed_positions', audioPositions, width);
-  let x = add(transpose(heard, [0, 2, 1]), gather(table, positions));
+  let x = add(transpose(embedded, [0, 2, 1]), gather(table, positions));
   const outputs = [x];
   for (let layer = 0; layer < dimensions.encoderLayers; layer++) {
     graph.checkpoint(x);

@@ -10,7 +10,7 @@ export interface AttentionSource {
   /** queries [batch, heads, queries, head width] → scores [batch, heads, queries, positions] */
   readonly scores: (queries: Tensor) => Tensor;
   /** weights [batch, heads, queries, positions] → the values' mean by them [batch, heads, queries, head width] */
-  readonly mixed: (weights: Tensor) => Tensor;
+  readonly weightedValues: (weights: Tensor) => Tensor;
 }
 
 /** Keys and values of one attention, made once for many queries. */
@@ -44,7 +44,7 @@ export function keysAndValues(x: Tensor, name: string, heads: number): KeysAndVa
 export function sourceOf({ keys, values }: KeysAndValues): AttentionSource {
   return {
     scores: (queries) => matmul(queries, keys),
-    mixed: (weights) => matmul(weights, values),
+    weightedValues: (weights) => matmul(weights, values),
   };
 }
 
@@ -68,7 +68,7 @@ export function absorbedSource(x: Tensor, name: string, heads: number): Attentio
       const byClip = reshape(transpose(inFrames, [1, 0, 2, 3]), [batch!, product([heads, count]), width]);
       return reshape(matmul(byClip, transposed), [batch!, heads, count, positions!]);
     },
-    mixed: (weights) => {
+    weightedValues: (weights) => {
       const count = weights.shape[2]!;
       const byClip = matmul(reshape(weights, [batch!, product([heads, count]), positions!]), x);
       const inFrames = transpose(reshape(byClip, [batch!, heads, count, width]), [1, 0, 2, 3]);
@@ -100,7 +100,7 @@ export function attention(
   const scaled = scale(projection(x, `${name}.q_proj`, width as number), headWidth ** -0.5);
   const queries = transpose(reshape(scaled, [batch!, queryCount!, heads, headWidth]), [0, 2, 1, 3]);
   const scores = memory.scores(queries); // [batch, heads, queries, positions]
-  const weightedValues = memory.mixed(softmax(bias ? add(scores, bias) : scores)); // [batch, heads, queries, head width]
+  const weightedValues = memory.weightedValues(softmax(bias ? add(scores, bias) : scores)); // [batch, heads, queries, head width]
   return projection(
     reshape(transpose(weightedValues, [0, 2, 1, 3]), x.shape),
     `${name}.out_proj`,

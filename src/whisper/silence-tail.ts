@@ -29,7 +29,7 @@ export interface SilenceTail {
 }
 
 /** Silence for the encoder's layers: see `silenceContext`. */
-export interface EncoderSilence {
+export interface EncoderSilenceTail {
   /** For each layer [count, width]. */
   readonly layers: readonly Float32Array[];
   /** Added to the attention scores of each, [count]. */
@@ -37,7 +37,7 @@ export interface EncoderSilence {
 }
 
 /** What an encoder made of 30 s of silence. */
-export interface EncodedSilence {
+export interface SilenceEncoding {
   /** Its output, [positions, width]. */
   readonly output: Float32Array;
   /** What the attention of each layer sees, [positions, width]. */
@@ -49,16 +49,16 @@ const ENCODER_STRETCHES = 16;
 
 export class SilenceTails {
   readonly #tails = new Map<number, SilenceTail>();
-  readonly #layers = new Map<number, EncoderSilence>();
+  readonly #layers = new Map<number, EncoderSilenceTail>();
 
   constructor(
-    readonly silence: EncodedSilence,
+    readonly silence: SilenceEncoding,
     readonly width: number,
     readonly sizes: TailSizes = defaultTailSizes,
   ) {}
 
   /** What the encoder's layers see after a window of `frames` frames: nothing where it reaches (nearly) the end. */
-  inEncoder(frames: number): EncoderSilence {
+  inEncoder(frames: number): EncoderSilenceTail {
     let made = this.#layers.get(frames);
     if (!made) {
       const { output, layers } = this.silence;

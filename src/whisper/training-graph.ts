@@ -31,12 +31,12 @@ export interface Predictions extends DecoderOutputs {
   readonly weights: Tensor;
   /**
    * What another decoder makes of the same tokens. Its weights' names begin with `prefix`.
-   * @param heard what it hears, [batch, frames, its width], and as `frameBias`; without, what this one hears
+   * @param memory what it hears, [batch, frames, its width], and as `frameBias`; without, what this one hears
    */
   readonly secondDecoder: (
     prefix: string,
     dimensions: WhisperDimensions,
-    heard?: EncoderMemory,
+    memory?: EncoderMemory,
   ) => DecoderOutputs;
 }
 
@@ -99,7 +99,7 @@ export function trainingGraph(
     audio === 'mel'
       ? encoderFrames(graph, dimensions)
       : graph.input('frames', ['batch', 'frames', dimensions.width]);
-  const heard = { frames, frameBias: graph.input('frameBias', ['batch', 1, 1, frames.shape[1]!]) };
+  const memory = { frames, frameBias: graph.input('frameBias', ['batch', 1, 1, frames.shape[1]!]) };
   const tokens = graph.input('tokens', ['batch', 'tokens'], 'int64');
   const positions = graph.input('positions', ['batch', 'tokens'], 'int64');
   const textBias = graph.input('textBias', [1, 1, 'tokens', 'tokens']);
@@ -125,10 +125,10 @@ export function trainingGraph(
   const made = loss({
     graph,
     dimensions,
-    ...runDecoder(dimensions, heard),
+    ...runDecoder(dimensions, memory),
     labels: graph.input('labels', ['rows'], 'int64'),
     weights: graph.input('weights', ['rows']),
-    secondDecoder: (prefix, dims, theirs = heard) =>
+    secondDecoder: (prefix, dims, theirs = memory) =>
       withVariant(graph, { prefix }, () => runDecoder(dims, theirs)),
   });
   graph.output('loss', made.loss);

@@ -50,14 +50,14 @@ export class Augmentation {
   /** All that versions depend on, but for clip and number; where folders lie is not of it. */
   get fingerprint(): string {
     const { speed, noise, reverberation, specAugment } = this.options;
-    const told = {
+    const settings = {
       seed: this.seed,
       speed,
       ...(noise && { noise: [this.noises!.fingerprint, noise.snr, noise.probability] }),
       ...(reverberation && { reverberation: [this.rooms!.fingerprint, reverberation.probability] }),
       specAugment,
     };
-    return fingerprint(JSON.stringify(told), 16);
+    return fingerprint(JSON.stringify(settings), 16);
   }
 
   /** The most that a recording gets longer. */

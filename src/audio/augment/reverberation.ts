@@ -10,11 +10,11 @@ export function reverberate(samples: Float32Array, impulse: Float32Array): Float
   const whole = convolve(samples, impulse);
   let peak = 0;
   for (let i = 1; i < impulse.length; i++) if (Math.abs(impulse[i]!) > Math.abs(impulse[peak]!)) peak = i;
-  const heard = Float32Array.from(whole.subarray(peak, peak + samples.length));
-  const strength = power(heard);
+  const wet = Float32Array.from(whole.subarray(peak, peak + samples.length));
+  const strength = power(wet);
   if (strength === 0) return samples;
   const gain = Math.sqrt(power(samples) / strength);
-  return heard.map((sample) => gain * sample);
+  return wet.map((sample) => gain * sample);
 }
 
 /** @returns a.length + b.length - 1 numbers */
