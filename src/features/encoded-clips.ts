@@ -50,7 +50,9 @@ export async function encodedClips<C extends Clip>(
   { window, cache, ...events }: ClipEncodingOptions,
 ): Promise<{ clip: C; encoded: EncodedClip }[]> {
   const files = clips.map(({ audio }) => audio);
-  return reportSkipped(clips, events, (handlers) => encodeFiles(model, files, { window, cache, ...handlers }));
+  return reportSkipped(clips, events, (handlers) =>
+    encodeFiles(model, files, { window, cache, ...handlers }),
+  );
 }
 
 /** As encodedClips; outputs beyond `maxBytes` are read from the cache whenever they are needed. */
