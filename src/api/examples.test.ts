@@ -22,7 +22,7 @@ beforeAll(async () => {
   const pages = ['README.md', ...(await readdir(join(root, 'docs'))).map((name) => `docs/${name}`)];
   for (const page of pages.filter((name) => name.endsWith('.md'))) {
     const text = await readFile(join(root, page), 'utf8');
-    for (const [i, [, code]] of [...text.matchAll(/^```ts\n(.*?)^```/gms)].entries()) {
+    for (const [i, [, code]] of [...text.matchAll(/^```ts\b[^\n]*\n(.*?)^```/gms)].entries()) {
       await writeFile(join(output, `${page.replace('/', '-')}-${i + 1}.ts`), `${code}\nexport {};\n`);
     }
   }

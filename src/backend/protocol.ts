@@ -9,7 +9,13 @@ export interface HostTensor {
 
 export interface WorkerOptions {
   readonly threads: number;
+  /** Shared by both threads, see BUSY and ENDING. */
+  readonly flags: Int32Array<SharedArrayBuffer>;
 }
+
+/** Places in the flags: 1 while the computing thread handles a request; 1 once it is to begin no other. */
+export const BUSY = 0;
+export const ENDING = 1;
 
 export interface AdamWOptions {
   /** Step size of this step. */

@@ -3,7 +3,16 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Graph } from '../graph/graph.ts';
 import { writeOnnx } from '../graph/onnx.ts';
-import type { AdamWOptions, AdamWState, HostTensor, Reply, Request, WorkerOptions } from './protocol.ts';
+import {
+  type AdamWOptions,
+  type AdamWState,
+  BUSY,
+  ENDING,
+  type HostTensor,
+  type Reply,
+  type Request,
+  type WorkerOptions,
+} from './protocol.ts';
 
 export type { AdamWOptions, AdamWState, HostTensor } from './protocol.ts';
 
@@ -59,6 +68,18 @@ export function int64(values: readonly number[], shape: readonly number[] = [val
   return { dtype: 'int64', shape, data: BigInt64Array.from(values, BigInt) };
 }
 
+/**
+ * A thread that ends in the middle of a native call takes the whole process with it, with a message about Napi and exit code
+ * 134. So a process that exits while graphs run waits for the run in progress.
+ */
+const running = new Set<Int32Array<SharedArrayBuffer>>();
+const LONGEST_WAIT_MS = 60_000;
+
+function waitForRuns(): void {
+  for (const flags of running) Atomics.store(flags, ENDING, 1);
+  for (const flags of running) Atomics.wait(flags, BUSY, 1, LONGEST_WAIT_MS);
+}
+
 export class Runtime {
   /** Threads that compute: sums depend on their number in the last bits. */
   readonly threads: number;
@@ -76,7 +97,12 @@ export class Runtime {
     const url = import.meta.url.endsWith('.ts')
       ? new URL('../../dist/backend/worker.js', import.meta.url)
       : new URL('./worker.js', import.meta.url);
-    this.#worker = new Worker(url, { workerData: { threads } satisfies WorkerOptions });
+    const flags = new Int32Array(new SharedArrayBuffer(8));
+    const workerData: WorkerOptions = { threads, flags };
+    // None of node's options: with --input-type, say, a thread cannot begin.
+    this.#worker = new Worker(url, { workerData, execArgv: [] });
+    if (running.size === 0) process.once('exit', waitForRuns);
+    running.add(flags);
     this.#worker.on('message', (reply: Reply) => {
       const waiting = this.#pending.get(reply.id);
       this.#pending.delete(reply.id);
@@ -92,6 +118,8 @@ export class Runtime {
     this.#worker.on('exit', () => {
       this.#fail(new Error('the computing thread ended'));
       this.#closing ??= Promise.resolve();
+      running.delete(flags);
+      if (running.size === 0) process.off('exit', waitForRuns);
     });
   }
 
@@ -225,7 +253,6 @@ export class Runtime {
 
   async #close(): Promise<void> {
     for (const { reject } of this.#pending.values()) reject(new Error('the model was closed'));
-    // A thread that is ended in the middle of a native call takes the whole process with it.
     if (this.#pending.size > 0) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;

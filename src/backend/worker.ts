@@ -5,12 +5,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { fromHost, setRowScales, setWeight, weightCopies } from './memory.ts';
 import * as optimizer from './optimizer.ts';
-import type { HostTensor, Reply, Request, WorkerOptions } from './protocol.ts';
+import { BUSY, ENDING, type HostTensor, type Reply, type Request, type WorkerOptions } from './protocol.ts';
 import * as sessions from './sessions.ts';
 
 if (!parentPort) throw new Error('internal: backend/worker must run as a worker thread');
 const port = parentPort;
-const { threads } = workerData as WorkerOptions;
+const { threads, flags } = workerData as WorkerOptions;
 
 interface Handled {
   readonly value: unknown;
@@ -62,11 +62,16 @@ const buffersOf = (arrays: readonly HostTensor['data'][]): ArrayBuffer[] =>
 let last: Promise<unknown> = Promise.resolve();
 port.on('message', ({ id, request }: { id: number; request: Request }) => {
   last = last.then(async () => {
+    Atomics.store(flags, BUSY, 1);
     try {
+      if (Atomics.load(flags, ENDING)) return;
       const { value, transfer = [] } = await handle(request);
       port.postMessage({ id, value } satisfies Reply, transfer);
     } catch (error) {
       port.postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies Reply);
+    } finally {
+      Atomics.store(flags, BUSY, 0);
+      Atomics.notify(flags, BUSY);
     }
   });
 });

@@ -67,8 +67,8 @@ export type Recordings<Audio> = Iterable<Audio> | AsyncIterable<Audio>;
 
 /**
  * A loaded Whisper model. Every verb takes one recording and gives a promise, or a list of them (an array or an async
- * iterable) and gives an async iterable with the results in the order of the list, each as soon as it is done: recordings of
- * a list are computed together, which is several times as fast as one after the other.
+ * iterable) and gives an async iterable with the results in the order of the list, each as soon as it and those before it
+ * are done. Recordings of a list are computed together: faster than a call for each.
  *
  * Close it when it is not needed any more, or declare it with `await using`.
  *

@@ -154,6 +154,7 @@ export async function predict(
           temperatures,
           prompts: readable.map(({ ids }) => ids),
           languages: readable.map(({ item }) => item.clip.language),
+          signal: options.signal,
           onProgress: (count) => progress(done + count),
         },
         async (members) => {

@@ -4,7 +4,7 @@ import { splitWords, trim } from '../language/whitespace.ts';
 
 /** sacreBLEU's tokenizers that are rules. Chinese output must be scored with `zh` (or `char`). */
 export const RULE_TOKENIZERS = ['13a', 'zh', 'char', 'intl', 'none'] as const;
-/** Those that need a model or a dictionary: {@link loadBleuTokenizer} first. */
+/** Those that need a model or a dictionary: `loadBleuTokenizer` first. */
 export const MODEL_TOKENIZERS = ['flores101', 'flores200', 'ja-mecab'] as const;
 export const BLEU_TOKENIZERS = [...RULE_TOKENIZERS, ...MODEL_TOKENIZERS] as const;
 export type BleuTokenizer = (typeof BLEU_TOKENIZERS)[number];
