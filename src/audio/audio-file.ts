@@ -1,4 +1,4 @@
-/** Audio files as samples. */
+/** Reads audio files as samples. */
 import type { FileHandle } from 'node:fs/promises';
 import { open, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';

@@ -1,4 +1,4 @@
-/** Recordings from wherever they come: a file, an address, a Blob, a stream, samples. */
+/** Sources of recordings: a file, a URL, a Blob, a stream, samples. */
 import { UserError } from '../errors.ts';
 import { readAudio } from './audio-file.ts';
 import { decodeAudio, prepareSamples } from './decode-audio.ts';
@@ -7,7 +7,7 @@ import { SAMPLE_RATE } from './sample-rate.ts';
 
 /** Mono samples of any rate, such as a channel of an `AudioBuffer`. */
 export interface SampledAudio {
-  /** In [-1, 1]; what is louder is clipped. */
+  /** In [-1, 1]; louder samples are clipped. */
   readonly samples: Float32Array;
   /** In Hz. */
   readonly sampleRate: number;
@@ -43,7 +43,7 @@ export function audioName(source: AudioSource): string {
 /**
  * The recording as 16 kHz mono samples in [-1, 1].
  * @param signal stops fetching and reading
- * @throws UserError where it cannot be read or decoded; TypeError for what is no recording at all
+ * @throws UserError where it cannot be read or decoded; TypeError for a value of another type
  */
 export async function readAudioSource(source: AudioSource, signal?: AbortSignal): Promise<Float32Array> {
   signal?.throwIfAborted();
@@ -93,7 +93,7 @@ function decodeStream(
   return decodeAudio(name, bytes, size);
 }
 
-/** What to throw for what is no recording. */
+/** The error for a value that is no recording. */
 export function notAudio(value: unknown): TypeError {
   const found = typeof value === 'object' && value !== null ? value.constructor?.name : String(value);
   return new TypeError(

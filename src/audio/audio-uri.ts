@@ -1,8 +1,8 @@
-/** Recordings inside a page. */
+/** Recordings embedded in a page. */
 import { readFile, stat } from 'node:fs/promises';
 import { detectFormat, id3Length } from './formats.ts';
 
-/** A page with longer recordings inside would be slow to open. */
+/** Limit of an embedded recording: larger ones would make the page slow to open. */
 const MAX_AUDIO_BYTES = 300_000;
 
 const MEDIA_TYPES: readonly [string, string][] = [
@@ -10,7 +10,7 @@ const MEDIA_TYPES: readonly [string, string][] = [
   ['RIFF', 'audio/wav'],
 ];
 
-/** The file as a `data:` URI, as it is, where browsers play it without being converted; else what it is. */
+/** The unchanged file as a `data:` URI, where browsers play its format; else the reason why not. */
 export async function audioUri(file: string): Promise<{ uri: string } | { missing: string }> {
   const { size } = await stat(file);
   if (size > MAX_AUDIO_BYTES)

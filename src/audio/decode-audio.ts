@@ -1,4 +1,4 @@
-/** Sound of any common format, from its bytes to what Whisper hears: 16 kHz, mono. */
+/** Decodes audio of any common format to Whisper's input: 16 kHz, mono. */
 import { UserError } from '../errors.ts';
 import type { AudioDecoder, DecodedBlock } from './decoder.ts';
 import { detectFormat, id3Length, READABLE_FORMATS } from './formats.ts';
@@ -8,7 +8,7 @@ import { concatenate } from './wav.ts';
 
 /** Small enough that a hostile block cannot decode to gigabytes, large enough for most clips at once. */
 export const BLOCK_BYTES = 64 * 1024;
-/** Cover pictures may stand before the sound; beyond this a file without sound is given up. */
+/** Cover pictures may stand before the sound; beyond this a file without sound is refused. */
 const MAX_SILENT_BYTES = 16 * 2 ** 20;
 const LOWEST_RATE = 1_000;
 const HIGHEST_RATE = 768_000;
@@ -17,7 +17,7 @@ const LONGEST_SECONDS = 4 * 3600;
 
 /**
  * Decodes WAV, FLAC, Ogg Vorbis, Ogg Opus or MP3 (detected by content) to 16 kHz mono samples in [-1, 1]: the mean of the
- * channels, resampled; what is louder is clipped.
+ * channels, resampled; louder samples are clipped.
  *
  * Sound that is cut off, or damaged in the middle, gives what decodes before (compare the length with what a manifest
  * promises); where nothing decodes, it is an error.
@@ -150,7 +150,7 @@ class MonoSound {
 
   constructor(private readonly name: string) {}
 
-  /** Tells whether the block held samples. */
+  /** Adds a block. @returns whether it held samples */
   add({ channelData, sampleRate }: DecodedBlock): boolean {
     const frames = channelData[0]?.length ?? 0;
     if (frames === 0) return false;
@@ -224,15 +224,15 @@ function downmix(channels: readonly Float32Array[]): Float32Array {
   return mono;
 }
 
-/** The decoder's answer, or its complaint. */
+/** The decoder's result, or its error as a UserError. */
 function attempt(decode: () => DecodedBlock): DecodedBlock | string {
-  // The FLAC decoder prints three lines for each damaged frame; nobody else can print meanwhile.
+  // The FLAC decoder prints three lines for each damaged frame; nothing else prints meanwhile.
   const { error: print } = console;
   console.error = () => {};
   try {
     return decode();
   } catch (error) {
-    // Decoders say what they refuse as plain Errors; a TypeError or a WebAssembly trap only tells of damage.
+    // Decoders explain refusals as plain Errors; a TypeError or a WebAssembly trap only means damage.
     return error instanceof Error && error.constructor === Error ? error.message : 'damaged';
   } finally {
     console.error = print;

@@ -1,18 +1,18 @@
-/** What a decoder of an audio format does, whatever the format. */
+/** The interface of decoders of audio formats. */
 
 export interface DecodedBlock {
   /** One array for each channel, equally long; none when the block completed no samples. */
   readonly channelData: readonly Float32Array[];
-  /** Of `channelData`, in Hz: Opus always gives 48,000, whatever rate it was made from. */
+  /** Sample rate of `channelData`, Hz: always 48,000 for Opus, whatever the original rate. */
   readonly sampleRate: number;
 }
 
-/** Takes the bytes of one file in order. Throws an Error that says what is wrong with them. */
+/** Decodes the bytes of one file, in order. @throws Error that says what is wrong with them */
 export interface AudioDecoder {
   decode(chunk: Uint8Array): DecodedBlock;
-  /** What still waited for bytes that never came. */
+  /** Decodes what is left at the end of the file. */
   flush?(): DecodedBlock;
-  /** Length that the header promises from here on, once known. */
+  /** Length from here on by the header, once known. */
   seconds?(): number | undefined;
   free(): void;
 }

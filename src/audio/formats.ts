@@ -1,4 +1,4 @@
-/** Which decoder a file needs, told from its first bytes: names lie, contents do not. */
+/** Detection of audio formats by the first bytes of a file: extensions may be wrong. */
 import { decoder as flacDecoder } from '@audio/decode-flac';
 import { decoder as mp3Decoder } from '@audio/decode-mp3';
 import { decoder as opusDecoder } from '@audio/decode-opus';
@@ -19,13 +19,13 @@ const MP3: AudioFormat = { name: 'MP3', open: mp3Decoder };
 
 export const READABLE_FORMATS = 'WAV, FLAC, Ogg Vorbis, Ogg Opus or MP3';
 
-/** Of a FLAC frame: sync word, flags, number, block size, rate, checksum. */
+/** Longest header of a FLAC frame: sync word, flags, number, block size, rate, checksum. */
 const LONGEST_FLAC_HEADER = 16;
 
 /**
  * FLAC, where what may be the beginning of a frame header waits for the next block. @audio/decode-flac 1.3.5 overlooks
  * a header that lies across two blocks (about every thousandth block of 64 KiB); from then on each frame comes one call
- * late, and the last one, a quarter of a second at 16 kHz, never.
+ * late, and the last one, a quarter of a second at 16 kHz, is lost.
  */
 async function wholeHeadersDecoder(): Promise<AudioDecoder> {
   const decoder = await flacDecoder();
@@ -50,7 +50,7 @@ async function wholeHeadersDecoder(): Promise<AudioDecoder> {
 }
 
 /**
- * The format of a file that begins with `head` (its first kilobytes), or, in words, what it is instead.
+ * The format of a file that begins with `head` (its first kilobytes), or a description of what it is instead.
  * An ID3 tag must have been skipped: `id3Length` says how long it is.
  */
 export function detectFormat(head: Uint8Array): AudioFormat | string {

@@ -1,4 +1,4 @@
-/** Stretches of sound one after the other. */
+/** Concatenation of samples. */
 export function joinSamples(parts: readonly Float32Array[]): Float32Array {
   const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -10,7 +10,7 @@ interface Stage {
   readonly radix: 4 | 5;
   /** Length of the sub-transforms that this stage leaves. */
   readonly rest: number;
-  /** Product of the radices already done: how many sub-transforms run side by side. */
+  /** Product of the radices of earlier stages: the number of sub-transforms side by side. */
   readonly stride: number;
   /** cos and sin of -2π·p·j / (rest·radix), pairs in order [p, j = 1 … radix - 1]. */
   readonly twiddles: Float64Array;

@@ -1,13 +1,14 @@
-/** Recordings below a folder, by the extensions of audio files. */
+/** Audio files below a folder, by their extensions. */
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { UserError } from '../errors.ts';
 
-/** In a folder, names tell what is a recording; a file that is named itself may have any. */
+/** Extensions of recordings in a folder; a file that is named itself may have any. */
 const AUDIO_EXTENSIONS = ['.wav', '.flac', '.ogg', '.oga', '.opus', '.mp3'];
 
 /**
- * Audio files of a folder and those below it, by path. Hidden files are left out (macOS writes ._talk.wav beside talk.wav), and links to folders, which may go round.
+ * Audio files of a folder and those below it, by path. Skips hidden files (macOS writes ._talk.wav beside
+ * talk.wav) and links to folders, which may be circular.
  *
  * @throws UserError when there are none, or a folder does not open
  */
@@ -41,6 +42,6 @@ export async function recordingsIn(folder: string): Promise<string[]> {
 
 async function isLinkToFolder(path: string, entry: { isSymbolicLink(): boolean }): Promise<boolean> {
   if (!entry.isSymbolicLink()) return false;
-  // A link to nothing stays in: reading it says so.
+  // A broken link is kept: reading it reports it.
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

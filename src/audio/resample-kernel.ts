@@ -39,7 +39,7 @@ const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(
 
 export const resampleKernel = exports.resample as ResampleKernel;
 
-/** The kernel's memory as floats, at least this many; what lies in it is anyone's. */
+/** The kernel's memory as floats, at least this many, of unspecified content. */
 export function kernelFloats(count: number): Float32Array {
   const missing = count * 4 - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE));

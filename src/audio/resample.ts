@@ -25,13 +25,13 @@ interface SincFilters {
   readonly rows: Float32Array;
 }
 
-/** Turns blocks of mono sound at `from` Hz into blocks at `to` Hz; n samples become round(n · to / from). */
+/** Resamples mono audio from `from` to `to` Hz, block by block; n samples become round(n · to / from). */
 export class Resampler {
   private readonly filters: SincFilters;
   /** The ratio from / to in lowest terms. */
   private readonly step: number;
   private readonly parts: number;
-  /** Inputs that outputs still need; the first is input sample `start` of the sound. */
+  /** Inputs needed by later outputs; the first is input sample `start`. */
   private pending: Float32Array;
   private start: number;
   private received = 0;
@@ -50,7 +50,7 @@ export class Resampler {
     this.pending = new Float32Array(this.filters.reach);
   }
 
-  /** Takes the next block and returns the outputs that are now settled, in pieces. */
+  /** Adds the next block. @returns the outputs that are now complete, in pieces */
   push(block: Float32Array): Float32Array[] {
     const outputs: Float32Array[] = [];
     for (let at = 0; at < block.length; at += PIECE) {
@@ -61,7 +61,7 @@ export class Resampler {
     return outputs;
   }
 
-  /** The outputs that still waited for samples after the end, which are silence. */
+  /** The remaining outputs, as if silence followed the end. */
   finish(): Float32Array {
     const total = Math.round((this.received * this.to) / this.from);
     return this.advance(new Float32Array(this.filters.reach + 1), total);
@@ -95,7 +95,7 @@ export class Resampler {
   }
 }
 
-/** Filters of the rates met last: they take longer to make than a clip to resample, and a corpus mixes few. */
+/** Filters of recent rates: computing them takes longer than resampling a clip, and a corpus mixes few rates. */
 const known: SincFilters[] = [];
 const MAX_KNOWN = 4;
 

@@ -1,2 +1,2 @@
-/** Samples a second of all speech in here: what Whisper's log-mel and Silero's voice activity are made for. */
+/** Sample rate of all speech here, Hz: that of Whisper's log-mel and Silero's voice activity detection. */
 export const SAMPLE_RATE = 16_000;

@@ -1,16 +1,16 @@
-/** Where in a recording somebody speaks, so that the rest need not be transcribed. */
+/** Voice activity detection: the stretches of a recording with speech, so that others need not be transcribed. */
 import { fileURLToPath } from 'node:url';
 import ort from 'onnxruntime-node';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
-/** In samples of the recording, `end` not included. */
+/** A stretch in samples of the recording, `end` not included. */
 export interface SpeechStretch {
   readonly start: number;
   readonly end: number;
 }
 
 const MODEL = fileURLToPath(new URL('../../models/silero-vad/silero_vad_16k_sequence.onnx', import.meta.url));
-/** The model tells for each frame how likely it is speech, and sees the end of the frame before it, too. */
+/** The model gives a speech probability for each frame, which it sees with the end of the frame before. */
 const FRAME = 512;
 const CONTEXT = 64;
 const STATE = 128;
@@ -20,20 +20,19 @@ const FRAMES_PER_RUN = 1024;
 /** Speech begins at the first and lasts until a frame falls below the second: Silero's values. */
 const SPEECH_FROM = 0.5;
 const SPEECH_UNTIL = 0.35;
-/** Shorter silence stays in: sentences with their pauses are heard together. */
+/** Shorter silence is kept: sentences stay together with their pauses. */
 const SHORTEST_SILENCE = 2 * SAMPLE_RATE;
-/** Kept around speech: soft first and last sounds, and what Whisper needs to hear that a sentence begins or ends. */
+/** Padding around speech: soft first and last sounds, and enough for Whisper to detect where a sentence begins or ends. */
 const PADDING = 0.4 * SAMPLE_RATE;
 
 /**
- * The stretches of 16 kHz mono samples in which somebody speaks, in order and apart from each other; none where
- * nobody does.
+ * Stretches of 16 kHz mono samples with speech, in order and apart from each other.
  *
  * By Silero VAD 6, a recurrent network of 1.2 MB that comes with this package (MIT): silence, noise of any
  * loudness, hum and tones stay below its threshold, where a gate on energy must guess a noise floor and takes music
  * or a passing car for speech. The file is here because the npm packages that carry it bring older versions, or the
  * one-frame model, which takes twice as long. Two seconds of pause and 0.4 s of padding are what
- * faster-whisper uses before Whisper. An hour of sound takes 8 s on one core.
+ * faster-whisper uses before Whisper. An hour of audio takes 8 s on one core.
  */
 export async function speechStretches(samples: Float32Array, signal?: AbortSignal): Promise<SpeechStretch[]> {
   return stretchesOf(await speechProbabilities(samples, signal), samples.length);
@@ -42,7 +41,7 @@ export async function speechStretches(samples: Float32Array, signal?: AbortSigna
 /** Loaded at the first use and kept: 15 MB. One thread: more gain nothing on so small a network. */
 let session: Promise<ort.InferenceSession> | undefined;
 
-/** Whether somebody speaks in each stretch of `step` samples: short pauses count as silence here. */
+/** Whether each stretch of `step` samples has speech: short pauses count as silence here. */
 export async function speechFlags(samples: Float32Array, step: number): Promise<boolean[]> {
   const probabilities = await speechProbabilities(samples);
   return Array.from({ length: Math.ceil(samples.length / step) }, (_, i) => {

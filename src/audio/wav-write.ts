@@ -1,9 +1,9 @@
-/** RIFF WAVE, written: 16-bit PCM, mono. */
+/** Writes RIFF WAVE: 16-bit PCM, mono. */
 import { SAMPLE_RATE } from './sample-rate.ts';
 
 const HEADER_BYTES = 44;
 
-/** @param samples in [-1, 1]; what is louder is clipped */
+/** @param samples in [-1, 1]; louder ones are clipped */
 export function wavBytes(samples: Float32Array, rate = SAMPLE_RATE): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES + 2 * samples.length);
   bytes.write('RIFF', 0);

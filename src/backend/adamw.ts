@@ -31,8 +31,8 @@ const PAGE = 65_536;
 const MAX_ARENA_BYTES = 65_535 * PAGE; // a WebAssembly memory addresses 4 GB
 
 /**
- * Parameters, gradients, means and squares of some weights, and where gradients are added up their sums, each kind in one
- * stretch of a WebAssembly memory.
+ * Parameters, gradients, moments and, where gradients are accumulated, their sums, each kind in one stretch of a
+ * WebAssembly memory.
  */
 interface Arena {
   readonly kernels: Kernels;
@@ -52,7 +52,7 @@ export class AdamW {
 
   /**
    * @param accumulates whether steps follow sums of gradients: see `accumulate`
-   * @param state of an optimizer of the same weights, to go on from; without, all moments are zero
+   * @param state of an optimizer of the same weights, to resume from. Default: all moments are zero
    */
   constructor(weights: readonly (readonly [string, ort.Tensor])[], accumulates: boolean, state?: AdamWState) {
     this.#kinds = accumulates ? 5 : 4;
@@ -76,7 +76,7 @@ export class AdamW {
     this.#squares.forEach((values, i) => values.set(state.squares[i]!));
   }
 
-  /** Copies: the optimizer goes on with its own. */
+  /** A copy of the state. */
   state(): AdamWState {
     return {
       steps: this.#steps,
@@ -111,7 +111,7 @@ export class AdamW {
   /**
    * Adds the gradients of the last run to the sums, `share` times. The next step follows the sums, divided by all shares
    * together.
-   * @param reset begin with these: whatever was added before is forgotten
+   * @param reset discard what was added before
    */
   accumulate(share: number, reset: boolean): void {
     this.#summed = share + (reset ? 0 : this.#summed);
@@ -120,7 +120,7 @@ export class AdamW {
     }
   }
 
-  /** Returns the L2 norm of all gradients. Where it is not finite, the step is left out. */
+  /** One step. @returns the L2 norm of all gradients; where it is not finite, the step is skipped */
   step({ learningRate, beta1, beta2, epsilon, weightDecay, clipNorm }: AdamWOptions): number {
     const [kind, share] = this.#kinds === 5 ? [4, 1 / this.#summed] : [1, 1];
     let squares = 0;

@@ -1,4 +1,4 @@
-/** Tensors of the computing thread: the weights of a model by name, and how tensors come and go. */
+/** Tensors of the computing thread: the weights of a model by name, and transfers between threads. */
 import ort from 'onnxruntime-node';
 import { SCALE_SUFFIX, scaleShape } from '../graph/int8.ts';
 import type { HostTensor } from './protocol.ts';
@@ -18,7 +18,7 @@ export function setWeight(name: string, tensor: ort.Tensor): void {
   weights.set(name, tensor);
 }
 
-/** Copies: the weight itself stays in use here. */
+/** Copies of weights, which stay in use here. */
 export function weightCopies(names: readonly string[]): HostTensor[] {
   return names.map((name) => {
     const { dtype, shape, data } = toHost(weightOf(name));
@@ -26,7 +26,7 @@ export function weightCopies(names: readonly string[]): HostTensor[] {
   });
 }
 
-/** Finds the int8 scales of weights as they now are, and sets them beside them. */
+/** Computes the int8 scales of current weights and stores them beside them. */
 export function setRowScales(names: readonly string[]): void {
   for (const name of names) {
     const { data, dims } = weightOf(name);

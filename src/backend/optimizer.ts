@@ -1,4 +1,4 @@
-/** The optimizer of the computing thread. While there is one, the weights that it trains lie in its memory. */
+/** The optimizer of the computing thread. While it exists, the trained weights lie in its memory. */
 import ort from 'onnxruntime-node';
 import { AdamW } from './adamw.ts';
 import { found, setWeight, weightOf } from './memory.ts';
@@ -15,7 +15,7 @@ export function create({ names, accumulates, state }: RequestOf<'adamw-create'>)
   for (const [name, tensor] of optimizer.parameters) setWeight(name, tensor);
 }
 
-/** Sets the values of a weight that is trained. @returns false where this one is not */
+/** Sets the values of a trained weight. @returns false where the weight is not trained */
 export function setTrained(name: string, { data }: HostTensor): boolean {
   const trained = optimizer?.parameters.get(name);
   if (trained) (trained.data as Float32Array).set(data as Float32Array);
@@ -30,7 +30,7 @@ export const step = (options: AdamWOptions): number => optimizer!.step(options);
 
 export const state = (): AdamWState => optimizer!.state();
 
-/** The weights move out of the optimizer's memory, so that it can go. */
+/** Moves the weights out of the optimizer's memory and frees it. */
 export function release(): void {
   for (const [name, tensor] of optimizer!.parameters) {
     setWeight(name, new ort.Tensor('float32', (tensor.data as Float32Array).slice(), tensor.dims));

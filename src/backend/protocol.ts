@@ -1,4 +1,4 @@
-/** What the main thread and the computing thread say to each other. */
+/** Messages between the main thread and the computing thread. */
 import type { DType } from '../graph/graph.ts';
 
 export interface HostTensor {
@@ -24,13 +24,13 @@ export interface AdamWOptions {
   readonly beta2: number;
   readonly epsilon: number;
   readonly weightDecay: number;
-  /** Gradients are scaled down so that their joint L2 norm is at most this; Infinity: never. */
+  /** Largest L2 norm of all gradients together, which are scaled down to it; Infinity: no clipping. */
   readonly clipNorm: number;
 }
 
-/** What AdamW remembers between steps, in the order of its weights' names. */
+/** State of AdamW between steps, in the order of its weights' names. */
 export interface AdamWState {
-  /** Steps taken; those left out because a gradient was not finite do not count. */
+  /** Steps taken, without those skipped because a gradient was not finite. */
   readonly steps: number;
   /** Running means of the gradients. */
   readonly means: readonly Float32Array[];
@@ -38,7 +38,7 @@ export interface AdamWState {
   readonly squares: readonly Float32Array[];
 }
 
-/** A value that stays in the computing thread is named by its number. */
+/** Number of a tensor that stays in the computing thread. */
 export type Request =
   | { type: 'store'; weights: readonly (readonly [string, HostTensor])[] }
   | { type: 'read'; names: readonly string[] }

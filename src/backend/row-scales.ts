@@ -1,6 +1,6 @@
 /**
- * The scales of int8 weights, one for each row of a matrix: w ≈ s·q with whole q in ±127. The rule is here only; what
- * quantises a model for good and what trains one to bear it both ask for it. The search is WebAssembly SIMD
+ * The scales of int8 weights, one for each row of a matrix: w ≈ s·q with whole q in ±127. The rule is defined here
+ * only, for quantising a model and for quantisation-aware training. The search is WebAssembly SIMD
  * (kernels/row-scales.ts): it reads each weight thirteen times, and training needs it at every step.
  */
 import { readFileSync } from 'node:fs';
@@ -8,11 +8,11 @@ import { INT8_LIMIT } from '../graph/int8.ts';
 
 /**
  * The largest weight need not be the largest that int8 can hold: cutting off a row's outliers makes every other
- * step finer. Tried for each row; the one with the least squared error wins.
+ * step finer. Tried for each row, to find the least squared error.
  */
 const CLIP_RATIOS = [1, 0.98, 0.96, 0.94, 0.92, 0.9, 0.88, 0.86, 0.84, 0.82, 0.8, 0.75, 0.7];
 
-/** So many bytes of weights are copied to the kernel's memory at a time, and at least one row. */
+/** Bytes of weights copied to the kernel's memory at a time, at least one row. */
 const CHUNK_BYTES = 1 << 20;
 const PAGE = 65_536;
 

@@ -16,7 +16,7 @@ import {
 
 export type { AdamWOptions, AdamWState, HostTensor } from './protocol.ts';
 
-/** A value that stays in the computing thread, for the next run to use. Freed by `Runtime.free` or `run`'s `free`. */
+/** A tensor that stays in the computing thread, as an input of later runs. Freed by `Runtime.free` or `run`'s `free`. */
 export class DeviceTensor {
   constructor(readonly id: number) {}
 }
@@ -34,8 +34,8 @@ export interface LoadOptions {
   /** Which weights are built in: packed once for fast products, fixed from then on. The others are fed at each run. */
   readonly builtIn: (name: string) => boolean;
   /**
-   * Whether onnxruntime keeps the memory of finished runs for the next. Not for runs whose shapes keep growing:
-   * what they leave fits nothing that follows. Default true.
+   * Whether onnxruntime keeps the memory of finished runs for the next. False for runs whose shapes keep
+   * growing: their memory fits no later run. Default true.
    */
   readonly arena?: boolean;
 }
@@ -45,7 +45,7 @@ export interface ProgramRunOptions {
   readonly fetch?: readonly string[];
   /** Outputs that stay in the computing thread. */
   readonly keep?: readonly string[];
-  /** Residents not needed after this run. */
+  /** Device tensors to free after this run. */
   readonly free?: readonly DeviceTensor[];
 }
 
@@ -54,10 +54,10 @@ export interface ProgramOutputs {
   readonly kept: Readonly<Record<string, DeviceTensor>>;
 }
 
-/** Gradients are outputs of this name; they stay in the optimizer's memory. */
+/** Name of a gradient's output; gradients stay in the optimizer's memory. */
 export const gradientOutput = (parameter: string): string => `gradient:${parameter}`;
 
-/** Numbers that a training step tells beside its loss are outputs of this name. */
+/** Name of the output of a metric that a training step reports beside its loss. */
 export const reportOutput = (name: string): string => `report:${name}`;
 
 export function float32(data: Float32Array, shape: readonly number[]): HostTensor {
@@ -81,14 +81,14 @@ function waitForRuns(): void {
 }
 
 export class Runtime {
-  /** That compute: sums depend on it in the last bits. */
+  /** Threads that compute: sums depend on their number in the last bits. */
   readonly threads: number;
   readonly #worker: Worker;
   readonly #pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #nextId = 1;
-  /** Set once nothing can be computed any more. */
+  /** The error after which nothing can be computed. */
   #closing: Promise<void> | undefined;
-  /** Called when no reply is waited for any more. */
+  /** Called when no reply is pending. */
   #onIdle: (() => void) | undefined;
 
   constructor({ threads = availableParallelism() }: { threads?: number } = {}) {
@@ -107,7 +107,7 @@ export class Runtime {
       const waiting = this.#pending.get(reply.id);
       this.#pending.delete(reply.id);
       if (this.#pending.size === 0) {
-        // A model that nobody closed does not keep the program from ending.
+        // A model that was not closed does not keep the program from ending.
         this.#worker.unref();
         this.#onIdle?.();
       }
@@ -139,7 +139,7 @@ export class Runtime {
     });
   }
 
-  /** Hands weights over to the computing thread. Their buffers move there: the caller's arrays become empty. */
+  /** Moves weights to the computing thread: the caller's arrays become empty. */
   store(
     weights: Iterable<readonly [string, { readonly shape: readonly number[]; readonly data: Float32Array }]>,
   ): Promise<void> {
@@ -153,7 +153,7 @@ export class Runtime {
     return this.#ask({ type: 'read', names });
   }
 
-  /** Finds the int8 scales of stored weights as they now are, and stores them beside them (row-scales.ts). */
+  /** Computes the int8 scales of stored weights and stores them beside them (row-scales.ts). */
   storeRowScales(names: readonly string[]): Promise<void> {
     return this.#ask({ type: 'row-scales', names });
   }
@@ -211,8 +211,8 @@ export class Runtime {
 
   /**
    * AdamW over the named stored weights. There is one optimizer at a time.
-   * @param state of an earlier one of the same names, to go on from: its arrays move to the computing thread. Without,
-   * the moments are zero.
+   * @param state of an earlier one of the same names, to resume from: its arrays move to the computing thread.
+   * Default: the moments are zero.
    * @param accumulates whether steps follow sums of gradients: see `accumulateGradients`
    */
   createAdamW(names: readonly string[], state?: AdamWState, accumulates = false): Promise<void> {
@@ -221,7 +221,7 @@ export class Runtime {
     return this.#ask({ type: 'adamw-create', names, accumulates, state }, buffers);
   }
 
-  /** A copy of what the optimizer remembers. */
+  /** A copy of the optimizer's state. */
   adamWState(): Promise<AdamWState> {
     return this.#ask({ type: 'adamw-state' });
   }
@@ -229,7 +229,7 @@ export class Runtime {
   /**
    * Adds the gradients of the last run to their sums, `share` times. The next step follows the sums, divided by all shares
    * together.
-   * @param reset begin with these: whatever was added before is forgotten
+   * @param reset discard what was added before
    */
   accumulateGradients(share: number, reset: boolean): Promise<void> {
     return this.#ask({ type: 'adamw-accumulate', share, reset });
@@ -245,7 +245,7 @@ export class Runtime {
     return this.#ask({ type: 'adamw-release' });
   }
 
-  /** Rejects what is waited for, and ends the thread when the request in progress is done. */
+  /** Rejects pending requests, and ends the thread when the one in progress is done. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

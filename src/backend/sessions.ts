@@ -1,4 +1,4 @@
-/** Compiled graphs of the computing thread, and values that stay there between their runs. */
+/** Compiled graphs of the computing thread, and tensors that stay there between runs. */
 import ort from 'onnxruntime-node';
 import { found, fromHost, toHost, weightOf } from './memory.ts';
 import type { HostTensor, RequestOf } from './protocol.ts';
@@ -39,7 +39,7 @@ export async function unload(program: number): Promise<void> {
   programs.delete(program);
 }
 
-/** @param gradientOf where the gradient of a weight is written to */
+/** @param gradientOf memory that the gradient of a weight is written to */
 export async function run(
   request: RequestOf<'run'>,
   gradientOf: (name: string) => ort.Tensor,

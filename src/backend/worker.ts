@@ -1,6 +1,6 @@
 /**
- * The thread in which everything is computed: onnxruntime's run() blocks, and values that stay here (weights,
- * caches, gradients) are never copied between threads. See runtime.ts for the other side.
+ * The computing thread: onnxruntime's run() blocks, and values that stay here (weights, caches, gradients) are never
+ * copied between threads. See runtime.ts for the other side.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { fromHost, setRowScales, setWeight, weightCopies } from './memory.ts';

@@ -1,4 +1,4 @@
-/** Special tokens that a model has and the tokenizer it came with lacks, put into the tokenizer's files as they are written. */
+/** Adds special tokens of a model to the tokenizer's files as they are written. */
 import type { Json } from './directory.ts';
 
 /** A special token as Hugging Face's files describe it, beside its id and content. */
@@ -9,7 +9,7 @@ export interface AddedToken {
   readonly content: string;
 }
 
-/** Ids of a tokenizer.json go from 0 to one below this. */
+/** Number of ids of a tokenizer.json. */
 export function tokenizerSize(tokenizer: Json): number {
   const { model, added_tokens } = tokenizer as {
     model?: { vocab?: Record<string, number> };
@@ -19,7 +19,7 @@ export function tokenizerSize(tokenizer: Json): number {
   return (added_tokens ?? []).reduce((size, { id }) => Math.max(size, id + 1), words);
 }
 
-/** Language tokens of a generation config that lie beyond the tokenizer's, by rising id. */
+/** Language tokens of a generation config beyond the tokenizer's, by rising id. */
 export function tokensToAdd(tokenizer: Json, generationConfig: Json): AddedToken[] {
   const size = tokenizerSize(tokenizer);
   return Object.entries((generationConfig.lang_to_id ?? {}) as Record<string, number>)
@@ -28,7 +28,7 @@ export function tokensToAdd(tokenizer: Json, generationConfig: Json): AddedToken
     .sort((a, b) => a.id - b.id);
 }
 
-/** The file of this name with the tokens in it; files that list no tokens are given back as they are. */
+/** The file of this name with the tokens added; files that list no tokens are unchanged. */
 export function withAddedTokens(name: string, json: Json, tokens: readonly AddedToken[]): Json {
   const contents = tokens.map(({ content }) => content);
   switch (name) {
@@ -62,7 +62,7 @@ export function withAddedTokens(name: string, json: Json, tokens: readonly Added
   }
 }
 
-/** Before the last: transformers counts the timestamps from the last special token, which is <|notimestamps|>. */
+/** Inserts before the last: transformers counts the timestamps from the last special token, which is <|notimestamps|>. */
 function withSpecial(json: Json, contents: readonly string[]): Json {
   const listed = json.additional_special_tokens;
   if (!Array.isArray(listed)) return json;

@@ -21,7 +21,7 @@ export interface Weight {
 export interface Checkpoint {
   readonly directory: string;
   readonly dimensions: WhisperDimensions;
-  /** By Hugging Face's names, such as "model.decoder.layers.0.self_attn.q_proj.weight"; all of whisperTensors. */
+  /** All of whisperTensors, by Hugging Face's names, such as "model.decoder.layers.0.self_attn.q_proj.weight". */
   readonly weights: Map<string, Weight>;
   readonly config: Json;
   readonly generationConfig: Json;
@@ -111,7 +111,7 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   return { directory, dimensions, weights, config, generationConfig, preprocessorConfig, tokenizerFile };
 }
 
-/** Takes the row scales of int8 tensors out of `entries`, and returns them by the tensor that they scale. */
+/** Removes the row scales of int8 tensors from `entries`. @returns them by the tensor that they scale */
 function takeScales(entries: Map<string, TensorEntry>): Map<string, TensorEntry> {
   const scales = new Map<string, TensorEntry>();
   for (const [name, { dtype, shape, file }] of [...entries]) {
@@ -152,7 +152,7 @@ function checkTensors(
         `${file}: tensor "${name}" has shape [${shape}], but config.json implies [${expected}]`,
       );
     }
-    // Outside "model." are heads and buffers of other tools, which Whisper does not use.
+    // Names outside "model." are heads and buffers of other tools, which Whisper does not use.
     if (expected === undefined && name.startsWith('model.')) {
       throw new UserError(`${file}: tensor "${name}" has no place in the model that config.json describes`);
     }

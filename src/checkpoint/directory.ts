@@ -1,4 +1,4 @@
-/** A Hugging Face model directory as a whole: the files beside the weights, and replacing it in one step. */
+/** Writes Hugging Face model directories as a whole: the files beside the weights, and atomic replacement. */
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { type TensorToWrite, writeWeights } from './safetensors-write.ts';
 
 export type Json = Record<string, unknown>;
 
-/** What WhisperProcessor and the licence need beside the configurations; absent ones are not missed. */
+/** Files to copy beside the configurations: those of WhisperProcessor, and the licence. Absent ones are skipped. */
 const COMPANIONS = [
   'tokenizer_config.json',
   'vocab.json',
@@ -20,7 +20,7 @@ const COMPANIONS = [
   'LICENSE',
 ];
 
-/** What an older model had of these does not fit the new one (expert-files.ts). */
+/** Files of an older model that do not fit the new one (expert-files.ts). */
 export const EXPERTS_FOLDER = 'experts';
 
 /** Configurations are some kB (old preprocessors with their mel filters 0.2 MB), tokenizers 2 to 4 MB. */
@@ -41,15 +41,14 @@ export interface DirectoryContents {
   readonly generationConfig: Json;
   readonly preprocessorConfig: Json;
   readonly tokenizerFile: string;
-  /** Where the vocabulary, the licence and so on are copied from. */
+  /** Directory that the vocabulary, the licence and so on are copied from. */
   readonly companionsFrom: string;
   readonly tensors: readonly TensorToWrite[];
   readonly maxShardBytes: number;
 }
 
 /**
- * Writes a model directory so that it is there complete or not at all: into `<directory>.incomplete`, then
- * renamed. An older model directory of that name is replaced; files in it that are not a model's are kept.
+ * Writes a model directory completely or not at all: into `<directory>.incomplete`, then renamed. An older model directory of that name is replaced; files in it that are not a model's are kept.
  *
  * @throws UserError when `directory` is something else, or cannot be written
  */
@@ -77,7 +76,7 @@ export async function writeCheckpointDirectory(
 }
 
 /**
- * Refuses a directory that writeCheckpointDirectory would not replace; to be asked before long work, too.
+ * Checks that writeCheckpointDirectory would replace the directory; call it before long work, too.
  *
  * @returns whether there is an older directory, which may be replaced
  */
@@ -114,7 +113,7 @@ function isModelFile(name: string): boolean {
   );
 }
 
-/** The tokenizer's files as they are, but for the language tokens that are new. */
+/** Copies the tokenizer's files, with new language tokens added. */
 async function writeTokenizer(directory: string, contents: DirectoryContents): Promise<void> {
   const { tokenizerFile, companionsFrom, generationConfig } = contents;
   const added = tokensToAdd((await readJsonIfPresent(tokenizerFile))!, generationConfig);

@@ -1,4 +1,4 @@
-/** Tells models apart by their files. */
+/** Fingerprint of a model by its files. */
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
@@ -6,7 +6,7 @@ import { namesIn } from '../files/read.ts';
 import { EXPERTS_FOLDER } from './directory.ts';
 
 /**
- * Of weights, tokenizer, configurations and experts: what is trained again under the same name is another model.
+ * Hash of weights, tokenizer, configurations and experts, so that a model retrained under the same name is another one.
  * @throws UserError where the folder holds no model
  */
 export async function modelFingerprint(directory: string): Promise<string> {

@@ -11,7 +11,7 @@ export type Dtype = keyof typeof DTYPE_BYTES;
 /** The header of Whisper's largest model takes 0.2 MB; a length beyond this is a damaged or hostile file. */
 export const MAX_HEADER_BYTES = 25_000_000;
 
-/** Where one tensor lies. */
+/** Place of one tensor in a file. */
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: Dtype;
@@ -23,7 +23,7 @@ export interface TensorEntry {
   readonly end: number;
 }
 
-/** Elements in a tensor of this shape. */
+/** Number of elements of a tensor of this shape. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

@@ -14,7 +14,7 @@ export const CHUNK_BYTES = 64 * 1024 * 1024;
 /** The index of a sharded Whisper takes 0.2 MB; a longer one is a damaged or hostile file. */
 const MAX_INDEX_BYTES = 25_000_000;
 
-/** Where each tensor lies of the weights in `directory`; nothing but headers is read. */
+/** Place of each tensor of the weights in `directory`; reads headers only. */
 export async function readTensorEntries(directory: string): Promise<Map<string, TensorEntry>> {
   const names = await readdir(directory);
   let files: string[];
@@ -106,7 +106,7 @@ export async function* readFloat32(
         const data = await (pending ?? readTail(handle, entry));
         const next = inFile[position + 1];
         pending = next && readTail(handle, next);
-        pending?.catch(() => {}); // it is reported when its turn comes, or not at all after an earlier error
+        pending?.catch(() => {}); // reported when its turn comes, or not at all after an earlier error
         widen(entry, data, rowScales.get(entry.name));
         yield { entry, data };
       }

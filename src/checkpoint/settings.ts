@@ -1,4 +1,4 @@
-/** What a Whisper directory's JSON files say, with the parts that older fine-tuned models lack filled in. */
+/** Reads the JSON files of a Whisper directory, and fills in what older fine-tuned models lack. */
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { WhisperDimensions } from './dimensions.ts';
@@ -63,7 +63,7 @@ export function dimensionsFromConfig(config: Json, file = 'config.json'): Whispe
 
 /**
  * generation_config.json. Models fine-tuned with old tools lack it, or its maps of languages and tasks: those
- * are then read off the tokenizer's special tokens.
+ * are then derived from the tokenizer's special tokens.
  */
 export async function readGenerationConfig(
   directory: string,
@@ -116,7 +116,7 @@ export async function readGenerationConfig(
 }
 
 /**
- * preprocessor_config.json, or what transformers 5 writes instead (processor_config.json), or Whisper's own
+ * preprocessor_config.json, or processor_config.json as transformers 5 writes it, or Whisper's own
  * values, which are the same for all its sizes but for the mel bins.
  */
 export async function readPreprocessorConfig(

@@ -1,4 +1,4 @@
-/** Which recordings a command works on: what the user named, folders and lists unfolded. */
+/** Recordings that a command works on: those the user named, with folders and lists expanded. */
 import { stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -8,7 +8,7 @@ import { readManifest } from './manifest.ts';
 
 export interface AudioInput {
   readonly audio: string;
-  /** Where a manifest tells it. */
+  /** Spoken language, if a manifest names it. */
   readonly language?: string;
 }
 
@@ -17,7 +17,7 @@ const MANIFESTS = ['.tsv', '.jsonl'];
 /**
  * Recordings in the order of `paths`, each once. A path may be an audio file, a folder (everything in it that has an
  * audio extension, sorted by path), a manifest (.tsv, .jsonl), or `-` for such paths one a line from `stdin`.
- * What the recordings hold, and whether those of a manifest exist, is not looked at here.
+ * Does not check the content of recordings, nor whether those of a manifest exist.
  *
  * @throws UserError naming the path that is missing or holds no recordings.
  */
@@ -35,7 +35,7 @@ export async function audioInputs(
   return [...inputs.values()];
 }
 
-/** As audioInputs; a path that holds nothing is an error of its own, and the others go on. */
+/** As audioInputs, but a path without recordings gives an error entry, and the others are kept. */
 export async function audioInputsOrErrors(
   paths: readonly string[],
 ): Promise<(AudioInput & { readonly error?: string })[]> {

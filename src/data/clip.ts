@@ -15,17 +15,17 @@ export interface Clip {
   readonly key: string;
   /** Column `text`: what is said, in the language spoken. */
   readonly text: string;
-  /** Columns `text_de`, `text_zh` …: the same sentence in other languages, by code; empty texts are left out. */
+  /** Columns `text_de`, `text_zh` …: the same sentence in other languages, by code, without empty texts. */
   readonly translations: Readonly<Record<string, string>>;
-  /** Column `duration_s`, in seconds; NaN where the manifest does not tell. */
+  /** Column `duration_s`, in seconds; NaN where the manifest lacks it. */
   readonly duration: number;
-  /** Columns of other names. */
+  /** Other columns. */
   readonly other: Readonly<Record<string, string>>;
 }
 
 /**
- * The sentence of a clip as it is written in a language: a translation or, where that is the language spoken, what is
- * said; '' where the manifest has neither. A near form serves where there is no other: `text_zh` for zh-Hant, see
+ * The sentence of a clip as it is written in a language: a translation or, in the language spoken, the transcript;
+ * '' where the manifest has neither. A close variant is used where there is no other: `text_zh` for zh-Hant, see
  * {@link sameLanguage}.
  */
 export function referenceIn({ translations, language, text }: Clip, target: string): string {
@@ -44,12 +44,12 @@ export function writtenLanguages(clips: readonly Clip[]): string[] {
   return [...new Set(codes)].sort();
 }
 
-/** Where nobody says which of a manifest's languages is wanted. */
+/** Message for a manifest whose target language is not given. */
 export function unnamedTarget(manifests: string, clips: readonly Clip[]): string {
   return `--to: found nothing; expected the language to translate into; ${manifests} has ${columnsOf(clips)}`;
 }
 
-/** What to say of a manifest where no clip has a text in the language that is wanted. */
+/** Message for a manifest without a text in the target language. */
 export function missingReference(manifest: string, clips: readonly Clip[], target: string): string {
   const { code } = languageProfile(target);
   return `${manifest}: found no text in "${code}" (column text_${code}) of these clips; it has ${columnsOf(clips)}`;

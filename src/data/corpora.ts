@@ -1,6 +1,6 @@
 /**
- * Speech-translation corpora as they are downloaded. A row that cannot be used is told, in one line, and left out; so is
- * one whose recording is not there.
+ * Reads speech-translation corpora as they are downloaded. Rows that cannot be used, or whose recording is missing, are
+ * skipped and reported, in one line each.
  */
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
@@ -22,7 +22,7 @@ const FLEURS_RATE = 16_000;
  * clip with several translations.
  *
  * @param clips folder of Common Voice's recordings
- * @param sentences Common Voice's `validated.tsv` (path, sentence): what is said, where the files themselves do not tell
+ * @param sentences Common Voice's `validated.tsv` (path, sentence): transcripts, where the files themselves lack them
  * @throws UserError where a file is not of that form
  */
 export async function readCovost(
@@ -85,11 +85,11 @@ const FLEURS_SETS = ['train', 'dev', 'test'];
 export interface FleursOptions {
   /** Languages spoken: folders such as `fr_fr`, or codes. */
   readonly from: readonly string[];
-  /** Languages translated into, in the same way. */
+  /** Languages of the translations, in the same form. */
   readonly to: readonly string[];
-  /** @default those that are there */
+  /** @default all that exist */
   readonly sets?: readonly string[] | undefined;
-  /** All recordings of a sentence; else its first. */
+  /** Keep all recordings of a sentence, not only the first. */
   readonly all: boolean;
 }
 
@@ -98,7 +98,7 @@ export interface FleursOptions {
  * characters, samples, gender; no header) and recordings in `audio/SET`. Sentences are joined by their id. A folder's
  * name begins with the language's code, which becomes Whisper's: cmn_hans_cn is zh, nb_no is no, ast_es is ast.
  *
- * @throws UserError where a language or set is not there
+ * @throws UserError where a language or set is missing
  */
 export async function readFleurs(
   folder: string,

@@ -1,14 +1,14 @@
-/** Writing manifests: what manifest.ts reads. */
+/** Writes manifests as manifest.ts reads them. */
 import { dirname, relative, resolve } from 'node:path';
 import { writeWhole } from '../files/write-whole.ts';
 import type { Clip } from './clip.ts';
 
-/** A clip of a corpus; what the corpus does not tell is not there. */
+/** A clip of a corpus, without the columns that the corpus lacks. */
 export type CorpusClip = Pick<Clip, 'audio' | 'language' | 'set' | 'key'> &
   Partial<Pick<Clip, 'text' | 'translations' | 'duration'>>;
 
 /**
- * Writes a tab-separated manifest whose audio paths are relative to it; the file is there whole or not at all.
+ * Writes a tab-separated manifest whose audio paths are relative to it; the file is written completely or not at all.
  * @throws UserError where it cannot be written
  */
 export async function writeManifest(path: string, clips: readonly CorpusClip[]): Promise<void> {

@@ -1,4 +1,4 @@
-/** Manifests: which recordings there are, and what is said in them. */
+/** Reads manifests: lists of recordings with transcripts and translations. */
 import { dirname, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { readText } from '../files/read.ts';
@@ -15,7 +15,7 @@ const MAX_BYTES = 512_000_000;
 /**
  * Reads a manifest: tab-separated with a header line, or, when its name ends in `.jsonl`, a JSON object a line.
  * Columns may stand in any order and all but `audio` may be missing. Quotes and backslashes are text like any
- * other. Whether the recordings exist is not looked at here.
+ * other. Does not check that the recordings exist.
  *
  * @throws UserError naming file and line, what was found and what was expected.
  */
@@ -101,7 +101,7 @@ function toClip(path: string, values: Map<string, string>, where: string): Clip 
   }
   const language = values.get('lang') ?? '';
   const translations = translationsOf(values);
-  // Older manifests have what is said in English in `en` alone.
+  // Older manifests have English transcripts in `en` only.
   const text =
     values.get('source_text') || values.get('text') || translations[languageProfile(language).code];
   return {
@@ -127,7 +127,7 @@ function translationsOf(values: ReadonlyMap<string, string>): Record<string, str
   return Object.fromEntries([...older, ...named].filter(([, text]) => text !== ''));
 }
 
-/** Short enough for one line of a message. */
+/** An excerpt that fits one line of a message. */
 function excerpt(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }

@@ -1,4 +1,4 @@
-/** What is heard as one clip: a file, or several with a short silence between, as they are or in a version of chance. */
+/** Speech of one clip: a file, or several with a short silence between, optionally augmented at random. */
 
 import { readAudio } from '../audio/audio-file.ts';
 import type { Augmentation } from '../audio/augment/augmentation.ts';
@@ -8,9 +8,9 @@ import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { UserError } from '../errors.ts';
 import type { Clip } from './clip.ts';
 
-/** Between recordings that are joined, seconds: shorter than a pause for breath. */
+/** Silence between joined recordings: shorter than a pause for breath. */
 export const GAP_SECONDS = 0.2;
-/** All that Whisper hears at once. */
+/** Length of Whisper's window. */
 export const MAX_SECONDS = 30;
 
 export interface Recording {
@@ -27,7 +27,7 @@ export interface RecordingVersion {
 
 export const clipFiles = ({ audio, following = [] }: Clip): string[] => [audio, ...following];
 
-/** 16 kHz mono. @throws UserError where a file cannot be read, or several together are longer than Whisper hears */
+/** 16 kHz mono. @throws UserError where a file cannot be read, or several together exceed Whisper's window */
 export async function readRecording({ files, version }: Recording): Promise<Float32Array> {
   const gap = new Float32Array(GAP_SECONDS * SAMPLE_RATE);
   const parts: Float32Array[] = [];
@@ -46,8 +46,8 @@ export async function readRecording({ files, version }: Recording): Promise<Floa
 }
 
 /**
- * The masks of the recording's version, in place.
- * @param samples what `readRecording` gave
+ * Applies the SpecAugment masks of the recording's version, in place.
+ * @param samples from `readRecording`
  * @param mel log-mel of a window of them, [mel bins, frames]
  */
 export function maskMel(

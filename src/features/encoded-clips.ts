@@ -1,4 +1,4 @@
-/** The clips of a manifest with their encoder outputs, as training and evaluation want them. */
+/** Clips of a manifest with their encoder outputs, for training and evaluation. */
 
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
@@ -33,13 +33,13 @@ export async function selectClips(
   return clips;
 }
 
-/** How messages call where clips come from. */
+/** Name of the source of clips in messages. */
 export const sourceName = (source: string | readonly Clip[]): string =>
   typeof source === 'string' ? source : 'clips';
 
 export interface ClipEncodingOptions extends WorkOptions {
   readonly window: WindowMode;
-  /** Where outputs are kept between runs; undefined: nowhere. */
+  /** Folder of cached outputs; undefined: none. */
   readonly cache?: string | undefined;
 }
 
@@ -55,7 +55,7 @@ export async function encodedClips<C extends Clip>(
   );
 }
 
-/** As encodedClips; outputs beyond `maxBytes` are read from the cache whenever they are needed. */
+/** As encodedClips; outputs beyond `maxBytes` are read from the cache when they are needed. */
 export async function storedClips(
   model: WhisperModel,
   clips: readonly Clip[],

@@ -9,15 +9,15 @@ import type { WhisperModel } from '../whisper/model.ts';
 import { FeatureStore } from './feature-store.ts';
 import { inRounds, type RoundHandlers } from './in-rounds.ts';
 
-/** Read, encoded and written together; more would only hold more memory. */
+/** Clips read, encoded and written together; more only takes more memory. */
 const CLIPS_PER_ROUND = 64;
 
-/** Goes up with every change of what the encoder makes of a clip. */
+/** Version of the cache: raise it with every change of encoder outputs. */
 const ENCODING = 2;
 
 export interface EncodeFilesOptions extends RoundHandlers {
   readonly window: WindowMode;
-  /** Where outputs are kept between runs; undefined: nowhere. */
+  /** Folder of cached outputs; undefined: none. */
   readonly cache: string | undefined;
 }
 
@@ -36,8 +36,8 @@ export async function encodeFiles(
 
 /**
  * As encodeFiles, of recordings that may be joined or augmented.
- * @param maxBytes outputs beyond are not held in memory: they are read from the cache when they are needed, the same to
- * the bit. Default: all are held
+ * @param maxBytes limit of outputs held in memory; further ones are read from the cache when they are needed, identical to
+ * the bit. Default: no limit
  */
 export async function encodeRecordings(
   model: WhisperModel,
@@ -85,7 +85,7 @@ export async function encodeRecordings(
   });
 }
 
-/** Name of the folder of outputs of this encoder in such windows. */
+/** Folder name of this encoder's outputs in such windows. */
 export async function encodingName(model: WhisperModel, window: WindowMode): Promise<string> {
   return `${await model.encoderFingerprint()}-${window}-${ENCODING}`;
 }

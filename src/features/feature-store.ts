@@ -1,22 +1,22 @@
 /**
- * Features of clips on disk: a file a clip, a line of JSON that tells the shape, then the values as float16. A damaged
- * entry is as good as none: the clip is encoded again.
+ * Features of clips on disk, a file per clip: a line of JSON with the shape, then the values as float16. A damaged entry
+ * counts as missing: the clip is encoded again.
  */
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder, writeWhole } from '../files/write-whole.ts';
 
-/** More than the line of JSON takes. */
+/** Upper bound of the line of JSON. */
 const HEADER_BYTES = 256;
 
-/** @template Shape what the line of JSON holds */
+/** @template Shape content of the line of JSON */
 export class FeatureStore<Shape extends object> {
   private constructor(
     readonly folder: string,
     private readonly sizeOf: (shape: Shape) => number,
   ) {}
 
-  /** @param sizeOf how many values an entry of that shape has */
+  /** @param sizeOf number of values of an entry of that shape */
   static async open<Shape extends object>(
     folder: string,
     sizeOf: (shape: Shape) => number,
@@ -35,7 +35,7 @@ export class FeatureStore<Shape extends object> {
     await writeWhole(this.pathOf(name), Buffer.concat([header, body]));
   }
 
-  /** Undefined where the entry is not there, or not whole. */
+  /** Reads an entry; undefined where it is missing or incomplete. */
   async read(name: string): Promise<{ shape: Shape; values: Uint16Array } | undefined> {
     const bytes = await readFile(this.pathOf(name)).catch(() => undefined);
     const header = bytes && this.#parse(bytes, bytes.length);
@@ -45,7 +45,7 @@ export class FeatureStore<Shape extends object> {
     return { shape: header.shape, values };
   }
 
-  /** The shape alone; undefined where the entry is not there, or not whole. */
+  /** Reads only the shape; undefined where the entry is missing or incomplete. */
   async shapeOf(name: string): Promise<Shape | undefined> {
     const handle = await open(this.pathOf(name)).catch(() => undefined);
     if (!handle) return undefined;
@@ -57,7 +57,7 @@ export class FeatureStore<Shape extends object> {
     }
   }
 
-  /** Undefined where the file is not as long as its header tells. */
+  /** The shape in the header; undefined where the file has another length. */
   #parse(start: Buffer, size: number): { shape: Shape; bytes: number } | undefined {
     try {
       const bytes = start.indexOf(10) + 1;

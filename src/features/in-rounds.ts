@@ -1,13 +1,13 @@
-/** Features of recordings, some at a time: those that are stored are found, the others read, encoded and stored. */
+/** Features of recordings, some at a time: stored ones are looked up, others read, encoded and stored. */
 import { stat } from 'node:fs/promises';
 import { type Recording, readRecording } from '../data/recording.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
 
 export interface RoundHandlers {
   readonly onProgress?: ((done: number) => void) | undefined;
-  /** A clip that cannot be read. Without a handler it ends the run. */
+  /** Called with a clip that cannot be read. Default: it ends the run. */
   readonly onError?: ((file: string, error: Error) => void) | undefined;
-  /** Ends the work between two clips or encoder runs (abort.ts); what is stored stays. */
+  /** Aborts between two clips or encoder runs (abort.ts); stored features stay. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -16,20 +16,20 @@ export interface Missing {
   readonly recording: Recording;
   /** 16 kHz mono */
   readonly samples: Float32Array;
-  /** Name of its entry; undefined where its file cannot be looked at. */
+  /** Name of its entry; undefined where its file does not open. */
   readonly entry: string | undefined;
 }
 
 export interface RoundOptions<T> extends RoundHandlers {
-  /** Read, encoded and stored together: so many are in memory. */
+  /** Recordings read, encoded and stored together: so many are in memory. */
   readonly perRound: number;
-  /** What is stored under an entry's name. */
+  /** Looks up the features stored under an entry's name. */
   readonly find: (entry: string) => Promise<T | undefined>;
-  /** Encodes, and stores. Called where any is missing. */
+  /** Encodes and stores missing features. */
   readonly make: (missing: readonly Missing[], onProgress: (done: number) => void) => Promise<readonly T[]>;
 }
 
-/** In the order of the recordings; undefined where one could not be read. */
+/** Features in the order of the recordings; undefined where one could not be read. */
 export async function inRounds<T>(
   recordings: readonly Recording[],
   { perRound, find, make, onProgress, onError, signal }: RoundOptions<T>,
@@ -42,7 +42,7 @@ export async function inRounds<T>(
       const recording = recordings[index]!;
       signal?.throwIfAborted();
       try {
-        // Where a file is not there, reading it says so.
+        // Reading reports a missing file.
         const entry = await entryName(recording).catch(() => undefined);
         if (entry !== undefined) results[index] = await find(entry);
         if (results[index] === undefined) {
@@ -64,7 +64,7 @@ export async function inRounds<T>(
   return results;
 }
 
-/** Name of a recording's entry. A file that was changed since is another clip, and so is another version of it. */
+/** Name of a recording's entry, which depends on the file's time and size and on the augmented version. */
 export async function entryName({ files, version }: Recording): Promise<string> {
   const hash = new Fingerprint();
   for (const [i, file] of files.entries()) {

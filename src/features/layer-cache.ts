@@ -1,6 +1,6 @@
 /**
- * What each encoder layer makes of audio files, on disk: all layers come from one pass, and are then read layer by layer,
- * as they would not fit into memory together. A folder a layer, its entries as those of the encoder's output.
+ * Cache of the outputs of all encoder layers: computed in one pass, then read layer by layer, as they do not fit into
+ * memory together. A folder per layer, with entries as for the encoder's output.
  */
 import { join } from 'node:path';
 import { float32ToFloat16 } from '../checkpoint/half-precision.ts';
@@ -15,13 +15,13 @@ import {
 } from './encoder-cache.ts';
 import { entryName, inRounds, type RoundHandlers } from './in-rounds.ts';
 
-/** Encoded and written together: all their layers are in memory. */
+/** Clips encoded and written together: all their layers are in memory. */
 const CLIPS_PER_ROUND = 8;
 
 export class LayerCache {
   private constructor(
     readonly model: WhisperModel,
-    /** Of each layer, from what enters the first: layer 0. */
+    /** Store of each layer; 0: the input of the first. */
     readonly layers: readonly EncodingStore[],
     readonly window: WindowMode,
   ) {}
@@ -35,13 +35,13 @@ export class LayerCache {
     return new LayerCache(model, layers, window);
   }
 
-  /** Encodes what is not there yet. */
+  /** Encodes missing clips. */
   async fill(files: readonly string[], handlers: RoundHandlers = {}): Promise<void> {
     const recordings = files.map((file) => ({ files: [file] }));
     await inRounds<true>(recordings, {
       ...handlers,
       perRound: CLIPS_PER_ROUND,
-      // The last layer is written last: where it is, the others are.
+      // The last layer is written last: if it exists, the others do.
       find: async (entry) => ((await this.layers.at(-1)!.shapeOf(entry)) ? true : undefined),
       make: async (missing) => {
         const states = await this.model.encodeLayers(
@@ -60,8 +60,8 @@ export class LayerCache {
   }
 
   /**
-   * One layer of a file, as it leaves the layer; undefined where `fill` could not read the file.
-   * @param layer 0: what enters the first layer
+   * Output of one layer for a file; undefined where `fill` could not read the file.
+   * @param layer 0: the input of the first layer
    */
   async read(file: string, layer: number): Promise<EncodedClip | undefined> {
     const entry = await entryName({ files: [file] }).catch(() => undefined);

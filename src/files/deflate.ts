@@ -1,4 +1,4 @@
-/** How well text compresses: text that repeats itself does so too well. */
+/** Compression ratio of text, which is high for text that repeats itself. */
 import { deflateSync } from 'node:zlib';
 
 /** Above this ratio Whisper rejects a segment (Radford et al. 2022, section 4.5): it mostly repeats itself. */

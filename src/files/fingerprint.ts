@@ -1,4 +1,4 @@
-/** SHA-256 fingerprints, by which caches, checkpoints and resumed runs are recognised: their values must stay. */
+/** SHA-256 fingerprints, which identify caches, checkpoints and resumed runs: their values must not change. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export class Fingerprint {
     return this;
   }
 
-  /** @param digits how many, of 64 */
+  /** @param digits hexadecimal digits of the result, of 64 */
   hex(digits = 64): string {
     return this.#hash.digest('hex').slice(0, digits);
   }
@@ -30,7 +30,7 @@ export class Fingerprint {
 export const fingerprint = (content: Hashable, digits = 64): string =>
   new Fingerprint().add(content).hex(digits);
 
-/** Of a file, its bytes; of a folder, names and sizes, and the bytes of files for which `isRead` holds. */
+/** Fingerprint of the bytes of a file; of a folder, of names and sizes, and of the bytes of files for which `isRead` holds. */
 export async function fingerprintOfPath(
   path: string,
   isRead: (file: string) => boolean,
@@ -47,7 +47,7 @@ export async function fingerprintOfPath(
   return hash.hex(digits);
 }
 
-/** As a content security policy has it. */
+/** Hash in the form of a content security policy. */
 export const base64Fingerprint = (text: string): string => createHash('sha256').update(text).digest('base64');
 
 /** A seed for a text: 32 bits of its SHA-256. */

@@ -1,4 +1,4 @@
-/** Reading files that a user names: what is not there, or is something else, is one line. */
+/** Reads files that a user names: a missing or unsuitable one is an error of one line. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
 import { trimEnd } from '../language/whitespace.ts';
@@ -9,8 +9,8 @@ const MAX_BYTES = 2 ** 30;
 const MAX_LINE_BYTES = 100_000;
 
 /**
- * The line for a path that does not open; other errors stay as they are.
- * @param expected what should be there
+ * The UserError for a path that does not open; other errors are returned unchanged.
+ * @param expected description of the expected file
  */
 export function cannotOpen(path: string, error: unknown, expected: string): unknown {
   const { code } = error as NodeJS.ErrnoException;

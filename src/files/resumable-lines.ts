@@ -1,4 +1,4 @@
-/** A JSONL file that is written record by record, so that a run that was stopped can resume from it. */
+/** A JSONL file written record by record, from which a stopped run can resume. */
 import { createReadStream } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
@@ -9,13 +9,13 @@ export interface ResumableLinesOptions<R> {
   /** Keep the records of earlier runs; otherwise the file begins empty. */
   readonly resume: boolean;
   /**
-   * How every line begins, one that was cut off included. A file with another line is refused, and stays as it is.
-   * Default: any line may be there, and is dropped where it is no record.
+   * Beginning of every line, also of one that was cut off. A file with another line is refused and left unchanged.
+   * Default: any line may occur, and is dropped where it is no record.
    */
   readonly start?: string;
-  /** What a line should be, for the message. */
+  /** The expected kind of line, for messages. */
   readonly expected?: string;
-  /** What a record belongs to: of several with the same key the last counts. */
+  /** Key of a record: of several with the same key the last counts. */
   readonly keyOf: (record: R) => string;
   /** Whether a record of an earlier run is kept; may throw a UserError. */
   readonly keep: (record: R, where: string) => boolean;
@@ -30,7 +30,7 @@ export class ResumableLines<R extends object> {
   ) {}
 
   /**
-   * What follows the last line break was cut off, and is dropped.
+   * Opens the file. A line without a line break was cut off, and is dropped.
    * @throws UserError where the file has other lines, or cannot be read or written
    */
   static async open<R extends object>(
@@ -51,14 +51,14 @@ export class ResumableLines<R extends object> {
     return line === undefined ? undefined : (JSON.parse(line) as R);
   }
 
-  /** One write: a run that is stopped leaves whole lines, and at most one in part. */
+  /** Appends records in one write: a stopped run leaves at most one incomplete line. */
   async add(...records: readonly R[]): Promise<void> {
     const lines = records.map((record) => JSON.stringify(record));
     records.forEach((record, i) => this.lines.set(this.keyOf(record), lines[i]!));
     await writing(this.path, () => appendFile(this.path, lines.map((line) => `${line}\n`).join('')));
   }
 
-  /** Brings the records into the order of `keys`; those of other keys follow. */
+  /** Sorts the records into the order of `keys`; those of other keys follow. */
   async order(keys: Iterable<string>): Promise<void> {
     const before = [...this.lines.keys()];
     const after = [...new Set([...keys, ...before])].filter((key) => this.lines.has(key));
@@ -69,7 +69,7 @@ export class ResumableLines<R extends object> {
     await this.#write();
   }
 
-  /** Leaves these records, in their order, and no others. */
+  /** Rewrites the file with these records, in their order. */
   async replace(records: readonly R[]): Promise<void> {
     const lines = records.map((record) => JSON.stringify(record));
     this.lines.clear();
@@ -86,7 +86,7 @@ function* withLineBreaks(lines: Iterable<string>): Generator<string> {
   for (const line of lines) yield `${line}\n`;
 }
 
-/** Streamed: all lines together may be longer than a string can be. */
+/** Streams the lines: together they may exceed the longest string. */
 async function* earlierRecords<R>(
   path: string,
   { start, expected = 'a line of an earlier run', keep }: Omit<ResumableLinesOptions<R>, 'resume' | 'keyOf'>,

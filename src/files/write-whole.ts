@@ -1,14 +1,13 @@
-/** Writes files and folders so that each is there whole, or is what it was before. */
+/** Writes files and folders atomically: each is complete, or as it was before. */
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../errors.ts';
 
-/** What `writeFile` takes; strings one after the other where all together are longer than a string can be. */
+/** Content for `writeFile`; an iterable of strings where the whole exceeds the longest string. */
 export type Content = string | Uint8Array | Iterable<string | Uint8Array>;
 
 /**
- * Lets `write` make a file or folder under a temporary name beside `target`, then renames it. Where that fails nothing
- * is left of it.
+ * Calls `write` with a temporary name beside `target`, then renames the result. On failure nothing is left of it.
  */
 export async function replaceWhole(
   target: string,
@@ -25,18 +24,18 @@ export async function replaceWhole(
   }
 }
 
-/** Writes a file, and the folders above it where they are missing. @throws UserError where it cannot be written */
+/** Writes a file, and missing folders above it. @throws UserError where it cannot be written */
 export async function writeWhole(file: string, content: Content): Promise<void> {
   await writing(file, async () => {
     await mkdir(dirname(file), { recursive: true });
-    // /dev/stdout is to be written to, not replaced.
+    // A device such as /dev/stdout is written to, not replaced.
     const found = await stat(file).catch(() => undefined);
     if (found && !found.isFile() && !found.isDirectory()) await writeFile(file, content);
     else await replaceWhole(file, (incomplete) => writeFile(incomplete, content));
   });
 }
 
-/** Indented JSON, as people read it. @throws UserError where it cannot be written */
+/** Writes indented JSON. @throws UserError where it cannot be written */
 export function writeJson(file: string, value: unknown, indent = 2): Promise<void> {
   return writeWhole(file, `${JSON.stringify(value, null, indent)}\n`);
 }
@@ -46,13 +45,13 @@ export async function writeFiles(folder: string, files: Readonly<Record<string, 
   for (const [name, content] of Object.entries(files)) await writeWhole(join(folder, name), content);
 }
 
-/** Makes a folder where there is none, before any long work. @throws UserError where it cannot be made */
+/** Creates a folder if missing; call it before long work. @throws UserError where it cannot be created */
 export async function makeFolder(folder: string): Promise<void> {
   await writing(folder, () => mkdir(folder, { recursive: true }), 'a folder to write into');
 }
 
 /**
- * Does work that writes.
+ * Runs work that writes.
  * @throws UserError where the system refuses it: a full disk, a missing permission
  */
 export async function writing<T>(

@@ -11,11 +11,11 @@ import {
 import { add, addRows, reshape, scale, zerosLike } from './ops.ts';
 
 /**
- * The gradient of `loss` (shape []) with respect to each tensor of `wrt`. A tensor that the loss does not
- * depend on is an error: it is always a mistake in what was meant to be trained.
+ * The gradient of `loss` (shape []) with respect to each tensor of `wrt`.
+ * @throws GraphError for a tensor that the loss does not depend on: always a mistake in the set of trained weights
  *
- * @param recompute keep only the graph's checkpoints of the forward pass, and make what lies between them again when its
- * gradient is wanted: less memory for more time, the same gradients (Chen et al. 2016, "Training Deep Nets with Sublinear
+ * @param recompute keep only the graph's checkpoints of the forward pass, and recompute the activations between them for
+ * the backward pass: less memory for more time, the same gradients (Chen et al. 2016, "Training Deep Nets with Sublinear
  * Memory Cost")
  */
 export function backward(loss: Tensor, wrt: readonly Tensor[], { recompute = false } = {}): Tensor[] {
@@ -73,14 +73,14 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], { recompute = fal
   });
 }
 
-/** What lies between two checkpoints. */
+/** The nodes between two checkpoints. */
 class Segment {
-  /** By what the forward pass made, what is made again. */
+  /** Recomputed tensors, by those of the forward pass. */
   readonly #again = new Map<Tensor, Tensor>();
 
   constructor(
     private readonly start: Tensor,
-    /** What follows from the start, and is not kept. */
+    /** Activations after the start that are not kept. */
     private readonly dropped: ReadonlySet<Tensor>,
   ) {}
 
@@ -91,7 +91,7 @@ class Segment {
     return (tensor) => {
       if (!this.#again.has(tensor) && this.dropped.has(tensor)) {
         const { op, inputs, outputs, attributes } = tensor.producer!;
-        // Its inputs find their stand-ins in turn.
+        // `emit` replaces its inputs in the same way.
         const copies = tensor.graph.emit(op, inputs, outputs, attributes);
         outputs.forEach((output, i) => this.#again.set(output, copies[i]!));
       }
@@ -100,7 +100,7 @@ class Segment {
   }
 }
 
-/** The nodes between checkpoints. What comes before the first and after the last is kept. */
+/** The nodes between checkpoints. Those before the first and after the last are kept. */
 function segmentsOf(graph: Graph, forward: readonly Node[]): Map<Node, Segment> {
   const segments = new Map<Node, Segment>();
   const place = new Map(forward.map((node, i) => [node, i]));
@@ -119,7 +119,7 @@ function segmentsOf(graph: Graph, forward: readonly Node[]): Map<Node, Segment> 
   return segments;
 }
 
-/** `x` unchanged, but not before `other` is there: x + 0 · one of its values. */
+/** `x`, computed only after `other`: x + 0 · one of its values. */
 function after(other: Tensor, x: Tensor): Tensor {
   const values = reshape(other, [product(other.shape)]);
   const first = other.graph.integers([0]);

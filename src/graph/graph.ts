@@ -2,7 +2,7 @@
 
 export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'uint8' | 'bool';
 
-/** A size known now, or the name of one known when the graph runs ("batch", "frames"). Equal names are equal sizes. */
+/** A fixed size, or the name of one known at run time ("batch", "frames"). Equal names are equal sizes. */
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
@@ -18,7 +18,7 @@ export type Attribute =
 /** The gradient of one input: a dense tensor, or rows to add into the input at given indices (embedding look-up). */
 export type InputGradient = Tensor | { readonly rows: Tensor; readonly ids: Tensor } | undefined;
 
-/** Given the gradient of each output (undefined: that output did not matter), the gradient of each input. */
+/** Gradient of each input, given that of each output (undefined: the loss does not depend on it). */
 export type GradientRule = (outputGradients: readonly (Tensor | undefined)[]) => readonly InputGradient[];
 
 export interface Node {
@@ -27,7 +27,7 @@ export interface Node {
   readonly outputs: readonly Tensor[];
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly gradient: GradientRule | undefined;
-  /** The tensors whose gradients the rule gives, where they are not the inputs: a rule for several nodes at once. */
+  /** Tensors that the rule differentiates by, where they are not the inputs: a rule for several nodes at once. */
   readonly differentiates: readonly (Tensor | undefined)[];
 }
 
@@ -37,7 +37,7 @@ export class Tensor {
     readonly name: string,
     readonly dtype: DType,
     readonly shape: Shape,
-    /** The node that makes this tensor; undefined for inputs, parameters and constants. */
+    /** The node that outputs this tensor; undefined for inputs, parameters and constants. */
     readonly producer?: Node,
   ) {}
 
@@ -58,7 +58,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }
 
-/** Product of sizes; a product with an unknown size in it is itself a name, the same for the same factors. */
+/** Product of sizes; with an unknown size among them, a name that is the same for the same factors. */
 export function product(dims: Shape): Dim {
   let known = 1;
   const names: string[] = [];
@@ -80,7 +80,7 @@ export function sumOfSizes(dims: readonly Dim[]): Dim {
   return (known === 0 ? names : [...names, known]).join('+');
 }
 
-/** Raised while a graph is built, when an operator is given tensors that do not fit together. */
+/** An operator was applied to tensors whose types or shapes do not fit; thrown while the graph is built. */
 export class GraphError extends TypeError {
   override name = 'GraphError';
 }
@@ -91,15 +91,15 @@ export class Graph {
   readonly parameters = new Map<string, Tensor>();
   readonly constants = new Map<string, { readonly tensor: Tensor; readonly data: ConstantData }>();
   readonly outputs = new Map<string, Tensor>();
-  /** Between neighbours of these a backward pass may make the forward pass again: see backward.ts. */
+  /** Activations to keep when those between them are recomputed: see backward.ts. */
   readonly checkpoints: Tensor[] = [];
-  /** While set, what nodes are given in place of their inputs. */
+  /** While set, maps each input to its recomputed stand-in (see backward.ts). */
   recomputed: ((input: Tensor) => Tensor) | undefined;
-  /** Where the run-time value of a named size can be read: the first tensor that has it. */
+  /** First tensor with each named size: its run-time value is read there. */
   readonly #sizes = new Map<string, { tensor: Tensor; axis: number; value?: Tensor }>();
   #counter = 0;
 
-  /** A value given at every run. */
+  /** Declares a value to be fed at every run. */
   input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
     if (this.inputs.has(name) || this.parameters.has(name))
       throw new GraphError(`input "${name}" is declared twice`);
@@ -109,7 +109,7 @@ export class Graph {
     return tensor;
   }
 
-  /** A weight. The session decides whether it is fed (training) or built in (inference). Asked for twice, it is shared. */
+  /** A weight, shared by all who use its name. The session decides whether it is fed (training) or built in (inference). */
   parameter(name: string, shape: readonly number[]): Tensor {
     const known = this.parameters.get(name);
     if (known) {
@@ -162,12 +162,12 @@ export class Graph {
     this.outputs.set(name, tensor);
   }
 
-  /** Notes a tensor that is worth keeping when what lies between is made again. In the order of computation. */
+  /** Marks an activation to keep under recomputation. To be called in the order of computation. */
   checkpoint(tensor: Tensor): void {
     this.checkpoints.push(tensor);
   }
 
-  /** Adds a node. Shapes of the outputs are the caller's (an operator function's) to know and to check. */
+  /** Adds a node. The caller (an operator function) checks shapes and gives those of the outputs. */
   emit(
     op: string,
     inputs: readonly (Tensor | undefined)[],
@@ -198,7 +198,7 @@ export class Graph {
     return made;
   }
 
-  /** Whether `size` can tell it: a number, or a name that a tensor of this graph has. */
+  /** Whether `size` is defined for it: a number, or a name that a tensor of this graph has. */
   hasSize(dim: Dim): boolean {
     return typeof dim === 'number' || this.#sizes.has(dim);
   }

@@ -3,9 +3,9 @@
 /** The largest q. −128 is not used: the steps are the same on both sides of 0. */
 export const INT8_LIMIT = 127;
 
-/** A weight's scales, in a file and beside it in the computing thread, are named like it, with this added. */
+/** Suffix of the name of a weight's scales, in files and in the computing thread. */
 export const SCALE_SUFFIX = '.scale';
 
-/** The shape in which they broadcast to it. */
+/** Shape in which the scales broadcast to the weight. */
 export const scaleShape = (shape: readonly number[]): number[] =>
   shape.map((size, i) => (i === 0 ? size : 1));

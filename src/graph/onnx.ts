@@ -1,4 +1,4 @@
-/** Writes a graph as an ONNX model (protobuf). Only what the outputs need is written. */
+/** Writes a graph as an ONNX model (protobuf), without nodes that no output depends on. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import {
   AttributeProto_AttributeType,
@@ -42,11 +42,11 @@ const dataType: Record<DType, TensorProto_DataType> = {
 
 export interface OnnxModel {
   readonly bytes: Uint8Array;
-  /** The inputs that the outputs need. */
+  /** Inputs that the outputs depend on. */
   readonly inputs: readonly string[];
-  /** The weights that must be given at every run. */
+  /** Weights to be fed at every run. */
   readonly fed: readonly string[];
-  /** The built-in parameters that the outputs need: the session must be given their values as external data. */
+  /** Built-in weights, whose values the session takes as external data. */
   readonly builtIn: readonly string[];
   readonly outputs: readonly string[];
 }
@@ -117,9 +117,9 @@ export function neededNodes(graph: Graph): Node[] {
 }
 
 /**
- * onnxruntime begins with the last node whose results no other node takes, and what it needs; then the one before it, and
- * so on. In a training step these are the weights' gradients. Were the first layer's the last node, it would come first,
- * and all that the other gradients need would be kept until then. So they stand at the end, in reverse.
+ * Orders nodes for onnxruntime, which starts from the last node whose results no other node takes, with its inputs; then
+ * the one before it, and so on. In a training step these are the weights' gradients. Were the first layer's last, it would
+ * be computed first, and all activations of the other gradients kept until then. So they stand at the end, in reverse.
  */
 function inOrderOfUse(nodes: readonly Node[]): Node[] {
   const used = new Set(nodes.flatMap(({ inputs }) => inputs.map((input) => input?.producer)));
@@ -195,7 +195,7 @@ function constantProto(tensor: Tensor, data: ConstantData) {
   });
 }
 
-/** The value lies outside the model, in a "file" that carries the parameter's name. */
+/** External data: the value is in a "file" with the parameter's name. */
 function externalProto(tensor: Tensor) {
   const bytes = 4 * tensor.shape.reduce<number>((total, dim) => total * (dim as number), 1);
   const entries = { location: tensor.name, offset: '0', length: String(bytes) };

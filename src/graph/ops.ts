@@ -1,6 +1,6 @@
 /**
  * The operators, each with its shape rule and its gradient side by side. Gradients are built from the same
- * operators, so that whatever runs the forward pass runs the backward pass too: standard ONNX, opset 20.
+ * operators, so a runtime of the forward pass also runs the backward pass: standard ONNX, opset 20.
  */
 import {
   type Dim,
@@ -104,12 +104,12 @@ const onnxType: Record<DType, number> = {
   ...{ uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 },
 };
 
-/** Gradients stop at a cast: it leaves the real numbers. */
+/** Cast to another type. No gradient. */
 export function cast(x: Tensor, dtype: DType): Tensor {
   return x.graph.emit('Cast', [x], [{ shape: x.shape, dtype }], { to: { int: onnxType[dtype] } })[0]!;
 }
 
-/** The value, but no gradient passes. */
+/** Identity without gradient. */
 export function stopGradient(x: Tensor): Tensor {
   return x.graph.emit('Identity', [x], [{ shape: x.shape }])[0]!;
 }
@@ -126,7 +126,7 @@ export function roundedToFloat16(x: Tensor): Tensor {
 }
 
 /**
- * s·q, where q is x/s rounded (ties to even) and cut off at ±limit: what x becomes when it is kept as whole numbers. The
+ * s·q, where q is x/s rounded (ties to even) and cut off at ±limit: x after a round trip through whole numbers. The
  * gradient passes straight through (Bengio et al. 2013), but not to values that were cut off: PyTorch's
  * `fake_quantize_per_channel_affine`.
  * @param scale s, which broadcasts to x; no gradient flows to it
@@ -144,7 +144,7 @@ export function fakeQuantize(x: Tensor, scale: Tensor, limit: number): Tensor {
     same,
     {},
     ([g]) => {
-      // Computed again: what was rounded need not be kept until here. A tie above an odd limit is rounded up, away.
+      // Recomputed, so that the rounded values need not be kept. A tie above an odd limit is rounded up, away.
       const size = graph.emit('Abs', [mul(x, inverse)], same)[0]!;
       const bound = graph.scalar(limit + 0.5);
       const kept = graph.emit('Less', [size, bound], [{ shape: x.shape, dtype: 'bool' }])[0]!;
@@ -198,17 +198,17 @@ function shapeTensor(x: Tensor, shape: Shape): Tensor {
   );
 }
 
-/** Gives the sizes of `x` other names, where the builder cannot know that they agree. The runtime checks nothing. */
+/** `x` with its sizes renamed, where the builder cannot know that they agree. The runtime does not check it. */
 export function withDims(x: Tensor, shape: Shape): Tensor {
   if (shape.length !== x.rank)
     throw new GraphError(`cannot see ${formatShape(x.shape)} as ${formatShape(shape)}`);
   return x.graph.emit('Identity', [x], [{ shape }], {}, ([g]) => [withDims(g!, x.shape)])[0]!;
 }
 
-/** Transposes already made, by tensor and permutation. */
+/** Existing transposes, by tensor and permutation. */
 const transposes = new WeakMap<Tensor, Map<string, Tensor>>();
 
-/** A transpose of a transpose is one transpose, or none; asked for twice, it is made once. */
+/** Transpose, shared between equal calls; a transpose of a transpose becomes one, or none. */
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   if (
     permutation.length !== x.rank ||
@@ -373,7 +373,7 @@ export function topK(x: Tensor, count: Tensor, dim: string): { values: Tensor; i
   return { values: values!, indices: indices! };
 }
 
-/** Where the smallest value of each row is: x [..., n] → int64 [...]; of equals, the first. For inference only: no gradient. */
+/** Index of the smallest value of each row, the first of equals: x [..., n] → int64 [...]. For inference only: no gradient. */
 export function argMin(x: Tensor): Tensor {
   const shape = x.shape.slice(0, -1);
   return x.graph.emit('ArgMin', [x], [{ shape, dtype: 'int64' }], {
@@ -441,7 +441,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   return y!;
 }
 
-/** A stand-in that has only the leading axes, for the broadcasting rule. */
+/** A shape of the leading axes only, for the broadcasting rule. */
 function leading(x: Tensor): Tensor {
   return { ...x, shape: x.shape.slice(0, -2), rank: x.rank - 2 } as Tensor;
 }
@@ -555,7 +555,7 @@ export function conv1d(
 }
 
 /**
- * What each step of a convolution sees. No gradient.
+ * The input patches of a convolution (im2col). No gradient.
  * @param x [batch, channels, length]
  * @returns [batch · out, taps · channels]
  */

@@ -20,19 +20,19 @@ import {
 export interface FusedLinearLoss {
   /** [positions, 1] */
   readonly losses: Tensor;
-  /** Derivative of each position's loss by its logits [positions, vocabulary], but for `labels`. */
+  /** Derivative of each position's loss by its logits [positions, vocabulary], without `labels`. */
   readonly logitGradients: Tensor;
-  /** What the derivative has besides: −share at the label. A scatter into `logitGradients` would copy it. */
+  /** Further term of the derivative: −share at the label. Kept apart, as a scatter into `logitGradients` would copy it. */
   readonly labels?: { readonly ids: Tensor; readonly share: number };
 }
 
 /**
- * Σ weightᵢ · lossᵢ(W·hᵢ). One step to the differentiator, which keeps one matrix of positions × vocabulary (`logitGradients`) for
- * it, whatever the loss.
+ * Σ weightᵢ · lossᵢ(W·hᵢ). Differentiated as one node, so that only one matrix of positions × vocabulary
+ * (`logitGradients`) is kept, whatever the loss.
  * @param hidden [positions, width]
  * @param weight W [vocabulary, width]
  * @param weights [positions]; no gradient flows to it
- * @param lossOf is given the logits [positions, vocabulary]
+ * @param lossOf from the logits [positions, vocabulary]
  * @returns a scalar, shape []
  */
 export function fusedLinearLoss(
@@ -82,8 +82,8 @@ export function negativeLogLikelihoods(probabilities: Tensor, labels: Tensor): T
 
 /**
  * Output layer and weighted cross-entropy: −Σ weightᵢ · log softmax(W·hᵢ)[labelᵢ]. With weights of 1/count it is the mean;
- * a weight of 0 leaves the position out. Its derivative by the logits is softmax − one-hot.
- * @param labels int64 [positions]; else as `logitLoss`
+ * a weight of 0 excludes the position. Its derivative by the logits is softmax − one-hot.
+ * @param labels int64 [positions]; others as in `fusedLinearLoss`
  */
 export function fusedCrossEntropy(hidden: Tensor, weight: Tensor, labels: Tensor, weights: Tensor): Tensor {
   if (!sameShape(labels.shape, hidden.shape.slice(0, 1))) {

@@ -1,4 +1,4 @@
-/** How much memory a graph takes while onnxruntime runs it, told from the graph: its nodes, in its order. */
+/** Peak memory of a graph, computed from its nodes in onnxruntime's order. */
 import type { Dim, DType, Graph, Node, Tensor } from './graph.ts';
 import { neededNodes } from './onnx.ts';
 
@@ -15,21 +15,20 @@ const BYTES: Record<DType, number> = {
   bool: 1,
 };
 
-/** Their result is their first input's memory under another shape. */
+/** Operators whose result is their first input's memory under another shape. */
 const ALIAS = new Set(['Reshape', 'Identity']);
-/** They may write their result over an input of the same size that nobody needs any more. */
+/** Operators that may write their result over an input of the same size that is no longer used. */
 const IN_PLACE = new Set(
   'Abs Add Cast Div Exp Erf Log Mul Neg Relu ScatterElements Sigmoid Softmax Sqrt Sub Tanh'.split(' '),
 );
 
 /**
- * Bytes of all intermediate results that live at the same time, at most. Inputs, weights and outputs are not counted: they
- * are memory of the caller's.
+ * Peak bytes of the intermediate results. Inputs, weights and outputs are not counted: the caller owns their memory.
  */
 export function peakMemory(graph: Graph, sizes: Sizes): number {
   const order = executionOrder(neededNodes(graph));
   const outside = new Set<Tensor>(graph.outputs.values());
-  // An alias lives as long as what it shows: all are told by the tensor that owns the memory.
+  // Aliases share memory: they are counted under the owning tensor.
   const owners = new Map<Tensor, Tensor>();
   const ownerOf = (tensor: Tensor): Tensor => owners.get(tensor) ?? tensor;
   for (const { op, inputs, outputs } of order)
@@ -39,7 +38,7 @@ export function peakMemory(graph: Graph, sizes: Sizes): number {
     for (const input of inputs) if (input) uses.set(ownerOf(input), (uses.get(ownerOf(input)) ?? 0) + 1);
   }
 
-  /** Bytes of what is alive, by the tensor that owns them. */
+  /** Live bytes, by owning tensor. */
   const alive = new Map<Tensor, number>();
   let now = 0;
   let most = 0;
@@ -87,8 +86,8 @@ function sizeOf(dim: Dim, sizes: Sizes): number {
 }
 
 /**
- * onnxruntime's: from the last node that ends the graph back to the first, each after what it needs, of which the last
- * comes first (GraphViewer, ReverseDFSFrom).
+ * Nodes in onnxruntime's order: depth first from the last node without consumers back to the first, each after its
+ * inputs, the last input first (GraphViewer, ReverseDFSFrom).
  */
 function executionOrder(nodes: readonly Node[]): Node[] {
   const place = new Map(nodes.map((node, i) => [node, i]));

@@ -17,7 +17,7 @@ function adapterOf(graph: Graph, name: string, out: number, inner: number) {
   return { a: weight(graph, a, [rank, inner]), b: weight(graph, b, [out, rank]), factor: alpha / rank };
 }
 
-/** y, which the projection `name` made of x, and what its adapter adds to it. */
+/** y, the output of the projection `name` for x, plus that of its adapter. */
 export function adapted(y: Tensor, x: Tensor, name: string): Tensor {
   const adapter = adapterOf(x.graph, name, y.shape.at(-1) as number, x.shape.at(-1) as number);
   // Not with the merged weight: its gradient would be as large as the weight's, and A·x is small.

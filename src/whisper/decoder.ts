@@ -1,4 +1,4 @@
-/** Whisper's text decoder, written once: training, cached decoding and the cross-attention memory are made from it. */
+/** Whisper's text decoder, defined once for training, cached decoding and cross-attention keys and values. */
 
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { type Dim, Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
@@ -37,7 +37,7 @@ import {
 import { type ModelVariant, setVariant, variantOf, weight } from './variant.ts';
 
 export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
-/** What is trained of a new language token (language-token.ts): added to the embedding's last row, [1, width]. */
+/** Trained offset of a new language token (language-token.ts), added to the embedding's last row, [1, width]. */
 export const LANGUAGE_ROW = 'model.decoder.embed_tokens.language.weight';
 
 const layerName = (layer: number): string => `model.decoder.layers.${layer}`;
@@ -46,25 +46,25 @@ export const crossAttention = (layer: number): string => `${layerName(layer)}.en
 export interface DecoderInputs {
   /** int64 [batch, tokens] */
   readonly tokens: Tensor;
-  /** int64 [tokens] or [batch, tokens]: where each token stands in its text. */
+  /** Position of each token in its text, int64 [tokens] or [batch, tokens]. */
   readonly positions: Tensor;
-  /** Added to the self-attention scores; broadcasts to [batch, heads, tokens, all tokens]: −∞ where one must not look. */
+  /** Added to the self-attention scores; broadcasts to [batch, heads, tokens, all tokens]: masks future tokens. */
   readonly textBias: Tensor;
   /** The audio, for each layer. */
   readonly audio: (layer: number) => AttentionSource;
   /** Added to the scores of the audio's frames; broadcasts to [clips, heads, queries, frames]. See silence-tail.ts. */
   readonly frameBias: Tensor;
-  /** Where several texts are made of each clip: clips, and tokens of a clip's texts together. */
+  /** With several texts per clip: number of clips, and of tokens of a clip's texts together. */
   readonly shared?: readonly [clips: Dim, queries: Dim];
-  /** Is shown each layer's cross-attention scores before the softmax, [clips, heads, queries, frames]. */
+  /** Called with each layer's cross-attention scores before the softmax, [clips, heads, queries, frames]. */
   readonly onAudioScores?: (layer: number, scores: Tensor) => void;
   /** Keys and values of the tokens before these, for each layer. */
   readonly past?: (layer: number) => KeysAndValues;
 }
 
 /**
- * @returns hidden states [batch, tokens, width] after the final layer norm, and for each layer what it gives to the next,
- * [batch, tokens, width], and its self-attention's memory
+ * @returns hidden states [batch, tokens, width] after the final layer norm, and for each layer its output
+ * [batch, tokens, width] and its self-attention's keys and values
  */
 export function decoder(
   dimensions: WhisperDimensions,
@@ -104,7 +104,7 @@ export function decoder(
   return { hidden: normalized(x, 'model.decoder.layer_norm'), layers, present };
 }
 
-/** The memory, whose scores are shown to `look`. */
+/** The source, with `look` called on its scores. */
 function observed(memory: AttentionSource, look: (scores: Tensor) => void): AttentionSource {
   return {
     ...memory,
@@ -131,7 +131,7 @@ export function tokenEmbedding(graph: Graph, { vocabulary, width }: WhisperDimen
 }
 
 /**
- * From encoder frames to what the decoding step attends to.
+ * Cross-attention keys and values of encoder frames.
  * Input `frames` [batch, frames, width]; outputs `keys.<layer>` and `values.<layer>`.
  */
 export function audioMemoryGraph(dimensions: WhisperDimensions): Graph {
@@ -145,11 +145,11 @@ export function audioMemoryGraph(dimensions: WhisperDimensions): Graph {
   return graph;
 }
 
-/** The tokens that a decoding step chooses among: all, or those of a target vocabulary, in the order of their ids. */
+/** Output tokens of a decoding step: all, or those of a target vocabulary, in the order of their ids. */
 export interface OutputTokens {
-  /** The weight whose rows they are: the token embedding, or a part of it. */
+  /** The output matrix: the token embedding, or a part of it. */
   readonly weight: string;
-  /** How many. */
+  /** Number of output tokens. */
   readonly count: number;
   /** Place of the end of text: words come before it. */
   readonly endOfText: number;
@@ -161,18 +161,18 @@ export interface OutputTokens {
 
 /**
  * One step of cached decoding, for one or more tokens of each text. There may be several texts of each clip (beams),
- * equally many, one clip's after the other's.
+ * equally many for each, clip by clip.
  *
- * Inputs: `tokens` and `positions` [texts, tokens]; `rows` int64 [rows], which of the texts·tokens positions are asked
- * what comes next; `textBias` [texts, 1, tokens, past + tokens]; `frameBias` [clips, 1, 1, frames]; for each layer
+ * Inputs: `tokens` and `positions` [texts, tokens]; `rows` int64 [rows], the texts·tokens positions to predict from; `textBias` [texts, 1, tokens, past + tokens]; `frameBias` [clips, 1, 1, frames]; for each layer
  * `past.keys.<layer>` and `past.values.<layer>` (0 long at first), `keys.<layer>` and `values.<layer>` of the audio.
- * `suppression` [output tokens] is added to the logits: 0 for tokens that may come, MASKED for others, whose places are
- * `suppressedTokens` int64 [suppressed]. `count` [1] is how many candidates to give. With timestamps also, for each row, `wordBias` and `otherBias` [rows, 1] and
- * `timestampBias` [rows, timestamps], which are added to the logits of words, of other tokens, and of timestamps.
+ * `suppression` [output tokens] is added to the logits: 0 for allowed tokens, MASKED for others, whose places are
+ * `suppressedTokens` int64 [suppressed]. `count` [1] is the number of candidates. With timestamps also, for each row,
+ * `wordBias` and `otherBias` [rows, 1] and `timestampBias` [rows, timestamps], which are added to the logits of words, of
+ * other tokens, and of timestamps.
  *
- * Outputs: the likeliest tokens that may come, `candidates` [rows, count] (places among the output tokens), and
- * their `logProbabilities` [rows, count] among all tokens; `allowed` [rows, 1], the logarithm of the share of all
- * probability that is in tokens that may come; `noSpeech` [rows, 1], log probability of <|nospeech|>; `logits`
+ * Outputs: the likeliest allowed tokens, `candidates` [rows, count] (places among the output tokens), and
+ * their `logProbabilities` [rows, count] among all tokens; `allowed` [rows, 1], the log probability of all allowed
+ * tokens together; `noSpeech` [rows, 1], log probability of <|nospeech|>; `logits`
  * [rows, output tokens], suppression added; `present.keys.<layer>` and `present.values.<layer>`.
  */
 export function decodingStepGraph(
@@ -206,10 +206,10 @@ export function decodingStepGraph(
   // As the bias of the product the suppression costs nothing.
   const suppressed = linear(predicting, matrix, graph.input('suppression', [output.count]));
   const allowed = withTimestamps ? timestampRules(suppressed, output) : suppressed;
-  // LogSoftmax is several times faster than ReduceLogSumExp, which is then what a logit and its log probability differ by.
+  // LogSoftmax is several times faster than ReduceLogSumExp, which is then the difference of a logit and its log probability.
   const best = topK(logSoftmax(allowed), graph.input('count', [1], 'int64'), 'candidates');
   const allowedMass = max(sub(takeAlong(allowed, best.indices), best.values), 1);
-  // All probability: that of the tokens that may come, and of the few others.
+  // The total: the mass of the allowed tokens and of the few suppressed ones.
   const mass = withTimestamps ? logSumExp(suppressed) : allowedMass;
   const others = linear(predicting, gather(matrix, graph.input('suppressedTokens', ['suppressed'], 'int64')));
   const all = logSumExp(concat([mass, others], 1));
@@ -226,8 +226,8 @@ export function decodingStepGraph(
 }
 
 /**
- * What may come where timestamps are written, besides what the caller knows from the tokens so far (the three biases):
- * when the timestamps together are likelier than any other token, one of them must come (Radford et al. 2022).
+ * Timestamp rule that depends on probabilities, beside those of the caller (the three biases): where the timestamps
+ * together are likelier than any other token, one of them must follow (Radford et al. 2022).
  */
 function timestampRules(logits: Tensor, { endOfText, timestamps, count }: OutputTokens): Tensor {
   const { graph } = logits;
@@ -241,7 +241,7 @@ function timestampRules(logits: Tensor, { endOfText, timestamps, count }: Output
 }
 
 /**
- * The same values for some texts, or clips, of a batch: keys and values that a decoding step carries on.
+ * Selects keys and values of some texts, or clips, of a batch for the next decoding steps.
  * Inputs: `rows` int64 [rows], and `<prefix>keys.<layer>`, `<prefix>values.<layer>`; outputs: the same names, after
  * `selected.`.
  */
@@ -259,8 +259,8 @@ export function selectionGraph(dimensions: WhisperDimensions, prefix: '' | 'past
 }
 
 /**
- * How well each token of finished texts fits each frame, for word timestamps: the scores (before the softmax) of
- * chosen cross-attention heads.
+ * Cross-attention scores (before the softmax) of chosen heads between tokens of finished texts and frames, for word
+ * timestamps.
  *
  * Inputs: `tokens` and `positions` [texts, tokens], `textBias` [1, 1, tokens, tokens], `frames` [texts, frames, width],
  * `frameBias` [texts, 1, 1, frames], `labels` int64 [texts·tokens]: the token after each.

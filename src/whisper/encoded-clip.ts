@@ -1,4 +1,4 @@
-/** What the encoder makes of a clip, and the window that it is heard in. */
+/** Encoder outputs of a clip, and its window. */
 
 import { FULL_WINDOW_FRAMES } from '../audio/log-mel.ts';
 import { float16ToFloat32 } from '../checkpoint/half-precision.ts';
@@ -7,7 +7,7 @@ import { float16ToFloat32 } from '../checkpoint/half-precision.ts';
 export const SAMPLES_PER_FRAME = 320;
 export const FULL_WINDOW_POSITIONS = FULL_WINDOW_FRAMES / 2;
 /**
- * What follows the clip in a fitted window: a second; and the shortest window: three. With half a second 3 of 107
+ * Padding after the clip in a fitted window: one second. Shortest window: three. With half a second 3 of 107
  * English sentences looped, with a second one; single words in a window of a second were misread twice as often as in
  * one of three (docs/lab/benchmarks.md).
  */
@@ -29,7 +29,7 @@ export interface EncodedClip {
   readonly width: number;
 }
 
-/** The clip's frames as numbers, [window, width]. */
+/** The clip's frames as float32, [window, width]. */
 export function frameValues({ frames }: EncodedClip): Float32Array {
   return frames instanceof Uint16Array ? float16ToFloat32(frames) : frames;
 }

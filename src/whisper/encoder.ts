@@ -6,7 +6,7 @@ import { add, concat, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
 import { attention, feedForward, keysAndValues, normalized, positionTable, sourceOf } from './layers.ts';
 import { weight } from './variant.ts';
 
-/** Silence after the clip, as the attention of each layer sees it beside the clip's own frames: see silence-tail.ts. */
+/** Silence after the clip, which the attention of each layer sees beside the clip's frames: see silence-tail.ts. */
 export interface SilenceContext {
   /** [batch, silent, width], after the layer norm that stands before the attention. */
   readonly frames: (layer: number) => Tensor;
@@ -45,13 +45,12 @@ export function encoder(
 
 export interface EncoderOptions {
   readonly silence?: SilenceContext | undefined;
-  /** Is shown what each layer's attention sees of the clip: [batch, frames, width], after the layer norm. */
+  /** Called with the clip's input of each layer's attention: [batch, frames, width], after the layer norm. */
   readonly onAttended?: (layer: number, frames: Tensor) => void;
 }
 
 /**
- * What enters the first layer and what each layer makes of it, each [batch, frames, width]: one more than there are
- * layers. The last is after the final layer norm, as in `hidden_states` of Hugging Face.
+ * The input of the first layer and the output of each, [batch, frames, width] each: one more than there are layers. The last is after the final layer norm, as in `hidden_states` of Hugging Face.
  */
 export function encoderLayers(
   dimensions: WhisperDimensions,
@@ -65,7 +64,7 @@ export function encoderLayers(
 
 const FINAL_NORM = 'model.encoder.layer_norm';
 
-/** The same, but the last before the final layer norm, too. */
+/** The same, all before the final layer norm. */
 function encoderStates(
   dimensions: WhisperDimensions,
   mel: Tensor,
@@ -119,8 +118,8 @@ export function encoderGraph(dimensions: WhisperDimensions, fitted = false): Gra
 }
 
 /**
- * The inputs of `encoderGraph` for fitted windows; outputs `layer.0` (what enters the first layer) to `layer.n`, none after
- * the final layer norm.
+ * The inputs of `encoderGraph` for fitted windows; outputs `layer.0` (the input of the first layer) to `layer.n`, all
+ * before the final layer norm.
  */
 export function encoderStatesGraph(dimensions: WhisperDimensions): Graph {
   const graph = new Graph();

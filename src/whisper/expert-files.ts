@@ -1,5 +1,5 @@
 /**
- * Experts on disk, beside the model that they belong to, which stays as it was:
+ * Experts on disk, beside the unchanged model that they belong to:
  *
  *     experts/experts.json      {"fr": {"gateWidth": 64}, …}
  *     experts/fr.safetensors    the language's networks and gates, float16
@@ -27,7 +27,7 @@ const schema = z.record(
 
 /**
  * @returns the sets of a model directory and their weights by name; none where it has no experts
- * @throws UserError where the files are not whole, or do not fit a model of these dimensions
+ * @throws UserError where the files are incomplete, or do not fit a model of these dimensions
  */
 export async function readExperts(
   directory: string,
@@ -78,7 +78,7 @@ async function readSet(
   return read;
 }
 
-/** Writes them into a model directory that is there. @param read gives weights by their names */
+/** Writes experts into an existing model directory. @param read gives weights by name */
 export async function writeExperts(
   directory: string,
   dimensions: WhisperDimensions,
@@ -101,7 +101,7 @@ export async function writeExperts(
   await writeWhole(join(folder, LIST), `${JSON.stringify(list)}\n`);
 }
 
-/** Experts of one model directory into another, where there are any. */
+/** Copies the experts of one model directory, if any, into another. */
 export async function copyExperts(from: string, to: string): Promise<void> {
   if ((await readJsonIfPresent(join(from, EXPERTS_FOLDER, LIST))) === undefined) return;
   await cp(join(from, EXPERTS_FOLDER), join(to, EXPERTS_FOLDER), { recursive: true });

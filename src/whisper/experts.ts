@@ -4,7 +4,7 @@
  *
  *     y = g·FFN_language(x) + (1 − g)·FFN_shared(x),   g = 1 where W2·relu(W1·x) ≥ 0, else 0
  *
- * In training g = σ(W2·relu(W1·x) + noise), with noise whose deviation grows, so that gates learn to be sure.
+ * In training g = σ(W2·relu(W1·x) + noise), with noise whose deviation grows, which drives the gates to 0 or 1.
  */
 
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
@@ -12,11 +12,11 @@ import type { Graph, Tensor } from '../graph/graph.ts';
 import { add, isNonNegative, linear, mul, relu, sigmoid, sub } from '../graph/ops.ts';
 import { type Experts, variantOf, weight } from './variant.ts';
 
-/** A weight of an expert or its gate is named like the shared network's, with this before it. */
+/** Prefix that makes the shared network's name that of an expert's or gate's weight. */
 export const expertPrefix = (language: string): string => `experts.${language}.`;
 export const gateNoise = (network: string): string => `gateNoise.${network}`;
 
-/** Names of the networks that have experts: their layers'. */
+/** Names of the layers whose feed-forward networks have experts. */
 export function expertNetworks({ decoderLayers }: WhisperDimensions): string[] {
   return Array.from({ length: decoderLayers }, (_, layer) => `model.decoder.layers.${layer}`);
 }
@@ -41,12 +41,12 @@ export function expertTensors(
 
 const gates = new WeakMap<Graph, Tensor[]>();
 
-/** The gates made in a graph, [batch, tokens, 1] each. */
+/** Gates of a graph, [batch, tokens, 1] each. */
 export const gatesOf = (graph: Graph): readonly Tensor[] => gates.get(graph) ?? [];
 
 /**
  * @param network its name, such as "model.decoder.layers.0"
- * @param feedForward makes the network of a name
+ * @param feedForward builds the network of a name
  */
 export function withExpert(
   x: Tensor,

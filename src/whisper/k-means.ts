@@ -1,12 +1,12 @@
-/** Groups of frames that are alike. */
+/** k-means clustering of frames. */
 
 const LLOYD_STEPS = 4;
 
 /**
- * k-means (Lloyd's algorithm); no chance is involved.
+ * k-means (Lloyd's algorithm), deterministic.
  * @param rows [count, width]
- * @param start centres to begin with, [k, width]; default: the means of k equal stretches, for rows of which neighbours
- * are alike
+ * @param start centres to begin with, [k, width]; default: the means of k equal stretches, for rows whose neighbours are
+ * similar
  * @returns `centres` [k, width] and the rows of each; a centre that lost all its rows has 1
  */
 export function kMeans(

@@ -1,10 +1,10 @@
 /**
- * A token for a language that Whisper has none for: that of another language, or a new one after all others. Either is an
- * entry of the generation config's `lang_to_id`, where Hugging Face transformers looks languages up.
+ * Tokens for languages that Whisper lacks: that of another language, or a new one after all others. Either is an entry of
+ * the generation config's `lang_to_id`, where Hugging Face transformers looks languages up.
  *
  * A new token is never generated (it is among `suppress_tokens`, as the ids above it would count as timestamps), so only
  * its row of the embedding as an input matters. That row is trained also where the embedding, which is the output matrix
- * too, is frozen: the graph adds a weight of its own to it, which is merged afterwards, as adapters are.
+ * too, is frozen: the graph adds a weight of its own to it, which is merged afterwards, like adapters.
  */
 import { tokenizerSize } from '../checkpoint/added-tokens.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
@@ -14,11 +14,11 @@ import { LANGUAGE_ROW, TOKEN_EMBEDDING } from './decoder.ts';
 import type { WhisperModel } from './model.ts';
 
 export interface LanguageToken {
-  /** The language that gets it: a code of two or three letters, such as "ga". */
+  /** Language of the token: a code of two or three letters, such as "ga". */
   readonly language: string;
-  /** The language whose token stands for this one, too. */
+  /** Language whose token is shared. */
   readonly as?: string | undefined;
-  /** Languages whose rows of the token embedding a new token begins as the mean of. */
+  /** Languages whose mean row of the token embedding initialises a new token. */
   readonly mean?: readonly string[] | undefined;
 }
 
@@ -86,14 +86,14 @@ async function withNewToken(
   };
 }
 
-/** Puts the weight that is trained beside the model's: zero, so that the row is at first what it was. */
+/** Stores the trained offset beside the model's weights, zero at first. */
 export function createLanguageRow({ runtime, dimensions: { width } }: WhisperModel): Promise<void> {
   return runtime.store(new Map([[LANGUAGE_ROW, { shape: [1, width], data: new Float32Array(width) }]]));
 }
 
 /**
- * Adds what was trained into the embedding's last row, so that the model decodes, and is saved, as any other.
- * @returns takes it out again, for more training
+ * Adds the trained offset into the embedding's last row, so that the model decodes and is saved like any other.
+ * @returns a function that undoes it, for more training
  */
 export async function mergeLanguageRow(model: WhisperModel): Promise<() => Promise<void>> {
   const { runtime, dimensions } = model;

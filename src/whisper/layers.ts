@@ -1,11 +1,11 @@
-/** The layers that encoder and decoder are made of. Weights carry Hugging Face's names. */
+/** Layers of encoder and decoder. Weights have Hugging Face's names. */
 import { type Graph, product, type Tensor } from '../graph/graph.ts';
 import { add, gelu, layerNorm, linear, matmul, reshape, scale, softmax, transpose } from '../graph/ops.ts';
 import { adapted, mergedWeight } from './adapters.ts';
 import { withExpert } from './experts.ts';
 import { weight } from './variant.ts';
 
-/** What an attention looks at, as the two products that it takes part in. */
+/** Source of an attention, as the two products that it takes part in. */
 export interface AttentionSource {
   /** queries [batch, heads, queries, head width] → scores [batch, heads, queries, positions] */
   readonly scores: (queries: Tensor) => Tensor;
@@ -13,7 +13,7 @@ export interface AttentionSource {
   readonly weightedValues: (weights: Tensor) => Tensor;
 }
 
-/** Keys and values of one attention, made once for many queries. */
+/** Keys and values of one attention, computed once for many queries. */
 export interface KeysAndValues {
   /** [batch, heads, head width, positions]: transposed, as the scores need it. */
   readonly keys: Tensor;
@@ -21,7 +21,7 @@ export interface KeysAndValues {
   readonly values: Tensor;
 }
 
-/** A linear layer `<name>.weight` [out, in], with `<name>.bias` [out] unless told otherwise. */
+/** A linear layer `<name>.weight` [out, in], with `<name>.bias` [out] by default. */
 function projection(x: Tensor, name: string, out: number, hasBias = true): Tensor {
   const matrix = weight(x.graph, `${name}.weight`, [out, x.shape.at(-1) as number]);
   return adapted(linear(x, matrix, hasBias ? weight(x.graph, `${name}.bias`, [out]) : undefined), x, name);
@@ -32,7 +32,7 @@ export function normalized(x: Tensor, name: string): Tensor {
   return layerNorm(x, weight(x.graph, `${name}.weight`, [width]), weight(x.graph, `${name}.bias`, [width]));
 }
 
-/** Keys and values that the attention `name` makes of x [batch, positions, width]. Whisper's keys have no bias. */
+/** Keys and values of the attention `name` for x [batch, positions, width]. Whisper's keys have no bias. */
 export function keysAndValues(x: Tensor, name: string, heads: number): KeysAndValues {
   const [batch, positions, width] = x.shape;
   const perHead = [batch!, positions!, heads, (width as number) / heads];
@@ -49,9 +49,9 @@ export function sourceOf({ keys, values }: KeysAndValues): AttentionSource {
 }
 
 /**
- * The memory of x [batch, positions, width] without its keys and values: (q·Wk)·xᵀ for q·(x·Wkᵀ)ᵀ, and (p·x)·Wvᵀ for
+ * The attention source x [batch, positions, width] with the projections absorbed, without keys and values: (q·Wk)·xᵀ for q·(x·Wkᵀ)ᵀ, and (p·x)·Wvᵀ for
  * p·(x·Wvᵀ). Where heads × queries are fewer than the width, as in a training step over many frames, this takes half
- * the arithmetic, and what it keeps for the gradient does not grow with the frames.
+ * the arithmetic, and the activations kept for the gradient do not grow with the frames.
  */
 export function absorbedSource(x: Tensor, name: string, heads: number): AttentionSource {
   const [batch, positions] = x.shape;
@@ -84,7 +84,7 @@ export function absorbedSource(x: Tensor, name: string, heads: number): Attentio
 }
 
 /**
- * Multi-head attention of x [batch, queries, width] to a memory.
+ * Multi-head attention of x [batch, queries, width] to a source.
  * @param bias added to the scores before the softmax; broadcasts to [batch, heads, queries, positions]
  * @returns [batch, queries, width]
  */

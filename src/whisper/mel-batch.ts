@@ -1,4 +1,4 @@
-/** Clips as log-mel, and several of them as one batch for a training step that goes through the encoder. */
+/** Clips as log-mel, and batches of them for a training step through the encoder. */
 
 import { logMel } from '../audio/log-mel.ts';
 import { float32, type HostTensor, int64 } from '../backend/runtime.ts';
@@ -68,8 +68,8 @@ export function silenceFeeds(tails: SilenceTails, clips: number, window: number)
 }
 
 /**
- * All clips get the longest one's window, as if they had been encoded in it: a fitted window ends in silence, so more
- * of its last log-mel frame is what a longer window holds.
+ * All clips get the longest one's window, as if they had been encoded in it: a fitted window ends in silence, so its
+ * last log-mel frame is repeated to the longer window.
  * @param tails with them also the inputs of `silenceContext`
  */
 export function melBatch(clips: readonly MelClip[], tails: SilenceTails | undefined): MelBatch {

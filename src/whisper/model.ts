@@ -37,16 +37,16 @@ export interface EncodeOptions {
   readonly onProgress?: ((done: number) => void) | undefined;
   /** Changes a clip's log-mel, [mel bins, frames], in place. */
   readonly mask?: (clip: number, mel: Float32Array) => void;
-  /** Ends the work between two encoder runs (abort.ts). */
+  /** Aborts between two encoder runs (abort.ts). */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface ModelOptions {
-  /** Threads that compute. Default: as many as there are cores. */
+  /** Number of computing threads. Default: that of the cores. */
   readonly threads?: number;
-  /** Leaves the encoder after so many layers (early exit); the final layer norm stays. Default: all of them. */
+  /** Number of encoder layers to run (early exit); the final layer norm is applied. Default: all. */
   readonly exitLayer?: number;
-  /** So many of its decoder layers stay (prune-decoder.ts). Default: all of them. */
+  /** Number of decoder layers to keep (prune-decoder.ts). Default: all. */
   readonly decoderLayers?: number | undefined;
   /** A token for one more language (language-token.ts). Default: none. */
   readonly languageToken?: LanguageToken | undefined;
@@ -68,10 +68,10 @@ export class WhisperModel {
     readonly runtime: Runtime,
     readonly dimensions: WhisperDimensions,
     readonly tokens: Tokens,
-    /** The checkpoint without its weights, which moved to the computing thread. */
+    /** The checkpoint without weights, which moved to the computing thread. */
     readonly settings: Omit<Checkpoint, 'weights'>,
     readonly weightNames: readonly string[],
-    /** Experts by language (experts.ts): those that came with the model, and those that are trained. */
+    /** Experts by language (experts.ts): the model's, and those in training. */
     readonly experts: Map<string, ExpertSet>,
   ) {}
 
@@ -84,7 +84,7 @@ export class WhisperModel {
     const whole = languageToken ? await withLanguageToken(found, languageToken) : found;
     const checkpoint = decoderLayers === undefined ? whole : withDecoderLayers(whole, decoderLayers);
     const { weights, ...settings } = checkpoint;
-    // Experts belong to the whole model's layers.
+    // Experts are defined for all of the model's layers.
     const experts =
       decoderLayers === undefined
         ? await readExperts(directory, settings.dimensions)
@@ -109,8 +109,8 @@ export class WhisperModel {
   }
 
   /**
-   * For fitted windows, which see silence beside the clip, or for full ones. Each has the weights packed for itself: full
-   * windows take that of fitted ones where it is there already; without silence it does the same, a little slower.
+   * For fitted windows, which see silence beside the clip, or for full ones. Each compiled encoder packs its own copy of the
+   * weights, so full windows reuse the fitted one if it exists: without silence it gives the same, a little slower.
    */
   encoderProgram(window: WindowMode): Promise<Program> {
     const fitted = window === 'fit' || this.#programs.has(FITTED_ENCODER);
@@ -125,7 +125,7 @@ export class WhisperModel {
     );
   }
 
-  /** What the decoder chooses among, and its ids: all tokens, or the target vocabulary's. */
+  /** Output tokens of the decoder and their ids: all, or the target vocabulary's. */
   output(vocabulary?: TargetVocabulary): { readonly tokens: OutputTokens; readonly ids: Int32Array } {
     const known = this.#outputs.get(vocabulary);
     if (known) return known;
@@ -139,8 +139,8 @@ export class WhisperModel {
   }
 
   /**
-   * @param language whose experts decode; without, or where the model has none, the shared networks do. One program of
-   * experts is there at a time: each has the whole decoder built in.
+   * @param language whose experts decode. Default, and where the model has none: the shared networks. Only one program of
+   * experts is kept at a time, as each has the whole decoder built in.
    */
   async decodingProgram(
     withTimestamps: boolean,
@@ -170,7 +170,7 @@ export class WhisperModel {
     await this.runtime.store(new Map([[name, { shape: [ids.length, width], data }]]));
   }
 
-  /** Keeps some of a batch: of its clips (''), or of its texts ('past.'). */
+  /** Program that selects some of a batch: of its clips (''), or of its texts ('past.'). */
   selectionProgram(prefix: '' | 'past.'): Promise<Program> {
     return this.#program(`select ${prefix}`, () =>
       this.runtime.load(selectionGraph(this.dimensions, prefix), { builtIn: () => true, arena: false }),
@@ -202,12 +202,12 @@ export class WhisperModel {
     return program;
   }
 
-  /** Forgets the compiled decoder, which has its weights built in: call it when they have changed. */
+  /** Discards the compiled decoder, which has its weights built in: call it when they have changed. */
   decoderChanged(): Promise<void> {
     return this.#release((name) => !name.startsWith('encoder'));
   }
 
-  /** Forgets the compiled encoder and what was made with it: call it when the encoder's weights have changed. */
+  /** Discards the compiled encoder and the silence it encoded: call it when the encoder's weights have changed. */
   async encoderChanged(): Promise<void> {
     this.#fingerprint = undefined;
     this.#silence = undefined;
@@ -241,7 +241,7 @@ export class WhisperModel {
   }
 
   /**
-   * What enters the encoder's first layer and what each layer makes of it, none after the final layer norm, in one pass.
+   * The input of the encoder's first layer and the output of each, all before the final layer norm, in one pass.
    * @returns for each layer the clips, in the order given
    */
   async encodeLayers(
@@ -255,7 +255,7 @@ export class WhisperModel {
     return this.#encode(program, program.outputs, clips, window, options);
   }
 
-  /** A clip of some layer as the decoder would get it if the encoder ended there: after the final layer norm. */
+  /** Applies the final layer norm to the output of a layer, as if the encoder ended there. */
   async withFinalNorm(clip: EncodedClip): Promise<EncodedClip> {
     const program = await this.#program('encoder norm', () =>
       this.runtime.load(finalNormGraph(this.dimensions), { builtIn: () => true, arena: false }),
@@ -265,7 +265,7 @@ export class WhisperModel {
     return { ...clip, frames: fetched.frames!.data as Float32Array };
   }
 
-  /** For each of the outputs the clips, in the order given. */
+  /** The clips, in the order given, for each of the outputs. */
   async #encode(
     program: Program,
     outputs: readonly string[],
@@ -327,7 +327,7 @@ export class WhisperModel {
     return Object.fromEntries(fetch.map((name) => [name, fetched[name]!.data as Float32Array]));
   }
 
-  /** Tells encoders apart: a hash of the encoder's weights. Tuning only the decoder keeps it. */
+  /** Hash of the encoder's weights, which tuning the decoder does not change. */
   encoderFingerprint(): Promise<string> {
     this.#fingerprint ??= this.runtime
       .read(this.weightNames.filter((name) => name.startsWith('model.encoder.')))
@@ -340,7 +340,7 @@ export class WhisperModel {
     return this.#fingerprint;
   }
 
-  /** What the encoder makes of silence; encoded once (a full window). */
+  /** Encoder outputs of silence, computed once (a full window). */
   silenceTails(): Promise<SilenceTails> {
     this.#silence ??= this.#encodeSilence();
     return this.#silence;
@@ -350,12 +350,12 @@ export class WhisperModel {
     const { melBins, encoderLayers, width } = this.dimensions;
     const layers = Array.from({ length: encoderLayers }, (_, layer) => `attended.${layer}`);
     const mel = logMel(new Float32Array(0), melBins, FULL_WINDOW_FRAMES);
-    // Who asks for silence is about to encode fitted windows.
+    // The program for fitted windows is needed next anyway.
     const made = await this.#runEncoder(await this.encoderProgram('fit'), mel, 1, ['frames', ...layers]);
     return new SilenceTails({ output: made.frames!, layers: layers.map((name) => made[name]!) }, width);
   }
 
-  /** The silence tails, where any of the clips is in a window that needs one, or is to be encoded yet. */
+  /** Silence tails, where any of the clips has a window that needs one, or is not encoded yet. */
   async silenceTailsFor(clips: readonly (ReadyClip | Lazy<ReadyClip>)[]): Promise<SilenceTails | undefined> {
     const needed = clips.some((clip) => clip.window < FULL_WINDOW_POSITIONS || isMel(clip));
     return needed ? this.silenceTails() : undefined;

@@ -1,5 +1,5 @@
 /**
- * The three prompts for translation into a language that Whisper was not made to translate into (Ma et al. 2024): the
+ * The three prompts for translation into languages other than English (Ma et al. 2024): the
  * token of the target language with the task transcribe or translate, or the token of the source language with
  * translate. The last needs a source language that Whisper has a token for.
  */
@@ -14,7 +14,7 @@ export type PromptKind = (typeof PROMPT_KINDS)[number];
 const taskOf = (kind: PromptKind): Task => (kind === 'target-transcribe' ? 'transcribe' : 'translate');
 
 /**
- * @param target with a script or region (zh-Hant) it is named by the language's one token
+ * @param target a code; script and region (zh-Hant) are ignored, as a language has one token
  * @throws UserError where the language that the prompt names has no token
  */
 export function promptOf(tokens: Tokens, kind: PromptKind, target: string, source: string): number[] {
@@ -23,7 +23,7 @@ export function promptOf(tokens: Tokens, kind: PromptKind, target: string, sourc
   return tokens.prompt(named, taskOf(kind));
 }
 
-/** The language whose token a prompt has: of a target with script or region (zh-Hant) that of its language. */
+/** The language of a prompt's token: the code without script and region (zh-Hant is zh). */
 export function namedLanguage(kind: PromptKind, target: string, source: string): string {
   return kind === 'source-translate' ? source : languageProfile(target).base;
 }
@@ -38,7 +38,7 @@ function withoutToken(target: string): string {
 
 export interface TrainedPrompt {
   readonly target: string;
-  /** All languages that it was trained to write, of which the prompt chooses one. Default: only the target. */
+  /** All target languages of the training, of which the prompt chooses one. Default: only the target. */
   readonly targets?: readonly string[] | undefined;
   readonly kind: PromptKind;
 }
@@ -48,12 +48,12 @@ export function isTrainedFor(prompt: TrainedPrompt | undefined, target: string):
   return Boolean(targets?.some((code) => sameLanguage(code, target)));
 }
 
-/** Where the generation config says what the model was trained for: what Hugging Face has no field for. */
+/** Field of the generation config for what Hugging Face has no field for: the prompt of the training. */
 const FIELD = 'whisper_transfer';
 
 /**
- * What the generation config of a trained model says, in fields that transformers' `generate` follows. It knows Whisper's
- * own languages by their codes, and others by what stands in `lang_to_id`.
+ * Fields of a trained model's generation config, as transformers' `generate` reads them. It accepts Whisper's own
+ * languages by code, and others by their entry in `lang_to_id`.
  */
 export function generationFields(
   tokens: Tokens,

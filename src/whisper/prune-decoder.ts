@@ -1,9 +1,9 @@
-/** A smaller Whisper to begin with: some of a model's decoder layers, as Distil-Whisper begins (Gandhi et al. 2023). */
+/** Prunes decoder layers, for a smaller initial model as in Distil-Whisper (Gandhi et al. 2023). */
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { UserError } from '../errors.ts';
 
-/** Layers that stay, at even distances: the first and the last are among them; of one, it is the last. */
+/** Layers to keep, evenly spaced, with the first and the last; of one, the last. */
 export function keptLayers(layers: number, kept: number): number[] {
   return Array.from({ length: kept }, (_, i) =>
     i === kept - 1 ? layers - 1 : Math.floor((i * (layers - 1)) / (kept - 1)),
@@ -35,7 +35,7 @@ export function withDecoderLayers(checkpoint: Checkpoint, kept: number): Checkpo
     dimensions: { ...checkpoint.dimensions, decoderLayers: kept },
     weights,
     config: { ...checkpoint.config, decoder_layers: kept },
-    // Heads that were known to follow the speech, where their layers stay; without any, those of the upper half are asked.
+    // The alignment heads of kept layers; without any, those of the upper half are used.
     generationConfig: heads.length > 0 ? { ...generationConfig, alignment_heads: heads } : generationConfig,
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Int8 weights for a model that travels with the package: a quarter of float32, half of float16.
+ * Quantises weights to int8, for a model that ships with the package: a quarter of float32, half of float16.
  *
  * Each row (output channel) of a matrix, of the token embedding and of a flattened convolution kernel becomes
  * whole numbers q in −127 … 127 and one float16 scale s, with w ≈ s·q. Biases, layer norms and positions stay
@@ -32,7 +32,7 @@ export interface QuantizedRows {
   readonly squaredNorm: number;
 }
 
-/** Quantises each row of `data` ([rows, columns]) symmetrically, with the float16 scale that loses least. */
+/** Quantises each row of `data` ([rows, columns]) symmetrically, with the float16 scale of least squared error. */
 export function quantizeRows(data: Float32Array, rows: number): QuantizedRows {
   const columns = data.length / rows;
   const values = new Int8Array(data.length);
@@ -58,7 +58,7 @@ function nearest(value: number): number {
   return Math.fround(cut + 12_582_912) - 12_582_912;
 }
 
-/** What the weight of this name is after it was quantised and read again. */
+/** The weight of this name after its int8 round trip. */
 export function quantizedWeight(name: string, { shape, data }: Weight): Weight {
   if (!isQuantized(name, shape)) return { shape, data: float16ToFloat32(float32ToFloat16(data)) };
   const { values, scales } = quantizeRows(data, shape[0]!);
@@ -91,7 +91,7 @@ export interface QuantizeOptions {
 /**
  * Writes a Whisper model with int8 weights, which is read like any other.
  *
- * @throws UserError when either directory will not do
+ * @throws UserError where either directory cannot be used
  */
 export async function quantize({ model: source, output: target }: QuantizeOptions): Promise<QuantizeSummary> {
   const start = performance.now();

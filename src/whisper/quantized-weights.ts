@@ -1,4 +1,4 @@
-/** The weights of a graph as this project's int8 format will store them (quantize.ts), for training that bears it. */
+/** Weights of a graph after a round trip through the int8 format (quantize.ts), for quantisation-aware training. */
 import type { Tensor } from '../graph/graph.ts';
 import { INT8_LIMIT, SCALE_SUFFIX, scaleShape } from '../graph/int8.ts';
 import { fakeQuantize, roundedToFloat16 } from '../graph/ops.ts';
@@ -8,12 +8,12 @@ export function isQuantized(name: string, shape: readonly number[]): boolean {
   return shape.length >= 2 && !name.endsWith('embed_positions.weight');
 }
 
-/** By weight: asked for twice, it is made once. */
+/** Rounded tensors by weight, shared within a graph. */
 const made = new WeakMap<Tensor, Tensor>();
 
 /**
- * The weight as it will be read from an int8 file; its gradient passes straight through. Its scales are a weight of the
- * graph, too: `Runtime.storeRowScales` must have found them before each run.
+ * The weight after its int8 round trip; the gradient passes straight through. Its scales are a weight of the graph, too,
+ * which `Runtime.storeRowScales` must compute before each run.
  */
 export function asStored(weight: Tensor): Tensor {
   const known = made.get(weight);

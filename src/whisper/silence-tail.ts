@@ -1,21 +1,21 @@
 /**
- * A window fitted to the clip makes the encoder several times cheaper, but an untuned decoder then never sees
- * the silence that tells it to stop, and loops. The cure: let cross-attention see, after the clip's frames, what
- * the encoder makes of silence from there to the end of 30 s. Most of that is alike, so the first frames stay as
- * they are and the rest becomes a few k-means centres whose scores get + log(frames in the cluster).
+ * A window fitted to the clip makes the encoder several times cheaper, but an untuned decoder then never sees the silence
+ * after which it stops, and loops. So cross-attention also sees, after the clip's frames, the encoder outputs of silence
+ * from there to the end of 30 s. Most of these are similar: the first frames are kept and the others become a few k-means
+ * centres whose scores get + log(frames in the cluster).
  *
- * The encoder's own attention misses the silence, too: short clips are then misread, and the end of text is unsure. So
- * each of its layers sees, beside the clip, what that layer makes of silence: a few means of equally long stretches.
+ * The encoder's own attention lacks the silence, too: short clips are then misread, and the end of text is uncertain. So
+ * each of its layers sees, beside the clip, its own states for silence: a few means of equally long stretches.
  */
 
 import { kMeans } from './k-means.ts';
 
 export interface TailSizes {
-  /** Silence frames kept as they are. */
+  /** Number of silence frames that are kept. */
   readonly kept: number;
-  /** Centres that stand for all later silence frames. */
+  /** Number of centres that replace all later silence frames. */
   readonly centres: number;
-  /** Tails are made for positions this far apart. */
+  /** Distance of the positions that tails are computed for, frames. */
   readonly positionStep: number;
 }
 
@@ -36,11 +36,11 @@ export interface EncoderSilenceTail {
   readonly bias: Float32Array;
 }
 
-/** What an encoder made of 30 s of silence. */
+/** Encoder states of 30 s of silence. */
 export interface SilenceEncoding {
   /** Its output, [positions, width]. */
   readonly output: Float32Array;
-  /** What the attention of each layer sees, [positions, width]. */
+  /** Input of the attention of each layer, [positions, width]. */
   readonly layers: readonly Float32Array[];
 }
 
@@ -57,7 +57,7 @@ export class SilenceTails {
     readonly sizes: TailSizes = defaultTailSizes,
   ) {}
 
-  /** What the encoder's layers see after a window of `frames` frames: nothing where it reaches (nearly) the end. */
+  /** Silence for the encoder's layers after a window of `frames` frames; none where it reaches (nearly) the end. */
   inEncoder(frames: number): EncoderSilenceTail {
     let made = this.#layers.get(frames);
     if (!made) {

@@ -1,5 +1,5 @@
 /**
- * A target vocabulary: only the tokens that occur in text of the target language. The decoder then writes nothing else,
+ * A target vocabulary: only the tokens that occur in text of the target language. The decoder then writes no others,
  * and its output matrix, the largest of its weights, shrinks to the rows in use.
  */
 import { join } from 'node:path';
@@ -11,19 +11,19 @@ import type { OutputTokens } from './decoder.ts';
 import type { WhisperModel } from './model.ts';
 import type { Tokens } from './tokens.ts';
 
-/** Beside the weights in a model's directory. */
+/** File in a model's directory. */
 export const TARGET_VOCABULARY_FILE = 'target_vocabulary.json';
 
 export interface TargetVocabulary {
-  /** What it was made of: a file's name. */
+  /** Name of the text file that it was built from. */
   readonly source: string;
-  /** Ids of words that may come, in rising order, without special tokens (which always may). */
+  /** Ids of allowed words, in rising order, without special tokens (which are always allowed). */
   readonly words: readonly number[];
 }
 
 const schema = z.object({ source: z.string(), words: z.array(z.int().nonnegative()).min(1) });
 
-/** The tokens of a text, a sentence a line; each line also as it would stand after another one, behind a space. */
+/** The tokens of a text, a sentence a line; each line also with a space before it, as after another one. */
 export function vocabularyOf(source: string, lines: readonly string[], tokens: Tokens): TargetVocabulary {
   const words = new Set<number>();
   for (const line of lines) {
@@ -62,13 +62,13 @@ export async function writeTargetVocabulary(directory: string, vocabulary: Targe
   await writeWhole(join(directory, TARGET_VOCABULARY_FILE), `${JSON.stringify(vocabulary)}\n`);
 }
 
-/** Ids of the tokens that the decoder chooses among, in rising order: the words and all special tokens. */
+/** Ids of the output tokens, in rising order: the words and all special tokens. */
 export function outputIds({ words }: TargetVocabulary, tokens: Tokens, vocabularySize: number): Int32Array {
   const specials = Array.from({ length: vocabularySize - tokens.endOfText }, (_, i) => tokens.endOfText + i);
   return Int32Array.from([...words, ...specials]);
 }
 
-/** Where things stand among output tokens of these ids, whose rows of the embedding are the weight `weight`. */
+/** Output tokens of these ids, whose rows of the embedding are the weight `weight`. */
 export function outputTokens(weight: string, ids: Int32Array, tokens: Tokens): OutputTokens {
   return {
     weight,
@@ -79,10 +79,10 @@ export function outputTokens(weight: string, ids: Int32Array, tokens: Tokens): O
   };
 }
 
-/** A decoder is compiled for each vocabulary: the same source is the same vocabulary for as long as the model is loaded. */
+/** Vocabularies by source, kept while the model is loaded, as a decoder is compiled for each. */
 const known = new WeakMap<WhisperModel, Map<string | true, TargetVocabulary>>();
 
-/** @param source a text file, or true for what is kept with the model */
+/** @param source a text file, or true for the vocabulary saved with the model */
 export async function targetVocabulary(
   model: WhisperModel,
   source: string | true | undefined,

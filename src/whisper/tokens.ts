@@ -1,4 +1,4 @@
-/** Whisper's tokens: text, the special tokens, and the prompt that tells the decoder what to do. */
+/** Whisper's tokenizer: text, special tokens, and prompts that set language and task. */
 import { readFileSync } from 'node:fs';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { UserError } from '../errors.ts';
@@ -12,15 +12,15 @@ export class Tokens {
   readonly startOfTranscript: number;
   readonly endOfText: number;
   readonly noTimestamps: number;
-  /** Its probability after the start of transcript says how likely the window has no speech. */
+  /** <|nospeech|>: its probability after the start of transcript is that of a window without speech. */
   readonly noSpeech: number;
   /** <|0.00|>; the others follow in steps of 0.02 s, up to <|30.00|>. */
   readonly firstTimestamp: number;
-  /** <|startofprev|>: the text before, given as context, comes after it. */
+  /** <|startofprev|>: precedes the previous text, which is given as context. */
   readonly startOfPrevious: number;
   /** Ids of the language tokens by code ("en", "zh"), in the order of their ids. */
   readonly languages: ReadonlyMap<string, number>;
-  /** Languages beside those, which only a prompt names: a new token of theirs, or another language's (language-token.ts). */
+  /** Further languages, for prompts only, with a new token or that of another language (language-token.ts). */
   readonly #written: ReadonlyMap<string, number>;
 
   /**
@@ -71,12 +71,12 @@ export class Tokens {
     return id;
   }
 
-  /** Ids of ordinary text: what looks like a special token in it is text, too. */
+  /** Ids of ordinary text; special tokens in it are encoded as text, too. */
   encode(text: string): number[] {
     return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
   }
 
-  /** Text of ids, special tokens left out. */
+  /** Text of ids, without special tokens. */
   decode(ids: readonly number[]): string {
     const text = ids.filter((id) => id < this.endOfText);
     return text.length === 0
@@ -107,7 +107,7 @@ export class Tokens {
 
   /**
    * `<|startoftranscript|><|language|><|task|><|notimestamps|>`; several languages, for code-switched speech, one
-   * after the other. For text with timestamps the last token is left out (`withTimestamps`).
+   * after the other. For text with timestamps the last token is removed (`withTimestamps`).
    */
   prompt(languages: string | readonly string[], task: Task): number[] {
     const taskId = this.#tokenizer.token_to_id(`<|${task}|>`)!;
@@ -115,7 +115,7 @@ export class Tokens {
     return [this.startOfTranscript, ...ids, taskId, this.noTimestamps];
   }
 
-  /** The prompt that asks for timestamps too. */
+  /** The prompt for text with timestamps. */
   withTimestamps(prompt: readonly number[]): number[] {
     return prompt.filter((id) => id !== this.noTimestamps);
   }

@@ -1,4 +1,4 @@
-/** A training step as one graph: teacher forcing over encoder frames, a loss of what the decoder made, gradients. */
+/** A training step as one graph: teacher forcing over encoder frames, a loss of the decoder's outputs, gradients. */
 
 import { gradientOutput, reportOutput } from '../backend/runtime.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
@@ -11,27 +11,27 @@ import { encoder, silenceContext } from './encoder.ts';
 import { absorbedSource } from './layers.ts';
 import { type ModelVariant, setVariant, withVariant } from './variant.ts';
 
-/** What a decoder made of a batch, at the positions that predict something that counts: the rows. */
+/** Decoder outputs at the positions whose prediction enters the loss ("rows"). */
 export interface DecoderOutputs {
   /** Hidden states after the final layer norm [rows, width]. */
   readonly hidden: Tensor;
-  /** What each layer gives to the next, [rows, width]: before any norm. Made when it is asked for. */
+  /** Output of a layer before any norm, [rows, width]; added to the graph on demand. */
   readonly layer: (index: number) => Tensor;
   /** The output matrix: logits are its product with `hidden`. [outputs, width] */
   readonly output: Tensor;
 }
 
-/** What a loss can be made of. */
+/** Tensors that a loss is computed from. */
 export interface Predictions extends DecoderOutputs {
   readonly graph: Graph;
   readonly dimensions: WhisperDimensions;
-  /** int64 [rows]: the right one of the outputs */
+  /** Index of the correct output, int64 [rows]. */
   readonly labels: Tensor;
-  /** `[rows]`: each one's share in the loss; together 1, or as an objective's feeds have it. */
+  /** Weight of each row in the loss, [rows]; their sum is 1, unless an objective feeds others. */
   readonly weights: Tensor;
   /**
-   * What another decoder makes of the same tokens. Its weights' names begin with `prefix`.
-   * @param memory what it hears, [batch, frames, its width], and as `frameBias`; without, what this one hears
+   * Outputs of another decoder for the same tokens. Its weights' names begin with `prefix`.
+   * @param memory encoder frames for it. Default: those of the first decoder
    */
   readonly secondDecoder: (
     prefix: string,
@@ -40,7 +40,7 @@ export interface Predictions extends DecoderOutputs {
   ) => DecoderOutputs;
 }
 
-/** Encoder frames [batch, frames, width], and what is added to their scores [batch, 1, 1, frames]. */
+/** Encoder frames [batch, frames, width], and the bias of their attention scores [batch, 1, 1, frames]. */
 export interface EncoderMemory {
   readonly frames: Tensor;
   readonly frameBias: Tensor;
@@ -49,7 +49,7 @@ export interface EncoderMemory {
 export interface Loss {
   /** A scalar, shape []. */
   readonly loss: Tensor;
-  /** Scalars that are told with it, by name. */
+  /** Scalars to report with it, by name. */
   readonly metrics?: Readonly<Record<string, Tensor>>;
 }
 
@@ -64,23 +64,23 @@ export interface TrainingGraphOptions {
   /** The softmax is over the tokens of the input `outputIds` only. */
   readonly withOutputIds?: boolean;
   /**
-   * Where the frames come from: `frames`, given as an input; or `mel`, the encoder, which can then be trained. Inputs
-   * instead of `frames` are then those of `encoderFrames`.
+   * `frames`: encoder outputs are an input. `mel`: the graph contains the encoder, which can be trained; its inputs are
+   * those of `encoderFrames`.
    */
   readonly audio?: 'frames' | 'mel';
   readonly variant?: ModelVariant;
   readonly loss?: MakeLoss;
-  /** Keep only the layers' inputs for the gradient: see backward.ts. */
+  /** Keep only the layers' inputs and recompute the rest in the backward pass: see backward.ts. */
   readonly recompute?: boolean;
 }
 
 /**
  * Inputs: `frames` [batch, frames, width]; `frameBias` [batch, 1, 1, frames]; `tokens` and `positions` [batch, tokens];
- * `textBias` [1, 1, tokens, tokens]; `rows` [rows], which of the batch·tokens positions predict something that counts;
- * `labels` [rows], what comes after them; `weights` [rows], each one's share in the loss.
- * `outputIds` int64 [outputs], with a target vocabulary: the tokens that the decoder chooses among; labels are then places
- * among them. And those that `loss` declares.
- * Outputs: `loss`, what is reported with it, and one gradient for each of `trained`.
+ * `textBias` [1, 1, tokens, tokens]; `rows` [rows], which of the batch·tokens positions enter the loss;
+ * `labels` [rows], the token after each; `weights` [rows], the weight of each in the loss.
+ * `outputIds` int64 [outputs], with a target vocabulary: the tokens of the softmax; labels are then indices into
+ * them. And the inputs that `loss` declares.
+ * Outputs: `loss`, its metrics, and one gradient for each of `trained`.
  */
 export function trainingGraph(
   dimensions: WhisperDimensions,
@@ -145,16 +145,19 @@ export function trainingGraph(
 }
 
 /**
- * Encoder frames, and after each clip's what the encoder made of silence before the training (silence-tail.ts), which
- * stays as it is. Inputs: `mel` [batch, mel bins, melFrames], `audioPositions` int64 [heard], `tail` [batch, tail, width],
+ * Encoder frames, followed by each clip's silence tail (silence-tail.ts), which was computed before the training and is
+ * not updated. Inputs: `mel` [batch, mel bins, melFrames], `audioPositions` int64 [audioFrames], `tail` [batch, tail, width],
  * and those of `silenceContext`.
- * @returns [batch, heard + tail, width]
+ * @returns [batch, audioFrames + tail, width]
  */
 function encoderFrames(graph: Graph, dimensions: WhisperDimensions): Tensor {
   const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
-  const positions = graph.input('audioPositions', ['heard'], 'int64');
+  const positions = graph.input('audioPositions', ['audioFrames'], 'int64');
   const tail = graph.input('tail', ['batch', 'tail', dimensions.width]);
-  return concat([encoder(dimensions, mel, positions, silenceContext(graph, dimensions, 'heard')), tail], 1);
+  return concat(
+    [encoder(dimensions, mel, positions, silenceContext(graph, dimensions, 'audioFrames')), tail],
+    1,
+  );
 }
 
 /** Names of all decoder weights, in the order in which the model uses them. */

@@ -1,6 +1,6 @@
 /**
- * How the model of a graph differs from the plain Whisper. Kept beside the graph, so that every layer made in it finds
- * what concerns it, and none has to hand it on.
+ * Variants of Whisper: adapters, experts and so on of the model in a graph. Stored beside the graph, so that layers look
+ * them up and need not pass them on.
  */
 import type { Graph, Tensor } from '../graph/graph.ts';
 import { asStored } from './quantized-weights.ts';
@@ -26,14 +26,14 @@ export interface Experts extends ExpertSet {
 }
 
 export interface ModelVariant {
-  /** Put before the name of every weight: a second model in the same graph. */
+  /** Prefix of the names of all weights, for a second model in the same graph. */
   readonly prefix?: string | undefined;
   readonly adapters?: Adapters | undefined;
-  /** Names of weights that the layers see as the int8 format will store them. */
+  /** Names of weights that layers read after an int8 round trip. */
   readonly quantized?: ReadonlySet<string> | undefined;
   /** A language's experts, in the decoder. */
   readonly experts?: Experts | undefined;
-  /** A weight of its own is added to the embedding's row of the last token, a new language's: language-token.ts. */
+  /** Adds a separate weight to the embedding's last row, that of a new language token: language-token.ts. */
   readonly languageRow?: boolean | undefined;
 }
 
@@ -43,12 +43,12 @@ export function variantOf(graph: Graph): ModelVariant {
   return variants.get(graph) ?? {};
 }
 
-/** What is made in `graph` from now on is of this variant. */
+/** Sets the variant of layers that are added to `graph` from now on. */
 export function setVariant(graph: Graph, variant: ModelVariant): void {
   variants.set(graph, variant);
 }
 
-/** What `build` makes in `graph` is of this variant, and of no other; afterwards all is as before. */
+/** Runs `build` with this variant in place of the graph's, which is restored afterwards. */
 export function withVariant<T>(graph: Graph, variant: ModelVariant, build: () => T): T {
   const before = variantOf(graph);
   setVariant(graph, variant);

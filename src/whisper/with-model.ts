@@ -1,6 +1,6 @@
 import type { WhisperModel } from './model.ts';
 
-/** Runs `work` with a loaded model and closes it whatever happens. */
+/** Runs `work` with a loaded model, which is closed even if it fails. */
 export async function withModel<T>(
   load: Promise<WhisperModel>,
   work: (model: WhisperModel) => Promise<T>,

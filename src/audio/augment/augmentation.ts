@@ -1,6 +1,6 @@
 /**
- * Versions of a recording, made by chance: speed, then the room, then noise, then masks on the log-mel. All chance comes
- * from the seed, the clip's name and the number of the version, so that a version can be made again at any time.
+ * Random augmentation of recordings: speed, reverberation, noise, then masks on the log-mel. All randomness comes from
+ * the seed, the clip's name and the number of the version, so that a version can be reproduced at any time.
  */
 import { fingerprint, seedOf } from '../../files/fingerprint.ts';
 import { below, sfc32, uniform } from '../../random.ts';
@@ -12,14 +12,14 @@ import { type SpecAugmentOptions, specAugment } from './spec-augment.ts';
 import { changeSpeed } from './speed.ts';
 
 export interface AugmentOptions {
-  /** Factors, each as likely as the others. */
+  /** Speed factors, equally likely. */
   readonly speed?: readonly number[] | undefined;
   readonly noise?:
     | {
         readonly folder: string;
-        /** Lowest and highest, dB; uniform between. */
+        /** Lowest and highest signal-to-noise ratio, dB; uniform between. */
         readonly snr: readonly [number, number];
-        /** Share of the versions that have it. */
+        /** Probability that a version has noise. */
         readonly probability: number;
       }
     | undefined;
@@ -47,7 +47,7 @@ export class Augmentation {
     );
   }
 
-  /** All that versions depend on, but for clip and number; where folders lie is not of it. */
+  /** Hash of everything but clip and version number; independent of paths. */
   get fingerprint(): string {
     const { speed, noise, reverberation, specAugment } = this.options;
     const settings = {
@@ -60,7 +60,7 @@ export class Augmentation {
     return fingerprint(JSON.stringify(settings), 16);
   }
 
-  /** The most that a recording gets longer. */
+  /** Largest factor of the length of a recording. */
   get longest(): number {
     return 1 / Math.min(...(this.options.speed ?? [1]));
   }
@@ -75,7 +75,7 @@ export class Augmentation {
     let sound = samples;
     if (speed) {
       const factor = speed[below(speed.length, this.#chance('speed', name, version))]!;
-      // What would not be heard to its end any more stays as fast as it was.
+      // A recording that would become longer than the window keeps its speed.
       if (sound.length / factor <= FULL_WINDOW_FRAMES * HOP) sound = changeSpeed(sound, factor);
     }
     if (reverberation) {
@@ -106,7 +106,7 @@ export class Augmentation {
     if (options) specAugment(mel, melBins, sounding, options, this.#chance('mask', name, version));
   }
 
-  /** Each kind has its own, so that one more kind leaves the others as they were. */
+  /** Random numbers of one kind of augmentation: a further kind leaves those of the others unchanged. */
   #chance(kind: string, name: string, version: number): () => number {
     return sfc32(seedOf(JSON.stringify([this.seed, kind, name, version])));
   }

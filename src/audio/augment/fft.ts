@@ -31,7 +31,7 @@ export function fft(re: Float64Array, im: Float64Array): void {
   }
 }
 
-/** e^(−2πik / n), k < n / 2; they take as long to make as a transform. */
+/** Twiddle factors e^(−2πik / n), k < n / 2, cached: computing them takes as long as a transform. */
 interface Roots {
   readonly cos: Float64Array;
   readonly sin: Float64Array;

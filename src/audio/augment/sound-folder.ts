@@ -1,4 +1,4 @@
-/** A folder of recordings that speech is augmented with: noises, or impulse responses. */
+/** A folder of recordings for augmentation: noises, or impulse responses. */
 import { stat } from 'node:fs/promises';
 import { UserError } from '../../errors.ts';
 import { Fingerprint } from '../../files/fingerprint.ts';
@@ -6,7 +6,7 @@ import { readAudio } from '../audio-file.ts';
 import { recordingsIn } from '../recordings-in.ts';
 import { power } from './noise.ts';
 
-/** Decoded sounds are kept up to this; those beyond are read again when they are drawn. */
+/** Limit of decoded sounds kept in memory; others are read again when they are drawn. */
 const KEPT_BYTES = 256e6;
 
 export class SoundFolder {
@@ -19,7 +19,7 @@ export class SoundFolder {
   ) {}
 
   /**
-   * Reads every recording once: what cannot be used is found before anything long begins.
+   * Reads every recording once, so that unusable ones are found before long work begins.
    * @param purpose for messages: "noise"
    * @throws UserError naming folder or file
    */

@@ -9,7 +9,7 @@ function float16(x: f32): f32 {
 }
 
 /**
- * For each row the scale, a float16, of largest·ratio / limit that loses least, Σ (w − s·q)² with q = w/s rounded (ties to
+ * For each row the scale, a float16, of largest·ratio / limit with the least squared error, Σ (w − s·q)² with q = w/s rounded (ties to
  * even) and cut off at ±limit; the first of equal ones.
  * @param columns a multiple of 4: shorter rows end in zeros
  */
