@@ -41,24 +41,33 @@ export function analyseCommand(command: Command): Command {
       '--phonetic',
       'retrieval without sentences whose translations share words that look or sound alike',
     )
-    .option(
-      '--pronunciations <lang=file>',
-      'for --phonetic: pronunciation dictionary of a language (ipa-dict, WikiPron); repeatable',
-      (text: string, all: [string, string][]): [string, string][] => [...all, fileOfLanguage(text)],
-      [],
+    .addOption(
+      new Option(
+        '--pronunciations <lang=file>',
+        'for --phonetic: pronunciation dictionary of a language (ipa-dict, WikiPron); repeatable',
+      )
+        .argParser((text: string, all: [string, string][]): [string, string][] => [
+          ...all,
+          fileOfLanguage(text),
+        ])
+        .default([], 'none'),
     )
     .option('--project', 'plot all utterances in a plane, by principal components and UMAP')
-    .option(
-      '--pair <from:key,to:key>',
-      'align two clips by their frames, such as ca:algebra_by,en:algebra_by; repeatable',
-      (text: string, all: [string, string][]): [string, string][] => [...all, pairOf(text)],
-      [],
+    .addOption(
+      new Option(
+        '--pair <from:key,to:key>',
+        'align two clips by their frames, such as ca:algebra_by,en:algebra_by; repeatable',
+      )
+        .argParser((text: string, all: [string, string][]): [string, string][] => [...all, pairOf(text)])
+        .default([], 'none'),
     )
-    .option(
-      '--neighbours <lang:key>',
-      'list the ten nearest clips of each other language to this one, such as ca:algebra_by; repeatable',
-      (text: string, all: string[]) => [...all, text],
-      [],
+    .addOption(
+      new Option(
+        '--neighbours <lang:key>',
+        'list the ten nearest clips of each other language to this one, such as ca:algebra_by; repeatable',
+      )
+        .argParser((text: string, all: string[]) => [...all, text])
+        .default([], 'none'),
     )
     .option(
       '--early-exit [list]',

@@ -55,12 +55,13 @@ export function nameList(value: string): string[] {
   return items;
 }
 
-/** Adds an option with hidden aliases: its names in earlier versions. */
+/** Adds an option with hidden aliases, such as its names in earlier versions. */
 export function addRenamed(command: Command, option: Option, ...older: readonly string[]): Command {
   command.addOption(option);
   for (const name of older) {
     const alias = new Option(option.flags.replace(/--[\w-]+/, name)).hideHelp();
     if (option.parseArg) alias.argParser(option.parseArg);
+    if (option.presetArg !== undefined) alias.preset(option.presetArg);
     alias.attributeName = () => option.attributeName();
     command.addOption(alias);
   }

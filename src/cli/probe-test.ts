@@ -1,5 +1,5 @@
 /** `whisper-transfer probe test` */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { modelOption, nameList, positiveInteger } from './options.ts';
 import { showWork } from './show-work.ts';
 
@@ -31,18 +31,16 @@ export function probeTestCommand(command: Command): Command {
     .requiredOption('--output <dir>', 'folder for the results and their report')
     .addOption(modelOption())
     .option('--set <sets>', 'use only these sets of the manifest, such as a,b', nameList)
-    .option(
-      '--snr <decibels>',
-      'add noise at these signal-to-noise ratios in dB, such as 20,10,0',
-      numbers,
-      [],
+    .addOption(
+      new Option('--snr <decibels>', 'add noise at these signal-to-noise ratios in dB, such as 20,10,0')
+        .argParser(numbers)
+        .default([], 'none'),
     )
     .option('--noise <folder>', 'folder of recordings of noise; default: white noise')
-    .option(
-      '--reverberation <seconds>',
-      'reverberate with synthetic rooms of these RT60, such as 0.3,1',
-      numbers,
-      [],
+    .addOption(
+      new Option('--reverberation <seconds>', 'reverberate with synthetic rooms of these RT60, such as 0.3,1')
+        .argParser(numbers)
+        .default([], 'none'),
     )
     .option('--impulses <folder>', 'reverberate with the impulse responses in this folder')
     .option('--seed <n>', 'seed of noise and rooms', positiveInteger, 1)

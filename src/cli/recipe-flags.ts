@@ -51,11 +51,14 @@ export const flagOf = (path: Path): string => SHORT[path.join('.')] ?? longFlag(
 /** Adds the flags; `recipeHelp` describes most of them, not the list of options. */
 export function addRecipeFlags(command: Command): Command {
   for (const { path, node } of keys) {
-    const names = SHORT[path] ? `${SHORT[path]}, ${longFlag(path)}` : longFlag(path);
+    const short = SHORT[path];
     const bare = path in BARE;
-    const option = new Option(`${names} ${bare ? '[value]' : '<value>'}`, node.description);
+    const flag = short ?? longFlag(path);
+    const option = new Option(`${flag} ${bare ? '[value]' : '<value>'}`, node.description);
     option.hideHelp(!SHOWN.includes(path)).argParser((text: string) => flagValue(text, node));
-    command.addOption(bare ? option.preset(String(BARE[path])) : option);
+    option.attributeName = () => path;
+    if (bare) option.preset(String(BARE[path]));
+    addRenamed(command, option, ...(short ? [longFlag(path)] : []));
   }
   command.option('--set <name>', 'use only this set of the manifest (of all manifests)');
   return addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
