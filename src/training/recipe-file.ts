@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { readJson } from '../files/read.ts';
 import { editDistance } from '../language/edit-distance.ts';
+import { isObject, withCurrentNames } from './former-names.ts';
 import { type Recipe, recipeSchema } from './recipe.ts';
 import { allowed, mapPaths, nodeAt, type Path } from './recipe-keys.ts';
 
@@ -33,39 +34,6 @@ export async function readLayers(file: string, within: readonly string[] = []): 
     ...(base === undefined ? [] : await readLayers(local(base), [...within, file])),
     { values: mapPaths(values, local), label: (path) => `${file}: ${path.join('.')}` },
   ];
-}
-
-/** Former keys and values of recipes, still read. */
-const RENAMED_KEYS: Readonly<Record<string, string>> = { 'data.mostPadding': 'data.maxPadding' };
-const RENAMED_VALUES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'tune.embedding': { dense: 'trained' },
-};
-
-/** Values by path, such as a checkpoint's settings, with former keys and values replaced. */
-export function withCurrentPaths<Value>(
-  values: Readonly<Record<string, Value>>,
-): Record<string, Value | string> {
-  return Object.fromEntries(
-    Object.entries(values).map(([path, value]) => [
-      RENAMED_KEYS[path] ?? path,
-      RENAMED_VALUES[path]?.[String(value)] ?? value,
-    ]),
-  );
-}
-
-/** A recipe, or a part of one, with former keys and values replaced. */
-export function withCurrentNames(recipe: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(recipe).map(([section, values]) => {
-      if (!isObject(values)) return [section, values];
-      const byPath = Object.entries(values).map(([key, value]) => [`${section}.${key}`, value]);
-      const current = Object.entries(withCurrentPaths(Object.fromEntries(byPath)));
-      return [
-        section,
-        Object.fromEntries(current.map(([path, value]) => [path.slice(section.length + 1), value])),
-      ];
-    }),
-  );
 }
 
 /** As RFC 7396 (JSON Merge Patch) has it: objects are merged, null takes out, all else replaces. */
@@ -138,10 +106,6 @@ export function valueAt(value: unknown, path: Path): unknown {
         : undefined,
     value,
   );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function excerpt(value: unknown): string {
