@@ -25,7 +25,7 @@ import { type BenchResult, inRepository } from './result.ts';
 import { sentences } from './speech.ts';
 import { percent, seconds } from './statistics.ts';
 
-/** Pairs that are compared frame by frame, too: of so many sources as make them with all targets. */
+/** Pairs that are also compared frame by frame: some sources with all targets. */
 const EXACT_PAIRS = 1e6;
 const MIN_KEPT = 0.99;
 const MIN_SPEEDUP = 20;
@@ -125,7 +125,7 @@ export async function retrievalScale({
   }
 }
 
-/** Which halves of which sentences: [sentence, its first or second half], twice. */
+/** The two halves of a composed clip: [sentence, 0 or 1 for its first or second half], twice. */
 type Composition = readonly [readonly [string, number], readonly [string, number]];
 
 /** `count` clips of each language, written to `folder`. */

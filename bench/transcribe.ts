@@ -22,7 +22,7 @@ const MAX_DIFFERENCE = 0.01;
 export interface TranscribeSetting {
   readonly beams: number;
   readonly window: WindowMode;
-  /** Of faster-whisper's time. */
+  /** Largest time as a ratio to faster-whisper's. */
   readonly largestRatio: number;
 }
 

@@ -25,7 +25,7 @@ const LANGUAGES = ['en', 'fr', 'ca'];
 /** Single words, from the recordings outside this repository. */
 const WORDS_LANGUAGE = 'de';
 const WORDS = 60;
-/** Encoded full windows of so many clips are held at once: 3 MB each. */
+/** Clips whose encoded full windows, 3 MB each, are held at once. */
 const CLIPS_PER_ROUND = 32;
 const MAX_DIFFERENCE = 0.01;
 /** None of the sentences has more than 80 tokens: a text that does not end before this one is a loop. */
@@ -201,7 +201,7 @@ async function texts(
   return results;
 }
 
-/** In fitted windows without silence. */
+/** Encodes in fitted windows without silence. */
 async function encodedAlone(model: WhisperModel, audio: readonly Float32Array[]): Promise<EncodedClip[]> {
   const program = await model.encoderProgram('fit');
   const { melBins, width } = model.dimensions;

@@ -47,7 +47,7 @@ const cli = (...args) => npm('exec', '--offline', '--', 'whisper-transfer', ...a
 /** @param {string} path */
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
-// What is packed.
+// Pack both packages.
 /** @param {string} source */
 function pack(source) {
   const out = execFileSync(process.execPath, [npmCli, 'pack', source, '--json', '--ignore-scripts', '--pack-destination', work], {

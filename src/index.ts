@@ -47,7 +47,7 @@ export type {
   PairResult,
   SimilarityMatrix,
 } from './retrieval/study.ts';
-export type { Evaluation as DevEvaluation } from './training/dev-evaluation.ts';
+export type { DevEvaluation } from './training/dev-evaluation.ts';
 export type { MemoryEstimate } from './training/memory-estimate.ts';
 export type { TrainingPlan } from './training/plan.ts';
 export type { RecipeInput, RecipeSource, ShortRecipe } from './training/recipe-source.ts';

@@ -94,7 +94,7 @@ for (const [name, targetToken] of Object.entries(MODELS)) {
 }
 
 const test = ['evaluate', join(OUT, 'manifest.tsv'), '--set', 'test', '--to', 'ga', '--cache', join(OUT, 'cache')];
-// Before: what Whisper itself makes of the speech is English; against Irish it has the names right.
+// Before: Whisper itself translates into English; against Irish only the names are right.
 run(...test, '--prompt-kind', 'source-translate', '--output', join(OUT, 'before'), '--resume');
 const models = Object.keys(MODELS).flatMap((name) => ['--model', join(OUT, name)]);
 run(...test, ...models, '--output', join(OUT, 'after'), '--resume');

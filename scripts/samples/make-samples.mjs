@@ -13,7 +13,7 @@ const DEV_CLIPS = 50;
 const NEW_SENTENCES = 60;
 const COLUMNS = ['audio', 'lang', 'set', 'key', 'en', 'source_text', 'zh', 'duration_s', 'voice'];
 
-/** Who reads the introductions, from the LICENSE of gcompris/GCompris-voices. */
+/** Readers of the introductions, from the LICENSE of gcompris/GCompris-voices. */
 const GCOMPRIS_READERS = { en: 'Julia Wycherley', fr: 'Zohra Coudoin', ca: 'Antoni Bella Pérez' };
 
 const NEW_LANGUAGE_FOLDERS = [
@@ -46,7 +46,7 @@ async function gcompris() {
   return rows;
 }
 
-/** Which sentences go where. The new-language test is held out of everything that the English voice says. */
+/** Assigns sentences to sets. The new-language test is held out of everything that the English voice says. */
 function chooseSentences() {
   const spoken = readTable(join(data, 'speech/tatoeba_en/manifest.tsv'));
   const ordinary = ordinaryWords(readTable(join(data, 'text/tatoeba_en_zh.tsv')));

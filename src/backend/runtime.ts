@@ -30,7 +30,7 @@ export class Program {
   ) {}
 }
 
-export interface LoadOptions {
+export interface ProgramOptions {
   /** Which weights are built in: packed once for fast products, fixed from then on. The others are fed at each run. */
   readonly builtIn: (name: string) => boolean;
   /**
@@ -158,7 +158,7 @@ export class Runtime {
     return this.#ask({ type: 'row-scales', names });
   }
 
-  async load(graph: Graph, { builtIn, arena = true }: LoadOptions): Promise<Program> {
+  async load(graph: Graph, { builtIn, arena = true }: ProgramOptions): Promise<Program> {
     const model = writeOnnx(graph, builtIn);
     const gradients = model.outputs.flatMap((name) => (name.startsWith('gradient:') ? [name.slice(9)] : []));
     const { bytes, fed } = model;

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { withCurrentNames } from '../training/former-names.ts';
 import { defaultLora } from '../training/lora.ts';
 import { type Layer, mergeLayers, valueAt } from '../training/recipe-file.ts';
-import { allowed, type Node, type Path, recipeKeys, recipeNode } from '../training/recipe-keys.ts';
+import { allowed, type Path, recipeKeys, recipeNode, type SchemaNode } from '../training/recipe-keys.ts';
 import { addRenamed } from './options.ts';
 
 /** Short flags of values, beside their paths. */
@@ -101,7 +101,7 @@ function withValue(values: unknown, [key, ...rest]: readonly string[], value: un
 }
 
 /** Parses a flag: JSON where the value is not a text; lists may also be comma-separated. Other input stays a text. */
-function flagValue(text: string, node: Node): unknown {
+function flagValue(text: string, node: SchemaNode): unknown {
   if (node.type === 'array' && !text.startsWith('[')) {
     const item = node.items ?? node.prefixItems![0]!;
     return text.split(',').map((part) => flagValue(part.trim(), item));

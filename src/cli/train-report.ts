@@ -1,10 +1,10 @@
 /** Output of `train`: each evaluation, and the summary. */
-import type { Evaluation } from '../training/dev-evaluation.ts';
+import type { DevEvaluation } from '../training/dev-evaluation.ts';
 import { devMetrics, memoryMb } from '../training/metrics.ts';
 import { paddingText } from '../training/plan.ts';
 import type { TrainResult } from '../training/train-recipe.ts';
 
-export function printEvaluation(evaluation: Evaluation, json: boolean): void {
+export function printEvaluation(evaluation: DevEvaluation, json: boolean): void {
   if (json) {
     console.log(JSON.stringify(devMetrics(evaluation)));
     return;

@@ -114,8 +114,7 @@ const SUBTITLES: readonly TranscriptFormat[] = ['srt', 'vtt', 'tsv'];
 async function run(paths: readonly string[], flags: Flags, task: Task): Promise<void> {
   const { format } = flags;
   const output = flags.output ?? flags.outputDir;
-  if (flags.resume && !flags.results)
-    throw new UserError('--resume: expected --results <file> to go on from');
+  if (flags.resume && !flags.results) throw new UserError('--resume: expected --results <file> to resume');
   if (output && !format) throw new UserError('--output: expected --format with it');
   const { audioInputsOrErrors } = await import('../data/audio-inputs.ts');
   const { ResultsFile } = await import('../decoding/results-file.ts');

@@ -42,7 +42,7 @@ export interface EvaluateOptions extends WorkOptions {
   readonly forgetting?: boolean | undefined;
   /** Encoder window. Default 'fit'. */
   readonly window?: WindowMode | undefined;
-  /** Where encoder outputs are kept between runs. Default: nowhere. */
+  /** Folder where encoder outputs are kept between runs. Default: none. */
   readonly cache?: string | undefined;
   readonly decoding?: EvaluatedDecoding | undefined;
   /** Tokenizer of BLEU. Default: by the language. */

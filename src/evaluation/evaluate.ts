@@ -164,7 +164,7 @@ function testsOf(
       task === 'transcribe'
         ? 'no text of what is said'
         : `no text in "${target}", or are in that language themselves`;
-    note(`${left} of ${own.length} clips have ${why}: left out`);
+    note(`${left} of ${own.length} clips have ${why}: skipped`);
   }
   if (!forgetting) return [main];
   const english = recognitionTest(

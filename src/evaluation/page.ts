@@ -129,7 +129,7 @@ const HEADINGS: Readonly<Record<NamedTable['name'], string>> = {
 
 const REMARKS: Readonly<Record<NamedTable['name'], string>> = {
   table:
-    '“Off-target” is the share of outputs in another language, as far as scripts and words tell; “halluc.” that of outputs which loop or run on. An average counts every language the same.',
+    '“Off-target” is the share of outputs in another language, judged by scripts and words; “halluc.” that of outputs which loop or run on. An average counts every language the same.',
   comparison:
     'In brackets: how often chance alone would make a difference at least as large. A small test set finds large differences only.',
   forgetting:

@@ -13,10 +13,10 @@ import type { PredictedText, Prediction, PredictionKey, PredictionsFile } from '
 import type { SystemOutput } from './systems.ts';
 import { type Item, type PromptName, promptFor, type Test } from './tasks.ts';
 
-/** Clips that are encoded, decoded and written together: an interruption loses at most so many. */
+/** Clips that are encoded, decoded and written together: an interruption loses at most this many. */
 const CLIPS_PER_ROUND = 128;
 
-/** How a test is decoded. */
+/** Decoding options of a test. */
 export interface Decoding {
   /** All that predictions depend on beside model and prompt. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
@@ -30,10 +30,10 @@ export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal
   /** Path of the manifest; audio is named relative to it. */
   readonly manifest: string;
   readonly window: WindowMode;
-  /** Where encoder outputs are kept between runs; undefined: nowhere. */
+  /** Folder where encoder outputs are kept between runs; undefined: none. */
   readonly cache: string | undefined;
   readonly decoding: Decoding;
-  /** Of the tests of forgetting. */
+  /** Decoding of the tests of forgetting. */
   readonly plainDecoding: Decoding;
   readonly file: PredictionsFile;
   /** Called with notes for readers of the results. */

@@ -44,7 +44,7 @@ export class PredictionsFile {
       await ResumableLines.open<Prediction>(path, {
         resume,
         start: '{"test":"',
-        expected: 'a prediction of an earlier run to go on from',
+        expected: 'a prediction of an earlier run to resume',
         keyOf: keyText,
         keep: ({ hypothesis }) => hypothesis !== undefined,
       }),

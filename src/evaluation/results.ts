@@ -21,7 +21,7 @@ export interface EvaluationRow {
   readonly n: number;
   /** Why there is no score, such as a prompt that needs a token which the model does not have. */
   readonly notDefined?: string;
-  /** By metric, in the order of the tables. Percent or 0 to 100, but COMET on its own scale. */
+  /** Scores by metric, in the order of the tables. Percent or 0 to 100, but COMET on its own scale. */
   readonly scores: Readonly<Record<string, Measured>>;
 }
 
@@ -53,7 +53,7 @@ export interface EvaluationResults {
   /** Settings of decoding and encoding. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   readonly resampling: { readonly test: string; readonly samples: number; readonly seed: number };
-  /** By test and metric; more than one where languages are normalised differently. */
+  /** Signatures by test and metric; more than one where languages are normalised differently. */
   readonly signatures: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
   readonly rows: readonly EvaluationRow[];
   /** Clips that could not be read. */

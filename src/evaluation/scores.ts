@@ -1,4 +1,4 @@
-/** From texts and references to the rows of the tables: scores with intervals, and tests against the first model. */
+/** Rows of the tables from sentence counts: scores with intervals, and tests against the first model. */
 import type { CorpusMetric, Statistics } from '../metrics/corpus.ts';
 import { type Measured, type MeasureOptions, measure } from '../metrics/measure.ts';
 import { SACREBLEU_METRICS } from '../metrics/metrics.ts';
@@ -17,7 +17,7 @@ export interface System {
   readonly prompt: string;
   /** Clips by language, in order: paired tests need the same list in both systems. */
   readonly clips: ReadonlyMap<string, readonly string[]>;
-  /** By language and metric. */
+  /** Counts by language and metric. */
   readonly counts: ReadonlyMap<string, ReadonlyMap<string, SentenceCounts>>;
   /** Why a language has no score. */
   readonly notDefined: ReadonlyMap<string, string>;

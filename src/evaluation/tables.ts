@@ -94,7 +94,7 @@ function rowColumns(rows: readonly EvaluationRow[]): Column<EvaluationRow>[] {
     : columns;
 }
 
-/** A spreadsheet wants a number in a cell; a reader wants the interval beside the score. */
+/** Columns of scores: CSV has a number in each cell, the other formats the interval beside the score. */
 function scoreColumns(rows: readonly EvaluationRow[], format: TableFormat): Column<EvaluationRow>[] {
   return metricsOf(rows).flatMap((metric): Column<EvaluationRow>[] => {
     const digits = digitsOf(metric);
@@ -144,7 +144,7 @@ function differenceColumns(rows: readonly EvaluationRow[], format: TableFormat):
   });
 }
 
-/** A score of its own line: the tests of forgetting have different metrics. */
+/** One score of a test of forgetting, in a line of its own: these tests have different metrics. */
 interface ForgettingLine {
   readonly row: EvaluationRow;
   readonly metric: string;

@@ -3,7 +3,7 @@ import { UserError } from '../errors.ts';
 import { MAX_ORDER, SENTENCE_END, SENTENCE_START, UNKNOWN } from './model.ts';
 import { NgramTable } from './ngram-table.ts';
 
-export const UNKNOWN_ID = 0;
+/** Ids of the sentence marks; 0 is `UNKNOWN_ID` of model.ts. */
 export const START_ID = 1;
 export const END_ID = 2;
 

@@ -1,4 +1,4 @@
-/** How languages are written: the one place that knows scripts, spaces between words, and the forms of Chinese. */
+/** Language profiles: script, spaces between words, normalisers, tokenizer and the forms of Chinese, in one place. */
 
 import { toSimplified, toTraditional } from './chinese.ts';
 import { normalizeEnglish } from './english/normalize-english.ts';
@@ -15,7 +15,7 @@ export interface LanguageProfile {
   readonly script: string | undefined;
   /** Whether spaces stand between words. Where not, characters are counted in place of words. */
   readonly spaces: boolean;
-  /** As sacreBLEU advises; for `ja-mecab`, which needs a dictionary, `char` stands in where it is not installed. */
+  /** BLEU tokenizer as sacreBLEU advises; `char` replaces `ja-mecab`, which needs a dictionary, where it is not installed. */
   readonly bleuTokenizer: 'zh' | 'ja-mecab' | 'char' | '13a';
   /** The form in which references are trained on and compared: Chinese in the characters that are wanted. */
   readonly reference: (text: string) => string;

@@ -5,7 +5,7 @@ import { splitMixedTokens } from './word-error-rate.ts';
 export interface HallucinationMarkers {
   /** Tokens of the text per token of the reference (a text against an empty reference: its token count). */
   lengthRatio: number;
-  /** How often the most repeated n-gram (1 to 8 tokens) stands back to back; 1 when nothing repeats, 0 when empty. */
+  /** Number of consecutive repetitions of the most repeated n-gram (1 to 8 tokens); 1 without any, 0 when empty. */
   longestLoop: number;
   /** UTF-8 bytes per zlib byte: Whisper itself rejects a segment above 2.4. */
   compressionRatio: number;

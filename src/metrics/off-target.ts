@@ -6,7 +6,7 @@ import type { CorpusMetric } from './corpus.ts';
 const KANA = /[\p{Script=Hiragana}\p{Script=Katakana}]/u;
 const HANGUL = /\p{Script=Hangul}/u;
 const LETTERS = /\p{L}/gu;
-/** A translation must be written at least half in the letters of its language: names may stay in Latin. */
+/** Least share of letters in the script of the language: names may stay in Latin. */
 const MIN_SHARE = 0.5;
 
 /**

@@ -43,7 +43,7 @@ export interface ScoreOptions extends ScoringOptions {
   readonly baseline?: readonly string[] | undefined;
 }
 
-/** By metric; null for those that were not chosen or are not defined for the input. */
+/** Scores by metric; null for those that were not chosen or are not defined for the input. */
 export type Scores = Record<MetricName | 'comet', Measured | null>;
 
 /** Scores equal sacreBLEU's and jiwer's. @throws UserError where texts and references do not fit each other */
@@ -103,7 +103,7 @@ export async function scoreOutputs(
   return scores as Scores[];
 }
 
-/** As sacreBLEU: by the language where it is given, else by the rules of WMT. */
+/** BLEU tokenizer: by the language where it is given, else sacreBLEU's default, 13a. */
 const tokenizerOf = ({ tokenize, to }: ScoringOptions): BleuTokenizer =>
   tokenize ?? (to === undefined ? '13a' : bleuTokenizerOf(to));
 
@@ -113,7 +113,7 @@ export function comparedForm(to: string | undefined): LanguageProfile | undefine
   return profile && profile.code !== profile.base ? profile : undefined;
 }
 
-/** They leave a sentence without spaces nearly whole. */
+/** Tokenizers that hardly split a sentence without spaces. */
 const WESTERN: readonly BleuTokenizer[] = ['13a', 'intl', 'none'];
 
 function metricOptions(options: ScoringOptions, references: readonly string[][]): MetricOptions {

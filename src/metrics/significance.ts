@@ -28,11 +28,11 @@ export interface PairedResult {
 export const PAIRED_TESTS = ['bootstrap', 'randomization'] as const;
 export type PairedTest = (typeof PAIRED_TESTS)[number];
 
-/** As in sacreBLEU. */
+/** Resamples or trials by default, as in sacreBLEU. */
 export const DEFAULT_SAMPLES: Record<PairedTest, number> = { bootstrap: 1000, randomization: 10_000 };
 
 export interface ResamplingOptions {
-  /** Resamples or trials. @default {@link DEFAULT_SAMPLES} */
+  /** Number of resamples or trials. @default {@link DEFAULT_SAMPLES} */
   samples?: number;
   /** @default 12345 */
   seed?: number;

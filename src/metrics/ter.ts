@@ -29,7 +29,7 @@ export function terSignature(referenceCount: number, options: TerTokenizerOption
   );
 }
 
-/** Where each reference token lies in the hypothesis, and which tokens of either side are not kept. */
+/** Position of each reference token in the hypothesis, and the tokens of either side that are not kept. */
 function alignment(trace: readonly number[]) {
   const hypothesisAt: number[] = [];
   const hypothesisWrong: boolean[] = [];

@@ -4,7 +4,7 @@ import { splitWords, trim } from '../language/whitespace.ts';
 
 /** sacreBLEU's tokenizers that are rules. Chinese output must be scored with `zh` (or `char`). */
 export const RULE_TOKENIZERS = ['13a', 'zh', 'char', 'intl', 'none'] as const;
-/** Those that need a model or a dictionary: `loadBleuTokenizer` first. */
+/** Tokenizers that need a model or a dictionary, loaded by `loadBleuTokenizer`. */
 export const MODEL_TOKENIZERS = ['flores101', 'flores200', 'ja-mecab'] as const;
 export const BLEU_TOKENIZERS = [...RULE_TOKENIZERS, ...MODEL_TOKENIZERS] as const;
 export type BleuTokenizer = (typeof BLEU_TOKENIZERS)[number];
@@ -102,7 +102,7 @@ export function bleuTokenizerOf(language: string): BleuTokenizer {
   return isRule(bleuTokenizer) || loaded.has(bleuTokenizer) ? bleuTokenizer : 'char';
 }
 
-/** How sacreBLEU's signature names a tokenizer. */
+/** Name of a tokenizer in sacreBLEU's signature. */
 export const tokenizerSignature = (name: BleuTokenizer): string =>
   name === 'ja-mecab' ? 'ja-mecab-0.996-IPA' : name;
 

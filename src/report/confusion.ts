@@ -4,7 +4,7 @@ import { escapeHtml } from './escape.ts';
 import { shorten } from './format.ts';
 import { coordinate, nothing, svg } from './svg.ts';
 
-/** With more classes, cells are drawn without their numbers. */
+/** Largest number of classes with numbers in the cells. */
 const MAX_NUMBERED = 20;
 const SIDE = 340;
 const LEFT = 96;

@@ -34,7 +34,7 @@ function twoDigits(value: number): string {
   return String(value).padStart(2, '0');
 }
 
-/** A looping decoder writes hundreds of tokens: longer texts are cut, in characters. */
+/** Characters that longer texts, such as loops of a decoder, are cut to. */
 const MAX_TEXT_LENGTH = 300;
 
 export function shorten(text: string): string {

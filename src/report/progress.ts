@@ -5,13 +5,13 @@ import { formatDuration, formatNumber, formatPercent } from './format.ts';
 const REDRAW_SECONDS = 0.1; // more often cannot be read, and costs time
 const LINE_SECONDS = 10; // in a log file
 
-/** How far a stage of long work has come. A stage ends with `done` = `total`; 0: not known yet. */
+/** Progress of a stage of long work. A stage ends with `done` = `total`; 0: not known yet. */
 export interface StageProgress {
   readonly stage: string;
   readonly done: number;
   readonly total: number;
   readonly note?: string | undefined;
-  /** How many of those done come from an earlier run. Default 0. */
+  /** Part of `done` from an earlier run. Default 0. */
   readonly resumed?: number;
 }
 

@@ -6,7 +6,7 @@ import { coordinate, nothing, svg } from './svg.ts';
 export interface RateCell {
   readonly row: string;
   readonly column: string;
-  /** From 0 to 1. */
+  /** Rate from 0 to 1. */
   readonly value: number;
   readonly low: number;
   readonly high: number;

@@ -200,7 +200,7 @@ export function nothing(title: string): string {
   return svg(`${title}: no data`, CHART_WIDTH, 40, '<text class="axis" x="0" y="24">no data</text>');
 }
 
-/** A hundredth of a pixel is more than can be seen, and short numbers keep the page small. */
+/** Rounds to a hundredth of a pixel: short numbers keep the page small. */
 export function coordinate(value: number): number {
   return Number.isFinite(value) ? Math.round(value * 100) / 100 : 0;
 }

@@ -39,7 +39,7 @@ export function frameShares({ length, weights }: WeightedClip): Float32Array {
 }
 
 export interface BlockPlan {
-  /** Which clips, as indices into the list that was cut up. */
+  /** Indices of the clips in the list that was divided into blocks. */
   readonly members: readonly number[];
   /** Frames of each member, padding included. */
   readonly length: number;

@@ -12,7 +12,7 @@ export const ADJUSTMENTS = {
 export type Adjustment = keyof typeof ADJUSTMENTS;
 
 export interface RetrievalMethod {
-  /** As on the command line: "seqsim+centre+csls". */
+  /** Name as on the command line: "seqsim+centre+csls". */
   readonly name: string;
   readonly label: string;
   readonly metric: SimilarityMetricName;

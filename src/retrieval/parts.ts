@@ -1,5 +1,5 @@
 /**
- * Retrieval among so many clips that the similarities of all would fill the memory: some of the sources at a time against
+ * Retrieval where the similarities of all clips would fill the memory: some of the sources at a time against
  * all targets. Only the ranks of the right answers are stored, also on disk, so that an interrupted run resumes with the
  * next part.
  */

@@ -42,7 +42,7 @@ export interface RetrieveOptions extends WorkOptions {
   readonly shortlist?: number | undefined;
   /** Encoder window. Default: 'fit'. */
   readonly window?: WindowMode | undefined;
-  /** Where encoder outputs and parts of long comparisons are kept between runs. Default: nowhere. */
+  /** Folder where encoder outputs and parts of long comparisons are kept between runs. Default: none. */
   readonly cache?: string | undefined;
   /** Called with the similarities of each pair of languages that is compared in one piece. */
   readonly onMatrix?: ((matrix: SimilarityMatrix) => void) | undefined;

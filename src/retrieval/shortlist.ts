@@ -31,7 +31,7 @@ export const SHORTLIST_STEPS = STEPS.map(({ span, passes }) => `${passes}×${spa
 const MAX_EXACT_COSINES = 1.5e10;
 
 export interface ShortlistOptions {
-  /** How many targets of each source are compared exactly. @default DEFAULT_SHORTLIST */
+  /** Number of targets of each source that are compared exactly. @default DEFAULT_SHORTLIST */
   readonly shortlist?: number;
   /** Called with the share of the work that is done, 0 to 1. */
   readonly onProgress?: (share: number) => void;

@@ -28,7 +28,7 @@ export interface MethodResult {
   readonly mrr: Estimate;
   /** Rank of each query's translation, from 1, in the order of `keys`. */
   readonly ranks: readonly number[];
-  /** Of R@1 against the first method's: paired approximate randomisation over utterances, without multiple-test correction. */
+  /** P-value of R@1 against the first method's: paired approximate randomisation over utterances, without multiple-test correction. */
   readonly pValue?: number;
 }
 

@@ -7,7 +7,12 @@ import { float32 } from '../backend/runtime.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
 import type { TrainingState } from './checkpoints.ts';
-import { type RunRecord, readCheckpointOf, readNewestCheckpoint, writeCheckpoint } from './checkpoints.ts';
+import {
+  type RunRecord,
+  readCheckpointOf,
+  readNewestCheckpoint,
+  writeTrainingCheckpoint,
+} from './checkpoints.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -34,7 +39,8 @@ const recordOf = (step: number): RunRecord => ({
   ],
   evaluations: [],
 });
-const write = (step: number, best?: number) => writeCheckpoint(folder, stateOf(step), recordOf(step), best);
+const write = (step: number, best?: number) =>
+  writeTrainingCheckpoint(folder, stateOf(step), recordOf(step), best);
 const read = (expected: Parameters<typeof readNewestCheckpoint>[1] = settings) => {
   const lines: string[] = [];
   return readNewestCheckpoint(folder, expected, (line) => lines.push(line)).then((found) => ({
@@ -64,7 +70,7 @@ test('the newest is read back to the bit; of the older ones the one before it an
 
 test('a loss that was not finite is still none when it is read', async () => {
   const [report] = recordOf(2).reports;
-  await writeCheckpoint(folder, stateOf(2), {
+  await writeTrainingCheckpoint(folder, stateOf(2), {
     ...recordOf(2),
     reports: [{ ...report!, loss: Number.NaN, skipped: true }],
   });
@@ -100,7 +106,7 @@ test("another model's, or other settings', is refused: what differs is said, and
 
 test('a checkpoint with former names of settings is resumed', async () => {
   const former = { ...settings, 'tune.embedding': 'dense', 'data.mostPadding': 0.2 };
-  await writeCheckpoint(folder, stateOf(2), { ...recordOf(2), settings: former }, undefined);
+  await writeTrainingCheckpoint(folder, stateOf(2), { ...recordOf(2), settings: former }, undefined);
   const current = { ...settings, 'tune.embedding': 'trained', 'data.maxPadding': 0.2 };
   expect((await read(current)).found!.state.step).toBe(2);
 });
@@ -111,7 +117,7 @@ test('a full disk: one line, and the last good checkpoint is as it was', async (
     await writeSafetensors(file, tensors.slice(0, 2));
     throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
   };
-  expect(await complaint(writeCheckpoint(folder, stateOf(4), recordOf(4), undefined, full))).toBe(
+  expect(await complaint(writeTrainingCheckpoint(folder, stateOf(4), recordOf(4), undefined, full))).toBe(
     'FOLDER/step-000004: checkpoint cannot be written: ENOSPC: no space left on device, write; ' +
       'step-000002 is whole: make room, then go on from it with --resume',
   );

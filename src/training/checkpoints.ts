@@ -18,7 +18,7 @@ import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
 import { namesIn } from '../files/read.ts';
 import { makeFolder, replaceWhole } from '../files/write-whole.ts';
-import type { Evaluation } from './dev-evaluation.ts';
+import type { DevEvaluation } from './dev-evaluation.ts';
 import { withCurrentPaths } from './former-names.ts';
 import type { StepReport } from './train.ts';
 
@@ -62,7 +62,7 @@ export interface KeptRecord {
 /** What a training run of a recipe knows. */
 export interface RunRecord extends KeptRecord {
   readonly reports: readonly StepReport[];
-  readonly evaluations: readonly Evaluation[];
+  readonly evaluations: readonly DevEvaluation[];
 }
 
 interface TrainingFile {
@@ -110,7 +110,7 @@ export async function prepareCheckpoints(output: string, resume: boolean): Promi
  * @param write for tests: a disk that is full
  * @throws UserError when it cannot be written; those before are as they were
  */
-export async function writeCheckpoint<R extends KeptRecord = RunRecord>(
+export async function writeTrainingCheckpoint<R extends KeptRecord = RunRecord>(
   folder: string,
   state: TrainingState,
   record: R,

@@ -11,7 +11,7 @@ import type { ModelVariant } from '../whisper/variant.ts';
 import { trainingBatch } from './batches.ts';
 import type { EncodedExample } from './examples.ts';
 
-export interface Evaluation {
+export interface DevEvaluation {
   readonly step: number;
   /** Mean cross-entropy, nats per token. */
   readonly loss: number;
@@ -43,7 +43,7 @@ export async function evaluateDevSet(
     /** As the model will be used. */
     variant?: ModelVariant | undefined;
   },
-): Promise<Evaluation> {
+): Promise<DevEvaluation> {
   const started = performance.now();
   // The compiled decoder has older weights built in.
   await model.decoderChanged();
@@ -90,10 +90,10 @@ export const BEST_BY = ['loss', 'bleu', 'chrf'] as const;
 export type BestBy = (typeof BEST_BY)[number];
 
 /** The one with least loss, or with most BLEU or chrF; among equals the first. A loss that is not finite is the largest. */
-export function bestEvaluation(evaluations: readonly Evaluation[], by: BestBy): Evaluation | undefined {
-  const merit = (one: Evaluation): number =>
+export function bestEvaluation(evaluations: readonly DevEvaluation[], by: BestBy): DevEvaluation | undefined {
+  const merit = (one: DevEvaluation): number =>
     by !== 'loss' ? one[by] : Number.isFinite(one.loss) ? -one.loss : Number.NEGATIVE_INFINITY;
-  return evaluations.reduce<Evaluation | undefined>(
+  return evaluations.reduce<DevEvaluation | undefined>(
     (best, one) => (best && merit(best) >= merit(one) ? best : one),
     undefined,
   );

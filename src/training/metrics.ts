@@ -1,7 +1,7 @@
 /** `metrics.jsonl`: the numbers of a training run as it goes, one JSON object a step or evaluation. */
 import { ResumableLines } from '../files/resumable-lines.ts';
 import { paddingShares } from './batches.ts';
-import type { Evaluation } from './dev-evaluation.ts';
+import type { DevEvaluation } from './dev-evaluation.ts';
 import type { StepReport } from './train.ts';
 
 /** Resident memory now and at its highest, MB. */
@@ -49,12 +49,12 @@ export class MetricsFile {
     });
   }
 
-  addEvaluation({ seconds, ...evaluation }: Evaluation): Promise<void> {
+  addEvaluation({ seconds, ...evaluation }: DevEvaluation): Promise<void> {
     return this.lines.add({ ...devMetrics(evaluation), seconds, ...memoryMb() });
   }
 }
 
 /** An evaluation as files and `train --json` name its values. */
-export function devMetrics({ step, loss, bleu, chrf, targets }: Omit<Evaluation, 'seconds'>) {
+export function devMetrics({ step, loss, bleu, chrf, targets }: Omit<DevEvaluation, 'seconds'>) {
   return { step, devLoss: loss, devBleu: bleu, devChrf: chrf, ...(targets && { devTargets: targets }) };
 }

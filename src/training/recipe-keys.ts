@@ -3,18 +3,18 @@ import { z } from 'zod';
 import { recipeSchema } from './recipe.ts';
 
 /** As much of JSON Schema as the recipe needs. */
-export interface Node {
+export interface SchemaNode {
   readonly type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean';
   readonly description?: string;
   readonly default?: unknown;
   readonly format?: string;
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
-  readonly anyOf?: readonly Node[];
-  readonly properties?: Readonly<Record<string, Node>>;
-  readonly additionalProperties?: Node | false;
-  readonly items?: Node;
-  readonly prefixItems?: readonly Node[];
+  readonly anyOf?: readonly SchemaNode[];
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly additionalProperties?: SchemaNode | false;
+  readonly items?: SchemaNode;
+  readonly prefixItems?: readonly SchemaNode[];
   readonly minItems?: number;
   readonly minimum?: number;
   readonly maximum?: number;
@@ -36,31 +36,31 @@ export const recipeJsonSchema = {
   title: 'whisper-transfer recipe',
 };
 
-export const recipeNode = z.toJSONSchema(recipeSchema, { io: 'input' }) as Node;
+export const recipeNode = z.toJSONSchema(recipeSchema, { io: 'input' }) as SchemaNode;
 
 export type Path = readonly (string | number)[];
 
 /** What may stand at a path; undefined where nothing may. */
-export function nodeAt(path: Path, node: Node | undefined = recipeNode): Node | undefined {
+export function nodeAt(path: Path, node: SchemaNode | undefined = recipeNode): SchemaNode | undefined {
   const [key, ...rest] = path;
   if (key === undefined || node === undefined) return node;
   return nodeAt(rest, childNode(node, key));
 }
 
-function childNode(node: Node, key: string | number): Node | undefined {
+function childNode(node: SchemaNode, key: string | number): SchemaNode | undefined {
   if (typeof key === 'number') return node.prefixItems?.[key] ?? node.items;
   if (node.properties && Object.hasOwn(node.properties, key)) return node.properties[key];
   return node.additionalProperties || undefined;
 }
 
 /** Paths of all values, those in lists not: "optimizer.steps". */
-export function recipeKeys(node: Node = recipeNode, above = ''): { path: string; node: Node }[] {
+export function recipeKeys(node: SchemaNode = recipeNode, above = ''): { path: string; node: SchemaNode }[] {
   return Object.entries(node.properties ?? {}).flatMap(([key, child]) =>
     child.properties ? recipeKeys(child, `${above}${key}.`) : [{ path: `${above}${key}`, node: child }],
   );
 }
 
-export const isPath = (node: Node | undefined): boolean =>
+export const isPath = (node: SchemaNode | undefined): boolean =>
   node?.format === 'path' || Boolean(node?.anyOf?.some(isPath));
 
 /** All values of a recipe, or of a part of one, with their paths. */
@@ -71,7 +71,7 @@ export function* leaves(value: unknown, path: Path = []): Generator<{ path: Path
 }
 
 /** The same with other file paths in it. */
-export function mapPaths(value: unknown, change: (path: string) => string, node?: Node): unknown {
+export function mapPaths(value: unknown, change: (path: string) => string, node?: SchemaNode): unknown {
   const at = node ?? recipeNode;
   if (typeof value === 'string') return isPath(at) ? change(value) : value;
   if (typeof value !== 'object' || value === null) return value;
@@ -84,7 +84,7 @@ export function mapPaths(value: unknown, change: (path: string) => string, node?
 }
 
 /** What is allowed, in words. */
-export function allowed(node: Node): string {
+export function allowed(node: SchemaNode): string {
   if (node.anyOf) return node.anyOf.map(allowed).join(' or ');
   if (node.const !== undefined) return JSON.stringify(node.const);
   if (node.enum) return `one of ${node.enum.join(', ')}`;
@@ -100,13 +100,13 @@ export function allowed(node: Node): string {
       return `a list, each ${allowed(node.items!)}`;
     case 'object':
       if (node.properties) return `an object with keys among ${Object.keys(node.properties).join(', ')}`;
-      return `an object, each value ${allowed(node.additionalProperties as Node)}`;
+      return `an object, each value ${allowed(node.additionalProperties as SchemaNode)}`;
     default:
       return node.format === 'path' ? 'a path' : 'text';
   }
 }
 
-function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Node): string {
+function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: SchemaNode): string {
   const parts = [
     minimum === undefined || Math.abs(minimum) === Number.MAX_SAFE_INTEGER ? '' : ` from ${minimum}`,
     exclusiveMinimum === undefined ? '' : ` above ${exclusiveMinimum}`,

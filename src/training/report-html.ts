@@ -7,11 +7,11 @@ import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import { type Line, lineChart } from '../report/svg.ts';
 import type { RunRecord } from './checkpoints.ts';
-import type { Evaluation } from './dev-evaluation.ts';
+import type { DevEvaluation } from './dev-evaluation.ts';
 
 export function trainingReport(
   { settings, reports, evaluations }: RunRecord,
-  best: Evaluation | undefined,
+  best: DevEvaluation | undefined,
 ): string {
   const steps = (value: (report: RunRecord['reports'][number]) => number) =>
     reports.map((report): [number, number] => [report.step, value(report)]);

@@ -17,9 +17,9 @@ import {
   type RunSettings,
   readCheckpointOf,
   resumption,
-  writeCheckpoint,
+  writeTrainingCheckpoint,
 } from './checkpoints.ts';
-import { type BestBy, bestEvaluation, type Evaluation, evaluateDevSet } from './dev-evaluation.ts';
+import { type BestBy, bestEvaluation, type DevEvaluation, evaluateDevSet } from './dev-evaluation.ts';
 import type { EncodedExample } from './examples.ts';
 import { createExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';
@@ -63,7 +63,7 @@ export interface RunOptions {
   readonly onStart: (step: number) => void;
   /** Called after each step; `stop` ends the run there, with a checkpoint. */
   readonly onStep: (report: StepReport) => 'stop' | undefined;
-  readonly onEvaluation: (evaluation: Evaluation) => void;
+  readonly onEvaluation: (evaluation: DevEvaluation) => void;
   /** Writes the model into a folder. */
   readonly save: (folder: string) => Promise<void>;
 }
@@ -71,7 +71,7 @@ export interface RunOptions {
 export interface RunResult {
   /** Of all steps, those before a resumption included. */
   readonly reports: readonly StepReport[];
-  readonly evaluations: readonly Evaluation[];
+  readonly evaluations: readonly DevEvaluation[];
   /** Step whose weights were saved. */
   readonly saved: number;
 }
@@ -136,7 +136,7 @@ export async function runTraining(
         }
         const ends = atEnd || stopped || enough;
         if (ends || step.step % options.checkpointEvery === 0 || best() === step.step) {
-          await writeCheckpoint(folder, await state(), record(), best());
+          await writeTrainingCheckpoint(folder, await state(), record(), best());
         }
         return ends ? 'stop' : undefined;
       },

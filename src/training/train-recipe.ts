@@ -12,7 +12,7 @@ import { promptOf } from '../whisper/prompts.ts';
 import { withModel } from '../whisper/with-model.ts';
 import { paddingShares } from './batches.ts';
 import type { RunSettings } from './checkpoints.ts';
-import type { Evaluation } from './dev-evaluation.ts';
+import type { DevEvaluation } from './dev-evaluation.ts';
 import { type TrainingPlan, trainingPlan } from './plan.ts';
 import { quantizeFrozen } from './quantization.ts';
 import type { Recipe } from './recipe.ts';
@@ -32,7 +32,7 @@ export interface TrainOptions extends WorkOptions {
   readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
   /** Called after each step; returning 'stop' ends the training there: what was trained is saved. */
   readonly onStep?: ((report: StepReport) => unknown) | undefined;
-  readonly onEvaluation?: ((evaluation: Evaluation) => void) | undefined;
+  readonly onEvaluation?: ((evaluation: DevEvaluation) => void) | undefined;
 }
 
 export interface TrainResult {
@@ -49,7 +49,7 @@ export interface TrainResult {
   readonly loss: number;
   /** Shares of the frames and of the tokens, 0 to 1. */
   readonly padding: TrainingPlan['padding'];
-  readonly evaluations: readonly Evaluation[];
+  readonly evaluations: readonly DevEvaluation[];
   readonly reports: readonly StepReport[];
   /** Of the steps made now. */
   readonly seconds: number;

@@ -70,7 +70,7 @@ interface Compared {
   readonly model: WhisperModel;
   /** All clips of the manifest and the set. */
   readonly all: readonly Clip[];
-  /** Those compared. */
+  /** Clips that are compared. */
   readonly encoded: readonly ParallelClip[];
   readonly clips: ParallelClips;
   readonly results: readonly PairResult[];

@@ -18,7 +18,7 @@ const MIN_SIMILARITY = 0.55;
 const MIN_SOUND_LENGTH = 3;
 
 export interface ContentWord {
-  /** In Latin letters. */
+  /** Spelling in Latin letters. */
   readonly latin: string;
   /** Pronunciations in broad phonemes; none where no dictionary has the word. */
   readonly phonemes: readonly string[];

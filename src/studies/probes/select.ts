@@ -29,7 +29,7 @@ export interface LabelledClip {
 }
 
 export interface Labelled {
-  /** In alphabetical order. */
+  /** Labels in alphabetical order. */
   readonly labels: readonly string[];
   readonly clips: readonly LabelledClip[];
   /** Number of skipped clips: without a label, or for testing with a label that training lacks. */

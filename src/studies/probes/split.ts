@@ -12,7 +12,7 @@ export interface SplitOptions {
   /** Share of each label's clips for testing, 0 to 1. */
   readonly testShare: number;
   readonly seed: number;
-  /** What groups are, for messages: "voice". */
+  /** Name of the groups in messages, such as "voice". */
   readonly grouping: string;
 }
 

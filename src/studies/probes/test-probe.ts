@@ -37,9 +37,9 @@ export interface TestProbeOptions extends WorkOptions {
 }
 
 export interface ProbeTest {
-  /** On the clean clips. */
+  /** Scores on the clean clips. */
   readonly clean: ProbeScores;
-  /** In each of the conditions. */
+  /** Scores in each of the conditions. */
   readonly robustness: readonly Robustness[];
 }
 

@@ -1,11 +1,11 @@
-/** A training of speaker embeddings in its folder: checkpoints on the way, the speaker model at the end. */
+/** Trains speaker embeddings with checkpoints, and writes the speaker model. */
 import { Fingerprint } from '../../files/fingerprint.ts';
 import {
   type KeptRecord,
   prepareCheckpoints,
   removeCheckpoints,
   resumption,
-  writeCheckpoint,
+  writeTrainingCheckpoint,
 } from '../../training/checkpoints.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
 import { writeSpeaker } from './speaker-file.ts';
@@ -59,7 +59,7 @@ export async function runSpeakerTraining(
       stopped = onStep(step, loss) === 'stop';
       if (stopped || performance.now() - written > 1000 * checkpointSeconds) {
         const record: SpeakerRecord = { settings, losses };
-        await writeCheckpoint(folder, await state(), record);
+        await writeTrainingCheckpoint(folder, await state(), record);
         written = performance.now();
       }
       return stopped ? 'stop' : undefined;
