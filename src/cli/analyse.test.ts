@@ -87,7 +87,7 @@ test('leaves a page that asks the network for nothing, and each of its figures a
   expect(phonetic).toContain('ca,en,seqsim,some word alike,5');
 });
 
-test('mistakes are told before anything long begins', async () => {
+test('mistakes are reported before any long work', async () => {
   await expect(analyse('--pair', 'ca:maze,en:none')).rejects.toThrow('found no clip "en:none"');
   await expect(analyse('--layers', '9')).rejects.toThrow('found layer 9; expected 0 to 2');
   await expect(analyse('--layers', 'all')).rejects.toThrow('found the layers "all"');

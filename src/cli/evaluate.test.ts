@@ -80,12 +80,12 @@ const lines = (text: string) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-test('two models: every number with its interval, and against the first model; an unreadable clip is told', async () => {
+test('two models: every number with its interval, and against the first model; an unreadable clip is reported', async () => {
   const run = evaluate('--model', embeddedModel, '--model', trained, '--forgetting', '--output-dir', output);
   await expect(run).rejects.toThrow('1 of 5 files could not be used');
   const { rows, models, unreadable, signatures } = JSON.parse(read('scores.json'));
 
-  // The untrained model is asked as the other one was trained.
+  // The untrained model gets the prompt that the other one was trained with.
   expect(models.map((model: { name: string }) => model.name)).toEqual(['whisper-base-int8', 'trained']);
   expect(new Set(rows.filter((row: Row) => !row.forgetting).map((row: Row) => row.prompt))).toEqual(
     new Set(['target-translate']),
@@ -152,7 +152,7 @@ test('two models: every number with its interval, and against the first model; a
   expect(page).toContain('class="interval"');
 });
 
-test('goes on where it was stopped: what is there is not asked again, what was cut off is', async () => {
+test('resumes where it was stopped: stored predictions are reused, a cut-off one is decoded again', async () => {
   const [first, ...rest] = read('predictions.jsonl').trim().split('\n');
   const kept = rest.slice(0, 4);
   const marked = JSON.stringify({ ...JSON.parse(first!), hypothesis: '一' });
@@ -192,7 +192,7 @@ test('goes on where it was stopped: what is there is not asked again, what was c
   );
 });
 
-test('a prompt that needs a token which a language lacks is told once, and the rest goes on', async () => {
+test('a prompt that needs a token which a language lacks is reported once, and the rest is evaluated', async () => {
   const own = join(folder, 'prompts');
   said.length = 0;
   const kinds = 'source-translate,target-transcribe';

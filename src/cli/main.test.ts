@@ -84,13 +84,13 @@ test('train --json-schema prints the schema that editors read', async () => {
   });
 });
 
-test('train --help tells every key of a recipe within 100 columns', async () => {
+test('train --help describes every key of a recipe within 100 columns', async () => {
   const { stdout } = await runHere('train', '--help');
   for (const { path } of recipeKeys()) if (path !== '$schema') expect(stdout).toContain(`\n  ${path} `);
   expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
 });
 
-test('transcribe gives one JSON object a line in the order given; a bad file is reported and the others go on', async () => {
+test('transcribe gives one JSON object a line in the order given; a bad file is reported and the others are transcribed', async () => {
   const good = path('../../samples/gcompris/en/advanced_colors.opus');
   const bad = join(scratch, 'text.wav');
   writeFileSync(bad, 'this is no sound\n');

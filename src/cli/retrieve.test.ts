@@ -41,7 +41,7 @@ const retrieve = (...options: string[]) =>
     .exitOverride()
     .parseAsync([manifest, '--cache', join(folder, 'cache'), ...options], { from: 'user' });
 
-test('finds Catalan sentences among English ones, names what it could not read, and goes on', async () => {
+test('finds Catalan sentences among English ones, and names the clips that it could not read', async () => {
   await retrieve('--set', 'intro', '--from', 'ca', '--to', 'en', '--json');
   const result = JSON.parse(said.at(-1)!);
   // One of two recordings of a sentence and the unreadable file are not candidates.
@@ -56,7 +56,7 @@ test('finds Catalan sentences among English ones, names what it could not read, 
   expect(JSON.parse(said.at(-1)!)).toMatchObject({ exact: false, shortlist: 3, r1: result.r1 });
 });
 
-test('mistakes are told in a line that says what the manifest has', async () => {
+test('mistakes are reported in a line that says what the manifest has', async () => {
   await expect(retrieve('--from', 'xx', '--to', 'en')).rejects.toThrow('it has ca/intro, de/other, en/intro');
   await expect(retrieve('--from', 'de', '--to', 'en')).rejects.toThrow('no "de" clip');
 });

@@ -249,7 +249,7 @@ test.each([
     () => ['--hyp', hyp, '--ref', ref, '--to', 'klingon', '--metrics', 'off-target'],
     /"klingon" is not known/,
   ],
-])('%s is a mistake told in one line', async (_, args, message) => {
+])('%s is a mistake reported in one line', async (_, args, message) => {
   let thrown: unknown;
   try {
     await run(...args());

@@ -49,7 +49,7 @@ test('only the same clips are compared, with the same prompt where there is one'
   expect(comparison('c', 'fr')!.pValue).toBeLessThan(0.01);
 });
 
-test('what a prompt cannot ask has a row that says so, and does not enter the average', () => {
+test('a language that a prompt is not defined for has a row that says so, and does not enter the average', () => {
   const asked = system('a', { fr: [yes, no], de: [yes, yes] });
   const rows = rowsOf({ ...asked, notDefined: new Map([['kea', 'no token']]) });
   expect(rows.find(({ language }) => language === 'kea')).toMatchObject({

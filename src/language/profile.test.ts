@@ -72,7 +72,7 @@ test('only Chinese references change: Simplified unless Traditional is asked for
   for (const code of ['zh-Hant', 'zh-TW']) expect(languageProfile(code).reference('电车')).toBe('電車');
 });
 
-test('a language that nobody thought of is written as its script is', () => {
+test('a language without a row of its own is written as its script', () => {
   expect(languageProfile('dz')).toMatchObject({ script: 'Tibt', spaces: false, bleuTokenizer: 'char' });
   expect(languageProfile('xx')).toMatchObject({ script: undefined, spaces: true, bleuTokenizer: '13a' });
 });

@@ -127,7 +127,7 @@ test('one error in a hundred sentences is not significant, however it is tested'
   expect(comparison!.pValue).toBe(1 / 10_001);
 });
 
-test('metrics that need one reference or a language are left out, and refused if asked for', () => {
+test('metrics that need one reference or a language are skipped, and refused by name', () => {
   expect([...chooseMetrics(undefined, 2, {}).keys()]).toEqual(['bleu', 'chrf', 'chrf++', 'ter']);
   expect(() => chooseMetrics(['mer'], 2, {})).toThrow(/mer needs exactly one reference, but there are 2/);
   expect(() => chooseMetrics(['off-target'], 1, {})).toThrow(UserError);

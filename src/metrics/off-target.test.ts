@@ -35,7 +35,7 @@ test('other languages are told apart by their script and, within it, by their wo
   expect(() => isTargetLanguage('x', 'xx')).toThrow(UserError);
 });
 
-test('the signature says what tells a language', async () => {
+test('the signature names the language identifier', async () => {
   await loadIdentifier('de');
   const signature = (language: string) => offTarget(language).signature(1);
   expect(signature('de')).toBe('share of outputs not in de, by its script and eld 2.1.0 medium, margin 0.03');

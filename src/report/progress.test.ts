@@ -51,7 +51,7 @@ test('a line never wraps, whatever the note holds', () => {
   }
 });
 
-test('resumed work is left out of the rate', () => {
+test('resumed work does not count in the rate', () => {
   const stream = fakeStream(true);
   const progress = startProgress('train', 300, { stream, from: 200 });
   vi.advanceTimersByTime(10_000);

@@ -101,7 +101,7 @@ test('every similarity is symmetric, at most 1, and most with the clip itself; w
   }
 });
 
-test('DTW hears the order of the frames', async () => {
+test('DTW depends on the order of the frames', async () => {
   const x = clip(20, 3);
   const order = Array.from({ length: 20 }, (_, t) => 19 - t);
   const reversed = {
@@ -135,7 +135,7 @@ test('rare frames weigh more than common ones, and the weights of a clip sum to 
   expect(a).toBeCloseTo(b!, 5);
 });
 
-test('frames are left out with their weights; a clip of silence stays whole', async () => {
+test('frames are dropped with their weights; a clip of silence stays whole', async () => {
   const [whole] = rising([clip(3, 1, 1)]);
   const kept = await heldClip(withFrames(whole!, [true, false, true]));
   expect([kept.length, ...kept.frames]).toEqual([2, whole!.frames[0], whole!.frames[2]]);

@@ -20,7 +20,7 @@ const WIDTH = 6;
 const COUNT = 9;
 
 /** Clips of two languages; a sentence's frames differ a little between them, more the higher its number. */
-const heard = ['ca', 'en'].flatMap((language, l) =>
+const encodedClips = ['ca', 'en'].flatMap((language, l) =>
   Array.from({ length: COUNT }, (_, k) => {
     const length = 5 + (k % 3);
     const frames = Float32Array.from(
@@ -33,8 +33,8 @@ const heard = ['ca', 'en'].flatMap((language, l) =>
 );
 // One of the searching clips has no answer, and is compared only where the whole matrix is wanted.
 const languages = new ParallelClips([
-  ...heard,
-  { ...heard[0]!, clip: { ...heard[0]!.clip, key: 'not in English' } },
+  ...encodedClips,
+  { ...encodedClips[0]!, clip: { ...encodedClips[0]!.clip, key: 'not in English' } },
 ]);
 const pair = { from: 'ca', to: 'en' };
 const variants = retrievalMethods('seqsim,mean-pool');
@@ -50,7 +50,7 @@ test('part by part finds the ranks that the whole matrix has, exactly and with a
   expect(ranksOf(await study({ shortlist: 2, heldPairs: 2 * COUNT }))).toEqual(listed);
 });
 
-test('a run that was broken off goes on with the next part, whatever stands at the end of what it left', async () => {
+test('an interrupted run resumes with the next part, whatever the last line of its file is', async () => {
   const whole = ranksOf(await study({ heldPairs: 2 * COUNT }));
   const file = (comparison: string) => join(folder, `${comparison.replaceAll(/\W/g, '_')}.jsonl`);
   const kept = (comparison: string) => StoredRanks.open(file(comparison));

@@ -68,7 +68,7 @@ test('with dictionaries of both languages the sound is that of their phonemes', 
   expect(areAlike({ ...oiseaux!, latin: 'wazo' }, word('oiseaux', ['ezo']))).toBe(false);
 });
 
-test('a line that is no pronunciation is told with its number', async () => {
+test('a line that is no pronunciation is reported with its number', async () => {
   const file = join(scratch, 'broken.tsv');
   await writeFile(file, 'chat\t/ʃa/\nchien\n');
   await expect(readPronunciations(file)).rejects.toThrow(

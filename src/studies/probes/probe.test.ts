@@ -80,13 +80,13 @@ test.each([
   ['linear', 1],
   ['attention', 6],
 ] as const)('a %s head learns, finds the layer that knows, and repeats itself bit for bit', async (head, frames) => {
-  const learnt = examples(40, frames);
+  const training = examples(40, frames);
   const options: ProbeOptions = { ...defaultProbe, head, steps: 80, batchSize: 16, learningRate: 0.01 };
-  const one = await trainProbe(model.runtime, learnt, 2, options);
-  const two = await trainProbe(model.runtime, learnt, 2, options);
+  const one = await trainProbe(model.runtime, training, 2, options);
+  const two = await trainProbe(model.runtime, training, 2, options);
   expect(two.losses).toEqual(one.losses);
   for (const [name, { data }] of one.head.weights) expect(two.head.weights.get(name)!.data).toEqual(data);
-  expect((await trainProbe(model.runtime, learnt, 2, { ...options, seed: 2 })).losses).not.toEqual(
+  expect((await trainProbe(model.runtime, training, 2, { ...options, seed: 2 })).losses).not.toEqual(
     one.losses,
   );
   expect(one.losses[0]).toBeCloseTo(Math.log(2), 1);
@@ -107,9 +107,9 @@ test.each([
   await writeProbe(folder, { ...settings, labels: [...settings.labels] }, one.head);
   const read = await readProbe(folder);
   const classifier = await Classifier.create(model.runtime, read.head);
-  const answers = await classifier.classify(learnt.map(({ features }) => features));
+  const answers = await classifier.classify(training.map(({ features }) => features));
   await classifier.close();
-  expect(answers).toEqual(learnt.map(({ label }) => label));
+  expect(answers).toEqual(training.map(({ label }) => label));
 });
 
 test('a run from recordings to results is the same with and without cached features', async () => {

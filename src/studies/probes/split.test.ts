@@ -8,7 +8,7 @@ const items = Array.from({ length: 120 }, (_, i) => ({
 }));
 const options = { testShare: 0.25, seed: 5, grouping: 'key' };
 
-test('a quarter of each label is asked about, and no key is on both sides', () => {
+test('a quarter of each label is for testing, and no key is on both sides', () => {
   const test = stratifiedSplit(items, options);
   for (const label of 'abc') {
     const own = test.filter((_, i) => items[i]!.label === label);
@@ -21,7 +21,7 @@ test('a quarter of each label is asked about, and no key is on both sides', () =
   expect(stratifiedSplit(items, { ...options, seed: 6 })).not.toEqual(test);
 });
 
-test('speakers larger than the share: one of each label is asked about', () => {
+test('speakers larger than the share: one of each label is for testing', () => {
   const speakers = ['x', 'x', 'y', 'y'].map((label, i) => ({ label, group: `speaker ${i}` }));
   const clips = speakers.flatMap((speaker) => new Array<typeof speaker>(10).fill(speaker));
   const test = stratifiedSplit(clips, { ...options, testShare: 0.1, grouping: 'speaker' });

@@ -110,7 +110,7 @@ test.each([
 test.each([
   true,
   false,
-])('a run that is stopped and goes on (encoder frozen: %s) ends as one that is not', async (frozen) => {
+])('a run that is stopped and resumed (encoder frozen: %s) ends as one that is not', async (frozen) => {
   await writeTinyModel(join(scratch, 'tiny'));
   const options = { ...defaultSpeaker, epochs: 6, batchSize: 6, learningRate: 3e-3, seconds: 0.4, frozen };
   const run = async (output: string, stopAt: number, resume = false) => {
