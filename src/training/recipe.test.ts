@@ -214,16 +214,15 @@ test('flags beat the recipe: by path or by their short name, in any form', async
   ]);
 });
 
-test('every value has a flag of its own, and no short name stands for nothing', () => {
+test('every value has a flag of its own and one by its path; old names are hidden', () => {
   const command = addRecipeFlags(new Command());
   const long = command.options.map(({ long }) => long);
   expect(new Set(long).size).toBe(long.length);
   const values = recipeKeys().filter(({ path }) => path !== '$schema');
-  expect(long).toHaveLength(values.length + 3);
-  for (const { path } of values) {
-    const flag = flagOf(path.split('.'));
-    expect(command.options.some(({ long, short }) => long === flag || short === flag)).toBe(true);
-  }
+  const names = values.flatMap(({ path }) => [flagOf(path.split('.')), `--${path}`]);
+  expect(new Set(long)).toEqual(new Set([...names, '--set', '--from', '--language']));
+  const visible = command.options.filter(({ hidden }) => !hidden);
+  expect(visible.map(({ long }) => long)).toEqual(['--output', '--to', '--set', '--from']);
 });
 
 test('settings of a run: every value that the weights depend on, by path; not where files lie', async () => {
