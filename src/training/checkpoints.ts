@@ -19,7 +19,7 @@ import { Fingerprint } from '../files/fingerprint.ts';
 import { namesIn } from '../files/read.ts';
 import { makeFolder, replaceWhole } from '../files/write-whole.ts';
 import type { Evaluation } from './dev-evaluation.ts';
-import { withCurrentPaths } from './recipe-file.ts';
+import { withCurrentPaths } from './former-keys.ts';
 import type { StepReport } from './train.ts';
 
 /** All that the steps to come depend on, beside data and options: the batches follow from `step`. */

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { readJson } from '../files/read.ts';
 import { editDistance } from '../language/edit-distance.ts';
+import { withCurrentPaths } from './former-keys.ts';
 import { type Recipe, recipeSchema } from './recipe.ts';
 import { allowed, mapPaths, nodeAt, type Path } from './recipe-keys.ts';
 
@@ -33,24 +34,6 @@ export async function readLayers(file: string, within: readonly string[] = []): 
     ...(base === undefined ? [] : await readLayers(local(base), [...within, file])),
     { values: mapPaths(values, local), label: (path) => `${file}: ${path.join('.')}` },
   ];
-}
-
-/** Former keys and values of recipes, still read. */
-const RENAMED_KEYS: Readonly<Record<string, string>> = { 'data.mostPadding': 'data.maxPadding' };
-const RENAMED_VALUES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'tune.embedding': { dense: 'trained' },
-};
-
-/** Values by path, such as a checkpoint's settings, with former keys and values replaced. */
-export function withCurrentPaths<Value>(
-  values: Readonly<Record<string, Value>>,
-): Record<string, Value | string> {
-  return Object.fromEntries(
-    Object.entries(values).map(([path, value]) => [
-      RENAMED_KEYS[path] ?? path,
-      RENAMED_VALUES[path]?.[String(value)] ?? value,
-    ]),
-  );
 }
 
 /** A recipe, or a part of one, with former keys and values replaced. */
