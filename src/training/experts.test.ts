@@ -78,18 +78,24 @@ async function run(output: string, stopAt = training.steps, resume = false, reco
   return { model, reports: result.reports };
 }
 
+/** Whether weights of two models are the same to the bit. */
+async function same(one: WhisperModel, other: WhisperModel, names: readonly string[]): Promise<boolean> {
+  const [a, b] = [await one.runtime.read(names), await other.runtime.read(names)];
+  return a.every(({ data }, i) => Buffer.from(data.buffer).equals(Buffer.from(b[i]!.data.buffer)));
+}
+
 test('the loss falls, the shared weights stay, gates are told, and a run gone on with ends the same to the bit, activations made again or not', async () => {
   const whole = await run('whole');
   const losses = whole.reports.map(({ loss }) => loss);
   expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.5);
   expect(whole.reports[0]!.terms!.gate).toBeGreaterThan(0);
   const names = base.weightNames;
-  expect(await whole.model.runtime.read(names)).toEqual(await base.runtime.read(names));
+  expect(await same(whole.model, base, names)).toBe(true);
 
   await (await run('halves', 5, false, true)).model.close();
   const halves = await run('halves', training.steps, true);
   const own = tunedWeights(halves.model.dimensions, training);
-  expect(await halves.model.runtime.read(own)).toEqual(await whole.model.runtime.read(own));
+  expect(await same(halves.model, whole.model, own)).toBe(true);
   expect(halves.reports.map(({ loss }) => loss)).toEqual(losses);
   await halves.model.close();
   await whole.model.close();

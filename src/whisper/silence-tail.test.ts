@@ -56,7 +56,8 @@ test('full windows are the same whichever encoder is loaded', async () => {
   const [beside] = await model.encode([clip], 'full');
   await model.releaseEncoder();
   const [alone] = await model.encode([clip], 'full');
-  expect(alone!.frames).toEqual(beside!.frames);
+  const [a, b] = [frameValues(alone!), frameValues(beside!)];
+  expect(Buffer.compare(Buffer.from(a.buffer), Buffer.from(b.buffer))).toBe(0);
 });
 
 test('stretches of silence cover all that is left, and weigh by their length', () => {

@@ -1,5 +1,5 @@
 /** Speaker embeddings on a tiny random Whisper: stretching, batches, training, files, mistakes. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -77,6 +77,7 @@ async function trained(frozen: boolean, folder?: string) {
       ...{ ...defaultSpeaker, epochs: 6, batchSize: 6, learningRate: 3e-3, seconds: 0.4, frozen },
     });
     if (folder) {
+      mkdirSync(folder);
       await writeSpeaker(folder, model, { encoder, frozen });
     }
     const samples = clips.map((clip) => clip.samples);
