@@ -1,4 +1,4 @@
-/** How well a model in training does on clips that it does not train on. */
+/** Evaluates a model during training on clips that it is not trained on. */
 
 import type { Program } from '../backend/runtime.ts';
 import { referenceIn } from '../data/clip.ts';
@@ -15,10 +15,10 @@ export interface Evaluation {
   readonly step: number;
   /** Mean cross-entropy, nats per token. */
   readonly loss: number;
-  /** Of greedy translations, 0 to 100. */
+  /** BLEU of greedy translations, 0 to 100. */
   readonly bleu: number;
   readonly chrf: number;
-  /** By language, where a model learns several: the two above are then the means over them. */
+  /** Scores by target language, where there are several: the two above are then the means over them. */
   readonly targets?: Readonly<Record<string, { readonly bleu: number; readonly chrf: number }>>;
   readonly seconds: number;
 }
@@ -27,8 +27,8 @@ export interface Evaluation {
 const CLIPS_PER_BATCH = 4;
 
 /**
- * Clips whose reference needs a token that is not in the target vocabulary have no finite loss: they are translated, and
- * left out of the loss.
+ * Clips whose reference needs a token that is not in the target vocabulary have no finite loss: they are translated, but
+ * excluded from the loss.
  */
 export async function evaluateDevSet(
   model: WhisperModel,
@@ -40,7 +40,7 @@ export async function evaluateDevSet(
   }: {
     step: number;
     vocabulary?: TargetVocabulary | undefined;
-    /** As the model will be used. */
+    /** As at inference. */
     variant?: ModelVariant | undefined;
   },
 ): Promise<Evaluation> {
@@ -85,11 +85,11 @@ export async function evaluateDevSet(
   };
 }
 
-/** What says which evaluation is the best. Loss is the steadiest: BLEU and chrF of a few dozen clips go up and down by chance. */
+/** Metrics that can choose the best evaluation. Loss is the steadiest: BLEU and chrF of a few dozen clips are noisy. */
 export const BEST_BY = ['loss', 'bleu', 'chrf'] as const;
 export type BestBy = (typeof BEST_BY)[number];
 
-/** The one with least loss, or with most BLEU or chrF; among equals the first. A loss that is not finite is the largest. */
+/** The evaluation of lowest loss, or of highest BLEU or chrF; the first of equals. A loss that is not finite counts as the largest. */
 export function bestEvaluation(evaluations: readonly Evaluation[], by: BestBy): Evaluation | undefined {
   const merit = (one: Evaluation): number =>
     by !== 'loss' ? one[by] : Number.isFinite(one.loss) ? -one.loss : Number.NEGATIVE_INFINITY;

@@ -1,6 +1,6 @@
 /**
- * Training of a language's experts (experts.ts): only they and their gates are trained, the model stays as it is. So the
- * experts of several languages never touch each other, and are trained one language after the other.
+ * Trains a language's experts (whisper/experts.ts) and their gates, with the model frozen. So the experts of several
+ * languages are independent, and are trained one language after the other.
  */
 
 import { float32, type HostTensor } from '../backend/runtime.ts';
@@ -15,15 +15,15 @@ import type { WhisperModel } from '../whisper/model.ts';
 import type { Objective } from './objective.ts';
 
 export interface ExpertOptions {
-  /** What is spoken in the clips. */
+  /** Language spoken in the clips. */
   readonly language: string;
-  /** Inner size of the gates. */
+  /** Hidden width of the gates. */
   readonly gateWidth: number;
   /** Factor of |mean gate − ½| in the loss: the share of cross-entropy in it. Default 1. */
   readonly budgetWeight?: number;
 }
 
-/** Half of the tokens are to go through the expert. */
+/** Target share of tokens that use the expert. */
 const BUDGET = 0.5;
 /** Deviation of the noise at the last step; it grows linearly from 0. */
 const MAX_NOISE = 5;
@@ -38,8 +38,8 @@ export function expertShapes(
 }
 
 /**
- * Puts them beside the model's weights: copies of the shared networks, and gates drawn as PyTorch's Linear draws its
- * weights (in ± 1/√in). Those that the model has of the language already are gone on with.
+ * Stores experts beside the model's weights: copies of the shared networks, and gates initialised like PyTorch's Linear
+ * (in ± 1/√in). Experts that the model has for the language already are trained further.
  */
 export async function createExperts(
   model: WhisperModel,
@@ -71,8 +71,8 @@ export async function createExperts(
 }
 
 /**
- * The objective with the gates' budget, |mean gate − ½| over all layers and the positions that count, and with the noise
- * that the gates are fed: N(0, 1) · 5 · progress, which only seed and step decide.
+ * The objective plus the gates' budget, |mean gate − ½| over all layers and the positions in the loss, with noise fed to
+ * the gates: N(0, 1) · 5 · progress, which depends on seed and step only.
  */
 export function withGates(
   objective: Objective,
