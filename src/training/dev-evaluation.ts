@@ -40,7 +40,7 @@ export async function evaluateDevSet(
   }: {
     step: number;
     vocabulary?: TargetVocabulary | undefined;
-    /** As at inference. */
+    /** Variant of the model as at inference. */
     variant?: ModelVariant | undefined;
   },
 ): Promise<Evaluation> {

@@ -18,7 +18,7 @@ import { TEACHER_PREFIX, type Teacher } from './teacher.ts';
 export interface Distillation {
   readonly divergence: DivergenceKind;
   readonly temperature: number;
-  /** α: weight of the teacher's part; cross-entropy has 1 − α. */
+  /** Weights of cross-entropy and of the teacher's part in the loss: 1 − α and α. */
   readonly shares: { readonly labels: number; readonly teacher: number };
   readonly hidden?: HiddenDistillation | undefined;
   /** Label smoothing ε. Default 0. */
