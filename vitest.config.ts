@@ -27,7 +27,9 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     globalSetup: ['src/testing/build-when-stale.ts'],
-    setupFiles: ['src/testing/one-thread.ts'],
+    setupFiles: ['src/testing/one-thread.mjs'],
+    // For the processes that tests start.
+    env: { NODE_OPTIONS: `--import=${new URL('src/testing/one-thread.mjs', import.meta.url)}` },
     include: ['src/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -21,7 +21,7 @@ const SECONDS = 180;
 const PAUSE = 0.5 * SAMPLE_RATE;
 const BEAMS = 5;
 /** Word error rate above the peer's, as a share. */
-const LARGEST_DIFFERENCE = 0.005;
+const MAX_DIFFERENCE = 0.005;
 
 export async function longAudio({ model: directory, ctranslate2 }: BenchOptions): Promise<BenchResult> {
   const clips = await sentences('en');
@@ -84,7 +84,7 @@ export async function longAudio({ model: directory, ctranslate2 }: BenchOptions)
           peerErrors === undefined
             ? 'no peer'
             : `${percent(errors(beam.text))} against ${percent(peerErrors)}`,
-        reached: difference === undefined ? undefined : difference <= LARGEST_DIFFERENCE,
+        reached: difference === undefined ? undefined : difference <= MAX_DIFFERENCE,
       },
     ],
     notes: [

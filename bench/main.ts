@@ -1,6 +1,6 @@
 /**
- * The benches: `npm run bench` lists them, `npm run bench -- NAME` runs one. What they need besides this package, and
- * what they found, is in docs/lab/benchmarks.md.
+ * The benches: `npm run bench` lists them, `npm run bench -- NAME` runs one. Their requirements and results are in
+ * docs/lab/benchmarks.md.
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { defaultLora } from '../src/training/lora.ts';

@@ -1,4 +1,4 @@
-/** What `npm run bench` was given. */
+/** Options of `npm run bench`. */
 export interface BenchOptions {
   /** Hugging Face folder, of either form of weights. */
   readonly model: string;
@@ -10,6 +10,6 @@ export interface BenchOptions {
   readonly recordings: string;
   /** Sources, and targets, of `retrieval`. */
   readonly clips: number;
-  /** How many of them search in `retrieval-scale`. Default: all */
+  /** Number of queries in `retrieval-scale`. Default: all */
   readonly sources?: number;
 }

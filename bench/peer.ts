@@ -1,4 +1,4 @@
-/** How long a side's thread pool is left to stop spinning before the other's turn: it would take a core from it. */
+/** Pause for a side's thread pool to stop spinning before the other's turn: it would take a core from it. */
 const PAUSE_MS = 400;
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
@@ -19,7 +19,7 @@ export class Peer {
     private readonly process: ChildProcessWithoutNullStreams,
     private readonly lines: AsyncIterator<string>,
     private readonly errors: () => string,
-    /** What the peer said of itself, `versions` among it. */
+    /** Facts that the peer reported about itself, such as `versions`. */
     public facts: Readonly<Record<string, unknown>>,
   ) {}
 
@@ -34,7 +34,7 @@ export class Peer {
     child.stderr.on('data', (chunk) => {
       stderr = (stderr + chunk).slice(-10_000);
     });
-    child.stdin.on('error', () => {}); // A peer that ended is told by the end of its lines.
+    child.stdin.on('error', () => {}); // The end of its output shows that the peer ended.
     const ended = new Promise<void>((resolve) => {
       child.on('error', () => resolve());
       child.on('close', () => resolve());

@@ -1,4 +1,4 @@
-/** How fast the machine multiplies matrices at best, in the runtime that everything here computes in. */
+/** The machine's best rate of matrix products, in the runtime that all of this project computes in. */
 
 import { float32, type Runtime } from '../src/backend/runtime.ts';
 import { Graph } from '../src/graph/graph.ts';

@@ -1,4 +1,4 @@
-/** What int8 weights cost: word error rate with the full window against float16's, and the time until ready. */
+/** Cost of int8 weights: word error rate with the full window against float16's, and the time until ready. */
 import { existsSync } from 'node:fs';
 import { readAudio } from '../src/audio/audio-file.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
@@ -9,8 +9,8 @@ import { median, pairwise, percent, seconds, showRatios } from './statistics.ts'
 import { fullWindowTexts } from './windows.ts';
 
 const LOADS = 5;
-const LARGEST_DIFFERENCE = 0.005;
-const LONGEST_START = 1.5;
+const MAX_DIFFERENCE = 0.005;
+const MAX_START_SECONDS = 1.5;
 
 export async function quantize({ model: int8, float16 }: BenchOptions): Promise<BenchResult> {
   const present = existsSync(float16);
@@ -24,9 +24,9 @@ export async function quantize({ model: int8, float16 }: BenchOptions): Promise<
   const references = clips.map(({ text }) => text);
   const texts = async (directory: string): Promise<string[]> => {
     const model = await WhisperModel.load(directory);
-    const heard = await fullWindowTexts(model, audio, 'en');
+    const texts = await fullWindowTexts(model, audio, 'en');
     await model.close();
-    return heard;
+    return texts;
   };
   const int8Texts = await texts(int8);
   const float16Texts = present ? await texts(float16) : undefined;
@@ -59,12 +59,12 @@ export async function quantize({ model: int8, float16 }: BenchOptions): Promise<
             ? 'no float16 model'
             : `${percent(errors)} against ${percent(float16Errors)}`,
         reached:
-          float16Errors === undefined ? undefined : Math.abs(errors - float16Errors) <= LARGEST_DIFFERENCE,
+          float16Errors === undefined ? undefined : Math.abs(errors - float16Errors) <= MAX_DIFFERENCE,
       },
       {
-        goal: `ready in less than ${LONGEST_START} s`,
+        goal: `ready in less than ${MAX_START_SECONDS} s`,
         found: seconds(start),
-        reached: start < LONGEST_START,
+        reached: start < MAX_START_SECONDS,
       },
     ],
     notes: [

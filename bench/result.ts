@@ -1,4 +1,4 @@
-/** What a bench found: printed as a table, and the same as JSON in out/bench. */
+/** Results of a bench: printed as a table, and written as JSON into out/bench. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -26,7 +26,7 @@ export interface BenchResult {
   readonly goals: readonly Goal[];
   /** Lines printed under the table: what was absent, what the peer was. */
   readonly notes: readonly string[];
-  /** Versions that the peer told. */
+  /** Versions that the peer reported. */
   readonly peerVersions?: Readonly<Record<string, string>>;
   /** All single measurements. */
   readonly raw: unknown;
@@ -36,7 +36,7 @@ export interface BenchResult {
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 export const inRepository = (path: string): string => join(root, path);
 
-/** What ran before us. A busy machine slows thread pools that spin (PyTorch's) far more than others: no fair ratio. */
+/** Load before the bench. A busy machine slows thread pools that spin (PyTorch's) far more than others: no fair ratio. */
 const loadAtStart = loadavg()[0]!;
 const QUIET_LOAD = 0.5;
 

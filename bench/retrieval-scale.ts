@@ -1,7 +1,7 @@
 /**
  * Retrieval among so many clips that they do not fit into memory: `--clips` Catalan ones search as many English ones
  * (10,000 take 5 GB of disk and most of an hour). Each is made of the halves of two real sentences of samples/, as the
- * encoder hears them, so that every target has hundreds of near misses that share a half with it. Some of the sources are
+ * encoder encodes them, so that every target has hundreds of near misses that share a half with it. Some of the sources are
  * also compared with all targets frame by frame: how much of the exact R@1 do the steps keep, and how much quicker are they?
  */
 import { mkdirSync, rmSync } from 'node:fs';
@@ -27,8 +27,8 @@ import { percent, seconds } from './statistics.ts';
 
 /** Pairs that are compared frame by frame, too: of so many sources as make them with all targets. */
 const EXACT_PAIRS = 1e6;
-const LEAST_KEPT = 0.99;
-const LEAST_SPEEDUP = 20;
+const MIN_KEPT = 0.99;
+const MIN_SPEEDUP = 20;
 const MAX_BYTES = 2e9;
 
 export async function retrievalScale({
@@ -41,11 +41,11 @@ export async function retrievalScale({
   mkdirSync(folder, { recursive: true });
   const runtime = new Runtime();
   try {
-    const heard = await writeClips(directory, folder, count);
+    const clips = await writeClips(directory, folder, count);
     // Evenly over all.
     const searches = (i: number) =>
       Math.floor((i * searching) / count) < Math.floor(((i + 1) * searching) / count);
-    const languages = new ParallelClips(heard.filter(({ clip }, i) => clip.language === 'en' || searches(i)));
+    const languages = new ParallelClips(clips.filter(({ clip }, i) => clip.language === 'en' || searches(i)));
     const progress = startProgress('comparing pairs', searching * count);
     const started = performance.now();
     const [result] = await retrievalStudy(runtime, languages, [{ from: 'ca', to: 'en' }], {
@@ -55,14 +55,14 @@ export async function retrievalScale({
     });
     progress.done();
     const took = (performance.now() - started) / 1000;
-    // Of the whole process so far: what wrote the clips is in it.
+    // Of the whole process so far, the writing of clips included.
     const peak = process.resourceUsage().maxRSS * 1024;
 
     const [sources, targets] = ['ca', 'en'].map((language) =>
       languages.of(language).map(({ encoded }) => encoded),
     );
-    const asked = Math.min(searching, Math.ceil(EXACT_PAIRS / count));
-    const rows = Array.from({ length: asked }, (_, i) => Math.floor((i * searching) / asked));
+    const compared = Math.min(searching, Math.ceil(EXACT_PAIRS / count));
+    const rows = Array.from({ length: compared }, (_, i) => Math.floor((i * searching) / compared));
     const some = rows.map((row) => sources![row]!);
     const product = await bestProductRate(runtime);
     const exactStarted = performance.now();
@@ -101,14 +101,14 @@ export async function retrievalScale({
       ],
       goals: [
         {
-          goal: `the shortlist keeps ${percent(LEAST_KEPT)} of the exact R@1`,
+          goal: `the shortlist keeps ${percent(MIN_KEPT)} of the exact R@1`,
           found: percent(kept),
-          reached: kept >= LEAST_KEPT,
+          reached: kept >= MIN_KEPT,
         },
         {
-          goal: `${LEAST_SPEEDUP} times as fast as all frame by frame`,
+          goal: `${MIN_SPEEDUP} times as fast as all frame by frame`,
           found: speedup.toFixed(1),
-          reached: speedup >= LEAST_SPEEDUP,
+          reached: speedup >= MIN_SPEEDUP,
         },
         {
           goal: `less than ${MAX_BYTES / 1e9} GB`,
@@ -159,27 +159,27 @@ async function writeClips(directory: string, folder: string, count: number) {
   );
   const store = await encodingStore(folder);
   const progress = startProgress('writing clips', 2 * count);
-  const heard = [];
-  for (const [language, clips] of [
+  const clips = [];
+  for (const [language, halves] of [
     ['ca', catalan],
     ['en', english],
   ] as const) {
     for (const [i, composition] of chosen.entries()) {
       const key = composition.map(([sentence, half]) => `${sentence}:${half}`).join(' ');
       const entry = `${language}-${i}.f16`;
-      const whole = composed(composition, clips);
+      const whole = composed(composition, halves);
       const { length, width, window } = whole;
       await writeEncoded(store, entry, { ...whole, frames: float32ToFloat16(frameValues(whole)) });
       const clip = { audio: store.pathOf(entry), language, set: 'composed', key } as Clip;
-      heard.push({
+      clips.push({
         clip,
         encoded: { length, width, window, read: async () => (await readEncoded(store, entry))! },
       });
-      progress.update(heard.length);
+      progress.update(clips.length);
     }
   }
   progress.done();
-  return heard;
+  return clips;
 }
 
 async function encoded(model: WhisperModel, clips: readonly Clip[]): Promise<Map<string, EncodedClip>> {

@@ -1,4 +1,4 @@
-/** The recordings that the benches hear: GCompris' sentences, from samples/. */
+/** Recordings for the benches: GCompris' sentences, from samples/. */
 
 import type { Clip } from '../src/data/clip.ts';
 import { readManifest } from '../src/data/manifest.ts';

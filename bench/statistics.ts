@@ -10,7 +10,7 @@ export interface Ratios {
   readonly max: number;
 }
 
-/** Of each pair of neighbouring measurements: what else the machine does in that moment, it does to both. */
+/** Ratios of neighbouring measurements: other load of the machine then affects both. */
 export function pairwise(ours: readonly number[], peer: readonly number[]): Ratios {
   const ratios = ours.map((value, i) => value / peer[i]!);
   return { min: Math.min(...ratios), median: median(ratios), max: Math.max(...ratios) };

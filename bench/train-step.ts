@@ -26,7 +26,7 @@ const FRAMES = 125;
 const TOKENS = 20;
 const WARM_UP_STEPS = 4;
 const STEPS = 15;
-const LARGEST_MEMORY_GB = 2.5;
+const MAX_MEMORY_GB = 2.5;
 const OPTIMIZER = {
   learningRate: 1e-5,
   beta1: 0.9,
@@ -111,9 +111,9 @@ export async function trainStep(
         reached: ratio === undefined ? undefined : ratio <= largestRatio,
       },
       {
-        goal: `less than ${LARGEST_MEMORY_GB} GB of memory`,
+        goal: `less than ${MAX_MEMORY_GB} GB of memory`,
         found: `${memory.toFixed(2)} GB`,
-        reached: memory < LARGEST_MEMORY_GB,
+        reached: memory < MAX_MEMORY_GB,
       },
     ],
     notes: [
@@ -134,7 +134,7 @@ export interface StepSize {
   readonly batch: number;
   /** Encoder frames of each clip. */
   readonly frames: number;
-  /** Of each text. */
+  /** Tokens of each text. */
   readonly tokens: number;
 }
 
@@ -187,7 +187,7 @@ function randomFrames({ width }: WhisperDimensions, { batch, frames }: StepSize,
   return { frames: float32(values, [batch, frames, width]) };
 }
 
-/** No silence beside or after the clips: the peer has none. */
+/** Random log-mel, without silence beside or after the clips: the peer has none. */
 function randomMel(
   dimensions: WhisperDimensions,
   { batch, frames }: StepSize,

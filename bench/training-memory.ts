@@ -1,6 +1,6 @@
 /**
- * What `train` says that it will need against the peak of its process, over what changes it: batch, windows, what is
- * tuned, accumulation, recomputation, evaluations. Each run is three steps in a process of its own, on as many clips as a
+ * The memory that `train` estimates against the peak of its process, for several batches, windows, tuned parts,
+ * accumulation, recomputation and evaluations. Each run is three steps in a process of its own, on as many clips as a
  * step has, so that its batch is the largest one.
  */
 import { execFile } from 'node:child_process';
@@ -14,7 +14,7 @@ import { readManifest } from '../src/data/manifest.ts';
 import { sfc32, uniform } from '../src/random.ts';
 import { type BenchResult, inRepository } from './result.ts';
 
-const LARGEST_ERROR = 0.15;
+const MAX_ERROR = 0.15;
 const BASE_GB = 2.5;
 const SMALL_GB = 6;
 
@@ -49,7 +49,7 @@ export async function trainingMemory(): Promise<BenchResult> {
   const scratch = mkdtempSync(join(tmpdir(), 'training-memory-'));
   try {
     const small = await smallModel(join(scratch, 'small'));
-    const found: (Run & { told: number; peak: number })[] = [];
+    const found: (Run & { estimate: number; peak: number })[] = [];
     for (const run of RUNS) {
       const manifest = await someClips(scratch, run.clips);
       const model = run.small ? ['--model', small] : [];
@@ -59,19 +59,19 @@ export async function trainingMemory(): Promise<BenchResult> {
       found.push({ ...run, ...(await train([...args, '--cache', join(scratch, 'cache'), '--json'])) });
       rmSync(output, { recursive: true, force: true });
     }
-    const error = ({ told, peak }: { told: number; peak: number }): number => told / peak - 1;
+    const error = ({ estimate, peak }: { estimate: number; peak: number }): number => estimate / peak - 1;
     const largest = Math.max(...found.map((run) => Math.abs(error(run))));
     return {
-      title: 'Memory of a training run: what is told before it starts, and the peak of its process',
+      title: 'Memory of a training run: the estimate before it starts, and the peak of its process',
       rows: found.map((run) => ({
         measure: run.name,
-        ours: `${run.told.toFixed(2)} GB told, ${run.peak.toFixed(2)} GB, ${(100 * error(run)).toFixed(0)} %`,
+        ours: `${run.estimate.toFixed(2)} GB estimated, ${run.peak.toFixed(2)} GB, ${(100 * error(run)).toFixed(0)} %`,
       })),
       goals: [
         {
-          goal: `what is told is within ${100 * LARGEST_ERROR} % of the peak`,
+          goal: `the estimate is within ${100 * MAX_ERROR} % of the peak`,
           found: `${(100 * largest).toFixed(0)} % at most, ${found.length} runs`,
-          reached: largest < LARGEST_ERROR,
+          reached: largest < MAX_ERROR,
         },
         ...found.flatMap(({ name, peak, limitGb }) =>
           limitGb === undefined
@@ -93,17 +93,17 @@ export async function trainingMemory(): Promise<BenchResult> {
   }
 }
 
-/** GB that `train` says, and that its process had at its peak. */
-function train(args: readonly string[]): Promise<{ told: number; peak: number }> {
+/** GB that `train` estimates, and the peak of its process. */
+function train(args: readonly string[]): Promise<{ estimate: number; peak: number }> {
   return new Promise((resolve, reject) => {
     execFile(
       process.execPath,
       [inRepository('dist/cli/main.js'), 'train', ...args],
       (error, stdout, stderr) => {
-        const told = /^memory: about ([\d.]+) GB/m.exec(stderr);
-        if (error || !told) return reject(new Error(`train ${args.join(' ')}: ${stderr.trim()}`));
+        const estimate = /^memory: about ([\d.]+) GB/m.exec(stderr);
+        if (error || !estimate) return reject(new Error(`train ${args.join(' ')}: ${stderr.trim()}`));
         const summary = JSON.parse(stdout.trim().split('\n').at(-1)!) as { peakMemoryMb: number };
-        resolve({ told: Number(told[1]), peak: summary.peakMemoryMb / 1000 });
+        resolve({ estimate: Number(estimate[1]), peak: summary.peakMemoryMb / 1000 });
       },
     );
   });

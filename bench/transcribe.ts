@@ -17,7 +17,7 @@ import { median, pairwise, percent, seconds, showRatios } from './statistics.ts'
 const CLIPS = 24;
 const PASSES = 3;
 /** Word error rate above the peer's, as a share. */
-const LARGEST_DIFFERENCE = 0.01;
+const MAX_DIFFERENCE = 0.01;
 
 export interface TranscribeSetting {
   readonly beams: number;
@@ -109,7 +109,7 @@ export async function transcribe(
       {
         goal: 'word error rate at most 1 point above faster-whisper’s',
         found: measured ? `${percent(ourErrors)} against ${percent(peerErrors)}` : 'no peer',
-        reached: measured ? ourErrors - peerErrors <= LARGEST_DIFFERENCE : undefined,
+        reached: measured ? ourErrors - peerErrors <= MAX_DIFFERENCE : undefined,
       },
     ],
     notes: [

@@ -1,9 +1,9 @@
 /**
- * What a window fitted to the clip costs in accuracy, and which silence it needs beside the clip: GCompris' sentences in
+ * Accuracy of a window fitted to the clip, with several kinds of silence beside the clip: GCompris' sentences in
  * English, French and Catalan, short synthetic English ones, and words in German where `--recordings` has them; in the full
  * 30 s window, in a fitted one alone, and with silence for the encoder's layers, for the decoder (tails of several sizes),
  * or both. English is compared with its text (older than the recordings in places), the others with the full window's
- * text. `read again`: as the commands do it, a text that does not end is read again in the full window.
+ * text. `read again`: as the commands do, a text that does not end is decoded again in the full window.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,11 +27,11 @@ const WORDS_LANGUAGE = 'de';
 const WORDS = 60;
 /** Encoded full windows of so many clips are held at once: 3 MB each. */
 const CLIPS_PER_ROUND = 32;
-const LARGEST_DIFFERENCE = 0.01;
+const MAX_DIFFERENCE = 0.01;
 /** None of the sentences has more than 80 tokens: a text that does not end before this one is a loop. */
 const MAX_TOKENS = 110;
 
-/** What stands beside the clip: for the encoder's layers, for the decoder. */
+/** Silence beside the clip: for the encoder's layers, for the decoder. */
 interface Silence {
   readonly encoder: boolean;
   readonly tail: TailSizes | 'none';
@@ -114,7 +114,7 @@ export async function windows({ model: directory, recordings }: BenchOptions): P
       {
         goal: 'English word error rate by default, read again, at most 1 point above the full window’s',
         found: `${percent(chosen.again.wordErrors!)} against ${percent(full.own.wordErrors!)} (fitted alone ${percent(alone.own.wordErrors!)})`,
-        reached: chosen.again.wordErrors! - full.own.wordErrors! <= LARGEST_DIFFERENCE,
+        reached: chosen.again.wordErrors! - full.own.wordErrors! <= MAX_DIFFERENCE,
       },
     ],
     notes: [
@@ -146,7 +146,7 @@ interface Found {
   readonly setting: string;
   readonly loops: number;
   readonly own: Against;
-  /** Where texts that do not end are read again in the full window. */
+  /** Where texts that do not end are decoded again in the full window. */
   readonly again: Against;
   readonly texts: readonly string[];
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const [major] = process.argv.slice(2);
 const found = process.versions.node;
 if (major !== undefined && found.split('.')[0] !== major) {
-  console.error(`this is Node ${found}, ${major} was asked for`);
+  console.error(`this is Node ${found}, ${major} was expected`);
   process.exit(1);
 }
 

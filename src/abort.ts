@@ -1,8 +1,8 @@
 /**
  * Aborting long work. The rule for every function that takes `signal`:
  *
- * - What the caller waits for rejects with `signal.reason` at once, also in the middle of a graph run, which nothing can
- *   interrupt: wrap the work in `abortable` (a promise) or `abortableResults` (an async iterable).
+ * - The promise or iterable that the caller awaits rejects with `signal.reason` at once, also during a graph run, which
+ *   cannot be interrupted: wrap the work in `abortable` (a promise) or `abortableResults` (an async iterable).
  * - The work itself calls `signal?.throwIfAborted()` between graph runs, files and steps, frees what it holds in
  *   `finally`, and leaves files whole: a training run still writes its checkpoint, as after Ctrl-C.
  * - The model stays usable. The computing thread takes requests in order, so a next call begins when the graph run in
@@ -19,7 +19,7 @@ export async function abortable<T>(signal: AbortSignal | undefined, work: () => 
     signal.addEventListener('abort', abort, { once: true });
   });
   try {
-    // Where the signal wins, what becomes of the work is of no interest: the race has handled its rejection.
+    // Where the signal wins, a later rejection of the work is ignored: the race has handled it.
     return await Promise.race([work(), aborted]);
   } finally {
     signal.removeEventListener('abort', abort!);

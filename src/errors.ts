@@ -1,6 +1,6 @@
 /**
- * A mistake in what the user gave us: a file, an option, a value. The command line prints its message as one
- * line and exits with code 2; anything else that is thrown is a bug of ours and keeps its stack trace.
+ * A mistake in the user's input: a file, an option, a value. The command line prints its message as one line and exits
+ * with code 2; any other error is a bug and keeps its stack trace.
  */
 export class UserError extends Error {
   override name = 'UserError';

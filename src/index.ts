@@ -1,6 +1,6 @@
 /**
- * Transcribe, translate, and teach Whisper a new language to write: the parts that most programs need. What they are made
- * of is in the subpaths: `whisper-transfer/whisper`, `/decoding`, `/training`, `/retrieval`, `/metrics`, `/language-model`,
+ * Transcribe, translate, and train Whisper to write a new language: the API that most programs need. The parts below it
+ * are in the subpaths: `whisper-transfer/whisper`, `/decoding`, `/training`, `/retrieval`, `/metrics`, `/language-model`,
  * `/graph`.
  * @module whisper-transfer
  */
@@ -38,14 +38,14 @@ export { type ScoreOptions, type Scores, type ScoringOptions, score } from './me
 export type { Machine } from './report/machine.ts';
 export type { StageProgress, WorkOptions } from './report/progress.ts';
 export type { RetrievalMethod } from './retrieval/methods.ts';
-export type { HeardClip, ParallelClips } from './retrieval/parallel-clips.ts';
+export type { ParallelClip, ParallelClips } from './retrieval/parallel-clips.ts';
 export { type Retrieval, type RetrieveOptions, retrieve } from './retrieval/retrieve.ts';
 export type {
   Estimate,
   LanguagePair,
+  MethodResult,
   PairResult,
   SimilarityMatrix,
-  VariantResult,
 } from './retrieval/study.ts';
 export type { Evaluation as DevEvaluation } from './training/dev-evaluation.ts';
 export type { MemoryEstimate } from './training/memory-estimate.ts';

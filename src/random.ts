@@ -1,4 +1,4 @@
-/** The project's one source of chance: every draw comes from a seed, so every run can be repeated. */
+/** Seeded random numbers: the project's only source of chance, so that every run can be repeated. */
 
 /**
  * Seeded uniform 32-bit integers (Chris Doty-Humphrey's sfc32, from PractRand): enough for 10,000 resamples of large

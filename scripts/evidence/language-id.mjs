@@ -133,7 +133,7 @@ const libraries = {
   'franc-all': (text) => scored(francAll(text, { minLength: 1 }).filter(([code]) => code in ISO3)),
   'tinyld (heavy)': (text) => scored(detectAll(text).map(({ lang, accuracy }) => [lang, accuracy])),
   lande: (text) => scored(lande(text)),
-  // cld3 tells the best language only.
+  // cld3 reports the best language only.
   'cld3-asm': (text) => scored([[identifier.findLanguage(text)].map(({ language, probability }) => [language, probability])[0]]),
   languagedetect: (text) => scored(classic.detect(text)),
 };

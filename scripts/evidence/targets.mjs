@@ -8,7 +8,7 @@
 // languages that are not trained: the samples' French into German and German into French, 60 sentences each (new; the
 // same sentences in English beside them), and GCompris' sentences, read by people, in English and Catalan into French
 // (gcompris; what is said is the recording's, the texts are of today). A training clip whose sentence or translation is
-// one of those tests is left out.
+// one of those tests is skipped.
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -5,7 +5,7 @@
 // A character is Traditional only if OpenCC replaces it on the way to Simplified and writes it on the Simplified side
 // of no entry, Simplified only the other way round. 乾 is neither (乾杯 → 干杯, but 乾隆 → 乾隆), nor are 后 里 台 于 著.
 // 坏 counts as Simplified only, though OpenCC has it for 坯 in a few old words: 打坏 is "to break" today, not 打坯.
-// Characters beyond the Basic Multilingual Plane, which no speech corpus has, are left out.
+// Characters beyond the Basic Multilingual Plane, which no speech corpus has, are skipped.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 

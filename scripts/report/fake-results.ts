@@ -1,17 +1,17 @@
 /** Invented results of the demo for looking at and testing its report. None of these numbers was measured. */
-import type { DemoResults, Scores, TransferResult } from '../../src/demo/results.ts';
+import type { DemoResults, DemoScores, TransferResult } from '../../src/demo/results.ts';
 
 export function fakeResults(): DemoResults {
   const random = randomNumbers(7);
-  const scores = (bleu: number, chrf: number, offTarget: number): Scores => ({ bleu, chrf, offTarget });
+  const scores = (bleu: number, chrf: number, offTarget: number): DemoScores => ({ bleu, chrf, offTarget });
   const transfer = (
     group: TransferResult['group'],
     language: string,
     name: string,
     voice: 'real' | 'synthetic',
     n: number,
-    before: Scores,
-    after: Scores,
+    before: DemoScores,
+    after: DemoScores,
   ): TransferResult => ({
     group,
     language,

@@ -8,6 +8,6 @@ export { csls } from '../retrieval/csls.ts';
 export { dtwMatrix } from '../retrieval/dtw.ts';
 export { meanPoolMatrix } from '../retrieval/mean-pool.ts';
 export { transportMatrix } from '../retrieval/optimal-transport.ts';
-export { centred, rareFramesFirst } from '../retrieval/prepare-clips.ts';
+export { centred, weightedByRarity } from '../retrieval/prepare-clips.ts';
 export { type Recall, recall } from '../retrieval/recall.ts';
 export { seqSimMatrix } from '../retrieval/seq-sim.ts';

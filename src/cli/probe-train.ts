@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { formatTable } from '../report/table-formats.ts';
 import { HEADS, type HeadKind } from '../studies/probes/head.ts';
-import type { Measured } from '../studies/probes/measure.ts';
+import type { ProbeScores } from '../studies/probes/measure.ts';
 import { defaultProbe } from '../studies/probes/probe.ts';
 import { confoundingText, intervalText, layerName } from '../studies/probes/report-html.ts';
 import type { ProbeResults } from '../studies/probes/run.ts';
@@ -124,5 +124,5 @@ function printTrained(results: ProbeResults): void {
   if (text) console.log(text);
 }
 
-const measuredText = (test: Measured): string =>
+const measuredText = (test: ProbeScores): string =>
   `accuracy ${(100 * test.accuracy).toFixed(1)} % (95 % interval ${intervalText(test)}), macro-F1 ${(100 * test.macroF1).toFixed(1)} %`;

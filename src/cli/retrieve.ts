@@ -4,7 +4,7 @@ import { UserError } from '../errors.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { formatTable } from '../report/table-formats.ts';
 import { ADJUSTMENTS, type Adjustment, retrievalMethods } from '../retrieval/methods.ts';
-import { METRICS } from '../retrieval/metrics.ts';
+import { SIMILARITY_METRICS } from '../retrieval/metrics.ts';
 import { retrievalPage } from '../retrieval/page.ts';
 import type { Retrieval } from '../retrieval/retrieve.ts';
 import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
@@ -46,7 +46,7 @@ export function retrieveCommand(command: Command): Command {
     )
     .option(
       '--metrics <list>',
-      `compare these, the first with each other: ${Object.keys(METRICS).join(', ')}; each may have ` +
+      `compare these, the first with each other: ${Object.keys(SIMILARITY_METRICS).join(', ')}; each may have ` +
         `+${Object.keys(ADJUSTMENTS).join(', +')} behind it`,
       'seqsim,mean-pool',
     )

@@ -1,4 +1,4 @@
-/** Which recordings the demo uses for what. */
+/** Selection of the demo's clips for retrieval, training and tests. */
 
 import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
@@ -11,7 +11,7 @@ export interface DemoData {
   readonly parallel: ReadonlyMap<string, readonly Clip[]>;
   /** English speech with texts in the target language: nothing else is trained on. */
   readonly training: readonly Clip[];
-  /** Those that the manifest has texts for. */
+  /** Test sets that have references. */
   readonly tests: readonly TestSet[];
 }
 
@@ -23,12 +23,12 @@ export interface TestSet {
   readonly clips: readonly Clip[];
 }
 
-/** Sentences that retrieval is shown on, in each language. */
+/** Sentences of the retrieval, in each language. */
 const PARALLEL_SENTENCES = 50;
 
 /**
  * Half A of the real sentences (even positions in the order of their keys) is trained on, in English only: other
- * languages are then tested on sentences that were heard in English. Half B is never trained on.
+ * languages are then tested on sentences that were trained on in English. Half B is never trained on.
  */
 export async function demoData(
   manifest: string,

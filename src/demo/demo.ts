@@ -28,7 +28,7 @@ import { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import { demoData, type TestSet } from './data.ts';
 import { demoReport } from './page.ts';
-import type { DemoResults, Scores, TranslationExample } from './results.ts';
+import type { DemoResults, DemoScores, TranslationExample } from './results.ts';
 
 export interface DemoOptions extends Pick<WorkOptions, 'onProgress'> {
   readonly model: string;
@@ -49,7 +49,7 @@ const RETRIEVAL_PAIRS = [
 ] as const;
 const HEAT_MAP_SIZE = 40;
 const EXAMPLES_PER_SET = 3;
-/** Of a training batch: 16 clips of 5 s, or fewer longer ones. Keeps the demo below 3 GB. */
+/** Frames of a training batch: 16 clips of 5 s, or fewer longer ones. Keeps the demo below 3 GB. */
 const MAX_FRAMES = 5_000;
 /** Longer than any reference; an untuned decoder that loops is cut off there. */
 const MAX_TOKENS = 56;
@@ -91,7 +91,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
     await encode('encoding parallel speech', [...data.parallel.values()].flat());
     endStage('encode parallel speech');
     const { retrieval, similarity } = await retrieveAll(model, data.parallel, at);
-    // What only retrieval needed would stay in memory to the end.
+    // Frees the clips that only retrieval needed.
     const needed = new Set([...data.tests.flatMap((set) => set.clips), ...data.training]);
     for (const clip of encoded.keys()) if (!needed.has(clip)) encoded.delete(clip);
     endStage('retrieval');
@@ -192,7 +192,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
 
 type Retrieved = Pick<DemoResults, 'retrieval' | 'similarity'>;
 
-/** Each source utterance looks for its translation among those of the other language; both directions. */
+/** Retrieval of each utterance's translation among those of the other language, in both directions. */
 async function retrieveAll(
   model: WhisperModel,
   parallel: ReadonlyMap<string, readonly Clip[]>,
@@ -229,7 +229,7 @@ async function score(set: TestSet, target: string, before: string[], after: stri
   const references = set.clips.map((clip) => referenceIn(clip, target));
   const first = await translationScores(before, references, target);
   const second = await translationScores(after, references, target);
-  const plain = ({ bleu, chrf, offTarget = Number.NaN }: TranslationScores): Scores => ({
+  const plain = ({ bleu, chrf, offTarget = Number.NaN }: TranslationScores): DemoScores => ({
     bleu,
     chrf,
     offTarget,
@@ -264,7 +264,7 @@ function chrfGain(
   return { low, high };
 }
 
-/** Taken evenly over the test set, not chosen for how well they turned out. */
+/** Examples taken evenly over the test set, without regard to their scores. */
 async function examplesOf(
   set: TestSet,
   target: string,

@@ -17,7 +17,7 @@ ${ordered.length ? `<div class="examples">${ordered.map((example, i) => exampleC
 
 function exampleCard(example: TranslationExample, index: number, target: string): string {
   const written = ` lang="${languageProfile(target).tag}"`;
-  // Anything but a plain language code in a lang attribute would be a lie to a screen reader.
+  // Screen readers need a plain language code in the lang attribute.
   const language = /^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/.test(example.language)
     ? ` lang="${example.language}"`
     : '';

@@ -4,7 +4,7 @@ import { formatNumber, formatPercent, languageName } from '../report/format.ts';
 import { similarityFigure } from '../retrieval/page.ts';
 import type { DemoResults, RetrievalResult } from './results.ts';
 
-/** Speech-to-speech retrieval: R@1 of every pair of languages, then what the similarities look like. */
+/** Speech-to-speech retrieval: R@1 of every pair of languages, then heat maps of the similarities. */
 export function retrievalSection(results: DemoResults): string {
   const { retrieval, similarity } = results;
   const name = (code: string) =>

@@ -10,7 +10,7 @@ import { retrievalSection } from './page-retrieval.ts';
 import { transferSection } from './page-transfer.ts';
 import type { DemoResults, TransferResult } from './results.ts';
 import { transferGroups } from './results.ts';
-import { LEAST_GAIN, questions, USABLE_BLEU, verdict } from './verdict.ts';
+import { MIN_GAIN, questions, USABLE_BLEU, verdict } from './verdict.ts';
 
 /** The demo's report as one HTML page. */
 export function demoReport(results: DemoResults): string {
@@ -46,7 +46,7 @@ function headline(results: DemoResults): string {
 <ul class="chips"><li><b>${formatDuration(total)}</b> in all</li><li><b>${formatNumber(results.machine.cores)}</b> CPU cores</li><li><b>${formatNumber(results.peakMemoryMb / 1000, 1)} GB</b> peak memory</li><li>prompt <code>${escapeHtml(settings.prompt)}</code></li></ul>
 </header>
 <div class="cards">${cards.join('\n')}</div>
-<p class="soft">How the answers are found: a test gains if its chrF rises${results.transfer.some((row) => row.chrfGain) ? ' by a 95&nbsp;% bootstrap interval that excludes zero' : ` by ${LEAST_GAIN} point or more`}. “Yes” means that every language and voice gains and reaches ${USABLE_BLEU} BLEU; below that, few sentences can be used as they are. “A language it was not trained on” is one absent from this fine-tuning; Whisper’s own training may have held it.</p>`;
+<p class="soft">How the answers are found: a test gains if its chrF rises${results.transfer.some((row) => row.chrfGain) ? ' by a 95&nbsp;% bootstrap interval that excludes zero' : ` by ${MIN_GAIN} point or more`}. “Yes” means that every language and voice gains and reaches ${USABLE_BLEU} BLEU; below that, few sentences can be used as they are. “A language it was not trained on” is one absent from this fine-tuning; Whisper’s own training may have held it.</p>`;
 }
 
 function evidence(row: TransferResult, target: string): string {
@@ -80,7 +80,7 @@ ${chart(
     ],
     { x: 'step', y: 'loss, nats per token' },
   ),
-  'Cross-entropy of the training batches (thin) and its moving average. That it falls says only that the training data are learnt.',
+  'Cross-entropy of the training batches (thin) and its moving average. Its fall shows only that the model fits the training data.',
 )}
 ${chart(
   lineChart('Learning rate by step', [{ kind: 'main', points: points((point) => point.learningRate) }], {
@@ -96,7 +96,7 @@ ${chart(
     y: 'target tokens per second',
     fromZero: true,
   }),
-  'Target tokens learnt from in each second.',
+  'Target tokens trained on in each second.',
 )}
 ${chart(barList('Wall-clock time of each stage', stages), 'Wall-clock time of each stage.')}
 </div>`;
@@ -115,7 +115,7 @@ function limitsSection(results: DemoResults): string {
 <section class="card"><h3>What it does not show</h3><ul class="plain">
 ${counts.length ? `<li>Small samples: ${formatNumber(Math.min(...counts))} to ${formatNumber(Math.max(...counts))} clips a test. Differences of a few points may be chance.</li>` : ''}
 <li>“Known sentence” can be answered by recalling a sentence seen in training. Only “new sentence” asks for translation.</li>
-<li>One speaker per language and set: language and speaker cannot be told apart.</li>
+<li>One speaker per language and set: language and speaker cannot be separated.</li>
 ${synthetic ? '<li>Synthetic voices are cleaner and more alike than people; the rows that are marked so say little about real speech.</li>' : ''}
 <li>The references translate the written sentence. Some recordings are older than the text and differ from it, which costs points before and after alike.</li>
 <li>Forgetting (English recognition, translation into English) is not measured on this page.</li>

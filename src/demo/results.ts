@@ -2,7 +2,7 @@ import type { Machine } from '../report/machine.ts';
 import type { SimilarityExcerpt } from '../retrieval/page.ts';
 
 /**
- * What one run of the demo measured: the schema of `out/demo/results.json`, and all that the report page shows.
+ * Results of one run of the demo: the schema of `out/demo/results.json`, and all that the report page shows.
  * A number that could not be measured is NaN (`null` once written as JSON) and is shown as "–".
  */
 export interface DemoResults {
@@ -26,7 +26,7 @@ export interface DemoResults {
   signatures: { bleu: string; chrf: string };
 }
 
-/** What is needed to run the same training again. Further settings may be added; the page lists them all. */
+/** Settings that reproduce the training. Further ones may be added; the page lists them all. */
 export interface DemoSettings {
   steps: number;
   batch: number;
@@ -34,7 +34,7 @@ export interface DemoSettings {
   seed: number;
   /** Training clips, all of them English speech. */
   trainClips: number;
-  /** Language that was trained. */
+  /** Target language of the training. */
   target: string;
   /** Decoder prompt, such as `<|zh|><|transcribe|>`. */
   prompt: string;
@@ -54,7 +54,7 @@ export interface RetrievalResult {
   meanPoolR1: number;
 }
 
-export interface Scores {
+export interface DemoScores {
   /** 0 to 100. */
   bleu: number;
   /** 0 to 100. */
@@ -81,8 +81,8 @@ export interface TransferResult {
   voice: 'real' | 'synthetic';
   /** Test clips. */
   n: number;
-  before: Scores;
-  after: Scores;
+  before: DemoScores;
+  after: DemoScores;
   /** 95 % interval of chrF after minus chrF before, by paired bootstrap over the clips. */
   chrfGain?: { low: number; high: number };
 }
@@ -93,9 +93,9 @@ export interface TranslationExample {
   voice: string;
   /** The recording as a `data:audio/…;base64,…` URI. */
   audio: string;
-  /** What is said, in English. */
+  /** The spoken sentence in English. */
   english: string;
-  /** What is said, in the language spoken. */
+  /** The spoken sentence in its own language. */
   source: string;
   reference: string;
   before: string;

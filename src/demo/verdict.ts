@@ -1,7 +1,7 @@
 import type { TransferGroup, TransferResult } from './results.ts';
 
 /** chrF points that count as a gain where no confidence interval was computed. */
-export const LEAST_GAIN = 1;
+export const MIN_GAIN = 1;
 /** BLEU below which few sentences can be used as they are, whatever the gain. */
 export const USABLE_BLEU = 10;
 
@@ -10,7 +10,7 @@ export interface Verdict {
   level: 'good' | 'some' | 'none' | 'unknown';
 }
 
-/** The question that each group of test clips answers, in words for someone who has not read the paper. */
+/** The question that each group of test clips answers, in plain words. */
 export const questions: Record<TransferGroup, string> = {
   'held-out English': 'Does it translate English sentences that it was not trained on?',
   'new language, known sentence':
@@ -20,8 +20,8 @@ export const questions: Record<TransferGroup, string> = {
 };
 
 /**
- * A short answer over every language and voice of one group. It is mechanical, so that the page cannot flatter:
- * all rows must gain chrF (see {@link gained}), and all must reach {@link USABLE_BLEU} for a plain yes.
+ * A short answer over every language and voice of one group, by fixed rules: all rows must gain chrF (see
+ * {@link gained}), and all must reach {@link USABLE_BLEU} for a plain yes.
  */
 export function verdict(rows: readonly TransferResult[]): Verdict {
   const measured = rows.filter(
@@ -37,8 +37,8 @@ export function verdict(rows: readonly TransferResult[]): Verdict {
   return { words: 'Yes', level: 'good' };
 }
 
-/** Whether chrF rose: by an interval that excludes zero where there is one, else by at least {@link LEAST_GAIN}. */
+/** Whether chrF rose: by an interval that excludes zero where there is one, else by at least {@link MIN_GAIN}. */
 export function gained(row: TransferResult): boolean {
   if (row.chrfGain) return row.chrfGain.low > 0;
-  return row.after.chrf - row.before.chrf >= LEAST_GAIN;
+  return row.after.chrf - row.before.chrf >= MIN_GAIN;
 }

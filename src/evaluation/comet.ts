@@ -1,14 +1,14 @@
-/** COMET beside the other scores: texts for `comet-score`, and the scores that it gave. */
+/** COMET beside the other scores: texts for `comet-score`, and the scores that it computed. */
 import { join } from 'node:path';
 import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
-import type { Counted } from './scores.ts';
+import type { SentenceCounts } from './scores.ts';
 import type { SystemOutput } from './systems.ts';
 import type { Item } from './tasks.ts';
 
-/** What `comet-score` printed or wrote about the files below. */
+/** Output of `comet-score` for the files below. */
 export interface ReadComet {
   readonly file: string;
   readonly text: string;
@@ -16,7 +16,7 @@ export interface ReadComet {
 
 /**
  * Writes `source.txt`, `reference.txt` and `<model>.<prompt>.txt` for each system: a clip a line, the same in all; empty
- * where a system was not asked. Recognition has none.
+ * where a system has no prediction. Recognition has none.
  * @param folder where the files go
  * @returns with `given`: COMET's counts of some of a system's items
  * @throws UserError where scores of a system are missing
@@ -25,7 +25,7 @@ export async function cometFiles(
   systems: readonly SystemOutput[],
   folder: string,
   given: ReadComet | undefined,
-): Promise<Map<SystemOutput, (places: readonly number[]) => Counted> | undefined> {
+): Promise<Map<SystemOutput, (places: readonly number[]) => SentenceCounts> | undefined> {
   const answers = systems.map(
     ({ items, predictions }) =>
       new Map(
@@ -60,7 +60,7 @@ export async function cometFiles(
         throw new UserError(`${given.file}: found no scores of ${name}; expected those of all of ${folder}`);
       }
       const scores = cometScores(given.text, given.file, name, items.length);
-      const counted = (places: readonly number[]): Counted => {
+      const counted = (places: readonly number[]): SentenceCounts => {
         const metric = comet(places.map((i) => scores[line.get(system.items[i]!)!]!));
         return { metric, signature: metric.signature(1), statistics: metric.statistics([], []) };
       };

@@ -1,4 +1,4 @@
-/** How the models of an evaluation decode, and what of it their answers depend on. */
+/** Decoding settings of an evaluation, and the record of them that predictions are compared by. */
 import {
   chosenDecoding,
   type DecodingChoice,
@@ -9,15 +9,16 @@ import { cannotOpen } from '../files/read.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { Decoding } from './predict.ts';
 
-/** Vocabularies and language models are files, so that results can name them. */
+/** Decoding options with vocabularies and language models as files, so that results can name them. */
 export interface EvaluatedDecoding extends Omit<DecodingChoice, 'targetVocabulary' | 'languageModel'> {
   readonly targetVocabulary?: string | true | undefined;
   readonly languageModel?: (Omit<LanguageModelChoice, 'model'> & { readonly model: string }) | undefined;
 }
 
 /**
- * Settings are compared with those of earlier predictions as text: their names, order and defaults must stay.
- * @param written language of the text that is made
+ * Decoding options and their record. The record is compared with those of earlier predictions as text: its names, order
+ * and defaults must stay.
+ * @param written language of the output
  */
 export async function evaluatedDecoding(
   choice: EvaluatedDecoding,
@@ -28,7 +29,7 @@ export async function evaluatedDecoding(
   const files = [languageModel?.model, targetVocabulary].filter((file) => typeof file === 'string');
   const settings = {
     window,
-    // Texts that loop or do not end are read again in the full window.
+    // Texts that loop or do not end are decoded again in the full window.
     ...(window === 'fit' && { again: 'full' }),
     beam: choice.beams ?? 1,
     patience: choice.patience ?? 1,

@@ -1,4 +1,4 @@
-/** How well models translate or transcribe the clips of a manifest: measured, and written into a folder. */
+/** Evaluates translation or transcription of a manifest's clips by models, and writes the results into a folder. */
 import { join } from 'node:path';
 import { abortable } from '../abort.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
@@ -30,43 +30,43 @@ export interface EvaluateOptions extends WorkOptions {
   readonly set?: string | undefined;
   /** Only clips in this language. */
   readonly from?: string | undefined;
-  /** Language to translate into. Default: what the models were trained for, or the only one of the manifest. */
+  /** Language to translate into. Default: the one that the models were trained for, or the only one of the manifest. */
   readonly to?: string | undefined;
-  /** Default 'translate'. */
+  /** Task of the models. Default 'translate'. */
   readonly task?: Task | undefined;
-  /** Model folders; the first is what the others are compared with. Default: the embedded Whisper base. */
+  /** Model folders; the first is the baseline. Default: the embedded Whisper base. */
   readonly models?: readonly string[] | undefined;
-  /** Prompts for translation. Default: what each model was trained with. */
+  /** Prompts for translation. Default: the one that each model was trained with. */
   readonly promptKinds?: readonly PromptKind[] | undefined;
-  /** Also measure what Whisper could do before training. Default false. */
+  /** Also measure Whisper's abilities from before training. Default false. */
   readonly forgetting?: boolean | undefined;
-  /** Default 'fit'. */
+  /** Encoder window. Default 'fit'. */
   readonly window?: WindowMode | undefined;
   /** Where encoder outputs are kept between runs. Default: nowhere. */
   readonly cache?: string | undefined;
   readonly decoding?: EvaluatedDecoding | undefined;
-  /** Of BLEU. Default: by the language. */
+  /** Tokenizer of BLEU. Default: by the language. */
   readonly tokenize?: BleuTokenizer | undefined;
   /** SentencePiece model of the tokenizers flores101 and flores200. Default: sacreBLEU's. */
   readonly spmModel?: string | undefined;
   /** Folder for predictions, scores, tables and report. */
   readonly output: string;
-  /** Keep the predictions there of the same models, prompts and settings. Default false. */
+  /** Reuse predictions of the same models, prompts and settings in `output`. Default false. */
   readonly resume?: boolean | undefined;
   /** File with the COMET scores of the texts in the output's folder comet. */
   readonly comet?: string | undefined;
-  /** Default 'randomization'. */
+  /** Paired test of each model against the first. Default 'randomization'. */
   readonly pairedTest?: PairedTest | undefined;
   /** Resamples, or trials of randomization. Default 1000 and 10000. */
   readonly samples?: number | undefined;
-  /** Of the resampling. Default 12345. */
+  /** Seed of the resampling. Default 12345. */
   readonly bootstrapSeed?: number | undefined;
   /** Sentences of each language in the report: those with the lowest scores. Default 5. */
   readonly worst?: number | undefined;
 }
 
 export interface Evaluation {
-  /** What the folder's scores.json has. */
+  /** Content of `scores.json`. */
   readonly results: EvaluationResults;
   readonly tables: readonly NamedTable[];
   /** Predictions by model and prompt, without those about forgetting. */
@@ -77,7 +77,7 @@ export interface Evaluation {
   readonly report: string;
 }
 
-/** @throws UserError for mistakes in what is given, before anything long begins */
+/** Evaluates models on a manifest. @throws UserError for mistakes in the options, before any long work */
 export function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   return abortable(options.signal, () => run(options));
 }
@@ -94,7 +94,7 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
   if (tokenize !== undefined || spmModel !== undefined) await loadBleuTokenizer(tokenize ?? '13a', spmModel);
   const { targetVocabulary: _, languageModel: __, ...plain } = decoding;
   const { onProgress, onNote, signal, comet } = options;
-  const { results, asked } = await evaluateModels({
+  const { results, outputs } = await evaluateModels({
     ...{ manifest, task, target, models, tokenize, window, output, onProgress, signal },
     version: packageVersion,
     selection: { set: set ?? null, language: from ?? null },
@@ -121,9 +121,9 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
   await writeTables(output, tables);
   await writeJson(join(output, 'scores.json'), results, 1);
   const report = join(output, 'report.html');
-  const worst = await worstSentences(asked, options.worst ?? 5);
+  const worst = await worstSentences(outputs, options.worst ?? 5);
   await writeWhole(report, evaluationReport(results, worst));
-  return { results, tables, systems: asked, recordings: recordingsOf(results, asked), report };
+  return { results, tables, systems: outputs, recordings: recordingsOf(results, outputs), report };
 }
 
 const TABLE_FILES: readonly (readonly [TableFormat, string])[] = [

@@ -1,6 +1,6 @@
 /**
- * An evaluation: every model is asked about every clip with every prompt, the answers are kept as they come, and scored
- * together at the end.
+ * An evaluation: every model decodes every clip with every prompt, predictions are stored as they come, and scored together
+ * at the end.
  */
 import { join } from 'node:path';
 import { type Clip, missingReference } from '../data/clip.ts';
@@ -31,17 +31,17 @@ export interface EvaluateModelsOptions extends Omit<PredictOptions, 'file' | 'no
   readonly task: Task;
   /** Any language that the clips have references in. */
   readonly target: string;
-  /** Model folders; the first is what the others are compared with. */
+  /** Model folders; the first is the baseline. */
   readonly models: readonly string[];
-  /** Of BLEU of translations into `target`; loaded before. Default: that of the target's profile. */
+  /** BLEU tokenizer for translations into `target`; must be loaded. Default: that of the target's profile. */
   readonly tokenize?: BleuTokenizer | undefined;
   /** Default: see {@link defaultPrompts}. */
   readonly promptKinds?: readonly PromptKind[] | undefined;
-  /** Also what plain Whisper can do: recognise English, translate into English, and one space for all languages. */
+  /** Also test plain Whisper's abilities: English recognition, translation into English, cross-lingual retrieval. */
   readonly forgetting: boolean;
   /** Folder of the results. */
   readonly output: string;
-  /** Keep answers that are there. */
+  /** Reuse predictions in `output`. */
   readonly resume: boolean;
   readonly resampling: {
     readonly test: PairedTest;
@@ -54,11 +54,11 @@ export interface EvaluateModelsOptions extends Omit<PredictOptions, 'file' | 'no
 
 export interface ModelsEvaluation {
   readonly results: EvaluationResults;
-  /** Of the evaluation itself, without the tests of forgetting; by system, in the order of the tables. */
-  readonly asked: readonly SystemOutput[];
+  /** Predictions by system, in the order of the tables, without the tests of forgetting. */
+  readonly outputs: readonly SystemOutput[];
 }
 
-/** @throws UserError for mistakes in what is given, before anything long begins */
+/** Runs an evaluation. @throws UserError for mistakes in the options, before any long work */
 export async function evaluateModels(options: EvaluateModelsOptions): Promise<ModelsEvaluation> {
   const started = performance.now();
   const { manifest, clips, output, resume, forgetting, resampling } = options;
@@ -76,7 +76,7 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
   const file = await PredictionsFile.open(path, resume);
 
   const models: EvaluatedModel[] = [];
-  const asked: SystemOutput[] = [];
+  const outputs: SystemOutput[] = [];
   const unreadable = new Map<string, string>();
   const retrieved = new Map<string, RetrievedPair[]>();
   for (const folder of folders) {
@@ -87,8 +87,8 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
       const { name, directory, fingerprint, trained } = folder;
       models.push({ name, directory, fingerprint, encoderFingerprint, trained: trained ?? null });
       const prompts = (test: Test) => promptsOf(test, folder, folders, options);
-      asked.push(...(await predict(model, folder, tests, prompts, unreadable, { ...options, file, note })));
-      // An encoder that was left as it was finds what it found before.
+      outputs.push(...(await predict(model, folder, tests, prompts, unreadable, { ...options, file, note })));
+      // A frozen encoder retrieves as before: measured once.
       if (forgetting && !retrieved.has(encoderFingerprint)) {
         retrieved.set(encoderFingerprint, await retrieveAllPairs(model, clips, options));
       }
@@ -96,9 +96,9 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
       await model.close();
     }
   }
-  await file.finish(asked.flatMap(({ predictions }) => predictions));
+  await file.finish(outputs.flatMap(({ predictions }) => predictions));
 
-  const main = asked.filter(({ test }) => !test.forgetting);
+  const main = outputs.filter(({ test }) => !test.forgetting);
   if (main.every(({ predictions }) => predictions.every(({ hypothesis }) => hypothesis === undefined))) {
     throw new UserError(`${manifest}: no clip could be evaluated; see ${path}`);
   }
@@ -107,7 +107,7 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
     scoredRows(
       { test: test.name, forgetting: test.forgetting },
       systemsOf(
-        asked.filter((of) => of.test === test),
+        outputs.filter((of) => of.test === test),
         comet,
       ),
       resampling,
@@ -121,7 +121,7 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
   }
   const { test, samples = DEFAULT_SAMPLES[test], seed } = resampling;
   return {
-    asked: main,
+    outputs: main,
     results: {
       version: options.version,
       date: new Date().toISOString(),

@@ -42,7 +42,7 @@ export async function retrieveAllPairs(
   }));
 }
 
-/** The clips whose sentence there is in another language, too. */
+/** Encodes the clips whose sentence another language has, too. */
 async function encodeParallel(
   model: WhisperModel,
   clips: readonly Clip[],
@@ -62,7 +62,7 @@ async function encodeParallel(
   return parallel.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
 }
 
-/** R@1 as a system's counts, a pair of languages for a language. */
+/** R@1 as a system's counts, with a pair of languages in place of a language. */
 export function retrievalSystem(model: string, pairs: readonly RetrievedPair[]): System {
   const language = ({ from, to }: RetrievedPair): string => `${from}→${to}`;
   const signature = 'SeqSim of encoder outputs, the translation is the most similar of all sentences';

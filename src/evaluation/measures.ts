@@ -1,4 +1,4 @@
-/** Which metrics a test has, and what is done to the texts before they are compared. */
+/** Metrics of each test, with the normalisation of texts before they are compared. */
 
 import { languageProfile } from '../language/profile.ts';
 import { bleu } from '../metrics/bleu.ts';
@@ -11,9 +11,9 @@ import type { Test } from './tasks.ts';
 export interface Measure {
   readonly name: string;
   readonly metric: CorpusMetric;
-  /** Of hypotheses and references. */
+  /** Normalises hypotheses and references. */
   readonly prepare: (text: string) => string;
-  /** The metric's, with what `prepare` does. */
+  /** Signature of the metric, with the normalisation. */
   readonly signature: string;
 }
 
@@ -21,17 +21,17 @@ const TRANSLATION: readonly MetricName[] = ['bleu', 'chrf', 'chrf++', 'ter', 'of
 const RECOGNITION: readonly MetricName[] = ['wer', 'cer', 'mer', 'off-target', 'hallucination'];
 
 /** Whether the off-target rate knows the script of a language. */
-const canTellTarget = (language: string): boolean => languageProfile(language).script !== undefined;
+const hasKnownScript = (language: string): boolean => languageProfile(language).script !== undefined;
 
-/** @param language of the clips */
+/** Metrics of a test. @param language of the clips */
 export function measuresOf({ task, target, tokenize }: Test, language: string): Measure[] {
   const written = target ?? language;
   const names = (task === 'translate' ? TRANSLATION : RECOGNITION).filter(
-    (name) => name !== 'off-target' || canTellTarget(written),
+    (name) => name !== 'off-target' || hasKnownScript(written),
   );
   const metrics = chooseMetrics(names, 1, {
     tokenize: tokenize ?? bleuTokenizerOf(written),
-    ...(canTellTarget(written) && { language: written }),
+    ...(hasKnownScript(written) && { language: written }),
   });
   return [...metrics].map(([name, metric]) => {
     const { prepare, remark } = preparation(name, written);

@@ -1,4 +1,4 @@
-/** The models of an evaluation: their names, fingerprints, and the prompts that each is asked with. */
+/** The models of an evaluation: their names, fingerprints and prompts. */
 import { basename, join, resolve } from 'node:path';
 import { readJsonIfPresent } from '../checkpoint/directory.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
@@ -9,12 +9,12 @@ import { isTrainedFor, type PromptKind, type TrainedPrompt, trainedPrompt } from
 export interface ModelFolder {
   readonly name: string;
   readonly directory: string;
-  /** Hash of the files that decide what the model says. */
+  /** Hash of the files that determine the model's output. */
   readonly fingerprint: string;
   readonly trained: TrainedPrompt | undefined;
 }
 
-/** @throws UserError where a folder holds no model, or is given twice */
+/** Checks and names model folders. @throws UserError where a folder holds no model, or is given twice */
 export async function modelFolders(directories: readonly string[]): Promise<ModelFolder[]> {
   const names = distinctNames(directories);
   const folders: ModelFolder[] = [];
@@ -30,7 +30,7 @@ export async function modelFolders(directories: readonly string[]): Promise<Mode
   return folders;
 }
 
-/** Folder names, with as many of the folders above as it takes to tell them apart. */
+/** Folder names, with as many parent folders as make them distinct. */
 function distinctNames(directories: readonly string[]): string[] {
   const paths = directories.map((directory) => resolve(directory));
   const twice = paths.find((path, i) => paths.indexOf(path) !== i);
@@ -46,8 +46,8 @@ function distinctNames(directories: readonly string[]): string[] {
 }
 
 /**
- * The language to evaluate translation into unless told otherwise: what the models were trained for or, where they were
- * not, the only one that the clips have translations in.
+ * The default target language: the one that the models were trained for or, where they were not, the only one that the
+ * clips have translations in.
  * @throws UserError where that is not one language
  */
 export async function defaultTarget(
@@ -65,8 +65,8 @@ export async function defaultTarget(
 }
 
 /**
- * The prompts for translation unless told otherwise: the one that the model was trained with. A model that was not
- * trained is asked as the others were trained, so that the same question is put to all; into English as Whisper does it.
+ * The default prompts for translation: the one that the model was trained with. A model that was not trained gets those of
+ * the others, so that all decode from the same prompt; into English Whisper's own.
  */
 export function defaultPrompts(
   { trained }: ModelFolder,

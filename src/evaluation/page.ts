@@ -11,7 +11,7 @@ import { worstSection } from './page-examples.ts';
 import { AVERAGE, type EvaluationResults, type EvaluationRow, type WorstSentence } from './results.ts';
 import { evaluationTables, headingOf, languageLabel, metricsOf, type NamedTable } from './tables.ts';
 
-/** Grey for the first model, which the others are compared with. */
+/** Grey for the baseline, then five colours in turn. */
 const SYSTEM_COLOURS = 6;
 const style = `${pageStyle}
 :root{--s2:#b06a00;--s3:#6a4fb3;--s4:#2f6fc4;--s5:#a3262a}
@@ -69,9 +69,9 @@ ${remarks.length > 0 ? `<ul class="plain soft">${remarks.map((remark) => `<li>${
 </header>`;
 }
 
-/** Lower is better. */
+/** Metrics of which lower is better. */
 const ERRORS = ['ter', 'wer', 'cer', 'mer', 'off-target', 'hallucination'];
-/** Of metrics that say nearly the same one is enough as a picture; the table has all. */
+/** Metrics without a chart, as another one is nearly the same; the table has all. */
 const NOT_DRAWN = ['chrf++', 'mer'];
 
 function bars(rows: readonly EvaluationRow[]): string {

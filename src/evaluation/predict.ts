@@ -1,4 +1,4 @@
-/** One model is asked about every clip with every prompt; answers are written as they come. */
+/** Predictions of one model for every clip with every prompt, written as they come. */
 import { dirname, relative } from 'node:path';
 import type { DecodingOptions } from '../decoding/decode.ts';
 import { decodeWithRetry } from '../decoding/full-window-retry.ts';
@@ -13,12 +13,12 @@ import type { PredictedText, Prediction, PredictionKey, PredictionsFile } from '
 import type { SystemOutput } from './systems.ts';
 import { type Item, type PromptName, promptFor, type Test } from './tasks.ts';
 
-/** Encoded and decoded together, and then written: what a stop costs at most. */
+/** Clips that are encoded, decoded and written together: an interruption loses at most so many. */
 const CLIPS_PER_ROUND = 128;
 
 /** How a test is decoded. */
 export interface Decoding {
-  /** All that the answers depend on but model and prompt. */
+  /** All that predictions depend on beside model and prompt. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   readonly of: (model: WhisperModel) => Promise<{
     decoding: Omit<DecodingOptions, 'prompts'>;
@@ -27,7 +27,7 @@ export interface Decoding {
 }
 
 export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal'> {
-  /** Audio is named relative to it. */
+  /** Path of the manifest; audio is named relative to it. */
   readonly manifest: string;
   readonly window: WindowMode;
   /** Where encoder outputs are kept between runs; undefined: nowhere. */
@@ -36,20 +36,20 @@ export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal
   /** Of the tests of forgetting. */
   readonly plainDecoding: Decoding;
   readonly file: PredictionsFile;
-  /** What a reader of the results has to know. */
+  /** Called with notes for readers of the results. */
   readonly note: (text: string) => void;
 }
 
-/** A clip, and what a model was asked about it and answered. */
-interface Asked {
+/** A clip to decode with one prompt, and its prediction once there is one. */
+interface PredictionRequest {
   readonly item: Item;
   readonly ids: readonly number[];
-  readonly question: PredictionKey;
-  answer: PredictedText | undefined;
+  readonly key: PredictionKey;
+  prediction: PredictedText | undefined;
 }
 
 /**
- * Asks a model about the clips of all tests. What the file of predictions has is not asked again.
+ * Decodes the clips of all tests with a model. Predictions in the file are reused.
  * @param promptsOf the prompts of a test
  * @param unreadable clips that could not be read, with the reason; those met here are added
  */
@@ -67,18 +67,18 @@ export async function predict(
       const notDefined = new Map<string, string>();
       const { settings: used } = test.forgetting ? options.plainDecoding : options.decoding;
       const settings = fingerprint(JSON.stringify(used), 12);
-      const asked = test.items.flatMap((item): Asked[] => {
+      const requests = test.items.flatMap((item): PredictionRequest[] => {
         const { language } = item.clip;
-        const asking = promptFor(model.tokens, test, prompt, language);
-        if ('lacking' in asking) {
-          notDefined.set(language, `the model has no token for ${asking.lacking}`);
+        const tokens = promptFor(model.tokens, test, prompt, language);
+        if ('lacking' in tokens) {
+          notDefined.set(language, `the model has no token for ${tokens.lacking}`);
           note(
-            `${prompt} is not defined for "${language}": ${folder.name} has no token for ${asking.lacking}`,
+            `${prompt} is not defined for "${language}": ${folder.name} has no token for ${tokens.lacking}`,
           );
           return [];
         }
-        const { ids } = asking;
-        const question = {
+        const { ids } = tokens;
+        const key = {
           test: test.forgetting ? `forgetting: ${test.name}` : test.name,
           fingerprint: folder.fingerprint,
           settings,
@@ -86,28 +86,28 @@ export async function predict(
           promptTokens: model.tokens.decodeEach(ids).join(''),
           audio: audioName(item.clip.audio),
         };
-        return [{ item, ids, question, answer: file.get(question) }];
+        return [{ item, ids, key, prediction: file.get(key) }];
       });
-      return { test, prompt, notDefined, asked };
+      return { test, prompt, notDefined, requests };
     }),
   );
 
-  const all = systems.flatMap(({ asked }) => asked);
-  const missing = all.filter(({ answer }) => !answer);
+  const all = systems.flatMap(({ requests }) => requests);
+  const missing = all.filter(({ prediction }) => !prediction);
   const toRead = [...new Set(missing.map(({ item }) => item.clip))];
-  const predictionOf = (test: Test, { item, question, answer }: Asked): Prediction => ({
-    ...question,
+  const predictionOf = (test: Test, { item, key, prediction }: PredictionRequest): Prediction => ({
+    ...key,
     model: folder.name,
     language: item.clip.language,
     key: item.clip.key,
     reference: item.reference,
     sourceText: item.clip.text,
-    ...(answer && {
-      hypothesis: answer.hypothesis,
-      averageLogProbability: answer.averageLogProbability,
-      ...sentenceScores(test, item.clip.language, answer.hypothesis, item.reference),
+    ...(prediction && {
+      hypothesis: prediction.hypothesis,
+      averageLogProbability: prediction.averageLogProbability,
+      ...sentenceScores(test, item.clip.language, prediction.hypothesis, item.reference),
     }),
-    ...(!answer && { error: unreadable.get(question.audio) ?? 'not read' }),
+    ...(!prediction && { error: unreadable.get(key.audio) ?? 'not read' }),
   });
 
   let done = all.length - missing.length;
@@ -118,7 +118,7 @@ export async function predict(
     options.onProgress?.({ stage, done: sofar, total: all.length, resumed });
   };
   progress(done);
-  // Once: a language model or a vocabulary takes a while to read.
+  // Read once: language models and vocabularies are large.
   const own = missing.length > 0 ? options.decoding.of(model) : undefined;
   const plain =
     missing.length > 0 && tests.some(({ forgetting }) => forgetting)
@@ -139,16 +139,16 @@ export async function predict(
         },
       },
     );
-    const heard = new Map(clips.flatMap((clip, i) => (encoded[i] ? [[clip, encoded[i]] as const] : [])));
-    cut += [...heard.values()].filter(({ length }) => length >= FULL_WINDOW_POSITIONS).length;
-    for (const { test, asked } of systems) {
-      const mine = asked.filter(({ item, answer }) => !answer && clips.includes(item.clip));
-      const readable = mine.filter(({ item }) => heard.has(item.clip));
+    const encodedOf = new Map(clips.flatMap((clip, i) => (encoded[i] ? [[clip, encoded[i]] as const] : [])));
+    cut += [...encodedOf.values()].filter(({ length }) => length >= FULL_WINDOW_POSITIONS).length;
+    for (const { test, requests } of systems) {
+      const mine = requests.filter(({ item, prediction }) => !prediction && clips.includes(item.clip));
+      const readable = mine.filter(({ item }) => encodedOf.has(item.clip));
       const { decoding, temperatures } = await (test.forgetting ? plain : own)!;
-      // As `translate` and `transcribe` have it, so that what is measured is what a user gets.
+      // As `translate` and `transcribe` decode, so that scores hold for a user's texts.
       const decoded = await decodeWithRetry(
         model,
-        readable.map(({ item }) => heard.get(item.clip)!),
+        readable.map(({ item }) => encodedOf.get(item.clip)!),
         {
           ...decoding,
           temperatures,
@@ -163,21 +163,21 @@ export async function predict(
         },
       );
       decoded.forEach(({ result: { text, silent, averageLogProbability } }, i) => {
-        // Where nobody seems to speak there is no text.
-        readable[i]!.answer = { hypothesis: silent ? '' : text, averageLogProbability };
+        // No speech: no text.
+        readable[i]!.prediction = { hypothesis: silent ? '' : text, averageLogProbability };
       });
       await file.add(mine.map((one) => predictionOf(test, one)));
       done += mine.length;
       progress(done);
     }
   }
-  if (cut > 0) note(`${cut} clips are 30 s long or longer: what comes after 30 s is not heard`);
-  return systems.map(({ test, prompt, notDefined, asked }) => ({
+  if (cut > 0) note(`${cut} clips are 30 s long or longer: what comes after 30 s is ignored`);
+  return systems.map(({ test, prompt, notDefined, requests }) => ({
     test,
     model: folder.name,
     prompt,
     notDefined,
-    items: asked.map(({ item }) => item),
-    predictions: asked.map((one) => predictionOf(test, one)),
+    items: requests.map(({ item }) => item),
+    predictions: requests.map((one) => predictionOf(test, one)),
   }));
 }

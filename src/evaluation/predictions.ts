@@ -1,18 +1,18 @@
-/** The file of predictions: written as they come, so that an evaluation that was stopped can go on. */
+/** The file of predictions: written as they come, so that an interrupted evaluation resumes. */
 import { ResumableLines } from '../files/resumable-lines.ts';
 import type { SentenceScores } from './measures.ts';
 
-/** What a model makes of a clip depends on this: where all of it is the same, an earlier result is as good. */
+/** All that a prediction depends on: with an equal key an earlier one is reused. */
 export interface PredictionKey {
   readonly test: string;
   /** Hash of the model's files. */
   readonly fingerprint: string;
-  /** Hash of how is decoded; `scores.json` has the settings themselves. */
+  /** Hash of the decoding settings, which are in `scores.json`. */
   readonly settings: string;
-  /** Name, and the tokens as text. */
+  /** Name of the prompt, and its tokens as text. */
   readonly prompt: string;
   readonly promptTokens: string;
-  /** Relative to the manifest, as there. */
+  /** Audio path relative to the manifest. */
   readonly audio: string;
 }
 
@@ -22,7 +22,7 @@ export interface PredictedText {
   readonly averageLogProbability: number;
 }
 
-/** A line of the file. A clip that could not be read has an `error` instead of an answer. */
+/** A line of the file. A clip that could not be read has an `error` instead of a prediction. */
 export interface Prediction extends PredictionKey, Partial<PredictedText>, SentenceScores {
   readonly model: string;
   readonly language: string;
@@ -36,8 +36,8 @@ export class PredictionsFile {
   private constructor(private readonly lines: ResumableLines<Prediction>) {}
 
   /**
-   * With `resume` the predictions in the file are kept, but for clips that could not be read: these are tried again.
-   * @throws UserError when the file is none of predictions, or cannot be written
+   * Opens the file. With `resume` its predictions are kept, except for clips that could not be read.
+   * @throws UserError when the file does not hold predictions, or cannot be written
    */
   static async open(path: string, resume: boolean): Promise<PredictionsFile> {
     return new PredictionsFile(
@@ -60,7 +60,7 @@ export class PredictionsFile {
     return this.lines.add(...predictions);
   }
 
-  /** Leaves what the tables are made of, in their order, and nothing else. */
+  /** Rewrites the file with only the predictions of the tables, in their order. */
   finish(predictions: readonly Prediction[]): Promise<void> {
     return this.lines.replace(predictions);
   }

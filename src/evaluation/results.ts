@@ -1,13 +1,13 @@
-/** What an evaluation measured: the schema of `scores.json`, and all that tables and page show. */
+/** Results of an evaluation: the schema of `scores.json`, and all that tables and page show. */
 
 import type { Measured } from '../metrics/measure.ts';
 import type { Machine } from '../report/machine.ts';
 
-/** A model asked with one prompt, in one language or on the average over languages. */
+/** Scores of a model with one prompt, in one language or averaged over languages. */
 export interface EvaluationRow {
   /** `translation into zh`, `recognition`; those of `--forgetting`: `translation into en`, `recognition`, `retrieval`. */
   readonly test: string;
-  /** Whether `--forgetting` asked for it, and not the evaluation itself. */
+  /** Whether it belongs to `--forgetting`, not to the evaluation itself. */
   readonly forgetting: boolean;
   /** Name of the model: its folder's. */
   readonly model: string;
@@ -15,7 +15,7 @@ export interface EvaluationRow {
   readonly prompt: string;
   /** Code, `from→to` for retrieval, or 'average'. */
   readonly language: string;
-  /** Of an average: how many languages. Each counts the same, however many clips it has. */
+  /** For an average: number of languages. Each counts the same, however many clips it has. */
   readonly languages?: number;
   /** Clips that were scored. */
   readonly n: number;
@@ -29,13 +29,13 @@ export const AVERAGE = 'average';
 
 export interface EvaluatedModel {
   readonly name: string;
-  /** As it was given. */
+  /** Path as the user gave it. */
   readonly directory: string;
   /** Hash of the model's files. */
   readonly fingerprint: string;
   /** Hash of the encoder's weights: training the decoder alone leaves it as it was. */
   readonly encoderFingerprint: string;
-  /** What its generation config says it was trained for; null: nothing of that kind. */
+  /** Target and prompt that its generation config records from training; null: none. */
   readonly trained: {
     readonly target: string;
     readonly targets?: readonly string[] | undefined;
@@ -45,12 +45,12 @@ export interface EvaluatedModel {
 
 export interface EvaluationResults {
   readonly version: string;
-  /** When it was finished, ISO 8601. */
+  /** End of the evaluation, ISO 8601. */
   readonly date: string;
   readonly manifest: string;
   readonly selection: { readonly set: string | null; readonly language: string | null };
   readonly models: readonly EvaluatedModel[];
-  /** Of decoding and encoding. */
+  /** Settings of decoding and encoding. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   readonly resampling: { readonly test: string; readonly samples: number; readonly seed: number };
   /** By test and metric; more than one where languages are normalised differently. */
@@ -58,14 +58,14 @@ export interface EvaluationResults {
   readonly rows: readonly EvaluationRow[];
   /** Clips that could not be read. */
   readonly unreadable: readonly { readonly audio: string; readonly error: string }[];
-  /** What a reader of the numbers has to know: prompts that are not defined, clips without a reference. */
+  /** Notes for readers of the numbers: prompts that are not defined, clips without a reference. */
   readonly notes: readonly string[];
-  /** Wall-clock time of this run; what an earlier run had decoded is not in it. */
+  /** Wall-clock seconds of this run; without the decoding of an earlier one. */
   readonly seconds: number;
   readonly machine: Machine;
 }
 
-/** A sentence to look at, with what all models made of it. */
+/** A sentence to look at, with the outputs of all models. */
 export interface WorstSentence {
   readonly language: string;
   readonly audio: string;
@@ -78,7 +78,7 @@ export interface WorstSentence {
     /** Sentence chrF (0 to 100), or word error rate (percent). */
     readonly score: number;
   }[];
-  /** The recording as a data URI, or why it is not there. */
+  /** The recording as a data URI, or the reason why it is missing. */
   readonly player: { readonly uri: string } | { readonly missing: string };
 }
 

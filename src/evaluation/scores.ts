@@ -4,8 +4,8 @@ import { type Measured, type MeasureOptions, measure } from '../metrics/measure.
 import { SACREBLEU_METRICS } from '../metrics/metrics.ts';
 import { AVERAGE, type EvaluationRow } from './results.ts';
 
-/** Sentences of one language as counts, a row for each, from one metric. */
-export interface Counted {
+/** Counts of one metric for the sentences of one language, a row each. */
+export interface SentenceCounts {
   readonly metric: Pick<CorpusMetric, 'score'>;
   readonly signature: string;
   readonly statistics: readonly number[][];
@@ -15,15 +15,15 @@ export interface Counted {
 export interface System {
   readonly model: string;
   readonly prompt: string;
-  /** What is compared with it must have been said about the same clips, in this order, by language. */
+  /** Clips by language, in order: paired tests need the same list in both systems. */
   readonly clips: ReadonlyMap<string, readonly string[]>;
   /** By language and metric. */
-  readonly counts: ReadonlyMap<string, ReadonlyMap<string, Counted>>;
+  readonly counts: ReadonlyMap<string, ReadonlyMap<string, SentenceCounts>>;
   /** Why a language has no score. */
   readonly notDefined: ReadonlyMap<string, string>;
 }
 
-/** Rows by language and system, the averages at the end; the first model is what the others are compared with. */
+/** Rows by language and system, the averages at the end; the first model is the baseline. */
 export function scoredRows(
   { test, forgetting }: Pick<EvaluationRow, 'test' | 'forgetting'>,
   systems: readonly System[],
@@ -80,7 +80,7 @@ function measured(
   baseline: System | undefined,
   options: MeasureOptions,
 ): Record<string, Measured> {
-  const counted = (of: System, name: string): Counted[] | undefined => {
+  const counted = (of: System, name: string): SentenceCounts[] | undefined => {
     const found = languages.flatMap((language) => of.counts.get(language)?.get(name) ?? []);
     return found.length === languages.length ? found : undefined;
   };
@@ -109,7 +109,7 @@ function measured(
  * with a one before them, so that resampling sentences resamples all languages; one that no sentence of a sample is in
  * does not count there.
  */
-function average(languages: readonly Counted[]): Counted {
+function average(languages: readonly SentenceCounts[]): SentenceCounts {
   if (languages.length === 1) return languages[0]!;
   const width = 1 + languages[0]!.statistics[0]!.length;
   const { metric } = languages[0]!;
@@ -141,7 +141,7 @@ function average(languages: readonly Counted[]): Counted {
 }
 
 /** A share of hits as a metric, in percent. */
-export function hitRate(hits: readonly boolean[], signature: string): Counted {
+export function hitRate(hits: readonly boolean[], signature: string): SentenceCounts {
   return {
     metric: { score: ([hit = 0, all = 0]) => ({ score: (100 * hit) / Math.max(1, all) }) },
     signature,

@@ -1,29 +1,29 @@
-/** From a model's answers to counts by language and metric. */
+/** Sentence counts by language and metric from a model's predictions. */
 import { measuresOf } from './measures.ts';
 import type { Prediction } from './predictions.ts';
-import type { Counted, System } from './scores.ts';
+import type { SentenceCounts, System } from './scores.ts';
 import type { Item, PromptName, Test } from './tasks.ts';
 
-/** A model with a prompt, and what came of it. */
+/** Predictions of a model with one prompt. */
 export interface SystemOutput {
   readonly test: Test;
   readonly model: string;
   readonly prompt: PromptName;
-  /** Languages that the prompt cannot ask about, and why. */
+  /** Languages for which the prompt is not defined, with the reason. */
   readonly notDefined: ReadonlyMap<string, string>;
   readonly items: readonly Item[];
   /** One for each item. */
   readonly predictions: readonly Prediction[];
 }
 
-/** @param comet scores by system and item, where there are any */
+/** Scores the predictions of each system. @param comet scores by system and item, where there are any */
 export function systemsOf(
-  asked: readonly SystemOutput[],
-  comet?: ReadonlyMap<SystemOutput, (places: readonly number[]) => Counted>,
+  outputs: readonly SystemOutput[],
+  comet?: ReadonlyMap<SystemOutput, (places: readonly number[]) => SentenceCounts>,
 ): System[] {
-  return asked.map((of): System => {
+  return outputs.map((of): System => {
     const { test, model, prompt, notDefined, items, predictions } = of;
-    const counts = new Map<string, ReadonlyMap<string, Counted>>();
+    const counts = new Map<string, ReadonlyMap<string, SentenceCounts>>();
     const clips = new Map<string, readonly string[]>();
     for (const language of new Set(items.map(({ clip }) => clip.language))) {
       const places = [...items.keys()].filter(
@@ -35,7 +35,7 @@ export function systemsOf(
       );
       if (places.length === 0) continue;
       const counted = measuresOf(test, language).map(
-        ({ name, metric, prepare, signature }): [string, Counted] => {
+        ({ name, metric, prepare, signature }): [string, SentenceCounts] => {
           const hypotheses = places.map((i) => prepare(predictions[i]!.hypothesis!));
           const references = places.map((i) => prepare(items[i]!.reference));
           return [name, { metric, signature, statistics: metric.statistics(hypotheses, [references]) }];

@@ -1,4 +1,4 @@
-/** The tables of an evaluation: scores, differences from the first model, and what was forgotten. */
+/** The tables of an evaluation: scores, differences from the first model, and forgetting. */
 
 import { htmlTable } from '../report/html-table.ts';
 import { formatTable, type TableFormat } from '../report/table-formats.ts';
@@ -6,7 +6,7 @@ import type { Column } from '../report/terminal.ts';
 import { AVERAGE, type EvaluationResults, type EvaluationRow, METRIC_HEADINGS } from './results.ts';
 
 export interface NamedTable {
-  /** Of the file, without its ending. */
+  /** Name of the file, without its extension. */
   readonly name: 'table' | 'comparison' | 'forgetting';
   /** One line that says what it shows. */
   readonly caption: string;
@@ -14,7 +14,7 @@ export interface NamedTable {
   readonly html: () => string;
 }
 
-/** Those that there is something for. */
+/** Tables of the results; empty ones are omitted. */
 export function evaluationTables(results: EvaluationResults): NamedTable[] {
   const main = results.rows.filter(({ forgetting }) => !forgetting);
   const compared = main.filter(({ scores }) => Object.values(scores).some(({ comparison }) => comparison));
@@ -59,7 +59,7 @@ export function testName({ resampling: { test, samples } }: EvaluationResults): 
     : `approximate randomization, ${samples} trials`;
 }
 
-/** All metrics of the rows, in the order in which the first to have them has them. */
+/** All metrics of the rows, in order of first occurrence. */
 export function metricsOf(rows: readonly EvaluationRow[]): string[] {
   return [...new Set(rows.flatMap(({ scores }) => Object.keys(scores)))];
 }
@@ -88,7 +88,7 @@ function rowColumns(rows: readonly EvaluationRow[]): Column<EvaluationRow>[] {
     { heading: 'language', value: languageLabel },
     { heading: 'n', value: ({ n }) => n },
   ];
-  // One prompt for all is no news in a narrow terminal, but in a table it says what was asked.
+  // A narrow terminal shows the prompts only where they differ; a table names them in any case.
   return rows.every(({ prompt }) => prompt === 'transcribe')
     ? columns.filter(({ heading }) => heading !== 'prompt')
     : columns;

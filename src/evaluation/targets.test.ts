@@ -58,12 +58,12 @@ test.each([
   ['zh', 'Chinese', 'tok:zh', 'share of outputs not in the script of zh, in Simplified characters'],
   ['zh-Hant', 'Traditional Chinese', 'tok:zh', 'not in the script of zh-Hant, in Traditional characters'],
 ])('into %s: tokenizer, off-target rate and page are those of %s', async (target, name, tokenizer, offTarget) => {
-  const { results, asked } = await run(target);
+  const { results, outputs } = await run(target);
   const { scores } = results.rows[0]!;
   expect(scores.bleu!.signature).toContain(tokenizer);
   expect(scores['off-target']!.signature).toContain(offTarget);
   expect(scores.chrf!.score).toBeGreaterThanOrEqual(0);
-  const page = evaluationReport(results, await worstSentences(asked, 1));
+  const page = evaluationReport(results, await worstSentences(outputs, 1));
   expect(page).toContain(`<h1>Speech translation into ${name}</h1>`);
   expect(page).toContain(`<dd lang="${target}"><bdi>${referenceIn(clips[0]!, target).slice(0, 2)}`);
 });

@@ -1,4 +1,4 @@
-/** What is asked of a model in an evaluation: tests, their clips with references, and the prompts. */
+/** Tasks of an evaluation: tests, their clips with references, and the prompts. */
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { sameLanguage } from '../language/profile.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
@@ -11,19 +11,19 @@ export interface Item {
 }
 
 export interface Test {
-  /** As files and tables call it. */
+  /** Name in files and tables. */
   readonly name: string;
   readonly task: Task;
   /** Language of the references; undefined: that of each clip. */
   readonly target: string | undefined;
-  /** What the model could do before it was trained, and is decoded as plain Whisper is. */
+  /** Whether it tests an ability from before training, decoded as plain Whisper. */
   readonly forgetting: boolean;
   readonly items: readonly Item[];
   /** Tokenizer of BLEU; default: that of the target's profile. */
   readonly tokenize?: BleuTokenizer | undefined;
 }
 
-/** Clips in the target language itself are no test of translation, and clips without a reference none at all. */
+/** The test of translation into `target`: clips in other languages that have a reference. */
 export function translationTest(clips: readonly Clip[], target: string, forgetting: boolean): Test {
   const items = clips
     .filter(({ language }) => !sameLanguage(language, target))
@@ -38,7 +38,7 @@ export function recognitionTest(clips: readonly Clip[], forgetting: boolean): Te
 
 const usable = (items: readonly Item[]): Item[] => items.filter(({ reference }) => reference.trim() !== '');
 
-/** A prompt by name: how a translation is asked for, or `transcribe`. */
+/** Name of a prompt: one of those for translation, or `transcribe`. */
 export type PromptName = PromptKind | 'transcribe';
 
 /**

@@ -1,4 +1,4 @@
-/** The sentences that went worst, with their recordings, for the page. */
+/** The sentences with the worst scores, with their recordings, for the page. */
 
 import { audioUri } from '../audio/audio-uri.ts';
 import { referenceIn } from '../data/clip.ts';
@@ -7,7 +7,8 @@ import type { WorstSentence } from './results.ts';
 import type { SystemOutput } from './systems.ts';
 
 /**
- * By chrF or WER of the last model with its first prompt: the first model is usually what it was before training.
+ * Sentences with the worst chrF or WER of the last model with its first prompt: the first model is usually the untrained
+ * one.
  * @param count of each language
  */
 export async function worstSentences(

@@ -36,17 +36,17 @@ export function toTraditional(text: string): string {
 /**
  * 著 where Taiwan writes so for 着 (看著, 沿著, 著急) and not for "to write" or "outstanding" (著名, 原著, 顯著).
  * Taiwan's list of phrases in OpenCC (`tw2s`) has too few of the latter: it turns 原著 into 原着 and 土著 into 土着.
- * The words are those that CC-CEDICT writes with 著 in Simplified characters. What a particle may also be followed
- * by is excepted: 寫著名字, 忙著作業, 討論著.
+ * The words are those that CC-CEDICT writes with 著 in Simplified characters, but not where a particle may stand before
+ * the second character: 寫著名字, 忙著作業, 討論著.
  */
 const ASPECT_PARTICLE =
   /(?<![原名土專专巨鉅拙編编譯译遺遗昭卓顯显較较彰素知撰]|(?<![討讨議议談谈評评爭争辯辩])[論论]|合(?!著[眼嘴雙双手]))著(?!名(?![字單单])|作(?![業业])|者|[稱称述]|[錄录](?![影音像])|[書书]立[說说]|有[《「『])/gu;
 
-/** Where a sentence ends: in mixed text each is looked at for itself. */
+/** Ends of sentences: in mixed text each sentence is converted on its own. */
 const AFTER_SENTENCE = /(?<=[。！？；!?;\n…])/u;
 
 /**
- * Converts a text unless it is in the wanted script already, as the characters that exist in one script only tell.
+ * Converts a text unless it is in the wanted script already, judged by the characters that exist in one script only.
  *
  * - Some of the wanted script, none of the other: comes back as it was, ambiguous characters (乾, 后, 著) included.
  * - None of the wanted script: converted, also where every character is in both (看著他, 乾杯).

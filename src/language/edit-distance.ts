@@ -1,4 +1,4 @@
-/** Letters to change, add or take away (Levenshtein 1966). */
+/** Edit distance in letters: substitutions, insertions and deletions (Levenshtein 1966). */
 export function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

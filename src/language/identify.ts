@@ -26,7 +26,7 @@ const ELD_CODES: Readonly<Record<string, string>> = {
 const UNICODE_CODES: Readonly<Record<string, string>> = { ku: 'ckb' };
 
 let detector: Detector | undefined;
-/** What eld knows, by script. */
+/** Languages that eld knows, by script. */
 const known = new Map<string | undefined, string[]>();
 
 const isLatin = (language: string): boolean => languageProfile(language).script === 'Latn';
@@ -55,7 +55,7 @@ function knownAround(language: string): { candidates: readonly string[]; own: st
   return { candidates, own: candidates.includes(own) ? own : undefined };
 }
 
-/** What {@link isLikelyIn} goes by, for signatures; undefined for a language that is not looked at. */
+/** Name of the identifier behind {@link isLikelyIn}, for signatures; undefined for a language that it does not check. */
 export function identifierName(language: string): string | undefined {
   const margin = marginOf(language);
   if (margin === undefined) return undefined;
@@ -64,7 +64,7 @@ export function identifierName(language: string): string | undefined {
 }
 
 /**
- * Whether a text can be in a language as far as its words tell. The script is for the caller to look at.
+ * Whether a text can be in a language, judged by its words. The caller checks the script.
  *
  * - A language that eld knows: no other of its script scores higher by more than the margin.
  * - Another one in Latin letters (Irish, Asturian, Swahili): the text is not clearly English.

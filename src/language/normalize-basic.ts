@@ -49,7 +49,7 @@ export function collapseSpaces(text: string): string {
 /**
  * Whisper's `BasicTextNormalizer`, for all languages but English: lowercase, without brackets, symbols and
  * punctuation. As in the original, every mark (category M) becomes a blank unless diacritics are removed, which
- * breaks words of Indic and Thai script; do not read their word error rates as more than they are.
+ * breaks words of Indic and Thai script: word error rates there are not comparable with others.
  */
 export function normalizeBasic(
   text: string,

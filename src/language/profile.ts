@@ -9,7 +9,7 @@ export interface LanguageProfile {
   readonly code: string;
   /** The code without script and region, which Whisper's language tokens are named by. */
   readonly base: string;
-  /** BCP 47, for `lang` attributes; '' for what is no code. */
+  /** BCP 47, for `lang` attributes; '' where `code` is not a language code. */
   readonly tag: string;
   /** ISO 15924 (Latn, Cyrl, Jpan); undefined for a language that Unicode's data does not know. */
   readonly script: string | undefined;
@@ -19,7 +19,7 @@ export interface LanguageProfile {
   readonly bleuTokenizer: 'zh' | 'ja-mecab' | 'char' | '13a';
   /** The form in which references are trained on and compared: Chinese in the characters that are wanted. */
   readonly reference: (text: string) => string;
-  /** What `reference` does, for signatures; undefined: nothing. */
+  /** Name of the conversion that `reference` makes, for signatures; undefined: none. */
   readonly form: string | undefined;
   /** Whisper's normaliser, which transcripts pass before they are compared. */
   readonly transcript: (text: string, options?: { splitLetters?: boolean }) => string;
@@ -36,7 +36,7 @@ const WITHOUT_SPACES: Readonly<Record<string, string>> = {
   Mymr: 'my',
   Tibt: 'bo',
 };
-/** For texts whose language nobody told. */
+/** For texts of unknown language. */
 export const LANGUAGES_WITHOUT_SPACES: readonly string[] = Object.values(WITHOUT_SPACES);
 /** Tokenizers of BLEU by script; without spaces it is `char`, else `13a`. */
 const BLEU_TOKENIZERS: Readonly<Record<string, LanguageProfile['bleuTokenizer']>> = {
@@ -52,8 +52,8 @@ const CHINESE = ['zh', 'yue'];
 const profiles = new Map<string, LanguageProfile>();
 
 /**
- * The profile of a language. Any code has one: a language that nobody thought of is taken to be written as Unicode's
- * likely subtags (CLDR) say, with spaces where its script has them.
+ * The profile of a language. Any code has one: a language without a row of its own gets the script of Unicode's likely
+ * subtags (CLDR), and spaces where that script has them.
  *
  * @param code BCP 47, or Whisper's (`jw`, `tl`, `no`); `_` in place of `-` and any case will do
  */

@@ -2,7 +2,7 @@
 const BEAM_WIDTH = 25;
 const UNREACHED = 1e9;
 
-/** How a hypothesis token or reference token was dealt with. */
+/** Edit operation on a hypothesis token or reference token. */
 export const KEEP = 0;
 export const SUBSTITUTE = 1;
 /** A reference token that the hypothesis lacks. */

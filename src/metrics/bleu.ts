@@ -35,7 +35,7 @@ export interface BleuOptions {
   smooth?: BleuSmoothing;
   /** Value of 'floor' (default 0.1) and 'add-k' (default 1). */
   smoothValue?: number;
-  /** Leave out n-gram orders longer than the hypothesis. @default false for corpora, true for sentences */
+  /** Skip n-gram orders longer than the hypothesis. @default false for corpora, true for sentences */
   effectiveOrder?: boolean;
 }
 
@@ -90,7 +90,7 @@ function sentenceStatistics(hypothesis: string[], references: string[][]): numbe
 
 /**
  * Sufficient statistics of BLEU, a row per sentence; rows may be summed over any subset and given to
- * {@link bleuFromStatistics}, which is what resampling tests do.
+ * {@link bleuFromStatistics}, as resampling tests do.
  * @throws UserError when the streams differ in length
  */
 export function bleuStatistics(
@@ -152,6 +152,6 @@ export const corpusBleu = (
   options: BleuOptions = {},
 ) => corpusScore(bleu(options), hypotheses, references);
 
-/** BLEU of one sentence, with effective order unless told otherwise, as `sacrebleu.sentence_bleu`. */
+/** BLEU of one sentence, by default with effective order, as `sacrebleu.sentence_bleu`. */
 export const sentenceBleu = (hypothesis: string, references: readonly string[], options: BleuOptions = {}) =>
   sentenceScore(bleu({ effectiveOrder: true, ...options }), hypothesis, references);

@@ -20,7 +20,7 @@ export interface ChrfOptions {
   lowercase?: boolean;
   /** Count white space as characters. @default false */
   whitespace?: boolean;
-  /** Smooth empty orders by 1e-16 as chrF++.py does, instead of leaving them out. @default false */
+  /** Smooth empty orders by 1e-16 as chrF++.py does, instead of skipping them. @default false */
   epsilonSmoothing?: boolean;
 }
 

@@ -1,15 +1,15 @@
-/** Scores of COMET (Rei et al., 2020), made elsewhere: its models are far larger than Whisper. */
+/** Scores of COMET (Rei et al., 2020), computed by its own tool: its models are far larger than Whisper. */
 import { UserError } from '../errors.ts';
 import type { CorpusMetric } from './corpus.ts';
 
-/** What `comet-score` prints for a sentence: file, number of the sentence, score. */
+/** A line of `comet-score`'s output: file, number of the sentence, score. */
 const PRINTED = /^(.*)\tSegment (\d+)\tscore: (\S+)$/;
 
 /**
  * COMET's score of each sentence of one output, from
  *
  * - the file that `comet-score --to_json` writes: `{ "output.txt": [{ "src", "mt", "ref", "COMET": 0.81 }, …] }`,
- * - what `comet-score` prints, `output.txt<tab>Segment 0<tab>score: 0.8100`,
+ * - the output of `comet-score`, `output.txt<tab>Segment 0<tab>score: 0.8100`,
  * - or a number a line.
  *
  * The first two may hold several outputs; then the one of `hypothesisFile` is taken.

@@ -7,8 +7,8 @@ export const SACREBLEU_VERSION = '2.6.0';
 export type Statistics = readonly number[];
 
 /**
- * A corpus metric: counts per sentence, and a score of their sums. Sums may be taken over any sample of the sentences,
- * which is what the tests in significance.ts do.
+ * A corpus metric: counts per sentence, and a score of their sums. The tests in significance.ts sum over samples of the
+ * sentences.
  */
 export interface CorpusMetric<Score extends { score: number } = { score: number }> {
   /**
@@ -18,7 +18,7 @@ export interface CorpusMetric<Score extends { score: number } = { score: number 
    */
   statistics(hypotheses: readonly string[], references: readonly (readonly string[])[]): number[][];
   score(total: Statistics): Score;
-  /** What has to be known to get the same score elsewhere. */
+  /** Settings that reproduce the score, as sacreBLEU's signatures. */
   signature(referenceCount: number): string;
 }
 

@@ -1,4 +1,4 @@
-/** A metric on one output, with what a paper has to say beside the score. */
+/** The score of one output with its bootstrap interval, paired test and signature. */
 import { type CorpusMetric, sumStatistics } from './corpus.ts';
 import {
   approximateRandomization,
@@ -23,6 +23,7 @@ export interface MeasureOptions extends ResamplingOptions {
 }
 
 /**
+ * Scores an output and tests it against a baseline.
  * @param statistics of the output, from the metric
  * @param baseline statistics of the output to compare with, sentence by sentence
  * @returns the metric's own numbers too, such as the counts of an error rate

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { compileFunction } from 'node:vm';
 import { UserError } from '../errors.ts';
 
-/** What is used of the Emscripten module. Pointers are offsets into its memory. */
+/** The part of the Emscripten module in use. Pointers are offsets into its memory. */
 interface MecabModule {
   readonly HEAPU8: Uint8Array;
   _malloc(bytes: number): number;

@@ -12,8 +12,8 @@ import { loadBleuTokenizer } from './tokenizers.ts';
 import { errorMetric } from './word-error-rate.ts';
 
 /**
- * Loads what the metrics of a language need: n-grams to identify it by, MeCab for Japanese where it is installed. Comes
- * before {@link chooseMetrics}, which is synchronous.
+ * Loads the models that the metrics of a language need: n-grams to identify it, MeCab for Japanese where it is installed.
+ * Must precede {@link chooseMetrics}, which is synchronous.
  */
 export async function prepareMetrics(language: string): Promise<void> {
   await loadIdentifier(language);
@@ -39,7 +39,7 @@ export type MetricName = (typeof METRICS)[number];
 /** For these sacreBLEU defines the paired tests, without ties; see `ties` in significance.ts. */
 export const SACREBLEU_METRICS: readonly string[] = ['bleu', 'chrf', 'chrf++', 'ter'] satisfies MetricName[];
 
-/** These compare with one text; a second reference would need a rule of its own, which jiwer does not have. */
+/** Metrics against a single reference: jiwer defines none for several. */
 const ONE_REFERENCE: readonly MetricName[] = ['wer', 'cer', 'mer', 'hallucination'];
 
 export interface MetricOptions extends BleuOptions {
@@ -48,7 +48,7 @@ export interface MetricOptions extends BleuOptions {
 }
 
 /**
- * One metric. `lowercase` holds for BLEU, chrF, WER and CER (TER and the mixed error rate never tell cases apart); TER
+ * One metric. `lowercase` holds for BLEU, chrF, WER and CER (TER and the mixed error rate always ignore case); TER
  * splits Chinese characters and kana when BLEU does so, or finds words between them (tokenizer zh, char, ja-mecab).
  */
 function metricNamed(name: MetricName, options: MetricOptions): CorpusMetric {
@@ -77,8 +77,8 @@ function metricNamed(name: MetricName, options: MetricOptions): CorpusMetric {
 }
 
 /**
- * The metrics asked for; without names, all that can be had with so many references and with or without a language.
- * @throws UserError for a metric that cannot be had
+ * The metrics of these names; without names, all that the number of references and the language allow.
+ * @throws UserError for a metric that they do not allow
  */
 export function chooseMetrics(
   names: readonly MetricName[] | undefined,

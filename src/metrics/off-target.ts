@@ -10,7 +10,7 @@ const LETTERS = /\p{L}/gu;
 const MIN_SHARE = 0.5;
 
 /**
- * Whether a text can be in a language, as its script tells and, among languages of one script, its words.
+ * Whether a text can be in a language, judged by its script and, among languages of one script, by its words.
  *
  * - Any language: at least half of the letters belong to its script, which is the one of its profile.
  * - `zh`, `yue`: also no kana and no hangul (a Japanese sentence can be mostly Han characters).
@@ -18,7 +18,7 @@ const MIN_SHARE = 0.5;
  * - A language that shares its script: also no other of them is likelier, see {@link isLikelyIn}.
  * - Empty or punctuation alone is off target: nothing was translated. Digits without letters fit every language.
  *
- * @throws UserError for a language whose script is not known here
+ * @throws UserError for a language of unknown script
  */
 export function isTargetLanguage(text: string, language: string): boolean {
   const letterOf = lettersOf(language);

@@ -41,7 +41,7 @@ export function scoreTable(outputs: readonly ScoredFile[], format: TableFormat):
     { heading: '97.5 %', value: number(({ interval }) => interval.high), align: 'right' },
     { heading: 'difference', value: number(({ comparison }) => comparison?.difference), align: 'right' },
     { heading: 'p', value: ({ comparison }) => comparison?.pValue.toFixed(4) ?? '', align: 'right' },
-    { heading: 'signature', value: ({ signature }) => signature, widest: 100 },
+    { heading: 'signature', value: ({ signature }) => signature, maxWidth: 100 },
   ];
   const single = outputs.length === 1;
   const shown = columns.filter(({ heading }) => !single || !['output', 'difference', 'p'].includes(heading));

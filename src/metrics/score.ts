@@ -20,9 +20,9 @@ import type { PairedTest } from './significance.ts';
 import { type BleuTokenizer, bleuTokenizerOf, loadBleuTokenizer } from './tokenizers.ts';
 
 export interface ScoringOptions extends BleuOptions, Pick<WorkOptions, 'onNote'> {
-  /** Only these metrics. Default: all that can be had with so many references, and with or without a language. */
+  /** Only these metrics. Default: all that the number of references allows, with or without a language. */
   readonly metrics?: readonly MetricName[] | undefined;
-  /** Language of the texts: decides on the tokenizer, and the share of outputs in another language is measured. */
+  /** Language of the texts: selects the tokenizer and adds the off-target rate. */
   readonly to?: string | undefined;
   /** SentencePiece model of the tokenizers flores101 and flores200. Default: sacreBLEU's. */
   readonly spmModel?: string | undefined;
@@ -30,7 +30,7 @@ export interface ScoringOptions extends BleuOptions, Pick<WorkOptions, 'onNote'>
   readonly pairedTest?: PairedTest | undefined;
   /** Resamples, or trials of randomization. Default 1000 and 10000. */
   readonly samples?: number | undefined;
-  /** Of the resampling. Default 12345. */
+  /** Seed of the resampling. Default 12345. */
   readonly seed?: number | undefined;
 }
 
@@ -43,7 +43,7 @@ export interface ScoreOptions extends ScoringOptions {
   readonly baseline?: readonly string[] | undefined;
 }
 
-/** By metric; null for what was not chosen or cannot be had. */
+/** By metric; null for those that were not chosen or are not defined for the input. */
 export type Scores = Record<MetricName | 'comet', Measured | null>;
 
 /** Scores equal sacreBLEU's and jiwer's. @throws UserError where texts and references do not fit each other */
@@ -54,15 +54,15 @@ export async function score({ hypotheses, references, baseline, ...options }: Sc
 }
 
 export interface Output {
-  /** A sentence each. */
+  /** One sentence a line. */
   readonly lines: readonly string[];
-  /** COMET scores of the sentences, made elsewhere. */
+  /** COMET scores of the sentences, from `comet-score`. */
   readonly comet?: readonly number[] | undefined;
 }
 
 /**
  * Scores of several outputs, in their order.
- * @param outputs the first is what the others are compared with
+ * @param outputs the first is the baseline
  */
 export async function scoreOutputs(
   outputs: readonly Output[],
@@ -107,7 +107,7 @@ export async function scoreOutputs(
 const tokenizerOf = ({ tokenize, to }: ScoringOptions): BleuTokenizer =>
   tokenize ?? (to === undefined ? '13a' : bleuTokenizerOf(to));
 
-/** Texts are compared as they are, but where `to` says in which characters: `zh` alone does not. */
+/** The profile that texts are converted to before they are compared; undefined: none. `zh` alone names no script. */
 export function comparedForm(to: string | undefined): LanguageProfile | undefined {
   const profile = to === undefined ? undefined : languageProfile(to);
   return profile && profile.code !== profile.base ? profile : undefined;

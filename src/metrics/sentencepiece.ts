@@ -44,7 +44,7 @@ export async function loadSentencePiece(file: string): Promise<(line: string) =>
   };
   const processor = new SentencePieceProcessor();
   await processor.load(file);
-  // A file that it cannot parse is no error to it: it then has no piece for anything.
+  // It reports no error for a file that it cannot parse, but then has no pieces.
   if (processor.encodePieces('a').length === 0) throw new UserError(`${file}: not a SentencePiece model.`);
   return (line) => processor.encodePieces(line);
 }

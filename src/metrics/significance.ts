@@ -37,7 +37,7 @@ export interface ResamplingOptions {
   /** @default 12345 */
   seed?: number;
   /**
-   * Whether differences that equal the observed one speak for chance too (Noreen, 1989). Without, as in sacreBLEU, two
+   * Whether differences equal to the observed one also count as chance (Noreen, 1989). Without, as in sacreBLEU, two
    * outputs that differ in one sentence only differ "significantly": harmless for BLEU, not for counts of few errors.
    * @default false
    */
@@ -59,7 +59,7 @@ function checkPaired(baseline: readonly Statistics[], system: readonly Statistic
   }
 }
 
-/** Scores of resamples with replacement; equal seeds draw equal sentences, which is what pairs two systems. */
+/** Scores of resamples with replacement; equal seeds draw equal sentences, so that two systems are paired. */
 function resampledScores(statistics: readonly Statistics[], scoreOf: ScoreOf, samples: number, seed: number) {
   const { rows, width } = flatten(statistics);
   const random = sfc32(seed);
@@ -153,7 +153,7 @@ export function approximateRandomization(
   const { samples = DEFAULT_SAMPLES.randomization, seed = 12345, ties = false } = options;
   checkPaired(baseline, system);
   const { rows, width } = flatten(baseline);
-  // What a swap adds to the first sum and takes from the second.
+  // A swap adds this to the first sum and subtracts it from the second.
   const changes = flatten(system).rows.map((count, i) => count - rows[i]!);
   const [baselineTotal, systemTotal] = [sumStatistics(baseline), sumStatistics(system)];
   const random = sfc32(seed);

@@ -30,7 +30,7 @@ function normalizeWestern(line: string): string {
 }
 
 /**
- * Splits Chinese characters. Tercom's rules for runs of kana are left out: as sacreBLEU writes them they are tied
+ * Splits Chinese characters. Tercom's rules for runs of kana are omitted: as sacreBLEU writes them they are tied
  * to the start of the line, which by now is always a blank, so they never apply. The block that ends at U+3F22
  * is sacreBLEU's slip for U+32FF and kept.
  */

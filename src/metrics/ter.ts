@@ -69,7 +69,7 @@ function shifted(tokens: Int32Array, start: number, length: number, target: numb
   return moved;
 }
 
-/** Running counts, so that "is anything wrong in this run" needs no look at the run. */
+/** Prefix sums, so that errors in a run are counted without walking it. */
 function countsBefore(wrong: readonly boolean[]): Int32Array {
   const counts = new Int32Array(wrong.length + 1);
   wrong.forEach((isWrong, i) => {
@@ -88,7 +88,7 @@ function bestShift(distances: BeamEditDistance, reference: Int32Array, triedBefo
   let tried = triedBefore;
   let best: { gain: number; length: number; start: number; target: number; tokens: Int32Array } | undefined;
   for (const [start, refStart, length] of matchingRuns(tokens, reference)) {
-    // Only move what is wrong here to where the reference is not yet met.
+    // Move only wrong tokens, and only to places where the reference is not matched yet.
     if (wrongHere[start] === wrongHere[start + length]) continue;
     if (wrongThere[refStart] === wrongThere[refStart + length]) continue;
     const current = hypothesisAt[refStart]!;
@@ -148,7 +148,7 @@ export function terStatistics(
   options: TerTokenizerOptions = {},
 ): number[][] {
   const tokens = (line: string) => tokenizeForTer(trimEnd(line), options);
-  // sacreBLEU tokenizes references twice, which tells with `normalized`: "mother's." ends up as "mother 's ." there.
+  // sacreBLEU tokenizes references twice, which shows with `normalized`: "mother's." becomes "mother 's ." there.
   const twice = (line: string) => tokens(tokens(line).join(' '));
   const bySentence = referencesBySentence(hypotheses, references);
   return hypotheses.map((line, i) => {

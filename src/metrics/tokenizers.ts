@@ -35,7 +35,7 @@ function mteval13a(line: string): string {
 }
 
 /**
- * What sacreBLEU 2.6 takes for a Chinese character. Its table writes the two supplementary ranges as `'\u20000'`,
+ * Characters that sacreBLEU 2.6 treats as Chinese. Its table writes the two supplementary ranges as `'\u20000'`,
  * which Python reads as U+2000 followed by "0"; compared as strings they become U+2001 to U+2A6D and U+2F81 to
  * U+2FA1. So dashes, ellipses, curly quotes and arrows are split off, and Extension B is not. Kept, as scores
  * are only comparable with others' if the mistake is the same.
@@ -74,7 +74,7 @@ const loaded = new Map<BleuTokenizer, LoadedTokenizer>();
 const isRule = (name: BleuTokenizer): name is RuleTokenizer => name in RULES;
 
 /**
- * Loads what a tokenizer needs, once; from then on BLEU takes its name. Nothing to do for those that are rules.
+ * Loads the model of a tokenizer, once; BLEU then accepts its name. Rule tokenizers need none.
  * @param spmModel SentencePiece model of flores101 or flores200; default: the one in sacreBLEU's cache
  * @throws UserError when the model or the package is missing, or the file is no model
  */

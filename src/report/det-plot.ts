@@ -3,8 +3,8 @@ import { escapeHtml } from './escape.ts';
 import { coordinate, svg } from './svg.ts';
 
 const TICKS = [0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
-const LEAST = 0.0005;
-const MOST = 0.9;
+const MIN_RATE = 0.0005;
+const MAX_RATE = 0.9;
 const [LEFT, TOP, SIDE] = [52, 24, 330];
 
 /** Inverse of the normal distribution function (Acklam's rational approximation, relative error below 1.2e-9). */
@@ -40,14 +40,17 @@ export function probit(p: number): number {
   return numerator / denominator;
 }
 
-/** @param points rates between 0 and 1; what lies beyond the axes is drawn on their edge */
+/**
+ * Draws DET curves as SVG.
+ * @param points rates between 0 and 1; points beyond the axes are drawn on their edge
+ */
 export function detPlot(
   title: string,
   points: readonly { readonly falseAlarm: number; readonly miss: number }[],
 ): string {
-  const [low, high] = [probit(LEAST), probit(MOST)];
+  const [low, high] = [probit(MIN_RATE), probit(MAX_RATE)];
   const along = (rate: number): number =>
-    ((probit(Math.max(LEAST, Math.min(MOST, rate))) - low) / (high - low)) * SIDE;
+    ((probit(Math.max(MIN_RATE, Math.min(MAX_RATE, rate))) - low) / (high - low)) * SIDE;
   const x = (rate: number): number => coordinate(LEFT + along(rate));
   const y = (rate: number): number => coordinate(TOP + SIDE - along(rate));
   const bottom = TOP + SIDE;

@@ -1,4 +1,4 @@
-/** Figures: on the page, as files of their own, and their numbers. */
+/** Figures on a page, and as SVG and CSV files. */
 import { writeFiles } from '../files/write-whole.ts';
 import { escapeHtml } from './escape.ts';
 import { svgFile } from './svg.ts';

@@ -1,6 +1,6 @@
 const NOT_MEASURED = '–';
 
-/** `7.3 s`, `42 s`, `1 m 05 s`, `2 h 03 m`; `–` for what is no duration. */
+/** A duration as `7.3 s`, `42 s`, `1 m 05 s` or `2 h 03 m`; `–` for a number that is none. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return NOT_MEASURED;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
@@ -34,11 +34,11 @@ function twoDigits(value: number): string {
   return String(value).padStart(2, '0');
 }
 
-/** A looping decoder writes hundreds of tokens; this much of it makes the point. */
-const LONGEST_TEXT = 300;
+/** A looping decoder writes hundreds of tokens: longer texts are cut, in characters. */
+const MAX_TEXT_LENGTH = 300;
 
 export function shorten(text: string): string {
   const characters = [...text];
-  if (characters.length <= LONGEST_TEXT) return text;
-  return `${characters.slice(0, LONGEST_TEXT).join('')}… (${formatNumber(characters.length)} characters in all)`;
+  if (characters.length <= MAX_TEXT_LENGTH) return text;
+  return `${characters.slice(0, MAX_TEXT_LENGTH).join('')}… (${formatNumber(characters.length)} characters in all)`;
 }

@@ -7,7 +7,7 @@ const LEVELS = 32;
 // Viridis at nine even steps: ordered in lightness, so it reads in grey print and with any colour vision.
 const VIRIDIS = ['440154', '472d7b', '3b528b', '2c728e', '21918c', '28ae80', '5ec962', 'addc30', 'fde725'];
 
-/** How the heat map's rows did at finding their own sentence, among the columns that are drawn. */
+/** A heat map, and how many of its rows have their own sentence as the best column. */
 export interface HeatMap {
   image: string;
   rows: number;

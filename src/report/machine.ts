@@ -1,4 +1,4 @@
-/** On what the numbers were measured. */
+/** The machine that results were measured on: processor, cores, versions. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
@@ -36,7 +36,7 @@ const INSTRUCTIONS: readonly (readonly [name: string, flags: RegExp])[] = [
   ['int8 matrices', /\b(i8mm|FEAT_I8MM: 1)\b/],
 ];
 
-/** What a processor can do; undefined where the system does not say (Windows on x64). */
+/** Instruction sets of the processor; undefined where the system does not report them (Windows on x64). */
 export async function cpuInstructions(
   platform: NodeJS.Platform = process.platform,
   arch: string = process.arch,

@@ -11,16 +11,16 @@ export interface StageProgress {
   readonly done: number;
   readonly total: number;
   readonly note?: string | undefined;
-  /** Of those done, how many an earlier run did. Default 0. */
+  /** How many of those done come from an earlier run. Default 0. */
   readonly resumed?: number;
 }
 
-/** What long work reports while it runs, and what stops it. It prints nothing itself. */
+/** Callbacks and abort signal of long work, which prints nothing itself. */
 export interface WorkOptions {
   readonly onProgress?: ((progress: StageProgress) => void) | undefined;
-  /** A clip or file that cannot be used is skipped: why, in one line. */
+  /** Called with the reason, one line, where a clip or file is skipped. */
   readonly onSkip?: ((reason: string) => void) | undefined;
-  /** What the user should know, one line. */
+  /** Called with a note to the user, one line. */
   readonly onNote?: ((note: string) => void) | undefined;
   /** See abort.ts. */
   readonly signal?: AbortSignal | undefined;
@@ -35,16 +35,16 @@ export interface ProgressStream {
 export interface ProgressOptions {
   /** @default process.stderr, so that results on standard output stay clean */
   stream?: ProgressStream;
-  /** Say nothing at all. @default false */
+  /** Print nothing. @default false */
   quiet?: boolean;
-  /** How much was done before, as when training resumes; the rate leaves it out. @default 0 */
+  /** Items done by an earlier run, excluded from the rate. @default 0 */
   from?: number;
 }
 
 export interface Progress {
   /** `done` of the total are done, in all; `note` is shown at the end of the line. */
   update(done: number, note?: string): void;
-  /** So many of those to come were done before: the rate leaves them out. */
+  /** Excludes `amount` of the remaining items from the rate: they are already done. */
   skip(amount: number): void;
   /** Writes the last line with the time it took. Later calls do nothing. */
   done(note?: string): void;

@@ -8,7 +8,7 @@ import { figureStyle } from './page-style.ts';
 import { niceTicks } from './ticks.ts';
 
 const CHART_WIDTH = 400;
-const MAX_LINE_POINTS = 1000; // more cannot be told apart at this width
+const MAX_LINE_POINTS = 1000; // more do not show at this width
 
 export interface Bar {
   label: string;
@@ -195,7 +195,7 @@ export function svg(title: string, width: number, height: number, content: strin
   return `<svg role="img" aria-label="${escapeHtml(title)}" viewBox="0 0 ${width} ${coordinate(height)}" width="${width}">${content}</svg>`;
 }
 
-/** What stands where a chart has no data. */
+/** Placeholder for a chart without data. */
 export function nothing(title: string): string {
   return svg(`${title}: no data`, CHART_WIDTH, 40, '<text class="axis" x="0" y="24">no data</text>');
 }

@@ -5,7 +5,7 @@ const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], ye
 export type Style = keyof typeof STYLES;
 
 /** Widest column unless it says otherwise: a transcript may run to hundreds of characters. */
-const WIDEST_COLUMN = 60;
+const MAX_COLUMN_WIDTH = 60;
 
 export interface Column<Row> {
   heading: string;
@@ -14,7 +14,7 @@ export interface Column<Row> {
   /** @default 'right' for a column that holds numbers only, else 'left' */
   align?: 'left' | 'right';
   /** Longer text is cut with `…`. @default 60 */
-  widest?: number;
+  maxWidth?: number;
   style?: (row: Row) => Style | undefined;
 }
 
@@ -42,7 +42,7 @@ export function table<Row>(
   const laidOut = columns.map((column) => {
     const values = rows.map((row) => column.value(row));
     const cut = (text: string) =>
-      fitWidth(withoutControls(text).replace(/\s+/g, ' '), column.widest ?? WIDEST_COLUMN);
+      fitWidth(withoutControls(text).replace(/\s+/g, ' '), column.maxWidth ?? MAX_COLUMN_WIDTH);
     const cells = values.map((value) => cut(String(value)));
     const heading = cut(column.heading);
     const width = cells.reduce((widest, cell) => Math.max(widest, displayWidth(cell)), displayWidth(heading));

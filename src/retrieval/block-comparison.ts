@@ -1,4 +1,4 @@
-/** Many clips against many others: the cosines of all their frames in one matrix product, and what is made of them. */
+/** Blocks of clips against blocks of others: the cosines of all their frames in one matrix product, and scores of these. */
 
 import { type DeviceTensor, float32, int64, type Program, type Runtime } from '../backend/runtime.ts';
 import { Graph, product, type Tensor } from '../graph/graph.ts';
@@ -12,17 +12,17 @@ export interface ResidentBlock extends BlockPlan {
   /** [members, length] */
   readonly weights: Float32Array;
   readonly frames: DeviceTensor;
-  /** 1 / the length of each frame, [members, length], where the frames are float16 and as they were; else they have length 1. */
+  /** 1 / norm of each frame, [members, length], where the frames are float16 and not normalised; others have norm 1. */
   readonly inverse?: DeviceTensor;
 }
 
-/** A similarity of two clips that is made of the cosines of their frames. */
+/** A similarity of two clips computed from the cosines of their frames. */
 export interface BlockScore {
   /**
    * @param cosines [p, a, q, b]: frame a of source p with frame b of target q; padding repeats a clip's first frame
    * @param sourceWeights [p, a], each row summing to 1, 0 for padding
    * @param targetWeights [q, b]
-   * @returns what the graph gives, by name
+   * @returns outputs of the graph by name
    */
   readonly outputs: (
     cosines: Tensor,
@@ -52,7 +52,7 @@ function unitGraph(width: number): Graph {
   return graph;
 }
 
-/** `frames` → `half`, the same as float16 (what comes from the cache loses nothing), and `inverse` [clips, frames]. */
+/** `frames` → `half`, the same as float16 (exact for frames from the cache), and `inverse` [clips, frames]. */
 function halfGraph(width: number): Graph {
   const graph = new Graph();
   const x = graph.input('frames', ['clips', 'frames', width]);
@@ -61,7 +61,7 @@ function halfGraph(width: number): Graph {
   return graph;
 }
 
-/** Of the vectors along the last axis of [clips, frames, width]. */
+/** Norms of the vectors along the last axis of [clips, frames, width]. */
 const lengthOf = (x: Tensor): Tensor => sqrt(clampMin(sum(mul(x, x), [2]), 1e-30));
 
 /** Inputs `sources` [p, a, width], `sourceWeights` [p, a], `targets` [q, b, width], `targetWeights` [q, b]. */
@@ -94,7 +94,7 @@ function compared(graph: Graph, width: number, targets: Tensor, score: BlockScor
     graph.output(name, tensor);
 }
 
-/** An arena only for what runs often: it would hold the memory of the others, which is large. */
+/** Only programs that run often have an arena: it would retain the memory of the others, which is large. */
 const PROGRAMS = {
   unit: { graph: unitGraph, arena: false },
   half: { graph: halfGraph, arena: false },
@@ -111,7 +111,7 @@ export class BlockComparison {
     readonly score: BlockScore,
   ) {}
 
-  /** Compiled when it is first wanted: all pairs need other programs than chosen ones. */
+  /** Compiled at first use: all pairs need other programs than chosen ones. */
   #program(name: keyof typeof PROGRAMS): Promise<Program> {
     const known = this.#programs.get(name);
     if (known) return known;
@@ -125,7 +125,7 @@ export class BlockComparison {
     for (const program of this.#programs.values()) await this.runtime.unload(await program);
   }
 
-  /** @param dtype float16 for blocks that some are chosen from: of them many lie there at a time. */
+  /** @param dtype float16 for blocks that clips are chosen from, of which many are resident at a time */
   async upload(
     clips: readonly ComparedClip[],
     plan: BlockPlan,

@@ -5,15 +5,16 @@ import { type BlockPlan, type ComparedClip, planBlocks } from './clip-blocks.ts'
 
 /**
  * Frames of a source and of a target block. Their cosines are 1024 × 2048 floats, 8 MB: large enough for a product
- * at full speed, small enough that what is made of them reads them from cache.
+ * at full speed, small enough that the graph that scores them reads them from cache.
  */
 const SOURCE_FRAMES = 1024;
 const TARGET_FRAMES = 2048;
-/** Targets stay in the computing thread while all sources pass by, at most so much of them at a time. */
+/** Memory for targets in the computing thread, where they stay while all sources are compared with them. */
 const RESIDENT_BYTES = 2 ** 28;
 const VALUE_BYTES = { float32: 4, float16: 2 } as const;
 
 /**
+ * Computes a similarity of all pairs.
  * @param onProgress called with the number of pairs done
  * @returns [sources, targets], row by row
  */
@@ -31,7 +32,7 @@ export async function blockMatrix(
   let done = 0;
   try {
     for await (const residents of residentTiles(comparison, targets, TARGET_FRAMES)) {
-      for await (const source of ahead(plans, (plan) => comparison.upload(sources, plan))) {
+      for await (const source of prefetched(plans, (plan) => comparison.upload(sources, plan))) {
         // All at once: the computing thread takes them one by one and never waits for this one.
         await Promise.all(
           residents.map(async (target) => {
@@ -57,16 +58,19 @@ export async function blockMatrix(
 const frameCounts = (clips: readonly ComparedClip[]): number[] => clips.map(({ length }) => length);
 
 /**
- * The targets, block by block, as many blocks at a time as the computing thread holds: freed when the next are asked for.
- * @param most frames of a block
+ * The targets in blocks, as many blocks at a time as the computing thread holds; they are freed when the next are read.
+ * @param maxFrames frames of a block
  */
 export async function* residentTiles(
   comparison: BlockComparison,
   targets: readonly ComparedClip[],
-  most: number,
+  maxFrames: number,
   dtype: keyof typeof VALUE_BYTES = 'float32',
 ): AsyncGenerator<ResidentBlock[], void> {
-  for (const tile of tiles(planBlocks(frameCounts(targets), most), comparison.width * VALUE_BYTES[dtype])) {
+  for (const tile of tiles(
+    planBlocks(frameCounts(targets), maxFrames),
+    comparison.width * VALUE_BYTES[dtype],
+  )) {
     const residents: ResidentBlock[] = [];
     for (const plan of tile) residents.push(await comparison.upload(targets, plan, dtype));
     yield residents;
@@ -74,22 +78,22 @@ export async function* residentTiles(
   }
 }
 
-/** What is made of the items, in their order; the next one is being made while one is in use. */
-export async function* ahead<Item, Made>(
+/** Results of `make` for the items, in order; the next one is computed while one is in use. */
+export async function* prefetched<Item, Result>(
   items: readonly Item[],
-  make: (item: Item) => Promise<Made>,
-): AsyncGenerator<Made, void> {
-  let next: Promise<Made> | undefined;
+  make: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result, void> {
+  let next: Promise<Result> | undefined;
   for (const [i, item] of items.entries()) {
-    const made = await (next ?? make(item));
+    const result = await (next ?? make(item));
     next = i + 1 < items.length ? make(items[i + 1]!) : undefined;
-    // Where nobody comes to fetch it, its failure is nobody's.
+    // If the caller stops early, a failed prefetch must not be an unhandled rejection.
     next?.catch(() => {});
-    yield made;
+    yield result;
   }
 }
 
-/** Blocks that lie in the computing thread at the same time. */
+/** Groups of blocks that fit into the computing thread together. */
 function tiles(plans: readonly BlockPlan[], frameBytes: number): BlockPlan[][] {
   const result: BlockPlan[][] = [];
   let room = 0;

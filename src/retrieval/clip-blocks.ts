@@ -5,23 +5,23 @@ import { isLazy, type Lazy } from '../whisper/lazy.ts';
 /** Longer clips do not join a block, so that at most a fifth of it is padding. */
 const LENGTH_RATIO = 1.25;
 
-/** Clips that are read at a time, to fill a block with. */
+/** Clips read at a time to fill a block. */
 const READ_AT_ONCE = 8;
 
-/** A clip whose frames need not all count alike. */
+/** A clip with optional weights of its frames. */
 export interface WeightedClip extends EncodedClip {
-  /** Share of each frame in means over the clip, [length], summing to 1. Default: all alike. */
+  /** Share of each frame in means over the clip, [length], summing to 1. Default: uniform. */
   readonly weights?: Float32Array;
 }
 
-/** Of many clips only those of a few blocks lie in memory: the others are read when a block needs them. */
+/** A clip in memory or read from disk when a block needs it: of many clips only a few blocks are in memory. */
 export type ComparedClip = WeightedClip | Lazy<WeightedClip>;
 
 export const heldClip = (clip: ComparedClip): WeightedClip | Promise<WeightedClip> =>
   isLazy<WeightedClip>(clip) ? clip.read() : clip;
 
 /**
- * The clip after `change`: at once, or whenever it is read.
+ * Applies `change` to the clip: at once, or whenever it is read.
  * @param length frames after it
  */
 export function changedClip(
@@ -53,11 +53,11 @@ export interface ClipBlock extends BlockPlan {
 }
 
 /**
- * Clips are taken by length, so that little is padding.
+ * Groups clips of similar length into blocks, so that little is padding.
  * @param lengths frames of each clip
- * @param most frames of a block, unless a single clip has more
+ * @param maxFrames frames of a block, unless a single clip has more
  */
-export function planBlocks(lengths: readonly number[], most: number): BlockPlan[] {
+export function planBlocks(lengths: readonly number[], maxFrames: number): BlockPlan[] {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
   const blocks: { members: number[]; length: number }[] = [];
   for (const clip of order) {
@@ -65,7 +65,7 @@ export function planBlocks(lengths: readonly number[], most: number): BlockPlan[
     const last = blocks.at(-1);
     if (
       last &&
-      (last.members.length + 1) * length <= most &&
+      (last.members.length + 1) * length <= maxFrames &&
       length <= LENGTH_RATIO * paddedLength(lengths[last.members[0]!]!)
     ) {
       last.members.push(clip);
@@ -85,7 +85,7 @@ export function paddedLength(frames: number): number {
 
 /**
  * The block's tensors. Padding repeats the clip's first frame: a frame that is there twice changes no maximum, so
- * nothing needs a mask. Frames that the encoder made of silence after the clip are left out.
+ * nothing needs a mask. Encoder frames of the silence after the clip are excluded.
  */
 export async function fillBlock(
   clips: readonly ComparedClip[],

@@ -1,6 +1,7 @@
 /**
  * Cross-domain similarity local scaling (Conneau et al., "Word Translation Without Parallel Data", 2018): a clip that is
- * near to everything (a hub) is no answer to anything. From each similarity goes what is usual for its row and its column:
+ * near to everything (a hub) must not be the nearest of all. Subtracts from each similarity the local scale of its row and
+ * its column:
  *
  *   CSLS(x, y) = 2·s(x, y) − mean of the k largest s(x, ·) − mean of the k largest s(·, y)
  *

@@ -11,8 +11,8 @@ import type { ComparedClip } from './clip-blocks.ts';
 /**
  * 1 − the mean distance 1 − cos along the best path; 0 where a clip has no frames. Frame weights do not count: a path
  * goes through every frame.
- * @param band paths leave the straight line from corner to corner by at most this share of the targets' frames
- * (Sakoe–Chiba). Default: as far as they like
+ * @param band largest distance of a path from the straight line between the corners, as a share of the targets' frames
+ * (Sakoe–Chiba). Default: unlimited
  * @returns [sources, targets], row by row
  */
 export function dtwMatrix(

@@ -1,4 +1,4 @@
-/** The baseline: utterances as their mean frames. */
+/** Mean pooling, the baseline of retrieval: each utterance as its mean frame. */
 import type { Runtime } from '../backend/runtime.ts';
 import { frameValues } from '../whisper/encoded-clip.ts';
 import { type ComparedClip, changedClip, frameShares, type WeightedClip } from './clip-blocks.ts';
@@ -18,13 +18,13 @@ export function meanPoolMatrix(
   return seqSimMatrix(runtime, sources.map(asMean), targets.map(asMean), onProgress);
 }
 
-/** As averaged, of a clip that may lie on disk: at once, or whenever it is read. */
-export const coarser = (clip: ComparedClip, span: number): ComparedClip =>
+/** {@link averaged} for a clip that may lie on disk: then applied whenever it is read. */
+export const averagedWhenRead = (clip: ComparedClip, span: number): ComparedClip =>
   changedClip(clip, Math.ceil(clip.length / span), (held) => averaged(held, span));
 
-const asMean = (clip: ComparedClip): ComparedClip => coarser(clip, Math.max(1, clip.length));
+const asMean = (clip: ComparedClip): ComparedClip => averagedWhenRead(clip, Math.max(1, clip.length));
 
-/** The clip as its mean frame; without frames it stays without. */
+/** The clip reduced to its mean frame; a clip without frames stays empty. */
 export const meanFrame = (clip: WeightedClip): WeightedClip => averaged(clip, Math.max(1, clip.length));
 
 /** The clip with every `span` consecutive frames replaced by their mean; the last one may be of fewer. */

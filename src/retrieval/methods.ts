@@ -1,6 +1,6 @@
-/** What is compared in a study: a metric with what is done to the frames before and to the similarities after it. */
+/** Retrieval methods: a metric with its adjustments of the frames before and of the similarities after it. */
 import { UserError } from '../errors.ts';
-import { METRICS, type MetricName } from './metrics.ts';
+import { SIMILARITY_METRICS, type SimilarityMetricName } from './metrics.ts';
 
 /** Named as on the command line. */
 export const ADJUSTMENTS = {
@@ -15,15 +15,17 @@ export interface RetrievalMethod {
   /** As on the command line: "seqsim+centre+csls". */
   readonly name: string;
   readonly label: string;
-  readonly metric: MetricName;
+  readonly metric: SimilarityMetricName;
   readonly adjustments: ReadonlySet<Adjustment>;
 }
 
-/** @throws UserError for a metric or an adjustment that there is not */
+/** Parses a method. @throws UserError for an unknown metric or adjustment */
 export function retrievalMethod(text: string, always: readonly Adjustment[] = []): RetrievalMethod {
   const [metric, ...given] = text.trim().split('+');
-  if (!Object.hasOwn(METRICS, metric!)) {
-    throw new UserError(`found the metric "${metric}"; expected one of ${Object.keys(METRICS).join(', ')}`);
+  if (!Object.hasOwn(SIMILARITY_METRICS, metric!)) {
+    throw new UserError(
+      `found the metric "${metric}"; expected one of ${Object.keys(SIMILARITY_METRICS).join(', ')}`,
+    );
   }
   for (const adjustment of given) {
     if (!Object.hasOwn(ADJUSTMENTS, adjustment)) {
@@ -36,13 +38,16 @@ export function retrievalMethod(text: string, always: readonly Adjustment[] = []
   const chosen = (Object.keys(ADJUSTMENTS) as Adjustment[]).filter((name) => wanted.has(name));
   return {
     name: [metric, ...chosen].join('+'),
-    label: [METRICS[metric as MetricName].label, ...chosen.map((name) => ADJUSTMENTS[name])].join(' + '),
-    metric: metric as MetricName,
+    label: [
+      SIMILARITY_METRICS[metric as SimilarityMetricName].label,
+      ...chosen.map((name) => ADJUSTMENTS[name]),
+    ].join(' + '),
+    metric: metric as SimilarityMetricName,
     adjustments: new Set(chosen),
   };
 }
 
-/** @throws UserError for one that is there twice */
+/** Parses a comma-separated list of methods. @throws UserError for a method that occurs twice */
 export function retrievalMethods(list: string, always: readonly Adjustment[] = []): RetrievalMethod[] {
   const variants = list.split(',').map((text) => retrievalMethod(text, always));
   const twice = variants.find(({ name }, i) => variants.findIndex((other) => other.name === name) !== i);

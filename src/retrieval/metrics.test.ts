@@ -5,9 +5,9 @@ import { Runtime } from '../backend/runtime.ts';
 import { type ComparedClip, heldClip, type WeightedClip } from './clip-blocks.ts';
 import { csls } from './csls.ts';
 import { dtwMatrix } from './dtw.ts';
-import { METRICS } from './metrics.ts';
+import { SIMILARITY_METRICS } from './metrics.ts';
 import { transportMatrix } from './optimal-transport.ts';
-import { centred, rareFramesFirst, withFrames } from './prepare-clips.ts';
+import { centred, weightedByRarity, withFrames } from './prepare-clips.ts';
 import { shortlistedSeqSim } from './shortlist.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/metrics.json', import.meta.url), 'utf8'));
@@ -82,7 +82,7 @@ test('every similarity is symmetric, at most 1, and most with the clip itself; w
       fc.nat(),
       async (n, m, seed) => {
         const clips = [clip(n, seed), clip(m, seed + 1)];
-        for (const [name, { matrix }] of Object.entries(METRICS)) {
+        for (const [name, { matrix }] of Object.entries(SIMILARITY_METRICS)) {
           const [xx, xy, yx, yy] = await matrix(runtime, clips, clips);
           // The last half step of Sinkhorn's iteration serves one side, and on noise it ends before it has converged.
           expect(Math.abs(xy! - yx!), name).toBeLessThan(name === 'ot' ? 0.05 : 1e-5);
@@ -96,7 +96,7 @@ test('every similarity is symmetric, at most 1, and most with the clip itself; w
   );
   const empty = [clip(0, 1), clip(3, 2)];
   for (const name of ['seqsim', 'dtw', 'ot'] as const) {
-    const [none] = await METRICS[name].matrix(runtime, empty, empty);
+    const [none] = await SIMILARITY_METRICS[name].matrix(runtime, empty, empty);
     expect(none, name).toBe(0);
   }
 });
@@ -123,7 +123,7 @@ test('rare frames weigh more than common ones, and the weights of a clip sum to 
     width: 4,
   });
   const clips = [of([common, common, common, rare]), of([common, common]), of([])];
-  const weighted = await rareFramesFirst(runtime, clips);
+  const weighted = await weightedByRarity(runtime, clips);
   const first = await heldClip(weighted[0]!);
   expect([...first.weights!].reduce((a, b) => a + b)).toBeCloseTo(1, 5);
   expect(first.weights![3]).toBeGreaterThan(4 * first.weights![0]!);
@@ -131,7 +131,7 @@ test('rare frames weigh more than common ones, and the weights of a clip sum to 
   const doubled = { ...clips[0]!, weights: Float32Array.of(0.2, 0.2, 0.2, 0.4) };
   const repeated = of([common, common, common, rare, rare]);
   const other = clip(9, 4, 4);
-  const [a, b] = await METRICS.seqsim.matrix(runtime, [doubled, repeated], [other]);
+  const [a, b] = await SIMILARITY_METRICS.seqsim.matrix(runtime, [doubled, repeated], [other]);
   expect(a).toBeCloseTo(b!, 5);
 });
 
@@ -152,16 +152,22 @@ test('clips that are read when they are needed have the same similarities, to th
       read: async () => clip,
     }));
   const kept = (clip: ComparedClip): ComparedClip => withFrames(clip, [true, true, false, true, true, true]);
-  for (const { matrix } of Object.values(METRICS)) {
+  for (const { matrix } of Object.values(SIMILARITY_METRICS)) {
     expect(await matrix(runtime, stored(sources), stored(targets))).toEqual(
       await matrix(runtime, sources, targets),
     );
   }
   const prepared = async (clips: readonly ComparedClip[]) =>
-    rareFramesFirst(runtime, (await centred(clips)).map(kept));
+    weightedByRarity(runtime, (await centred(clips)).map(kept));
   expect(
-    await METRICS.seqsim.matrix(runtime, await prepared(stored(sources)), await prepared(stored(targets))),
-  ).toEqual(await METRICS.seqsim.matrix(runtime, await prepared(sources), await prepared(targets)));
+    await SIMILARITY_METRICS.seqsim.matrix(
+      runtime,
+      await prepared(stored(sources)),
+      await prepared(stored(targets)),
+    ),
+  ).toEqual(
+    await SIMILARITY_METRICS.seqsim.matrix(runtime, await prepared(sources), await prepared(targets)),
+  );
   expect(await shortlistedSeqSim(runtime, stored(sources), stored(targets), { shortlist: 3 })).toEqual(
     await shortlistedSeqSim(runtime, sources, targets, { shortlist: 3 }),
   );

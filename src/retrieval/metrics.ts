@@ -1,4 +1,4 @@
-/** The similarities that retrieval can go by. */
+/** Similarity metrics of retrieval, by name. */
 import type { Runtime } from '../backend/runtime.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 import { dtwMatrix } from './dtw.ts';
@@ -6,7 +6,7 @@ import { meanPoolMatrix } from './mean-pool.ts';
 import { transportMatrix } from './optimal-transport.ts';
 import { seqSimMatrix } from './seq-sim.ts';
 
-export interface Metric {
+export interface SimilarityMetric {
   readonly label: string;
   /** Similarity of all pairs, [sources, targets]; `onProgress` is called with the number of pairs done. */
   readonly matrix: (
@@ -17,17 +17,17 @@ export interface Metric {
   ) => Promise<Float32Array>;
 }
 
-export const METRICS = {
+export const SIMILARITY_METRICS = {
   seqsim: { label: 'SeqSim', matrix: seqSimMatrix },
   'mean-pool': { label: 'mean frame', matrix: meanPoolMatrix },
   dtw: { label: 'DTW', matrix: dtwMatrix },
   ot: { label: 'optimal transport', matrix: transportMatrix },
   length: { label: 'length only', matrix: lengthMatrix },
-} satisfies Record<string, Metric>;
+} satisfies Record<string, SimilarityMetric>;
 
-export type MetricName = keyof typeof METRICS;
+export type SimilarityMetricName = keyof typeof SIMILARITY_METRICS;
 
-/** How well the lengths of the clips alone tell: −|log ratio| of their frames. What a metric must beat. */
+/** Baseline by length alone: −|log ratio| of the numbers of frames. */
 async function lengthMatrix(
   _: Runtime,
   sources: readonly ComparedClip[],

@@ -1,7 +1,7 @@
 /**
  * Optimal transport between the frames of two clips (Word Mover's Distance of Kusner et al. 2015, on frames): each frame
- * of the one is moved to frames of the other, all of both are used up, and what the least work costs says how far apart
- * they are. SeqSim lets many frames match the same one; here none can take more than its share. With entropy, which
+ * of the one is moved to frames of the other, all of both are used up, and the least cost of this is their distance.
+ * SeqSim lets many frames match the same one; here none can take more than its share. With entropy, which
  * makes it a few matrix–vector products (Sinkhorn; Cuturi 2013). Written here because no kept library for JavaScript does
  * it in batches.
  */
@@ -17,7 +17,7 @@ import type { ComparedClip } from './clip-blocks.ts';
  * float32's least number and the plain iteration is exact enough: the logarithmic one takes ten times as long.
  */
 const EPSILON = 0.05;
-/** On speech the cost is then within 2e-4 of where it ends. */
+/** On speech the cost is then within 2e-4 of its limit. */
 const ITERATIONS = 30;
 
 const transport: BlockScore = {

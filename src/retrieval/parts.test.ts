@@ -6,7 +6,7 @@ import { Runtime } from '../backend/runtime.ts';
 import type { Clip } from '../data/clip.ts';
 import { retrievalMethods } from './methods.ts';
 import { ParallelClips } from './parallel-clips.ts';
-import { KeptRanks } from './parts.ts';
+import { StoredRanks } from './parts.ts';
 import { retrievalStudy } from './study.ts';
 
 const runtime = new Runtime({ threads: 1 });
@@ -53,7 +53,7 @@ test('part by part finds the ranks that the whole matrix has, exactly and with a
 test('a run that was broken off goes on with the next part, whatever stands at the end of what it left', async () => {
   const whole = ranksOf(await study({ heldPairs: 2 * COUNT }));
   const file = (comparison: string) => join(folder, `${comparison.replaceAll(/\W/g, '_')}.jsonl`);
-  const kept = (comparison: string) => KeptRanks.open(file(comparison));
+  const kept = (comparison: string) => StoredRanks.open(file(comparison));
   await study({ heldPairs: 2 * COUNT, kept });
   const path = file('seqsim ca en');
   const lines = readFileSync(path, 'utf8').split('\n');

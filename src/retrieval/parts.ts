@@ -1,26 +1,26 @@
 /**
  * Retrieval among so many clips that the similarities of all would fill the memory: some of the sources at a time against
- * all targets, of which only the ranks of the right answers are kept, also on disk, so that a run that was broken off
- * goes on with the next part.
+ * all targets. Only the ranks of the right answers are stored, also on disk, so that an interrupted run resumes with the
+ * next part.
  */
 import { ResumableLines } from '../files/resumable-lines.ts';
 import { answerRanks } from './recall.ts';
 
-/** Pairs of clips whose similarities are held at a time (128 MiB). More, and a study goes part by part. */
+/** Pairs of clips whose similarities are held at a time (128 MiB); with more, a study works part by part. */
 export const MAX_HELD_PAIRS = 2 ** 25;
 
-/** The ranks that one part of the sources found. */
+/** The ranks of one part of the sources. */
 interface Part {
   readonly part: number;
   readonly ranks: readonly number[];
 }
 
-/** The ranks known of one comparison: a line of JSON for each part. Lines that are not whole are as good as not there. */
-export class KeptRanks {
+/** Stored ranks of one comparison: a line of JSON for each part. Incomplete lines are ignored. */
+export class StoredRanks {
   private constructor(private readonly lines: ResumableLines<Part>) {}
 
-  static async open(path: string): Promise<KeptRanks> {
-    return new KeptRanks(
+  static async open(path: string): Promise<StoredRanks> {
+    return new StoredRanks(
       await ResumableLines.open<Part>(path, {
         resume: true,
         keyOf: ({ part }) => String(part),
@@ -42,10 +42,10 @@ export class KeptRanks {
 export interface PartsOptions {
   /** Similarities held at a time. @default MAX_HELD_PAIRS */
   readonly heldPairs?: number;
-  readonly kept?: KeptRanks;
+  readonly kept?: StoredRanks;
   /** Called with the number of sources whose rank is known, a fraction while a part is compared. */
   readonly onProgress?: (sources: number) => void;
-  /** Called with the number of sources whose rank an earlier run found, before any is compared. */
+  /** Called before the comparison with the number of sources ranked by an earlier run. */
   readonly onKnown?: (sources: number) => void;
 }
 

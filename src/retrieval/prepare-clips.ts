@@ -1,4 +1,4 @@
-/** What may be done to the frames of clips before they are compared. */
+/** Preparation of frames before clips are compared: centring, rarity weights, dropping silence. */
 
 import { float32, type Runtime } from '../backend/runtime.ts';
 import { Graph } from '../graph/graph.ts';
@@ -8,7 +8,7 @@ import { kMeans } from '../whisper/k-means.ts';
 import { commonWidth } from './block-comparison.ts';
 import { type ComparedClip, changedClip, heldClip, type WeightedClip } from './clip-blocks.ts';
 
-/** The clips without their common mean frame. Of one language's clips: what the language (and its speaker) adds to all. */
+/** Subtracts the clips' common mean frame: within one language, the offset of that language (and its speaker). */
 export async function centred(clips: readonly ComparedClip[]): Promise<ComparedClip[]> {
   if (clips.length === 0) return [];
   const width = commonWidth(clips);
@@ -53,15 +53,14 @@ function onlyFrames(clip: WeightedClip, kept: readonly number[]): WeightedClip {
 }
 
 const CLUSTERS = 64;
-/** Frames that the clusters are found on: evenly over all clips. */
+/** Frames for k-means, sampled evenly over all clips. */
 const SAMPLE = 4096;
 
 /**
- * The clips with each frame weighing 1 / (how often frames like it occur), as rare words weigh more in BERTScore:
- * how often is the share of all frames that are nearest to the same one of 64 k-means centres. What every clip is full
- * of (pauses, vowels held) then counts little.
+ * Weights each frame by 1 / its frequency, as BERTScore weights rare words: the frequency is the share of all frames that
+ * are nearest to the same one of 64 k-means centres. Common frames (pauses, long vowels) then count little.
  */
-export async function rareFramesFirst(
+export async function weightedByRarity(
   runtime: Runtime,
   clips: readonly ComparedClip[],
 ): Promise<ComparedClip[]> {

@@ -1,4 +1,4 @@
-/** What a study does to the frames of clips before it compares them. */
+/** Clips of each language with the frame preparation of a retrieval method, computed once. */
 
 import { readAudio } from '../audio/audio-file.ts';
 import { speechFlags } from '../audio/voice-activity.ts';
@@ -7,9 +7,9 @@ import { SAMPLES_PER_FRAME } from '../whisper/encoded-clip.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 import type { RetrievalMethod } from './methods.ts';
 import type { ParallelClips } from './parallel-clips.ts';
-import { centred, rareFramesFirst, withFrames } from './prepare-clips.ts';
+import { centred, weightedByRarity, withFrames } from './prepare-clips.ts';
 
-/** The clips of a language as a variant wants them, made once. */
+/** Caches the prepared clips of each language by their adjustments. */
 export class PreparedClips {
   readonly #made = new Map<string, Promise<ComparedClip[]>>();
 
@@ -39,9 +39,9 @@ export class PreparedClips {
     if (last === undefined) return this.languages.of(language).map(({ encoded }) => encoded);
     if (last === 'centre') return centred(await this.#after(language, before));
     if (last === 'weights') {
-      // How rare a frame is, is counted over all languages: what is silence in one is silence in all.
+      // Rarity is counted over all languages: frames of silence are alike in all.
       const all = await Promise.all(this.languages.names.map((name) => this.#after(name, before)));
-      const weighted = await rareFramesFirst(this.runtime, all.flat());
+      const weighted = await weightedByRarity(this.runtime, all.flat());
       let first = 0;
       for (const [i, name] of this.languages.names.entries()) {
         const own = weighted.slice(first, first + all[i]!.length);

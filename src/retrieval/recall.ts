@@ -1,7 +1,7 @@
-/** How often retrieval finds the right answer. */
+/** Recall at k and mean reciprocal rank of retrieval. */
 
 export interface Recall {
-  /** Share of queries whose answer is the first, among the first 5, among the first 10. */
+  /** Share of queries whose right candidate ranks first, among the first 5, among the first 10. */
   readonly r1: number;
   readonly r5: number;
   readonly r10: number;
@@ -12,8 +12,8 @@ export interface Recall {
 }
 
 /**
- * The rank of each query's answer, from 1. Of equal scores each order is as likely: the answer takes the middle,
- * so that a matrix of equal values earns nothing. What is not a number (NaN) ranks last.
+ * The rank of each query's right candidate, from 1. Ties get the middle rank, so that a matrix of equal values scores
+ * as chance. NaN ranks last.
  * @param similarity [queries, candidates], row by row
  * @param answer index of the right candidate of each query
  */

@@ -17,11 +17,11 @@ import { withModel } from '../whisper/with-model.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 import { type RetrievalMethod, retrievalMethods } from './methods.ts';
 import { ParallelClips } from './parallel-clips.ts';
-import { KeptRanks } from './parts.ts';
+import { StoredRanks } from './parts.ts';
 import { DEFAULT_SHORTLIST } from './shortlist.ts';
 import { areQuickExactly, type PairResult, retrievalStudy, type SimilarityMatrix } from './study.ts';
 
-/** Encoder outputs held in memory; what is beyond is read from the cache when it is compared. */
+/** Bytes of encoder outputs held in memory; the others are read from the cache when they are compared. */
 const MAX_HELD_BYTES = 2 ** 28;
 
 export interface RetrieveOptions extends WorkOptions {
@@ -29,7 +29,7 @@ export interface RetrieveOptions extends WorkOptions {
   readonly clips: string | readonly Clip[];
   /** Only clips of this set of the manifest. */
   readonly set?: string | undefined;
-  /** Language of the utterances that search, and of those that are searched. Default: all pairs of languages. */
+  /** Language of the queries, and of the candidates. Default: all pairs of languages. */
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   /** Directory of the model whose encoder is used. Default: the embedded Whisper base. */
@@ -40,7 +40,7 @@ export interface RetrieveOptions extends WorkOptions {
   readonly exact?: boolean | undefined;
   /** SeqSim only of this many most promising targets of each clip. Default: 32 where clips are many. */
   readonly shortlist?: number | undefined;
-  /** Default: 'fit'. */
+  /** Encoder window. Default: 'fit'. */
   readonly window?: WindowMode | undefined;
   /** Where encoder outputs and parts of long comparisons are kept between runs. Default: nowhere. */
   readonly cache?: string | undefined;
@@ -78,7 +78,7 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
   }
   const wanted = await wantedClips(options);
   const started = performance.now();
-  // The model is closed before anything is compared: its memory is wanted for the clips.
+  // The model is closed before the comparison: the clips need its memory.
   const { encoded, encoding } = await withModel(
     WhisperModel.load(options.model ?? embeddedModel),
     async (model) => ({
@@ -88,7 +88,7 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
   );
   signal?.throwIfAborted();
   const runtime = new Runtime();
-  // Closing the runtime also ends a comparison that nobody waits for.
+  // Closing the runtime also ends a comparison in progress.
   const close = () => void runtime.close();
   signal?.addEventListener('abort', close, { once: true });
   try {
@@ -109,7 +109,7 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
       variants: methods,
       shortlist,
       onMatrix: options.onMatrix,
-      kept: cache === undefined ? undefined : keptRanks(encoding, clips, cache),
+      kept: cache === undefined ? undefined : storedRanks(encoding, clips, cache),
       onProgress: progress,
       onKnown: (known) => {
         if (known === 0) return;
@@ -158,12 +158,12 @@ function nothingShared({ clips, set, from, to }: RetrieveOptions): UserError {
   );
 }
 
-/** Ranks that earlier runs found in a comparison of the same recordings by the same encoder. */
-function keptRanks(
+/** Ranks that earlier runs stored of a comparison of the same recordings by the same encoder. */
+function storedRanks(
   encoding: string,
   clips: ParallelClips<ComparedClip>,
   cache: string,
-): (comparison: string) => Promise<KeptRanks> {
+): (comparison: string) => Promise<StoredRanks> {
   const recordings = async (): Promise<string> => {
     const hash = new Fingerprint().add(`${encoding}\n`);
     for (const language of clips.names) {
@@ -173,11 +173,11 @@ function keptRanks(
     }
     return hash.hex();
   };
-  // Once for all comparisons, and only where one goes part by part: it looks at every file.
+  // Once for all comparisons, and only for one part by part: it reads the state of every file.
   let known: Promise<string> | undefined;
   return async (comparison) => {
     known ??= recordings();
     const name = fingerprint(`${await known}\n${comparison}`, 32);
-    return KeptRanks.open(join(cache, 'retrieval', `${name}.jsonl`));
+    return StoredRanks.open(join(cache, 'retrieval', `${name}.jsonl`));
   };
 }

@@ -4,13 +4,13 @@
  *
  *   S[i, j] = cos(xᵢ, yⱼ)    P = meanᵢ maxⱼ S    R = meanⱼ maxᵢ S    SeqSim = 2PR / (P + R)
  *
- * It does not see the order of the frames. Frames that the encoder made of padding are left out.
+ * It ignores the order of the frames. Encoder frames of padding are excluded.
  */
 
 import type { Runtime } from '../backend/runtime.ts';
 import { max, mul, reshape, sum } from '../graph/ops.ts';
 import { BlockComparison, type BlockScore, commonWidth } from './block-comparison.ts';
-import { ahead, blockMatrix, residentTiles } from './block-matrix.ts';
+import { blockMatrix, prefetched, residentTiles } from './block-matrix.ts';
 import { type ComparedClip, paddedLength } from './clip-blocks.ts';
 
 const seqSim: BlockScore = {
@@ -25,7 +25,7 @@ const seqSim: BlockScore = {
   score: ({ precision, recall }) => precision!.map((value, i) => harmonicMean(value, recall![i]!)),
 };
 
-/** Harmonic mean of precision and recall. Where their signs differ it means nothing and may be of any size: 0. */
+/** Harmonic mean of precision and recall; 0 where their signs differ, as it is then undefined and of any size. */
 export function harmonicMean(precision: number, recall: number): number {
   return precision * recall > 0 ? (2 * precision * recall) / (precision + recall) : 0;
 }
@@ -46,7 +46,7 @@ export function seqSimMatrix(
 
 /** Targets of one source that are compared in one run. */
 const CHOSEN_FRAMES = 4096;
-/** Targets are chosen from blocks of so many frames: the larger, the more of a source's targets share a run. */
+/** Frames of a block that targets are chosen from: the larger, the more of a source's targets share a run. */
 const CHOICE_FRAMES = 2 ** 15;
 
 /**
@@ -83,7 +83,7 @@ export async function seqSimPairs(
         const plan = { members: [row], length: paddedLength(sources[row]!.length) };
         return { row, runs, source: await comparison.upload(sources, plan) };
       };
-      for await (const { row, runs, source } of ahead(rows, upload)) {
+      for await (const { row, runs, source } of prefetched(rows, upload)) {
         await Promise.all(
           runs.map(async ({ target, places }) => {
             const scores = await comparison.compare(source, target, places);

@@ -6,27 +6,28 @@
  */
 import type { Runtime } from '../backend/runtime.ts';
 import type { ComparedClip } from './clip-blocks.ts';
-import { coarser } from './mean-pool.ts';
+import { averagedWhenRead } from './mean-pool.ts';
 import { seqSimMatrix, seqSimPairs } from './seq-sim.ts';
 
 /**
- * Targets of each source that are compared exactly, unless told otherwise. How often the best of all is among them is
- * measured by `npm run bench -- retrieval-scale`: docs/lab/benchmarks.md.
+ * Default number of targets of each source that are compared exactly. How often the best of all is among them is measured
+ * by `npm run bench -- retrieval-scale`: docs/lab/benchmarks.md.
  */
 export const DEFAULT_SHORTLIST = 32;
 /**
- * How many frames become one, and how many shortlists long the list is that goes on to the next step. Of 2,000 targets made
- * so as to be near misses (Whisper base, 150 sources) the exact best was, for 99 % of the sources, among the first 30 by
- * eights and the first 4 by threes; by tens among the first 66, by mean frames among the first 708.
+ * Steps of the search: frames averaged into one (`span`), and length of the list passed to the next step, in shortlists
+ * (`passes`). Among 2,000 targets built as near misses (Whisper base, 150 sources) the exact best was, for 99 % of the
+ * sources, among the first 30 by eights and the first 4 by threes; by tens among the first 66, by mean frames among the
+ * first 708.
  */
 const STEPS = [
   { span: 8, passes: 5 },
   { span: 3, passes: 1 },
   { span: 1, passes: 0 },
 ] as const;
-/** What a list depends on beside its length: where scores are kept, they are kept under it. */
+/** The steps as text, part of the key under which scores are stored. */
 export const SHORTLIST_STEPS = STEPS.map(({ span, passes }) => `${passes}×${span}`).join(' ');
-/** Up to so many products of frames (15 TFLOP with Whisper base: two minutes on two cores) all is compared exactly. */
+/** Cosines of frames up to which all pairs are compared exactly (15 TFLOP with Whisper base: two minutes on two cores). */
 const MAX_EXACT_COSINES = 1.5e10;
 
 export interface ShortlistOptions {
@@ -36,14 +37,14 @@ export interface ShortlistOptions {
   readonly onProgress?: (share: number) => void;
 }
 
-/** Whether comparing everything frame by frame is a matter of a few minutes at most. */
+/** Whether comparing all clips frame by frame takes a few minutes at most. */
 export function isQuickExactly(sources: readonly ComparedClip[], targets: readonly ComparedClip[]): boolean {
   return frameCount(sources) * frameCount(targets) <= MAX_EXACT_COSINES;
 }
 
 /**
  * Scores whose order within each row is the order of retrieval: SeqSim for the row's shortlist; for a target that a step
- * left out what that step found, less 2 for each step that it did not reach, so that it comes after all that did.
+ * dropped, its score in that step, minus 2 for each step not reached, so that it ranks after all that reached it.
  * For the other direction exchange sources and targets.
  * @returns [sources, targets], row by row
  */
@@ -54,7 +55,7 @@ export async function shortlistedSeqSim(
   { shortlist = DEFAULT_SHORTLIST, onProgress }: ShortlistOptions = {},
 ): Promise<Float32Array> {
   const columns = targets.length;
-  // A step that would pass on all targets is of no use.
+  // A step that would pass on all targets is skipped.
   const steps = STEPS.filter(({ passes }) => passes * shortlist < columns).map(({ span }, i, all) => {
     const count = i === 0 ? columns : all[i - 1]!.passes * shortlist;
     return { span, count, work: (sources.length * count) / span ** 2 };
@@ -64,7 +65,7 @@ export async function shortlistedSeqSim(
   let scores: Float32Array = new Float32Array();
   for (const [i, { span, count, work }] of steps.entries()) {
     const [from, to] = [sources, targets].map((clips) =>
-      clips.map((clip) => (span === 1 ? clip : coarser(clip, span))),
+      clips.map((clip) => (span === 1 ? clip : averagedWhenRead(clip, span))),
     );
     const progress = (pairs: number): void =>
       onProgress?.((before + (work * pairs) / (sources.length * count)) / total);
@@ -81,7 +82,7 @@ export async function shortlistedSeqSim(
   return scores;
 }
 
-/** Indices of the `count` largest of more scores, of equal ones the first. What is not a number is not chosen. */
+/** Indices of the `count` largest of more scores, of equal ones the first. NaN is not chosen. */
 function largest(scores: Float32Array, count: number): number[] {
   // Typed arrays sort themselves many times quicker than indices are sorted by a function.
   const least = scores.map((score) => (Number.isNaN(score) ? -Infinity : score)).sort()[

@@ -6,29 +6,29 @@ import { approximateRandomization, bootstrap } from '../metrics/significance.ts'
 import type { ComparedClip } from './clip-blocks.ts';
 import { csls } from './csls.ts';
 import type { RetrievalMethod } from './methods.ts';
-import { METRICS } from './metrics.ts';
+import { SIMILARITY_METRICS } from './metrics.ts';
 import type { ParallelClips } from './parallel-clips.ts';
-import { type KeptRanks, MAX_HELD_PAIRS, ranksInParts } from './parts.ts';
+import { MAX_HELD_PAIRS, ranksInParts, type StoredRanks } from './parts.ts';
 import { PreparedClips } from './prepared-clips.ts';
 import { answerRanks, transposed } from './recall.ts';
 import { isQuickExactly, SHORTLIST_STEPS, shortlistedSeqSim } from './shortlist.ts';
 
-/** A share with its 95 % bootstrap interval over the utterances that search. */
+/** A share with its 95 % bootstrap interval over the queries. */
 export interface Estimate {
   readonly value: number;
   readonly low: number;
   readonly high: number;
 }
 
-export interface VariantResult {
+export interface MethodResult {
   readonly variant: RetrievalMethod;
   readonly r1: Estimate;
   readonly r5: Estimate;
   readonly r10: Estimate;
   readonly mrr: Estimate;
-  /** Of each utterance, in the order of `keys`. */
+  /** Rank of each query's translation, from 1, in the order of `keys`. */
   readonly ranks: readonly number[];
-  /** R@1 against the first variant's: paired approximate randomisation over utterances, not corrected for how many. */
+  /** Of R@1 against the first method's: paired approximate randomisation over utterances, without multiple-test correction. */
   readonly pValue?: number;
 }
 
@@ -38,12 +38,12 @@ export interface LanguagePair {
 }
 
 export interface PairResult extends LanguagePair {
-  /** Sentences of the utterances that search. */
+  /** Sentence keys of the queries. */
   readonly keys: readonly string[];
   readonly candidates: number;
   /** R@1 of a blind guess. */
   readonly chance: number;
-  readonly variants: readonly VariantResult[];
+  readonly variants: readonly MethodResult[];
 }
 
 /** Similarities of all clips of a language with all of another. */
@@ -57,20 +57,20 @@ export interface StudyOptions {
   readonly variants: readonly RetrievalMethod[];
   /** Targets of each clip that SeqSim compares frame by frame; undefined: all. */
   readonly shortlist?: number;
-  /** Similarities held at a time. Pairs of languages with more are compared part by part. @default MAX_HELD_PAIRS */
+  /** Similarities in memory at a time. Larger pairs of languages are compared part by part. @default MAX_HELD_PAIRS */
   readonly heldPairs?: number;
-  /** What an earlier run found of a comparison that goes part by part; default: nothing is kept. */
-  readonly kept?: (comparison: string) => Promise<KeptRanks>;
-  /** Not called for what goes part by part. */
+  /** Ranks that earlier runs stored of a comparison part by part. Default: none are stored. */
+  readonly kept?: (comparison: string) => Promise<StoredRanks>;
+  /** Called with each similarity matrix; not for comparisons part by part. */
   readonly onMatrix?: (matrix: SimilarityMatrix) => void;
   readonly onProgress?: (pairs: number, what: string) => void;
-  /** Called with the number of pairs whose comparison an earlier run did. */
+  /** Called with the number of pairs of clips compared by an earlier run. */
   readonly onKnown?: (pairs: number) => void;
 }
 
 /**
- * Retrieval for ordered pairs of languages. Both directions of a pair come from one matrix, but where only a shortlist
- * is compared, or where the matrix is too large.
+ * Retrieval for ordered pairs of languages. Both directions of a pair come from one matrix, unless only a shortlist is
+ * compared or the matrix is too large.
  */
 export async function retrievalStudy(
   runtime: Runtime,
@@ -80,7 +80,7 @@ export async function retrievalStudy(
 ): Promise<PairResult[]> {
   const comparisons = new Comparisons(runtime, languages, options);
   const { variants, heldPairs = MAX_HELD_PAIRS } = options;
-  const results: { pair: LanguagePair; variants: VariantResult[] }[] = pairs.map((pair) => ({
+  const results: { pair: LanguagePair; variants: MethodResult[] }[] = pairs.map((pair) => ({
     pair,
     variants: [],
   }));
@@ -148,7 +148,7 @@ function refuseCsls(
   }
 }
 
-/** Similarities before CSLS; what variants and directions share is compared once. */
+/** Similarities before CSLS; those that methods and directions share are computed once. */
 class Comparisons {
   readonly #prepared: PreparedClips;
   readonly #matrices = new Map<string, Float32Array>();
@@ -184,7 +184,7 @@ class Comparisons {
     return matrix;
   }
 
-  /** Ranks of the clips whose sentence there is in both languages; only these are compared. */
+  /** Ranks of the clips whose sentence both languages have; only these are compared. */
   async ranks(
     { from, to }: LanguagePair,
     variant: RetrievalMethod,
@@ -227,7 +227,9 @@ class Comparisons {
           shortlist: Math.min(this.options.shortlist!, targets.length),
           onProgress,
         })
-      : METRICS[variant.metric].matrix(this.runtime, sources, targets, (done) => onProgress(done / pairs));
+      : SIMILARITY_METRICS[variant.metric].matrix(this.runtime, sources, targets, (done) =>
+          onProgress(done / pairs),
+        );
   }
 
   #isShortlisted({ metric }: RetrievalMethod): boolean {
@@ -235,7 +237,7 @@ class Comparisons {
   }
 }
 
-/** The variant without what is done to similarities afterwards. */
+/** The method without the adjustments of its similarities: metric and frame preparation. */
 const comparisonName = ({ metric, adjustments }: RetrievalMethod): string =>
   [metric, ...[...adjustments].filter((name) => name !== 'csls')].join('+');
 
@@ -245,7 +247,7 @@ function rowsOf(matrix: Float32Array, columns: number, rows: readonly number[]):
   return result;
 }
 
-/** Whether SeqSim of all frames of all pairs is a matter of minutes. */
+/** Whether exact SeqSim of all pairs takes minutes at most. */
 export function areQuickExactly(
   languages: ParallelClips<ComparedClip>,
   pairs: readonly LanguagePair[],
@@ -255,7 +257,7 @@ export function areQuickExactly(
 }
 
 /** R@k and MRR of ranks, each with its interval. */
-export function estimates(ranks: readonly number[]): Pick<VariantResult, 'r1' | 'r5' | 'r10' | 'mrr'> {
+export function estimates(ranks: readonly number[]): Pick<MethodResult, 'r1' | 'r5' | 'r10' | 'mrr'> {
   const within = (k: number) => estimate(ranks.map((rank) => Number(rank <= k)));
   return { r1: within(1), r5: within(5), r10: within(10), mrr: estimate(ranks.map((rank) => 1 / rank)) };
 }

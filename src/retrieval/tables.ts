@@ -2,11 +2,11 @@
 
 import type { Column } from '../report/terminal.ts';
 import type { Retrieval } from './retrieve.ts';
-import type { Estimate, PairResult, VariantResult } from './study.ts';
+import type { Estimate, MethodResult, PairResult } from './study.ts';
 
 export interface RetrievalRow {
   readonly pair: PairResult;
-  readonly result: VariantResult;
+  readonly result: MethodResult;
 }
 
 export const retrievalRows = (pairs: readonly PairResult[]): RetrievalRow[] =>
@@ -51,7 +51,7 @@ export const retrievalCsvColumns: readonly Column<RetrievalRow>[] = [
   { heading: 'p_value', value: ({ result }) => result.pValue ?? '' },
 ];
 
-/** As `retrieve --json` prints it: of one pair its numbers, else those of all. */
+/** The object that `retrieve --json` prints: the numbers of one pair, or of all. */
 export function retrievalJson({ pairs, clips: _, shortlist, ...facts }: Retrieval, all: boolean): object {
   const how = { ...facts, ...(shortlist !== undefined && { shortlist }) };
   return all ? { pairs: pairs.map(pairJson), ...how } : { ...pairJson(pairs[0]!), ...how };

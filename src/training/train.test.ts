@@ -52,7 +52,8 @@ test('two runs with one seed are bit-identical, cached encoder outputs or not; a
   const second = await run(1);
   expect(second.losses).toEqual(first.losses);
   expect(Buffer.from(second.weight.buffer).equals(Buffer.from(first.weight.buffer))).toBe(true);
-  expect((await run(2, { steps: 1 })).losses[0]).not.toBe(first.losses[0]);
+  // A seed whose first batch is another.
+  expect((await run(5, { steps: 1 })).losses[0]).not.toBe(first.losses[0]);
   expect(first.losses.at(-1)!).toBeLessThan(first.losses[0]! - 0.3);
 
   const model = await WhisperModel.load(saved);

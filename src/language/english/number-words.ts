@@ -74,7 +74,7 @@ export const PREFIXES = new Set([...PRECEDING_PREFIXES.values(), ...FOLLOWING_PR
 
 export const SPECIALS = new Set(['and', 'double', 'triple', 'point']);
 
-/** Every word with a part in numbers. */
+/** Every word that can be part of a number. */
 export const NUMBER_WORDS = new Set([
   ...ZEROS,
   ...ONES.keys(),

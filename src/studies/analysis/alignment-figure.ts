@@ -6,7 +6,7 @@ import { csvText, type Figure } from '../../report/figure.ts';
 import { formatNumber, languageName } from '../../report/format.ts';
 import { colour } from '../../report/heat-map.ts';
 import { coordinate, svg } from '../../report/svg.ts';
-import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 import { SAMPLES_PER_FRAME } from '../../whisper/encoded-clip.ts';
 import { type Alignment, FRAME_RATE, type TimedWord } from './alignment.ts';
 
@@ -16,7 +16,7 @@ const [LEFT, TOP, SIDE, WAVE] = [150, 128, 470, 34];
 
 export async function alignmentFigure(
   alignment: Alignment,
-  clipId: (clip: HeardClip) => string,
+  clipId: (clip: ParallelClip) => string,
 ): Promise<Figure> {
   const { source, target, cosines, best, bestBack, seqSim, sourceWords, targetWords } = alignment;
   const [n, m] = [source.encoded.length, target.encoded.length];
@@ -68,7 +68,7 @@ export async function alignmentFigure(
 }
 
 /** Loudness over time, 400 values from 0 to 1. */
-async function envelope({ clip, encoded }: HeardClip): Promise<Float32Array> {
+async function envelope({ clip, encoded }: ParallelClip): Promise<Float32Array> {
   const samples = (await readAudio(clip.audio)).subarray(0, encoded.length * SAMPLES_PER_FRAME);
   const count = 400;
   const loud = new Float32Array(count);
@@ -130,7 +130,7 @@ function wordPairs(
   { source, target, sourceWords, targetWords }: Alignment,
   toX: (frame: number) => number,
   toY: (frame: number) => number,
-  clipId: (clip: HeardClip) => string,
+  clipId: (clip: ParallelClip) => string,
 ): string {
   return sourceWords
     .flatMap((from) =>
@@ -145,6 +145,6 @@ function wordPairs(
     .join('');
 }
 
-/** What the page's script plays: a recording's id and seconds. */
+/** Argument of the page's player: a recording's id and seconds. */
 export const stretch = (id: string, { start, end }: TimedWord): string =>
   `${id}@${start.toFixed(2)}-${Math.max(end, start + 0.15).toFixed(2)}`;

@@ -1,6 +1,6 @@
 /**
- * SeqSimInterp (Shim et al., arXiv 2505.19606): for one pair of utterances, which stretches of the one matched which of the
- * other. SeqSim is a mean of best matches, so that it can be read match by match.
+ * SeqSimInterp (Shim et al., arXiv 2505.19606): the stretches of two utterances that match each other. SeqSim is a mean of
+ * best matches, so that it can be read match by match.
  */
 
 import { float32, type Runtime } from '../../backend/runtime.ts';
@@ -8,7 +8,7 @@ import { alignWords } from '../../decoding/alignment.ts';
 import { decode } from '../../decoding/decode.ts';
 import { Graph } from '../../graph/graph.ts';
 import { clampMin, div, linear, mul, sqrt, sum } from '../../graph/ops.ts';
-import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 import { harmonicMean } from '../../retrieval/seq-sim.ts';
 import { type EncodedClip, frameValues } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
@@ -34,8 +34,8 @@ export interface WordMatch {
 }
 
 export interface Alignment {
-  readonly source: HeardClip;
-  readonly target: HeardClip;
+  readonly source: ParallelClip;
+  readonly target: ParallelClip;
   /** Cosines of frames, [source frames, target frames], row by row. */
   readonly cosines: Float32Array;
   readonly seqSim: number;
@@ -47,11 +47,11 @@ export interface Alignment {
   readonly matches: readonly WordMatch[];
 }
 
-/** Words are the model's own with their times; where it has no token for the language, the manifest's, spread evenly. */
+/** Aligns two clips by words: those of the model's transcript or, without a token for the language, of the manifest, spread evenly. */
 export async function alignPair(
   model: WhisperModel,
-  source: HeardClip,
-  target: HeardClip,
+  source: ParallelClip,
+  target: ParallelClip,
 ): Promise<Alignment> {
   const cosines = await frameCosines(model.runtime, source.encoded, target.encoded);
   const [n, m] = [source.encoded.length, target.encoded.length];
@@ -89,7 +89,7 @@ async function frameCosines(runtime: Runtime, x: EncodedClip, y: EncodedClip): P
   return fetched.cosines!.data as Float32Array;
 }
 
-async function wordsOf(model: WhisperModel, { clip, encoded }: HeardClip): Promise<TimedWord[]> {
+async function wordsOf(model: WhisperModel, { clip, encoded }: ParallelClip): Promise<TimedWord[]> {
   if (model.tokens.languages.has(clip.language)) {
     const prompt = model.tokens.prompt(clip.language, 'transcribe');
     const [decoded] = await decode(model, [encoded], { prompts: [prompt], stopLoops: true });

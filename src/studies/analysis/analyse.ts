@@ -1,4 +1,4 @@
-/** Do languages share a space in this encoder, at which layer, and by sound or by sense? All parts of the analysis. */
+/** Analysis of an encoder: do languages share a space, at which layer, and by sound or by sense? */
 import { embeddedModel } from '../../checkpoint/embedded.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
@@ -7,7 +7,7 @@ import { LayerCache } from '../../features/layer-cache.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import { retrievalMethods } from '../../retrieval/methods.ts';
 import { retrievalFigures } from '../../retrieval/page.ts';
-import { type HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
+import { type ParallelClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 import {
   areQuickExactly,
   type PairResult,
@@ -20,7 +20,7 @@ import { withModel } from '../../whisper/with-model.ts';
 import { alignPair } from './alignment.ts';
 import { alignmentFigure } from './alignment-figure.ts';
 import { clipNamed, nothingShared, sharedSentences } from './compared-clips.ts';
-import { canBeAsked, earlyExitFigure, earlyExitStudy } from './early-exit.ts';
+import { canTranscribe, earlyExitFigure, earlyExitStudy } from './early-exit.ts';
 import { layerFigures, layerStudy } from './layers.ts';
 import { phoneticFigures, phoneticStudy } from './phonetic.ts';
 import { Players } from './players.ts';
@@ -64,20 +64,20 @@ export interface Analysis {
   readonly players: Players;
 }
 
-/** What all parts share. */
+/** Input that all parts share. */
 interface Compared {
   readonly options: AnalyseOptions;
   readonly model: WhisperModel;
   /** All clips of the manifest and the set. */
   readonly all: readonly Clip[];
   /** Those compared. */
-  readonly encoded: readonly HeardClip[];
+  readonly encoded: readonly ParallelClip[];
   readonly clips: ParallelClips;
   readonly results: readonly PairResult[];
   readonly players: Players;
 }
 
-/** @throws UserError for what does not fit the manifest or the model, before anything long begins */
+/** Runs an analysis. @throws UserError for options that do not fit the manifest or the model, before any long work */
 export async function analyse(options: AnalyseOptions): Promise<Analysis> {
   const { manifest, set, window, cache, model: directory = embeddedModel } = options;
   const methods = retrievalMethods(options.methods);
@@ -180,7 +180,7 @@ async function earlyExitPart(
 ): Promise<AnalysisParts['earlyExit']> {
   const usable = clips.names.flatMap((language) =>
     all
-      .filter((clip) => clip.language === language && canBeAsked(model, clip))
+      .filter((clip) => clip.language === language && canTranscribe(model, clip))
       .slice(0, options.earlyExitClips),
   );
   if (usable.length === 0) {
@@ -224,7 +224,7 @@ async function inStage<T>(
 }
 
 function neighboursOf(
-  of: HeardClip,
+  of: ParallelClip,
   clips: ParallelClips,
   matrices: readonly SimilarityMatrix[],
 ): Neighbours {
@@ -241,7 +241,7 @@ function neighboursOf(
   return { of, metric: variant.label, nearest };
 }
 
-/** By language. @throws UserError where one is of no use */
+/** Pronunciation dictionaries by language. @throws UserError where one cannot be used */
 async function readDictionaries(
   { pronunciations, phonetic }: AnalyseOptions,
   clips: readonly Clip[],

@@ -1,10 +1,10 @@
-/** Which clips an analysis compares, and those that are named: `ca:algebra_by` is the clip of a language with that key. */
+/** Selection of the clips of an analysis, and clips by name: `ca:algebra_by` is the clip of a language with that key. */
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
-import type { HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 
 /**
- * Clips with a key; with `count` only those of so many sentences that every language has, evenly over their keys.
+ * Clips with a key; with `count` only those of `count` sentences that every language has, evenly over their keys.
  * @param kept clips ("ca:algebra_by") whose sentences stay in any case
  */
 export function sharedSentences(
@@ -37,8 +37,8 @@ export function nothingShared(manifest: string): UserError {
   );
 }
 
-/** @throws UserError where it is not among those compared */
-export function clipNamed(name: string, clips: ParallelClips): HeardClip {
+/** The clip of this name. @throws UserError where it is not among those compared */
+export function clipNamed(name: string, clips: ParallelClips): ParallelClip {
   const [language, ...key] = name.split(':');
   const found = clips.of(language!).find(({ clip }) => clip.key === key.join(':'));
   if (!found) {

@@ -17,7 +17,7 @@ import type { Estimate } from '../../retrieval/study.ts';
 import type { EncodedClip, WindowMode } from '../../whisper/encoded-clip.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 
-/** From early layers the decoder goes on and on: no text of these clips is as long. */
+/** From early layers the decoder does not stop: no text of these clips is as long. */
 const MAX_TOKENS = 80;
 
 export interface EarlyExitRow {
@@ -29,11 +29,11 @@ export interface EarlyExitRow {
   readonly texts: readonly { readonly clip: Clip; readonly reference: string; readonly text: string }[];
 }
 
-/** Clips that can be asked: their words are known, and the model has a token for their language. */
-export const canBeAsked = (model: WhisperModel, clip: Clip): boolean =>
+/** Whether a clip has a reference, and the model a token for its language. */
+export const canTranscribe = (model: WhisperModel, clip: Clip): boolean =>
   clip.text.trim() !== '' && model.tokens.languages.has(clip.language);
 
-/** @param cache filled with the clips */
+/** Word error rates of transcripts from each layer. @param cache filled with the clips */
 export async function earlyExitStudy(
   cache: LayerCache,
   clips: readonly Clip[],
@@ -42,26 +42,26 @@ export async function earlyExitStudy(
 ): Promise<EarlyExitRow[]> {
   const rows: EarlyExitRow[] = [];
   for (const [place, layer] of layers.entries()) {
-    // A model of its own, whose encoding of silence ends at that layer, too.
+    // A separate model, whose encoding of silence ends at that layer, too.
     const model = await WhisperModel.load(cache.model.directory, { exitLayer: layer });
     try {
-      const heard: { clip: Clip; encoded: EncodedClip }[] = [];
+      const encodedClips: { clip: Clip; encoded: EncodedClip }[] = [];
       for (const clip of clips) {
         const encoded = await cache.read(clip.audio, layer);
-        if (encoded) heard.push({ clip, encoded: await model.withFinalNorm(encoded) });
+        if (encoded) encodedClips.push({ clip, encoded: await model.withFinalNorm(encoded) });
       }
       const decoded = await decode(
         model,
-        heard.map(({ encoded }) => encoded),
+        encodedClips.map(({ encoded }) => encoded),
         {
-          prompts: heard.map(({ clip }) => model.tokens.prompt(clip.language, 'transcribe')),
+          prompts: encodedClips.map(({ clip }) => model.tokens.prompt(clip.language, 'transcribe')),
           maxTokens: MAX_TOKENS,
           stopLoops: true,
           onProgress: (done) =>
             onProgress?.(place * clips.length + done, layers.length * clips.length, `layer ${layer}`),
         },
       );
-      const texts = heard.map(({ clip }, i) => ({
+      const texts = encodedClips.map(({ clip }, i) => ({
         clip,
         reference: clip.text.trim(),
         text: decoded[i]!.text.trim(),
@@ -91,7 +91,7 @@ function wordErrorRate(texts: EarlyExitRow['texts'], language: string): Estimate
 
 export function earlyExitFigure(rows: readonly EarlyExitRow[], window: WindowMode): Figure {
   const languages = [...new Set(rows.map(({ language }) => language))];
-  // Far above 100 % the numbers say only that the decoder babbles; the CSV has them.
+  // Far above 100 % the decoder only babbles: the chart ends there, the CSV has all values.
   const shown = (value: number): number => Math.min(150, 100 * value);
   return {
     name: 'early-exit',

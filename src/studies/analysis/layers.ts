@@ -9,11 +9,11 @@ import { curves } from '../../report/curves.ts';
 import { csvText, type Figure, fileName } from '../../report/figure.ts';
 import { languageName } from '../../report/format.ts';
 import type { RetrievalMethod } from '../../retrieval/methods.ts';
-import { type HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
+import { type ParallelClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 import { type Estimate, estimates, type PairResult, retrievalStudy } from '../../retrieval/study.ts';
 
 export interface LayerResult {
-  /** 0: what enters the first layer. */
+  /** 0: the input of the first layer. */
   readonly layer: number;
   /** Whether the encoder's final layer norm was applied, as where the encoder ends there. */
   readonly normed: boolean;
@@ -26,7 +26,7 @@ export interface LayerStudyOptions {
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
-/** Of clips that `cache` was filled with. */
+/** Retrieval at each layer. @param cache filled with the clips */
 export async function layerStudy(
   cache: LayerCache,
   clips: readonly Clip[],
@@ -35,19 +35,19 @@ export async function layerStudy(
   const results: LayerResult[] = [];
   const { model } = cache;
   for (const layer of layers) {
-    const raw: HeardClip[] = [];
+    const raw: ParallelClip[] = [];
     for (const clip of clips) {
       const encoded = await cache.read(clip.audio, layer);
       if (encoded) raw.push({ clip, encoded });
     }
     for (const normed of [false, true]) {
       onProgress?.(results.length, 2 * layers.length, `layer ${layer}${normed ? ', layer norm' : ''}`);
-      const heard = normed
+      const encodedClips = normed
         ? await Promise.all(
             raw.map(async ({ clip, encoded }) => ({ clip, encoded: await model.withFinalNorm(encoded) })),
           )
         : raw;
-      const languages = new ParallelClips(heard);
+      const languages = new ParallelClips(encodedClips);
       const pairs = await retrievalStudy(model.runtime, languages, languages.pairs(), { variants });
       results.push({ layer, normed, pairs });
     }
@@ -55,7 +55,7 @@ export async function layerStudy(
   return results;
 }
 
-/** R@1 over the layers, a curve for each language that searches (all its pairs together), a figure for each variant. */
+/** R@1 over the layers: a curve for each query language (all its pairs together), a figure for each method. */
 export function layerFigures(
   results: readonly LayerResult[],
   variants: readonly RetrievalMethod[],

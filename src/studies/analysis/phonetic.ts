@@ -1,6 +1,6 @@
 /**
- * Is it the sound or the sense by which utterances find each other? Retrieval of sentences whose translations share no
- * words that look or sound alike (pronunciation-controlled, after Shim et al., arXiv 2505.19606), among the same candidates
+ * Pronunciation-controlled retrieval (after Shim et al., arXiv 2505.19606): of sentences whose translations share no
+ * words that look or sound alike, among the same candidates
  * as before, so that chance stays the same.
  */
 
@@ -22,7 +22,7 @@ export interface PhoneticRow {
   readonly variant: RetrievalMethod;
   readonly subset: 'all' | 'few alike' | 'none alike' | 'alike';
   readonly n: number;
-  /** Absent where no sentence is left. */
+  /** R@1; absent where no sentence is left. */
   readonly r1?: Estimate;
   readonly chance: number;
 }
@@ -44,7 +44,7 @@ export const SUBSETS: Readonly<Record<PhoneticRow['subset'], string>> = {
 };
 
 /**
- * Sentences of which a text is not known are in `all` only.
+ * Retrieval of all sentences and of those without alike words; sentences without a text are in `all` only.
  * @param pronunciations by language, where there are any
  */
 export function phoneticStudy(
@@ -96,7 +96,7 @@ export const phoneticColumns: readonly Column<PhoneticRow>[] = [
   { heading: 'chance %', value: ({ chance }) => (100 * chance).toFixed(1), align: 'right' },
 ];
 
-/** R@1 of all sentences and of those without a word alike, a figure for each variant. */
+/** R@1 of all sentences and of those without alike words, a figure for each method. */
 export function phoneticFigures(rows: readonly PhoneticRow[]): Figure[] {
   const variants = [...new Set(rows.map(({ variant }) => variant))];
   return variants.map((variant) => {

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { embeddedSamples } from '../../cli/embedded.ts';
 import { readManifest } from '../../data/manifest.ts';
 import { htmlPage } from '../../report/page.ts';
-import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 import { Players, playScript, playStyle } from './players.ts';
 
 const executablePath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser'].find(
@@ -54,7 +54,7 @@ test.skipIf(!executablePath)(
       ({ set, language }) => set === 'intro' && language === 'ca',
     );
     const players = new Players();
-    const [first, second] = clips.map((clip) => ({ clip }) as HeardClip);
+    const [first, second] = clips.map((clip) => ({ clip }) as ParallelClip);
     const stretches = `${players.id(first!)}@1.00-1.50 ${players.id(second!)}@0.50-1.00`;
     const content = `${players.button(first!)}<svg width="20" height="20"><rect id="match" class="play" data-play="${stretches}" width="20" height="20"/></svg>${await players.html()}`;
     const file = join(folder, 'page.html');

@@ -4,13 +4,13 @@ import { audioUri } from '../../audio/audio-uri.ts';
 import { referenceIn } from '../../data/clip.ts';
 import { escapeHtml } from '../../report/escape.ts';
 import { languageName } from '../../report/format.ts';
-import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 
 export class Players {
-  readonly #ids = new Map<HeardClip['clip'], string>();
+  readonly #ids = new Map<ParallelClip['clip'], string>();
 
-  /** The id of the clip's player; from now on the page has one. */
-  id = ({ clip }: HeardClip): string => {
+  /** The id of the clip's player, which is added to the page. */
+  id = ({ clip }: ParallelClip): string => {
     const known = this.#ids.get(clip);
     if (known) return known;
     const id = `clip-${this.#ids.size}`;
@@ -18,12 +18,12 @@ export class Players {
     return id;
   };
 
-  button(one: HeardClip): string {
+  button(one: ParallelClip): string {
     const label = `Play the ${languageName(one.clip.language)} recording ${one.clip.key}`;
     return `<button type="button" class="play" data-play="${this.id(one)}" aria-label="${escapeHtml(label)}">▶</button>`;
   }
 
-  /** All recordings that were asked for, with controls, folded away: they play without the script, too. */
+  /** All recordings with an id, with controls, folded away: they play without the script, too. */
   async html(): Promise<string> {
     if (this.#ids.size === 0) return '';
     const items: string[] = [];

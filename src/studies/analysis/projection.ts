@@ -11,7 +11,7 @@ import { seriesColour } from '../../report/palette.ts';
 import { coordinate, svg } from '../../report/svg.ts';
 import { heldClip } from '../../retrieval/clip-blocks.ts';
 import { meanFrame } from '../../retrieval/mean-pool.ts';
-import type { HeardClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 import { centred } from '../../retrieval/prepare-clips.ts';
 import { frameValues } from '../../whisper/encoded-clip.ts';
 
@@ -21,8 +21,8 @@ const SEED = 1;
 async function unitMeans(
   languages: ParallelClips,
   isCentred: boolean,
-): Promise<{ clips: HeardClip[]; rows: Float64Array[] }> {
-  const clips: HeardClip[] = [];
+): Promise<{ clips: ParallelClip[]; rows: Float64Array[] }> {
+  const clips: ParallelClip[] = [];
   const rows: Float64Array[] = [];
   for (const language of languages.names) {
     const own = languages.of(language).filter(({ encoded }) => encoded.length > 0);
@@ -86,8 +86,8 @@ function umap(rows: readonly Float64Array[]): number[][] {
   return model.fit(rows.map((row) => [...row]));
 }
 
-/** Of how many clips the most similar other one is of the same language, and of how many the same sentence. */
-function neighbourShares(clips: readonly HeardClip[], rows: readonly Float64Array[]) {
+/** Shares of the clips whose nearest neighbour is of the same language, and of the same sentence. */
+function neighbourShares(clips: readonly ParallelClip[], rows: readonly Float64Array[]) {
   let [language, sentence] = [0, 0];
   rows.forEach((row, i) => {
     let best = -1;
@@ -108,7 +108,7 @@ function neighbourShares(clips: readonly HeardClip[], rows: readonly Float64Arra
 /** Both projections of the frames as they are and centred by language, each coloured by language and by sentence. */
 export async function projectionFigures(
   languages: ParallelClips,
-  clipId: (clip: HeardClip) => string,
+  clipId: (clip: ParallelClip) => string,
 ): Promise<Figure[]> {
   const asTheyAre = figures(await unitMeans(languages, false), false, clipId);
   return [...asTheyAre, ...figures(await unitMeans(languages, true), true, clipId)];
@@ -117,7 +117,7 @@ export async function projectionFigures(
 function figures(
   { clips, rows }: Awaited<ReturnType<typeof unitMeans>>,
   isCentred: boolean,
-  clipId: (clip: HeardClip) => string,
+  clipId: (clip: ParallelClip) => string,
 ): Figure[] {
   if (clips.length < 4) return [];
   const near = neighbourShares(clips, rows);
@@ -163,11 +163,11 @@ const MARKS: readonly ((x: number, y: number) => string)[] = [
 
 function scatter(
   title: string,
-  clips: readonly HeardClip[],
+  clips: readonly ParallelClip[],
   points: readonly (readonly number[])[],
   axes: readonly string[],
   by: 'language' | 'sentence',
-  clipId: (clip: HeardClip) => string,
+  clipId: (clip: ParallelClip) => string,
 ): string {
   const [width, height, margin, bottom] = [440, 400, 12, 58];
   const scaleOf = (axis: number, from: number, to: number) => {

@@ -1,14 +1,14 @@
 /**
- * What words sound like, from a dictionary that the user has: lines of a word, a tab, and its phonemes in IPA, as in ipa-dict
- * ("chat⇥/ʃa/, /tʃat/") and WikiPron ("chat⇥ʃ a", a line for each way to say it).
+ * Pronunciations from a user's dictionary: lines of a word, a tab, and its phonemes in IPA, as in ipa-dict
+ * ("chat⇥/ʃa/, /tʃat/") and WikiPron ("chat⇥ʃ a", a line for each pronunciation).
  */
 import { UserError } from '../../errors.ts';
 import { readText } from '../../files/read.ts';
 
-/** By word in lower case: the ways to say it, in letters of `broad`. */
+/** Pronunciations by word in lower case, in letters of `broad`. */
 export type Pronunciations = ReadonlyMap<string, readonly string[]>;
 
-/** Sounds that languages tell apart in other ways, or that transcribers write in other ways. */
+/** Sounds that languages distinguish, or transcribers write, in different ways. */
 const ONE_LETTER: Readonly<Record<string, string>> = {
   ...Object.fromEntries([...'ɹɾʁʀɻɽ'].map((r) => [r, 'r'])),
   ...Object.fromEntries([...'ɫɭʎ'].map((l) => [l, 'l'])),
@@ -42,7 +42,7 @@ export function broad(ipa: string): string {
   return letters.map((letter) => ONE_LETTER[letter] ?? letter).join('');
 }
 
-/** @throws UserError where the file cannot be read, or a line is something else */
+/** Reads a dictionary. @throws UserError where the file cannot be read, or a line has another format */
 export async function readPronunciations(file: string): Promise<Pronunciations> {
   const text = await readText(file, 'lines of a word, a tab, and its phonemes');
   const found = new Map<string, string[]>();

@@ -7,18 +7,18 @@ import { htmlTable } from '../../report/html-table.ts';
 import { htmlPage } from '../../report/page.ts';
 import { pageStyle } from '../../report/page-style.ts';
 import { retrievalContent } from '../../retrieval/page.ts';
-import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 import type { PairResult } from '../../retrieval/study.ts';
 import type { Alignment, WordMatch } from './alignment.ts';
 import type { EarlyExitRow } from './early-exit.ts';
 import { type AlikeSentence, type PhoneticRow, phoneticColumns } from './phonetic.ts';
 import { type Players, playScript, playStyle } from './players.ts';
 
-/** The clips that are most like one. */
+/** The nearest neighbours of a clip. */
 export interface Neighbours {
-  readonly of: HeardClip;
+  readonly of: ParallelClip;
   readonly metric: string;
-  readonly nearest: readonly { readonly clip: HeardClip; readonly score: number }[];
+  readonly nearest: readonly { readonly clip: ParallelClip; readonly score: number }[];
 }
 
 export interface AnalysisParts {
@@ -29,9 +29,9 @@ export interface AnalysisParts {
     readonly rows: readonly PhoneticRow[];
     readonly sentences: readonly AlikeSentence[];
     readonly figures: readonly Figure[];
-    /** Clips whose words the model wrote down. */
+    /** Number of clips that the model transcribed. */
     readonly transcribed: number;
-    /** Languages of which a pronunciation dictionary was given. */
+    /** Languages with a pronunciation dictionary. */
     readonly phonemesOf: readonly string[];
   };
   readonly alignments: readonly { readonly alignment: Alignment; readonly figure: Figure }[];

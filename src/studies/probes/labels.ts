@@ -1,4 +1,4 @@
-/** Labels of clips: any column of their manifest; and which other column says the same. */
+/** Labels of clips from any column of their manifest, and other columns that determine the label. */
 
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
@@ -21,7 +21,7 @@ export function columnOf(clip: Clip, column: string): string {
   return (field ?? clip.translations[translation ?? ''] ?? clip.other[column] ?? '').trim();
 }
 
-/** Columns that some clip has something in. */
+/** Columns that are not empty for every clip. */
 export function columnsOf(clips: readonly Clip[]): string[] {
   const names = new Set([
     ...Object.keys(FIELDS).filter((name) => !OLDER_NAMES.includes(name)),
@@ -31,7 +31,7 @@ export function columnsOf(clips: readonly Clip[]): string[] {
   return [...names].filter((name) => clips.some((clip) => columnOf(clip, name) !== ''));
 }
 
-/** @throws UserError where no clip has anything in that column */
+/** Checks that a column exists. @throws UserError where no clip has anything in it */
 export function checkColumn(manifest: string, clips: readonly Clip[], column: string): void {
   if (clips.every((clip) => columnOf(clip, column) === '')) {
     throw new UserError(
@@ -41,8 +41,8 @@ export function checkColumn(manifest: string, clips: readonly Clip[], column: st
 }
 
 /**
- * Columns whose values each belong to one label only, so that who tells them apart tells the labels apart: "all of `fr`
- * is one voice". Columns with nearly as many values as clips say nothing and are left out.
+ * Columns that determine the label ("all of `fr` is one voice"): a probe could learn them instead. Columns with nearly as
+ * many values as clips are excluded.
  */
 export function confounded(clips: readonly Clip[], label: string): string[] {
   return columnsOf(clips).filter((column) => {

@@ -1,4 +1,4 @@
-/** What each encoder layer makes of a clip: the features that probes are trained on. */
+/** Output of each encoder layer for a clip: the features that probes are trained on. */
 
 import { float32ToFloat16 } from '../../checkpoint/half-precision.ts';
 import { averaged } from '../../retrieval/mean-pool.ts';
@@ -14,7 +14,7 @@ export interface FeatureKind {
 }
 
 export interface LayerFeatures {
-  /** One more than the encoder has: the first is what enters it. */
+  /** One more than the encoder has: the first is its input. */
   readonly layers: number;
   /** 1 where frames were averaged. */
   readonly frames: number;
@@ -23,7 +23,7 @@ export interface LayerFeatures {
   readonly values: Uint16Array;
 }
 
-/** Clips to be asked about at a time: all their layers are in memory. */
+/** Clips encoded at a time: all their layers are in memory. */
 export const CLIPS_AT_ONCE = 8;
 
 /**

@@ -1,8 +1,8 @@
-/** What a probe got right, with intervals. */
+/** Scores of a probe, with intervals. */
 import { bootstrap } from '../../metrics/significance.ts';
 import { accuracy, confusionMatrix, macroF1, majorityShare } from './classification.ts';
 
-export interface Measured {
+export interface ProbeScores {
   readonly clips: number;
   readonly accuracy: number;
   /** Bounds of the 95 % bootstrap interval of the accuracy, over clips. */
@@ -10,15 +10,15 @@ export interface Measured {
   readonly macroF1: number;
   /** Accuracy of always saying the commonest label of these clips. */
   readonly majority: number;
-  /** Rows: true label, columns: answer. */
+  /** Rows: true label, columns: predicted one. */
   readonly confusion: readonly (readonly number[])[];
 }
 
-export function measure(
+export function scoreProbe(
   labels: readonly string[],
   truth: readonly number[],
   predicted: readonly number[],
-): Measured {
+): ProbeScores {
   const confusion = confusionMatrix({ labels, truth, predicted });
   const right = truth.map((label, i) => [Number(label === predicted[i]), 1]);
   const { low, high } = bootstrap(right, (total) => total[0]! / total[1]!);

@@ -1,8 +1,8 @@
-/** Files of results of probes. */
+/** Result files of probes. */
 import { confusionChart } from '../../report/confusion.ts';
 import { svgFile } from '../../report/svg.ts';
 import { formatTable } from '../../report/table-formats.ts';
-import type { Measured } from './measure.ts';
+import type { ProbeScores } from './measure.ts';
 import type { ProbeResults } from './run.ts';
 
 export function formatPredictions(predictions: ProbeResults['predictions']): string {
@@ -10,7 +10,10 @@ export function formatPredictions(predictions: ProbeResults['predictions']): str
   return `audio\ttruth\tanswer\n${rows.join('\n')}\n`;
 }
 
-export function confusionFiles(labels: readonly string[], { confusion }: Measured): Record<string, string> {
+export function confusionFiles(
+  labels: readonly string[],
+  { confusion }: ProbeScores,
+): Record<string, string> {
   const columns = [
     { heading: 'true label', value: ({ i }: { i: number }) => labels[i]! },
     ...labels.map((name, j) => ({ heading: name, value: ({ i }: { i: number }) => confusion[i]![j]! })),

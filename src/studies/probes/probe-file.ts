@@ -1,4 +1,4 @@
-/** A trained probe on disk: `probe.json` says what it is, `head.safetensors` holds its weights. */
+/** A trained probe on disk: settings in `probe.json`, weights in `head.safetensors`. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Weight } from '../../checkpoint/checkpoint.ts';
@@ -25,10 +25,10 @@ export type ProbeSettings = z.infer<typeof settings>;
 
 export async function writeProbe(directory: string, probe: ProbeSettings, head: Head): Promise<void> {
   await writeJson(join(directory, 'probe.json'), probe);
-  await writeWeights(join(directory, 'head.safetensors'), head.weights);
+  await writeFloat32Weights(join(directory, 'head.safetensors'), head.weights);
 }
 
-/** @throws UserError where the directory holds no probe, or a damaged one */
+/** Reads a probe. @throws UserError where the directory holds none, or a damaged one */
 export async function readProbe(directory: string): Promise<{ probe: ProbeSettings; head: Head }> {
   const file = join(directory, 'probe.json');
   const expected = `what "probe train --output ${directory}" wrote`;
@@ -36,12 +36,12 @@ export async function readProbe(directory: string): Promise<{ probe: ProbeSettin
   if (!probe) throw new UserError(`${file}: found something else; expected ${expected}`);
   const { layers, width, labels } = probe;
   const shape: HeadShape = { kind: probe.head, layers, width, classes: labels.length };
-  const weights = await readWeights(join(directory, 'head.safetensors'), headWeights(shape));
+  const weights = await readFloat32Weights(join(directory, 'head.safetensors'), headWeights(shape));
   return { probe, head: { shape, weights } };
 }
 
-/** Weights as float32, in one file. */
-export function writeWeights(file: string, weights: ReadonlyMap<string, Weight>): Promise<void> {
+/** Writes weights as float32 into one safetensors file. */
+export function writeFloat32Weights(file: string, weights: ReadonlyMap<string, Weight>): Promise<void> {
   const tensors = [...weights].map(([name, { shape, data }]) => ({
     name,
     shape,
@@ -51,8 +51,8 @@ export function writeWeights(file: string, weights: ReadonlyMap<string, Weight>)
   return writing(file, () => writeSafetensors(file, tensors));
 }
 
-/** @throws UserError where the file does not hold exactly these weights */
-export async function readWeights(
+/** Reads weights of the given shapes as float32. @throws UserError where the file does not hold exactly these */
+export async function readFloat32Weights(
   file: string,
   shapes: ReadonlyMap<string, readonly number[]>,
 ): Promise<Map<string, Weight>> {

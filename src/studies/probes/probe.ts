@@ -1,4 +1,4 @@
-/** Probes: what can be read off an encoder's frozen layers by a small classifier. */
+/** Probes: small classifiers trained on an encoder's frozen layers. */
 import type { Program, Runtime } from '../../backend/runtime.ts';
 import { float32 } from '../../backend/runtime.ts';
 import type { Weight } from '../../checkpoint/checkpoint.ts';
@@ -18,7 +18,7 @@ import type { LayerFeatures } from './layer-features.ts';
 
 export interface ProbeExample {
   readonly features: LoadFeatures;
-  /** Which of the classes. */
+  /** Index of the class. */
   readonly label: number;
 }
 
@@ -47,6 +47,7 @@ export interface Head {
 }
 
 /**
+ * Trains a head on the features of labelled clips.
  * @param layer probes this layer only, in place of a sum of all
  * @param onStep called with steps done and loss
  */
@@ -105,10 +106,10 @@ function* shuffledBatches(count: number, size: number, seed: number): Generator<
   }
 }
 
-/** Clips asked about at once. */
+/** Clips classified at once. */
 const BATCH = 32;
 
-/** A head ready to answer. */
+/** A compiled head. */
 export class Classifier {
   private constructor(
     private readonly runtime: Runtime,
@@ -117,7 +118,7 @@ export class Classifier {
   ) {}
 
   static async create(runtime: Runtime, { shape, weights }: Head, layer?: number): Promise<Classifier> {
-    // Copies: the runtime keeps what it is given.
+    // Copies: the runtime takes ownership of its inputs.
     const own = [...weights].map(
       ([name, { shape: dims, data }]) => [name, { shape: dims, data: data.slice() }] as const,
     );

@@ -1,4 +1,4 @@
-/** What a probe found, as one HTML page. */
+/** Results of a probe as one HTML page. */
 
 import { confusionChart } from '../../report/confusion.ts';
 import { escapeHtml } from '../../report/escape.ts';
@@ -8,7 +8,7 @@ import { htmlPage } from '../../report/page.ts';
 import { pageStyle } from '../../report/page-style.ts';
 import { barList, lineChart } from '../../report/svg.ts';
 import { labelScores } from './classification.ts';
-import type { Measured } from './measure.ts';
+import type { ProbeScores } from './measure.ts';
 import type { ProbeResults, Robustness } from './run.ts';
 
 export const layerName = (layer: number): string =>
@@ -29,9 +29,9 @@ export function probeReport(results: ProbeResults): string {
   return page(
     `Probe: ${label}`,
     test,
-    `${formatNumber(learnt.reduce((a, b) => a + b, 0))} clips learnt from`,
+    `${formatNumber(learnt.reduce((a, b) => a + b, 0))} training clips`,
     `${warning(results)}<div class="figures two">
-${figure(barList('Share of each layer in the weighted sum', shares), 'Shares of the layers in the learnt sum. They say what the probe used, not what a layer lacks: where several know the same, any may be chosen.')}
+${figure(barList('Share of each layer in the weighted sum', shares), 'Shares of the layers in the trained sum. They say what the probe used, not what a layer lacks: where several know the same, any may be chosen.')}
 ${alone ? figure(barList('Accuracy of a probe of each layer alone', alone), 'Accuracy of a probe of each layer alone, trained and tested on the same clips.') : ''}
 ${figure(confusionChart('Confusion matrix', labels, test.confusion), 'Shade: share of the row.')}
 </div>
@@ -41,8 +41,8 @@ ${htmlTable(
   labelScores(test.confusion).map((score, i) => ({ ...score, name: labels[i]!, learnt: learnt[i]! })),
   [
     { heading: label, value: (row) => row.name },
-    { heading: 'learnt from', value: (row) => row.learnt },
-    { heading: 'asked about', value: (row) => row.support },
+    { heading: 'trained on', value: (row) => row.learnt },
+    { heading: 'tested on', value: (row) => row.support },
     { heading: 'precision', value: (row) => formatPercent(row.precision, 1), align: 'right' },
     { heading: 'recall', value: (row) => formatPercent(row.recall, 1), align: 'right' },
     { heading: 'F1', value: (row) => formatPercent(row.f1, 1), align: 'right' },
@@ -54,13 +54,13 @@ ${htmlTable(
 export function robustnessReport(
   label: string,
   labels: readonly string[],
-  clean: Measured,
+  clean: ProbeScores,
   robustness: readonly Robustness[],
 ): string {
   const curve = (kind: Robustness['kind'], title: string, x: string): string => {
     const measured = robustness.filter((one) => one.kind === kind && one.strength !== undefined);
     if (measured.length < 2) return '';
-    const line = (value: (test: Measured) => number) =>
+    const line = (value: (test: ProbeScores) => number) =>
       measured.map(({ strength, test }): [number, number] => [strength!, 100 * value(test)]);
     const chart = lineChart(
       title,
@@ -103,15 +103,15 @@ export function conditionName({ kind, strength }: Pick<Robustness, 'kind' | 'str
     : `reverberation, RT60 ${strength} s`;
 }
 
-export const intervalText = ({ interval: [low, high] }: Measured): string =>
+export const intervalText = ({ interval: [low, high] }: ProbeScores): string =>
   `${formatNumber(100 * low, 1)} to ${formatNumber(100 * high, 1)}`;
 
-/** What else tells the labels apart, in one sentence; '' where nothing does. */
+/** Warns of columns that determine the label, in one sentence; '' where there are none. */
 export function confoundingText({ label, confounded }: Pick<ProbeResults, 'label' | 'confounded'>): string {
   if (confounded.length === 0) return '';
   return (
-    `In the clips that were learnt from, each value of ${confounded.map((name) => `"${name}"`).join(', ')} has one ` +
-    `"${label}" only: the probe may have learnt to tell those apart instead.`
+    `In the training clips, each value of ${confounded.map((name) => `"${name}"`).join(', ')} has one ` +
+    `"${label}" only: the probe may have learned to distinguish those instead.`
   );
 }
 
@@ -120,12 +120,12 @@ function warning(results: ProbeResults): string {
   return text && `<p><b class="some">Confounded.</b> ${escapeHtml(text)}</p>`;
 }
 
-function page(title: string, test: Measured, more: string, content: string): string {
+function page(title: string, test: ProbeScores, more: string, content: string): string {
   const chips = [
     `accuracy <b>${formatPercent(test.accuracy, 1)}</b> (95 % interval ${intervalText(test)})`,
     `macro-F1 <b>${formatPercent(test.macroF1, 1)}</b>`,
     `commonest label <b>${formatPercent(test.majority, 1)}</b>`,
-    `${formatNumber(test.clips)} clips asked about`,
+    `${formatNumber(test.clips)} test clips`,
     ...(more ? [more] : []),
   ];
   return htmlPage(

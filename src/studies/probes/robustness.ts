@@ -1,4 +1,4 @@
-/** Recordings made worse: noise at falling ratios, rooms that ring longer. */
+/** Degraded recordings: noise at several ratios, reverberation of several lengths. */
 import { basename } from 'node:path';
 import { addNoise } from '../../audio/augment/noise.ts';
 import { reverberate } from '../../audio/augment/reverberation.ts';
@@ -7,7 +7,7 @@ import { seedOf } from '../../files/fingerprint.ts';
 import { sfc32 } from '../../random.ts';
 import { exponentialImpulse, whiteNoise } from './synthetic-sounds.ts';
 
-/** A kind of damage at one strength. */
+/** A kind of degradation at one strength. */
 export interface Condition {
   readonly kind: 'noise' | 'reverberation';
   /** Signal-to-noise ratio in dB, or RT60 in seconds; for a folder of impulse responses, undefined. */
@@ -15,8 +15,8 @@ export interface Condition {
 }
 
 /**
- * The clip as this condition has it. What is drawn depends on the file's name and the seed alone: a clip is damaged alike
- * whatever else is asked, and at every strength by the same noise.
+ * Degrades a clip. Random draws depend on the file's name and the seed alone: a clip gets the same noise in every run and
+ * at every strength.
  * @param folder of noises or impulse responses; undefined: white noise, exponential decay
  */
 export async function degraded(

@@ -11,7 +11,7 @@ import { featureFiles, type LoadFeatures } from './feature-files.ts';
 import { LAYER_WEIGHTS, layerShares } from './head.ts';
 import { confounded } from './labels.ts';
 import { CLIPS_AT_ONCE, type FeatureKind, layerFeatures } from './layer-features.ts';
-import { type Measured, measure } from './measure.ts';
+import { type ProbeScores, scoreProbe } from './measure.ts';
 import { Classifier, type Head, type ProbeOptions, trainProbe } from './probe.ts';
 import { type Condition, degraded } from './robustness.ts';
 import type { Labelled } from './select.ts';
@@ -28,14 +28,14 @@ export interface ProbeRun extends WorkOptions {
 export interface ProbeResults {
   readonly label: string;
   readonly labels: readonly string[];
-  /** Clips that were learnt from, by label. */
+  /** Training clips by label. */
   readonly learnt: readonly number[];
-  readonly test: Measured;
-  /** Shares of the layers in the sum, from what enters the first to the last. */
+  readonly test: ProbeScores;
+  /** Shares of the layers in the sum, from the input of the first to the output of the last. */
   readonly layerShares: readonly number[];
-  /** Of a probe of each layer alone. */
+  /** Accuracy of a probe of each layer alone. */
   readonly layerAccuracy?: readonly number[];
-  /** Columns of the manifest that tell the labels of the learnt clips apart as well. */
+  /** Columns of the manifest that determine the label of the training clips. */
   readonly confounded: readonly string[];
   /** Mean loss of the last tenth of the steps. */
   readonly finalLoss: number;
@@ -46,7 +46,7 @@ export interface ProbeResults {
   }[];
 }
 
-/** Clips with their features; those that cannot be read are skipped. */
+/** Features of clips; those that cannot be read are skipped. */
 export async function clipFeatures<T extends { readonly clip: Clip }>(
   model: WhisperModel,
   clips: readonly T[],
@@ -71,13 +71,11 @@ export async function runProbe(
   { label, window, cache, eachLayer, training, ...events }: ProbeRun,
 ): Promise<{ head: Head; results: ProbeResults }> {
   const pooling = training.head === 'attention' ? 'frames' : 'mean';
-  const heard = await clipFeatures(model, clips, { pooling, window }, cache, events);
-  const learnt = heard.filter(({ test }) => !test);
-  const asked = heard.filter(({ test }) => test);
-  if (learnt.length === 0 || asked.length === 0)
-    throw new UserError(
-      'found no recording that can be read to learn from or to be asked about; expected both',
-    );
+  const examples = await clipFeatures(model, clips, { pooling, window }, cache, events);
+  const trained = examples.filter(({ test }) => !test);
+  const tested = examples.filter(({ test }) => test);
+  if (trained.length === 0 || tested.length === 0)
+    throw new UserError('found no recording that can be read for training or for testing; expected both');
   const layers = model.dimensions.encoderLayers + 1;
   const total = training.steps * (eachLayer ? 1 + layers : 1);
   const progress = (done: number, note?: string) =>
@@ -87,17 +85,17 @@ export async function runProbe(
     const before = layer === undefined ? 0 : training.steps * (layer + 1);
     const { head, losses } = await trainProbe(
       model.runtime,
-      learnt,
+      trained,
       labels.length,
       training,
       layer,
       (step, loss) => progress(before + step, `loss ${loss.toFixed(3)}`),
     );
     const classifier = await Classifier.create(model.runtime, head, layer);
-    const answers = await classifier.classify(asked.map(({ features }) => features));
+    const answers = await classifier.classify(tested.map(({ features }) => features));
     await classifier.close();
-    const truth = asked.map((one) => one.label);
-    return { head, losses, answers, test: measure(labels, truth, answers) };
+    const truth = tested.map((one) => one.label);
+    return { head, losses, answers, test: scoreProbe(labels, truth, answers) };
   };
   const whole = await once();
   const layerAccuracy: number[] = [];
@@ -109,16 +107,16 @@ export async function runProbe(
     results: {
       label,
       labels,
-      learnt: labels.map((_, i) => learnt.filter((one) => one.label === i).length),
+      learnt: labels.map((_, i) => trained.filter((one) => one.label === i).length),
       test: whole.test,
       layerShares: layerShares(whole.head.weights.get(LAYER_WEIGHTS)!.data),
       ...(eachLayer && { layerAccuracy }),
       confounded: confounded(
-        learnt.map(({ clip }) => clip),
+        trained.map(({ clip }) => clip),
         label,
       ),
       finalLoss: last.reduce((sum, loss) => sum + loss, 0) / last.length,
-      predictions: asked.map((one, i) => ({
+      predictions: tested.map((one, i) => ({
         audio: one.clip.audio,
         truth: labels[one.label]!,
         answer: labels[whole.answers[i]!]!,
@@ -128,10 +126,10 @@ export async function runProbe(
 }
 
 export interface Robustness extends Condition {
-  readonly test: Measured;
+  readonly test: ProbeScores;
 }
 
-/** What the head answers where the clips are damaged in each of the ways; damaged recordings are not kept. */
+/** Scores of the head on clips degraded in each of the conditions; degraded recordings are not stored. */
 export async function testRobustness(
   model: WhisperModel,
   kind: FeatureKind,
@@ -164,5 +162,5 @@ export async function testRobustness(
   }
   await classifier.close();
   const truth = clips.map(({ label }) => label);
-  return conditions.map((condition, i) => ({ ...condition, test: measure(labels, truth, answers[i]!) }));
+  return conditions.map((condition, i) => ({ ...condition, test: scoreProbe(labels, truth, answers[i]!) }));
 }

@@ -1,4 +1,4 @@
-/** The labelled clips of a manifest, and which of them a probe learns from. */
+/** The labelled clips of a manifest, split into training and test. */
 
 import type { Clip } from '../../data/clip.ts';
 import { readManifest } from '../../data/manifest.ts';
@@ -11,9 +11,9 @@ export interface SelectOptions {
   readonly label: string;
   /** Only these labels. */
   readonly only?: readonly string[];
-  /** Sets to learn from; undefined: all that are not asked about. */
+  /** Sets for training; undefined: all that are not for testing. */
   readonly trainSets?: readonly string[];
-  /** Sets to be asked about; undefined: a seeded share of all. */
+  /** Sets for testing; undefined: a seeded share of all. */
   readonly testSets?: readonly string[];
   readonly testShare: number;
   /** Column whose values stay together on one side. */
@@ -32,15 +32,15 @@ export interface Labelled {
   /** In alphabetical order. */
   readonly labels: readonly string[];
   readonly clips: readonly LabelledClip[];
-  /** Clips left out: without a label, or asked about a label that is not learnt. */
-  readonly leftOut: number;
+  /** Number of skipped clips: without a label, or for testing with a label that training lacks. */
+  readonly skipped: number;
 }
 
-/** Clips that have one of `only` (undefined: anything) in the column. @throws UserError where there are none */
+/** Clips that have one of `only` (undefined: any label) in the column. @throws UserError where there are none */
 export async function clipsWithLabel(
   manifest: string,
   { label, only }: Pick<SelectOptions, 'label' | 'only'>,
-): Promise<{ clips: Clip[]; leftOut: number }> {
+): Promise<{ clips: Clip[]; skipped: number }> {
   const all = await readManifest(manifest);
   checkColumn(manifest, all, label);
   const absent = only?.find((name) => !all.some((clip) => columnOf(clip, label) === name));
@@ -50,7 +50,7 @@ export async function clipsWithLabel(
     const value = columnOf(clip, label);
     return value !== '' && (only?.includes(value) ?? true);
   });
-  return { clips, leftOut: only ? 0 : all.length - clips.length };
+  return { clips, skipped: only ? 0 : all.length - clips.length };
 }
 
 export function ofSets(manifest: string, clips: readonly Clip[], sets: readonly string[]): Clip[] {
@@ -64,13 +64,13 @@ export function ofSets(manifest: string, clips: readonly Clip[], sets: readonly 
 
 export async function selectLabelled(manifest: string, options: SelectOptions): Promise<Labelled> {
   const { label, trainSets, testSets, testShare, group, seed } = options;
-  const { clips: all, leftOut } = await clipsWithLabel(manifest, options);
+  const { clips: all, skipped } = await clipsWithLabel(manifest, options);
   if (group !== undefined) checkColumn(manifest, all, group);
   const used = trainSets ? ofSets(manifest, all, [...trainSets, ...(testSets ?? [])]) : all;
   if (testSets) ofSets(manifest, all, testSets);
   const isTest = testSets ? used.map(({ set }) => testSets.includes(set)) : undefined;
-  const learnt = used.filter((_, i) => !isTest?.[i]);
-  const labels = [...new Set(learnt.map((clip) => columnOf(clip, label)))].sort();
+  const training = used.filter((_, i) => !isTest?.[i]);
+  const labels = [...new Set(training.map((clip) => columnOf(clip, label)))].sort();
   if (labels.length < 2) {
     const found = labels.length === 1 ? `only "${labels[0]}"` : 'nothing';
     throw new UserError(
@@ -92,6 +92,6 @@ export async function selectLabelled(manifest: string, options: SelectOptions): 
     return index === undefined ? [] : [{ clip, label: index, test: test[i]! }];
   });
   if (!clips.some((one) => one.test))
-    throw new UserError(`${manifest}: found no clip to ask about with a label that is learnt; expected some`);
-  return { labels, clips, leftOut: leftOut + used.length - clips.length };
+    throw new UserError(`${manifest}: found no test clip with a label of the training set; expected some`);
+  return { labels, clips, skipped: skipped + used.length - clips.length };
 }

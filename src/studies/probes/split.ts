@@ -1,4 +1,4 @@
-/** Which clips a probe learns from and which it is asked about. */
+/** Split of a probe's clips into training and test. */
 import { UserError } from '../../errors.ts';
 import { sfc32, shuffle } from '../../random.ts';
 
@@ -9,7 +9,7 @@ export interface SplitItem {
 }
 
 export interface SplitOptions {
-  /** Share of each label's clips that is asked about, 0 to 1. */
+  /** Share of each label's clips for testing, 0 to 1. */
   readonly testShare: number;
   readonly seed: number;
   /** What groups are, for messages: "voice". */
@@ -18,7 +18,7 @@ export interface SplitOptions {
 
 /**
  * A seeded split, stratified by label: about `testShare` of each label's clips, at least one and not all, in whole groups.
- * @returns for each item, whether it is asked about
+ * @returns for each item, whether it is for testing
  * @throws UserError where a label has one group only
  */
 export function stratifiedSplit(
@@ -33,16 +33,16 @@ export function stratifiedSplit(
     if (own.size < 2) {
       throw new UserError(
         `label "${label}": found ${total.get(label)} clips of one ${grouping}; expected at least two, ` +
-          'one to learn from and one to be asked about',
+          'one for training and one for testing',
       );
     }
   }
   const tested = new Map<string, number>();
   const chosen = new Set<string>();
   const order = shuffle([...groups.keys()], sfc32(seed));
-  const fits = (group: string, most: (label: string) => number): boolean =>
+  const fits = (group: string, limit: (label: string) => number): boolean =>
     [...countLabels(groups.get(group)!)].every(
-      ([label, count]) => (tested.get(label) ?? 0) + count <= most(label),
+      ([label, count]) => (tested.get(label) ?? 0) + count <= limit(label),
     );
   const choose = (group: string): void => {
     chosen.add(group);
@@ -52,7 +52,7 @@ export function stratifiedSplit(
   for (const group of order) {
     if (fits(group, (label) => Math.max(1, Math.round(testShare * total.get(label)!)))) choose(group);
   }
-  // Groups may be larger than the share: then the smallest that leaves something to learn from.
+  // Groups may be larger than the share: then the smallest that leaves training clips.
   for (const label of total.keys()) {
     if (tested.has(label)) continue;
     const candidates = order
@@ -64,7 +64,7 @@ export function stratifiedSplit(
   const untested = [...total.keys()].find((label) => !tested.has(label));
   if (untested !== undefined) {
     throw new UserError(
-      `label "${untested}": found no ${grouping} that could be asked about and leave every label something to learn from; ` +
+      `label "${untested}": found no ${grouping} that could be tested and leave every label training clips; ` +
         'expected more of them, or sets that are split by hand',
     );
   }

@@ -1,4 +1,4 @@
-/** A trained probe tested on the clips of a manifest, as they are and under noise and reverberation, and written. */
+/** Tests a trained probe on the clips of a manifest, clean and under noise and reverberation, and writes the results. */
 import { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
@@ -8,7 +8,7 @@ import { formatTable } from '../../report/table-formats.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
 import { columnOf } from './labels.ts';
-import { type Measured, measure } from './measure.ts';
+import { type ProbeScores, scoreProbe } from './measure.ts';
 import { confusionFiles, formatPredictions } from './outputs.ts';
 import { Classifier } from './probe.ts';
 import { type ProbeSettings, readProbe } from './probe-file.ts';
@@ -37,8 +37,8 @@ export interface TestProbeOptions extends WorkOptions {
 }
 
 export interface ProbeTest {
-  /** On the clips as they are. */
-  readonly clean: Measured;
+  /** On the clean clips. */
+  readonly clean: ProbeScores;
   /** In each of the conditions. */
   readonly robustness: readonly Robustness[];
 }
@@ -65,7 +65,7 @@ export async function testProbe(options: TestProbeOptions): Promise<ProbeTest> {
     const predicted = await classifier.classify(usable.map(({ features }) => features));
     await classifier.close();
     const truth = usable.map(({ label }) => label);
-    const clean = measure(probe.labels, truth, predicted);
+    const clean = scoreProbe(probe.labels, truth, predicted);
     const robustness = await testRobustness(model, kind, head, probe.labels, usable, conditions(options), {
       ...{ seed, noise, impulses, onProgress },
     });

@@ -1,4 +1,4 @@
-/** A probe of the labels in a column of a manifest: trained on some of its clips, tested on others, written. */
+/** Trains a probe of the labels in a manifest's column on some of its clips, tests it on others, writes the results. */
 import { writeFiles } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import type { WindowMode } from '../../whisper/encoded-clip.ts';
@@ -14,7 +14,7 @@ import { type SelectOptions, selectLabelled } from './select.ts';
 export interface TrainProbeOptions extends WorkOptions {
   readonly manifest: string;
   readonly model: string;
-  /** Which clips, their labels and which of them test the probe. */
+  /** Clips, their label column, and the split into training and test. */
   readonly labels: SelectOptions;
   readonly training: ProbeOptions;
   /** Also train a probe of each layer alone. */
@@ -38,7 +38,7 @@ export async function trainManifestProbe({
 }: TrainProbeOptions): Promise<ProbeResults> {
   const { label } = labels;
   const labelled = await selectLabelled(manifest, labels);
-  if (labelled.leftOut > 0) events.onSkip?.(`${labelled.leftOut} clips without a label that is learnt`);
+  if (labelled.skipped > 0) events.onSkip?.(`${labelled.skipped} clips without a label of the training set`);
   return withModel(WhisperModel.load(directory), async (model) => {
     const run = await runProbe(model, labelled, { label, window, training, cache, eachLayer, ...events });
     const encoder = await model.encoderFingerprint();

@@ -25,7 +25,7 @@ export function headShapes(width: number): Map<string, readonly number[]> {
   ]);
 }
 
-/** As PyTorch begins a Linear: uniform within ±1/√inputs. */
+/** Initial weights as those of PyTorch's Linear: uniform within ±1/√inputs. */
 export function initialSpeakerHead(width: number, seed: number): Map<string, Weight> {
   const random = sfc32(seed);
   const weights = new Map<string, Weight>();
@@ -50,9 +50,9 @@ export function speakerHead(means: Tensor): Tensor {
 }
 
 /**
- * Mean frames [batch, width]. The encoder sees the window alone, here as in training: what it makes of silence would
- * change with its weights.
- * @param batch how many clips, or the name of that size
+ * Mean frames [batch, width]. The encoder sees the window alone, without cached silence, here as in training: its output
+ * for silence would change with its weights.
+ * @param batch number of clips, or the name of that dimension
  */
 export function meanFrames(graph: Graph, dimensions: WhisperDimensions, batch: number | 'batch'): Tensor {
   const mel = graph.input('mel', [batch, dimensions.melBins, 'melFrames']);
@@ -61,7 +61,7 @@ export function meanFrames(graph: Graph, dimensions: WhisperDimensions, batch: n
   return reshape(matmul(weights, encoder(dimensions, mel, positions)), [batch, dimensions.width]);
 }
 
-/** [clips, 1, window]: 1 / length for a clip's own frames, 0 for what follows. */
+/** [clips, 1, window]: 1 / length for a clip's own frames, 0 after them. */
 function meanWeights(lengths: readonly number[], window: number): HostTensor {
   const weights = new Float32Array(lengths.length * window);
   lengths.forEach((length, i) => {
@@ -99,11 +99,11 @@ export async function embedClips(
   const means = meanFrames(graph, dimensions, 'batch');
   graph.output('embedding', withHead ? speakerHead(means) : means);
   const program = await runtime.load(graph, { builtIn: () => true, arena: false });
-  const heard = clips.map((samples) => melClip(samples, dimensions.melBins, 'fit'));
+  const mels = clips.map((samples) => melClip(samples, dimensions.melBins, 'fit'));
   const results = new Array<Float32Array>(clips.length);
   let done = 0;
-  for (const { members } of windowBatches(heard.map(({ window }) => window))) {
-    const feeds = meanFrameFeeds(members.map((i) => heard[i]!));
+  for (const { members } of windowBatches(mels.map(({ window }) => window))) {
+    const feeds = meanFrameFeeds(members.map((i) => mels[i]!));
     const { fetched } = await runtime.run(program, feeds, { fetch: ['embedding'] });
     const { data, shape } = fetched.embedding!;
     members.forEach((place, i) => {

@@ -26,8 +26,8 @@ import {
   transpose,
 } from '../../graph/ops.ts';
 
-/** A root's slope at 0 has no end: distances begin here. */
-const LEAST_SQUARE = 1e-12;
+/** Floor of squared distances: the gradient of the root is infinite at 0. */
+const MIN_SQUARED_DISTANCE = 1e-12;
 
 /**
  * Batch-hard triplet loss (Hermans et al. 2017, arXiv 1703.07737): mean over the batch of
@@ -42,9 +42,9 @@ export function batchHardTriplet(embeddings: Tensor, same: Tensor, other: Tensor
   const { graph } = embeddings;
   const difference = sub(reshape(embeddings, [batch!, 1, width!]), reshape(embeddings, [1, batch!, width!]));
   const squares = reshape(sum(mul(difference, difference), [2]), [batch!, batch!]);
-  const distances = sqrt(clampMin(squares, LEAST_SQUARE));
+  const distances = sqrt(clampMin(squares, MIN_SQUARED_DISTANCE));
   const positive = largest(mul(distances, same));
-  // Those of the same speaker move out of the way.
+  // Pushes clips of the same speaker beyond every maximum.
   const away = scale(sub(graph.scalar(1), other), 1e6);
   const negative = neg(largest(neg(add(distances, away))));
   const losses = relu(add(sub(positive, negative), graph.scalar(margin)));
@@ -69,7 +69,7 @@ export function ntXent(one: Tensor, two: Tensor, temperature = 0.5): Tensor {
   const batch = one.shape[0] as number;
   const count = 2 * batch;
   const all = concat([one, two], 0);
-  const length = sqrt(clampMin(sum(mul(all, all), [1]), LEAST_SQUARE));
+  const length = sqrt(clampMin(sum(mul(all, all), [1]), MIN_SQUARED_DISTANCE));
   const unit = div(all, length);
   const itself = new Float32Array(count * count);
   const partner = new Float32Array(count * count);

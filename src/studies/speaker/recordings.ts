@@ -11,15 +11,18 @@ import { clipsWithLabel, ofSets } from '../probes/select.ts';
 import { embedClips } from './embedder.ts';
 import { loadSpeaker } from './speaker-file.ts';
 
-export interface Recording {
+export interface SpeakerRecording {
   readonly clip: Clip;
   /** 16 kHz mono */
   readonly samples: Float32Array;
 }
 
-/** Recordings that cannot be read are skipped. @throws UserError where that leaves none */
-export async function readRecordings(clips: readonly Clip[], { onSkip }: WorkOptions): Promise<Recording[]> {
-  const found: Recording[] = [];
+/** Reads recordings; those that cannot be read are skipped. @throws UserError where that leaves none */
+export async function readRecordings(
+  clips: readonly Clip[],
+  { onSkip }: WorkOptions,
+): Promise<SpeakerRecording[]> {
+  const found: SpeakerRecording[] = [];
   for (const clip of clips) {
     try {
       found.push({ clip, samples: await readAudio(clip.audio) });
@@ -43,7 +46,7 @@ export interface SpokenBy {
 export async function recordingsBySpeaker(
   { manifest, label, set }: SpokenBy,
   events: WorkOptions,
-): Promise<(Recording & { readonly speaker: string })[]> {
+): Promise<(SpeakerRecording & { readonly speaker: string })[]> {
   const { clips } = await clipsWithLabel(manifest, { label });
   const chosen = set === undefined ? clips : ofSets(manifest, clips, [set]);
   const recordings = await readRecordings(chosen, events);
@@ -58,7 +61,7 @@ export interface EmbedOptions extends WorkOptions {
 
 /** Embeddings of recordings in their order. */
 export function embedRecordings(
-  recordings: readonly Recording[],
+  recordings: readonly SpeakerRecording[],
   { model: directory, speaker, onProgress }: EmbedOptions,
 ): Promise<Float32Array[]> {
   return withModel(WhisperModel.load(directory), async (model) => {

@@ -14,11 +14,11 @@ import { type SpeakerClip, type SpeakerOptions, trainSpeaker } from './train.ts'
 export interface SpeakerRunOptions extends Omit<SpeakerOptions, 'from' | 'onStep'> {
   readonly output: string;
   readonly resume: boolean;
-  /** A checkpoint is written where so many have passed since the last. @default 60 */
+  /** Seconds between checkpoints. @default 60 */
   readonly checkpointSeconds?: number;
-  /** What the user should know, one line. */
+  /** Called with a note to the user, one line. */
   readonly note: (line: string) => void;
-  /** Called when it is known after which step the run begins. */
+  /** Called with the step after which the run begins. */
   readonly onStart: (step: number) => void;
   /** 'stop' ends the run there, with a checkpoint. */
   readonly onStep: (step: number, loss: number) => 'stop' | undefined;
@@ -29,7 +29,7 @@ interface SpeakerRecord extends KeptRecord {
 }
 
 /**
- * Checkpoints go when the speaker model is there.
+ * Trains with checkpoints, which are removed once the speaker model is written.
  * @returns the loss of each step, those before a resumption included; undefined where `onStep` stopped the run
  * @throws UserError where the folder holds another run's checkpoints, or cannot be written
  */
@@ -71,7 +71,7 @@ export async function runSpeakerTraining(
   return losses;
 }
 
-/** Recordings by what is heard, wherever they lie. */
+/** Hash of the recordings by content, independent of paths. */
 function clipsFingerprint(clips: readonly SpeakerClip[]): string {
   const hash = new Fingerprint();
   for (const { samples, speaker } of clips) {

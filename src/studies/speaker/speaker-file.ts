@@ -7,7 +7,7 @@ import { readJson } from '../../files/read.ts';
 import { writeJson } from '../../files/write-whole.ts';
 import { encoderWeights } from '../../whisper/encoder.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
-import { readWeights, writeWeights } from '../probes/probe-file.ts';
+import { readFloat32Weights, writeFloat32Weights } from '../probes/probe-file.ts';
 import { headShapes } from './embedder.ts';
 
 const settings = z.object({
@@ -35,7 +35,7 @@ export async function writeSpeaker(
   const weights = new Map(
     names.map((name, i) => [name, { shape: values[i]!.shape, data: values[i]!.data as Float32Array }]),
   );
-  await writeWeights(join(directory, WEIGHTS), weights);
+  await writeFloat32Weights(join(directory, WEIGHTS), weights);
   await writeJson(join(directory, 'speaker.json'), { encoder, frozen });
 }
 
@@ -49,6 +49,6 @@ export async function loadSpeaker(directory: string, model: WhisperModel): Promi
     throw new UserError(
       `${directory}: found a speaker model of another encoder; expected --model as in training`,
     );
-  await model.runtime.store(await readWeights(join(directory, WEIGHTS), shapes(model, found.frozen)));
+  await model.runtime.store(await readFloat32Weights(join(directory, WEIGHTS), shapes(model, found.frozen)));
   if (!found.frozen) await model.encoderChanged();
 }

@@ -3,7 +3,7 @@
 /** 32 ms at 16 kHz, half of it new: two Hann windows sum to 1. */
 const FRAME = 512;
 const HOP = FRAME / 2;
-/** How far from its place the next frame is looked for, to go on where the last one would have: 10 ms. */
+/** Search range of the next frame around its place, for the best continuation of the last one: 10 ms. */
 const REACH = 160;
 
 const window = Float32Array.from(
@@ -20,16 +20,16 @@ export function timeStretch(samples: Float32Array, factor: number): Float32Array
   const length = Math.round(samples.length / factor);
   const out = new Float32Array(length + FRAME);
   const at = (i: number): number => samples[i] ?? 0;
-  let place = -HOP; // the first frame ends its rise where the sound begins
+  let place = -HOP; // the window of the first frame reaches 1 where the sound begins
   for (let start = -HOP; start < length; start += HOP) {
     const wanted = Math.round(start * factor);
     if (start > -HOP) {
-      const goingOn = place + HOP;
+      const continuation = place + HOP;
       let best = Number.NEGATIVE_INFINITY;
       for (let candidate = wanted - REACH; candidate <= wanted + REACH; candidate++) {
         let likeness = 0;
-        // Every second sample: half the work, and up to 4 kHz the same answer.
-        for (let i = 0; i < FRAME; i += 2) likeness += at(goingOn + i) * at(candidate + i);
+        // Every second sample: half the work, and the same result up to 4 kHz.
+        for (let i = 0; i < FRAME; i += 2) likeness += at(continuation + i) * at(candidate + i);
         if (likeness > best) [best, place] = [likeness, candidate];
       }
     }

@@ -35,18 +35,18 @@ export interface SpeakerOptions {
   /** Clips of a batch, four of each speaker in it. */
   readonly batchSize: number;
   readonly learningRate: number;
-  /** Longer clips are cut to so many, from a place that is drawn. */
+  /** Length that longer clips are cut to, at a random place. */
   readonly seconds: number;
-  /** Leave the encoder as it is. */
+  /** Freeze the encoder. */
   readonly frozen: boolean;
   readonly seed: number;
-  /** Go on after this state's step. */
+  /** Resume after this state's step. */
   readonly from?: TrainingState | undefined;
-  /** Called after each step with its number, from 1; `state` copies what it takes to resume. 'stop' ends the training there. */
+  /** Called after each step with its number, from 1; `state` copies the state to resume from. 'stop' ends the training there. */
   readonly onStep?: (step: number, loss: number, state: () => Promise<TrainingState>) => Stop | Promise<Stop>;
 }
 
-/** The paper's, but for the cut. */
+/** The paper's settings, except `seconds`. */
 export const defaultSpeaker: SpeakerOptions = {
   epochs: 3,
   batchSize: 16,
@@ -95,7 +95,7 @@ export function* speakerBatches(
     }
     yield [...chosen].flatMap((speaker) => {
       let pool = pools.get(speaker) ?? [];
-      // A rest that is too small is dropped: one clip must not be its own partner.
+      // A remainder that is too small is dropped: a clip must not be its own positive.
       if (pool.length < each) pool = shuffle([...bySpeaker.get(speaker)!], random);
       pools.set(speaker, pool.slice(each));
       return pool.slice(0, each);
@@ -104,7 +104,7 @@ export function* speakerBatches(
 }
 
 /**
- * How many steps see each clip about so many times.
+ * Number of steps in which each clip is seen about `epochs` times.
  * @throws UserError where there are not two speakers with two clips each
  */
 export function speakerSteps(
@@ -128,7 +128,7 @@ function checkSpeakers(clips: readonly SpeakerClip[]): void {
 }
 
 /**
- * The weights in the model's runtime are changed: the perceptron's (`speaker.…`) and, unless frozen, the encoder's.
+ * Trains the weights in the model's runtime: the perceptron's (`speaker.…`) and, unless frozen, the encoder's.
  * @returns the losses of the steps made
  */
 export async function trainSpeaker(
@@ -142,15 +142,15 @@ export async function trainSpeaker(
   const batches = speakerBatches(speakersOf(clips), batchSize, seed);
   const chosen: number[][] = [batches.next().value];
   const batch = chosen[0]!.length;
-  // Those before are drawn again: a run that goes on sees what it would have seen.
+  // Draws the earlier batches again: a resumed run sees the same batches as an uninterrupted one.
   while (chosen.length < steps) chosen.push(batches.next().value);
   await runtime.store(initialSpeakerHead(dimensions.width, seed));
-  /** The views of a clip, or of as long a cut as is wanted. */
+  /** The views of a clip, or of a random cut of `seconds`. */
   const drawn = (samples: Float32Array, number: number): readonly Float32Array[] => {
-    const most = Math.round(options.seconds * SAMPLE_RATE);
-    const rest = Math.min(2 ** 20, samples.length - most);
+    const maxSamples = Math.round(options.seconds * SAMPLE_RATE);
+    const rest = Math.min(2 ** 20, samples.length - maxSamples);
     const start = rest > 0 ? below(rest, sfc32(seed + number)) : 0;
-    return views(samples.slice(start, start + most), seed + number);
+    return views(samples.slice(start, start + maxSamples), seed + number);
   };
   // Frozen: the views of each clip are encoded once.
   const means = frozen

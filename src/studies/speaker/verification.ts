@@ -1,7 +1,7 @@
-/** Is it the same speaker? Error rates of a score over pairs of recordings, as speaker verification reports them. */
+/** Speaker verification: error rates of a score over pairs of recordings. */
 import { UserError } from '../../errors.ts';
 
-/** One threshold: what is accepted at or above it. */
+/** Error rates at one threshold: scores at or above it are accepted. */
 export interface OperatingPoint {
   readonly threshold: number;
   /** Share of the pairs of different speakers that are accepted (false acceptance). */

@@ -1,4 +1,4 @@
-/** How well embeddings verify speakers: all pairs of recordings by cosine. */
+/** Speaker verification by the cosine of embeddings, over all pairs of recordings. */
 
 import { makeFolder, writeFiles } from '../../files/write-whole.ts';
 import { detPlot } from '../../report/det-plot.ts';
@@ -6,7 +6,7 @@ import { svgFile } from '../../report/svg.ts';
 import { type EmbedOptions, embedRecordings, recordingsBySpeaker, type SpokenBy } from './recordings.ts';
 import { areaUnderRoc, equalErrorRate, minimumDetectionCost, operatingPoints } from './verification.ts';
 
-/** The prior of one speaker in the detection cost: NIST's. */
+/** Prior of same-speaker pairs in the detection cost: NIST's. */
 const PRIOR = 0.01;
 
 export interface Verification {
