@@ -32,13 +32,13 @@ export async function decodeWithRetry(
   );
   if (endless.length > 0) {
     const whole = await inFullWindow(endless);
-    const again = await decodeWithFallback(model, whole, {
+    const retried = await decodeWithFallback(model, whole, {
       ...options,
       prompts: endless.map((i) => prompts[i]!),
       ...(languages && { languages: endless.map((i) => languages[i]) }),
       onProgress: undefined,
     } as DecodingOptions);
-    for (const [k, i] of endless.entries()) windows[i] = { result: again[k]!, clip: whole[k]! };
+    for (const [k, i] of endless.entries()) windows[i] = { result: retried[k]!, clip: whole[k]! };
   }
   return windows;
 }

@@ -8,7 +8,7 @@ import type { SilenceTails } from '../whisper/silence-tail.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 
 export interface SessionOptions {
-  /** What follows clips in fitted windows; `none`: nothing. Default: the model's silence tails. */
+  /** Silence tails after clips in fitted windows; `none`: without. Default: the model's. */
   readonly silenceTails?: SilenceTails | 'none';
   readonly withTimestamps?: boolean;
   readonly vocabulary?: TargetVocabulary;

@@ -17,7 +17,7 @@ import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors-
 import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
 import { namesIn } from '../files/read.ts';
-import { makeFolder, replaceWhole } from '../files/write-whole.ts';
+import { createFolder, replaceWhole } from '../files/write-whole.ts';
 import type { Evaluation } from './dev-evaluation.ts';
 import { withCurrentPaths } from './recipe-file.ts';
 import type { StepReport } from './train.ts';
@@ -101,7 +101,7 @@ export async function prepareCheckpoints(output: string, resume: boolean): Promi
         'expected --resume to go on with it, or another --output',
     );
   }
-  await makeFolder(folder);
+  await createFolder(folder);
   return folder;
 }
 

@@ -116,14 +116,14 @@ async function meanLoss(
     },
   );
   const known = outputIds && new Set(outputIds);
-  const sayable = examples.filter(
+  const inVocabulary = examples.filter(
     (one) => !known || one.tokens.slice(one.promptLength).every((id) => known.has(id)),
   );
   let sum = 0;
   let count = 0;
   try {
-    for (let start = 0; start < sayable.length; start += CLIPS_PER_BATCH) {
-      const some = sayable.slice(start, start + CLIPS_PER_BATCH);
+    for (let start = 0; start < inVocabulary.length; start += CLIPS_PER_BATCH) {
+      const some = inVocabulary.slice(start, start + CLIPS_PER_BATCH);
       const batch = trainingBatch(some, tails, tokens.endOfText, outputIds);
       const { fetched } = await runtime.run(program, batch.feeds, { fetch: ['loss'] });
       sum += batch.tokens * (fetched.loss!.data as Float32Array)[0]!;

@@ -41,7 +41,7 @@ export function distillation(teacher: Teacher, width: number, options: Distillat
       };
     },
     ...(teacher.encoderFeeds && { feeds: ({ examples }: StepContext) => teacher.encoderFeeds!(examples) }),
-    needs: (batch) => ({ weights: teacher.bytes, activations: 4 * stepFloats(teacher.dimensions, batch) }),
+    memory: (batch) => ({ weights: teacher.bytes, activations: 4 * stepFloats(teacher.dimensions, batch) }),
     ...(hidden && { weights: [projectionWeight(width, teacher.dimensions.width)] }),
   };
 }

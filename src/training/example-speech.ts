@@ -83,9 +83,9 @@ export async function melSpeech<C extends Clip>(
       const read = async (visit = 0): Promise<MelClip> => {
         const recording = recordingOf(clip, augmentation, visit);
         const augmented = await readRecording(recording);
-        const made = melClip(augmented, melBins, window);
-        maskMel(recording, augmented, made.mel, melBins);
-        return made;
+        const version = melClip(augmented, melBins, window);
+        maskMel(recording, augmented, version.mel, melBins);
+        return version;
       };
       if (augmentation || held >= maxBytes) {
         const frames = windowFrames(Math.ceil(samples.length * (augmentation?.longest ?? 1)), window);

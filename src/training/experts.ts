@@ -57,16 +57,16 @@ export async function createExperts(
     return;
   }
   const random = sfc32(seed);
-  const made = new Map<string, Weight>();
+  const tensors = new Map<string, Weight>();
   for (const [name, shape] of expertTensors(dimensions, gateWidth)) {
     const isGate = name.includes('.gate.');
     const bound = shape.at(-1)! ** -0.5;
     const data = isGate
       ? uniformValues(shape[0]! * shape[1]!, bound, random)
       : ((await runtime.read([name]))[0]!.data as Float32Array);
-    made.set(expertPrefix(language) + name, { shape, data });
+    tensors.set(expertPrefix(language) + name, { shape, data });
   }
-  await runtime.store(made);
+  await runtime.store(tensors);
   experts.set(language, { language, gateWidth });
 }
 
@@ -91,12 +91,12 @@ export function withGates(
         const flat = reshape(gate, [product(gate.shape), 1]);
         return mean(gather(flat, rows), [0, 1]);
       });
-      const made = objective.loss(predictions);
+      const base = objective.loss(predictions);
       const average = reshape(scale(open.reduce(add), 1 / open.length), []);
       const budget: Tensor = abs(sub(average, graph.scalar(BUDGET)));
       return {
-        loss: add(made.loss, scale(budget, budgetWeight)),
-        metrics: { ...made.metrics, gate: average },
+        loss: add(base.loss, scale(budget, budgetWeight)),
+        metrics: { ...base.metrics, gate: average },
       };
     },
     feeds: (moment) => {

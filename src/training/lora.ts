@@ -7,7 +7,7 @@ import { type Weight, whisperTensors } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
-import { makeFolder, writeJson, writing } from '../files/write-whole.ts';
+import { createFolder, writeJson, writing } from '../files/write-whole.ts';
 import { Graph } from '../graph/graph.ts';
 import { sfc32, uniformValues } from '../random.ts';
 import { adapterNames, mergedWeight } from '../whisper/adapters.ts';
@@ -145,7 +145,7 @@ export async function saveLora(model: WhisperModel, adapters: Adapters, director
     // Full names: a projection's name alone would match both the encoder's and the decoder's.
     target_modules: [...adapters.projections],
   };
-  await makeFolder(directory);
+  await createFolder(directory);
   await writing(directory, () => writeSafetensors(join(directory, 'adapter_model.safetensors'), tensors));
   await writeJson(join(directory, 'adapter_config.json'), config);
 }

@@ -61,7 +61,7 @@ export async function estimateMemory(
   ]);
   const elements = (names: Iterable<string>): number =>
     [...names].reduce((sum, name) => sum + shapes.get(name)!.reduce((product, n) => product * n, 1), 0);
-  const { weights: own = [], needs: needsOf } = options.objective ?? crossEntropy;
+  const { weights: own = [], memory: objectiveMemory } = options.objective ?? crossEntropy;
   const trained =
     elements(tunedWeights(dimensions, options)) +
     own.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
@@ -76,7 +76,7 @@ export async function estimateMemory(
     recompute,
   });
   // Its activations are the graph's.
-  const others = needsOf?.({
+  const others = objectiveMemory?.({
     clips: clips!,
     frames: frames!,
     tokens,

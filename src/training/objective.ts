@@ -6,18 +6,18 @@
 import type { HostTensor } from '../backend/runtime.ts';
 import { sfc32 } from '../random.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { crossEntropyLoss, type MakeLoss } from '../whisper/training-graph.ts';
+import { crossEntropyLoss, type LossBuilder } from '../whisper/training-graph.ts';
 import type { Example } from './batches.ts';
 
 export interface Objective {
   /** Builds the loss. Its metrics are reported with each step, in metrics.jsonl and in the report. */
-  readonly loss: MakeLoss;
+  readonly loss: LossBuilder;
   /** Values for the inputs that `loss` declares; may also override inputs of the batch. */
   readonly feeds?: (moment: StepContext) => Readonly<Record<string, HostTensor>>;
   /** Trained weights of `loss` itself, which are in checkpoints but not in the saved model. */
   readonly weights?: readonly AuxiliaryWeight[];
   /** Bytes beyond those of cross-entropy: for the whole run, and during a step on a batch of these sizes. */
-  readonly needs?: (batch: StepSizes) => { readonly weights: number; readonly activations: number };
+  readonly memory?: (batch: StepSizes) => { readonly weights: number; readonly activations: number };
 }
 
 export interface StepSizes {

@@ -9,7 +9,7 @@ import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import { melClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { quantize } from '../whisper/quantize.ts';
-import { crossEntropyLoss, type MakeLoss } from '../whisper/training-graph.ts';
+import { crossEntropyLoss, type LossBuilder } from '../whisper/training-graph.ts';
 import { type Example, trainingBatch } from './batches.ts';
 import { quantizeFrozen, quantizeWeights, scaledWeights } from './quantization.ts';
 import { saveModel } from './save.ts';
@@ -37,7 +37,7 @@ const examples: Example[] = [31, 32].map((seed) => ({
   promptLength: 4,
 }));
 
-const withLogits: MakeLoss = (predictions) => {
+const withLogits: LossBuilder = (predictions) => {
   predictions.graph.output('logits', linear(predictions.hidden, predictions.output));
   return crossEntropyLoss(predictions);
 };

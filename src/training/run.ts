@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
 import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { isThere } from '../files/read.ts';
+import { exists } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -118,14 +118,14 @@ export async function runTraining(
         if (devSet && !signal?.aborted && (atEnd || step.step % devSet.every === 0)) {
           const { vocabulary } = training;
           const evaluation = await paused(async () => {
-            const back = await withInferenceWeights(model, training);
+            const undo = await withInferenceWeights(model, training);
             const clips = await reencode(model, devSet);
             const found = await evaluateDevSet(model, clips, {
               step: step.step,
               vocabulary,
               variant: training.experts && { experts: { ...training.experts, gate: 'hard' } },
             });
-            await back();
+            await undo();
             return found;
           });
           evaluations.push(evaluation);
@@ -200,7 +200,7 @@ async function reencode(
  * @returns the folder of checkpoints
  */
 export async function prepareOutput(output: string, resume: boolean): Promise<string> {
-  if (!(await isThere(join(output, 'checkpoints')))) await refuseUnlessModel(output);
+  if (!(await exists(join(output, 'checkpoints')))) await refuseUnlessModel(output);
   return prepareCheckpoints(output, resume);
 }
 
