@@ -1,8 +1,9 @@
 /** Flags of `train`: one for each value of a recipe, made from the schema, and what the help says about them. */
 import { type Command, Option } from 'commander';
 import { defaultLora } from '../training/lora.ts';
-import { type Layer, mergeLayers, valueAt, withCurrentNames } from '../training/recipe-file.ts';
+import { type Layer, mergeLayers, valueAt } from '../training/recipe-file.ts';
 import { allowed, type Node, type Path, recipeKeys, recipeNode } from '../training/recipe-keys.ts';
+import { withCurrentNames } from '../training/recipe-renames.ts';
 import { addRenamed } from './options.ts';
 
 /** Flags by which a value is known beside its path. */

@@ -19,7 +19,7 @@ import { Fingerprint } from '../files/fingerprint.ts';
 import { namesIn } from '../files/read.ts';
 import { createFolder, replaceWhole } from '../files/write-whole.ts';
 import type { Evaluation } from './dev-evaluation.ts';
-import { withCurrentPaths } from './recipe-file.ts';
+import { withCurrentPaths } from './recipe-renames.ts';
 import type { StepReport } from './train.ts';
 
 /** State that later steps depend on, beside data and options: the batches follow from `step`. */

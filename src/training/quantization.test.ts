@@ -90,7 +90,7 @@ test('the loss falls, and the quantised saved model has the very logits that tra
   await quantized.close();
 });
 
-test('an evaluation in the middle, or activations made again, leave the training as it was; frozen weights are int8', async () => {
+test('an evaluation in the middle, or recomputed activations, do not change the training; frozen weights are int8', async () => {
   const run = async (evaluated: boolean, recompute = false) => {
     const model = await WhisperModel.load(join(scratch, 'tiny'));
     const tuning = { ...options, part: 'encoder' as const, embedding: 'frozen' as const, steps: 2 };

@@ -5,6 +5,7 @@ import { readJson } from '../files/read.ts';
 import { editDistance } from '../language/edit-distance.ts';
 import { type Recipe, recipeSchema } from './recipe.ts';
 import { allowed, mapPaths, nodeAt, type Path } from './recipe-keys.ts';
+import { withCurrentNames } from './recipe-renames.ts';
 
 /** Values of one source; later layers override earlier ones. */
 export interface Layer {
@@ -33,39 +34,6 @@ export async function readLayers(file: string, within: readonly string[] = []): 
     ...(base === undefined ? [] : await readLayers(local(base), [...within, file])),
     { values: mapPaths(values, local), label: (path) => `${file}: ${path.join('.')}` },
   ];
-}
-
-/** Former keys and values of recipes, still read. */
-const RENAMED_KEYS: Readonly<Record<string, string>> = { 'data.mostPadding': 'data.maxPadding' };
-const RENAMED_VALUES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'tune.embedding': { dense: 'trained' },
-};
-
-/** Values by path, such as a checkpoint's settings, with former keys and values replaced. */
-export function withCurrentPaths<Value>(
-  values: Readonly<Record<string, Value>>,
-): Record<string, Value | string> {
-  return Object.fromEntries(
-    Object.entries(values).map(([path, value]) => [
-      RENAMED_KEYS[path] ?? path,
-      RENAMED_VALUES[path]?.[String(value)] ?? value,
-    ]),
-  );
-}
-
-/** A recipe, or a part of one, with former keys and values replaced. */
-export function withCurrentNames(recipe: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(recipe).map(([section, values]) => {
-      if (!isObject(values)) return [section, values];
-      const byPath = Object.entries(values).map(([key, value]) => [`${section}.${key}`, value]);
-      const current = Object.entries(withCurrentPaths(Object.fromEntries(byPath)));
-      return [
-        section,
-        Object.fromEntries(current.map(([path, value]) => [path.slice(section.length + 1), value])),
-      ];
-    }),
-  );
 }
 
 /** JSON Merge Patch (RFC 7396): objects are merged, null removes, all else replaces. */
