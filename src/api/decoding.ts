@@ -9,6 +9,7 @@ export {
   decode,
   type SearchOptions,
 } from '../decoding/decode.ts';
+export { fallbackTemperatures } from '../decoding/decoding.ts';
 export {
   type ChosenDecoding,
   chosenDecoding,
@@ -20,7 +21,6 @@ export {
   type DecodedWithFallback,
   decodeWithFallback,
   type FallbackOptions,
-  fallbackTemperatures,
 } from '../decoding/fallback.ts';
 export type { SubtitleOptions } from '../decoding/formats/subtitles.ts';
 export {

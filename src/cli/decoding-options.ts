@@ -1,8 +1,8 @@
 /** Options of every command that decodes: how the search goes. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { fallbackTemperatures } from '../decoding/decoding.ts';
 import type { DecodingChoice } from '../decoding/decoding-choice.ts';
-import { fallbackTemperatures } from '../decoding/fallback.ts';
 import { positiveInteger, positiveNumber } from './options.ts';
 
 export interface DecodingFlags {

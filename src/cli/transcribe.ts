@@ -1,6 +1,5 @@
 /** `whisper-transfer transcribe` and `translate`: audio files to text. */
 import { type Command, Option } from 'commander';
-import { audioInputsOrErrors } from '../data/audio-inputs.ts';
 import {
   formatTranscript,
   outputPaths,
@@ -8,15 +7,11 @@ import {
   type TranscriptFormat,
   writeTranscript,
 } from '../decoding/formats/transcript-formats.ts';
-import { ResultsFile } from '../decoding/results-file.ts';
-import { resumeTranscripts } from '../decoding/resume-transcripts.ts';
 import type { TranscribeFilesOptions } from '../decoding/transcribe-files.ts';
 import type { TranslateOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
-import { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { withModel } from '../whisper/with-model.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
 import { checkedLanguage, failedFiles, modelOption, positiveInteger, windowOption } from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
@@ -110,6 +105,11 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
   if (flags.resume && !flags.results)
     throw new UserError('--resume: expected --results <file> to go on from');
   if (output && !format) throw new UserError('--output: expected --format with it');
+  const { audioInputsOrErrors } = await import('../data/audio-inputs.ts');
+  const { ResultsFile } = await import('../decoding/results-file.ts');
+  const { resumeTranscripts } = await import('../decoding/resume-transcripts.ts');
+  const { WhisperModel } = await import('../whisper/model.ts');
+  const { withModel } = await import('../whisper/with-model.ts');
   const inputs = await audioInputsOrErrors(paths);
   const audio = inputs.map((input) => input.audio);
   const outputs = output ? outputPaths(audio, output) : undefined;

@@ -4,7 +4,7 @@ import type { LanguageModel } from '../language-model/model.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { type TargetVocabulary, targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { DecodingOptions, SearchOptions } from './decoding.ts';
-import { fallbackTemperatures } from './fallback.ts';
+import { fallbackTemperatures } from './decoding.ts';
 import { LanguageModelFusion } from './language-model-fusion.ts';
 
 export interface DecodingChoice extends SearchOptions {

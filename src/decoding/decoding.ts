@@ -72,3 +72,6 @@ export interface Decoded {
   /** Other resulting texts of the search, best first. */
   readonly alternatives: readonly Alternative[];
 }
+
+/** OpenAI's ladder of temperatures. */
+export const fallbackTemperatures: readonly number[] = [0, 0.2, 0.4, 0.6, 0.8, 1];

@@ -18,9 +18,6 @@ export interface FallbackOptions {
   readonly noSpeechThreshold?: number | undefined;
 }
 
-/** OpenAI's fallback temperatures. */
-export const fallbackTemperatures: readonly number[] = [0, 0.2, 0.4, 0.6, 0.8, 1];
-
 export interface DecodedWithFallback extends Decoded {
   readonly temperature: number;
   readonly compressionRatio: number;
