@@ -118,7 +118,7 @@ export function recipeHelp(width = 100): string {
   const lines = wrapped(
     'A recipe is a JSON file of these keys: "optimizer": {"steps": 300}. Each is a flag, too, which beats the recipe: ' +
       '--optimizer.steps 300, --objective.labelSmoothing 0.1; lists with commas, objects as JSON. ' +
-      '"extends": "other.json" takes what is not said from another recipe, and null takes a key out of it.',
+      '"extends": "other.json" inherits missing keys from another recipe, and null removes a key.',
     width,
   );
   let group: string | undefined;

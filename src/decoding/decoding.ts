@@ -73,5 +73,5 @@ export interface Decoded {
   readonly alternatives: readonly Alternative[];
 }
 
-/** OpenAI's ladder of temperatures. */
+/** OpenAI's fallback temperatures. */
 export const fallbackTemperatures: readonly number[] = [0, 0.2, 0.4, 0.6, 0.8, 1];
