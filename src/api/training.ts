@@ -31,6 +31,6 @@ export type {
   DecoderOutputs,
   EncoderMemory,
   Loss,
-  MakeLoss,
+  LossBuilder,
   Predictions,
 } from '../whisper/training-graph.ts';

@@ -6,13 +6,13 @@ import { rowScales } from './row-scales.ts';
 
 const weights = new Map<string, ort.Tensor>();
 
-export function found<K, V>(map: ReadonlyMap<K, V>, key: K, what: string): V {
+export function lookUp<K, V>(map: ReadonlyMap<K, V>, key: K, what: string): V {
   const value = map.get(key);
   if (value === undefined) throw new Error(`internal: no ${what} ${String(key)} in the worker`);
   return value;
 }
 
-export const weightOf = (name: string): ort.Tensor => found(weights, name, 'weight');
+export const weightOf = (name: string): ort.Tensor => lookUp(weights, name, 'weight');
 
 export function setWeight(name: string, tensor: ort.Tensor): void {
   weights.set(name, tensor);

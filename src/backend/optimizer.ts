@@ -1,7 +1,7 @@
 /** The optimizer of the computing thread. While it exists, the trained weights lie in its memory. */
 import ort from 'onnxruntime-node';
 import { AdamW } from './adamw.ts';
-import { found, setWeight, weightOf } from './memory.ts';
+import { lookUp, setWeight, weightOf } from './memory.ts';
 import type { AdamWOptions, AdamWState, HostTensor, RequestOf } from './protocol.ts';
 
 let optimizer: AdamW | undefined;
@@ -22,7 +22,7 @@ export function setTrained(name: string, { data }: HostTensor): boolean {
   return trained !== undefined;
 }
 
-export const gradientOf = (name: string): ort.Tensor => found(optimizer!.gradients, name, 'gradient');
+export const gradientOf = (name: string): ort.Tensor => lookUp(optimizer!.gradients, name, 'gradient');
 
 export const accumulate = (share: number, reset: boolean): void => optimizer!.accumulate(share, reset);
 

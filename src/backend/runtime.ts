@@ -129,7 +129,7 @@ export class Runtime {
     this.#onIdle?.();
   }
 
-  #ask<T>(request: Request, transfer: ArrayBuffer[] = []): Promise<T> {
+  #request<T>(request: Request, transfer: ArrayBuffer[] = []): Promise<T> {
     if (this.#closing) return Promise.reject(new TypeError('the model is closed'));
     return new Promise<T>((resolve, reject) => {
       const id = this.#nextId++;
@@ -145,24 +145,24 @@ export class Runtime {
   ): Promise<void> {
     const entries = [...weights].map(([name, { shape, data }]) => [name, float32(data, shape)] as const);
     const buffers = new Set(entries.map(([, { data }]) => data.buffer as ArrayBuffer));
-    return this.#ask({ type: 'store', weights: entries }, [...buffers]);
+    return this.#request({ type: 'store', weights: entries }, [...buffers]);
   }
 
   /** Copies of stored weights. */
   read(names: readonly string[]): Promise<HostTensor[]> {
-    return this.#ask({ type: 'read', names });
+    return this.#request({ type: 'read', names });
   }
 
   /** Computes the int8 scales of stored weights and stores them beside them (row-scales.ts). */
   storeRowScales(names: readonly string[]): Promise<void> {
-    return this.#ask({ type: 'row-scales', names });
+    return this.#request({ type: 'row-scales', names });
   }
 
   async load(graph: Graph, { builtIn, arena = true }: ProgramOptions): Promise<Program> {
     const model = writeOnnx(graph, builtIn);
     const gradients = model.outputs.flatMap((name) => (name.startsWith('gradient:') ? [name.slice(9)] : []));
     const { bytes, fed } = model;
-    const id = await this.#ask<number>({
+    const id = await this.#request<number>({
       type: 'load',
       bytes,
       builtIn: model.builtIn,
@@ -174,7 +174,7 @@ export class Runtime {
   }
 
   unload(program: Program): Promise<void> {
-    return this.#ask({ type: 'unload', program: program.id });
+    return this.#request({ type: 'unload', program: program.id });
   }
 
   async run(
@@ -188,7 +188,7 @@ export class Runtime {
       if (!value) throw new Error(`internal: program input "${name}" was not given`);
       given[name] = value instanceof DeviceTensor ? value.id : value;
     }
-    const { fetched, kept } = await this.#ask<{
+    const { fetched, kept } = await this.#request<{
       fetched: Record<string, HostTensor>;
       kept: Record<string, number>;
     }>({
@@ -206,7 +206,7 @@ export class Runtime {
   }
 
   async free(residents: readonly DeviceTensor[]): Promise<void> {
-    if (residents.length > 0) await this.#ask({ type: 'free', residents: residents.map(({ id }) => id) });
+    if (residents.length > 0) await this.#request({ type: 'free', residents: residents.map(({ id }) => id) });
   }
 
   /**
@@ -218,12 +218,12 @@ export class Runtime {
   createAdamW(names: readonly string[], state?: AdamWState, accumulates = false): Promise<void> {
     const moments = state ? [...state.means, ...state.squares] : [];
     const buffers = moments.map(({ buffer }) => buffer as ArrayBuffer);
-    return this.#ask({ type: 'adamw-create', names, accumulates, state }, buffers);
+    return this.#request({ type: 'adamw-create', names, accumulates, state }, buffers);
   }
 
   /** A copy of the optimizer's state. */
   adamWState(): Promise<AdamWState> {
-    return this.#ask({ type: 'adamw-state' });
+    return this.#request({ type: 'adamw-state' });
   }
 
   /**
@@ -232,17 +232,17 @@ export class Runtime {
    * @param reset discard what was added before
    */
   accumulateGradients(share: number, reset: boolean): Promise<void> {
-    return this.#ask({ type: 'adamw-accumulate', share, reset });
+    return this.#request({ type: 'adamw-accumulate', share, reset });
   }
 
   /** One step on the gradients of the last run, or on their sums. Returns their L2 norm before clipping; if it is not finite, nothing changed. */
   stepAdamW(options: AdamWOptions): Promise<number> {
-    return this.#ask({ type: 'adamw-step', options });
+    return this.#request({ type: 'adamw-step', options });
   }
 
   /** Frees the optimizer's memory; the weights keep their values. */
   releaseAdamW(): Promise<void> {
-    return this.#ask({ type: 'adamw-release' });
+    return this.#request({ type: 'adamw-release' });
   }
 
   /** Rejects pending requests, and ends the thread when the one in progress is done. */

@@ -1,6 +1,6 @@
 /** Compiled graphs of the computing thread, and tensors that stay there between runs. */
 import ort from 'onnxruntime-node';
-import { found, fromHost, toHost, weightOf } from './memory.ts';
+import { fromHost, lookUp, toHost, weightOf } from './memory.ts';
 import type { HostTensor, RequestOf } from './protocol.ts';
 
 interface Program {
@@ -35,7 +35,7 @@ export async function load({ bytes, builtIn, fed, gradients, arena }: RequestOf<
 }
 
 export async function unload(program: number): Promise<void> {
-  await found(programs, program, 'program').session.release();
+  await lookUp(programs, program, 'program').session.release();
   programs.delete(program);
 }
 
@@ -44,11 +44,11 @@ export async function run(
   request: RequestOf<'run'>,
   gradientOf: (name: string) => ort.Tensor,
 ): Promise<{ fetched: Record<string, HostTensor>; kept: Record<string, number> }> {
-  const { session, fed, gradients } = found(programs, request.program, 'program');
+  const { session, fed, gradients } = lookUp(programs, request.program, 'program');
   const feeds: Record<string, ort.Tensor> = {};
   for (const name of fed) feeds[name] = weightOf(name);
   for (const [name, value] of Object.entries(request.feeds)) {
-    feeds[name] = typeof value === 'number' ? found(residents, value, 'resident') : fromHost(value);
+    feeds[name] = typeof value === 'number' ? lookUp(residents, value, 'resident') : fromHost(value);
   }
   const fetches: Record<string, ort.Tensor | null> = {};
   for (const name of [...request.fetch, ...request.keep]) fetches[name] = null;
@@ -71,7 +71,7 @@ export async function run(
 
 export function free(ids: readonly number[]): void {
   for (const id of ids) {
-    found(residents, id, 'resident').dispose();
+    lookUp(residents, id, 'resident').dispose();
     residents.delete(id);
   }
 }

@@ -216,7 +216,7 @@ export async function writeCheckpoint(
     const written = WRITTEN_AS[dtype];
     return { name, shape, dtype: written, bytes: () => floatBytes(name, weight.data, dtype) };
   });
-  // What the weights were quantised to or kept in before no longer holds.
+  // The former quantisation and number format no longer apply.
   const { quantization_config: _, dtype: __, ...config } = checkpoint.config;
   await writeCheckpointDirectory(directory, {
     ...checkpoint,

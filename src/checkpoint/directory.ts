@@ -2,7 +2,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
-import { isThere, readJson } from '../files/read.ts';
+import { exists, readJson } from '../files/read.ts';
 import { replaceWhole, writeJson, writing } from '../files/write-whole.ts';
 import { type AddedToken, tokensToAdd, withAddedTokens } from './added-tokens.ts';
 import { type TensorToWrite, writeWeights } from './safetensors-write.ts';
@@ -28,7 +28,7 @@ const MAX_JSON_BYTES = 64_000_000;
 
 /** @returns undefined where there is no such file */
 export async function readJsonIfPresent(file: string): Promise<Json | undefined> {
-  if (!(await isThere(file))) return undefined;
+  if (!(await exists(file))) return undefined;
   const parsed = await readJson(file, 'a configuration (JSON)', MAX_JSON_BYTES);
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw new UserError(`${file}: expected a JSON object`);
@@ -120,7 +120,7 @@ async function writeTokenizer(directory: string, contents: DirectoryContents): P
   await copyWithTokens(tokenizerFile, join(directory, 'tokenizer.json'), added);
   for (const name of COMPANIONS) {
     const from = join(companionsFrom, name);
-    if (await isThere(from)) await copyWithTokens(from, join(directory, name), added);
+    if (await exists(from)) await copyWithTokens(from, join(directory, name), added);
   }
 }
 

@@ -70,7 +70,7 @@ test('paths from standard input, one a line', async () => {
   expect(await message(['-'], Readable.from(['/none.wav\n']))).toContain('/none.wav: found no such file');
 });
 
-test('what is missing is told in one line', async () => {
+test('a missing path is an error of one line', async () => {
   expect(await message([join(folder, 'none.wav')])).toBe(
     '/none.wav: found no such file; expected a recording, a folder of them or a manifest',
   );

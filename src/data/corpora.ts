@@ -4,7 +4,7 @@
  */
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
-import { isThere, listFolder, readText } from '../files/read.ts';
+import { exists, listFolder, readText } from '../files/read.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { CorpusClip } from './manifest-write.ts';
 
@@ -171,7 +171,7 @@ async function fleursTexts(folder: string): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
   for (const set of FLEURS_SETS) {
     const file = join(folder, `${set}.tsv`);
-    if (!(await isThere(file))) continue;
+    if (!(await exists(file))) continue;
     for (const { id, text } of await fleursRows(file, () => {})) texts.set(id, text);
   }
   return texts;

@@ -117,7 +117,7 @@ test('JSON lines give the same clips as a table', async () => {
   expect(await readManifest(lines)).toEqual(await readManifest(table));
 });
 
-test('mistakes are told with file, line, what was found and what was expected', async () => {
+test('mistakes are reported with file, line, what was found and what was expected', async () => {
   mkdirSync(join(folder, 'folder.tsv'));
   expect(await message(join(folder, 'none.tsv'))).toBe(
     '/none.tsv: found no such file; expected a manifest (.tsv or .jsonl)',

@@ -1,6 +1,6 @@
 /**
- * When each word was said: dynamic time warping over the attention of the heads that follow the speech (OpenAI's
- * timing.py). The decoder reads the finished text once more, and is asked where it looks at each token.
+ * Word timestamps by dynamic time warping over the attention of alignment heads (OpenAI's timing.py), computed in one
+ * further pass of the decoder over the finished text.
  */
 import { int64 } from '../backend/runtime.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
@@ -10,9 +10,9 @@ import type { WhisperModel } from '../whisper/model.ts';
 import type { Word } from './transcript.ts';
 import { splitIntoWords } from './word-tokens.ts';
 
-/** Encoder frames in a second. */
+/** Encoder frames per second. */
 const FRAMES_PER_SECOND = 50;
-/** Attention is smoothed over so many frames. */
+/** Width of the median filter over attention, frames. */
 const MEDIAN_FRAMES = 7;
 
 export interface AlignedWord extends Word {
@@ -21,7 +21,7 @@ export interface AlignedWord extends Word {
 
 /**
  * Words of a window's text with their times, in seconds from the window's beginning.
- * @param prompt as the text was decoded with
+ * @param prompt of the decoded text
  * @param tokens the text's, without timestamps
  */
 export async function alignWords(
@@ -59,7 +59,7 @@ export async function alignWords(
   const { data, shape } = fetched.scores!;
   const [heads, , , width] = shape as [number, number, number, number];
   const fit = attentionOfTokens(data as Float32Array, heads, count, width, clip.length);
-  // From <|notimestamps|>, which is where the first word is chosen, to the last token of the text.
+  // From <|notimestamps|>, which predicts the first word, to the last token of the text.
   const rows = fit.slice(begin.length, -1);
   const path = dynamicTimeWarp(rows);
   const words = splitIntoWords([...tokens, endOfText], model.tokens, language);
@@ -83,8 +83,8 @@ export async function alignWords(
 }
 
 /**
- * How much each token looks at each frame: softmax over the clip's frames, each frame's values over the tokens made
- * standard, smoothed over time, mean of the heads.
+ * Attention of tokens to frames: softmax over the clip's frames, standardised per frame over the tokens, median filtered
+ * over time, mean of the heads.
  * @param scores [heads, 1, tokens, width]
  * @returns for each token, a value for each of the first `frames` frames
  */

@@ -1,11 +1,11 @@
-/** Leaves out where nobody speaks, and keeps account of the times. */
+/** Removes stretches without speech, and maps times back to the whole recording. */
 
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { SpeechStretch } from '../audio/voice-activity.ts';
 
 export interface Cut {
   readonly samples: Float32Array;
-  /** From seconds in what is left to seconds in the whole. */
+  /** Maps seconds in the shortened audio to seconds in the whole. */
   readonly originalTime: (seconds: number) => number;
 }
 

@@ -1,4 +1,4 @@
-/** From encoded clips to text, in batches, with a key–value cache. */
+/** Decodes encoded clips to text, in batches, with a key–value cache. */
 import { sfc32, uniform } from '../random.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -6,7 +6,7 @@ import type { Decoded, DecodingOptions } from './decoding.ts';
 import { DecodingBatch } from './decoding-batch.ts';
 import { BeamSearch, GreedySearch, SamplingSearch, type Search, type SearchLimits } from './search.ts';
 
-/** At most so many frames × clips in one batch: their keys and values stay in memory while it is decoded. */
+/** Largest number of frames × clips in one batch, whose keys and values stay in memory while it is decoded. */
 const FRAMES_PER_BATCH = 8_000;
 const CLIPS_PER_BATCH = 32;
 

@@ -1,4 +1,4 @@
-/** Some clips that are decoded together, step by step, until all their texts have ended. */
+/** Decodes a batch of clips, step by step, until all their texts have ended. */
 
 import type { HostTensor } from '../backend/runtime.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -17,10 +17,10 @@ import { DecodingSession, type SessionOptions, type StepRequest } from './sessio
 import { suppression } from './suppression.ts';
 import { timestampBiases } from './timestamp-rules.ts';
 
-/** The batch is cut down to the clips that go on when they are at most this share of it. */
+/** The batch is reduced to its live clips when they are at most this share of it. */
 const KEEP_SHARE = 0.9;
 
-/** What a search is told of each step. */
+/** Outputs of a step that a search needs. */
 const CANDIDATES = ['candidates', 'logProbabilities', 'allowed'] as const;
 
 type Answer = Record<(typeof CANDIDATES)[number], HostTensor['data']>;
@@ -31,12 +31,12 @@ interface Row {
   readonly text: Hypothesis;
 }
 
-/** How the texts go on, all of one clip together, in the order of the live clips. */
+/** Continuations of the texts, grouped by clip, in the order of the live clips. */
 interface Moves {
-  /** Row that each text goes on from. */
+  /** Row that each text continues. */
   readonly parents: readonly number[];
   readonly tokens: readonly number[];
-  /** Places, among the live clips, of those that have not ended. */
+  /** Indices, among the live clips, of those that have not ended. */
   readonly going: readonly number[];
 }
 
@@ -44,7 +44,7 @@ export class DecodingBatch {
   readonly #output;
   readonly #filters: readonly CandidateFilter[];
   readonly #suppression;
-  /** Texts of each clip after the first step. */
+  /** Number of texts per clip after the first step. */
   readonly #width: number;
   /** Clips that are still in the batch, and their texts. */
   #live: readonly number[];
@@ -64,7 +64,7 @@ export class DecodingBatch {
     this.#rows = searches.map((search, clip) => ({ clip, text: search.live[0]! }));
   }
 
-  /** @param searches one for each clip, all of a kind */
+  /** @param searches one for each clip, all of the same kind */
   static async decode(
     model: WhisperModel,
     clips: readonly EncodedClip[],
@@ -91,7 +91,7 @@ export class DecodingBatch {
     return this.searches.map((search, clip) => this.#decoded(search, noSpeech[clip]!));
   }
 
-  /** One text for each clip. The start of transcript is asked, too, whether there is speech. */
+  /** First step, one text for each clip: also reads the probability of no speech after the start of transcript. */
   async #readPrompts(): Promise<{ answer: Answer; noSpeech: number[] }> {
     const { prompts } = this.options;
     const longest = Math.max(...prompts.map((prompt) => prompt.length));
@@ -142,7 +142,7 @@ export class DecodingBatch {
     for (const [place, clip] of this.#live.entries()) {
       const search = this.searches[clip]!;
       const begins = place * perClip;
-      // What may come after a text that has ended concerns nobody.
+      // Finished texts need no candidates.
       const moves = search.done
         ? []
         : search.advance(Array.from({ length: perClip }, (_, i) => this.#candidates(answer, begins + i)));
@@ -169,7 +169,7 @@ export class DecodingBatch {
 
   async #step({ parents, tokens, going }: Moves): Promise<Answer> {
     const width = this.#width;
-    // A text that never ends must not keep the whole batch busy.
+    // A text that does not end must not keep the whole batch busy.
     const cut = going.length <= KEEP_SHARE * this.#live.length;
     const stay = cut ? going : [...this.#live.keys()];
     const texts = stay.flatMap((place) => Array.from({ length: width }, (_, i) => place * width + i));

@@ -1,4 +1,4 @@
-/** What a user chooses about decoding, and what it becomes for a model: the files it names are read. */
+/** Decoding options of a user, and their resolution for a model: reads the files that they name. */
 import { readArpa } from '../language-model/arpa-read.ts';
 import type { LanguageModel } from '../language-model/model.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -9,40 +9,40 @@ import { LanguageModelFusion } from './language-model-fusion.ts';
 
 export interface DecodingChoice extends SearchOptions {
   /**
-   * 0: the likeliest tokens, or beams; above, tokens are drawn by chance. A list is tried one after the other until the
-   * text neither repeats itself nor is unlikely. Default 0.
+   * 0: greedy or beam search; above 0: sampling. The temperatures of a list are tried in order until the text neither
+   * repeats itself nor is unlikely. Default 0.
    */
   readonly temperature?: number | readonly number[] | undefined;
   /** The same as OpenAI's temperatures: [0, 0.2, 0.4, 0.6, 0.8, 1]. Default false. */
   readonly fallback?: boolean | undefined;
   /**
-   * The decoder writes only tokens that occur in this text file, or, where true, those kept with the model. Default: all.
+   * Restricts the decoder to tokens that occur in this text file or, where true, to those saved with the model. Default: all.
    */
   readonly targetVocabulary?: string | true | TargetVocabulary | undefined;
-  /** An n-gram language model that has a say in the search. Default: none. */
+  /** N-gram language model for shallow fusion. Default: none. */
   readonly languageModel?: LanguageModelChoice | undefined;
 }
 
 export interface LanguageModelChoice {
-  /** An ARPA file, read at each call, or what `readArpa` made of one. */
+  /** An ARPA file, read at each call, or a model from `readArpa`. */
   readonly model: string | LanguageModel;
-  /** Its weight. Default 0.3. */
+  /** Weight of the language model. Default 0.3. */
   readonly alpha?: number | undefined;
-  /** What each word adds; it makes up for the language model's liking of short texts. Default 0.3. */
+  /** Score added per word, as the language model prefers short texts. Default 0.3. */
   readonly beta?: number | undefined;
   /** Language of the text that it was trained on. Default: the language that is written. */
   readonly language?: string | undefined;
 }
 
-/** How a model decodes: `decode`'s options but for prompts, and the temperatures to try. */
+/** Options of `decode` without prompts, and the temperatures to try. */
 export interface ChosenDecoding {
   readonly decoding: Omit<DecodingOptions, 'prompts'>;
   readonly temperatures: readonly number[];
 }
 
 /**
- * @param target the language of the text that is written
- * @throws UserError where a file that the choice names cannot be used
+ * @param target language of the output text
+ * @throws UserError where a file that it names cannot be used
  */
 export async function chosenDecoding(
   model: WhisperModel,

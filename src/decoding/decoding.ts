@@ -1,31 +1,31 @@
-/** The options and the results of decoding. */
+/** Options and results of decoding. */
 import type { CandidateFilter } from './search.ts';
 import type { SessionOptions } from './session.ts';
 
-/** How the search goes. */
+/** Options of the search. */
 export interface SearchOptions {
-  /** More than one: beam search. Default 1. */
+  /** Beam size; 1: greedy. Default 1. */
   readonly beams?: number | undefined;
-  /** Beam search goes on until beams × patience texts have ended. Default 1. */
+  /** Beam search continues until beams × patience texts have ended. Default 1. */
   readonly patience?: number | undefined;
   /** Texts are compared by total log probability / length ^ this. Default 1. */
   readonly lengthPenalty?: number | undefined;
   /**
-   * See BeamOptions. Default: where the clip is in a fitted window. There the end of text is less sure than in the full
-   * one, and a text said twice has a better mean score than the same text said once.
+   * See BeamOptions. Default: where the clip is in a fitted window. There the end of text is less certain than in the full
+   * one, and a repeated text has a better mean score than the same text once.
    */
   readonly earlyStopping?: boolean | undefined;
-  /** Texts drawn for each clip where tokens are drawn by chance. Default 5. */
+  /** Number of sampled texts per clip, with a temperature above 0. Default 5. */
   readonly bestOf?: number | undefined;
-  /** Of what is drawn by chance. Default 1. */
+  /** Random seed of sampling. Default 1. */
   readonly seed?: number | undefined;
-  /** No n tokens may come a second time in the same order; 0: they may. Default 0. */
+  /** Forbids n-grams of this length to repeat; 0: does not. Default 0. */
   readonly noRepeatNgram?: number | undefined;
-  /** Log probabilities of tokens that came before are multiplied by it. Default 1. */
+  /** Factor of the log probabilities of earlier tokens. Default 1. */
   readonly repetitionPenalty?: number | undefined;
-  /** Most tokens of a window's text. Default: half of Whisper's context (224). */
+  /** Largest number of tokens of a window's text. Default: half of Whisper's context (224). */
   readonly maxTokens?: number | undefined;
-  /** Whether languages that the model has experts of are decoded with them. Default true. */
+  /** Decode with the experts of a language, where the model has them. Default true. */
   readonly experts?: boolean | undefined;
 }
 
@@ -33,18 +33,18 @@ export interface DecodingOptions extends SearchOptions, Omit<SessionOptions, 'la
   /** The prompt of each clip. */
   readonly prompts: readonly (readonly number[])[];
   /**
-   * The language spoken in each clip, where it is known: experts that the model has of it decode the clip. Default: the
-   * first language that the prompt names.
+   * The language spoken in each clip, where it is known: its experts decode the clip, where the model has them.
+   * Default: the first language that the prompt names.
    */
   readonly languages?: readonly (string | undefined)[];
-  /** Above 0 tokens are drawn by chance, and beams do not count. Default 0. */
+  /** Above 0: sample, and ignore `beams`. Default 0. */
   readonly temperature?: number;
-  /** Further filters, in this order. */
+  /** Further candidate filters, in this order. */
   readonly filters?: readonly CandidateFilter[];
   /** Greedy only: end a text that repeats itself over and over. Default false. */
   readonly stopLoops?: boolean;
   readonly onProgress?: (done: number) => void;
-  /** Ends the work between two steps (abort.ts). */
+  /** Aborts between two steps (abort.ts). */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,19 +59,19 @@ export interface Decoded {
   /** Without prompt and end of text. */
   readonly tokens: readonly number[];
   readonly text: string;
-  /** Of each token, and of the end of text, among the tokens that might come there. */
+  /** Log probability of each token, and of the end of text, among the allowed tokens. */
   readonly logProbabilities: readonly number[];
   /** Mean log probability of the tokens, the end of text included. */
   readonly averageLogProbability: number;
-  /** What the search compared texts by. */
+  /** Score of the text in the search. */
   readonly score: number;
   /** False where the text was cut off at `maxTokens`. */
   readonly finished: boolean;
-  /** That the window has no speech, by the model's own estimate. */
+  /** The model's probability that the window has no speech. */
   readonly noSpeechProbability: number;
-  /** The other texts that the search ended with, best first. */
+  /** Other resulting texts of the search, best first. */
   readonly alternatives: readonly Alternative[];
 }
 
-/** OpenAI's ladder of temperatures. */
+/** OpenAI's fallback temperatures. */
 export const fallbackTemperatures: readonly number[] = [0, 0.2, 0.4, 0.6, 0.8, 1];

@@ -1,4 +1,4 @@
-/** Which language is spoken: Whisper's own estimate, from the first token it would write. */
+/** Language detection by Whisper, from the probabilities of its first token. */
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { DecodingSession } from './session.ts';
@@ -6,7 +6,7 @@ import { DecodingSession } from './session.ts';
 export interface DetectedLanguage {
   /** Code such as "fr". */
   readonly language: string;
-  /** Among all languages that the model has a token for; they sum to 1. */
+  /** Probabilities of all languages with a token, by code; they sum to 1. */
   readonly probabilities: ReadonlyMap<string, number>;
 }
 

@@ -1,4 +1,4 @@
-/** The state of an installation: what a report of a fault must name, and whether a model runs here. */
+/** Diagnoses an installation: facts for a bug report, and whether a model runs here. */
 import { readdir, stat, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -17,15 +17,15 @@ export interface ModelCheck {
   readonly encoderLayers: number;
   readonly decoderLayers: number;
   readonly loadSeconds: number;
-  /** To encode and decode a second of sound, and to compile the graphs for it. */
+  /** Seconds to encode and decode a second of audio, with compilation of the graphs. */
   readonly firstSeconds: number;
-  /** The same once more. */
+  /** The same without compilation. */
   readonly seconds: number;
 }
 
 export interface OnnxRuntime {
   readonly version: string;
-  /** Those that are not bundled need libraries of their own. */
+  /** Execution providers; those that are not bundled need libraries of their own. */
   readonly providers: readonly { readonly name: string; readonly bundled: boolean }[];
 }
 
@@ -51,7 +51,7 @@ export interface Diagnosis {
   readonly freeMemory: number;
   readonly model: FolderSize & (ModelCheck | Failure);
   readonly cache: FolderSize;
-  /** Bytes free where the cache lies, or would lie. */
+  /** Free bytes on the cache's disk. */
   readonly freeDisk: number;
 }
 
@@ -97,7 +97,7 @@ async function checkModel(directory: string): Promise<ModelCheck> {
   const started = performance.now();
   return withModel(WhisperModel.load(directory), async (model) => {
     const loaded = performance.now();
-    // A tone: what is decoded does not matter.
+    // A tone: the text does not matter.
     const second = Float32Array.from({ length: SAMPLE_RATE }, (_, i) => 0.1 * Math.sin(i / 8));
     const run = async (): Promise<number> => {
       const start = performance.now();

@@ -1,4 +1,4 @@
-/** Clips that are encoded together, each in the window that it needs. */
+/** Encodes clips together, each in its own window mode. */
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 

@@ -1,6 +1,6 @@
 /**
  * Decoding with fallback (Radford et al. 2022, section 4.5): a text that repeats itself, or that the model finds
- * unlikely, is made again with tokens drawn by chance, at rising temperatures.
+ * unlikely, is decoded again by sampling, at rising temperatures.
  */
 import { compressionRatio, MAX_COMPRESSION_RATIO } from '../files/deflate.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -8,9 +8,9 @@ import type { WhisperModel } from '../whisper/model.ts';
 import { type Decoded, type DecodingOptions, decode } from './decode.ts';
 
 export interface FallbackOptions {
-  /** Tried one after the other; 0: the likeliest tokens, or beams. Default: only 0. */
+  /** Temperatures, tried in order; 0: greedy or beam search. Default: only 0. */
   readonly temperatures?: readonly number[];
-  /** A text that zlib makes smaller than 1 / this repeats itself. Default 2.4. */
+  /** A text with a higher zlib compression ratio repeats itself. Default 2.4. */
   readonly compressionRatioThreshold?: number | undefined;
   /** A text with a lower average log probability has failed. Default −1. */
   readonly logProbabilityThreshold?: number | undefined;
@@ -21,7 +21,7 @@ export interface FallbackOptions {
 export interface DecodedWithFallback extends Decoded {
   readonly temperature: number;
   readonly compressionRatio: number;
-  /** Nobody speaks here: the text is none. */
+  /** No speech: the text should be discarded. */
   readonly silent: boolean;
 }
 

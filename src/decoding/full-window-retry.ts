@@ -1,4 +1,4 @@
-/** Decoding of clips, some of which are encoded again in the full 30 s where the fitted window was too short. */
+/** Decodes clips, and retries in the full window of 30 s where the fitted one was too short. */
 import { MAX_COMPRESSION_RATIO } from '../files/deflate.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -7,13 +7,13 @@ import { type DecodedWithFallback, decodeWithFallback, type FallbackOptions } fr
 
 export interface DecodedWindow {
   readonly result: DecodedWithFallback;
-  /** What it was decoded from. */
+  /** The encoder outputs that it was decoded from. */
   readonly clip: EncodedClip;
 }
 
 /**
- * A text that did not end by itself, or that repeats itself, is the sign of a window too short: those clips are read
- * again in the full one.
+ * A text without an end of text, or one that repeats itself, indicates that the window was too short: such clips are
+ * decoded again in the full one.
  * @param inFullWindow encoder outputs of some of the clips, by index
  */
 export async function decodeWithRetry(
@@ -32,13 +32,13 @@ export async function decodeWithRetry(
   );
   if (endless.length > 0) {
     const whole = await inFullWindow(endless);
-    const again = await decodeWithFallback(model, whole, {
+    const retried = await decodeWithFallback(model, whole, {
       ...options,
       prompts: endless.map((i) => prompts[i]!),
       ...(languages && { languages: endless.map((i) => languages[i]) }),
       onProgress: undefined,
     } as DecodingOptions);
-    for (const [k, i] of endless.entries()) windows[i] = { result: again[k]!, clip: whole[k]! };
+    for (const [k, i] of endless.entries()) windows[i] = { result: retried[k]!, clip: whole[k]! };
   }
   return windows;
 }

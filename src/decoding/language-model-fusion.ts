@@ -1,7 +1,7 @@
 /**
  * Shallow fusion with a language model (de Zuazo et al. 2025, "Whisper-LM"): texts are compared by
- * log P_speech + α · log P_lm(words) + β · words, from the fourth token on. Only words that are complete count: the
- * last one does when the next begins, or the text ends.
+ * log P_speech + α · log P_lm(words) + β · words, from the fourth token on. Only complete words are scored: the last one
+ * when the next begins, or the text ends.
  */
 import type { LanguageModel, LanguageModelState } from '../language-model/model.ts';
 import { languageModelWords, wordsAreCharacters } from '../language-model/words.ts';
@@ -11,25 +11,25 @@ import type { CandidateFilter, Candidates, Hypothesis } from './search.ts';
 export interface FusionOptions {
   /** Weight of the language model. */
   readonly alpha: number;
-  /** What each word adds; it makes up for the language model's liking of short texts. */
+  /** Score added per word, as the language model prefers short texts. */
   readonly beta: number;
   /** Whisper's code, such as "en". */
   readonly language: string;
 }
 
-/** Tokens before the language model has a say. */
+/** Number of initial tokens without the language model. */
 const FIRST_TOKENS = 4;
-/** Candidates that it may move up, for each text. */
+/** Number of further candidates that it can move up, for each text. */
 const MOVED_UP = 10;
-/** Texts whose scores are remembered. */
+/** Number of texts whose scores are cached. */
 const REMEMBERED = 20_000;
 
 interface Scores {
-  /** What complete words give: all but the last. */
+  /** Score of the complete words: all but the last. */
   readonly open: number;
-  /** With the last word, too. */
+  /** Score with the last word. */
   readonly closed: number;
-  /** With the end of the sentence. */
+  /** Score with the end of the sentence. */
   readonly ended: number;
 }
 
@@ -62,12 +62,12 @@ export class LanguageModelFusion implements CandidateFilter {
     };
   }
 
-  /** What a text has been given so far. */
+  /** Score of a text so far. */
   #given(tokens: readonly number[]): number {
     return tokens.length === 0 ? 0 : this.#after(tokens.slice(0, -1), tokens.at(-1)!);
   }
 
-  /** What a text has been given when `next` follows `tokens`. */
+  /** Score of a text when `next` follows `tokens`. */
   #after(tokens: readonly number[], next: number): number {
     if (next !== this.tokens.endOfText && tokens.length + 1 < FIRST_TOKENS) return 0;
     const scores = this.#scoresOf(tokens);

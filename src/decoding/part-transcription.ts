@@ -1,4 +1,4 @@
-/** An audio file, or a part of it, on its way to a transcript: where its next window begins, and what was heard so far. */
+/** Transcription in progress of an audio file, or a part of it: where its next window begins, and the segments so far. */
 
 import type { AudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
@@ -14,27 +14,27 @@ import { WINDOW_SAMPLES } from './split-long-audio.ts';
 import type { Segment, Transcript } from './transcript.ts';
 import { wordsOfSegments } from './word-timestamps.ts';
 
-/** Text drawn at a higher temperature is no good context. */
+/** Text sampled at a higher temperature is not used as context. */
 const TRUSTED_TEMPERATURE = 0.5;
 
-/** What is known of a file as a whole. */
+/** Properties of a whole file. */
 export interface FileFacts<Audio extends AudioSource = AudioSource> {
   readonly audio: Audio;
   /** Seconds. */
   readonly duration: number;
   /** Whether it is longer than a window. */
   readonly long: boolean;
-  /** The language spoken, once it is known. */
+  /** The language spoken, once known. */
   language: string | undefined;
   detected?: DetectedLanguage;
 }
 
-/** How every window is read. */
+/** Options of every window. */
 export interface WindowOptions {
   readonly prompt: PromptOf;
   readonly window: WindowMode;
   readonly words: boolean;
-  /** Undefined: for audio longer than a window, which cannot do without. */
+  /** Default: for audio longer than a window, which needs them. */
   readonly timestamps: boolean | undefined;
   readonly conditionOnPrevious: boolean;
 }
@@ -44,15 +44,15 @@ export class PartTranscription {
   readonly withTimestamps: boolean;
   readonly window: WindowMode;
   alternatives: Transcript['alternatives'];
-  /** Sample at which the next window begins. */
+  /** First sample of the next window. */
   #seek = 0;
   #begun = false;
-  /** Tokens that following windows are told. */
+  /** Tokens of the previous text for the next window. */
   #context: number[] = [];
-  /** When the last word ended, seconds. */
+  /** End of the last word, seconds. */
   #lastSpeech = 0;
 
-  /** @param part the samples, and where in the file their times are */
+  /** @param part samples, and the mapping of their times to the file's */
   constructor(
     private readonly model: WhisperModel,
     readonly file: FileFacts,
@@ -60,16 +60,16 @@ export class PartTranscription {
     private readonly options: WindowOptions,
   ) {
     this.withTimestamps = options.timestamps ?? file.long;
-    // What remains of a long file may be a second: too little to fit a window to where timestamps are written.
+    // The rest of a long file may be a second: too short for a fitted window with timestamps.
     this.window = file.long ? 'full' : options.window;
   }
 
   get done(): boolean {
-    // A file without any sample is still one (silent) window.
+    // A file without samples is one (silent) window.
     return this.#begun && this.#seek >= this.part.samples.length;
   }
 
-  /** Share of it that is done. */
+  /** Share of the audio that is done. */
   get share(): number {
     return this.done ? 1 : this.#seek / Math.max(1, this.part.samples.length);
   }
@@ -84,14 +84,14 @@ export class PartTranscription {
     if (!this.options.conditionOnPrevious || this.#context.length === 0) return full;
     const { startOfPrevious, startOfTranscript } = this.model.tokens;
     const begin = Math.max(0, full.lastIndexOf(startOfTranscript));
-    // The text that the user gave stays before each window.
+    // The user's text precedes each window.
     const given = full.slice(0, begin).filter((id) => id !== startOfPrevious);
     const room = Math.max(0, MAX_CONTEXT_TOKENS - given.length);
     const context = this.#context.slice(Math.max(0, this.#context.length - room));
     return [startOfPrevious, ...given, ...context, ...full.slice(begin)];
   }
 
-  /** Takes in what was decoded from the next window. */
+  /** Adds the decoded text of the next window. */
   async add(decoded: DecodedWithFallback, clip: EncodedClip): Promise<void> {
     const { tokens } = this.model;
     const window = this.nextWindow();
@@ -109,7 +109,7 @@ export class PartTranscription {
     };
     const found = this.withTimestamps ? segmentsOf(decoded.tokens, tokens.firstTimestamp, duration) : whole;
     const textOf = (ids: readonly number[]): string => tokens.decode(ids);
-    // A segment without text, or without length, says nothing; what begins after the audio's end was not heard.
+    // Skip segments without text or duration, and those that begin after the audio's end.
     const spoken = found.segments.filter(
       ({ start, end, tokens: ids }) =>
         textOf(ids).trim() !== '' && (!this.withTimestamps || (end > start && start < duration)),
@@ -140,12 +140,12 @@ export class PartTranscription {
     const last = words?.at(-1);
     if (last) {
       this.#lastSpeech = offset + last.end;
-      // Where the window was cut off, the next one begins after the last word, not in it.
+      // After a cut-off window the next one begins after the last word, not in it.
       if (advance < duration && last.end > 0) advance = Math.max(advance, Math.min(last.end, duration));
     }
     this.#context.push(...spoken.flatMap(({ tokens: ids }) => ids));
     if (decoded.temperature > TRUSTED_TEMPERATURE) this.#context = [];
-    // At least a step forward, or a window that says nothing would be heard for ever.
+    // Always advance, or a window without text would be decoded forever.
     this.#seek += Math.max(1, Math.round(advance * SAMPLE_RATE) || window.length);
   }
 

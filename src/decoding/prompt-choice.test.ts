@@ -38,7 +38,7 @@ test('the prompt of a task names the language that is spoken', () => {
   expect(written({ task: 'translate' })).toBe('<|startoftranscript|><|fr|><|translate|><|notimestamps|>');
 });
 
-test('a language that the model was not trained for is asked for all the same, with a note', () => {
+test('a language that the model was not trained for gives a prompt all the same, with a note', () => {
   expect(written({ task: 'translate', to: 'de' })).toBe(
     '<|startoftranscript|><|de|><|transcribe|><|notimestamps|>',
   );

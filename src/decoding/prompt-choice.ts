@@ -1,4 +1,4 @@
-/** The decoder's prompt: which language and task the model is asked for. */
+/** Choice of the decoder's prompt by language and task. */
 import { UserError } from '../errors.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { isTrainedFor, type PromptKind, promptOf, trainedPrompt } from '../whisper/prompts.ts';
@@ -6,30 +6,29 @@ import type { Task } from '../whisper/tokens.ts';
 
 export interface PromptChoice {
   /**
-   * Text that was said or written before, such as names in their spelling; or, with special tokens in it, the prompt as
-   * it is: `<|zh|><|transcribe|>`. Default: none, and the prompt of the task.
+   * Previous text, such as names in their spelling; or, with special tokens in it, the literal prompt: `<|zh|><|transcribe|>`. Default: none, and the prompt of the task.
    */
   readonly prompt?: string | undefined;
-  /** Language token and task token for translation. Default: what the model was trained with. */
+  /** Language token and task token for translation. Default: those of the training. */
   readonly promptKind?: PromptKind | undefined;
-  /** Speech that mixes languages: all their tokens in the prompt, such as `['zh', 'en']`. Default: one language. */
+  /** Code-switched speech: languages whose tokens are all in the prompt, such as `['zh', 'en']`. Default: one. */
   readonly codeSwitched?: readonly string[] | undefined;
-  /** Only where the likeliest language has a lower probability. Default: everywhere. */
+  /** Apply only where the likeliest language has a lower probability. Default: always. */
   readonly codeSwitchedBelow?: number | undefined;
 }
 
 /** The prompt for a clip in a language; `probabilities` where the language was detected. */
 export type PromptOf = (language: string, probabilities?: ReadonlyMap<string, number>) => readonly number[];
 
-/** The language that `translate` writes. */
+/** The language to translate into. */
 export function targetOf(model: WhisperModel, to: string | undefined): string {
   return to ?? trainedPrompt(model.settings.generationConfig)?.target ?? 'en';
 }
 
 /**
- * The prompt of a task. Into English translation is Whisper's own task. Into another language the model must have been
- * trained for it, and its generation config says with which prompt.
- * @param onNote what the user should know, one line
+ * The prompt of a task. Whisper itself translates into English. Another language needs a model trained for it, with the
+ * prompt in its generation config.
+ * @param onNote reports a note for the user, one line
  * @throws UserError for a token that the model does not have
  */
 export function choosePrompt(
@@ -49,7 +48,7 @@ export function choosePrompt(
   return (language, probabilities) => [...before, ...rest(language, probabilities)];
 }
 
-/** Text before the prompt that fits: half of the decoder's context. */
+/** Previous text, truncated to half of the decoder's context. */
 export const MAX_CONTEXT_TOKENS = 223;
 
 function taskPrompt(

@@ -1,17 +1,17 @@
-/** Keeps a text from repeating itself, token by token. */
+/** Filters against repetition: no-repeat n-grams and a repetition penalty. */
 import type { CandidateFilter, Candidates, Hypothesis } from './search.ts';
 
 export class RepetitionControl implements CandidateFilter {
   /**
-   * @param ngram no so many tokens come a second time in the same order; 0: they may
-   * @param penalty log probabilities of tokens that came before are multiplied by it; 1: no penalty (Keskar et al. 2019)
+   * @param ngram forbids n-grams of this length to repeat; 0: does not
+   * @param penalty factor of the log probabilities of earlier tokens; 1: no penalty (Keskar et al. 2019)
    */
   constructor(
     private readonly ngram: number,
     private readonly penalty: number,
   ) {}
 
-  /** At most all tokens that came before fall back, and as many others move up. */
+  /** At most all earlier tokens fall behind, and as many others move up. */
   extra(tokens: number): number {
     return tokens;
   }
@@ -32,7 +32,7 @@ export class RepetitionControl implements CandidateFilter {
     };
   }
 
-  /** Tokens that followed the text's last n − 1 tokens before. */
+  /** Tokens that followed earlier occurrences of the text's last n − 1 tokens. */
   #banned(tokens: readonly number[]): Set<number> {
     const banned = new Set<number>();
     if (this.ngram === 0) return banned;

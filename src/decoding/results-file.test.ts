@@ -112,7 +112,7 @@ test('failures are tried again', async () => {
   expect(named(path)).toEqual(['a.wav', 'b.wav']);
 });
 
-test('without resume the file begins anew', async () => {
+test('without resume the file begins empty', async () => {
   const path = newPath();
   await run(path, ['a.wav', 'b.wav']);
   expect(await run(path, ['b.wav'], { resume: false })).toEqual(['b.wav']);

@@ -1,10 +1,10 @@
-/** Results in a JSONL file that is written as they come, so that a run that was stopped can resume. */
+/** Results in a JSONL file, written one by one, from which a stopped run can resume. */
 import { resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { otherLine, ResumableLines } from '../files/resumable-lines.ts';
 import type { FailedTranscript, Transcript } from './transcript.ts';
 
-/** What the results depend on (model, language, task, beam size); small, and the same for the whole file. */
+/** Settings that the results depend on (model, language, task, beam size); small, and equal for the whole file. */
 export type Settings = Readonly<Record<string, string | number | boolean>>;
 
 type Result = { readonly settings: Settings } & (Transcript | FailedTranscript);
@@ -16,7 +16,7 @@ const EXPECTED = 'a result of an earlier run to go on from';
  *
  *     {"settings":{"model":"...","beam":5},"audio":"a.wav","language":"en","text":"..."}
  *
- * A result belongs to its path; that a recording has changed since is not noticed.
+ * A result is identified by its path; later changes of a recording are not detected.
  */
 export class ResultsFile {
   private constructor(
@@ -25,8 +25,8 @@ export class ResultsFile {
   ) {}
 
   /**
-   * With `resume` the results in the file stay, but not the failures: these are tried again. Without `resume`, or where
-   * there is no file, it begins empty.
+   * With `resume` keeps the results in the file, but not failures, which are tried again. Without `resume`, or without a
+   * file, begins empty.
    *
    * @throws UserError when the file is not one of these, has results of other settings, or cannot be written.
    */
@@ -57,7 +57,7 @@ export class ResultsFile {
     return this.lines.add({ settings: this.settings, ...result });
   }
 
-  /** Brings the results into the order of `audio`; those of other recordings stay, after them. */
+  /** Sorts the results into the order of `audio`; those of other recordings follow. */
   finish(audio: readonly string[]): Promise<void> {
     return this.lines.order(audio.map((path) => resolve(path)));
   }

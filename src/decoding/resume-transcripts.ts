@@ -1,4 +1,4 @@
-/** Transcripts of many recordings, some of which an earlier run left in a file of results. */
+/** Transcribes many recordings, and resumes from the results file of an earlier run. */
 import type { WhisperModel } from '../whisper/model.ts';
 import type { ResultsFile } from './results-file.ts';
 import { type TranscribeFilesOptions, transcribeFiles } from './transcribe-files.ts';
@@ -9,14 +9,14 @@ export interface InputToTranscribe {
   readonly audio: string;
   /** The language spoken, where a manifest names it. */
   readonly language?: string | undefined;
-  /** Why there is nothing to transcribe. */
+  /** Reason why it cannot be transcribed. */
   readonly error?: string | undefined;
 }
 
 /**
- * One result for each input, in their order: from the file, or new and then added to it. In the end the file is in the order
- * of the inputs.
- * @param onProgress called with the number of inputs done, and how many of them were done before
+ * One result for each input, in their order: from the file, or new and then added to it. At the end the file is sorted into
+ * the order of the inputs.
+ * @param onProgress called with the number of inputs done, and the number of them done by earlier runs
  */
 export async function* resumeTranscripts(
   model: WhisperModel,

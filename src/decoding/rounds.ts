@@ -1,14 +1,14 @@
-/** Recordings that are read and then worked on together. */
+/** Batches recordings as they are read. */
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 
-/** So many recordings, or so much sound, whatever comes first. */
+/** Limits of a round: number of recordings and amount of audio, whichever is reached first. */
 const MAX_RECORDINGS = 32;
 const MAX_SECONDS = 1800;
 
 /**
- * Recordings in rounds, in their order. A round does not wait for a recording that is not there yet, such as one that is
- * still being made; the next round does.
- * @param read a recording; the next one is waited for meanwhile
+ * Recordings in rounds, in their order. A round does not wait for a recording that is not available yet; the next round
+ * does.
+ * @param read reads a recording, while the next one is requested
  */
 export async function* rounds<Item, Read extends { readonly samples?: Float32Array }>(
   items: Iterable<Item> | AsyncIterable<Item>,
@@ -17,7 +17,7 @@ export async function* rounds<Item, Read extends { readonly samples?: Float32Arr
   const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   const pull = (): Promise<IteratorResult<Item>> => {
     const pulled = Promise.resolve(iterator.next());
-    // Its error is met when it is waited for.
+    // Its error is thrown when it is awaited.
     pulled.catch(() => {});
     return pulled;
   };
@@ -41,7 +41,7 @@ export async function* rounds<Item, Read extends { readonly samples?: Float32Arr
       yield round;
     }
   } finally {
-    // Not awaited: an iterator that waits for its next item ends after it.
+    // Not awaited: a pending iterator only ends after its next item.
     void Promise.resolve(iterator.return?.()).catch(() => {});
   }
 }

@@ -105,7 +105,7 @@ test('a text that does not end is cut off at the limit, and says so', () => {
   }
 });
 
-test('a loop is stopped where asked', () => {
+test('a loop is stopped with stopLoops', () => {
   const loop: Table = Object.fromEntries(Array.from({ length: 12 }, (_, n) => ['1'.repeat(n), { 1: 1 }]));
   expect(run(new GreedySearch(limits, true), loop)).toEqual(['11111']);
 });

@@ -1,61 +1,61 @@
 /**
- * How texts are chosen, clip by clip: the likeliest token at each step, beam search, or sampling. A search is told the
- * candidates of each of its live texts and says which of them to go on with.
+ * Search for the text of a clip: greedy, beam search, or sampling. A search gets the candidates of each of its live texts
+ * and chooses the continuations.
  */
 
-/** A text that is being made. */
+/** A partial text. */
 export interface Hypothesis {
-  /** Without the end of text. */
+  /** Tokens without the end of text. */
   readonly tokens: readonly number[];
-  /** Log probability of each token, and of the end of text, among the tokens that might come there. */
+  /** Log probability of each token, and of the end of text, among the allowed tokens. */
   readonly logProbabilities: readonly number[];
-  /** What texts are compared by: sum of log probabilities among all tokens, and of what a language model adds. */
+  /** Score: sum of log probabilities among all tokens, and of those of a language model. */
   readonly total: number;
-  /** Whether the text ended by itself. */
+  /** Whether it has an end of text. */
   readonly finished: boolean;
 }
 
-/** What may come after one live text, likeliest first. */
+/** Continuations of a live text, likeliest first. */
 export interface Candidates {
   readonly tokens: readonly number[];
-  /** Among all tokens. */
+  /** Log probabilities among all tokens. */
   readonly logProbabilities: readonly number[];
-  /** What a language model adds to each when texts are compared. */
+  /** A language model's part of the score of each. */
   readonly bonuses?: readonly number[];
-  /** Logarithm of the share of all probability that is in tokens that may come. */
+  /** Log probability of all allowed tokens together. */
   readonly allowedLogMass: number;
 }
 
-/** Changes what may come after a text, such as a language model does. */
+/** Reranks the continuations of a text, such as with a language model. */
 export interface CandidateFilter {
-  /** How many more candidates than the search needs it wants to see, for a text of so many tokens. */
+  /** Number of further candidates that it needs beyond those of the search, for a text of so many tokens. */
   extra(tokens: number): number;
   apply(text: Hypothesis, candidates: Candidates): Candidates;
 }
 
-/** Go on from the live text `parent` with `token`. */
+/** Continues the live text `parent` with `token`. */
 export interface Move {
   readonly parent: number;
   readonly token: number;
 }
 
 export interface Search {
-  /** Texts alive after the first step: the same at every step. */
+  /** Number of live texts after the first step, constant. */
   readonly width: number;
-  /** Candidates needed for each live text. */
+  /** Number of candidates needed for each live text. */
   readonly candidates: number;
   /** The live texts; a single empty one at first. */
   readonly live: readonly Hypothesis[];
   readonly done: boolean;
-  /** One entry for each live text; returns `width` moves, or none when done. */
+  /** One step with the candidates of each live text. @returns `width` moves, or none when done */
   advance(candidates: readonly Candidates[]): readonly Move[];
-  /** All texts made, best first, each with its score. */
+  /** All resulting texts, best first, each with its score. */
   results(): readonly { readonly hypothesis: Hypothesis; readonly score: number }[];
 }
 
 export interface SearchLimits {
   readonly endOfText: number;
-  /** Most tokens to make. */
+  /** Largest number of tokens. */
   readonly maxTokens: number;
 }
 
@@ -76,7 +76,7 @@ export function averageLogProbability({ logProbabilities }: Hypothesis): number 
   return logProbabilities.reduce((sum, value) => sum + value, 0) / Math.max(1, logProbabilities.length);
 }
 
-/** Repeated so often, and up to this length, it is a loop. */
+/** A loop is a sequence of up to this length, repeated so often. */
 const LOOP_REPEATS = 5;
 const LOOP_LENGTH = 8;
 
@@ -92,7 +92,7 @@ function endsInLoop(tokens: readonly number[]): boolean {
   return false;
 }
 
-/** The most probable token at each step. */
+/** Greedy search: the most probable token at each step. */
 export class GreedySearch implements Search {
   readonly width = 1;
   readonly candidates = 1;
@@ -127,7 +127,7 @@ export class GreedySearch implements Search {
 
 export interface BeamOptions {
   readonly beams: number;
-  /** The search goes on until beams × patience texts have ended (Kasai et al. 2022). */
+  /** The search continues until beams × patience texts have ended (Kasai et al. 2022). */
   readonly patience: number;
   /** Texts are compared by total / length ** lengthPenalty. */
   readonly lengthPenalty: number;
@@ -137,7 +137,7 @@ export interface BeamOptions {
 
 /**
  * Beam search as Hugging Face transformers does it: of the 2 × beams likeliest continuations of all live texts, those
- * that end among the first `beams` are kept as ended, and the best `beams` others go on. It stops when no live text is
+ * that end among the first `beams` are kept as ended, and the best `beams` others stay live. It stops when no live text is
  * better, at its present length, than the worst of the ended ones (or earlier, see `earlyStopping`).
  */
 export class BeamSearch implements Search {
@@ -207,17 +207,17 @@ export class BeamSearch implements Search {
   }
 }
 
-/** Tokens are drawn from so many of the likeliest: together they have more than 99.9 % of the probability. */
+/** Top-k of sampling: together these tokens have more than 99.9 % of the probability. */
 const DRAWN_FROM = 1000;
 
-/** Draws tokens by their probability ** (1 / temperature), several texts at once; the likeliest text is the result. */
+/** Samples tokens by probability ** (1 / temperature), several texts at once; the likeliest text is the result. */
 export class SamplingSearch implements Search {
-  // For each of the texts that are drawn.
+  // One entry for each sampled text.
   readonly candidates = DRAWN_FROM;
   #live: readonly Hypothesis[] = [emptyText];
 
   /**
-   * @param width texts to draw
+   * @param width number of texts to sample
    * @param next uniform numbers in [0, 1)
    */
   constructor(

@@ -1,4 +1,4 @@
-/** From a window's tokens to segments with times, and to where the next window begins (OpenAI's transcribe.py). */
+/** Splits a window's tokens into segments with times, and finds where the next window begins (OpenAI's transcribe.py). */
 import { TIMESTAMP_STEP } from './timestamp-rules.ts';
 
 export interface TokenSegment {
@@ -7,18 +7,18 @@ export interface TokenSegment {
   readonly end: number;
   /** Timestamps among them. */
   readonly tokens: readonly number[];
-  /** Where they begin among the window's tokens. */
+  /** Index of the first among the window's tokens. */
   readonly first: number;
 }
 
 export interface WindowSegments {
   readonly segments: readonly TokenSegment[];
-  /** Seconds after which the next window begins: what was said up to there is complete. */
+  /** Seconds after which the next window begins: speech up to there is complete. */
   readonly advance: number;
 }
 
 /**
- * @param tokens what was decoded, timestamps among them
+ * @param tokens decoded tokens with timestamps
  * @param firstTimestamp id of <|0.00|>
  * @param duration of the window, seconds
  */
@@ -33,7 +33,7 @@ export function segmentsOf(
   const cuts = [...tokens.keys()].filter(
     (i) => i > 0 && isTimestamp(tokens[i]) && isTimestamp(tokens[i - 1]),
   );
-  // A single timestamp at the end: nothing is said after it in this window.
+  // A single timestamp at the end: the window has no speech after it.
   const complete = isTimestamp(tokens.at(-1)) && !isTimestamp(tokens.at(-2));
   if (cuts.length > 0) {
     if (complete) cuts.push(tokens.length);

@@ -8,7 +8,7 @@ import type { SilenceTails } from '../whisper/silence-tail.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 
 export interface SessionOptions {
-  /** What follows clips in fitted windows; `none`: nothing. Default: the model's silence tails. */
+  /** Silence tails after clips in fitted windows; `none`: without. Default: the model's. */
   readonly silenceTails?: SilenceTails | 'none';
   readonly withTimestamps?: boolean;
   readonly vocabulary?: TargetVocabulary;
@@ -16,7 +16,7 @@ export interface SessionOptions {
   readonly language?: string | undefined;
 }
 
-/** Tokens that may not come. */
+/** Suppressed tokens. */
 export interface Suppression {
   /** Added to the logits, [output tokens]. */
   readonly bias: Float32Array;
@@ -24,12 +24,12 @@ export interface Suppression {
   readonly places: readonly number[];
 }
 
-/** What is asked of a step, see `decodingStepGraph`. */
+/** Options of a step, see `decodingStepGraph`. */
 export interface StepRequest {
-  /** Which of the texts·tokens positions are asked what comes next. */
+  /** Indices of the texts·tokens positions to predict from. */
   readonly rows: readonly number[];
   readonly suppression: Suppression;
-  /** Candidates for each row. */
+  /** Number of candidates for each row. */
   readonly count: number;
   /** Where timestamps are written: added to the logits, [rows, 1], [rows, 1], [rows, timestamps]. */
   readonly biases?: Readonly<Record<'wordBias' | 'otherBias' | 'timestampBias', HostTensor>>;
@@ -40,9 +40,9 @@ export type StepOutput = 'candidates' | 'logProbabilities' | 'allowed' | 'noSpee
 /** Audio memory and token cache stay in the computing thread. */
 export class DecodingSession {
   #past: Record<string, DeviceTensor | HostTensor> = {};
-  /** Tokens of each text so far, its padding included. */
+  /** Number of tokens of each text so far, padding included. */
   #length = 0;
-  /** Leading positions of each text that only make its prompt as long as the longest. */
+  /** Number of leading padding positions of each text, which align its prompt with the longest. */
   #padding: readonly number[] = [];
 
   private constructor(
@@ -128,14 +128,14 @@ export class DecodingSession {
     >;
   }
 
-  /** Goes on with these texts of the batch, in this order; one may be taken several times. */
+  /** Selects texts of the batch, in this order; one may be selected several times. */
   async selectTexts(texts: readonly number[]): Promise<void> {
     if (texts.length === this.#padding.length && texts.every((text, i) => text === i)) return;
     this.#past = await this.#selected('past.', this.#past as Record<string, DeviceTensor>, texts);
     this.#padding = texts.map((text) => this.#padding[text]!);
   }
 
-  /** Goes on with the audio of these clips of the batch, in this order. */
+  /** Selects the audio of clips of the batch, in this order. */
   async selectClips(clips: readonly number[]): Promise<void> {
     this.memory = await this.#selected('', this.memory, clips);
     const frames = this.frameBias.shape[3]!;

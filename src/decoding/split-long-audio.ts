@@ -1,12 +1,12 @@
 /**
- * Whisper hears at most 30 s at once: longer audio is cut where it is quietest, so that the parts can be read side by
- * side. A part whose text is not complete at its end goes on in a window of its own.
+ * Splits audio longer than Whisper's window of 30 s where it is quietest, so that parts can be decoded in parallel. A part
+ * whose text is incomplete at its end continues in a window of its own.
  */
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 
-/** What Whisper hears at once. */
+/** Length of Whisper's window. */
 export const WINDOW_SAMPLES = 30 * SAMPLE_RATE;
-/** The cut is looked for in the last seconds of a piece. */
+/** The cut is searched in the last seconds of a piece. */
 const SEARCHED = 8 * SAMPLE_RATE;
 /** Loudness is measured over stretches of this length. */
 const STRETCH = 0.2 * SAMPLE_RATE;

@@ -1,9 +1,9 @@
-/** Tokens that may never come, or not at first, as the generation config lists them. */
+/** Suppression of tokens, always or at the beginning, as the generation config lists them. */
 import { MASKED } from '../graph/ops.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Suppression } from './session.ts';
 
-/** @param ids the output tokens, whose places are meant */
+/** @param ids output tokens, whose indices are suppressed */
 export function suppression(
   model: WhisperModel,
   ids: Int32Array,

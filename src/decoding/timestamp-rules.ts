@@ -1,6 +1,6 @@
 /**
- * Which timestamps may come where, from the tokens so far (Radford et al. 2022, and OpenAI's decoding.py): they come in
- * pairs around each segment, never go back, and the text begins with one.
+ * Timestamp rules, given the tokens so far (Radford et al. 2022, and OpenAI's decoding.py): timestamps come in pairs
+ * around each segment, never decrease, and the text begins with one.
  */
 import { float32, type HostTensor } from '../backend/runtime.ts';
 import { MASKED } from '../graph/ops.ts';
@@ -11,9 +11,9 @@ export const TIMESTAMP_STEP = 0.02;
 export interface TimestampTokens {
   /** <|0.00|> */
   readonly first: number;
-  /** How many: 1501. */
+  /** Number of timestamps: 1501. */
   readonly count: number;
-  /** The text may begin at most so many timestamps after the window's beginning; undefined: anywhere. */
+  /** Largest first timestamp, in steps of 0.02 s from the window's beginning; undefined: any. */
   readonly latestBegin: number | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface TimestampBiases {
   readonly timestampBias: HostTensor;
 }
 
-/** @param texts the tokens made so far, for each row; without the prompt */
+/** @param texts the tokens so far, for each row; without the prompt */
 export function timestampBiases(
   texts: readonly (readonly number[])[],
   { first, count, latestBegin }: TimestampTokens,

@@ -104,7 +104,7 @@ test('with --condition-on-previous windows are read one after the other, to the 
   expect(told.segments.at(-1)!.end).toBeLessThanOrEqual(told.duration);
 });
 
-test('a file that cannot be read gets an error, and the others go on, in order', async () => {
+test('a file that cannot be read gives an error entry; the others are transcribed, in order', async () => {
   const notAudio = join(folder, 'notes.wav');
   await writeFile(notAudio, 'these are words, not samples');
   const results = await run([
@@ -118,7 +118,7 @@ test('a file that cannot be read gets an error, and the others go on, in order',
   expect((results[3] as Transcript).text).toMatch(/match/i);
 });
 
-test('silence is left out where asked, and times are those of the whole file', async () => {
+test('with skipSilence, silence is skipped, and times are those of the whole file', async () => {
   const speech = await readAudio(sentence('babymatch'));
   const silence = 10 * 16_000;
   const samples = new Float32Array(silence + speech.length + silence);
@@ -136,7 +136,7 @@ test('silence is left out where asked, and times are those of the whole file', a
   expect(empty!.segments).toEqual([]);
 });
 
-test('with fallback a text that fails is drawn anew, the same for the same seed', async () => {
+test('with fallback a failed text is sampled, the same for the same seed', async () => {
   // No text is good enough for such thresholds: all temperatures are tried.
   const options = {
     temperature: [0, 0.4],

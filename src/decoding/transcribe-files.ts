@@ -1,6 +1,6 @@
 /**
- * Recordings of any length to text. Whisper hears 30 s at once: longer audio is cut into parts at quiet places, and a
- * part is read in windows, each of which begins where the last complete segment of the one before ended. Windows of
+ * Transcribes recordings of any length. Whisper's window is 30 s: longer audio is split into parts at quiet places, and a
+ * part is decoded in windows, each of which begins where the last complete segment of the one before ended. Windows of
  * different parts and recordings are decoded together.
  */
 
@@ -28,7 +28,7 @@ const WINDOWS_AT_ONCE = 32;
 
 export interface FileToTranscribe<Audio extends AudioSource = AudioSource> {
   readonly audio: Audio;
-  /** The language spoken. Default: `from`; without it, it is detected. */
+  /** The language spoken. Default: `from`, else detected. */
   readonly language?: string | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface TranscribeFilesOptions extends TranslateOptions {
 
 /**
  * One result for each recording, in their order, as soon as it and those before it are done. A recording that cannot be
- * read gets an error, and the others go on.
+ * read gives an error entry; others are not affected.
  */
 export function transcribeFiles<Audio extends AudioSource>(
   model: WhisperModel,
@@ -72,9 +72,9 @@ async function* transcripts<Audio extends AudioSource>(
   }
 }
 
-/** The options with their defaults, and what they name read. */
+/** Options with defaults filled in and named files read. */
 interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>> {
-  /** The language spoken, where all recordings have one. */
+  /** The language spoken, if common to all recordings. */
   readonly from: string | undefined;
   readonly skipSilence: boolean;
   readonly fallback: Pick<
@@ -86,7 +86,7 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
 
 async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Promise<Plan> {
   const { from, to, task = 'transcribe', words = false, window = 'fit', signal } = options;
-  // Checked before anything long begins.
+  // Checked before long work begins.
   if (from !== undefined) model.tokens.language(from);
   const prompt = choosePrompt(model, { ...options, task }, options.onNote);
   const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
@@ -109,7 +109,7 @@ interface BegunFile<Audio extends AudioSource> {
   readonly file: FileFacts<Audio>;
   readonly parts: readonly PartTranscription[];
   readonly samples?: Float32Array;
-  /** Why it could not be read. */
+  /** Reason why it could not be read. */
   readonly error?: string;
 }
 
@@ -140,7 +140,7 @@ async function begin<Audio extends AudioSource>(
       : { samples: all, originalTime: (seconds: number) => seconds };
     const long = samples.length > WINDOW_SAMPLES;
     const file = { audio, duration: all.length / SAMPLE_RATE, long, language: language ?? plan.from };
-    // Where a window is told what was said before, they must be read one after the other.
+    // With previous text as context, windows must be decoded in order.
     const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
     const nothing = skipSilence && samples.length === 0;
     let at = 0;
@@ -160,7 +160,7 @@ async function begin<Audio extends AudioSource>(
   }
 }
 
-/** The next window of each part: encoded, its file's language detected where it is not known, decoded, taken apart. */
+/** Encodes the next window of each part, detects unknown languages, decodes, and splits the text into segments. */
 async function nextWindows(
   model: WhisperModel,
   parts: readonly PartTranscription[],
@@ -172,7 +172,7 @@ async function nextWindows(
     parts.map(({ window }, i) => ({ samples: samples[i]!, window })),
     signal,
   );
-  // The first part of a file tells its language.
+  // The language of a file is detected in its first part.
   const unknown = parts.flatMap(({ file }, i) =>
     file.language === undefined && parts.findIndex((part) => part.file === file) === i ? [i] : [],
   );
@@ -187,7 +187,7 @@ async function nextWindows(
       parts[i]!.file.language = detected[k]!.language;
     }
   }
-  // Timestamps are another program: parts with and without are decoded apart.
+  // Timestamps need another program: parts with and without are decoded separately.
   for (const withTimestamps of [false, true]) {
     const members = [...parts.keys()].filter((i) => parts[i]!.withTimestamps === withTimestamps);
     if (members.length === 0) continue;

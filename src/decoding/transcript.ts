@@ -1,4 +1,4 @@
-/** The result of transcription and of translation. */
+/** Results of transcription and translation. */
 import type { AudioSource } from '../audio/audio-source.ts';
 
 /** A stretch of the audio with its text. Times in seconds from the beginning of the file. */
@@ -8,14 +8,14 @@ export interface Segment {
   readonly text: string;
   /** Ids, timestamp tokens among them. */
   readonly tokens: readonly number[];
-  /** Of each token, among the tokens that might come there. */
+  /** Probability of each token, among the allowed tokens. */
   readonly logProbabilities: readonly number[];
   /** Mean over the tokens of the window, the end of text included. */
   readonly averageLogProbability: number;
   /** Bytes of the text over its bytes after zlib: above 2.4 it mostly repeats itself. */
   readonly compressionRatio: number;
   readonly noSpeechProbability?: number;
-  /** At which the tokens were drawn; 0: the likeliest were taken. */
+  /** Temperature of sampling; 0: greedy or beam search. */
   readonly temperature: number;
   readonly words?: readonly Word[];
 }
@@ -45,7 +45,7 @@ export interface Transcript<Audio extends AudioSource = string> {
   readonly alternatives?: readonly { readonly text: string; readonly score: number }[];
 }
 
-/** A recording that could not be used; the others go on. */
+/** A recording that could not be transcribed; others are not affected. */
 export interface FailedTranscript<Audio extends AudioSource = string> {
   readonly audio: Audio;
   readonly error: string;

@@ -1,7 +1,7 @@
 /**
  * The weights α and β of shallow fusion, chosen on clips with references (de Zuazo et al. 2025 search them in 100
- * trials). Decoding anew for each trial would take hours: the trials choose among the texts that one beam search found,
- * and the best few are then decoded for real.
+ * trials). Decoding for each trial would take hours: the trials rescore the texts that one beam search found, and the best few
+ * weights are then decoded with.
  */
 
 import type { LanguageModel } from '../language-model/model.ts';
@@ -13,10 +13,10 @@ import type { WhisperModel } from '../whisper/model.ts';
 import { decode } from './decode.ts';
 import { LanguageModelFusion } from './language-model-fusion.ts';
 
-/** Weights are drawn from 0 to these. */
+/** Upper bounds of the weights, from 0. */
 const LARGEST_ALPHA = 1;
 const LARGEST_BETA = 1.5;
-/** Decoded for real, besides no language model at all. */
+/** Number of weights to decode with, besides no language model. */
 const FINALISTS = 3;
 
 export interface TuneFusionOptions {
@@ -34,7 +34,7 @@ export interface Weights {
 }
 
 export interface TunedWeights extends Weights {
-  /** Words of the language model (Chinese: characters) that are wrong, as a share, decoded with these weights. */
+  /** Error rate in words of the language model (Chinese: characters), decoded with these weights. */
   readonly errorRate: number;
 }
 
@@ -73,7 +73,7 @@ export async function tuneFusion(
     decode(model, encoded, {
       prompts,
       beams,
-      patience: weights ? 1 : 2, // more texts to choose among
+      patience: weights ? 1 : 2, // more texts to rescore
       ...(weights && { filters: [new LanguageModelFusion(lm, model.tokens, { ...weights, language })] }),
       onProgress: (done) => onProgress?.(stage, done, clips.length),
     });
@@ -85,7 +85,7 @@ export async function tuneFusion(
       return {
         text: choice.text,
         score: choice.score,
-        // Scores are means over the tokens and the end of text: what the language model adds is spread over them, too.
+        // Scores are means over the tokens and the end of text, so the language model's part is divided by their number, too.
         length: choice.tokens.length + 1,
         languageModel: lm.sentence(own).reduce((sum, value) => sum + value, 0) * Math.LN10,
         words: own.length,

@@ -1,4 +1,4 @@
-/** The weights of a language model, chosen on the clips of a manifest that have references. */
+/** Tunes the weights of a language model on the clips of a manifest with references. */
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
@@ -15,14 +15,14 @@ import { type TunedFusion, tuneFusion } from './tune-fusion.ts';
 export interface TuneOptions extends PromptChoice, WorkOptions {
   /** ARPA file. */
   readonly languageModel: string;
-  /** Path of a manifest of clips that are not tested on. */
+  /** Path of a manifest of clips outside the test set. */
   readonly manifest: string;
   readonly set?: string | undefined;
   /** Only clips in this language. */
   readonly from?: string | undefined;
-  /** Language of the texts that are written. */
+  /** Language of the output texts. */
   readonly to: string;
-  /** Language of the references, or `source_text` for what is said. Default: `to`. */
+  /** Language of the references, or `source_text` for transcripts. Default: `to`. */
   readonly reference?: string | undefined;
   readonly task: Task;
   /** Default: the embedded Whisper base. */
@@ -34,7 +34,7 @@ export interface TuneOptions extends PromptChoice, WorkOptions {
   readonly cache?: string | undefined;
 }
 
-/** @returns the weights, and how many clips they were chosen on */
+/** @returns the weights, and the number of clips that they were tuned on */
 export async function tuneOnManifest(
   options: TuneOptions,
 ): Promise<TunedFusion & { readonly clips: number }> {

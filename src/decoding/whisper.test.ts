@@ -120,7 +120,7 @@ test('translates, detects languages, and embeds into one space', async () => {
 });
 
 describe('mistakes', () => {
-  test('a recording that cannot be read is an error, or in a list reported where one asks for it', async () => {
+  test('a recording that cannot be read is an error, or in a list reported to onError', async () => {
     await expect(whisper.transcribe('missing.ogg')).rejects.toThrow(/^missing\.ogg: found no such file/);
     await expect(whisper.embed(new URL('/nothing', origin))).rejects.toThrow(/nothing: found HTTP 404/);
     await expect(whisper.transcribe(new Blob(['hello there, this is text']))).rejects.toThrow(

@@ -1,4 +1,4 @@
-/** A Whisper that is loaded once and takes recordings: what most programs need. */
+/** Class `Whisper`: a model that is loaded once and transcribes, translates and encodes recordings. */
 import { abortable, abortableResults } from '../abort.ts';
 import { type AudioSource, isAudioSource, notAudio, readAudioSource } from '../audio/audio-source.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
@@ -16,7 +16,7 @@ import type { TranscribeOptions, TranslateOptions } from './transcribe-options.t
 import type { Transcript } from './transcript.ts';
 
 export interface LoadOptions {
-  /** Threads that compute. Default: as many as there are cores. */
+  /** Number of computing threads. Default: that of the cores. */
   readonly threads?: number;
   /** Aborts loading. */
   readonly signal?: AbortSignal;
@@ -28,17 +28,17 @@ export interface AudioOptions {
    * longer than 30 s always have full windows. Default `fit`.
    */
   readonly window?: WindowMode | undefined;
-  /** Aborts: what is waited for rejects with the signal's reason at once, and the model stays usable. */
+  /** Aborts: pending promises reject with the signal's reason at once, and the model stays usable. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** For lists of recordings. */
+/** Options for lists of recordings. */
 export interface ListOptions<Audio extends AudioSource> {
-  /** Called with a recording that cannot be read; the others go on. Default: the iteration ends with the error. */
+  /** Called with a recording that cannot be read, which is skipped. Default: the iteration ends with the error. */
   readonly onError?: ((audio: Audio, error: UserError) => void) | undefined;
 }
 
-/** Which language is spoken in a recording. */
+/** The language detected in a recording. */
 export interface LanguageDetection<Audio extends AudioSource = string> {
   /** The recording as it was given. */
   readonly audio: Audio;
@@ -46,11 +46,11 @@ export interface LanguageDetection<Audio extends AudioSource = string> {
   readonly language: string;
   /** Its probability. */
   readonly probability: number;
-  /** Among all languages that the model knows, by code; they sum to 1. */
+  /** Probabilities of all languages of the model, by code; they sum to 1. */
   readonly probabilities: ReadonlyMap<string, number>;
 }
 
-/** What the encoder makes of a recording: the space that all languages share. */
+/** Encoder outputs of a recording, in the shared space of all languages. */
 export interface Embedding<Audio extends AudioSource = string> {
   /** The recording as it was given. */
   readonly audio: Audio;
@@ -62,12 +62,12 @@ export interface Embedding<Audio extends AudioSource = string> {
   readonly width: number;
 }
 
-/** A list of recordings, which may still be being made. */
+/** A list of recordings; an async iterable may produce them one by one. */
 export type Recordings<Audio> = Iterable<Audio> | AsyncIterable<Audio>;
 
 /**
- * A loaded Whisper model. Every verb takes one recording and gives a promise, or a list of them (an array or an async
- * iterable) and gives an async iterable with the results in the order of the list, each as soon as it and those before it
+ * A loaded Whisper model. Every method takes one recording and returns a promise, or a list of them (an array or an async
+ * iterable) and returns an async iterable with the results in the order of the list, each as soon as it and those before it
  * are done. Recordings of a list are computed together: faster than a call for each.
  *
  * Close it when it is not needed any more, or declare it with `await using`.
@@ -100,24 +100,24 @@ export class Whisper {
       });
       return new Whisper(model);
     } catch (error) {
-      // What was aborted while it loaded is closed when it is there.
+      // A model whose loading was aborted is closed once it is loaded.
       void loading?.then((model) => model.close()).catch(() => {});
       throw error;
     }
   }
 
-  /** Codes of the languages that the model knows. */
+  /** Codes of the languages of the model. */
   get languages(): readonly string[] {
     return [...this.model.tokens.languages.keys()];
   }
 
-  /** The language that `translate` writes unless `to` names another. */
+  /** Default target language of `translate`. */
   get target(): string {
     return targetOf(this.model, undefined);
   }
 
   /**
-   * Writes down what is said, in the language in which it is said.
+   * Transcribes speech in the language spoken.
    * @throws UserError where the recording cannot be read, or an option does not fit the model
    */
   transcribe<Audio extends AudioSource>(
@@ -136,7 +136,7 @@ export class Whisper {
   }
 
   /**
-   * Translates what is said: into English, or into the language that the model was trained for.
+   * Translates speech into English, or into the target language of the model.
    * @throws UserError where the recording cannot be read, or an option does not fit the model
    */
   translate<Audio extends AudioSource>(audio: Audio, options?: TranslateOptions): Promise<Transcript<Audio>>;
@@ -151,7 +151,7 @@ export class Whisper {
     return verb(audio, options, (list, chosen) => this.#texts(list, chosen, 'translate'));
   }
 
-  /** Detects the language that is spoken, from the first 30 s. */
+  /** Detects the language spoken, from the first 30 s. */
   detectLanguage<Audio extends AudioSource>(
     audio: Audio,
     options?: AudioOptions,
@@ -170,7 +170,7 @@ export class Whisper {
   }
 
   /**
-   * Encodes recordings of at most 30 s; of longer ones the first 30 s. Sentences of the same meaning, in any languages, have
+   * Encodes recordings of at most 30 s, or the first 30 s of longer ones. Sentences of the same meaning, in any languages, have
    * similar frames: compare them with `retrieve`, or their means with the cosine.
    */
   embed<Audio extends AudioSource>(audio: Audio, options?: AudioOptions): Promise<Embedding<Audio>>;
@@ -212,7 +212,7 @@ export class Whisper {
     list: Recordings<Audio>,
     options: AudioOptions & ListOptions<Audio>,
   ): AsyncGenerator<LanguageDetection<Audio>, void, undefined> {
-    // The first window that `transcribe` would read.
+    // The first window, as in `transcribe`.
     for await (const round of this.#encoded(list, options, (samples) => splitLongAudio(samples)[0]!)) {
       const detected = await detectLanguages(
         this.model,

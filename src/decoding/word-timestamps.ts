@@ -1,4 +1,4 @@
-/** Words of segments with their times: punctuation joins its word, and words stretched by a pause are cut back. */
+/** Assigns timed words to segments: merges punctuation into words, and shortens words stretched by a pause. */
 import type { AlignedWord } from './alignment.ts';
 import type { Word } from './transcript.ts';
 
@@ -12,7 +12,7 @@ type Mutable = { -readonly [key in keyof AlignedWord]: AlignedWord[key] };
 export interface TimedSegment {
   readonly start: number;
   readonly end: number;
-  /** Tokens of text in it, timestamps not counted. */
+  /** Number of text tokens, without timestamps. */
   readonly textTokens: number;
 }
 
@@ -92,7 +92,7 @@ function shortenAtSentenceEnds(words: Mutable[], longest: number): void {
   }
 }
 
-/** Punctuation becomes part of the word that it stands at; what it was is left empty. */
+/** Merges punctuation into the adjacent word, and empties its own. */
 function mergePunctuation(words: Mutable[]): void {
   const joins = (text: string, marks: string): boolean => text !== '' && marks.includes(text);
   for (let following = words.length - 1, i = following - 1; i >= 0; i--) {

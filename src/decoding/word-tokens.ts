@@ -1,21 +1,21 @@
-/** Which tokens make which word (OpenAI's tokenizer.py). */
+/** Splits tokens into words (OpenAI's tokenizer.py). */
 import { languageProfile } from '../language/profile.ts';
 import type { Tokens } from '../whisper/tokens.ts';
 
 export interface TokensOfWord {
-  /** With the space before it. */
+  /** The word with the space before it. */
   readonly text: string;
   readonly tokens: readonly number[];
 }
 
-/** What `string.punctuation` is in Python. */
+/** Python's `string.punctuation`. */
 const PUNCTUATION = new Set('!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~');
 const INCOMPLETE = '\ufffd';
 
 /** The last token, the end of text, is a word of its own. */
 export function splitIntoWords(ids: readonly number[], tokens: Tokens, language: string): TokensOfWord[] {
   const pieces = splitAtCharacters(ids, tokens);
-  // Where no space stands between words each character that is complete counts as one.
+  // In scripts without spaces each complete character counts as a word.
   if (!languageProfile(language).spaces) return pieces;
   const words: { text: string; tokens: number[] }[] = [];
   for (const { text, tokens: piece } of pieces) {
@@ -31,7 +31,7 @@ export function splitIntoWords(ids: readonly number[], tokens: Tokens, language:
   return words;
 }
 
-/** Tokens together until their bytes are whole characters. */
+/** Groups tokens until their bytes are complete characters. */
 function splitAtCharacters(ids: readonly number[], tokens: Tokens): TokensOfWord[] {
   const pieces: TokensOfWord[] = [];
   let pending: number[] = [];

@@ -63,7 +63,7 @@ export async function encodeRecordings(
       const clip = await readEncoded(store, entry);
       return clip && hold(clip);
     },
-    make: async (missing, onProgress) => {
+    encode: async (missing, onProgress) => {
       const encoded = await model.encode(
         missing.map(({ samples }) => samples),
         window,
@@ -74,13 +74,13 @@ export async function encodeRecordings(
           signal: handlers.signal,
         },
       );
-      const made: (EncodedClip | Lazy<EncodedClip>)[] = [];
+      const results: (EncodedClip | Lazy<EncodedClip>)[] = [];
       for (const [i, { entry }] of missing.entries()) {
         const clip = { ...encoded[i]!, frames: float32ToFloat16(frameValues(encoded[i]!)) };
         if (store && entry) await writeEncoded(store, entry, clip);
-        made.push(store && entry && full() ? storedClip(store, entry, shapeOf(clip)) : hold(clip));
+        results.push(store && entry && full() ? storedClip(store, entry, shapeOf(clip)) : hold(clip));
       }
-      return made;
+      return results;
     },
   });
 }

@@ -4,7 +4,7 @@
  */
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder, writeWhole } from '../files/write-whole.ts';
+import { createFolder, writeWhole } from '../files/write-whole.ts';
 
 /** Upper bound of the line of JSON. */
 const HEADER_BYTES = 256;
@@ -21,7 +21,7 @@ export class FeatureStore<Shape extends object> {
     folder: string,
     sizeOf: (shape: Shape) => number,
   ): Promise<FeatureStore<Shape>> {
-    await makeFolder(folder);
+    await createFolder(folder);
     return new FeatureStore(folder, sizeOf);
   }
 

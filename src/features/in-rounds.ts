@@ -26,13 +26,13 @@ export interface RoundOptions<T> extends RoundHandlers {
   /** Looks up the features stored under an entry's name. */
   readonly find: (entry: string) => Promise<T | undefined>;
   /** Encodes and stores missing features. */
-  readonly make: (missing: readonly Missing[], onProgress: (done: number) => void) => Promise<readonly T[]>;
+  readonly encode: (missing: readonly Missing[], onProgress: (done: number) => void) => Promise<readonly T[]>;
 }
 
 /** Features in the order of the recordings; undefined where one could not be read. */
 export async function inRounds<T>(
   recordings: readonly Recording[],
-  { perRound, find, make, onProgress, onError, signal }: RoundOptions<T>,
+  { perRound, find, encode, onProgress, onError, signal }: RoundOptions<T>,
 ): Promise<(T | undefined)[]> {
   const results: (T | undefined)[] = new Array(recordings.length).fill(undefined);
   for (let start = 0; start < recordings.length; start += perRound) {
@@ -54,9 +54,9 @@ export async function inRounds<T>(
       }
     }
     if (missing.length > 0) {
-      const made = await make(missing, (done) => onProgress?.(end - missing.length + done));
+      const features = await encode(missing, (done) => onProgress?.(end - missing.length + done));
       missing.forEach(({ index }, i) => {
-        results[index] = made[i];
+        results[index] = features[i];
       });
     }
     onProgress?.(end);

@@ -43,7 +43,7 @@ export class LayerCache {
       perRound: CLIPS_PER_ROUND,
       // The last layer is written last: if it exists, the others do.
       find: async (entry) => ((await this.layers.at(-1)!.shapeOf(entry)) ? true : undefined),
-      make: async (missing) => {
+      encode: async (missing) => {
         const states = await this.model.encodeLayers(
           missing.map(({ samples }) => samples),
           this.window,

@@ -24,7 +24,7 @@ export function reasonNotOpened(code: string): string {
   return `a file that does not open (${code})`;
 }
 
-export async function isThere(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
 

@@ -46,7 +46,7 @@ export async function writeFiles(folder: string, files: Readonly<Record<string, 
 }
 
 /** Creates a folder if missing; call it before long work. @throws UserError where it cannot be created */
-export async function makeFolder(folder: string): Promise<void> {
+export async function createFolder(folder: string): Promise<void> {
   await writing(folder, () => mkdir(folder, { recursive: true }), 'a folder to write into');
 }
 

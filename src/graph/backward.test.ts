@@ -48,7 +48,7 @@ function network(recompute: boolean): Graph {
 const values = (count: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => Math.sin(12.9898 * (i + 1)));
 
-test('gradients are the same to the bit whether the forward pass is kept or made again', async () => {
+test('gradients are the same to the bit whether activations are kept or recomputed', async () => {
   await runtime.store(
     [...network(false).parameters.values()].map(({ name, shape }) => {
       const sizes = shape as readonly number[];

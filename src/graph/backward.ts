@@ -76,7 +76,7 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], { recompute = fal
 /** The nodes between two checkpoints. */
 class Segment {
   /** Recomputed tensors, by those of the forward pass. */
-  readonly #again = new Map<Tensor, Tensor>();
+  readonly #recomputed = new Map<Tensor, Tensor>();
 
   constructor(
     private readonly start: Tensor,
@@ -87,15 +87,15 @@ class Segment {
   /** @param incoming the first gradient that reaches the segment */
   recomputed(incoming: Tensor): (tensor: Tensor) => Tensor {
     // The runtime runs nodes when their inputs are there: without this the second pass would follow the first at once.
-    if (this.#again.size === 0) this.#again.set(this.start, after(incoming, this.start));
+    if (this.#recomputed.size === 0) this.#recomputed.set(this.start, after(incoming, this.start));
     return (tensor) => {
-      if (!this.#again.has(tensor) && this.dropped.has(tensor)) {
+      if (!this.#recomputed.has(tensor) && this.dropped.has(tensor)) {
         const { op, inputs, outputs, attributes } = tensor.producer!;
         // `emit` replaces its inputs in the same way.
         const copies = tensor.graph.emit(op, inputs, outputs, attributes);
-        outputs.forEach((output, i) => this.#again.set(output, copies[i]!));
+        outputs.forEach((output, i) => this.#recomputed.set(output, copies[i]!));
       }
-      return this.#again.get(tensor) ?? tensor;
+      return this.#recomputed.get(tensor) ?? tensor;
     };
   }
 }

@@ -179,10 +179,10 @@ export class Graph {
     for (const input of inputs) {
       if (input && input.graph !== this) throw new GraphError(`${op}: ${input} belongs to another graph`);
     }
-    const made: Tensor[] = [];
+    const results: Tensor[] = [];
     const { recomputed } = this;
     const given = recomputed ? inputs.map((input) => input && recomputed(input)) : inputs;
-    const node: Node = { op, inputs: given, outputs: made, attributes, gradient, differentiates };
+    const node: Node = { op, inputs: given, outputs: results, attributes, gradient, differentiates };
     for (const { shape, dtype } of outputs) {
       const tensor = new Tensor(
         this,
@@ -191,11 +191,11 @@ export class Graph {
         shape,
         node,
       );
-      made.push(tensor);
+      results.push(tensor);
       this.#noteSizes(tensor);
     }
     this.nodes.push(node);
-    return made;
+    return results;
   }
 
   /** Whether `size` is defined for it: a number, or a name that a tensor of this graph has. */

@@ -191,7 +191,9 @@ function shapeTensor(x: Tensor, shape: Shape): Tensor {
   }
   const unknown = shape.filter((dim) => !x.graph.hasSize(dim));
   if (unknown.length > 1)
-    throw new GraphError(`Reshape: ${formatShape(x.shape)} to ${formatShape(shape)}: cannot tell ${unknown}`);
+    throw new GraphError(
+      `Reshape: ${formatShape(x.shape)} to ${formatShape(shape)}: cannot infer ${unknown}`,
+    );
   return concat(
     shape.map((dim) => (x.graph.hasSize(dim) ? x.graph.size(dim) : x.graph.integers([-1]))),
     0,
@@ -227,16 +229,16 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
       permutation.map((axis) => before[axis]!),
     );
   }
-  const made = transposes.get(x) ?? new Map<string, Tensor>();
-  transposes.set(x, made);
-  const known = made.get(permutation.join());
+  const existing = transposes.get(x) ?? new Map<string, Tensor>();
+  transposes.set(x, existing);
+  const known = existing.get(permutation.join());
   if (known) return known;
   const inverse = permutation.map((_, i) => permutation.indexOf(i));
   const shape = permutation.map((axis) => x.shape[axis]!);
   const [y] = x.graph.emit('Transpose', [x], [{ shape }], { perm: permutation }, ([g]) => [
     transpose(g!, inverse),
   ]);
-  made.set(permutation.join(), y!);
+  existing.set(permutation.join(), y!);
   return y!;
 }
 

@@ -16,12 +16,12 @@ import {
 import { MAX_NGRAMS, NgramTable } from './ngram-table.ts';
 
 const CHUNK = 2 ** 20;
-/** An n-gram a line; whatever is longer is no ARPA file. */
+/** Longest line, an n-gram; a file with a longer one is no ARPA file. */
 const MAX_LINE = 2 ** 20;
-/** Of `<unk>` in a file that does not have it, as in KenLM. */
+/** log10 probability of `<unk>` in a file that lacks it, as in KenLM. */
 const MISSING_UNKNOWN_LOG10 = -100;
 
-/** Some programs write it so. */
+/** Spelling of some programs. */
 const OTHER_UNKNOWN = '<UNK>';
 
 const [TAB, NEWLINE, RETURN, SPACE, HASH, MINUS, POINT, ZERO, BACKSLASH] = [
@@ -35,7 +35,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * a missing back-off is 0, every context must be an n-gram of the file. Unlike there, n-grams given twice are refused,
  * and models of order 1 are taken.
  *
- * @param onProgress bytes read, of how many
+ * @param onProgress called with the bytes read, and all bytes
  * @throws UserError naming file and line, what was found and what was expected
  */
 export async function readArpa(
@@ -96,7 +96,7 @@ async function look(path: string): Promise<{ size: number; gzipped: boolean }> {
   }
 }
 
-/** Takes the file line by line. Node numbers are those of {@link NgramNodes}. */
+/** Parses the file line by line. Node numbers are those of {@link NgramNodes}. */
 class ArpaParser {
   readonly #path: string;
   readonly #size: number;
@@ -104,9 +104,9 @@ class ArpaParser {
   #section: 'before' | 'counts' | 'n-grams' | 'after' = 'before';
   /** By order less one, as the header promises. */
   #counts: number[] = [];
-  /** Of the section; 0 before the first. */
+  /** Order of the section; 0 before the first. */
   #order = 0;
-  /** N-grams of the section so far. */
+  /** Number of n-grams of the section so far. */
   #read = 0;
   /** `<unk>` is the word 0, whether or not the file has it. */
   readonly #words = new ByteWords();
@@ -167,7 +167,7 @@ class ArpaParser {
   }
 
   #makeRoom(): void {
-    // A false count must not take the memory: no n-gram takes less than a byte of the file, even gzipped.
+    // A false count must not exhaust the memory: no n-gram takes less than a byte of the file, even gzipped.
     const nodes = Math.min(
       this.#size,
       MAX_NGRAMS,
@@ -274,7 +274,7 @@ class ArpaParser {
     return found < 0 ? NO_CONTEXT : found + this.#names.length;
   }
 
-  /** Of the n-gram `context word`: with what its context backs off to, until there is such an n-gram. */
+  /** Number of the longest proper suffix of the n-gram `context word` that is an n-gram. */
   #longestSuffix(context: number, word: number): number {
     for (let shorter = this.#suffix[context]!; shorter !== NO_CONTEXT; shorter = this.#suffix[shorter]!) {
       const node = this.#child(shorter, word);
@@ -354,7 +354,7 @@ class ArpaParser {
     return Number(text);
   }
 
-  /** What was read, once the file has ended. */
+  /** The n-grams, once the file has ended. */
   model(): LanguageModel {
     if (this.#section !== 'after')
       this.fail('the end of the file', '"\\end\\": it was cut off, or is no ARPA file');
@@ -388,7 +388,7 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-/** Short enough for one line of a message. */
+/** An excerpt that fits one line of a message. */
 function excerpt(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }

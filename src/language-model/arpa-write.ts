@@ -7,7 +7,7 @@ import type { SmoothedOrder } from './kneser-ney.ts';
 const LINES_PER_WRITE = 50_000;
 
 /**
- * @param onProgress n-grams written
+ * @param onProgress called with the number of n-grams written
  * @throws UserError where the file cannot be written
  */
 export async function writeArpa(

@@ -1,4 +1,4 @@
-/** Words numbered by their UTF-8 bytes, so that reading a file makes no string per word it meets. */
+/** Numbers words by their UTF-8 bytes, so that reading a file creates no string per word. */
 
 const MAX_LOAD = 0.5;
 
@@ -15,7 +15,7 @@ export class ByteWords {
     return this.#ends.length;
   }
 
-  /** Number of the word `bytes[start..end)`; -1: it is not there. */
+  /** Number of the word `bytes[start..end)`; -1 if absent. */
   find(bytes: Uint8Array, start: number, end: number): number {
     return this.#slots[this.#slotOf(bytes, start, end, hashOf(bytes, start, end))]! - 1;
   }

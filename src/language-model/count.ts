@@ -7,7 +7,7 @@ import { NgramTable } from './ngram-table.ts';
 export const START_ID = 1;
 export const END_ID = 2;
 
-/** Int32 values that grow at the end. */
+/** Growable array of int32 values. */
 export class Int32List {
   #values = new Int32Array(1024);
   length = 0;
@@ -35,7 +35,7 @@ export interface OrderCounts {
   /** Number of the n-gram of the order below that this one extends by `word`; of order 1 always 0. */
   readonly context: Int32List;
   readonly word: Int32List;
-  /** Number of the n-gram of the order below that this one ends with. */
+  /** Number of the n-gram of the order below that is its suffix. */
   readonly suffix: Int32List;
   /** Adjusted count: see {@link NgramCounter}. */
   readonly count: Int32List;
@@ -50,10 +50,10 @@ export class NgramCounter {
   readonly words: string[] = [];
   readonly orders: OrderCounts[];
   sentences = 0;
-  /** `</s>` included. */
+  /** Number of tokens, `</s>` included. */
   tokens = 0;
   readonly #ids = new Map<string, number>();
-  /** By order less one; none for order 1. */
+  /** Tables by order less one; none for order 1. */
   readonly #tables: NgramTable[];
 
   constructor(order: number) {

@@ -1,12 +1,12 @@
-/** Interpolated modified Kneser–Ney smoothing, as KenLM's lmplz does it. */
+/** Interpolated modified Kneser–Ney smoothing, as in KenLM's lmplz. */
 import { UserError } from '../errors.ts';
 import type { NgramCounter, OrderCounts } from './count.ts';
 import { START_ID } from './count.ts';
 
-/** Of an n-gram with count 1, 2, and 3 or more. */
+/** Discounts of n-grams with count 1, 2, and 3 or more. */
 export type Discounts = readonly [number, number, number];
 
-/** What `lmplz --discount_fallback` takes where the counts do not allow an estimate. */
+/** Discounts of `lmplz --discount_fallback`, for counts that do not allow an estimate. */
 const FALLBACK: Discounts = [0.5, 1, 1.5];
 
 export interface SmoothedOrder {
@@ -15,13 +15,13 @@ export interface SmoothedOrder {
   readonly fallback: boolean;
   /** By n-gram. */
   readonly probability: Float64Array;
-  /** By n-gram: the probability that is left for words it was not seen with; 1 where nothing follows it. */
+  /** Back-off weight by n-gram: the probability left for unseen words; 1 where nothing follows it. */
   readonly backoff: Float64Array;
 }
 
 /**
  * Chen and Goodman (1998), section 3.4: each count is discounted by an amount that depends on it (their equation 26),
- * and what is taken goes to the probability of the next lower order; the lowest is interpolated with the uniform
+ * and the discounted mass goes to the probability of the next lower order; the lowest is interpolated with the uniform
  * distribution over all words, `<unk>` and `</s>` included, `<s>` not. Where equation 26 has no answer (no n-gram of
  * some small count, or a discount out of range) fixed discounts stand in.
  *
@@ -67,7 +67,7 @@ function discountOf(count: number, discounts: Discounts): number {
 }
 
 function estimateDiscounts({ count }: OrderCounts): Discounts | undefined {
-  /** How many n-grams have the count 1, 2, 3, 4. */
+  /** Number of n-grams with the count 1, 2, 3, 4. */
   const n = [0, 0, 0, 0, 0];
   for (const value of count.values) if (value < n.length) n[value]!++;
   const y = n[1]! / (n[1]! + 2 * n[2]!);

@@ -8,12 +8,12 @@ export const SENTENCE_END = '</s>';
 export const UNKNOWN = '<unk>';
 /** Number of {@link UNKNOWN}, and of every word that the model does not have. */
 export const UNKNOWN_ID = 0;
-/** The context that says nothing: the next word is scored as a unigram. */
+/** The empty context: the next word is scored as a unigram. */
 export const NO_CONTEXT = -1;
 
 /**
- * What the model remembers of the words so far: the number of the longest n-gram that can still matter, so equal
- * states mean equal futures. A plain number, to be copied and compared freely; it means nothing to another model.
+ * State of the model after the words so far: the number of the longest n-gram that affects later scores, so equal states
+ * have equal continuations. A plain number, valid for this model only.
  */
 export type LanguageModelState = number;
 
@@ -31,7 +31,7 @@ export interface NgramNodes {
   readonly probability: Float32Array;
   /** By node of less than the highest order, as the next two. */
   readonly backoff: Float32Array;
-  /** The state to go on from when the word after this context was not found: a suffix of it. */
+  /** Back-off state where the word after this context was not found: a suffix of it. */
   readonly shorter: Int32Array;
   /** By node: the state after the n-gram. Itself, or the longest suffix that is a context or has a back-off. */
   readonly state: Int32Array;

@@ -14,7 +14,7 @@ export class NgramTable {
   #mask: number;
   #size = 0;
 
-  /** @param expected how many n-grams will come; more only take time to make room for */
+  /** @param expected number of n-grams; beyond it the table is resized */
   constructor(expected = 0) {
     let capacity = 1024;
     while (capacity * MAX_LOAD < expected && capacity < MAX_CAPACITY) capacity *= 2;
@@ -26,7 +26,7 @@ export class NgramTable {
     return this.#size;
   }
 
-  /** Number of the n-gram; -1: it is not there. */
+  /** Number of the n-gram; -1 if absent. */
   find(context: number, word: number): number {
     return this.#slots[this.#slotOf(context, word) + 2]! - 1;
   }
@@ -46,7 +46,7 @@ export class NgramTable {
     return this.#size++;
   }
 
-  /** Where the n-gram is, or where it would go: linear probing. */
+  /** Slot of the n-gram, or the free slot for it: linear probing. */
   #slotOf(context: number, word: number): number {
     const slots = this.#slots;
     let hash = Math.imul(context, 0x9e3779b1) ^ Math.imul(word, 0x85ebca6b);

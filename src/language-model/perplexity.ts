@@ -1,4 +1,4 @@
-/** How well a language model predicts a text. */
+/** Perplexity of a text under a language model. */
 import { UserError } from '../errors.ts';
 import { readSentences } from '../files/read.ts';
 import type { WorkOptions } from '../report/progress.ts';
@@ -8,15 +8,15 @@ import { wordsOfLines } from './words.ts';
 
 export interface Perplexity {
   readonly sentences: number;
-  /** Words and ends of sentences. */
+  /** Number of words and ends of sentences. */
   readonly tokens: number;
-  /** Words that the model does not have. */
+  /** Number of unknown words. */
   readonly unknown: number;
   /** log10 probability of the text. */
   readonly logProbability: number;
   /** 10 to the minus mean log10 probability of a token: lower is better. As KenLM's `query` "including OOVs". */
   readonly perplexity: number;
-  /** The same without the unknown words; to compare models of different vocabularies, look at both. */
+  /** The same without unknown words; models of different vocabularies are compared by both. */
   readonly perplexityOfKnown: number;
 }
 
@@ -53,9 +53,9 @@ export async function textPerplexity({
 }: {
   /** ARPA file, plain or gzipped. */
   readonly model: string;
-  /** Path of a text, a sentence a line. */
+  /** Path of a text, one sentence per line. */
   readonly text: string;
-  /** Language of the text: it decides what a word is. */
+  /** Language of the text, which determines how it is split into words. */
   readonly to: string;
 } & Pick<WorkOptions, 'onProgress'>): Promise<Perplexity & { readonly order: number }> {
   const lines = await readSentences(text);

@@ -1,4 +1,4 @@
-/** An n-gram language model from a text file, written in ARPA format. */
+/** Trains an n-gram language model on a text file, and writes it in ARPA format. */
 import { UserError } from '../errors.ts';
 import { readSentences } from '../files/read.ts';
 import type { WorkOptions } from '../report/progress.ts';
@@ -8,9 +8,9 @@ import { smooth } from './kneser-ney.ts';
 import { wordsOfLines } from './words.ts';
 
 export interface TrainLanguageModelOptions extends Pick<WorkOptions, 'onProgress' | 'onNote'> {
-  /** Path of a text, a sentence a line. */
+  /** Path of the training text, one sentence per line. */
   readonly text: string;
-  /** Language of the text: it decides what a word is. */
+  /** Language of the text, which determines how it is split into words. */
   readonly to: string;
   /** Longest n-grams, 1 to 6. Default 5. */
   readonly order?: number | undefined;
@@ -31,7 +31,7 @@ export interface TrainedLanguageModel {
   readonly fallback: readonly number[];
 }
 
-/** Interpolated modified Kneser-Ney smoothing, as KenLM's lmplz has it. */
+/** Interpolated modified Kneser-Ney smoothing, as in KenLM's lmplz. */
 export async function trainLanguageModel({
   text,
   to: language,

@@ -1,4 +1,4 @@
-/** How a text becomes words of the language model: one definition for training, scoring and beam search. */
+/** Splits text into words of the language model: one definition for training, scoring and beam search. */
 
 import { normalizeEnglish } from '../language/english/normalize-english.ts';
 import { normalizeBasic } from '../language/normalize-basic.ts';
@@ -7,7 +7,7 @@ import { splitWords } from '../language/whitespace.ts';
 import { splitMixedTokens } from '../metrics/word-error-rate.ts';
 import type { WorkOptions } from '../report/progress.ts';
 
-/** Whether each character is a word: it is complete when it is written, not when a space follows. */
+/** Whether each character is a word, which is complete without a following space. */
 export const wordsAreCharacters = (language: string): boolean => !languageProfile(language).spaces;
 const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
 
@@ -15,7 +15,7 @@ const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
  * Words of a text, normalised so that a transcript and the training text agree: no punctuation, lowercase; for English
  * Whisper's English normaliser, for others its basic one. Chinese is cut into characters and words of other scripts,
  * other languages without spaces into grapheme clusters (Whisper's paper, too, measures characters there). Simplified
- * and Traditional Chinese stay what they are: the training text should have the characters that are wanted.
+ * and Traditional Chinese are not converted: the training text should use the desired characters.
  *
  * @param language Whisper's code, such as "en"
  */
@@ -30,7 +30,7 @@ export function languageModelWords(text: string, language: string): string[] {
 /** Sentences between two reports of progress. */
 const SENTENCES_PER_REPORT = 1000;
 
-/** The words of lines, a sentence each; those without any are skipped. */
+/** Words of sentences, one per line; empty ones are skipped. */
 export function* wordsOfLines(
   lines: readonly string[],
   language: string,

@@ -79,7 +79,7 @@ test('two batches of two clips make the step of one batch of four', async () => 
   });
 });
 
-test('a run that goes on after its second step ends as one that was not stopped, to the bit; so does one that recomputes', async () => {
+test('a run resumed after its second step ends as an uninterrupted one, to the bit; so does one that recomputes', async () => {
   const { states } = await run({});
   const whole = states.at(-1)!;
   const resumed = (await run({ from: states[1]! })).states.at(-1)!;

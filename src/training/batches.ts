@@ -1,4 +1,4 @@
-/** From examples to the training graph's inputs. */
+/** Batches of examples as inputs of the training graph. */
 
 import { float32, type HostTensor, int64 } from '../backend/runtime.ts';
 import type { Clip } from '../data/clip.ts';
@@ -12,15 +12,15 @@ import type { SilenceTails } from '../whisper/silence-tail.ts';
 
 export interface Example {
   readonly clip: ReadyClip | Lazy<ReadyClip>;
-  /** Prompt, text, end of text. */
+  /** Tokens of prompt, text, end of text. */
   readonly tokens: readonly number[];
-  /** Tokens of the prompt: the first prediction that counts is made at the last of them. */
+  /** Number of prompt tokens: the first prediction in the loss is at the last of them. */
   readonly promptLength: number;
-  /** Where it comes from, so that a batch that cannot be learnt from can be named. */
+  /** Clip of the example, for reports of batches whose loss is not finite. */
   readonly source?: Clip;
   /** Language of the text. */
   readonly target?: string;
-  /** Which of the corpora of a mixture it belongs to. Default 0. */
+  /** Index of its corpus in a mixture. Default 0. */
   readonly corpus?: number;
 }
 
@@ -33,25 +33,25 @@ export async function readyExample(example: Example, visit: number): Promise<Rea
 
 export interface TrainingBatch {
   readonly feeds: Readonly<Record<string, HostTensor>>;
-  /** Tokens that count in the loss. */
+  /** Tokens in the loss. */
   readonly tokens: number;
   readonly size: BatchSize;
 }
 
-/** What is computed in a step: as much as if all its clips and texts were as long as the longest. */
+/** Size of a step: all its clips and texts are padded to the longest. */
 export interface BatchSize {
   readonly clips: number;
-  /** Encoder frames of the windows, padding included, the silence after them not. */
+  /** Encoder frames of the windows with padding, without the silence after them. */
   readonly frames: number;
   readonly paddedFrames: number;
-  /** Tokens that the decoder reads, padding included. */
+  /** Input tokens of the decoder with padding. */
   readonly positions: number;
   readonly paddedPositions: number;
 }
 
 /**
- * @param padding the id that fills up shorter texts (it never counts)
- * @param outputIds with a target vocabulary: the tokens that the decoder chooses among, in rising order
+ * @param padding id that pads shorter texts (never in the loss)
+ * @param outputIds with a target vocabulary: its tokens, in rising order
  */
 export function trainingBatch(
   examples: readonly ReadyExample[],
@@ -67,8 +67,8 @@ export function trainingBatch(
   const labels: number[] = [];
   for (const { tokens: text, promptLength } of examples) {
     for (let i = 0; i < length; i++) {
-      // Neither the prompt nor what fills up a shorter text is learnt. Padding is told by position, not by id: it
-      // shares its id with the end of text, which must be learnt.
+      // Prompt and padding are not in the loss. Padding is recognised by position, not by id: it shares its id with
+      // the end of text, which is in the loss.
       if (i >= promptLength - 1 && i + 1 < text.length) {
         rows.push(tokens.length);
         labels.push(outputIds ? placeOf(text[i + 1]!, outputIds) : text[i + 1]!);
@@ -94,7 +94,7 @@ export function trainingBatch(
   };
 }
 
-/** Of lazy clips the longest window counts. */
+/** Size of a batch; lazy clips count with their longest window. */
 export function batchSize(examples: readonly Example[]): BatchSize {
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
   const windows = examples.map(({ clip }) => clip.window);
@@ -110,7 +110,7 @@ export function batchSize(examples: readonly Example[]): BatchSize {
   };
 }
 
-/** Of several batches together. */
+/** Size of several batches together. */
 export function sizeOfAll(sizes: readonly BatchSize[]): BatchSize {
   const sum = (key: keyof BatchSize): number => sizes.reduce((total, size) => total + size[key], 0);
   return {
@@ -122,7 +122,7 @@ export function sizeOfAll(sizes: readonly BatchSize[]): BatchSize {
   };
 }
 
-/** What of many batches' frames, and of their tokens, was padding: shares. */
+/** Shares of padding among the frames, and among the tokens, of batches. */
 export function paddingShares(sizes: readonly BatchSize[]): { frames: number; tokens: number } {
   const sum = (count: (size: BatchSize) => number): number =>
     sizes.reduce((total, size) => total + count(size), 0);
@@ -132,7 +132,7 @@ export function paddingShares(sizes: readonly BatchSize[]): { frames: number; to
   };
 }
 
-/** Binary search. */
+/** Index of an id, by binary search. */
 function placeOf(id: number, ids: Int32Array): number {
   let [low, high] = [0, ids.length - 1];
   while (low < high) {

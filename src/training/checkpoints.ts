@@ -1,11 +1,11 @@
 /**
- * Checkpoints of a training run: all that it needs to go on exactly as if it had never been stopped. Each is a folder
+ * Checkpoints of a training run: the state to resume it exactly as if it had never been stopped. Each is a folder
  *
  *     step-000120/state.safetensors   trained weights, and AdamW's moments as "mean:NAME" and "square:NAME", float32
  *     step-000120/training.json       step, settings, reports so far
  *     step-000120/SHA256SUMS          of both, as `sha256sum --check` reads it
  *
- * and is there whole or not at all: it is written under another name, brought to the disk, and renamed.
+ * written completely or not at all: under another name, flushed to the disk, and renamed.
  */
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -17,14 +17,14 @@ import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors-
 import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
 import { namesIn } from '../files/read.ts';
-import { makeFolder, replaceWhole } from '../files/write-whole.ts';
+import { createFolder, replaceWhole } from '../files/write-whole.ts';
 import type { DevEvaluation } from './dev-evaluation.ts';
 import { withCurrentPaths } from './former-names.ts';
 import type { StepReport } from './train.ts';
 
-/** All that the steps to come depend on, beside data and options: the batches follow from `step`. */
+/** State that later steps depend on, beside data and options: the batches follow from `step`. */
 export interface TrainingState {
-  /** Steps made, those that were skipped included. */
+  /** Number of steps, those that were skipped included. */
   readonly step: number;
   /** Names of the trained weights; the other lists are in this order. */
   readonly names: readonly string[];
@@ -41,7 +41,7 @@ export async function trainingState(
   return { step, names, weights: await runtime.read(names), optimizer: await runtime.adamWState() };
 }
 
-/** Puts trained weights back where they were. The state's arrays move to the computing thread. */
+/** Restores trained weights. The state's arrays move to the computing thread. */
 export function storeTrained(
   runtime: Runtime,
   { names, weights }: Pick<TrainingState, 'names' | 'weights'>,
@@ -51,15 +51,15 @@ export function storeTrained(
   );
 }
 
-/** What the weights depend on. Runs of other settings cannot go on from each other's checkpoints. */
+/** Settings that the weights depend on. A run can only resume from a checkpoint of equal settings. */
 export type RunSettings = Readonly<Record<string, string | number | boolean>>;
 
-/** What a run knows beside its weights: JSON. */
+/** Record of a run beside its weights: JSON. */
 export interface KeptRecord {
   readonly settings: RunSettings;
 }
 
-/** What a training run of a recipe knows. */
+/** Record of a training run of a recipe. */
 export interface RunRecord extends KeptRecord {
   readonly reports: readonly StepReport[];
   readonly evaluations: readonly DevEvaluation[];
@@ -74,12 +74,12 @@ interface TrainingFile {
 const STATE = 'state.safetensors';
 const TRAINING = 'training.json';
 const SUMS = 'SHA256SUMS';
-/** Beside the best: a damaged newest one still has one before it. */
+/** Number of checkpoints kept beside the best, so that a damaged newest one has one before it. */
 const KEPT = 2;
 
 const checkpointName = (step: number): string => `step-${String(step).padStart(6, '0')}`;
 
-/** Steps of the checkpoints in a folder, newest first; none where there is no folder. */
+/** Steps of the checkpoints in a folder, newest first; none without a folder. */
 export async function checkpointSteps(folder: string): Promise<number[]> {
   return (await namesIn(folder))
     .flatMap((name) => /^step-(\d{6,})$/.exec(name)?.[1] ?? [])
@@ -88,9 +88,9 @@ export async function checkpointSteps(folder: string): Promise<number[]> {
 }
 
 /**
- * Makes the folder of a run's checkpoints, before any long work.
+ * Creates the folder of a run's checkpoints, before any long work.
  * @returns the folder
- * @throws UserError where an earlier run's are there, but it is not to be resumed
+ * @throws UserError where it has checkpoints of an earlier run that is not to be resumed
  */
 export async function prepareCheckpoints(output: string, resume: boolean): Promise<string> {
   const folder = join(output, 'checkpoints');
@@ -101,14 +101,14 @@ export async function prepareCheckpoints(output: string, resume: boolean): Promi
         'expected --resume to go on with it, or another --output',
     );
   }
-  await makeFolder(folder);
+  await createFolder(folder);
   return folder;
 }
 
 /**
- * Writes the checkpoint of a step; then older ones go, but for the one before and that of the best step.
+ * Writes the checkpoint of a step, then deletes older ones but for the one before and that of the best step.
  * @param write for tests: a disk that is full
- * @throws UserError when it cannot be written; those before are as they were
+ * @throws UserError when it cannot be written; earlier ones are kept
  */
 export async function writeTrainingCheckpoint<R extends KeptRecord = RunRecord>(
   folder: string,
@@ -130,7 +130,7 @@ export async function writeTrainingCheckpoint<R extends KeptRecord = RunRecord>(
       );
       await writeAndSync(join(incomplete, SUMS), sums.join(''));
       await syncFolder(incomplete);
-      // A checkpoint of this step is there only where it is damaged, or an evaluation wrote it already.
+      // A checkpoint of this step exists only if it is damaged, or if an evaluation wrote it already.
       await rm(target, { recursive: true, force: true });
     });
     await syncFolder(folder);
@@ -147,7 +147,7 @@ export async function writeTrainingCheckpoint<R extends KeptRecord = RunRecord>(
     );
   }
   for (const name of await namesIn(folder)) {
-    // Of runs that were killed while they wrote.
+    // Left by runs that were killed while writing.
     if (name.endsWith('.incomplete')) await rm(join(folder, name), { recursive: true });
   }
   const steps = (await checkpointSteps(folder)).filter((step) => step <= state.step);
@@ -157,8 +157,8 @@ export async function writeTrainingCheckpoint<R extends KeptRecord = RunRecord>(
 }
 
 /**
- * The newest whole checkpoint; undefined where there is none.
- * @param onDamaged is told, in one line, of each newer one that is not whole
+ * Reads the newest undamaged checkpoint; undefined where there is none.
+ * @param onDamaged reports each newer one that is damaged, in one line
  * @throws UserError when it belongs to a run of other settings
  */
 export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
@@ -181,8 +181,8 @@ export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
 }
 
 /**
- * Where a run goes on; undefined: at its first step.
- * @param note is told, in one line each, of checkpoints that are not whole, and where none is to be found
+ * The checkpoint to resume from; undefined: begin at the first step.
+ * @param note reports damaged checkpoints, and that none was found, in one line each
  * @throws UserError as `readNewestCheckpoint`
  */
 export async function resumption<R extends KeptRecord = RunRecord>(
@@ -197,7 +197,7 @@ export async function resumption<R extends KeptRecord = RunRecord>(
   return found;
 }
 
-/** The state of a step that is known to be there. @throws UserError where it is damaged */
+/** Reads the state of an existing checkpoint. @throws UserError where it is damaged */
 export async function readCheckpointOf(folder: string, step: number): Promise<TrainingState> {
   const path = join(folder, checkpointName(step));
   const damage = await damageOf(path);
@@ -205,7 +205,7 @@ export async function readCheckpointOf(folder: string, step: number): Promise<Tr
   return readState(path, await readRecord(path));
 }
 
-/** Once the trained model is written. */
+/** Deletes all checkpoints, once the trained model is written. */
 export async function removeCheckpoints(folder: string): Promise<void> {
   await rm(folder, { recursive: true });
 }
@@ -246,11 +246,11 @@ async function readState(path: string, { step, optimizerSteps }: TrainingFile): 
 }
 
 async function readRecord<R extends KeptRecord>(path: string): Promise<TrainingFile & R> {
-  // JSON has no NaN: a loss that was not finite stands there as null.
+  // JSON has no NaN: a loss that was not finite is null.
   return JSON.parse(await readFile(join(path, TRAINING), 'utf8'), (_, value) => value ?? Number.NaN);
 }
 
-/** What is wrong with a checkpoint, or undefined where it is whole. */
+/** Description of the damage of a checkpoint; undefined where it is undamaged. */
 async function damageOf(path: string): Promise<string | undefined> {
   const sums = await readFile(join(path, SUMS), 'utf8').catch(() => '');
   for (const name of [STATE, TRAINING]) {
@@ -281,7 +281,7 @@ async function writeAndSync(file: string, text: string): Promise<void> {
   await writeFile(file, text, { flush: true });
 }
 
-/** A new name lasts through a power cut only when its folder has reached the disk. */
+/** A new name survives a power cut only once its folder is flushed to the disk. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {

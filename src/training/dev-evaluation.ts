@@ -1,4 +1,4 @@
-/** How well a model in training does on clips that it does not train on. */
+/** Evaluates a model during training on clips that it is not trained on. */
 
 import type { Program } from '../backend/runtime.ts';
 import { referenceIn } from '../data/clip.ts';
@@ -15,10 +15,10 @@ export interface DevEvaluation {
   readonly step: number;
   /** Mean cross-entropy, nats per token. */
   readonly loss: number;
-  /** Of greedy translations, 0 to 100. */
+  /** BLEU of greedy translations, 0 to 100. */
   readonly bleu: number;
   readonly chrf: number;
-  /** By language, where a model learns several: the two above are then the means over them. */
+  /** Scores by target language, where there are several: the two above are then the means over them. */
   readonly targets?: Readonly<Record<string, { readonly bleu: number; readonly chrf: number }>>;
   readonly seconds: number;
 }
@@ -27,8 +27,8 @@ export interface DevEvaluation {
 const CLIPS_PER_BATCH = 4;
 
 /**
- * Clips whose reference needs a token that is not in the target vocabulary have no finite loss: they are translated, and
- * left out of the loss.
+ * Clips whose reference needs a token that is not in the target vocabulary have no finite loss: they are translated, but
+ * excluded from the loss.
  */
 export async function evaluateDevSet(
   model: WhisperModel,
@@ -40,7 +40,7 @@ export async function evaluateDevSet(
   }: {
     step: number;
     vocabulary?: TargetVocabulary | undefined;
-    /** As the model will be used. */
+    /** Variant of the model as at inference. */
     variant?: ModelVariant | undefined;
   },
 ): Promise<DevEvaluation> {
@@ -85,11 +85,11 @@ export async function evaluateDevSet(
   };
 }
 
-/** What says which evaluation is the best. Loss is the steadiest: BLEU and chrF of a few dozen clips go up and down by chance. */
+/** Metrics that can choose the best evaluation. Loss is the steadiest: BLEU and chrF of a few dozen clips are noisy. */
 export const BEST_BY = ['loss', 'bleu', 'chrf'] as const;
 export type BestBy = (typeof BEST_BY)[number];
 
-/** The one with least loss, or with most BLEU or chrF; among equals the first. A loss that is not finite is the largest. */
+/** The evaluation of lowest loss, or of highest BLEU or chrF; the first of equals. A loss that is not finite counts as the largest. */
 export function bestEvaluation(evaluations: readonly DevEvaluation[], by: BestBy): DevEvaluation | undefined {
   const merit = (one: DevEvaluation): number =>
     by !== 'loss' ? one[by] : Number.isFinite(one.loss) ? -one.loss : Number.NEGATIVE_INFINITY;
@@ -116,14 +116,14 @@ async function meanLoss(
     },
   );
   const known = outputIds && new Set(outputIds);
-  const sayable = examples.filter(
+  const inVocabulary = examples.filter(
     (one) => !known || one.tokens.slice(one.promptLength).every((id) => known.has(id)),
   );
   let sum = 0;
   let count = 0;
   try {
-    for (let start = 0; start < sayable.length; start += CLIPS_PER_BATCH) {
-      const some = sayable.slice(start, start + CLIPS_PER_BATCH);
+    for (let start = 0; start < inVocabulary.length; start += CLIPS_PER_BATCH) {
+      const some = inVocabulary.slice(start, start + CLIPS_PER_BATCH);
       const batch = trainingBatch(some, tails, tokens.endOfText, outputIds);
       const { fetched } = await runtime.run(program, batch.feeds, { fetch: ['loss'] });
       sum += batch.tokens * (fetched.loss!.data as Float32Array)[0]!;

@@ -1,5 +1,5 @@
 /**
- * Distillation: the model learns what a teacher, another Whisper, makes of the same speech and text, beside the labels.
+ * Knowledge distillation from a teacher, another Whisper, on the same speech and text, beside the labels:
  * (1 − α)·CE + α·(T²·divergence of the distributions at temperature T + distances of hidden states). The teacher's decoder
  * runs in the same graph, under names of its own, and gets no gradient.
  */
@@ -18,10 +18,10 @@ import { TEACHER_PREFIX, type Teacher } from './teacher.ts';
 export interface Distillation {
   readonly divergence: DivergenceKind;
   readonly temperature: number;
-  /** Factors of cross-entropy and of the teacher's part: 1 − α and α. */
+  /** Weights of cross-entropy and of the teacher's part in the loss: 1 − α and α. */
   readonly shares: { readonly labels: number; readonly teacher: number };
   readonly hidden?: HiddenDistillation | undefined;
-  /** Of the labels. Default 0. */
+  /** Label smoothing ε. Default 0. */
   readonly labelSmoothing?: number | undefined;
 }
 
@@ -41,13 +41,13 @@ export function distillation(teacher: Teacher, width: number, options: Distillat
       };
     },
     ...(teacher.encoderFeeds && { feeds: ({ examples }: StepContext) => teacher.encoderFeeds!(examples) }),
-    needs: (batch) => ({ weights: teacher.bytes, activations: 4 * stepFloats(teacher.dimensions, batch) }),
+    memory: (batch) => ({ weights: teacher.bytes, activations: 4 * stepFloats(teacher.dimensions, batch) }),
     ...(hidden && { weights: [projectionWeight(width, teacher.dimensions.width)] }),
   };
 }
 
 /**
- * Of one teacher layer at a time (needs.ts says of what), of its frames transposed, and of the matrices of rows × outputs
+ * Of one teacher layer at a time (see memory-estimate.ts), of its frames transposed, and of the matrices of rows × outputs
  * beside cross-entropy's two: both logits by the temperature, their logarithms and probabilities.
  */
 function stepFloats(
@@ -58,7 +58,7 @@ function stepFloats(
   return layer + 2 * clips * frames * width + 4 * rows * outputs;
 }
 
-/** What `Teacher.hears` feeds. */
+/** Declares the inputs that `Teacher.encoderFeeds` feeds. */
 function encoderInputs({ graph }: Predictions, { width }: WhisperDimensions): EncoderMemory {
   return {
     frames: graph.input(`${TEACHER_PREFIX}frames`, ['batch', 'teacherFrames', width]),

@@ -1,4 +1,4 @@
-/** How far a student's distributions are from its teacher's, with the derivative by the student's logits. */
+/** Divergences of a student's distributions from its teacher's, with the derivative by the student's logits. */
 
 import type { Tensor } from '../graph/graph.ts';
 import { add, clampMin, exp, log, logSoftmax, mul, scale, softmax, sub, sum } from '../graph/ops.ts';
@@ -6,7 +6,7 @@ import type { FusedLinearLoss } from '../graph/output-loss.ts';
 
 export type DivergenceKind = 'kl' | 'js';
 
-/** Of logits u [rows, outputs], already divided by the temperature. Slopes are by the student's. */
+/** Of logits u [rows, outputs], already divided by the temperature. Gradients are by the student's. */
 export type Divergence = (student: Tensor, teacher: Tensor) => FusedLinearLoss;
 
 const overOutputs = (x: Tensor): Tensor => sum(x, [1]);

@@ -84,7 +84,7 @@ test('outputs that do not fit into memory are read from the cache, and train the
   expect(weights[2]).toEqual(weights[0]);
 });
 
-test('a cache that goes away while training is told in one line', async () => {
+test('a cache that disappears during training is an error of one line', async () => {
   const own = join(scratch, 'own-cache');
   const [speech] = await encodedSpeech(model, clips.slice(0, 1), 1, { ...options, cache: own, maxBytes: 0 });
   rmSync(own, { recursive: true });
@@ -155,7 +155,7 @@ test('visits are counted over epochs, and over batches that a resumed run passes
   expect(seen.slice(0, 2).sort()).toEqual(['0:2', '1:2']);
 });
 
-test('joined recordings are heard one after the other with a gap; one that cannot be read leaves the clip out', async () => {
+test('merged recordings are joined with a gap; a clip with an unreadable one is skipped', async () => {
   const joined = { ...clips[0]!, following: [clips[2]!.audio] };
   const [speech] = await melSpeech(model, [joined], options);
   expect(speech!.encoded.length).toBe(Math.ceil((0.5 + GAP_SECONDS + 1.2) * 50));

@@ -1,4 +1,4 @@
-/** The speech of training examples: encoder outputs made once, or log-mels, as they are or in augmented versions. */
+/** Speech of training examples: encoder outputs computed once, or log-mels, optionally augmented. */
 import { basename } from 'node:path';
 import type { Augmentation } from '../audio/augment/augmentation.ts';
 import type { Clip } from '../data/clip.ts';
@@ -13,11 +13,11 @@ import type { WhisperModel } from '../whisper/model.ts';
 export interface SpeechOptions {
   readonly window: WindowMode;
   readonly augmentation?: Augmentation | undefined;
-  /** What does not fit is read again when a batch needs it. */
+  /** Limit of speech held in memory; the rest is read again when a batch needs it. */
   readonly maxBytes: number;
   readonly onProgress: (done: number) => void;
   readonly signal?: AbortSignal | undefined;
-  /** A clip that cannot be read, in one line. */
+  /** Reports a clip that cannot be read, in one line. */
   readonly onSkipped: (message: string) => void;
 }
 
@@ -26,15 +26,15 @@ export interface ClipSpeech<C extends Clip = Clip> {
   readonly encoded: ReadyClip | Lazy<ReadyClip>;
 }
 
-/** A clip's version; its name is the file's, so that a corpus may lie anywhere. */
+/** A version of a clip, named after the file without its folder, so that a corpus can be moved. */
 function recordingOf(clip: Clip, augmentation: Augmentation | undefined, number: number): Recording {
   const name = basename(clip.audio);
   return { files: clipFiles(clip), version: augmentation && { augmentation, name, number } };
 }
 
 /**
- * Encoder outputs, from the cache or made now. With augmentation each clip comes in several versions.
- * @param copies how many
+ * Encoder outputs, cached or computed now. With augmentation each clip has several versions.
+ * @param copies number of versions
  */
 export async function encodedSpeech<C extends Clip>(
   model: WhisperModel,
@@ -83,9 +83,9 @@ export async function melSpeech<C extends Clip>(
       const read = async (visit = 0): Promise<MelClip> => {
         const recording = recordingOf(clip, augmentation, visit);
         const augmented = await readRecording(recording);
-        const made = melClip(augmented, melBins, window);
-        maskMel(recording, augmented, made.mel, melBins);
-        return made;
+        const version = melClip(augmented, melBins, window);
+        maskMel(recording, augmented, version.mel, melBins);
+        return version;
       };
       if (augmentation || held >= maxBytes) {
         const frames = windowFrames(Math.ceil(samples.length * (augmentation?.longest ?? 1)), window);

@@ -1,4 +1,4 @@
-/** Training examples from a manifest's clips. */
+/** Builds training examples from a manifest's clips. */
 
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
@@ -7,19 +7,19 @@ import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
 
-/** On encoder outputs, as training of the decoder alone needs it. */
+/** An example with encoder outputs, for training the decoder alone. */
 export type EncodedExample = Example & { readonly clip: EncodedClip; readonly target: string };
 
 export interface ExampleOptions<C extends Clip> {
-  /** Language of the texts; of each clip where a model learns several. */
+  /** Target language; by clip where there are several. */
   readonly target: string | ((clip: C) => string);
   /** @param language spoken */
   readonly promptOf: (language: string, target: string) => readonly number[];
-  /** Called for each clip that gives no example. */
+  /** Called for each skipped clip. */
   readonly onSkipped?: (clip: C, reason: string) => void;
 }
 
-/** Clips whose text is longer than the decoder's context would be cut off in the middle: they are skipped. */
+/** Skips clips without a reference, and those whose text exceeds the decoder's context. */
 export function translationExamples<C extends Clip, Speech extends Example['clip']>(
   model: WhisperModel,
   clips: readonly { readonly clip: C; readonly encoded: Speech }[],

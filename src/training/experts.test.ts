@@ -84,7 +84,7 @@ async function same(one: WhisperModel, other: WhisperModel, names: readonly stri
   return a.every(({ data }, i) => Buffer.from(data.buffer).equals(Buffer.from(b[i]!.data.buffer)));
 }
 
-test('the loss falls, the shared weights stay, gates are told, and a run gone on with ends the same to the bit, activations made again or not', async () => {
+test('the loss falls, the shared weights stay, gates are reported, and a resumed run ends the same to the bit, with activations recomputed or not', async () => {
   const whole = await run('whole');
   const losses = whole.reports.map(({ loss }) => loss);
   expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.5);

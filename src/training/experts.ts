@@ -1,6 +1,6 @@
 /**
- * Training of a language's experts (experts.ts): only they and their gates are trained, the model stays as it is. So the
- * experts of several languages never touch each other, and are trained one language after the other.
+ * Trains a language's experts (whisper/experts.ts) and their gates, with the model frozen. So the experts of several
+ * languages are independent, and are trained one language after the other.
  */
 
 import { float32, type HostTensor } from '../backend/runtime.ts';
@@ -15,15 +15,15 @@ import type { WhisperModel } from '../whisper/model.ts';
 import type { Objective } from './objective.ts';
 
 export interface ExpertOptions {
-  /** What is spoken in the clips. */
+  /** Language spoken in the clips. */
   readonly language: string;
-  /** Inner size of the gates. */
+  /** Hidden width of the gates. */
   readonly gateWidth: number;
   /** Factor of |mean gate − ½| in the loss: the share of cross-entropy in it. Default 1. */
   readonly budgetWeight?: number;
 }
 
-/** Half of the tokens are to go through the expert. */
+/** Target share of tokens that use the expert. */
 const BUDGET = 0.5;
 /** Deviation of the noise at the last step; it grows linearly from 0. */
 const MAX_NOISE = 5;
@@ -38,8 +38,8 @@ export function expertShapes(
 }
 
 /**
- * Puts them beside the model's weights: copies of the shared networks, and gates drawn as PyTorch's Linear draws its
- * weights (in ± 1/√in). Those that the model has of the language already are gone on with.
+ * Stores experts beside the model's weights: copies of the shared networks, and gates initialised like PyTorch's Linear
+ * (in ± 1/√in). Experts that the model has for the language already are trained further.
  */
 export async function createExperts(
   model: WhisperModel,
@@ -57,22 +57,22 @@ export async function createExperts(
     return;
   }
   const random = sfc32(seed);
-  const made = new Map<string, Weight>();
+  const tensors = new Map<string, Weight>();
   for (const [name, shape] of expertTensors(dimensions, gateWidth)) {
     const isGate = name.includes('.gate.');
     const bound = shape.at(-1)! ** -0.5;
     const data = isGate
       ? uniformValues(shape[0]! * shape[1]!, bound, random)
       : ((await runtime.read([name]))[0]!.data as Float32Array);
-    made.set(expertPrefix(language) + name, { shape, data });
+    tensors.set(expertPrefix(language) + name, { shape, data });
   }
-  await runtime.store(made);
+  await runtime.store(tensors);
   experts.set(language, { language, gateWidth });
 }
 
 /**
- * The objective with the gates' budget, |mean gate − ½| over all layers and the positions that count, and with the noise
- * that the gates are fed: N(0, 1) · 5 · progress, which only seed and step decide.
+ * The objective plus the gates' budget, |mean gate − ½| over all layers and the positions in the loss, with noise fed to
+ * the gates: N(0, 1) · 5 · progress, which depends on seed and step only.
  */
 export function withGates(
   objective: Objective,
@@ -91,12 +91,12 @@ export function withGates(
         const flat = reshape(gate, [product(gate.shape), 1]);
         return mean(gather(flat, rows), [0, 1]);
       });
-      const made = objective.loss(predictions);
+      const base = objective.loss(predictions);
       const average = reshape(scale(open.reduce(add), 1 / open.length), []);
       const budget: Tensor = abs(sub(average, graph.scalar(BUDGET)));
       return {
-        loss: add(made.loss, scale(budget, budgetWeight)),
-        metrics: { ...made.metrics, gate: average },
+        loss: add(base.loss, scale(budget, budgetWeight)),
+        metrics: { ...base.metrics, gate: average },
       };
     },
     feeds: (moment) => {

@@ -1,6 +1,6 @@
 /**
- * Distillation of hidden states, as DQ-Whisper has it (Shao et al. 2024): Σᵢ d(hᵢ, W·h_m(i)), hᵢ what the student's decoder
- * layer i gives to the next, h_m(i) what a layer of the teacher gives, and W trained.
+ * Distillation of hidden states, as DQ-Whisper has it (Shao et al. 2024): Σᵢ d(hᵢ, W·h_m(i)), with hᵢ the output of the
+ * student's decoder layer i, h_m(i) that of a layer of the teacher, and W trained.
  */
 import type { Tensor } from '../graph/graph.ts';
 import {
@@ -26,8 +26,8 @@ import type { AuxiliaryWeight } from './objective.ts';
 
 export interface HiddenDistillation {
   /**
-   * `static`: the teacher's layers at even distances, the last for the last (2i + 1 where it has twice as many).
-   * `dynamic`: in each step the nearest of the teacher's layers, at or after that of the layer before.
+   * `static`: evenly spaced layers of the teacher, the last for the last (2i + 1 where it has twice as many).
+   * `dynamic`: in each step the teacher's nearest layer, at or after that of the layer before.
    */
   readonly matching: 'static' | 'dynamic';
   /** Mean over the width of the squared differences, or of their absolute values. */
@@ -38,7 +38,7 @@ const PROJECTION = 'distillation.projection.weight';
 /** Added to the distances of layers that may not be chosen. */
 const FORBIDDEN = 1e30;
 
-/** W [width, teacher's width]: at first the identity, or where the widths differ as PyTorch's Linear begins. */
+/** W [width, teacher's width]: initialised to the identity, or like PyTorch's Linear where the widths differ. */
 export function projectionWeight(width: number, teacherWidth: number): AuxiliaryWeight {
   return {
     name: PROJECTION,
@@ -85,8 +85,8 @@ export function hiddenLoss(
 }
 
 /**
- * For each of `ours` that of `theirs` whose projection is nearest, at or after the one before. Chosen where the graph runs,
- * and without gradient; the teacher's states are chosen before they are projected, so that W has one.
+ * For each of `ours` that of `theirs` whose projection is nearest, at or after the one before. Chosen at run time and
+ * without gradient; the teacher's states are chosen before they are projected, so that W has one.
  */
 function nearest(
   ours: readonly Tensor[],

@@ -1,4 +1,4 @@
-/** Label smoothing (Szegedy et al. 2016), as PyTorch's CrossEntropyLoss has it. */
+/** Label smoothing (Szegedy et al. 2016), as in PyTorch's CrossEntropyLoss. */
 
 import type { Tensor } from '../graph/graph.ts';
 import { add, gather, mean, mul, reshape, scale, sub, sum } from '../graph/ops.ts';
@@ -6,7 +6,7 @@ import { crossEntropyLoss, type Predictions } from '../whisper/training-graph.ts
 import type { Objective } from './objective.ts';
 
 /**
- * Cross-entropy with the right token's probability 1 − ε + ε/V, and ε/V that of each other of the V outputs.
+ * Cross-entropy with target probability 1 − ε + ε/V for the label, and ε/V for each other of the V outputs.
  * @param epsilon from 0 to below 1
  */
 export function smoothedCrossEntropy(epsilon: number): Objective {
@@ -22,7 +22,7 @@ export function smoothedCrossEntropy(epsilon: number): Objective {
 }
 
 /**
- * What smoothing adds to cross-entropy, for ε = 1: Σ weightᵢ · (logit of the label − mean of all logits). The mean of the
+ * The term that smoothing adds to cross-entropy, for ε = 1: Σ weightᵢ · (logit of the label − mean of all logits). The mean of the
  * logits is the hidden state's product with the mean row of the output matrix: no matrix of positions × vocabulary.
  * @returns a scalar, shape []
  */

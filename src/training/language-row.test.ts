@@ -123,7 +123,7 @@ test('what a run evaluates is what it saves: with adapters and with rounding, to
   }
 });
 
-test('a trained embedding needs no weight beside it; the memory that is told counts the row', async () => {
+test('a trained embedding needs no weight beside it; the memory estimate counts the row', async () => {
   await withModel(WhisperModel.load(base, { languageToken, threads: 1 }), async (model) => {
     const names = (changed: Partial<TrainingOptions>) =>
       tunedWeights(model.dimensions, { ...training, ...changed });

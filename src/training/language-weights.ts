@@ -6,9 +6,9 @@ import { float32 } from '../backend/runtime.ts';
 import type { Objective, StepContext } from './objective.ts';
 
 export interface LanguageWeight {
-  /** At the first step. */
+  /** Weight at the first step. */
   readonly from: number;
-  /** At the last. */
+  /** Weight at the last step. */
   readonly to: number;
 }
 

@@ -8,21 +8,21 @@ const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 export interface LoopBatch {
   readonly feeds: Readonly<Record<string, HostTensor>>;
-  /** How much its loss counts beside the step's other batches': its tokens. */
+  /** Weight of its loss among the step's batches: its tokens. */
   readonly weight: number;
 }
 
 export interface LoopOptions extends Pick<AdamWOptions, 'weightDecay'> {
-  /** Has an output `loss`, gradients of the trained weights, and any number of reported outputs. */
+  /** With an output `loss`, gradients of the trained weights, and any number of metrics. */
   readonly graph: Graph;
   /** Names of the stored weights that are trained. */
   readonly trained: readonly string[];
   readonly steps: number;
-  /** Step size of a step, counted from 1. */
+  /** Learning rate of a step, counted from 1. */
   readonly learningRate: (step: number) => number;
   /** Largest L2 norm of all gradients together. Default: any. */
   readonly clipNorm?: number | undefined;
-  /** Batches a step. Default: 1. */
+  /** Batches per step. Default: 1. */
   readonly accumulate?: number | undefined;
   /** Resume after this state's step, with its optimizer; its weights are stored already. */
   readonly from?: TrainingState | undefined;
@@ -40,12 +40,12 @@ export interface LoopStep {
   readonly step: number;
   /** Mean over the step's batches, by weight. */
   readonly loss: number;
-  /** The graph's reported outputs, likewise; undefined where it has none. */
+  /** The graph's metrics, likewise; undefined where it has none. */
   readonly terms?: Readonly<Record<string, number>>;
   readonly learningRate: number;
   /** L2 norm of all gradients together, before clipping. */
   readonly gradientNorm: number;
-  /** True where loss or gradient norm was not finite: the step changed nothing. */
+  /** Whether loss or gradient norm was not finite, so that the step changed nothing. */
   readonly skipped: boolean;
   readonly seconds: number;
 }
@@ -53,7 +53,7 @@ export interface LoopStep {
 export interface LoopProgress {
   /** A copy of the state after this step. */
   readonly state: () => Promise<TrainingState>;
-  /** Does other work on the model meanwhile, without the memory in which steps are computed. */
+  /** Runs other work on the model between steps, with the memory of steps freed. */
   readonly paused: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
@@ -66,7 +66,7 @@ export function scheduledRate(
   return (learningRate * (steps - step + 1)) / Math.max(1, steps - warmupSteps);
 }
 
-/** Changes the stored weights `trained`; the program's other weights are fed as they are. */
+/** Trains the stored weights `trained`; the program's other weights are frozen. */
 export async function trainingLoop(runtime: Runtime, options: LoopOptions): Promise<void> {
   const { graph, trained, steps, from, weightDecay, batch, beforeStep } = options;
   const { clipNorm = Number.POSITIVE_INFINITY, accumulate = 1 } = options;
@@ -82,7 +82,7 @@ export async function trainingLoop(runtime: Runtime, options: LoopOptions): Prom
       for (let k = 0; k < accumulate; k++) {
         const { feeds, weight } = await batch(step);
         const { fetched } = await runtime.run(program, feeds, { fetch: ['loss', ...metrics] });
-        // The step's loss is the mean over all its tokens, so a batch counts by how many it has.
+        // The step's loss is the mean over all its tokens, so a batch is weighted by its tokens.
         if (accumulate > 1) await runtime.accumulateGradients(weight, k === 0);
         const values = ['loss', ...metrics].map((name) => (fetched[name]!.data as Float32Array)[0]!);
         parts.push({ weight, values });

@@ -1,13 +1,13 @@
 /**
- * Low-rank adaptation (Hu et al. 2021, "LoRA"): of a projection only B·A is learnt, of low rank, and the weight stays.
- * Here are the adapters' beginnings, their merging into the weights, and their files as Hugging Face PEFT has them.
+ * Low-rank adaptation (Hu et al. 2021, "LoRA"): for a projection only B·A, of low rank, is trained, and the weight is frozen.
+ * Initialises adapters, merges them into the weights, and writes Hugging Face PEFT's files.
  */
 import { join } from 'node:path';
 import { type Weight, whisperTensors } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
-import { makeFolder, writeJson, writing } from '../files/write-whole.ts';
+import { createFolder, writeJson, writing } from '../files/write-whole.ts';
 import { Graph } from '../graph/graph.ts';
 import { sfc32, uniformValues } from '../random.ts';
 import { adapterNames, mergedWeight } from '../whisper/adapters.ts';
@@ -23,15 +23,15 @@ export interface LoraOptions {
   readonly rank: number;
   /** B·A is multiplied by alpha / rank. */
   readonly alpha: number;
-  /** In every layer of the part that is tuned. */
+  /** Projections with adapters, in every layer of the tuned part. */
   readonly projections: readonly LoraProjection[];
 }
 
-/** As PEFT's example for Whisper has it. */
+/** Values of PEFT's example for Whisper. */
 export const defaultLora: LoraOptions = { rank: 32, alpha: 64, projections: ['q_proj', 'v_proj'] };
 
 /**
- * @param weights the part that is tuned
+ * @param weights of the tuned part
  * @throws UserError where the options fit no projection in it
  */
 export function loraAdapters(
@@ -74,8 +74,8 @@ export function adapterShapes(
 }
 
 /**
- * Puts new adapters beside the model's weights: A Kaiming-uniform as PEFT draws it (in ± 1/√in), B zero, so that the
- * model is at first what it was.
+ * Stores new adapters beside the model's weights: A Kaiming-uniform as in PEFT (in ± 1/√in), B zero, so that the model
+ * is unchanged at first.
  */
 export async function createLora(model: WhisperModel, adapters: Adapters, seed: number): Promise<void> {
   const random = sfc32(seed);
@@ -90,8 +90,8 @@ export async function createLora(model: WhisperModel, adapters: Adapters, seed: 
 }
 
 /**
- * Adds the adapters into the model's weights, so that it decodes, and is saved, as an ordinary Whisper.
- * @returns takes them out again, for more training
+ * Merges the adapters into the model's weights, so that it decodes and is saved like any Whisper.
+ * @returns a function that undoes it, for more training
  */
 export async function mergeLora(model: WhisperModel, adapters: Adapters): Promise<() => Promise<void>> {
   const { runtime, dimensions } = model;
@@ -142,10 +142,10 @@ export async function saveLora(model: WhisperModel, adapters: Adapters, director
     bias: 'none',
     fan_in_fan_out: false,
     inference_mode: true,
-    // Whole names: a projection's name alone would stand for the encoder's and the decoder's.
+    // Full names: a projection's name alone would match both the encoder's and the decoder's.
     target_modules: [...adapters.projections],
   };
-  await makeFolder(directory);
+  await createFolder(directory);
   await writing(directory, () => writeSafetensors(join(directory, 'adapter_model.safetensors'), tensors));
   await writeJson(join(directory, 'adapter_config.json'), config);
 }

@@ -1,4 +1,4 @@
-/** What a training run will need, told before it starts. */
+/** Estimates the memory of a training run before it starts. */
 
 import type { HostTensor } from '../backend/runtime.ts';
 import { whisperTensors } from '../checkpoint/checkpoint.ts';
@@ -16,13 +16,13 @@ import { scaledWeights } from './quantization.ts';
 import type { TrainingOptions } from './train.ts';
 import { tunedWeights, tuningAdapters, tuningGraph } from './tuned-weights.ts';
 
-/** Bytes. */
+/** Memory of a training run, bytes. */
 export interface MemoryEstimate {
-  /** All weights as float32; with quantisation also what a step sees of the trained ones. */
+  /** All weights as float32; with quantisation also the rounded copies of the trained ones. */
   readonly weights: number;
   /** Gradients, where batches are accumulated their sums, and AdamW's two moments. */
   readonly optimizer: number;
-  /** What a step on the largest batch keeps at most. */
+  /** Peak of the activations of a step on the largest batch. */
   readonly activations: number;
   /** Encoder outputs of the clips. */
   readonly clips: number;
@@ -35,14 +35,14 @@ export interface MemoryEstimate {
 }
 
 /**
- * Measured: what a process holds beside its weights when training begins. A part of it (0.15 GB) is memory that the
- * encoder left behind, of which large batches use some again.
+ * Measured memory of a process beside its weights when training begins. A part of it (0.15 GB) was freed by the encoder,
+ * and large batches reuse some of that.
  */
 const PROGRAM_BYTES = 380e6;
 
 /**
- * What a step computes follows from its graph: the results that live at the same time, for the largest batch. Measured by
- * `npm run bench -- training-memory`.
+ * Estimates activations from the graph of a step: the results that live at the same time, for the largest batch. Measured
+ * by `npm run bench -- training-memory`.
  */
 export async function estimateMemory(
   model: WhisperModel,
@@ -61,7 +61,7 @@ export async function estimateMemory(
   ]);
   const elements = (names: Iterable<string>): number =>
     [...names].reduce((sum, name) => sum + shapes.get(name)!.reduce((product, n) => product * n, 1), 0);
-  const { weights: own = [], needs: needsOf } = options.objective ?? crossEntropy;
+  const { weights: own = [], memory: objectiveMemory } = options.objective ?? crossEntropy;
   const trained =
     elements(tunedWeights(dimensions, options)) +
     own.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
@@ -76,7 +76,7 @@ export async function estimateMemory(
     recompute,
   });
   // Its activations are the graph's.
-  const others = needsOf?.({
+  const others = objectiveMemory?.({
     clips: clips!,
     frames: frames!,
     tokens,
@@ -104,7 +104,7 @@ export function totalBytes({ batch: _, ...needs }: MemoryEstimate): number {
   return Object.values(needs).reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** The longest clips together: the sampler puts like with like. */
+/** The longest clips together, as the sampler groups similar lengths. */
 async function largestBatch(
   model: WhisperModel,
   examples: readonly Example[],
@@ -118,7 +118,7 @@ async function largestBatch(
   return trainingBatch(ready, tails, model.tokens.endOfText, outputIds).feeds;
 }
 
-/** What the names of sizes stand for. Inputs that only an objective feeds are as long as the batch's. */
+/** Values of named sizes. Inputs that only an objective feeds are as long as the batch's. */
 function sizesOf(graph: Graph, feeds: Readonly<Record<string, HostTensor>>): Map<string, number> {
   const sizes = new Map<string, number>();
   for (const { name, shape } of graph.inputs.values()) {

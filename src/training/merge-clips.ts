@@ -1,4 +1,4 @@
-/** Short clips joined to long ones: the decoder learns from contexts as long as those that it will meet. */
+/** Merges short clips into long ones, so that the decoder is trained on contexts as long as at inference. */
 
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { type Clip, referenceIn } from '../data/clip.ts';
@@ -6,19 +6,19 @@ import { GAP_SECONDS, MAX_SECONDS, readRecording } from '../data/recording.ts';
 import { languageProfile } from '../language/profile.ts';
 
 export interface MergeOptions {
-  /** Longest that a clip may become. */
+  /** Longest merged clip. */
   readonly seconds: number;
-  /** Whether the decoder's context holds a text in the target language. */
+  /** Whether a text in the target language fits the decoder's context. */
   readonly fits: (text: string) => boolean;
 }
 
-/** Columns that tell who speaks, and when. */
+/** Columns that identify speaker and session. */
 const SPEAKER = ['speaker', 'session'];
 
 /**
- * Clips that follow each other in the manifest and are of one language, one set, and one speaker and session where it has
- * these columns, become one clip, as long as it stays within both bounds. Texts are joined with them.
- * @param target the language that is trained: a clip without a text in it is joined with none
+ * Merges consecutive clips of one language, one set, and one speaker and session (where the manifest has these columns),
+ * within both bounds. Their texts are joined, too.
+ * @param target clips without a text in this language are not merged
  */
 export async function mergeClips(
   clips: readonly Clip[],
@@ -31,7 +31,7 @@ export async function mergeClips(
     const next = { ...clip, duration: await durationOf(clip) };
     const last = merged.at(-1);
     const joined = last && isOneSpeaker(last, next) ? join(last, next) : undefined;
-    // A clip without a duration cannot be read, and one without a text teaches nothing: both are told later.
+    // A clip without a duration cannot be read, and one without a text is skipped: both are reported later.
     const texts = last && [referenceIn(last, target), referenceIn(next, target)];
     const usable = joined && joined.duration <= most && !texts!.includes('');
     if (usable && fits(referenceIn(joined, target))) merged[merged.length - 1] = joined;
@@ -64,7 +64,7 @@ function join(a: Clip, b: Clip): Clip {
   };
 }
 
-/** Seconds; NaN where the manifest does not tell and the recording cannot be read. */
+/** Duration, seconds; NaN where the manifest lacks it and the recording cannot be read. */
 async function durationOf({ audio, duration }: Clip): Promise<number> {
   if (!Number.isNaN(duration)) return duration;
   return readRecording({ files: [audio] }).then(

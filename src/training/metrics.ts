@@ -1,4 +1,4 @@
-/** `metrics.jsonl`: the numbers of a training run as it goes, one JSON object a step or evaluation. */
+/** `metrics.jsonl`: the metrics of a training run, one JSON object per step or evaluation. */
 import { ResumableLines } from '../files/resumable-lines.ts';
 import { paddingShares } from './batches.ts';
 import type { DevEvaluation } from './dev-evaluation.ts';
@@ -12,7 +12,7 @@ export function memoryMb(): { memoryMb: number; peakMemoryMb: number } {
   };
 }
 
-/** Of a step, or of an evaluation. */
+/** A line: a step, or an evaluation. */
 interface Line {
   readonly step: number;
   readonly devLoss?: number;
@@ -23,8 +23,8 @@ export class MetricsFile {
   private constructor(private readonly lines: ResumableLines<Line>) {}
 
   /**
-   * Keeps the lines up to a step: those after it were written by a run that was stopped before its next checkpoint, and
-   * are made again.
+   * Keeps the lines up to a step: later ones were written by a run that stopped before its next checkpoint, and are
+   * repeated.
    * @param step 0: an empty file
    */
   static async open(path: string, step: number): Promise<MetricsFile> {

@@ -51,7 +51,7 @@ const pulled: Objective = {
   weights: [{ name: 'pulled.own', shape: [2], initial: (random) => Float32Array.of(7, random() / 2 ** 32) }],
 };
 
-test('terms are told, feeds know the step, own weights are trained, kept in checkpoints, and repeat', async () => {
+test('metrics are reported, feeds know the step, auxiliary weights are trained, kept in checkpoints, and repeat', async () => {
   const options = (output: string, steps: number, resume = false): RunOptions => ({
     output: join(scratch, output),
     recipe: '{}\n',

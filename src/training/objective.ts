@@ -1,36 +1,36 @@
 /**
- * What a training run makes smaller. The training loop knows no objective by name: an objective builds its loss into the
- * training graph, says what to feed it, and which weights of its own are trained with the model's. One may wrap another,
+ * Objectives of training. The training loop knows none by name: an objective builds its loss into the training graph,
+ * and defines its feeds and the auxiliary weights that are trained with the model's. One may wrap another,
  * to add a term to its loss or to change its feeds.
  */
 import type { HostTensor } from '../backend/runtime.ts';
 import { sfc32 } from '../random.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { crossEntropyLoss, type MakeLoss } from '../whisper/training-graph.ts';
+import { crossEntropyLoss, type LossBuilder } from '../whisper/training-graph.ts';
 import type { Example } from './batches.ts';
 
 export interface Objective {
-  /** Builds the loss. What it reports is told with each step, in metrics.jsonl and in the report. */
-  readonly loss: MakeLoss;
-  /** The inputs that `loss` declares, and inputs of the batch that are to be others. */
+  /** Builds the loss. Its metrics are reported with each step, in metrics.jsonl and in the report. */
+  readonly loss: LossBuilder;
+  /** Values for the inputs that `loss` declares; may also override inputs of the batch. */
   readonly feeds?: (moment: StepContext) => Readonly<Record<string, HostTensor>>;
-  /** Weights that `loss` asks for and that are trained: they are in checkpoints, and not in the saved model. */
+  /** Trained weights of `loss` itself, which are in checkpoints but not in the saved model. */
   readonly weights?: readonly AuxiliaryWeight[];
-  /** Bytes that it takes beside what cross-entropy takes: as long as the run, and in a step on a batch of these sizes. */
-  readonly needs?: (batch: StepSizes) => { readonly weights: number; readonly activations: number };
+  /** Bytes beyond those of cross-entropy: for the whole run, and during a step on a batch of these sizes. */
+  readonly memory?: (batch: StepSizes) => { readonly weights: number; readonly activations: number };
 }
 
 export interface StepSizes {
   readonly clips: number;
   readonly frames: number;
   readonly tokens: number;
-  /** Predictions that count. */
+  /** Predictions in the loss. */
   readonly rows: number;
-  /** What is chosen among. */
+  /** Output tokens. */
   readonly outputs: number;
 }
 
-/** A step, or a part of one. */
+/** A batch within a step. */
 export interface StepContext {
   readonly examples: readonly Example[];
   /** The batch's inputs (batches.ts). */
@@ -54,7 +54,7 @@ export function auxiliaryWeights({ weights = [] }: Objective): string[] {
   return weights.map(({ name }) => name);
 }
 
-/** Puts them beside the model's. */
+/** Stores auxiliary weights beside the model's. */
 export async function createAuxiliaryWeights(
   model: WhisperModel,
   { weights = [] }: Objective,

@@ -1,4 +1,4 @@
-/** What a training run will need and go through, known before its first step. */
+/** Plan of a training run: clips, batches and memory, before its first step. */
 import { totalmem } from 'node:os';
 import { formatNumber } from '../report/format.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -8,22 +8,22 @@ import type { TrainingData } from './recipe-data.ts';
 import { sampleBatches } from './sampling.ts';
 import type { TrainingOptions } from './train.ts';
 
-/** More batches would say no more about padding. */
+/** Batches to sample: more do not change the estimate of padding. */
 const MAX_PLANNED = 500;
 
 export interface TrainingPlan {
   readonly memory: MemoryEstimate;
-  /** Clips to train on, and those that give no example, by reason. */
+  /** Training clips, and skipped ones by reason. */
   readonly examples: number;
   readonly skipped: ReadonlyMap<string, number>;
-  /** What became of the clips before, a line each. */
+  /** Notes on merging and augmentation, a line each. */
   readonly notes: readonly string[];
   readonly steps: number;
   readonly stepsPerEpoch: number;
   readonly epochs: number;
   /** Means over the first batches, an epoch at most. */
   readonly clipsPerBatch: number;
-  /** Shares of the frames and of the tokens, 0 to 1. */
+  /** Shares of padding among the frames and among the tokens, 0 to 1. */
   readonly padding: { readonly frames: number; readonly tokens: number };
 }
 

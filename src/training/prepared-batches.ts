@@ -1,4 +1,4 @@
-/** Batches of a training run, each prepared while the step before it computes. */
+/** Batches of a training run, each prepared during the step before. */
 import type { SilenceTails } from '../whisper/silence-tail.ts';
 import {
   type Example,
@@ -15,11 +15,11 @@ export interface PreparedBatch extends TrainingBatch {
 
 export class PreparedBatches {
   readonly #drawn: Generator<number[], never>;
-  /** Of each example: how many batches had it. */
+  /** Number of batches so far, by example. */
   readonly #visits: Uint32Array;
   #next: Promise<PreparedBatch> | undefined;
 
-  /** @param tails to @param outputIds as trainingBatch has them */
+  /** @param tails, padding, outputIds see `trainingBatch` */
   constructor(
     readonly examples: readonly Example[],
     sampling: SamplingOptions,
@@ -31,15 +31,15 @@ export class PreparedBatches {
     this.#visits = new Uint32Array(examples.length);
   }
 
-  /** Passes over batches that an earlier run has had. Only before the first `next`. */
+  /** Skips batches of an earlier run. Only before the first `next`. */
   skip(batches: number): void {
     for (let i = 0; i < batches; i++)
       for (const example of this.#drawn.next().value) this.#visits[example]!++;
   }
 
   /**
-   * The next batch. The one after it is begun in the event loop's next turn: by then the caller has handed this one to
-   * the computing thread, and waits.
+   * The next batch. Preparing the one after it starts in the event loop's next turn: by then the caller has passed this
+   * one to the computing thread.
    */
   async next(): Promise<PreparedBatch> {
     const begun = this.#next ?? this.#prepare();
@@ -47,7 +47,7 @@ export class PreparedBatches {
     const batch = await begun;
     setImmediate(() => {
       this.#next ??= this.#prepare();
-      // Whoever asks for it is told; after the last step nobody does.
+      // `next` reports the error; after the last step there is no such call.
       this.#next.catch(() => {});
     });
     return batch;

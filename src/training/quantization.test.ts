@@ -10,7 +10,7 @@ import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import { melClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { quantize } from '../whisper/quantize.ts';
-import { crossEntropyLoss, type MakeLoss } from '../whisper/training-graph.ts';
+import { crossEntropyLoss, type LossBuilder } from '../whisper/training-graph.ts';
 import { type Example, trainingBatch } from './batches.ts';
 import { quantizeFrozen, quantizeWeights, scaledWeights } from './quantization.ts';
 import { saveModel } from './save.ts';
@@ -38,7 +38,7 @@ const examples: Example[] = [31, 32].map((seed) => ({
   promptLength: 4,
 }));
 
-const withLogits: MakeLoss = (predictions) => {
+const withLogits: LossBuilder = (predictions) => {
   predictions.graph.output('logits', linear(predictions.hidden, predictions.output));
   return crossEntropyLoss(predictions);
 };
@@ -98,7 +98,7 @@ test('the loss falls, and the quantised saved model has the very logits that tra
   await quantized.close();
 });
 
-test('an evaluation in the middle, or activations made again, leave the training as it was; frozen weights are int8', async () => {
+test('an evaluation in the middle, or recomputed activations, do not change the training; frozen weights are int8', async () => {
   const run = async (evaluated: boolean, recompute = false) => {
     const model = await WhisperModel.load(join(scratch, 'tiny'));
     const tuning = { ...options, part: 'encoder' as const, embedding: 'frozen' as const, steps: 2 };

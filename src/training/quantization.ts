@@ -1,6 +1,6 @@
 /**
- * Quantisation-aware training: each step sees the trained weights as `quantize` will store them, and their gradients pass
- * straight through the rounding (quantized-weights.ts). What is frozen is stored so from the start. With distillation
+ * Quantisation-aware training: each step uses the trained weights as `quantize` will store them, and gradients pass
+ * straight through the rounding (quantized-weights.ts). Frozen weights are rounded once, at the start. With distillation
  * this is DQ-Whisper (Shao et al. 2024).
  */
 import { type Weight, whisperTensors } from '../checkpoint/checkpoint.ts';
@@ -10,7 +10,7 @@ import { quantizedWeight } from '../whisper/quantize.ts';
 import { isQuantized } from '../whisper/quantized-weights.ts';
 import { type Tuning, tunedWeights } from './tuned-weights.ts';
 
-/** The trained weights whose int8 scales must be found anew before each step. */
+/** Trained weights whose int8 scales must be recomputed before each step. */
 export function scaledWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
   if (!tuning.quantization) return [];
   const shapes = whisperTensors(dimensions);
@@ -20,7 +20,7 @@ export function scaledWeights(dimensions: WhisperDimensions, tuning: Tuning): st
   });
 }
 
-/** Makes of what is not trained what will be read from the int8 file. To be done before clips are encoded. */
+/** Replaces the frozen weights by their int8 round trip. Call it before clips are encoded. */
 export async function quantizeFrozen(model: WhisperModel, tuning: Tuning): Promise<void> {
   if (!tuning.quantization) return;
   const trained = new Set(tunedWeights(model.dimensions, tuning));
@@ -30,7 +30,7 @@ export async function quantizeFrozen(model: WhisperModel, tuning: Tuning): Promi
   );
 }
 
-/** @returns puts the weights back as they were */
+/** Replaces trained weights by their int8 round trip. @returns a function that undoes it */
 export async function quantizeWeights(
   model: WhisperModel,
   names: readonly string[],

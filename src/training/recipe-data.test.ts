@@ -66,7 +66,7 @@ const recipe = {
 const write = (name: string, changed: object) =>
   writeFileSync(join(scratch, name), JSON.stringify({ ...recipe, ...changed }));
 
-test('corpora are merged, augmented, mixed; padding is told and kept; a resumed run ends with the same weights', async () => {
+test('corpora are merged, augmented, mixed; padding is reported and bounded; a resumed run ends with the same weights', async () => {
   write('all.json', {});
   const run = await train('all.json', '--json', '--checkpoint-every', '2');
   expect(run, run.stderr).toMatchObject({ code: 0 });
@@ -102,7 +102,7 @@ test('corpora are merged, augmented, mixed; padding is told and kept; a resumed 
   expect(other.stderr).toMatch(/found a checkpoint of .*augmentation/);
 });
 
-test('a tuned encoder hears a new version at each visit, the same in every run', async () => {
+test('a tuned encoder gets a new version at each visit, the same in every run', async () => {
   const { copies: _, ...augment } = recipe.augment;
   write('encoder.json', { augment, tune: { part: 'encoder' }, dev: undefined });
   const losses = async (output: string) => {

@@ -1,4 +1,4 @@
-/** What a recipe is trained on: clips, their encoder outputs or log-mels, texts, target vocabulary, dev set. */
+/** Training data of a recipe: clips, their encoder outputs or log-mels, texts, target vocabulary, dev set. */
 import { totalmem } from 'node:os';
 import { dirname, relative } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
@@ -27,23 +27,23 @@ import { tunesEncoder } from './tuned-weights.ts';
 /** A clip, its place among `data.corpora`, and the language of its text there. */
 type CorpusClip = Clip & { readonly corpus: number; readonly target: string };
 
-/** Clips that a recipe names, before anything is read of them. */
+/** Clips that a recipe names, before their audio is read. */
 export interface RecipeClips {
   readonly training: readonly CorpusClip[];
   readonly dev: readonly CorpusClip[];
-  /** Languages that are trained, in the order of the corpora. */
+  /** Target languages, in the order of the corpora. */
   readonly targets: readonly string[];
 }
 
 export interface TrainingData {
   readonly examples: readonly Example[];
-  /** Clips that give no example, by reason. */
+  /** Number of skipped clips, by reason. */
   readonly skipped: ReadonlyMap<string, number>;
-  /** What became of the clips before, a line each. */
+  /** Notes on merging and augmentation, a line each. */
   readonly notes: readonly string[];
   readonly devSet: DevSet | undefined;
   readonly vocabulary: TargetVocabulary | undefined;
-  /** What the files held: a run goes on only with the same. */
+  /** Fingerprints of the data, which must be equal to resume a run. */
   readonly fingerprints: RunSettings;
 }
 
@@ -51,10 +51,10 @@ export interface TrainingData {
 const PROMPT_TOKENS = 8;
 /** Versions of each clip where the encoder is not tuned and the recipe names no number. */
 const COPIES = 3;
-/** Of the machine's memory, for encoder outputs or log-mels; what is beyond is read again when it is needed. */
+/** Share of the machine's memory for encoder outputs or log-mels; the rest is read again when it is needed. */
 const HELD_SHARE = 0.25;
 
-/** @throws UserError where a manifest has no such clips, or no texts in the language that is trained */
+/** @throws UserError where a manifest has no such clips, or no texts in the target language */
 export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   const { data, dev } = recipe;
   const training: CorpusClip[] = [];
@@ -92,7 +92,7 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   return { training, dev: inTurns([...found.values()]).slice(0, dev.clips), targets: different };
 }
 
-/** Recipes without a target were for Chinese: it needs no name where the manifests have nothing else. */
+/** Recipes without a target were for Chinese, which may be omitted where the manifests have no other language. */
 function onlyTarget(manifests: string, corpora: readonly { readonly clips: readonly Clip[] }[]): string {
   const clips = corpora.flatMap((corpus) => corpus.clips);
   const [written, ...others] = writtenLanguages(clips);
@@ -100,7 +100,7 @@ function onlyTarget(manifests: string, corpora: readonly { readonly clips: reado
   throw new UserError(unnamedTarget(manifests, clips));
 }
 
-/** Where one model learns several languages only its prompt tells which is wanted. */
+/** With several targets in one model, its prompt must choose between them. */
 function checkTargets({ prompt, targetToken }: Recipe, targets: readonly string[]): void {
   const different = [...new Set(targets)];
   if (different.length < 2) return;
@@ -122,7 +122,7 @@ function checkTargets({ prompt, targetToken }: Recipe, targets: readonly string[
   }
 }
 
-/** One of each corpus, then the next of each: a few at the start stand for all. */
+/** Interleaves the corpora, so that a few clips at the start represent all. */
 function inTurns(clips: readonly CorpusClip[]): CorpusClip[] {
   const turns = new Map<number, number>();
   const placed = clips.map((clip) => {
@@ -212,7 +212,7 @@ export async function trainingData(
   };
 }
 
-/** Short clips joined, each corpus for itself, where the recipe says so. */
+/** Merges short clips within each corpus, if the recipe says so. */
 async function mergedClips(
   { tokens, dimensions }: WhisperModel,
   { data }: Recipe,

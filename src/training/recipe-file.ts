@@ -1,4 +1,4 @@
-/** Reading recipes: files that change other files, flags over them, and one line for each mistake. */
+/** Reads recipes: files that extend others, flags that override them, and one line for each mistake. */
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { readJson } from '../files/read.ts';
@@ -7,15 +7,15 @@ import { isObject, withCurrentNames } from './former-names.ts';
 import { type Recipe, recipeSchema } from './recipe.ts';
 import { allowed, mapPaths, nodeAt, type Path } from './recipe-keys.ts';
 
-/** Values from one place; those of later layers win. */
+/** Values of one source; later layers override earlier ones. */
 export interface Layer {
   readonly values: unknown;
-  /** What a message calls the value at a path: a file and the path, or a flag; undefined where it has no name for it. */
+  /** Name of the value at a path in messages: a file and the path, or a flag; undefined where it has none. */
   readonly label: (path: Path) => string | undefined;
 }
 
 /**
- * The layers of a recipe's file: what it extends comes before it. Paths in it are made relative to the working directory.
+ * The layers of a recipe's file, those it extends first. Its paths are made relative to the working directory.
  * @throws UserError where a file cannot be read, is no JSON object, or extends itself
  */
 export async function readLayers(file: string, within: readonly string[] = []): Promise<Layer[]> {
@@ -36,7 +36,7 @@ export async function readLayers(file: string, within: readonly string[] = []): 
   ];
 }
 
-/** As RFC 7396 (JSON Merge Patch) has it: objects are merged, null takes out, all else replaces. */
+/** JSON Merge Patch (RFC 7396): objects are merged, null removes, all else replaces. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   const merged = new Map(isObject(target) ? Object.entries(target) : []);
@@ -51,7 +51,7 @@ export const mergeLayers = (layers: readonly Layer[]): unknown =>
   layers.reduce((values: unknown, layer) => mergePatch(values, layer.values), {});
 
 /**
- * The recipe of layers put over each other.
+ * Merges layers into a recipe.
  * @throws UserError with one line for each mistake
  */
 export function parseRecipe(layers: readonly Layer[]): Recipe {

@@ -1,8 +1,8 @@
-/** The recipe's schema as plain JSON Schema: what walks over keys and what is allowed walks over this. */
+/** The recipe's schema as plain JSON Schema, for flags, help and messages that walk over keys and allowed values. */
 import { z } from 'zod';
 import { recipeSchema } from './recipe.ts';
 
-/** As much of JSON Schema as the recipe needs. */
+/** Subset of JSON Schema that the recipe uses. */
 export interface SchemaNode {
   readonly type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean';
   readonly description?: string;
@@ -22,7 +22,7 @@ export interface SchemaNode {
   readonly exclusiveMaximum?: number;
 }
 
-/** A file of a recipe may be a part of one: it names the recipe that it changes. */
+/** A recipe file may be partial and name the recipe that it extends. */
 const fileSchema = recipeSchema.extend({
   extends: z
     .string()
@@ -30,7 +30,7 @@ const fileSchema = recipeSchema.extend({
     .describe('a recipe that this one changes: what is not here is as it is there; null takes a key out'),
 });
 
-/** For editors. */
+/** JSON Schema of recipe files, for editors. */
 export const recipeJsonSchema = {
   ...z.toJSONSchema(fileSchema, { io: 'input' }),
   title: 'whisper-transfer recipe',
@@ -40,7 +40,7 @@ export const recipeNode = z.toJSONSchema(recipeSchema, { io: 'input' }) as Schem
 
 export type Path = readonly (string | number)[];
 
-/** What may stand at a path; undefined where nothing may. */
+/** Schema at a path; undefined where none is allowed. */
 export function nodeAt(path: Path, node: SchemaNode | undefined = recipeNode): SchemaNode | undefined {
   const [key, ...rest] = path;
   if (key === undefined || node === undefined) return node;
@@ -53,7 +53,7 @@ function childNode(node: SchemaNode, key: string | number): SchemaNode | undefin
   return node.additionalProperties || undefined;
 }
 
-/** Paths of all values, those in lists not: "optimizer.steps". */
+/** Paths of all values, without those in lists: "optimizer.steps". */
 export function recipeKeys(node: SchemaNode = recipeNode, above = ''): { path: string; node: SchemaNode }[] {
   return Object.entries(node.properties ?? {}).flatMap(([key, child]) =>
     child.properties ? recipeKeys(child, `${above}${key}.`) : [{ path: `${above}${key}`, node: child }],
@@ -83,7 +83,7 @@ export function mapPaths(value: unknown, change: (path: string) => string, node?
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, changed(key, one)]));
 }
 
-/** What is allowed, in words. */
+/** Allowed values, in words. */
 export function allowed(node: SchemaNode): string {
   if (node.anyOf) return node.anyOf.map(allowed).join(' or ');
   if (node.const !== undefined) return JSON.stringify(node.const);

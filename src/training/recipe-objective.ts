@@ -1,4 +1,4 @@
-/** What a recipe's training makes smaller: cross-entropy, smoothed, weighted by language, beside a teacher. */
+/** Objective of a recipe: cross-entropy, optionally smoothed, weighted by language, with distillation. */
 
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
@@ -16,7 +16,7 @@ import { checkTeacher, createTeacher } from './teacher.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
 /**
- * Before anything long begins.
+ * Checks the objective before long work begins.
  * @throws UserError where a teacher does not fit the model, or a weight is for a language without clips
  */
 export async function checkObjective(
@@ -34,7 +34,7 @@ export async function checkObjective(
   }
 }
 
-/** The teacher's weights then lie beside the model's. */
+/** Builds the objective; stores a teacher's weights beside the model's. */
 export async function recipeObjective(
   model: WhisperModel,
   recipe: Recipe,
@@ -74,7 +74,7 @@ async function distilled(
     createTeacher(model, loaded, examples, {
       tunesEncoder: tunesEncoder(tune),
       encode: async (clips) => {
-        // It would have to hear each example as the student does.
+        // It would have to encode each example as the student does.
         const changed =
           augment !== undefined
             ? 'augment'

@@ -1,4 +1,4 @@
-/** What of a recipe must agree when a run goes on from its checkpoints, and the recipe that is kept with the model. */
+/** Settings of a recipe that must be equal to resume from a checkpoint, and the recipe that is saved with the model. */
 import { isAbsolute, relative, resolve } from 'node:path';
 import { fingerprintOfPath } from '../files/fingerprint.ts';
 import { cannotOpen } from '../files/read.ts';
@@ -6,15 +6,15 @@ import type { RunSettings } from './checkpoints.ts';
 import type { Recipe } from './recipe.ts';
 import { isPath, leaves, mapPaths, nodeAt } from './recipe-keys.ts';
 
-/** What the weights do not depend on. Activations that are made again are the same to the bit. */
+/** Keys that do not affect the weights. Recomputed activations are identical to the bit. */
 const WITHOUT_INFLUENCE = ['dtype', 'checkpointEvery', 'optimizer.recompute'];
 
-/** Files and folders that the weights do not depend on, or that are told more exactly: by the clips and words in use. */
+/** Files and folders that do not affect the weights, or whose clips and words in use have fingerprints of their own. */
 const NOT_FINGERPRINTED = /^(output|model|data\.cache|data\.corpora\.\d+\.manifest|targetVocabulary)$/;
 
 /**
- * All values of a recipe that the weights depend on, by path. Where files and folders lie does not count: what is in them
- * does, see `fileSettings`.
+ * All values of a recipe that affect the weights, by path. Paths of files and folders do not count, but their content:
+ * see `fileSettings`.
  */
 export function weightSettings(recipe: Recipe): RunSettings {
   const counted = [...leaves(recipe)].filter(
@@ -29,8 +29,8 @@ export function weightSettings(recipe: Recipe): RunSettings {
 }
 
 /**
- * What is in the files and folders that a recipe names, by its path in the recipe: a teacher, recordings of noise.
- * @throws UserError where one is not there
+ * Fingerprints of the files and folders that a recipe names, by path in the recipe: a teacher, recordings of noise.
+ * @throws UserError where one is missing
  */
 export async function fileSettings(recipe: Recipe): Promise<RunSettings> {
   const settings: Record<string, string> = {};
@@ -42,7 +42,7 @@ export async function fileSettings(recipe: Recipe): Promise<RunSettings> {
   return settings;
 }
 
-/** Of a file, its bytes; of a folder, names and sizes, and the bytes of a model's files. */
+/** Fingerprint of the bytes of a file; of a folder, of names and sizes, and of the bytes of a model's files. */
 async function fingerprint(path: string, name: string): Promise<string> {
   try {
     return await fingerprintOfPath(path, (file) => /\.(json|safetensors)$/.test(file), 16);
@@ -51,7 +51,7 @@ async function fingerprint(path: string, name: string): Promise<string> {
   }
 }
 
-/** A recipe as it stands in its output folder: with all defaults, and with relative paths from there. */
+/** Text of recipe.json in the output folder: with all defaults, and paths relative to the folder. */
 export function recipeText(recipe: Recipe): string {
   const folder = resolve(recipe.output);
   const kept = mapPaths(recipe, (path) =>

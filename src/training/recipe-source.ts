@@ -1,4 +1,4 @@
-/** A recipe as a file, as an object like that file's JSON, or in short: a manifest and what differs from the defaults. */
+/** Sources of recipes: a file, an object like its JSON, or a short form: a manifest and values that differ from the defaults. */
 import type { z } from 'zod';
 import type { Recipe, recipeSchema } from './recipe.ts';
 import { type Layer, parseRecipe, readLayers } from './recipe-file.ts';
@@ -7,19 +7,19 @@ import type { Path } from './recipe-keys.ts';
 /** The keys and values of a recipe's JSON. Paths are relative to the working directory. */
 export type RecipeInput = z.input<typeof recipeSchema>;
 
-/** One manifest, and what is most often said of it; other keys are those of a recipe. */
+/** Short form for one manifest, with the most frequent keys; others are those of a recipe. */
 export interface ShortRecipe extends Partial<Omit<RecipeInput, 'data' | 'target'>> {
-  /** Path of a manifest. */
+  /** Path of the manifest. */
   readonly data: string;
-  /** Only clips of this set of it. Default: all but the dev set. */
+  /** Use only clips of this set. Default: all but the dev set. */
   readonly set?: string | undefined;
-  /** Only clips in this language. */
+  /** Use only clips in this language. */
   readonly from?: string | undefined;
   /** Language to translate into. */
   readonly to?: string | undefined;
-  /** Default 200. */
+  /** Number of optimizer steps. Default 200. */
   readonly steps?: number | undefined;
-  /** Where the trained model is written. */
+  /** Folder for the trained model. */
   readonly output: string;
 }
 
@@ -31,7 +31,7 @@ export async function readRecipe(source: RecipeSource): Promise<Recipe> {
   return parseRecipe(await recipeLayers(source));
 }
 
-/** @param label what a message calls a value that no file has */
+/** @param label name in messages of a value that no file has */
 export async function recipeLayers(
   source: RecipeSource,
   label: (path: Path) => string = (path) => path.join('.'),
@@ -46,7 +46,7 @@ export async function recipeLayers(
 
 const isShort = (source: RecipeInput | ShortRecipe): source is ShortRecipe => typeof source.data === 'string';
 
-/** Where a recipe has the keys of a short one. */
+/** Keys of the short form, by path in a recipe. */
 const SHORT_KEYS: Readonly<Record<string, string>> = {
   'data.corpora.0.manifest': 'data',
   'data.corpora.0.set': 'set',

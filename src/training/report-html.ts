@@ -1,4 +1,4 @@
-/** The report of a training run, while it runs and after it, as one HTML page. */
+/** Report of a training run, during and after it, as one HTML page. */
 
 import { movingAverage } from '../report/curves.ts';
 import { formatDuration, formatNumber, languageName } from '../report/format.ts';
@@ -25,7 +25,7 @@ export function trainingReport(
       { kind: 'raw', points: losses },
       { kind: 'main', points: movingAverage(losses) },
     ]),
-    // What an objective of several terms told beside its loss.
+    // Metrics that an objective of several terms reports beside its loss.
     ...Object.keys(reports[0]?.terms ?? {}).map((name) => {
       const points = steps(({ terms }) => terms![name]!);
       return chart(`Training loss: ${spaced(name)}`, 'of the batch', [

@@ -1,10 +1,10 @@
-/** A training run in its folder: checkpoints, metrics, report, evaluations on the way, and the model at the end. */
+/** A training run and its folder: checkpoints, metrics, report, evaluations, and the model at the end. */
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
 import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { isThere } from '../files/read.ts';
+import { exists } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -29,37 +29,37 @@ import { trainingReport } from './report-html.ts';
 import { restoreWeights, type StepReport, type TrainingOptions, trainDecoder } from './train.ts';
 import { tunedWeights, tuningAdapters } from './tuned-weights.ts';
 
-/** So many steps in a row whose loss or gradient is not finite are no accident. */
+/** Number of consecutive steps without a finite loss or gradient after which a run ends. */
 const MAX_SKIPPED = 10;
 
 export interface DevSet {
   readonly examples: readonly EncodedExample[];
-  /** Where the encoder is tuned: encodes the examples' clips as it now does. */
+  /** With a tuned encoder: encodes the examples' clips with its current weights. */
   readonly encode?: (() => Promise<readonly EncodedClip[]>) | undefined;
-  /** Steps between evaluations; there is one at the end, too. */
+  /** Steps between evaluations; the last step is evaluated, too. */
   readonly every: number;
-  /** Which evaluation counts as the best. */
+  /** Metric that chooses the best evaluation. */
   readonly best: BestBy;
-  /** The run ends when so many evaluations have passed without a better one. Default: it does not. */
+  /** Early stopping: number of evaluations without a better one after which the run ends. Default: none. */
   readonly patience?: number | undefined;
 }
 
 export interface RunOptions {
   readonly output: string;
-  /** Kept beside the model as recipe.json. */
+  /** Text of recipe.json, saved beside the model. */
   readonly recipe: string;
   readonly settings: RunSettings;
   readonly training: TrainingOptions;
   readonly checkpointEvery: number;
   readonly resume: boolean;
   readonly devSet?: DevSet | undefined;
-  /** The weights that the run ends with: those of the best evaluation, or the last. */
+  /** Weights to save: those of the best evaluation, or the last. */
   readonly keep: 'best' | 'last';
   /** Ends the run after its step, with a checkpoint and without a model. */
   readonly signal?: AbortSignal | undefined;
-  /** What the user should know, one line. */
+  /** Reports a note for the user, one line. */
   readonly note: (line: string) => void;
-  /** Called when it is known where the run begins. */
+  /** Called once the first step is known. */
   readonly onStart: (step: number) => void;
   /** Called after each step; `stop` ends the run there, with a checkpoint. */
   readonly onStep: (report: StepReport) => 'stop' | undefined;
@@ -69,14 +69,14 @@ export interface RunOptions {
 }
 
 export interface RunResult {
-  /** Of all steps, those before a resumption included. */
+  /** Reports of all steps, those before a resumption included. */
   readonly reports: readonly StepReport[];
   readonly evaluations: readonly DevEvaluation[];
-  /** Step whose weights were saved. */
+  /** Step of the saved weights. */
   readonly saved: number;
 }
 
-/** @throws UserError where the folder is another run's or cannot be written, or nothing can be learnt any more */
+/** @throws UserError where the folder is another run's or cannot be written, or the loss is no longer finite */
 export async function runTraining(
   model: WhisperModel,
   examples: readonly Example[],
@@ -118,14 +118,14 @@ export async function runTraining(
         if (devSet && !signal?.aborted && (atEnd || step.step % devSet.every === 0)) {
           const { vocabulary } = training;
           const evaluation = await paused(async () => {
-            const back = await withInferenceWeights(model, training);
+            const undo = await withInferenceWeights(model, training);
             const clips = await reencode(model, devSet);
             const found = await evaluateDevSet(model, clips, {
               step: step.step,
               vocabulary,
               variant: training.experts && { experts: { ...training.experts, gate: 'hard' } },
             });
-            await back();
+            await undo();
             return found;
           });
           evaluations.push(evaluation);
@@ -156,7 +156,7 @@ export async function runTraining(
   return { reports, evaluations, saved: chosen };
 }
 
-/** Makes of the weights in training those that the model will be used with. @returns puts them back */
+/** Merges adapters or quantises, as the saved model will be. @returns a function that undoes it */
 async function withInferenceWeights(
   model: WhisperModel,
   training: TrainingOptions,
@@ -172,7 +172,7 @@ async function withInferenceWeights(
   };
 }
 
-/** Adds into the model's weights what was trained beside them. @returns takes it out again */
+/** Merges adapters and the like into the model's weights. @returns a function that undoes it */
 async function mergeTrained(model: WhisperModel, training: TrainingOptions): Promise<() => Promise<void>> {
   const adapters = tuningAdapters(model.dimensions, training);
   const rowMerged = tunedWeights(model.dimensions, training).includes(LANGUAGE_ROW);
@@ -196,17 +196,17 @@ async function reencode(
 }
 
 /**
- * To be asked before long work, too: what is not this run's is not touched.
+ * Checks the folder; call it before long work, too. Files that are not this run's are kept.
  * @returns the folder of checkpoints
  */
 export async function prepareOutput(output: string, resume: boolean): Promise<string> {
-  if (!(await isThere(join(output, 'checkpoints')))) await refuseUnlessModel(output);
+  if (!(await exists(join(output, 'checkpoints')))) await refuseUnlessModel(output);
   return prepareCheckpoints(output, resume);
 }
 
 /**
- * Moves a model into the folder file by file, so that checkpoints and metrics never leave it. Where that is cut short
- * there is no config.json: the folder is not taken for a model, and --resume does it again.
+ * Moves a model into the folder file by file, so that checkpoints and metrics never leave it. If interrupted,
+ * there is no config.json: the folder does not count as a model, and --resume repeats the move.
  */
 async function saveInto(output: string, save: (folder: string) => Promise<void>): Promise<void> {
   const fresh = join(output, 'model.incomplete');
@@ -215,7 +215,7 @@ async function saveInto(output: string, save: (folder: string) => Promise<void>)
   const names = await readdir(fresh);
   await rm(join(output, 'config.json'), { force: true });
   for (const name of await readdir(output)) {
-    // Other shards of an older model, too: with them it would be two models. And its experts.
+    // Removes an older model's other shards, which would mix two models, and its experts.
     if (/^model.*\.safetensors/.test(name) || name === EXPERTS_FOLDER)
       await rm(join(output, name), { recursive: true });
   }

@@ -32,7 +32,7 @@ test('a corpus of fewer examples than a pool holds: none is in a batch twice', (
   for (let i = 0; i < 60; i += 3) expect(new Set(batches.slice(i, i + 3).flat()).size).toBe(24);
 });
 
-test('batches of long clips are made of fewer clips, and none is left out', () => {
+test('batches of long clips have fewer clips, and none is skipped', () => {
   const examples = many(32, (i) => example(i < 16 ? 100 : 400));
   const batches = take(examples, 24, { batchSize: 8, maxFrames: 1600 });
   for (const batch of batches) {

@@ -1,29 +1,29 @@
-/** Which examples make a batch: corpora mixed in given shares, like lengths together. */
+/** Sampler of batches: mixes corpora in given shares and groups examples of similar length. */
 import { sfc32, shuffle } from '../random.ts';
 import type { Example } from './batches.ts';
 
 export interface SamplingOptions {
   readonly batchSize: number;
   readonly seed: number;
-  /** Batches of long clips are made of fewer, so that all their frames are at most so many. Default: no bound. */
+  /** Largest number of frames of a batch: batches of long clips have fewer clips. Default: no bound. */
   readonly maxFrames?: number | undefined;
   /**
-   * Batches are made of fewer clips where more than this share of their frames, or of their tokens, would be padding.
+   * Largest share of padding among the frames, or among the tokens, of a batch, which otherwise has fewer clips.
    * Default 1: no bound.
    */
   readonly maxPadding?: number | undefined;
-  /** Shares of the examples' corpora. Default: as many as there are. */
+  /** Sampling weights of the examples' corpora. Default: their sizes. */
   readonly mixture?: Mixture | undefined;
 }
 
 export interface Mixture {
-  /** Of each corpus, by `Example.corpus`; above 0. */
+  /** Weight of each corpus, by `Example.corpus`; above 0. */
   readonly weights: readonly number[];
   /** T: the share of corpus c is as weight(c) · examples(c)^(1/T). 1: natural; large: only the weights count. */
   readonly temperature: number;
 }
 
-/** Batches are cut from a shuffled pool of this many batches, sorted by length: little padding, much chance. */
+/** Batches are cut from a shuffled pool of this many batches, sorted by length: little padding, much randomness. */
 const POOL_BATCHES = 16;
 
 /** Each corpus's share of what is drawn; they sum to 1. A corpus without examples has none. */
@@ -34,8 +34,8 @@ export function corpusShares(counts: readonly number[], { weights, temperature }
 }
 
 /**
- * Endless batches of indices. Each corpus is gone through an epoch after the other, every example once in each; at any
- * time a corpus has had its share of what was drawn to within the number of corpora.
+ * Endless batches of indices. Each corpus is drawn epoch by epoch, every example once in each; at any time the number of
+ * draws from a corpus is that of its share to within the number of corpora.
  */
 export function* sampleBatches(
   examples: readonly Example[],

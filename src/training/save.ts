@@ -10,7 +10,7 @@ import type { WhisperModel } from '../whisper/model.ts';
 import { generationFields, type TrainedPrompt } from '../whisper/prompts.ts';
 import { type TargetVocabulary, writeTargetVocabulary } from '../whisper/target-vocabulary.ts';
 
-/** The generation config carries the prompt that was trained: without it, `generate` would ask for the old task. */
+/** The generation config carries the prompt that was trained: without it, `generate` would use the old task. */
 export async function saveModel(
   model: WhisperModel,
   directory: string,

@@ -74,7 +74,7 @@ test.each([
   expect(targets).toBeUndefined();
 });
 
-test('several targets: each corpus has its own, development scores are told by target, the model keeps the list', async () => {
+test('several targets: each corpus has its own, dev scores are reported by target, the model keeps the list', async () => {
   const corpora = [
     { manifest, set: 'train', target: 'de' },
     { manifest, set: 'train' },

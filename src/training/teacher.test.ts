@@ -94,7 +94,7 @@ test('the student has the first and the last layer, and is saved as a model of t
   expect(error.message).toMatch(/has 4 decoder layers; expected at least the 5/);
 });
 
-test('a teacher with the same encoder hears the same frames; another has its own; the student learns from both', async () => {
+test('a teacher with the same encoder shares its frames; another has its own; the student is trained with both', async () => {
   const same = await taught(folder('deep'));
   expect(same.asked).toEqual([]);
   const other = await taught(folder('other'));

@@ -12,7 +12,7 @@ import type { WhisperModel } from '../whisper/model.ts';
 import { decoderWeights } from '../whisper/training-graph.ts';
 import type { Example } from './batches.ts';
 
-/** Before the names of its weights, and of its inputs. */
+/** Prefix of the names of its weights and inputs. */
 export const TEACHER_PREFIX = 'teacher.';
 
 /** Encoder outputs of clips. */
@@ -22,15 +22,15 @@ type Encode = (
 
 export interface Teacher {
   readonly dimensions: WhisperDimensions;
-  /** Of its decoder's weights, and of what it hears of the clips. */
+  /** Bytes of its decoder's weights and of its encoder outputs. */
   readonly bytes: number;
-  /** What it hears of a batch's clips, as inputs; absent where it has the student's encoder, which is then frozen. */
+  /** Inputs with its encoder outputs of a batch's clips; absent where it shares the student's (frozen) encoder. */
   readonly encoderFeeds?: ((examples: readonly Example[]) => Record<string, HostTensor>) | undefined;
 }
 
 /**
  * Puts the teacher's decoder into the student's computing thread: `teacher` can be closed afterwards.
- * @param encode gives the teacher's encoder outputs of clips; asked where it does not hear what the student hears
+ * @param encode the teacher's encoder outputs of clips; called unless it shares the student's encoder
  */
 export async function createTeacher(
   student: WhisperModel,

@@ -1,4 +1,4 @@
-/** Training as a recipe says: from its clips to a model in its output folder. */
+/** Training by a recipe: from its clips to a model in its output folder. */
 import { resolve } from 'node:path';
 import { abortable } from '../abort.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
@@ -30,7 +30,7 @@ export interface TrainOptions extends WorkOptions {
   readonly resume?: boolean | undefined;
   /** Called before the first step. */
   readonly onPlan?: ((plan: TrainingPlan) => void) | undefined;
-  /** Called after each step; returning 'stop' ends the training there: what was trained is saved. */
+  /** Called after each step; returning 'stop' ends the training there, and the model is saved. */
   readonly onStep?: ((report: StepReport) => unknown) | undefined;
   readonly onEvaluation?: ((evaluation: DevEvaluation) => void) | undefined;
 }
@@ -38,31 +38,31 @@ export interface TrainOptions extends WorkOptions {
 export interface TrainResult {
   /** Folder of the trained model. */
   readonly model: string;
-  /** Clips that it was trained on. */
+  /** Number of training clips. */
   readonly examples: number;
   /** Steps taken, those before a resumption included, and how many of them were skipped. */
   readonly steps: number;
   readonly skipped: number;
-  /** Step whose weights were saved. */
+  /** Step of the saved weights. */
   readonly saved: number;
-  /** Mean over the last steps that were not skipped, ten at most. */
+  /** Mean loss of the last steps that were not skipped, ten at most. */
   readonly loss: number;
-  /** Shares of the frames and of the tokens, 0 to 1. */
+  /** Shares of padding among the frames and among the tokens, 0 to 1. */
   readonly padding: TrainingPlan['padding'];
   readonly evaluations: readonly DevEvaluation[];
   readonly reports: readonly StepReport[];
-  /** Of the steps made now. */
+  /** Of the steps of this run, without those before a resumption. */
   readonly seconds: number;
 }
 
-/** Runs in progress by output folder: one that was aborted has a checkpoint to write yet. */
+/** Runs in progress by output folder: an aborted one still writes its checkpoint. */
 const running = new Map<string, Promise<unknown>>();
 
 /**
  * Trains a model and writes it in Hugging Face layout.
  *
- * When `options.signal` aborts, the promise rejects at once; the run ends after its current step, with a checkpoint that
- * `resume` goes on from, and without a model. A next run in the same output folder waits for that.
+ * When `options.signal` aborts, the promise rejects at once; the run ends after its current step, with a checkpoint for
+ * `resume`, and without a model. A next run in the same output folder waits for that.
  * @throws UserError for what is wrong with the recipe, the clips or the model, before anything long begins
  */
 export function train(source: RecipeSource, options: TrainOptions = {}): Promise<TrainResult> {
@@ -87,7 +87,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
   }
   const clips = spokenIn(given.tune.experts?.languages[0], await recipeClips(given));
   const [target, ...others] = clips.targets;
-  // The kept recipe says what was trained, whether or not the given one did.
+  // The saved recipe names the target even where the given one does not.
   const recipe = others.length > 0 ? given : { ...given, target: given.target ?? target };
   const files = { model: await modelFingerprint(directory), ...(await fileSettings(recipe)) };
   const { decoderLayers } = recipe.tune;
@@ -138,7 +138,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
   });
 }
 
-/** Everything before the first step. What does not fit the model is found before anything long begins. */
+/** Prepares everything before the first step. Mistakes are found before long work begins. */
 async function prepared(
   model: WhisperModel,
   recipe: Recipe,
@@ -158,7 +158,7 @@ async function prepared(
   await quantizeFrozen(model, tuning);
   const data = await trainingData(model, recipe, clips, work);
   const objective = await recipeObjective(model, recipe, data.examples, work);
-  // The compiled encoder is not needed any more: the silence after the clips is the last that it makes.
+  // The compiled encoder is not needed any more: the silence after the clips is the last that it encodes.
   await model.silenceTailsFor(data.examples.map(({ clip }) => clip));
   await model.releaseEncoder();
   return { data, training: { ...trainingOptions(recipe, tuning, data), objective } };
@@ -193,7 +193,7 @@ function summaryOf({
   };
 }
 
-/** Experts learn from clips of their language only. */
+/** Experts are trained on clips of their language only. */
 function spokenIn(language: string | undefined, { training, dev, targets }: RecipeClips): RecipeClips {
   if (language === undefined) return { training, dev, targets };
   const own = <C extends Clip>(clips: readonly C[]): C[] =>

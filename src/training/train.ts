@@ -1,7 +1,7 @@
 /**
- * Fine-tuning of Whisper: by default of its decoder on encoder outputs that were computed once. The encoder, and with it
- * the space that all languages share, then stays as it is (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech
- * Translation"). What else can be tuned: tuned-weights.ts.
+ * Fine-tunes Whisper: by default its decoder, on encoder outputs that were computed once. The encoder, and with it the
+ * shared space of all languages, then stays unchanged (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech
+ * Translation"). Other choices: tuned-weights.ts.
  */
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import { createLanguageRow } from '../whisper/language-token.ts';
@@ -20,7 +20,7 @@ import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } 
 
 export interface TrainingOptions extends Tuning, SamplingOptions {
   readonly steps: number;
-  /** Highest step size, reached after the warm-up; from there it falls linearly to 0. */
+  /** Peak learning rate, reached after the warm-up; then it falls linearly to 0. */
   readonly learningRate: number;
   readonly warmupSteps: number;
   readonly weightDecay: number;
@@ -29,15 +29,15 @@ export interface TrainingOptions extends Tuning, SamplingOptions {
   /** The softmax is over these tokens only. */
   readonly vocabulary?: TargetVocabulary | undefined;
   /**
-   * Gradients of so many batches are added up for one step, as if they were one batch: `batchSize` clips are then held at a
-   * time, not all of a step. Default: 1.
+   * Gradient accumulation: batches per step, as if they were one batch of which only `batchSize` clips are held at a time.
+   * Default: 1.
    */
   readonly accumulate?: number | undefined;
-  /** Activations are made again for the gradient: less memory, more time. */
+  /** Recompute activations in the backward pass: less memory, more time. */
   readonly recompute?: boolean | undefined;
-  /** What is made smaller. Default: mean cross-entropy. */
+  /** Loss to minimise. Default: mean cross-entropy. */
   readonly objective?: Objective | undefined;
-  /** Where an earlier run of the same examples and options was: it goes on as that one would have. */
+  /** State of an earlier run of the same examples and options, to resume exactly. */
   readonly from?: TrainingState;
   /** Called after each step, and waited for. 'stop' ends the training there. */
   readonly onStep?: (report: StepReport, progress: TrainingProgress) => Stop | Promise<Stop>;
@@ -59,18 +59,18 @@ export const defaultTraining: Omit<TrainingOptions, 'steps'> = {
   embedding: 'frozen',
 };
 
-/** `loss` is the objective's value; where none was chosen, mean cross-entropy, nats per token. */
+/** Report of a step. `loss` is the objective's value; by default mean cross-entropy, nats per token. */
 export interface StepReport extends LoopStep {
-  /** Text tokens that counted in the loss. */
+  /** Text tokens in the loss. */
   readonly tokens: number;
-  /** Of what was computed, and how much of it was padding. */
+  /** Size of the batches, and how much of it was padding. */
   readonly size: BatchSize;
 }
 
 /**
- * The weights of the model in its runtime are changed (with LoRA, adapters beside them: see mergeLora; so with the row of a
- * new language token: see mergeLanguageRow); steps whose loss or gradient is not finite change nothing.
- * @returns the reports of the steps made here, without those before `from`
+ * Trains the weights of the model in its runtime (with LoRA, adapters beside them: see mergeLora; likewise the row of a new
+ * language token: see mergeLanguageRow); steps whose loss or gradient is not finite change nothing.
+ * @returns the reports of these steps, without those before `from`
  */
 export async function trainDecoder(
   model: WhisperModel,
@@ -98,7 +98,7 @@ export async function trainDecoder(
   const scaled = scaledWeights(dimensions, options);
   const reports: StepReport[] = [];
   const batches = new PreparedBatches(examples, options, tails, model.tokens.endOfText, outputIds);
-  // The batches before are drawn again: cheaper to be sure of than a stored position in pool and generator.
+  // Earlier batches are drawn again: simpler to verify than a stored position in pool and generator.
   batches.skip(accumulate * (from?.step ?? 0));
   let parts: PreparedBatch[] = [];
   try {
@@ -130,7 +130,7 @@ export async function trainDecoder(
   return reports;
 }
 
-/** Puts trained weights back where they were. The state's arrays move to the computing thread. */
+/** Restores trained weights. The state's arrays move to the computing thread. */
 export async function restoreWeights(
   model: WhisperModel,
   state: Pick<TrainingState, 'names' | 'weights'>,

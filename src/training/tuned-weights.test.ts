@@ -72,7 +72,7 @@ async function expectGradients(tuning: Tuning, kind: 'all' | 'lora') {
   return found;
 }
 
-test('through encoder and decoder, loss and the gradient of every tensor equal PyTorch’s; made again, to the bit', async () => {
+test('through encoder and decoder, loss and the gradient of every tensor equal PyTorch’s; recomputed, to the bit', async () => {
   const tuning: Tuning = { part: 'all', embedding: 'trained' };
   const kept = await expectGradients(tuning, 'all');
   const names = tunedWeights(model.dimensions, tuning);

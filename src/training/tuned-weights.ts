@@ -1,4 +1,4 @@
-/** What is tuned: which weights, or which adapters of them, and the training graph that goes with it. */
+/** Selection of the tuned weights, or adapters of them, and the training graph for it. */
 
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { UserError } from '../errors.ts';
@@ -26,11 +26,11 @@ export interface Tuning {
   readonly quantization?: { readonly bits: 8 } | undefined;
   /** A language's experts are trained instead of the part's own weights. */
   readonly experts?: ExpertOptions | undefined;
-  /** The embedding's row of a new language token is trained though the rest is frozen: language-token.ts. */
+  /** Trains the embedding's row of a new language token while the rest is frozen: language-token.ts. */
   readonly languageRow?: boolean | undefined;
 }
 
-/** Whether clips must be given as log-mel, because no encoder output made before stays true. */
+/** Whether the encoder is tuned, so that clips are needed as log-mel and no encoder output can be cached. */
 export function tunesEncoder({ part }: Pick<Tuning, 'part'>): boolean {
   return part === 'encoder' || part === 'all';
 }
@@ -39,8 +39,7 @@ export function tunesEncoder({ part }: Pick<Tuning, 'part'>): boolean {
  * Names of the weights that are trained, in the order in which the model uses them; with LoRA, of the adapters' A and B;
  * with experts, of theirs.
  *
- * @throws UserError where LoRA and a trained embedding are asked for together, experts and anything else, or the LoRA options
- * fit nothing
+ * @throws UserError for LoRA with a trained embedding, experts with anything else, or LoRA options that fit no weight
  */
 export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
   const { part, embedding, lora, quantization, experts, languageRow } = tuning;
@@ -89,7 +88,7 @@ function partWeights(dimensions: WhisperDimensions, part: TunedPart): string[] {
 /**
  * The training step: loss, and the gradients of `tunedWeights` and of the objective's own. From log-mel where the encoder
  * is tuned.
- * @param recompute keep only the layers' inputs for the gradient: see backward.ts
+ * @param recompute keep only the layers' inputs and recompute the rest in the backward pass: see backward.ts
  */
 export function tuningGraph(
   dimensions: WhisperDimensions,

@@ -48,7 +48,7 @@ export interface DecoderInputs {
   readonly tokens: Tensor;
   /** Position of each token in its text, int64 [tokens] or [batch, tokens]. */
   readonly positions: Tensor;
-  /** Added to the self-attention scores; broadcasts to [batch, heads, tokens, all tokens]: masks future tokens. */
+  /** Added to the self-attention scores; broadcasts to [batch, heads, tokens, all tokens]: masks padding and future tokens. */
   readonly textBias: Tensor;
   /** The audio, for each layer. */
   readonly audio: (layer: number) => AttentionSource;

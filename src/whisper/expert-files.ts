@@ -14,7 +14,7 @@ import { readFileEntries, readFloat32 } from '../checkpoint/safetensors.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
 import { namesIn } from '../files/read.ts';
-import { makeFolder, writeWhole } from '../files/write-whole.ts';
+import { createFolder, writeWhole } from '../files/write-whole.ts';
 import { expertPrefix, expertTensors } from './experts.ts';
 import type { ExpertSet } from './variant.ts';
 
@@ -87,7 +87,7 @@ export async function writeExperts(
 ): Promise<void> {
   if (sets.length === 0) return;
   const folder = join(directory, EXPERTS_FOLDER);
-  await makeFolder(folder);
+  await createFolder(folder);
   for (const { language, gateWidth } of sets) {
     const shapes = [...expertTensors(dimensions, gateWidth)];
     const values = await read(shapes.map(([name]) => expertPrefix(language) + name));

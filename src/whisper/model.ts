@@ -351,8 +351,14 @@ export class WhisperModel {
     const layers = Array.from({ length: encoderLayers }, (_, layer) => `attended.${layer}`);
     const mel = logMel(new Float32Array(0), melBins, FULL_WINDOW_FRAMES);
     // The program for fitted windows is needed next anyway.
-    const made = await this.#runEncoder(await this.encoderProgram('fit'), mel, 1, ['frames', ...layers]);
-    return new SilenceTails({ output: made.frames!, layers: layers.map((name) => made[name]!) }, width);
+    const encodedSilence = await this.#runEncoder(await this.encoderProgram('fit'), mel, 1, [
+      'frames',
+      ...layers,
+    ]);
+    return new SilenceTails(
+      { output: encodedSilence.frames!, layers: layers.map((name) => encodedSilence[name]!) },
+      width,
+    );
   }
 
   /** Silence tails, where any of the clips has a window that needs one, or is not encoded yet. */

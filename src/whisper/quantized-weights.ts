@@ -9,20 +9,20 @@ export function isQuantized(name: string, shape: readonly number[]): boolean {
 }
 
 /** Rounded tensors by weight, shared within a graph. */
-const made = new WeakMap<Tensor, Tensor>();
+const roundedWeights = new WeakMap<Tensor, Tensor>();
 
 /**
  * The weight after its int8 round trip; the gradient passes straight through. Its scales are a weight of the graph, too,
  * which `Runtime.storeRowScales` must compute before each run.
  */
 export function asStored(weight: Tensor): Tensor {
-  const known = made.get(weight);
+  const known = roundedWeights.get(weight);
   if (known) return known;
   const { graph, name } = weight;
   const shape = weight.shape as readonly number[];
   const stored = isQuantized(name, shape)
     ? fakeQuantize(weight, graph.parameter(`${name}${SCALE_SUFFIX}`, scaleShape(shape)), INT8_LIMIT)
     : roundedToFloat16(weight);
-  made.set(weight, stored);
+  roundedWeights.set(weight, stored);
   return stored;
 }

@@ -59,19 +59,19 @@ export class SilenceTails {
 
   /** Silence for the encoder's layers after a window of `frames` frames; none where it reaches (nearly) the end. */
   inEncoder(frames: number): EncoderSilenceTail {
-    let made = this.#layers.get(frames);
-    if (!made) {
+    let cached = this.#layers.get(frames);
+    if (!cached) {
       const { output, layers } = this.silence;
       const left = output.length / this.width - frames;
       const count = left >= ENCODER_STRETCHES ? ENCODER_STRETCHES : 0;
       const edges = Array.from({ length: count + 1 }, (_, i) => frames + Math.floor((i * left) / count));
-      made = {
+      cached = {
         layers: layers.map((layer) => stretchMeans(layer, this.width, edges)),
         bias: Float32Array.from({ length: count }, (_, i) => Math.log(edges[i + 1]! - edges[i]!)),
       };
-      this.#layers.set(frames, made);
+      this.#layers.set(frames, cached);
     }
-    return made;
+    return cached;
   }
 
   /** The tail for a clip window of `frames` frames; undefined where the window already reaches (nearly) the end. */

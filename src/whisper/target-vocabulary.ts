@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
-import { isThere, readJson, readText } from '../files/read.ts';
+import { exists, readJson, readText } from '../files/read.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import type { OutputTokens } from './decoder.ts';
 import type { WhisperModel } from './model.ts';
@@ -43,7 +43,7 @@ export async function readTargetVocabulary(
   tokens: Tokens,
 ): Promise<TargetVocabulary | undefined> {
   const file = join(directory, TARGET_VOCABULARY_FILE);
-  if (!(await isThere(file))) return undefined;
+  if (!(await exists(file))) return undefined;
   const { data, error } = schema.safeParse(await readJson(file, 'a target vocabulary (JSON)'));
   if (!data) {
     const { path, message } = error.issues[0]!;

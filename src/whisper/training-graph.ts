@@ -53,10 +53,10 @@ export interface Loss {
   readonly metrics?: Readonly<Record<string, Tensor>>;
 }
 
-export type MakeLoss = (predictions: Predictions) => Loss;
+export type LossBuilder = (predictions: Predictions) => Loss;
 
 /** Mean cross-entropy. */
-export const crossEntropyLoss: MakeLoss = ({ hidden, output, labels, weights }) => ({
+export const crossEntropyLoss: LossBuilder = ({ hidden, output, labels, weights }) => ({
   loss: fusedCrossEntropy(hidden, output, labels, weights),
 });
 
@@ -69,7 +69,7 @@ export interface TrainingGraphOptions {
    */
   readonly audio?: 'frames' | 'mel';
   readonly variant?: ModelVariant;
-  readonly loss?: MakeLoss;
+  readonly loss?: LossBuilder;
   /** Keep only the layers' inputs and recompute the rest in the backward pass: see backward.ts. */
   readonly recompute?: boolean;
 }
@@ -122,7 +122,7 @@ export function trainingGraph(
       output: outputIds ? gather(embedding, outputIds) : embedding,
     };
   };
-  const made = loss({
+  const objective = loss({
     graph,
     dimensions,
     ...runDecoder(dimensions, memory),
@@ -131,14 +131,15 @@ export function trainingGraph(
     secondDecoder: (prefix, dims, theirs = memory) =>
       withVariant(graph, { prefix }, () => runDecoder(dims, theirs)),
   });
-  graph.output('loss', made.loss);
-  for (const [name, value] of Object.entries(made.metrics ?? {})) graph.output(reportOutput(name), value);
+  graph.output('loss', objective.loss);
+  for (const [name, value] of Object.entries(objective.metrics ?? {}))
+    graph.output(reportOutput(name), value);
   const parameters = trained.map((name) => {
     const parameter = graph.parameters.get(name);
     if (!parameter) throw new Error(`internal: "${name}" is no weight of the training graph`);
     return parameter;
   });
-  backward(made.loss, parameters, { recompute }).forEach((gradient, i) =>
+  backward(objective.loss, parameters, { recompute }).forEach((gradient, i) =>
     graph.output(gradientOutput(trained[i]!), gradient),
   );
   return graph;

@@ -31,7 +31,7 @@ const options: AugmentOptions = {
 };
 const speech = white(4000, 9);
 
-test('a version is made again to the bit; other versions, clips and seeds are others', async () => {
+test('a version is reproduced to the bit; other versions, clips and seeds differ', async () => {
   const first = await Augmentation.open(options, 1);
   const again = await Augmentation.open(options, 1);
   const other = await Augmentation.open(options, 2);

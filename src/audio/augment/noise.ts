@@ -2,7 +2,7 @@
 
 /**
  * samples + g · noise, with g such that 10·log₁₀ of the ratio of both mean powers is `snr`. Silence stays silence, and
- * with a stretch of noise that is silent the samples stay as they are.
+ * with silent noise the samples are unchanged.
  * @param noise repeated from its start where it ends
  * @param offset sample of the noise that falls on the first one of the speech
  * @param snr signal-to-noise ratio, dB

@@ -3,13 +3,13 @@ import type { AudioSource } from '../../audio/audio-source.ts';
 import type { Segment, Transcript, Word } from '../transcript.ts';
 
 /**
- * How the words are laid out; only where every segment has words. With both limits words flow from one segment into
+ * Layout of words; only where every segment has words. With both limits words flow from one segment into
  * the next subtitle; otherwise each segment begins a subtitle of its own.
  */
 export interface SubtitleOptions {
-  /** Characters; a longer word stands alone. */
+  /** Longest line, characters; a longer word stands alone. */
   readonly maxLineWidth?: number;
-  /** Lines of one subtitle. */
+  /** Largest number of lines of a subtitle. */
   readonly maxLineCount?: number;
   /** Underlines each word while it is spoken. */
   readonly highlightWords?: boolean;

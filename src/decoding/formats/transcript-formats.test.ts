@@ -80,7 +80,7 @@ describe('exactly', () => {
   });
 });
 
-test('nothing heard', () => {
+test('a transcript without speech', () => {
   const empty = transcript();
   expect(formatTranscript(empty, 'txt')).toBe('');
   expect(formatTranscript(empty, 'srt')).toBe('');
@@ -175,7 +175,7 @@ describe('writing', () => {
     expect(readFileSync(join(folder, 'a/b/talk.1.srt'), 'utf8')).toBe(formatTranscript(talk, 'srt'));
   });
 
-  test('a file where a folder should be is told in one line', async () => {
+  test('a file where a folder should be is an error of one line', async () => {
     writeFileSync(join(folder, 'file'), '');
     const error = await writeTranscript(talk, join(folder, 'file/talk'), ['txt']).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(UserError);

@@ -48,7 +48,7 @@ function oneLine(text: string): string {
 }
 
 /**
- * Paths without extension for the results of `audio` files in `directory`, each its own: by the file's name alone
+ * Unique paths without extension for the results of `audio` files in `directory`: by the file's name alone
  * (talk); where names repeat, all with the folders in which they differ (anna/talk, bert/talk); where that is not
  * enough, with the extension, too (talk.wav, talk.mp3).
  *
@@ -71,7 +71,7 @@ export function outputPaths(audio: readonly string[], directory: string): string
   return names.map((name) => join(directory, name));
 }
 
-/** For file systems that take `Talk` and `talk` for the same. */
+/** Ignores case, as some file systems do. */
 function areDistinct(names: readonly string[]): boolean {
   return new Set(names.map((name) => name.toLowerCase())).size === names.length;
 }
@@ -85,8 +85,8 @@ function commonFolder(files: readonly string[]): string {
 }
 
 /**
- * Writes `${path}.${format}` for each format, folders included; whole or not at all, so that a run that is stopped
- * leaves no half file.
+ * Writes `${path}.${format}` for each format, with missing folders; completely or not at all, so that a stopped run leaves no
+ * incomplete file.
  *
  * @throws UserError when the place cannot be written to.
  */

@@ -49,7 +49,7 @@ export async function featureFiles(
         const kept = await read(entry);
         return kept && loader(kept, entry);
       },
-      make: async (missing, onProgress) => {
+      encode: async (missing, onProgress) => {
         const samples = missing.map((one) => one.samples);
         const made = await layerFeatures(model, samples, kind, onProgress);
         for (const [i, { values, layers, frames, width }] of made.entries()) {

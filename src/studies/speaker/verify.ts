@@ -1,6 +1,6 @@
 /** Speaker verification by the cosine of embeddings, over all pairs of recordings. */
 
-import { makeFolder, writeFiles } from '../../files/write-whole.ts';
+import { createFolder, writeFiles } from '../../files/write-whole.ts';
 import { detPlot } from '../../report/det-plot.ts';
 import { svgFile } from '../../report/svg.ts';
 import { type EmbedOptions, embedRecordings, recordingsBySpeaker, type SpokenBy } from './recordings.ts';
@@ -26,7 +26,7 @@ export async function verifySpeakers(
   options: SpokenBy & EmbedOptions & { readonly output: string },
 ): Promise<Verification> {
   const clips = await recordingsBySpeaker(options, options);
-  await makeFolder(options.output);
+  await createFolder(options.output);
   const vectors = await embedRecordings(clips, options);
   const pairs = vectors.flatMap((a, i) =>
     vectors.slice(i + 1).map((b, k) => {
