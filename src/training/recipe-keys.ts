@@ -27,7 +27,7 @@ const fileSchema = recipeSchema.extend({
   extends: z
     .string()
     .optional()
-    .describe('a recipe that this one changes: what is not here is as it is there; null takes a key out'),
+    .describe('recipe that this one extends: missing keys are inherited, null removes a key'),
 });
 
 /** JSON Schema of recipe files, for editors. */
