@@ -58,8 +58,7 @@ export async function quantize({ model: int8, float16 }: BenchOptions): Promise<
           float16Errors === undefined
             ? 'no float16 model'
             : `${percent(errors)} against ${percent(float16Errors)}`,
-        reached:
-          float16Errors === undefined ? undefined : Math.abs(errors - float16Errors) <= MAX_DIFFERENCE,
+        reached: float16Errors === undefined ? undefined : Math.abs(errors - float16Errors) <= MAX_DIFFERENCE,
       },
       {
         goal: `ready in less than ${MAX_START_SECONDS} s`,
