@@ -4,10 +4,12 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Started last, one of these would run on alone. Vitest itself knows how long a file takes only after a run. */
 const LONGEST = [
   'decoding/decode',
-  'cli/evaluate',
-  'decoding/transcribe-files',
   'decoding/word-times',
+  'api/examples',
+  'cli/evaluate',
+  'decoding/whisper',
   'training/lora',
+  'decoding/transcribe-files',
   'training/train',
   'training/kill',
   'cli/main',

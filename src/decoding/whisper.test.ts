@@ -177,12 +177,20 @@ describe('an abort', () => {
   const tone = new Float32Array(16_000 * 10).map((_, i) => Math.sin(i / 20) / 4);
   const slow = { from: 'en', beams: 8, fallback: true };
 
+  test('while reading is answered at once, and the next call gives the text as ever', async () => {
+    const reading = (signal: AbortSignal) => whisper.transcribe(new URL('/slow.opus', origin), { signal });
+    expect(await aborted(50, reading)).toBeLessThan(500);
+    expect(await again()).toBe(text);
+  });
+
   test.each([
-    ['reading', 50, (signal: AbortSignal) => whisper.transcribe(new URL('/slow.opus', origin), { signal })],
-    ['encoding', 100, (signal: AbortSignal) => whisper.embed(tone, { signal, window: 'full' })],
-    ['decoding', 900, (signal: AbortSignal) => whisper.transcribe(tone, { ...slow, signal })],
-  ])('while %s is answered at once, and the next call gives the text as ever', async (_, after, work) => {
-    expect(await aborted(after, work)).toBeLessThan(500);
+    ['encoding', (signal?: AbortSignal) => whisper.embed(tone, { signal, window: 'full' })],
+    ['decoding', (signal?: AbortSignal) => whisper.transcribe(tone, { ...slow, signal })],
+  ])('while %s is answered at once, and the next call gives the text as ever', async (_, work) => {
+    // In the middle of it, however fast the machine is.
+    const started = performance.now();
+    await work();
+    expect(await aborted((performance.now() - started) / 2, work)).toBeLessThan(500);
     expect(await again()).toBe(text);
   });
 
