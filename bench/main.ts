@@ -3,7 +3,7 @@
  * docs/lab/benchmarks.md.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { defaultLora } from '../src/training/lora.ts';
+import { defaultLora } from '../src/training/choices.ts';
 import { languageModel } from './language-model.ts';
 import { longAudio } from './long-audio.ts';
 import type { BenchOptions } from './options.ts';

@@ -5,8 +5,9 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { encodeFiles } from '../src/features/encoder-cache.ts';
+import { defaultTraining } from '../src/training/choices.ts';
 import { translationExamples } from '../src/training/examples.ts';
-import { defaultTraining, type TrainingOptions, trainDecoder } from '../src/training/train.ts';
+import { type TrainingOptions, trainDecoder } from '../src/training/train.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import { promptOf } from '../src/whisper/prompts.ts';
 import type { BenchOptions } from './options.ts';

@@ -4,6 +4,7 @@
  */
 export type { BatchSize, Example } from '../training/batches.ts';
 export type { TrainingState } from '../training/checkpoints.ts';
+export { defaultTraining, TUNED_PARTS, type TunedPart } from '../training/choices.ts';
 export { type EncodedExample, type ExampleOptions, translationExamples } from '../training/examples.ts';
 export type { ExpertOptions } from '../training/experts.ts';
 export type { Stop } from '../training/loop.ts';
@@ -18,13 +19,12 @@ export {
 export type { Mixture, SamplingOptions } from '../training/sampling.ts';
 export { saveModel } from '../training/save.ts';
 export {
-  defaultTraining,
   type StepReport,
   type TrainingOptions,
   type TrainingProgress,
   trainDecoder,
 } from '../training/train.ts';
-export { TUNED_PARTS, type TunedPart, type Tuning } from '../training/tuned-weights.ts';
+export type { Tuning } from '../training/tuned-weights.ts';
 export type { Lazy, ReadyClip } from '../whisper/lazy.ts';
 export type { MelClip } from '../whisper/mel-batch.ts';
 export type {

@@ -1,7 +1,7 @@
 /** Flags of `train`, one for each value of a recipe, generated from the schema, and their help. */
 import { type Command, Option } from 'commander';
+import { defaultLora } from '../training/choices.ts';
 import { withCurrentNames } from '../training/former-names.ts';
-import { defaultLora } from '../training/lora.ts';
 import { type Layer, mergeLayers, valueAt } from '../training/recipe-file.ts';
 import { allowed, type Path, recipeKeys, recipeNode, type SchemaNode } from '../training/recipe-keys.ts';
 import { addRenamed } from './options.ts';

@@ -7,7 +7,6 @@ import { recipeLayers } from '../training/recipe-source.ts';
 import { interruption } from './options.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
 import { showWork } from './show-work.ts';
-import { printEvaluation, printSummary } from './train-report.ts';
 
 interface Options extends Record<string, unknown> {
   resume?: boolean;
@@ -47,6 +46,7 @@ async function run(source: string | undefined, options: Options): Promise<void> 
   const recipe = parseRecipe([...layers, flagLayer(options, layers)]);
   const { planLines } = await import('../training/plan.ts');
   const { train } = await import('../training/train-recipe.ts');
+  const { printEvaluation, printSummary } = await import('./train-report.ts');
   const json = Boolean(options.json);
   const work = showWork();
   // Ctrl-C ends the training after the current step and saves the model. A second one ends at once.

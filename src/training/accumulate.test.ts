@@ -9,8 +9,9 @@ import { readManifest } from '../data/manifest.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { TrainingState } from './checkpoints.ts';
+import { defaultTraining } from './choices.ts';
 import { type EncodedExample, translationExamples } from './examples.ts';
-import { defaultTraining, restoreWeights, type TrainingOptions, trainDecoder } from './train.ts';
+import { restoreWeights, type TrainingOptions, trainDecoder } from './train.ts';
 import { tunedWeights } from './tuned-weights.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));

@@ -9,6 +9,7 @@ import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { trainingGraph } from '../whisper/training-graph.ts';
 import type { ModelVariant } from '../whisper/variant.ts';
 import { trainingBatch } from './batches.ts';
+import type { BestBy } from './choices.ts';
 import type { EncodedExample } from './examples.ts';
 
 export interface DevEvaluation {
@@ -84,10 +85,6 @@ export async function evaluateDevSet(
     seconds: (performance.now() - started) / 1000,
   };
 }
-
-/** Metrics that can choose the best evaluation. Loss is the steadiest: BLEU and chrF of a few dozen clips are noisy. */
-export const BEST_BY = ['loss', 'bleu', 'chrf'] as const;
-export type BestBy = (typeof BEST_BY)[number];
 
 /** The evaluation of lowest loss, or of highest BLEU or chrF; the first of equals. A loss that is not finite counts as the largest. */
 export function bestEvaluation(evaluations: readonly DevEvaluation[], by: BestBy): DevEvaluation | undefined {

@@ -13,9 +13,10 @@ import { isLazy, type Lazy, type ReadyClip } from '../whisper/lazy.ts';
 import type { MelClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { ReadyExample } from './batches.ts';
+import { defaultTraining } from './choices.ts';
 import { encodedSpeech, melSpeech } from './example-speech.ts';
 import { PreparedBatches } from './prepared-batches.ts';
-import { defaultTraining, trainDecoder } from './train.ts';
+import { trainDecoder } from './train.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'example-speech-'));
 const cache = join(scratch, 'cache');

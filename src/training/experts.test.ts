@@ -12,10 +12,11 @@ import { WhisperModel } from '../whisper/model.ts';
 import { quantize } from '../whisper/quantize.ts';
 import { crossEntropyLoss, trainingGraph } from '../whisper/training-graph.ts';
 import { trainingBatch } from './batches.ts';
+import { defaultTraining } from './choices.ts';
 import type { EncodedExample } from './examples.ts';
 import { type RunOptions, runTraining } from './run.ts';
 import { saveModel } from './save.ts';
-import { defaultTraining, type StepReport, type TrainingOptions } from './train.ts';
+import type { StepReport, TrainingOptions } from './train.ts';
 import { tunedWeights } from './tuned-weights.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'experts-training-'));

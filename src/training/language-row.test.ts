@@ -7,12 +7,13 @@ import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import { LANGUAGE_ROW, TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { withModel } from '../whisper/with-model.ts';
+import { defaultTraining } from './choices.ts';
 import { evaluateDevSet } from './dev-evaluation.ts';
 import type { EncodedExample } from './examples.ts';
 import { estimateMemory } from './memory-estimate.ts';
 import { runTraining } from './run.ts';
 import { saveModel } from './save.ts';
-import { defaultTraining, type TrainingOptions } from './train.ts';
+import type { TrainingOptions } from './train.ts';
 import { tunedWeights } from './tuned-weights.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'language-row-'));

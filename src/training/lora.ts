@@ -2,6 +2,7 @@
  * Low-rank adaptation (Hu et al. 2021, "LoRA"): for a projection only B·A, of low rank, is trained, and the weight is frozen.
  * Initialises adapters, merges them into the weights, and writes Hugging Face PEFT's files.
  */
+
 import { join } from 'node:path';
 import { type Weight, whisperTensors } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
@@ -14,9 +15,7 @@ import { adapterNames, mergedWeight } from '../whisper/adapters.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Adapters } from '../whisper/variant.ts';
 import { setVariant } from '../whisper/variant.ts';
-
-export const LORA_PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'out_proj', 'fc1', 'fc2'] as const;
-export type LoraProjection = (typeof LORA_PROJECTIONS)[number];
+import type { LoraProjection } from './choices.ts';
 
 export interface LoraOptions {
   /** Rank of B·A. */
@@ -26,9 +25,6 @@ export interface LoraOptions {
   /** Projections with adapters, in every layer of the tuned part. */
   readonly projections: readonly LoraProjection[];
 }
-
-/** Values of PEFT's example for Whisper. */
-export const defaultLora: LoraOptions = { rank: 32, alpha: 64, projections: ['q_proj', 'v_proj'] };
 
 /**
  * @param weights of the tuned part

@@ -10,10 +10,11 @@ import { writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { crossEntropyLoss } from '../whisper/training-graph.ts';
 import type { Example } from './batches.ts';
+import { defaultTraining } from './choices.ts';
 import type { Objective } from './objective.ts';
 import { type RunOptions, runTraining } from './run.ts';
 import { saveModel } from './save.ts';
-import { defaultTraining, type StepReport } from './train.ts';
+import type { StepReport } from './train.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'objective-'));
 let model: WhisperModel;

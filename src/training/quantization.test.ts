@@ -12,9 +12,10 @@ import { WhisperModel } from '../whisper/model.ts';
 import { quantize } from '../whisper/quantize.ts';
 import { crossEntropyLoss, type LossBuilder } from '../whisper/training-graph.ts';
 import { type Example, trainingBatch } from './batches.ts';
+import { defaultTraining } from './choices.ts';
 import { quantizeFrozen, quantizeWeights, scaledWeights } from './quantization.ts';
 import { saveModel } from './save.ts';
-import { defaultTraining, type TrainingOptions, trainDecoder } from './train.ts';
+import { type TrainingOptions, trainDecoder } from './train.ts';
 import { type Tuning, tunedWeights, tuningGraph } from './tuned-weights.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'quantization-'));

@@ -5,10 +5,7 @@
  */
 import { z } from 'zod';
 import { PROMPT_KINDS } from '../whisper/prompts.ts';
-import { BEST_BY } from './dev-evaluation.ts';
-import { defaultLora, LORA_PROJECTIONS } from './lora.ts';
-import { defaultTraining } from './train.ts';
-import { TUNED_PARTS } from './tuned-weights.ts';
+import { BEST_BY, defaultLora, defaultTraining, LORA_PROJECTIONS, TUNED_PARTS } from './choices.ts';
 
 /** A path; in a recipe's file, relative to that file. */
 const path = () => z.string().min(1).meta({ format: 'path' });

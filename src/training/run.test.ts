@@ -10,10 +10,10 @@ import { UserError } from '../errors.ts';
 import { tinyDimensions, writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { readCheckpointOf } from './checkpoints.ts';
+import { defaultTraining } from './choices.ts';
 import { type EncodedExample, translationExamples } from './examples.ts';
 import { estimateMemory, totalBytes } from './memory-estimate.ts';
 import { type RunOptions, runTraining } from './run.ts';
-import { defaultTraining } from './train.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'training-run-'));

@@ -19,7 +19,8 @@ import {
   resumption,
   writeTrainingCheckpoint,
 } from './checkpoints.ts';
-import { type BestBy, bestEvaluation, type DevEvaluation, evaluateDevSet } from './dev-evaluation.ts';
+import type { BestBy } from './choices.ts';
+import { bestEvaluation, type DevEvaluation, evaluateDevSet } from './dev-evaluation.ts';
 import type { EncodedExample } from './examples.ts';
 import { createExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';

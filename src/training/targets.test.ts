@@ -8,12 +8,13 @@ import { UserError } from '../errors.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { isTrainedFor, trainedPrompt } from '../whisper/prompts.ts';
+import { defaultTraining } from './choices.ts';
 import { evaluateDevSet } from './dev-evaluation.ts';
 import type { Recipe } from './recipe.ts';
 import { recipeClips, trainingData } from './recipe-data.ts';
 import { parseRecipe } from './recipe-file.ts';
 import { saveModel } from './save.ts';
-import { defaultTraining, trainDecoder } from './train.ts';
+import { trainDecoder } from './train.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'targets-'));
 const manifest = join(scratch, 'clips.tsv');

@@ -10,11 +10,12 @@ import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { keptLayers } from '../whisper/prune-decoder.ts';
 import type { Example } from './batches.ts';
+import { defaultTraining } from './choices.ts';
 import { distillation } from './distillation.ts';
 import { auxiliaryWeights } from './objective.ts';
 import { saveModel } from './save.ts';
 import { checkTeacher, createTeacher } from './teacher.ts';
-import { defaultTraining, trainDecoder } from './train.ts';
+import { trainDecoder } from './train.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'teacher-'));
 const folder = (name: string) => join(scratch, name);

@@ -9,10 +9,11 @@ import { readManifest } from '../data/manifest.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { trainingBatch } from './batches.ts';
+import { defaultTraining } from './choices.ts';
 import { translationExamples } from './examples.ts';
 import { scheduledRate } from './loop.ts';
 import { saveModel } from './save.ts';
-import { defaultTraining, trainDecoder } from './train.ts';
+import { trainDecoder } from './train.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const directory = path('../../models/whisper-base-int8');

@@ -48,17 +48,6 @@ export interface TrainingProgress extends LoopProgress {
   readonly batch: readonly Example[];
 }
 
-export const defaultTraining: Omit<TrainingOptions, 'steps'> = {
-  batchSize: 16,
-  learningRate: 7e-5,
-  warmupSteps: 20,
-  weightDecay: 0.01,
-  clipNorm: 1,
-  seed: 1,
-  part: 'decoder',
-  embedding: 'frozen',
-};
-
 /** Report of a step. `loss` is the objective's value; by default mean cross-entropy, nats per token. */
 export interface StepReport extends LoopStep {
   /** Text tokens in the loss. */

@@ -13,8 +13,8 @@ import { TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import { noSilenceFeeds } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { decoderWeights } from '../whisper/training-graph.ts';
-import { LORA_PROJECTIONS } from './lora.ts';
-import { type TunedPart, type Tuning, tunedWeights, tuningGraph } from './tuned-weights.ts';
+import { LORA_PROJECTIONS, type TunedPart } from './choices.ts';
+import { type Tuning, tunedWeights, tuningGraph } from './tuned-weights.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/tuning-gradients.json', import.meta.url), 'utf8'));
 

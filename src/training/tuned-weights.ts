@@ -8,13 +8,10 @@ import { LANGUAGE_ROW, TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import { encoderWeights } from '../whisper/encoder.ts';
 import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
 import type { Adapters } from '../whisper/variant.ts';
+import type { TunedPart } from './choices.ts';
 import { type ExpertOptions, expertShapes } from './experts.ts';
 import { type LoraOptions, loraAdapters } from './lora.ts';
 import { auxiliaryWeights, crossEntropy, type Objective } from './objective.ts';
-
-export const TUNED_PARTS = ['decoder', 'cross-attention', 'encoder', 'all'] as const;
-/** `cross-attention`: the decoder's attention to the audio, with the layer norm before it. */
-export type TunedPart = (typeof TUNED_PARTS)[number];
 
 export interface Tuning {
   readonly part: TunedPart;
