@@ -38,11 +38,11 @@ done
 flags=(--model models/whisper-base-int8)
 for model in "${models[@]}"; do flags+=(--model "$model"); done
 for set in test new; do
-  cli evaluate samples/manifest.tsv --set $set "${flags[@]}" --cache out/cache --output-dir "$out/evaluation-$set" --resume
+  cli evaluate samples/manifest.tsv --set $set "${flags[@]}" --cache out/cache --output "$out/evaluation-$set" --resume
 done
 # What is forgotten.
 flags=(--model models/whisper-base-int8 --model out/laptop)
 for name in tune-all tune-encoder experts lora-64; do
   [ -f "$out/$name/config.json" ] && flags+=(--model "$out/$name")
 done
-cli evaluate samples/manifest.tsv --set new --forgetting "${flags[@]}" --cache out/cache --output-dir "$out/forgetting" --resume
+cli evaluate samples/manifest.tsv --set new --forgetting "${flags[@]}" --cache out/cache --output "$out/forgetting" --resume

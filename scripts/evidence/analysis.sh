@@ -12,8 +12,8 @@ cli retrieve samples/manifest.tsv --set intro --all-pairs --csv $out/retrieval.c
   --metrics seqsim,seqsim+csls,seqsim+centre,seqsim+centre+csls,mean-pool,mean-pool+csls,mean-pool+centre,mean-pool+centre+csls,length
 cli retrieve samples/manifest.tsv --set intro --from ca --to en --csv $out/metrics.csv \
   --metrics seqsim,seqsim+weights,seqsim+voiced,dtw,ot
-cli analyse samples/manifest.tsv --set intro --sentences 60 --layers --metrics mean-pool --output-dir $out/layers
-cli analyse samples/manifest.tsv --set intro --sentences 60 --phonetic --metrics seqsim,mean-pool --output-dir $out/phonetic
+cli analyse samples/manifest.tsv --set intro --sentences 60 --layers --metrics mean-pool --output $out/layers
+cli analyse samples/manifest.tsv --set intro --sentences 60 --phonetic --metrics seqsim,mean-pool --output $out/phonetic
 cli analyse samples/manifest.tsv --set intro --sentences 40 --project --pair ca:algebra_by,en:algebra_by \
-  --neighbours ca:algebra_by --output-dir $out/pictures
-cli analyse samples/manifest.tsv --set new --metrics length --early-exit 3,4,5,6 --early-exit-clips 15 --output-dir $out/early-exit
+  --neighbours ca:algebra_by --output $out/pictures
+cli analyse samples/manifest.tsv --set new --metrics length --early-exit 3,4,5,6 --early-exit-clips 15 --output $out/early-exit

@@ -15,7 +15,7 @@ train() {
   local resume=()
   [ -d "$out/$name/checkpoints" ] && resume=(--resume)
   [ -f "$out/$name/config.json" ] ||
-    cli train $out/manifest.tsv --set train --language en --steps "$steps" --checkpoint-every 200 \
+    cli train $out/manifest.tsv --set train --from en --steps "$steps" --checkpoint-every 200 \
       --cache $out/cache --output "$out/$name" "${resume[@]}" "$@"
 }
 train decoder
@@ -32,5 +32,5 @@ for set in test known new; do
   forgetting=()
   [ $set = new ] && forgetting=(--forgetting)
   cli evaluate $out/manifest.tsv --set $set "${models[@]}" "${forgetting[@]}" --cache $out/cache \
-    --output-dir "$out/evaluation-$set" --resume
+    --output "$out/evaluation-$set" --resume
 done

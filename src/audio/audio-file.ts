@@ -2,6 +2,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { open, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
+import { cannotOpen } from '../files/read.ts';
 import { BLOCK_BYTES, decodeAudio } from './decode-audio.ts';
 import { READABLE_FORMATS } from './formats.ts';
 
@@ -12,20 +13,19 @@ import { READABLE_FORMATS } from './formats.ts';
  */
 export async function readAudio(file: string | URL): Promise<Float32Array> {
   const name = String(file);
-  const expected = `expected an audio file (${READABLE_FORMATS})`;
+  const expected = `an audio file (${READABLE_FORMATS})`;
   let handle: FileHandle;
   let size: number;
   try {
     // Before opening: to open a pipe would wait for its writer.
     const found = await stat(file);
-    if (found.isDirectory()) throw new UserError(`${name}: found a directory; ${expected}`);
-    if (!found.isFile()) throw new UserError(`${name}: found a device or pipe; ${expected}`);
-    if (found.size === 0) throw new UserError(`${name}: found an empty file; ${expected}`);
+    if (found.isDirectory()) throw new UserError(`${name}: found a directory; expected ${expected}`);
+    if (!found.isFile()) throw new UserError(`${name}: found a device or pipe; expected ${expected}`);
+    if (found.size === 0) throw new UserError(`${name}: found an empty file; expected ${expected}`);
     size = found.size;
     handle = await open(file);
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`${name}: ${reasonNotOpened(error)}; ${expected}`);
+    throw cannotOpen(name, error, expected);
   }
   try {
     return await decodeAudio(name, blocksOf(handle), size);
@@ -40,11 +40,4 @@ async function* blocksOf(handle: FileHandle): AsyncGenerator<Uint8Array> {
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
   }
-}
-
-function reasonNotOpened(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT' || code === 'ENOTDIR') return 'found no such file';
-  if (code === 'EACCES' || code === 'EPERM') return 'found a file that may not be read';
-  return `found a file that does not open (${code ?? error})`;
 }

@@ -60,7 +60,7 @@ export type Request =
       keep: readonly string[];
       free: readonly number[];
     }
-  | { type: 'free'; residents: readonly number[] }
+  | { type: 'free'; tensors: readonly number[] }
   | {
       type: 'adamw-create';
       names: readonly string[];

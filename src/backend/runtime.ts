@@ -86,7 +86,7 @@ export class Runtime {
   readonly #worker: Worker;
   readonly #pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #nextId = 1;
-  /** The error after which nothing can be computed. */
+  /** Set once the thread ends or is being ended: nothing can be computed from then on. */
   #closing: Promise<void> | undefined;
   /** Called when no reply is pending. */
   #onIdle: (() => void) | undefined;
@@ -205,8 +205,8 @@ export class Runtime {
     };
   }
 
-  async free(residents: readonly DeviceTensor[]): Promise<void> {
-    if (residents.length > 0) await this.#request({ type: 'free', residents: residents.map(({ id }) => id) });
+  async free(tensors: readonly DeviceTensor[]): Promise<void> {
+    if (tensors.length > 0) await this.#request({ type: 'free', tensors: tensors.map(({ id }) => id) });
   }
 
   /**

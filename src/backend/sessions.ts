@@ -9,7 +9,7 @@ interface Program {
   gradients: readonly string[];
 }
 
-const residents = new Map<number, ort.Tensor>();
+const keptTensors = new Map<number, ort.Tensor>();
 const programs = new Map<number, Program>();
 let nextId = 1;
 
@@ -48,7 +48,7 @@ export async function run(
   const feeds: Record<string, ort.Tensor> = {};
   for (const name of fed) feeds[name] = weightOf(name);
   for (const [name, value] of Object.entries(request.feeds)) {
-    feeds[name] = typeof value === 'number' ? lookUp(residents, value, 'resident') : fromHost(value);
+    feeds[name] = typeof value === 'number' ? lookUp(keptTensors, value, 'tensor') : fromHost(value);
   }
   const fetches: Record<string, ort.Tensor | null> = {};
   for (const name of [...request.fetch, ...request.keep]) fetches[name] = null;
@@ -58,7 +58,7 @@ export async function run(
   const fetched: Record<string, HostTensor> = {};
   const kept: Record<string, number> = {};
   for (const name of request.keep) {
-    residents.set(nextId, results[name]!);
+    keptTensors.set(nextId, results[name]!);
     kept[name] = nextId++;
   }
   for (const name of request.fetch) {
@@ -71,7 +71,7 @@ export async function run(
 
 export function free(ids: readonly number[]): void {
   for (const id of ids) {
-    lookUp(residents, id, 'resident').dispose();
-    residents.delete(id);
+    lookUp(keptTensors, id, 'tensor').dispose();
+    keptTensors.delete(id);
   }
 }

@@ -39,7 +39,7 @@ async function handle(request: Request): Promise<Handled> {
       return { value, transfer: buffersOf(Object.values(value.fetched).map(({ data }) => data)) };
     }
     case 'free':
-      return { value: sessions.free(request.residents) };
+      return { value: sessions.free(request.tensors) };
     case 'adamw-create':
       return { value: optimizer.create(request) };
     case 'adamw-accumulate':

@@ -1,7 +1,7 @@
 /** Options of the search, for every command that decodes. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { fallbackTemperatures } from '../decoding/decoding.ts';
+import { defaultFusion, fallbackTemperatures } from '../decoding/decoding.ts';
 import type { DecodingChoice } from '../decoding/decoding-choice.ts';
 import { positiveInteger, positiveNumber } from './options.ts';
 
@@ -56,8 +56,8 @@ export function addDecodingOptions(command: Command): Command {
     )
     .option('--lm <arpa>', 'n-gram language model to fuse with the decoder, see `whisper-transfer lm`')
     .option('--lm-language <code>', 'language of the language model; default: the language that is written')
-    .option('--alpha <x>', 'weight of the language model, with --lm', number, 0.3)
-    .option('--beta <x>', 'bonus per word, with --lm', number, 0.3);
+    .option('--alpha <x>', 'weight of the language model, with --lm', number, defaultFusion.alpha)
+    .option('--beta <x>', 'bonus per word, with --lm', number, defaultFusion.beta);
 }
 
 export function decodingChoice({ beam, experts, lm, alpha, beta, lmLanguage, ...flags }: DecodingFlags) {

@@ -4,7 +4,7 @@ import type { LanguageModel } from '../language-model/model.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { type TargetVocabulary, targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { DecodingOptions, SearchOptions } from './decoding.ts';
-import { fallbackTemperatures } from './decoding.ts';
+import { defaultFusion, fallbackTemperatures } from './decoding.ts';
 import { LanguageModelFusion } from './language-model-fusion.ts';
 
 export interface DecodingChoice extends SearchOptions {
@@ -66,7 +66,7 @@ export async function chosenDecoding(
 
 async function fusion(
   model: WhisperModel,
-  { model: source, alpha = 0.3, beta = 0.3, language }: LanguageModelChoice,
+  { model: source, alpha = defaultFusion.alpha, beta = defaultFusion.beta, language }: LanguageModelChoice,
   target: string,
 ): Promise<LanguageModelFusion> {
   const lm = typeof source === 'string' ? await readArpa(source) : source;

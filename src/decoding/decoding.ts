@@ -75,3 +75,6 @@ export interface Decoded {
 
 /** OpenAI's fallback temperatures. */
 export const fallbackTemperatures: readonly number[] = [0, 0.2, 0.4, 0.6, 0.8, 1];
+
+/** Weight of the language model and score per word in shallow fusion. */
+export const defaultFusion = { alpha: 0.3, beta: 0.3 } as const;

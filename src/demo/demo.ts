@@ -16,7 +16,7 @@ import { bootstrap } from '../metrics/significance.ts';
 import { type TranslationScores, translationScores } from '../metrics/translation-scores.ts';
 import { machine } from '../report/machine.ts';
 import { packageVersion } from '../report/package-version.ts';
-import type { WorkOptions } from '../report/progress.ts';
+import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { meanPoolMatrix } from '../retrieval/mean-pool.ts';
 import { recall, transposed } from '../retrieval/recall.ts';
 import { seqSimMatrix } from '../retrieval/seq-sim.ts';
@@ -65,11 +65,6 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
   };
 
   const { target } = options;
-  const stage = (stage: string, total: number) => {
-    const update = (done: number, note?: string) => options.onProgress?.({ stage, done, total, note });
-    update(0);
-    return update;
-  };
   const data = await demoData(options.manifest, target, options);
   const model = await WhisperModel.load(options.model);
   try {
@@ -83,7 +78,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
       const outputs = await encodeFiles(model, files, {
         window: 'fit',
         cache: undefined, // the demo shows what a first run costs
-        onProgress: stage(label, missing.length),
+        onProgress: stageProgress(options, label, missing.length),
       });
       for (const [i, clip] of missing.entries()) encoded.set(clip, outputs[i]!);
     };
@@ -111,7 +106,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
         prompts: clips.map(() => prompt),
         maxTokens: MAX_TOKENS,
         stopLoops: true,
-        onProgress: stage(label, clips.length),
+        onProgress: stageProgress(options, label, clips.length),
       });
       let next = 0;
       return new Map(data.tests.map((set) => [set, set.clips.map(() => texts[next++]!.text)]));
@@ -130,7 +125,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResults> {
       data.training.map((clip) => ({ clip, encoded: encoded.get(clip)! })),
       { target, promptOf: () => prompt },
     );
-    const progress = stage('training the decoder on English only', options.steps);
+    const progress = stageProgress(options, 'training the decoder on English only', options.steps);
     const loss = await trainDecoder(model, examples, {
       ...training,
       onStep: ({ step, loss, tokens, seconds }) => {

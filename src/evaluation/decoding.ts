@@ -1,4 +1,5 @@
 /** Decoding settings of an evaluation, and the record of them that predictions are compared by. */
+import { defaultFusion } from '../decoding/decoding.ts';
 import {
   chosenDecoding,
   type DecodingChoice,
@@ -54,8 +55,8 @@ export async function evaluatedDecoding(
 function languageModelSettings({
   model,
   language,
-  alpha = 0.3,
-  beta = 0.3,
+  alpha = defaultFusion.alpha,
+  beta = defaultFusion.beta,
 }: NonNullable<EvaluatedDecoding['languageModel']>) {
   return { lm: model, ...(language && { lmLanguage: language }), alpha, beta };
 }

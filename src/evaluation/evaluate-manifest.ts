@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { abortable } from '../abort.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
+import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import { selectClips } from '../features/encoded-clips.ts';
+import { clipsOf } from '../features/encoded-clips.ts';
 import { readText } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import type { PairedTest } from '../metrics/significance.ts';
@@ -88,7 +89,8 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
   if (options.promptKinds && task === 'transcribe') {
     throw new UserError('--prompt-kind: expected with --task translate; a transcript has one prompt only');
   }
-  const own = await selectClips(manifest, { set, language: from });
+  const all = await readManifest(manifest);
+  const own = clipsOf(all, manifest, { set, language: from });
   const target =
     task === 'transcribe' ? (from ?? 'en') : (options.to ?? (await defaultTarget(manifest, own, models)));
   if (tokenize !== undefined || spmModel !== undefined) await loadBleuTokenizer(tokenize ?? '13a', spmModel);
@@ -98,7 +100,7 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
     ...{ manifest, task, target, models, tokenize, window, output, onProgress, signal },
     version: packageVersion,
     selection: { set: set ?? null, language: from ?? null },
-    clips: await selectClips(manifest, { set }),
+    clips: clipsOf(all, manifest, { set }),
     promptKinds: options.promptKinds,
     forgetting: Boolean(options.forgetting),
     cache: options.cache,

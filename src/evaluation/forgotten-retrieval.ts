@@ -1,7 +1,7 @@
 /** R@1 between the languages of a set: does an encoder still put a sentence and its translation side by side? */
 
 import type { Clip } from '../data/clip.ts';
-import { encodeFiles } from '../features/encoder-cache.ts';
+import { encodedClips } from '../features/encoded-clips.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { retrievalMethod } from '../retrieval/methods.ts';
 import { ParallelClips } from '../retrieval/parallel-clips.ts';
@@ -51,15 +51,14 @@ async function encodeParallel(
   const languages = new Map<string, Set<string>>();
   for (const { key, language } of clips) languages.set(key, (languages.get(key) ?? new Set()).add(language));
   const parallel = clips.filter(({ key }) => key !== '' && languages.get(key)!.size > 1);
-  const total = parallel.length;
-  const progress = (done: number) => onProgress?.({ stage: 'encoding for retrieval', done, total });
-  progress(0);
-  const encoded = await encodeFiles(
-    model,
-    parallel.map(({ audio }) => audio),
-    { window, cache, signal, onProgress: progress, onError: () => {} },
-  );
-  return parallel.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
+  // Clips that cannot be read were reported before.
+  return encodedClips(model, parallel, {
+    window,
+    cache,
+    signal,
+    onProgress,
+    stage: 'encoding for retrieval',
+  });
 }
 
 /** R@1 as a system's counts, with a pair of languages in place of a language. */

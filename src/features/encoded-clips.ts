@@ -3,7 +3,7 @@
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import type { WorkOptions } from '../report/progress.ts';
+import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -18,16 +18,21 @@ export interface Selection {
  * @param source path of a manifest, or clips of one
  * @throws UserError when it has no clip of that set and language
  */
-export async function selectClips(
-  source: string | readonly Clip[],
-  { set, language }: Selection,
-): Promise<Clip[]> {
+export async function selectClips(source: string | readonly Clip[], selection: Selection): Promise<Clip[]> {
   const all = typeof source === 'string' ? await readManifest(source) : source;
+  return clipsOf(all, sourceName(source), selection);
+}
+
+/**
+ * As selectClips, of clips that were read: for several selections of one manifest.
+ * @param source its name in messages
+ */
+export function clipsOf(all: readonly Clip[], source: string, { set, language }: Selection): Clip[] {
   const clips = all.filter((clip) => (!set || clip.set === set) && (!language || clip.language === language));
   if (clips.length === 0) {
     const has = [...new Set(all.map((clip) => `${clip.language}/${clip.set}`))].sort().join(', ');
     throw new UserError(
-      `${sourceName(source)}: no clip of language "${language ?? 'any'}" in set "${set ?? 'any'}"; it has ${has || 'none'}`,
+      `${source}: no clip of language "${language ?? 'any'}" in set "${set ?? 'any'}"; it has ${has || 'none'}`,
     );
   }
   return clips;
@@ -41,6 +46,8 @@ export interface ClipEncodingOptions extends WorkOptions {
   readonly window: WindowMode;
   /** Folder of cached outputs; undefined: none. */
   readonly cache?: string | undefined;
+  /** Name in reports of progress. Default 'encoding'. */
+  readonly stage?: string | undefined;
 }
 
 /** Encoder outputs of the clips that can be read; the others are skipped. */
@@ -69,16 +76,14 @@ export async function storedClips(
 
 async function reportSkipped<C extends Clip, Encoded>(
   clips: readonly C[],
-  { onProgress, onSkip, signal }: WorkOptions,
+  { onSkip, signal, stage = 'encoding', ...work }: WorkOptions & { readonly stage?: string | undefined },
   encode: (
     handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError' | 'signal'>,
   ) => Promise<(Encoded | undefined)[]>,
 ): Promise<{ clip: C; encoded: Encoded }[]> {
-  const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
-  progress(0);
   const encoded = await encode({
     signal,
-    onProgress: progress,
+    onProgress: stageProgress(work, stage, clips.length),
     onError: (_, error) => onSkip?.(error.message),
   });
   return clips.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));

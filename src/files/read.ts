@@ -18,7 +18,7 @@ export function cannotOpen(path: string, error: unknown, expected: string): unkn
   return new UserError(`${path}: found ${reasonNotOpened(code)}; expected ${expected}`);
 }
 
-export function reasonNotOpened(code: string): string {
+function reasonNotOpened(code: string): string {
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'no such file';
   if (code === 'EACCES' || code === 'EPERM') return `a file that may not be read (${code})`;
   return `a file that does not open (${code})`;

@@ -39,7 +39,7 @@ const WITHOUT_SPACES: Readonly<Record<string, string>> = {
 /** For texts of unknown language. */
 export const LANGUAGES_WITHOUT_SPACES: readonly string[] = Object.values(WITHOUT_SPACES);
 /** Tokenizers of BLEU by script; without spaces it is `char`, else `13a`. */
-const BLEU_TOKENIZERS: Readonly<Record<string, LanguageProfile['bleuTokenizer']>> = {
+const TOKENIZER_OF_SCRIPT: Readonly<Record<string, LanguageProfile['bleuTokenizer']>> = {
   Hans: 'zh',
   Hant: 'zh',
   Jpan: 'ja-mecab',
@@ -81,7 +81,7 @@ function profileOf(given: string): LanguageProfile {
     tag: locale?.toString() ?? '',
     script,
     spaces,
-    bleuTokenizer: BLEU_TOKENIZERS[script ?? ''] ?? (spaces ? '13a' : 'char'),
+    bleuTokenizer: TOKENIZER_OF_SCRIPT[script ?? ''] ?? (spaces ? '13a' : 'char'),
     reference,
     form: chinese ? `in ${script === 'Hans' ? 'Simplified' : 'Traditional'} characters` : undefined,
     transcript: (text, options) =>

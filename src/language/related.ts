@@ -1,4 +1,4 @@
-/** Languages of Whisper that are close to some that it has no token for: of one branch, by Glottolog. */
+/** Languages of Whisper that are close to some that it has no token for: of the same branch of a family. */
 
 /** The closest first. Languages of FLEURS, CoVoST and Common Voice; others have no row. */
 const RELATED: Readonly<Record<string, readonly string[]>> = {

@@ -26,6 +26,17 @@ export interface WorkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Begins a stage at 0. @returns the function that reports how much of `total` is done */
+export function stageProgress(
+  { onProgress }: Pick<WorkOptions, 'onProgress'>,
+  stage: string,
+  total: number,
+): (done: number, note?: string) => void {
+  const update = (done: number, note?: string) => onProgress?.({ stage, done, total, note });
+  update(0);
+  return update;
+}
+
 export interface ProgressStream {
   isTTY?: boolean;
   columns?: number;

@@ -4,8 +4,9 @@ import { abortable } from '../abort.ts';
 import { Runtime } from '../backend/runtime.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import type { Clip } from '../data/clip.ts';
+import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import { selectClips, sourceName, storedClips } from '../features/encoded-clips.ts';
+import { clipsOf, selectClips, sourceName, storedClips } from '../features/encoded-clips.ts';
 import { encodingName } from '../features/encoder-cache.ts';
 import { entryName } from '../features/in-rounds.ts';
 import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
@@ -138,10 +139,10 @@ async function wantedClips(options: RetrieveOptions): Promise<Clip[]> {
   if (from === undefined || to === undefined) {
     return (await selectClips(source, { set })).filter(({ key }) => key !== '');
   }
-  const clips = [
-    ...(await selectClips(source, { set, language: to })),
-    ...(from === to ? [] : await selectClips(source, { set, language: from })),
-  ];
+  const all = typeof source === 'string' ? await readManifest(source) : source;
+  const clips = [...new Set([to, from])].flatMap((language) =>
+    clipsOf(all, sourceName(source), { set, language }),
+  );
   const keys = new Set(clips.filter(({ language }) => language === to).map(({ key }) => key));
   const shared = clips.some(({ language, key }) => language === from && key !== '' && keys.has(key));
   if (!shared) throw nothingShared(options);

@@ -4,13 +4,14 @@ import { dirname, relative } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
 import { Augmentation } from '../audio/augment/augmentation.ts';
 import { type Clip, missingReference, referenceIn, unnamedTarget, writtenLanguages } from '../data/clip.ts';
+import { readManifest } from '../data/manifest.ts';
 import { clipFiles } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
-import { encodedClips, selectClips } from '../features/encoded-clips.ts';
+import { clipsOf, encodedClips } from '../features/encoded-clips.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
-import type { WorkOptions } from '../report/progress.ts';
+import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
@@ -60,11 +61,14 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   const training: CorpusClip[] = [];
   const found = new Map<string, CorpusClip>();
   const manifests = [...new Set(data.corpora.map(({ manifest }) => manifest))].join(', ');
+  const read = new Map<string, Promise<readonly Clip[]>>();
   const corpora = await Promise.all(
     data.corpora.map(async (corpus) => {
-      const { manifest, set, language } = corpus;
-      const all = await selectClips(manifest, { ...(language !== undefined && { language }) });
-      const chosen = set === undefined ? all : await selectClips(manifest, corpus);
+      const { manifest, language } = corpus;
+      if (!read.has(manifest)) read.set(manifest, readManifest(manifest));
+      const clips = await read.get(manifest)!;
+      const all = clipsOf(clips, manifest, { language });
+      const chosen = clipsOf(clips, manifest, corpus);
       return { ...corpus, all, clips: chosen.filter((clip) => dev === undefined || clip.set !== dev.set) };
     }),
   );
@@ -156,8 +160,7 @@ export async function trainingData(
   }
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
   const total = merged.length * copies;
-  const progress = (done: number) => work.onProgress?.({ stage: 'reading clips', done, total });
-  progress(0);
+  const progress = stageProgress(work, 'reading clips', total);
   let unread = 0;
   const speech = {
     window: data.window,

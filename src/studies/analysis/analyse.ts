@@ -4,7 +4,7 @@ import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
 import { encodedClips, selectClips } from '../../features/encoded-clips.ts';
 import { LayerCache } from '../../features/layer-cache.ts';
-import type { WorkOptions } from '../../report/progress.ts';
+import { stageProgress, type WorkOptions } from '../../report/progress.ts';
 import { retrievalMethods } from '../../retrieval/methods.ts';
 import { retrievalFigures } from '../../retrieval/page.ts';
 import { type ParallelClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
@@ -185,7 +185,7 @@ async function earlyExitPart(
   );
   if (usable.length === 0) {
     throw new UserError(
-      `${options.manifest}: no clip has its words ("source_text") and a language that the model has a token for`,
+      `${options.manifest}: no clip has its words ("text") and a language that the model has a token for`,
     );
   }
   const cache = await filledCache(model, usable, options);
@@ -211,13 +211,12 @@ async function filledCache(
 const events = ({ onProgress, onSkip, onNote }: WorkOptions): WorkOptions => ({ onProgress, onSkip, onNote });
 
 async function inStage<T>(
-  { onProgress }: WorkOptions,
+  options: WorkOptions,
   stage: string,
   total: number,
   work: (update: (done: number, note?: string) => void) => Promise<T>,
 ): Promise<T> {
-  const update = (done: number, note?: string) => onProgress?.({ stage, done, total, note });
-  update(0);
+  const update = stageProgress(options, stage, total);
   const result = await work(update);
   update(total);
   return result;

@@ -4,7 +4,7 @@ import { readAudio } from '../../audio/audio-file.ts';
 import type { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
-import type { WorkOptions } from '../../report/progress.ts';
+import { stageProgress, type WorkOptions } from '../../report/progress.ts';
 import type { WindowMode } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
 import { featureFiles, type LoadFeatures } from './feature-files.ts';
@@ -52,15 +52,17 @@ export async function clipFeatures<T extends { readonly clip: Clip }>(
   clips: readonly T[],
   kind: FeatureKind,
   cache: string,
-  { onProgress, onSkip }: WorkOptions,
+  { onSkip, ...work }: WorkOptions,
 ): Promise<(T & { features: LoadFeatures })[]> {
-  const progress = (done: number) => onProgress?.({ stage: 'encoding', done, total: clips.length });
-  progress(0);
   const features = await featureFiles(
     model,
     clips.map(({ clip }) => clip.audio),
     kind,
-    { cache, onProgress: progress, onError: (_, error) => onSkip?.(error.message) },
+    {
+      cache,
+      onProgress: stageProgress(work, 'encoding', clips.length),
+      onError: (_, error) => onSkip?.(error.message),
+    },
   );
   return clips.flatMap((one, i) => (features[i] ? [{ ...one, features: features[i] }] : []));
 }
@@ -78,9 +80,7 @@ export async function runProbe(
     throw new UserError('found no recording that can be read for training or for testing; expected both');
   const layers = model.dimensions.encoderLayers + 1;
   const total = training.steps * (eachLayer ? 1 + layers : 1);
-  const progress = (done: number, note?: string) =>
-    events.onProgress?.({ stage: 'training', done, total, note });
-  progress(0);
+  const progress = stageProgress(events, 'training', total);
   const once = async (layer?: number) => {
     const before = layer === undefined ? 0 : training.steps * (layer + 1);
     const { head, losses } = await trainProbe(
@@ -141,9 +141,8 @@ export async function testRobustness(
 ): Promise<Robustness[]> {
   const answers = conditions.map((): number[] => []);
   const classifier = await Classifier.create(model.runtime, head);
-  const total = clips.length * conditions.length;
+  const progress = stageProgress(options, 'damaged clips', clips.length * conditions.length);
   let done = 0;
-  options.onProgress?.({ stage: 'damaged clips', done, total });
   for (let start = 0; start < clips.length; start += CLIPS_AT_ONCE) {
     const round = clips.slice(start, start + CLIPS_AT_ONCE);
     const samples = await Promise.all(round.map(({ clip }) => readAudio(clip.audio)));
@@ -157,7 +156,7 @@ export async function testRobustness(
       const features = await layerFeatures(model, worse, kind);
       answers[i]!.push(...(await classifier.classify(features.map((one) => async () => one))));
       done += round.length;
-      options.onProgress?.({ stage: 'damaged clips', done, total });
+      progress(done);
     }
   }
   await classifier.close();

@@ -3,7 +3,7 @@ import { readAudio } from '../../audio/audio-file.ts';
 import type { Clip } from '../../data/clip.ts';
 import { readManifest } from '../../data/manifest.ts';
 import { UserError } from '../../errors.ts';
-import type { WorkOptions } from '../../report/progress.ts';
+import { stageProgress, type WorkOptions } from '../../report/progress.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
 import { columnOf } from '../probes/labels.ts';
@@ -62,18 +62,15 @@ export interface EmbedOptions extends WorkOptions {
 /** Embeddings of recordings in their order. */
 export function embedRecordings(
   recordings: readonly SpeakerRecording[],
-  { model: directory, speaker, onProgress }: EmbedOptions,
+  { model: directory, speaker, ...work }: EmbedOptions,
 ): Promise<Float32Array[]> {
   return withModel(WhisperModel.load(directory), async (model) => {
     if (speaker !== undefined) await loadSpeaker(speaker, model);
-    const total = recordings.length;
-    const progress = (done: number) => onProgress?.({ stage: 'embedding', done, total });
-    progress(0);
     return embedClips(
       model,
       recordings.map(({ samples }) => samples),
       speaker !== undefined,
-      progress,
+      stageProgress(work, 'embedding', recordings.length),
     );
   });
 }
