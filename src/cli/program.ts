@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
 import { packageVersion } from '../report/package-version.ts';
+import { Interrupted } from './interrupt.ts';
 
 /** Adds options and action to a command that has its name and description. */
 type Define = (command: Command) => Command;
@@ -109,6 +110,10 @@ export async function run(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof Interrupted) {
+      process.stderr.write(`${error.message}\n`);
+      return error.exitCode;
+    }
     if (!(error instanceof UserError)) throw error;
     process.stderr.write(`error: ${error.message}\n`);
     return 2;

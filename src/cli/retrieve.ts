@@ -91,7 +91,7 @@ async function run(manifest: string, options: Options): Promise<void> {
   }
   const { retrieve } = await import('../retrieval/retrieve.ts');
   const matrices: SimilarityMatrix[] = [];
-  const work = showWork();
+  const work = showWork('run again to continue');
   const found = await retrieve({
     ...options,
     ...work,

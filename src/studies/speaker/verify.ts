@@ -1,5 +1,5 @@
 /** Speaker verification by the cosine of embeddings, over all pairs of recordings. */
-
+import { abortable } from '../../abort.ts';
 import { createFolder, writeFiles } from '../../files/write-whole.ts';
 import { detPlot } from '../../report/det-plot.ts';
 import { svgFile } from '../../report/svg.ts';
@@ -21,10 +21,14 @@ export interface Verification {
   readonly prior: number;
 }
 
+type VerifyOptions = SpokenBy & EmbedOptions & { readonly output: string };
+
 /** Writes results.json, scores.tsv and det.svg into the output folder. */
-export async function verifySpeakers(
-  options: SpokenBy & EmbedOptions & { readonly output: string },
-): Promise<Verification> {
+export function verifySpeakers(options: VerifyOptions): Promise<Verification> {
+  return abortable(options.signal, () => verify(options));
+}
+
+async function verify(options: VerifyOptions): Promise<Verification> {
   const clips = await recordingsBySpeaker(options, options);
   await createFolder(options.output);
   const vectors = await embedRecordings(clips, options);
