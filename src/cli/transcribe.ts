@@ -64,11 +64,18 @@ function withCommonOptions(command: Command): Command {
       'audio files (WAV, FLAC, Ogg, MP3), folders, manifests (.tsv, .jsonl), or - for a list of paths on standard input',
     )
     .addOption(modelOption())
-    .option('--from <language>', 'spoken language, such as en; default: detected for each file')
+    .option(
+      '--from <language>',
+      'spoken language, such as en; default: detected where somebody first speaks in each file',
+    )
+    .option(
+      '--language-per-window',
+      'detect the language of each window of up to 30 s, for recordings that change it',
+    )
     .addOption(windowOption())
     .option(
       '--timestamps',
-      'decode timestamps of segments; always on for audio longer than 30 s and for subtitles',
+      'decode timestamps of segments; always on for more than 30 s of speech and for subtitles',
     )
     .option('--word-timestamps', 'compute the start and end of each word')
     .option('--condition-on-previous', 'long audio: prompt each window with the text of those before it')
@@ -114,6 +121,10 @@ const SUBTITLES: readonly TranscriptFormat[] = ['srt', 'vtt', 'tsv'];
 async function run(paths: readonly string[], flags: Flags, task: Task): Promise<void> {
   const { format } = flags;
   const output = flags.output ?? flags.outputDir;
+  if (flags.from !== undefined && flags.languagePerWindow)
+    throw new UserError(
+      `--language-per-window: found --from ${flags.from} with it; expected one or the other`,
+    );
   if (flags.resume && !flags.results) throw new UserError('--resume: expected --results <file> to resume');
   if (output && !format) throw new UserError('--output: expected --format with it');
   const { audioInputsOrErrors } = await import('../data/audio-inputs.ts');

@@ -40,6 +40,7 @@ test('punctuation joins its word, and its tokens count for it', () => {
     ],
     aligned,
     0,
+    30,
   );
   expect(first!.words.map(({ text }) => text)).toEqual([' "Hello,']);
   expect(second!.words.map(({ text }) => text)).toEqual([' world.']);

@@ -29,7 +29,6 @@ export async function alignWords(
   clip: EncodedClip,
   prompt: readonly number[],
   tokens: readonly number[],
-  language: string,
 ): Promise<AlignedWord[]> {
   if (tokens.length === 0 || clip.length === 0) return [];
   const { endOfText, startOfTranscript } = model.tokens;
@@ -62,7 +61,7 @@ export async function alignWords(
   // From <|notimestamps|>, which predicts the first word, to the last token of the text.
   const rows = fit.slice(begin.length, -1);
   const path = dynamicTimeWarp(rows);
-  const words = splitIntoWords([...tokens, endOfText], model.tokens, language);
+  const words = splitIntoWords([...tokens, endOfText], model.tokens);
   const logProbability = fetched.logProbability!.data as Float32Array;
   // Where the path enters each row: the time at which that token begins.
   const enters: number[] = [];

@@ -15,6 +15,7 @@ import {
 } from './search.ts';
 import { DecodingSession, type SessionOptions, type StepRequest } from './session.ts';
 import { suppression } from './suppression.ts';
+import { textOfTokens } from './text-of-tokens.ts';
 import { timestampBiases } from './timestamp-rules.ts';
 
 /** The batch is reduced to its live clips when they are at most this share of it. */
@@ -193,14 +194,14 @@ export class DecodingBatch {
     const { hypothesis, score } = best!;
     return {
       tokens: hypothesis.tokens,
-      text: vocabulary.decode(hypothesis.tokens).trim(),
+      text: textOfTokens(vocabulary, hypothesis.tokens).trim(),
       logProbabilities: hypothesis.logProbabilities,
       averageLogProbability: averageLogProbability(hypothesis),
       score,
       finished: hypothesis.finished,
       noSpeechProbability,
       alternatives: others.map(({ hypothesis: { tokens }, score }) => ({
-        text: vocabulary.decode(tokens).trim(),
+        text: textOfTokens(vocabulary, tokens).trim(),
         tokens,
         score,
       })),

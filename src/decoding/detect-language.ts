@@ -43,3 +43,44 @@ export async function detectLanguages(
   }
   return detected;
 }
+
+/** A window whose language was detected, and the seconds of speech in it. */
+export interface SpokenWindow {
+  readonly detected: DetectedLanguage;
+  readonly speech: number;
+}
+
+/** The language is asked of the first windows with speech: at most of this many. */
+export const LANGUAGE_WINDOWS = 5;
+
+/**
+ * The language of several windows of one recording: the likeliest by the mean of their probabilities, weighted by the
+ * seconds of speech.
+ */
+export function commonLanguage(windows: readonly SpokenWindow[]): DetectedLanguage {
+  if (windows.length === 1) return windows[0]!.detected;
+  const total = windows.reduce((sum, { speech }) => sum + speech, 0);
+  const weights = windows.map(({ speech }) => (total > 0 ? speech / total : 1 / windows.length));
+  const probabilities = new Map(
+    [...windows[0]!.detected.probabilities.keys()].map((code) => [
+      code,
+      windows.reduce((sum, { detected }, i) => sum + weights[i]! * detected.probabilities.get(code)!, 0),
+    ]),
+  );
+  const [language] = [...probabilities].reduce((best, each) => (each[1] > best[1] ? each : best));
+  return { language, probabilities };
+}
+
+/** Languages that windows are more likely in than not, in order, each once: more than one where a recording changes its language. */
+export function certainLanguages(windows: readonly SpokenWindow[]): string[] {
+  return [
+    ...new Set(
+      windows
+        .filter(
+          ({ detected: { language, probabilities }, speech }) =>
+            speech > 0 && probabilities.get(language)! > 0.5,
+        )
+        .map(({ detected }) => detected.language),
+    ),
+  ];
+}

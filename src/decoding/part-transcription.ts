@@ -5,13 +5,14 @@ import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { alignWords } from './alignment.ts';
-import type { Cut } from './cut-silence.ts';
 import type { DetectedLanguage } from './detect-language.ts';
 import type { DecodedWithFallback } from './fallback.ts';
 import { MAX_CONTEXT_TOKENS, type PromptOf } from './prompt-choice.ts';
 import { segmentsOf } from './segments.ts';
+import { isDoubtful } from './speech-regions.ts';
 import { WINDOW_SAMPLES } from './split-long-audio.ts';
-import type { Segment, Transcript } from './transcript.ts';
+import { textOfTokens } from './text-of-tokens.ts';
+import { type Segment, type Transcript, UNKNOWN_LANGUAGE } from './transcript.ts';
 import { wordsOfSegments } from './word-timestamps.ts';
 
 /** Text sampled at a higher temperature is not used as context. */
@@ -22,11 +23,26 @@ export interface FileFacts<Audio extends AudioSource = AudioSource> {
   readonly audio: Audio;
   /** Seconds. */
   readonly duration: number;
-  /** Whether it is longer than a window. */
+  /** Whether what is spoken is longer than a window. */
   readonly long: boolean;
   /** The language spoken, once known. */
   language: string | undefined;
   detected?: DetectedLanguage;
+  /** Windows of which the language is asked, with their seconds of speech. */
+  readonly languageWindows: readonly { readonly samples: Float32Array; readonly speech: number }[];
+}
+
+/** A part of a file. */
+export interface Part {
+  readonly samples: Float32Array;
+  /** Its first sample in the file. */
+  readonly begin: number;
+  /** Maps seconds in the part to seconds in the file. */
+  readonly originalTime: (seconds: number) => number;
+  /** Seconds of speech between two samples of the part. */
+  readonly speech: (from: number, to: number) => number;
+  /** The part whose text is the context of the first window. */
+  readonly previous?: PartTranscription | undefined;
 }
 
 /** Options of every window. */
@@ -37,6 +53,8 @@ export interface WindowOptions {
   /** Default: for audio longer than a window, which needs them. */
   readonly timestamps: boolean | undefined;
   readonly conditionOnPrevious: boolean;
+  /** Whether each window's language is detected. */
+  readonly languagePerWindow: boolean;
 }
 
 /** What a window adds to its part, and where the next one begins: plain values, which a file keeps exactly. */
@@ -58,6 +76,8 @@ export class PartTranscription {
   alternatives: Transcript['alternatives'];
   /** Number of windows so far. */
   windows = 0;
+  /** Language of the next window, where each has its own. */
+  windowLanguage: DetectedLanguage | undefined;
   /** First sample of the next window. */
   #seek = 0;
   /** Tokens of the previous text for the next window. */
@@ -65,13 +85,10 @@ export class PartTranscription {
   /** End of the last word, seconds. */
   #lastSpeech = 0;
 
-  /** @param part samples, and the mapping of their times to the file's */
   constructor(
     private readonly model: WhisperModel,
     readonly file: FileFacts,
-    private readonly part: Cut,
-    /** First sample of the part, in the file. */
-    private readonly begin: number,
+    private readonly part: Part,
     private readonly options: WindowOptions,
   ) {
     this.withTimestamps = options.timestamps ?? file.long;
@@ -91,7 +108,17 @@ export class PartTranscription {
 
   /** First sample of the next window, in the file: the same whatever it is decoded together with. */
   get position(): number {
-    return this.begin + this.#seek;
+    return this.part.begin + this.#seek;
+  }
+
+  /** Seconds of speech in the next window. */
+  get speech(): number {
+    return this.part.speech(this.#seek, this.#seek + WINDOW_SAMPLES);
+  }
+
+  /** The language spoken in the next window, once known. */
+  get language(): string | undefined {
+    return this.windowLanguage?.language ?? this.file.language;
   }
 
   nextWindow(): Float32Array {
@@ -99,16 +126,27 @@ export class PartTranscription {
   }
 
   prompt(): readonly number[] {
-    const prompt = this.options.prompt(this.file.language!, this.file.detected?.probabilities);
+    const { probabilities } = this.windowLanguage ?? this.file.detected ?? {};
+    const prompt = this.options.prompt(this.language!, probabilities);
     const full = this.withTimestamps ? this.model.tokens.withTimestamps(prompt) : prompt;
-    if (!this.options.conditionOnPrevious || this.#context.length === 0) return full;
+    const context = this.#textBefore();
+    if (!this.options.conditionOnPrevious || context.length === 0) return full;
     const { startOfPrevious, startOfTranscript } = this.model.tokens;
     const begin = Math.max(0, full.lastIndexOf(startOfTranscript));
     // The user's text precedes each window.
     const given = full.slice(0, begin).filter((id) => id !== startOfPrevious);
     const room = Math.max(0, MAX_CONTEXT_TOKENS - given.length);
-    const context = this.#context.slice(Math.max(0, this.#context.length - room));
-    return [startOfPrevious, ...given, ...context, ...full.slice(begin)];
+    return [
+      startOfPrevious,
+      ...given,
+      ...context.slice(Math.max(0, context.length - room)),
+      ...full.slice(begin),
+    ];
+  }
+
+  /** Tokens of the text so far. */
+  #textBefore(): readonly number[] {
+    return this.windows > 0 || !this.part.previous ? this.#context : this.part.previous.#textBefore();
   }
 
   /** The decoded text of the next window, with times. */
@@ -118,23 +156,24 @@ export class PartTranscription {
     const duration = window.length / SAMPLE_RATE;
     const offset = this.#seek / SAMPLE_RATE;
     const alternatives = decoded.alternatives.map(({ text, score }) => ({ text, score }));
-    if (decoded.silent) {
+    const unspoken = this.speech === 0 && isDoubtful(decoded);
+    if (decoded.silent || unspoken) {
       const next = this.#seek + Math.max(1, window.length);
-      return { segments: [], next, lastSpeech: this.#lastSpeech, trusted: true, alternatives };
+      return { segments: [], next, lastSpeech: this.#lastSpeech, trusted: true };
     }
     const whole = {
       segments: [{ start: 0, end: duration, tokens: decoded.tokens, first: 0 }],
       advance: duration,
     };
     const found = this.withTimestamps ? segmentsOf(decoded.tokens, tokens.firstTimestamp, duration) : whole;
-    const textOf = (ids: readonly number[]): string => tokens.decode(ids);
+    const textOf = (ids: readonly number[]): string => textOfTokens(tokens, ids);
     // Skip segments without text or duration, and those that begin after the audio's end.
     const spoken = found.segments.filter(
       ({ start, end, tokens: ids }) =>
         textOf(ids).trim() !== '' && (!this.withTimestamps || (end > start && start < duration)),
     );
     let advance = found.advance;
-    const words = this.options.words ? await this.#words(spoken, clip, offset) : undefined;
+    const words = this.options.words ? await this.#words(spoken, clip, offset, duration) : undefined;
     const segments = spoken.map((segment, i): Segment => {
       const timed = words?.[i] ?? segment;
       const time = (seconds: number): number => this.part.originalTime(offset + seconds);
@@ -151,8 +190,13 @@ export class PartTranscription {
         compressionRatio: decoded.compressionRatio,
         noSpeechProbability: decoded.noSpeechProbability,
         temperature: decoded.temperature,
+        ...(this.options.languagePerWindow && { language: this.language! }),
         ...(words && {
-          words: words[i]!.words.map((word) => ({ ...word, start: time(word.start), end: time(word.end) })),
+          words: words[i]!.words.map((word) => ({
+            ...word,
+            start: time(word.start),
+            end: Math.min(this.file.duration, time(word.end)),
+          })),
         }),
       };
     });
@@ -186,14 +230,16 @@ export class PartTranscription {
     segments: readonly { readonly start: number; readonly end: number; readonly tokens: readonly number[] }[],
     clip: EncodedClip,
     offset: number,
+    duration: number,
   ) {
     const { endOfText } = this.model.tokens;
     const textTokens = segments.map(({ tokens }) => tokens.filter((id) => id < endOfText));
-    const aligned = await alignWords(this.model, clip, this.prompt(), textTokens.flat(), this.file.language!);
+    const aligned = await alignWords(this.model, clip, this.prompt(), textTokens.flat());
     return wordsOfSegments(
       segments.map(({ start, end }, i) => ({ start, end, textTokens: textTokens[i]!.length })),
       aligned,
       this.#lastSpeech - offset,
+      duration,
     );
   }
 }
@@ -209,11 +255,12 @@ export function joined<Audio extends AudioSource>(
     (sum, { averageLogProbability, tokens }) => sum + averageLogProbability * (tokens.length + 1),
     0,
   );
+  const { language, probability } = languageOf(file, segments);
   const alternatives = segments.length <= 1 ? parts.flatMap((part) => part.alternatives ?? []) : [];
   return {
     audio: file.audio,
-    language: file.language ?? 'unknown',
-    ...(file.detected && { languageProbability: file.detected.probabilities.get(file.detected.language)! }),
+    language,
+    ...(probability !== undefined && { languageProbability: probability }),
     text: segments
       .map(({ text }) => text)
       .join('')
@@ -223,4 +270,24 @@ export function joined<Audio extends AudioSource>(
     segments,
     ...(alternatives.length > 0 && { alternatives }),
   };
+}
+
+/** The language of a file: given or detected; that of most of the time, where each window has its own. */
+function languageOf(
+  { language, detected, languageWindows }: FileFacts,
+  segments: readonly Segment[],
+): { language: string; probability?: number } {
+  const seconds = new Map<string, number>();
+  for (const segment of segments) {
+    if (segment.language === undefined) continue;
+    seconds.set(segment.language, (seconds.get(segment.language) ?? 0) + segment.end - segment.start);
+  }
+  if (seconds.size > 0) {
+    return { language: [...seconds].reduce((best, each) => (each[1] > best[1] ? each : best))[0] };
+  }
+  if (!detected) return { language: language ?? UNKNOWN_LANGUAGE };
+  // Detected where nobody speaks, and no text: nothing is known.
+  const spoken = segments.length > 0 || languageWindows.some(({ speech }) => speech > 0);
+  if (!spoken) return { language: UNKNOWN_LANGUAGE };
+  return { language: detected.language, probability: detected.probabilities.get(detected.language)! };
 }

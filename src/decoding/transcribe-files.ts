@@ -5,9 +5,9 @@
  */
 
 import { abortableResults } from '../abort.ts';
-import { type AudioSource, readAudioSource } from '../audio/audio-source.ts';
+import { type AudioSource, audioName, readAudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import { speechStretches } from '../audio/voice-activity.ts';
+import { PADDING, speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -15,12 +15,13 @@ import type { Task } from '../whisper/tokens.ts';
 import { cutSilence } from './cut-silence.ts';
 import { FRAMES_PER_BATCH } from './decode.ts';
 import { chosenDecoding } from './decoding-choice.ts';
-import { detectLanguages } from './detect-language.ts';
+import { certainLanguages, commonLanguage, detectLanguages, LANGUAGE_WINDOWS } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
 import { type FileFacts, joined, PartTranscription, type WindowOptions } from './part-transcription.ts';
 import { choosePrompt, targetOf } from './prompt-choice.ts';
 import { rounds } from './rounds.ts';
+import { type Region, speechRegions, speechSeconds } from './speech-regions.ts';
 import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
 import type { TranslateOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
@@ -77,7 +78,7 @@ async function* transcripts<Audio extends AudioSource>(
         if (!isDone(file)) break;
         yield resultOf(file);
       }
-      const group = nextGroup(round);
+      const group = nextGroup(round, plan.conditionOnPrevious);
       if (group.length === 0) break;
       await nextWindows(model, group, plan);
     }
@@ -91,6 +92,7 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
   /** The language spoken, if common to all recordings. */
   readonly from: string | undefined;
   readonly skipSilence: boolean;
+  readonly note: TranslateOptions['onNote'];
   readonly fallback: Pick<
     TranslateOptions,
     'compressionRatioThreshold' | 'logProbabilityThreshold' | 'noSpeechThreshold'
@@ -100,8 +102,14 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
 
 async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Promise<Plan> {
   const { from, to, task = 'transcribe', words = false, window = 'fit', signal } = options;
+  const { languagePerWindow = false } = options;
   // Checked before long work begins.
   if (from !== undefined) model.tokens.language(from);
+  if (from !== undefined && languagePerWindow) {
+    throw new UserError(
+      `language of each window: found the language "${from}" with it; expected one or the other`,
+    );
+  }
   const prompt = choosePrompt(model, { ...options, task }, options.onNote);
   const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
   const { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
@@ -113,6 +121,8 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     words,
     timestamps: options.timestamps ?? (words || undefined),
     conditionOnPrevious: options.conditionOnPrevious ?? false,
+    languagePerWindow,
+    note: options.onNote,
     skipSilence: options.skipSilence ?? false,
     fallback: { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold },
     signal,
@@ -148,8 +158,11 @@ function resultOf<Audio extends AudioSource>({
   return error === undefined ? joined(file, parts) : { audio: file.audio, error };
 }
 
-/** The first parts that are not done: as many as are decoded in one batch. */
-function nextGroup(round: readonly BegunFile<AudioSource>[]): PartTranscription[] {
+/**
+ * The first parts that are not done: as many as are decoded in one batch.
+ * @param inOrder only the first one of each file
+ */
+function nextGroup(round: readonly BegunFile<AudioSource>[], inOrder: boolean): PartTranscription[] {
   const group: PartTranscription[] = [];
   let frames = 0;
   for (const { parts } of round) {
@@ -158,6 +171,7 @@ function nextGroup(round: readonly BegunFile<AudioSource>[]): PartTranscription[
       frames += windowFrames(part.nextWindow().length, part.window);
       if (group.length === MAX_WINDOWS || (group.length > 0 && frames > FRAMES_PER_BATCH)) return group;
       group.push(part);
+      if (inOrder) break;
     }
   }
   return group;
@@ -171,29 +185,45 @@ async function begin<Audio extends AudioSource>(
   const { skipSilence, conditionOnPrevious, signal } = plan;
   try {
     const all = await readAudioSource(audio, signal);
+    const found = await speechStretches(all, signal);
     const { samples, originalTime } = skipSilence
-      ? cutSilence(all, await speechStretches(all, signal))
+      ? cutSilence(all, found)
       : { samples: all, originalTime: (seconds: number) => seconds };
-    const long = samples.length > WINDOW_SAMPLES;
+    const stretches = skipSilence ? [{ start: -PADDING, end: samples.length + PADDING }] : found;
+    const regions = speechRegions(samples.length, stretches);
+    const spoken = regions.filter(({ speech }) => speech);
+    const long = sum(spoken.length > 0 ? spoken : regions, ({ start, end }) => end - start) > WINDOW_SAMPLES;
     const duration = all.length / SAMPLE_RATE;
-    const file = { audio, duration, long, language: language ?? plan.from };
+    const pieces = regions.flatMap((region) => {
+      let at = region.start;
+      return splitLongAudio(samples.subarray(at, region.end)).map((piece) => {
+        const begin = at;
+        at += piece.length;
+        return { samples: piece, begin, speech: speechSeconds(stretches, begin, at) };
+      });
+    });
+    const speaking = pieces.filter(({ speech }) => speech > 0);
+    const languageWindows = speaking.length > 0 ? speaking.slice(0, LANGUAGE_WINDOWS) : pieces.slice(0, 1);
+    const file = { audio, duration, long, language: language ?? plan.from, languageWindows };
     // With previous text as context, windows must be decoded in order.
-    const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
+    const whole = ({ start, end }: Region) => ({ samples: samples.subarray(start, end), begin: start });
+    const chosen = conditionOnPrevious ? regions.map(whole) : pieces;
     const nothing = skipSilence && samples.length === 0;
-    let at = 0;
-    const parts = nothing
-      ? []
-      : pieces.map((piece) => {
-          const first = at;
-          const offset = at / SAMPLE_RATE;
-          at += piece.length;
-          const part = { samples: piece, originalTime: (seconds: number) => originalTime(offset + seconds) };
-          return new PartTranscription(model, file, part, first, plan);
-        });
+    const parts: PartTranscription[] = [];
+    for (const { samples, begin } of nothing ? [] : chosen) {
+      const part = {
+        samples,
+        begin,
+        originalTime: (seconds: number) => originalTime(begin / SAMPLE_RATE + seconds),
+        speech: (from: number, to: number) => speechSeconds(stretches, begin + from, begin + to),
+        previous: parts.at(-1),
+      };
+      parts.push(new PartTranscription(model, file, part, plan));
+    }
     return { audio, duration, file, parts, newSegments: segmentReader(parts), samples: all };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const file = { audio, duration: 0, long: false, language };
+    const file = { audio, duration: 0, long: false, language, languageWindows: [] };
     return { audio, duration: 0, file, parts: [], newSegments: () => [], error: error.message };
   }
 }
@@ -211,32 +241,57 @@ function segmentReader(parts: readonly PartTranscription[]): () => Iterable<Segm
   };
 }
 
+const sameSamples = (a: Float32Array, b: Float32Array): boolean =>
+  a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
+
+function severalLanguages({ audio, language }: FileFacts, languages: readonly string[]): string {
+  return (
+    `${audioName(audio)}: found ${languages.join(', ')} in one recording; all of it is decoded as ${language}: ` +
+    'each window has its own with --language-per-window (languagePerWindow)'
+  );
+}
+
 /** Encodes the next window of each part, detects unknown languages, decodes, and splits the text into segments. */
 async function nextWindows(
   model: WhisperModel,
   parts: readonly PartTranscription[],
-  { decoding, temperatures, fallback, signal }: Plan,
+  plan: Plan,
 ): Promise<void> {
+  const { decoding, temperatures, fallback, signal } = plan;
   const samples = parts.map((part) => part.nextWindow());
-  const clips = await encodeWindows(
-    model,
-    parts.map(({ window }, i) => ({ samples: samples[i]!, window })),
-    signal,
+  const windows = parts.map(({ window }, i) => ({ samples: samples[i]!, window }));
+  const unknown = parts.filter(
+    ({ file }, i) => file.language === undefined && parts.findIndex((part) => part.file === file) === i,
   );
-  // The language of a file is detected in its first part.
-  const unknown = parts.flatMap(({ file }, i) =>
-    file.language === undefined && parts.findIndex((part) => part.file === file) === i ? [i] : [],
+  // Windows that tell a file's language and are not decoded now are encoded, too.
+  const asked = (plan.languagePerWindow ? [] : unknown).flatMap(({ file, window }) =>
+    file.languageWindows.map(({ samples, speech }) => {
+      const decoded = windows.findIndex(
+        (other) => other.window === window && sameSamples(other.samples, samples),
+      );
+      return { file, speech, clip: decoded < 0 ? windows.push({ samples, window }) - 1 : decoded };
+    }),
   );
-  if (unknown.length > 0) {
+  const encoded = await encodeWindows(model, windows, signal);
+  const clips = encoded.slice(0, parts.length);
+  if (asked.length > 0) {
     const detected = await detectLanguages(
       model,
-      unknown.map((i) => clips[i]!),
+      asked.map(({ clip }) => encoded[clip]!),
       signal,
     );
-    for (const [k, i] of unknown.entries()) {
-      parts[i]!.file.detected = detected[k]!;
-      parts[i]!.file.language = detected[k]!.language;
+    const answers = asked.map(({ file, speech }, i) => ({ file, speech, detected: detected[i]! }));
+    for (const { file } of unknown) {
+      const own = answers.filter((answer) => answer.file === file);
+      file.detected = commonLanguage(own);
+      file.language = file.detected.language;
+      const languages = certainLanguages(own);
+      if (languages.length > 1) plan.note?.(severalLanguages(file, languages));
     }
+  }
+  if (plan.languagePerWindow) {
+    const detected = await detectLanguages(model, clips, signal);
+    for (const [i, part] of parts.entries()) part.windowLanguage = detected[i]!;
   }
   // Timestamps need another program: parts with and without are decoded separately.
   for (const withTimestamps of [false, true]) {
@@ -251,7 +306,7 @@ async function nextWindows(
         temperatures,
         signal,
         prompts: members.map((i) => parts[i]!.prompt()),
-        languages: members.map((i) => parts[i]!.file.language),
+        languages: members.map((i) => parts[i]!.language),
         positions: members.map((i) => parts[i]!.position),
         withTimestamps,
       },

@@ -16,11 +16,13 @@ export interface TranscribeOptions
   extends DecodingChoice,
     PromptChoice,
     Omit<FallbackOptions, 'temperatures'> {
-  /** The language spoken, as Whisper's code: 'fr'. Default: detected for each recording. */
+  /** The language spoken, as Whisper's code: 'fr'. Default: detected in the first windows in which somebody speaks. */
   readonly from?: string | undefined;
+  /** Detect the language of each window of up to 30 s, rather than one for each recording. Default false. */
+  readonly languagePerWindow?: boolean | undefined;
   /** Word timestamps, in `segments[].words`. Default false. */
   readonly words?: boolean | undefined;
-  /** Timestamps of segments. Default: for recordings longer than 30 s, and with `words`. */
+  /** Timestamps of segments. Default: for recordings with more than 30 s of speech, and with `words`. */
   readonly timestamps?: boolean | undefined;
   /** Give each window of a long recording the previous text as context. Default false. */
   readonly conditionOnPrevious?: boolean | undefined;
@@ -28,7 +30,7 @@ export interface TranscribeOptions
   readonly skipSilence?: boolean | undefined;
   /**
    * `full`: 30 s, as Whisper was trained. `fit`: the recording and a second, followed by cached silence; faster. Recordings
-   * longer than 30 s always have full windows. Default `fit`.
+   * with more than 30 s of speech always have full windows. Default `fit`.
    */
   readonly window?: WindowMode | undefined;
   /**

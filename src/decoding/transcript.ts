@@ -17,6 +17,8 @@ export interface Segment {
   readonly noSpeechProbability?: number;
   /** Temperature of sampling; 0: greedy or beam search. */
   readonly temperature: number;
+  /** With `languagePerWindow`: the language spoken, as Whisper's code. */
+  readonly language?: string;
   readonly words?: readonly Word[];
 }
 
@@ -28,10 +30,13 @@ export interface Word {
   readonly probability: number;
 }
 
+/** The language of a recording in which nobody speaks. */
+export const UNKNOWN_LANGUAGE = 'unknown';
+
 export interface Transcript<Audio extends AudioSource = string> {
   /** The recording as it was given. */
   readonly audio: Audio;
-  /** The language spoken, as Whisper's code. */
+  /** The language spoken, as Whisper's code; 'unknown' where nobody speaks and none was given. */
   readonly language: string;
   /** Present where the language was detected. */
   readonly languageProbability?: number;

@@ -25,12 +25,15 @@ export interface SegmentWords {
 /**
  * Gives each segment its words, as OpenAI's `add_word_timestamps` does.
  * @param aligned the words of all segments of the window together
+ * Words do not overlap, and lie in their segment and in the window, which is not so in that program.
  * @param lastSpeech when the last word before this window ended, in seconds from the window's beginning (below 0)
+ * @param duration of the window, seconds
  */
 export function wordsOfSegments(
   segments: readonly TimedSegment[],
   aligned: readonly AlignedWord[],
   lastSpeech: number,
+  duration: number,
 ): SegmentWords[] {
   const words: Mutable[] = aligned.map((word) => ({ ...word }));
   const median = Math.min(0.7, medianOf(words.map(({ start, end }) => end - start).filter((d) => d > 0)));
@@ -39,6 +42,7 @@ export function wordsOfSegments(
   mergePunctuation(words);
   let next = 0;
   let spoken = lastSpeech;
+  let latest = 0;
   return segments.map((segment) => {
     const own: Mutable[] = [];
     for (let tokens = 0; next < words.length && tokens < segment.textTokens; next++) {
@@ -67,6 +71,15 @@ export function wordsOfSegments(
       if (end > last.start && end + 0.5 < last.end) last.end = Math.max(last.start + median, end);
       else end = last.end;
       spoken = end;
+      // The rules above may move a word over its neighbour, or out of the window.
+      for (const word of own) {
+        word.start = Math.min(duration, Math.max(latest, word.start));
+        word.end = Math.min(duration, Math.max(word.start, word.end));
+        latest = word.end;
+      }
+      start = first.start;
+      end = Math.max(Math.min(duration, end), latest);
+      latest = end;
     }
     return {
       start,

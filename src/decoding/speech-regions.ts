@@ -1,0 +1,76 @@
+/** Where somebody speaks: regions of a recording, parted by long silences, and the rule for text where nobody speaks. */
+
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { PADDING, type SpeechStretch } from '../audio/voice-activity.ts';
+import { MAX_COMPRESSION_RATIO } from '../files/deflate.ts';
+import type { DecodedWithFallback } from './fallback.ts';
+
+/**
+ * A silence of this length parts two regions, which share no window: Whisper writes text for the silence, has to begin
+ * its text within the first second of a window, and is less certain of the language.
+ */
+const LONG_SILENCE = 5 * SAMPLE_RATE;
+
+/** A range of samples, `end` not included. */
+export interface Region {
+  readonly start: number;
+  readonly end: number;
+  /** Whether it has speech; where not, it is a long silence, noise or music. */
+  readonly speech: boolean;
+}
+
+/**
+ * The whole recording in regions, in order: those with speech, and the long silences before, between and after them.
+ * @param stretches with speech, in order (voice-activity.ts)
+ */
+export function speechRegions(length: number, stretches: readonly SpeechStretch[]): Region[] {
+  if (stretches.length === 0) return [{ start: 0, end: length, speech: false }];
+  const spoken: { start: number; end: number }[] = [];
+  for (const { start, end } of stretches) {
+    const last = spoken.at(-1);
+    if (last && start - last.end < LONG_SILENCE) last.end = end;
+    else spoken.push({ start, end });
+  }
+  const [first, last] = [spoken[0]!, spoken.at(-1)!];
+  if (first.start < LONG_SILENCE) first.start = 0;
+  if (length - last.end < LONG_SILENCE) last.end = length;
+  const regions: Region[] = [];
+  let at = 0;
+  for (const { start, end } of spoken) {
+    if (start > at) regions.push({ start: at, end: start, speech: false });
+    regions.push({ start, end, speech: true });
+    at = end;
+  }
+  if (at < length) regions.push({ start: at, end: length, speech: false });
+  return regions;
+}
+
+/** Seconds of speech between two samples. */
+export function speechSeconds(stretches: readonly SpeechStretch[], from: number, to: number): number {
+  let samples = 0;
+  for (const { start, end } of stretches) {
+    samples += Math.max(0, Math.min(to, end - PADDING) - Math.max(from, start + PADDING));
+  }
+  return samples / SAMPLE_RATE;
+}
+
+/**
+ * Thresholds for a text of a window in which voice activity detection finds no speech. They are stricter than those of the
+ * fallback: one is enough, since two models have to be wrong for a loss. Texts of noise, tones and music that pass Whisper's own thresholds
+ * have average log probabilities of −1 to −0.52, or repeat themselves.
+ */
+const NO_SPEECH = 0.6;
+const LOG_PROBABILITY = -0.5;
+
+/** Whether Whisper itself doubts a text: for one of a window in which nobody speaks. */
+export function isDoubtful({
+  noSpeechProbability,
+  averageLogProbability,
+  compressionRatio,
+}: DecodedWithFallback): boolean {
+  return (
+    noSpeechProbability > NO_SPEECH ||
+    averageLogProbability < LOG_PROBABILITY ||
+    compressionRatio > MAX_COMPRESSION_RATIO
+  );
+}
