@@ -19,11 +19,16 @@ export interface Region {
   readonly speech: boolean;
 }
 
+/** Softer samples, −80 dBFS, are digital silence. */
+const INAUDIBLE = 1e-4;
+
 /**
  * The whole recording in regions, in order: those with speech, and the long silences before, between and after them.
+ * Digital silence beside a long silence belongs to it: speech is decoded as if it stood in a file of its own.
  * @param stretches with speech, in order (voice-activity.ts)
  */
-export function speechRegions(length: number, stretches: readonly SpeechStretch[]): Region[] {
+export function speechRegions(samples: Float32Array, stretches: readonly SpeechStretch[]): Region[] {
+  const { length } = samples;
   if (stretches.length === 0) return [{ start: 0, end: length, speech: false }];
   const spoken: { start: number; end: number }[] = [];
   for (const { start, end } of stretches) {
@@ -32,6 +37,11 @@ export function speechRegions(length: number, stretches: readonly SpeechStretch[
     else spoken.push({ start, end });
   }
   const [first, last] = [spoken[0]!, spoken.at(-1)!];
+  const inaudible = (at: number): boolean => Math.abs(samples[at]!) < INAUDIBLE;
+  for (const region of spoken) {
+    while (region.start < region.end && inaudible(region.start)) region.start++;
+    while (region.end > region.start + 1 && inaudible(region.end - 1)) region.end--;
+  }
   if (first.start < LONG_SILENCE) first.start = 0;
   if (length - last.end < LONG_SILENCE) last.end = length;
   const regions: Region[] = [];

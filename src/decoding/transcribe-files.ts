@@ -190,7 +190,7 @@ async function begin<Audio extends AudioSource>(
       ? cutSilence(all, found)
       : { samples: all, originalTime: (seconds: number) => seconds };
     const stretches = skipSilence ? [{ start: -PADDING, end: samples.length + PADDING }] : found;
-    const regions = speechRegions(samples.length, stretches);
+    const regions = speechRegions(samples, stretches);
     const spoken = regions.filter(({ speech }) => speech);
     const long = sum(spoken.length > 0 ? spoken : regions, ({ start, end }) => end - start) > WINDOW_SAMPLES;
     const duration = all.length / SAMPLE_RATE;
