@@ -70,7 +70,7 @@ function withCommonOptions(command: Command): Command {
     )
     .option(
       '--language-per-window',
-      'detect the language of each window of up to 30 s, for recordings that change it',
+      'detect the language of each window of up to 15 s, for recordings that change it',
     )
     .addOption(windowOption())
     .option(

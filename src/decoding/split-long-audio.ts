@@ -11,17 +11,14 @@ const SEARCHED = 8 * SAMPLE_RATE;
 /** Loudness is measured over stretches of this length. */
 const STRETCH = 0.2 * SAMPLE_RATE;
 
-export function splitLongAudio(samples: Float32Array): Float32Array[] {
+/** @param longest samples of a piece, at most a window */
+export function splitLongAudio(samples: Float32Array, longest = WINDOW_SAMPLES): Float32Array[] {
   const pieces: Float32Array[] = [];
   let start = 0;
-  while (samples.length - start > WINDOW_SAMPLES) {
-    let cut = start + WINDOW_SAMPLES;
+  while (samples.length - start > longest) {
+    let cut = start + longest;
     let quietest = Number.POSITIVE_INFINITY;
-    for (
-      let at = start + WINDOW_SAMPLES - SEARCHED;
-      at + STRETCH <= start + WINDOW_SAMPLES;
-      at += STRETCH / 4
-    ) {
+    for (let at = start + longest - SEARCHED; at + STRETCH <= start + longest; at += STRETCH / 4) {
       let energy = 0;
       for (let i = at; i < at + STRETCH; i++) energy += samples[i]! ** 2;
       if (energy < quietest) {

@@ -29,6 +29,9 @@ import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
 /** Windows decoded together: more gain no time, and results come later. Encoded full windows are 3 MB each. */
 const MAX_WINDOWS = 8;
 
+/** Windows that each have a language are shorter: fewer have two. */
+const LANGUAGE_WINDOW_SAMPLES = 15 * SAMPLE_RATE;
+
 export interface FileToTranscribe<Audio extends AudioSource = AudioSource> {
   readonly audio: Audio;
   /** The language spoken. Default: `from`, else detected. */
@@ -76,7 +79,9 @@ async function* transcripts<Audio extends AudioSource>(
         if (options.onSegment)
           for (const segment of file.newSegments()) options.onSegment(segment, file.audio);
         if (!isDone(file)) break;
-        yield resultOf(file);
+        const result = resultOf(file);
+        if (!('error' in result)) noteLanguages(result, plan);
+        yield result;
       }
       const group = nextGroup(round, plan.conditionOnPrevious);
       if (group.length === 0) break;
@@ -194,9 +199,10 @@ async function begin<Audio extends AudioSource>(
     const spoken = regions.filter(({ speech }) => speech);
     const long = sum(spoken.length > 0 ? spoken : regions, ({ start, end }) => end - start) > WINDOW_SAMPLES;
     const duration = all.length / SAMPLE_RATE;
+    const longest = plan.languagePerWindow ? LANGUAGE_WINDOW_SAMPLES : WINDOW_SAMPLES;
     const pieces = regions.flatMap((region) => {
       let at = region.start;
-      return splitLongAudio(samples.subarray(at, region.end)).map((piece) => {
+      return splitLongAudio(samples.subarray(at, region.end), longest).map((piece) => {
         const begin = at;
         at += piece.length;
         return { samples: piece, begin, speech: speechSeconds(stretches, begin, at) };
@@ -207,7 +213,7 @@ async function begin<Audio extends AudioSource>(
     const file = { audio, duration, long, language: language ?? plan.from, languageWindows };
     // With previous text as context, windows must be decoded in order.
     const whole = ({ start, end }: Region) => ({ samples: samples.subarray(start, end), begin: start });
-    const chosen = conditionOnPrevious ? regions.map(whole) : pieces;
+    const chosen = conditionOnPrevious && !plan.languagePerWindow ? regions.map(whole) : pieces;
     const nothing = skipSilence && samples.length === 0;
     const parts: PartTranscription[] = [];
     for (const { samples, begin } of nothing ? [] : chosen) {
@@ -249,6 +255,17 @@ function severalLanguages({ audio, language }: FileFacts, languages: readonly st
     `${audioName(audio)}: found ${languages.join(', ')} in one recording; all of it is decoded as ${language}: ` +
     'each window has its own with --language-per-window (languagePerWindow)'
   );
+}
+
+/** With a language for each window: which were spoken, and when. */
+function noteLanguages({ audio, segments }: Transcript<AudioSource>, { note }: Plan): void {
+  const turns: { language: string; start: number }[] = [];
+  for (const { language, start } of segments) {
+    if (language !== undefined && turns.at(-1)?.language !== language) turns.push({ language, start });
+  }
+  if (turns.length < 2) return;
+  const list = turns.map(({ language, start }) => `${language} from ${start.toFixed(1)} s`);
+  note?.(`${audioName(audio)}: found several languages: ${list.join(', ')}`);
 }
 
 /** Encodes the next window of each part, detects unknown languages, decodes, and splits the text into segments. */

@@ -18,7 +18,7 @@ export interface TranscribeOptions
     Omit<FallbackOptions, 'temperatures'> {
   /** The language spoken, as Whisper's code: 'fr'. Default: detected in the first windows in which somebody speaks. */
   readonly from?: string | undefined;
-  /** Detect the language of each window of up to 30 s, rather than one for each recording. Default false. */
+  /** Detect the language of each window of up to 15 s, rather than one for each recording. Default false. */
   readonly languagePerWindow?: boolean | undefined;
   /** Word timestamps, in `segments[].words`. Default false. */
   readonly words?: boolean | undefined;
