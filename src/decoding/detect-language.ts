@@ -50,9 +50,6 @@ export interface SpokenWindow {
   readonly speech: number;
 }
 
-/** The language is asked of the first windows with speech: at most of this many. */
-export const LANGUAGE_WINDOWS = 5;
-
 /**
  * The language of several windows of one recording: the likeliest by the mean of their probabilities, weighted by the
  * seconds of speech.

@@ -4,6 +4,7 @@ import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { PADDING, type SpeechStretch } from '../audio/voice-activity.ts';
 import { MAX_COMPRESSION_RATIO } from '../files/deflate.ts';
 import type { DecodedWithFallback } from './fallback.ts';
+import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
 
 /**
  * A silence of this length parts two regions, which share no window: Whisper writes text for the silence, has to begin
@@ -53,6 +54,45 @@ export function speechRegions(samples: Float32Array, stretches: readonly SpeechS
   }
   if (at < length) regions.push({ start: at, end: length, speech: false });
   return regions;
+}
+
+/** Whether more is spoken than a window holds; where nobody speaks, whether the recording is longer than one. */
+export function isLong(regions: readonly Region[]): boolean {
+  const spoken = regions.filter(({ speech }) => speech);
+  const counted = spoken.length > 0 ? spoken : regions;
+  return counted.reduce((sum, { start, end }) => sum + end - start, 0) > WINDOW_SAMPLES;
+}
+
+/** At most a window of a recording. */
+export interface Piece {
+  readonly samples: Float32Array;
+  /** Its first sample in the recording. */
+  readonly begin: number;
+  /** Seconds. */
+  readonly speech: number;
+}
+
+/** A region in pieces, cut where it is quietest. */
+export function piecesOf(
+  samples: Float32Array,
+  { start, end }: Region,
+  stretches: readonly SpeechStretch[],
+  longest?: number,
+): Piece[] {
+  let at = start;
+  return splitLongAudio(samples.subarray(start, end), longest).map((piece) => {
+    const begin = at;
+    at += piece.length;
+    return { samples: piece, begin, speech: speechSeconds(stretches, begin, at) };
+  });
+}
+
+/** The language is asked of the first pieces with speech: at most of this many. Without speech: of the first piece. */
+const LANGUAGE_WINDOWS = 5;
+
+export function windowsToAsk(pieces: readonly Piece[]): readonly Piece[] {
+  const speaking = pieces.filter(({ speech }) => speech > 0);
+  return speaking.length > 0 ? speaking.slice(0, LANGUAGE_WINDOWS) : pieces.slice(0, 1);
 }
 
 /** Seconds of speech between two samples. */

@@ -15,14 +15,21 @@ import type { Task } from '../whisper/tokens.ts';
 import { cutSilence } from './cut-silence.ts';
 import { FRAMES_PER_BATCH } from './decode.ts';
 import { chosenDecoding } from './decoding-choice.ts';
-import { certainLanguages, commonLanguage, detectLanguages, LANGUAGE_WINDOWS } from './detect-language.ts';
+import { certainLanguages, commonLanguage, detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
 import { type FileFacts, joined, PartTranscription, type WindowOptions } from './part-transcription.ts';
 import { choosePrompt, targetOf } from './prompt-choice.ts';
 import { rounds } from './rounds.ts';
-import { type Region, speechRegions, speechSeconds } from './speech-regions.ts';
-import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
+import {
+  isLong,
+  piecesOf,
+  type Region,
+  speechRegions,
+  speechSeconds,
+  windowsToAsk,
+} from './speech-regions.ts';
+import { WINDOW_SAMPLES } from './split-long-audio.ts';
 import type { TranslateOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
 
@@ -196,20 +203,11 @@ async function begin<Audio extends AudioSource>(
       : { samples: all, originalTime: (seconds: number) => seconds };
     const stretches = skipSilence ? [{ start: -PADDING, end: samples.length + PADDING }] : found;
     const regions = speechRegions(samples, stretches);
-    const spoken = regions.filter(({ speech }) => speech);
-    const long = sum(spoken.length > 0 ? spoken : regions, ({ start, end }) => end - start) > WINDOW_SAMPLES;
+    const long = isLong(regions);
     const duration = all.length / SAMPLE_RATE;
     const longest = plan.languagePerWindow ? LANGUAGE_WINDOW_SAMPLES : WINDOW_SAMPLES;
-    const pieces = regions.flatMap((region) => {
-      let at = region.start;
-      return splitLongAudio(samples.subarray(at, region.end), longest).map((piece) => {
-        const begin = at;
-        at += piece.length;
-        return { samples: piece, begin, speech: speechSeconds(stretches, begin, at) };
-      });
-    });
-    const speaking = pieces.filter(({ speech }) => speech > 0);
-    const languageWindows = speaking.length > 0 ? speaking.slice(0, LANGUAGE_WINDOWS) : pieces.slice(0, 1);
+    const pieces = regions.flatMap((region) => piecesOf(samples, region, stretches, longest));
+    const languageWindows = windowsToAsk(pieces);
     const file = { audio, duration, long, language: language ?? plan.from, languageWindows };
     // With previous text as context, windows must be decoded in order.
     const whole = ({ start, end }: Region) => ({ samples: samples.subarray(start, end), begin: start });

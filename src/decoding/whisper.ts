@@ -1,19 +1,24 @@
 /** Class `Whisper`: a model that is loaded once and transcribes, translates and encodes recordings. */
 import { abortable, abortableResults } from '../abort.ts';
 import { type AudioSource, isAudioSource, notAudio, readAudioSource } from '../audio/audio-source.ts';
+import { speechStretches } from '../audio/voice-activity.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { detectLanguages } from './detect-language.ts';
+import { commonLanguage, detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { targetOf } from './prompt-choice.ts';
 import { rounds } from './rounds.ts';
-import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
+import { isLong, piecesOf, speechRegions, windowsToAsk } from './speech-regions.ts';
+import { WINDOW_SAMPLES } from './split-long-audio.ts';
 import { type FileToTranscribe, transcribeFiles } from './transcribe-files.ts';
 import type { TranscribeOptions, TranslateOptions } from './transcribe-options.ts';
-import type { Transcript } from './transcript.ts';
+import { type Transcript, UNKNOWN_LANGUAGE } from './transcript.ts';
+
+/** Where voice activity detection finds nobody, a less likely language is that of noise: those of noise and music stay below. */
+const CERTAIN_WITHOUT_SPEECH = 0.8;
 
 export interface LoadOptions {
   /** Number of computing threads. Default: that of the cores. */
@@ -42,9 +47,9 @@ export interface ListOptions<Audio extends AudioSource> {
 export interface LanguageDetection<Audio extends AudioSource = string> {
   /** The recording as it was given. */
   readonly audio: Audio;
-  /** The likeliest, as Whisper's code: 'fr'. */
+  /** The likeliest, as Whisper's code: 'fr'; 'unknown' where nobody speaks. */
   readonly language: string;
-  /** Its probability. */
+  /** Its probability; 0 for 'unknown'. */
   readonly probability: number;
   /** Probabilities of all languages of the model, by code; they sum to 1. */
   readonly probabilities: ReadonlyMap<string, number>;
@@ -151,7 +156,7 @@ export class Whisper {
     return verb(audio, options, (list, chosen) => this.#texts(list, chosen, 'translate'));
   }
 
-  /** Detects the language spoken, from the first 30 s. */
+  /** Detects the language spoken, from the first windows in which somebody speaks. */
   detectLanguage<Audio extends AudioSource>(
     audio: Audio,
     options?: AudioOptions,
@@ -212,16 +217,41 @@ export class Whisper {
     list: Recordings<Audio>,
     options: AudioOptions & ListOptions<Audio>,
   ): AsyncGenerator<LanguageDetection<Audio>, void, undefined> {
-    // The first window, as in `transcribe`.
-    for await (const round of this.#encoded(list, options, (samples) => splitLongAudio(samples)[0]!)) {
-      const detected = await detectLanguages(
-        this.model,
-        round.map(({ clip }) => clip),
-        options.signal,
+    const { window = 'fit', signal, onError } = options;
+    const read = async (audio: Audio) => {
+      try {
+        const samples = await readAudioSource(audio, signal);
+        const stretches = await speechStretches(samples, signal);
+        const regions = speechRegions(samples, stretches);
+        const pieces = regions.flatMap((region) => piecesOf(samples, region, stretches));
+        return { audio, samples, long: isLong(regions), windows: windowsToAsk(pieces) };
+      } catch (error) {
+        report(audio, error, onError);
+        return { audio, long: false, windows: [] };
+      }
+    };
+    for await (const round of rounds(list, read)) {
+      const asked = round.flatMap(({ windows, long }, file) =>
+        windows.map(({ samples, speech }) => ({
+          file,
+          samples,
+          speech,
+          window: long ? ('full' as const) : window,
+        })),
       );
-      for (const [i, { audio }] of round.entries()) {
-        const { language, probabilities } = detected[i]!;
-        yield { audio, language, probability: probabilities.get(language)!, probabilities };
+      const clips = await encodeWindows(this.model, asked, signal);
+      const detected = await detectLanguages(this.model, clips, signal);
+      for (const [file, { audio }] of round.entries()) {
+        const own = asked.flatMap(({ file: of, speech }, i) =>
+          of === file ? [{ speech, detected: detected[i]! }] : [],
+        );
+        if (own.length === 0) continue;
+        const { language, probabilities } = commonLanguage(own);
+        const probability = probabilities.get(language)!;
+        const unknown = own.every(({ speech }) => speech === 0) && probability < CERTAIN_WITHOUT_SPEECH;
+        yield unknown
+          ? { audio, language: UNKNOWN_LANGUAGE, probability: 0, probabilities }
+          : { audio, language, probability, probabilities };
       }
     }
   }
@@ -230,8 +260,7 @@ export class Whisper {
     list: Recordings<Audio>,
     options: AudioOptions & ListOptions<Audio>,
   ): AsyncGenerator<Embedding<Audio>, void, undefined> {
-    const whole = (samples: Float32Array) => samples.subarray(0, WINDOW_SAMPLES);
-    for await (const round of this.#encoded(list, options, whole)) {
+    for await (const round of this.#encoded(list, options)) {
       for (const { audio, clip } of round) {
         const { length, width } = clip;
         const frames = frameValues(clip).slice(0, length * width);
@@ -240,11 +269,10 @@ export class Whisper {
     }
   }
 
-  /** @param first the part of the samples that is encoded, at most a window */
+  /** The first window of each. */
   async *#encoded<Audio extends AudioSource>(
     list: Recordings<Audio>,
     { window = 'fit', signal, onError }: AudioOptions & ListOptions<Audio>,
-    first: (samples: Float32Array) => Float32Array,
   ): AsyncGenerator<{ readonly audio: Audio; readonly clip: EncodedClip }[], void, undefined> {
     const read = async (audio: Audio) => {
       try {
@@ -256,7 +284,9 @@ export class Whisper {
     };
     for await (const round of rounds(list, read)) {
       const readable = round.flatMap(({ audio, samples }) =>
-        samples ? [{ audio, samples: first(samples), window: windowOf(samples, window) }] : [],
+        samples
+          ? [{ audio, samples: samples.subarray(0, WINDOW_SAMPLES), window: windowOf(samples, window) }]
+          : [],
       );
       const clips = await encodeWindows(this.model, readable, signal);
       yield readable.map(({ audio }, i) => ({ audio, clip: clips[i]! }));
