@@ -46,3 +46,42 @@ test('punctuation joins its word, and its tokens count for it', () => {
   expect(second!.words.map(({ text }) => text)).toEqual([' world.']);
   expect(second!.words[0]!.start).toBeCloseTo(0.7);
 });
+
+test('words do not overlap, and lie in their segment and in the window', () => {
+  let state = 7;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  for (let round = 0; round < 300; round++) {
+    const duration = 1 + 29 * random();
+    const aligned = Array.from({ length: 12 }, (_, i) => {
+      const start = random() * duration;
+      return {
+        text: [' a', ',', ' word', '.', ' "'][Math.floor(random() * 5)]!,
+        start,
+        end: start + 3 * random(),
+        tokens: [i],
+        probability: 1,
+      };
+    });
+    const segments = [4, 3, 5].map((textTokens) => ({
+      start: random() * duration,
+      end: random() * duration,
+      textTokens,
+    }));
+    let last = 0;
+    for (const { start, end, words } of wordsOfSegments(segments, aligned, -random(), duration)) {
+      if (words.length === 0) continue;
+      expect(start).toBeGreaterThanOrEqual(last);
+      for (const word of words) {
+        expect(word.start).toBeGreaterThanOrEqual(Math.max(last, start));
+        expect(word.end).toBeGreaterThanOrEqual(word.start);
+        last = word.end;
+      }
+      expect(end).toBeGreaterThanOrEqual(last);
+      expect(end).toBeLessThanOrEqual(duration);
+      last = end;
+    }
+  }
+});
