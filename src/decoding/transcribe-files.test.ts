@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
+import { joinSamples } from '../audio/join-samples.ts';
 import { wavBytes } from '../audio/wav-write.ts';
 import { normalizeEnglish } from '../language/english/normalize-english.ts';
 import { wordErrorRate } from '../metrics/word-error-rate.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { transcribeFiles } from './transcribe-files.ts';
+import { type TranscribeFilesOptions, transcribeFiles } from './transcribe-files.ts';
 import type { TranscribeOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Transcript } from './transcript.ts';
 
@@ -149,4 +150,88 @@ test('with fallback a failed text is sampled, the same for the same seed', async
   const [second] = (await run([sentence('babymatch')], options)) as Transcript[];
   expect(first!.segments[0]!.temperature).toBe(0.4);
   expect(second).toEqual(first);
+});
+
+/** Reproducible noise with this RMS. */
+function noise(seconds: number, rms: number): Float32Array {
+  let state = 1;
+  return Float32Array.from({ length: seconds * 16_000 }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return ((state / 2 ** 32) * 2 - 1) * rms * Math.sqrt(3);
+  });
+}
+const tone = (seconds: number, hertz: number) =>
+  Float32Array.from(
+    { length: seconds * 16_000 },
+    (_, i) => 0.05 * Math.sin((2 * Math.PI * hertz * i) / 16_000),
+  );
+
+async function detected(audio: string[], options: Partial<TranscribeFilesOptions> = {}) {
+  const results: Transcript[] = [];
+  const files = audio.map((file) => ({ audio: file }));
+  for await (const result of transcribeFiles(model, files, options)) results.push(result as Transcript);
+  return results;
+}
+
+test('where nobody speaks there is no text, no segment and no language', async () => {
+  const sounds = [1, 3, 31].flatMap((seconds) => [new Float32Array(seconds * 16_000), noise(seconds, 0.01)]);
+  sounds.push(tone(3, 1000), tone(31, 50));
+  const files = await Promise.all(sounds.map((sound, i) => writeWav(`nobody-${i}.wav`, sound)));
+  for (const result of await detected(files)) {
+    const { language, text, segments } = result;
+    expect({ language, text, segments }).toEqual({ language: 'unknown', text: '', segments: [] });
+    expect(result).not.toHaveProperty('languageProbability');
+    expect(result).not.toHaveProperty('alternatives');
+  }
+});
+
+test('the language is asked where somebody speaks; silence before it changes no text', async () => {
+  const sentences = joinSamples(
+    await Promise.all(
+      ['algebra_by', 'maze'].map((name) => readAudio(path(`samples/gcompris/fr/${name}.opus`))),
+    ),
+  );
+  const plain = await writeWav('french.wav', sentences);
+  const after = await writeWav('silence-french.wav', joinSamples([new Float32Array(35 * 16_000), sentences]));
+  const [alone, late] = await detected([plain, after]);
+  expect(alone!.language).toBe('fr');
+  expect(late!.language).toBe('fr');
+  expect(late!.text).toBe(alone!.text);
+  expect(late!.segments[0]!.start).toBeGreaterThanOrEqual(34.5);
+  expect(late!.segments.at(-1)!.end).toBeLessThanOrEqual(late!.duration);
+});
+
+test('each window in its own language, on request, with a note', async () => {
+  const [english, french] = await Promise.all(
+    ['en', 'fr'].map((language) => readAudio(path(`samples/gcompris/${language}/algebra_by.opus`))),
+  );
+  const file = await writeWav(
+    'two.wav',
+    joinSamples([english!, new Float32Array(6 * 16_000), french!, new Float32Array(6 * 16_000), french!]),
+  );
+  const notes: string[] = [];
+  const onNote = (note: string) => notes.push(note);
+  const [own] = await detected([file], { languagePerWindow: true, onNote });
+  expect(own!.segments.map(({ language }) => language)).toEqual(['en', 'fr', 'fr']);
+  expect(own!.language).toBe('fr');
+  expect(own!.text).toMatch(/two numbers.*deux nombre/i);
+  const [one] = await detected([file], { onNote });
+  expect(one!.language).toBe('fr');
+  expect(notes).toHaveLength(2);
+  expect(notes[0]).toContain('en from 0.0 s, fr from');
+  expect(notes[1]).toContain('found en, fr in one recording');
+});
+
+test('a translation into Chinese has Chinese words, and no half characters', async () => {
+  const audio = sentence('babymatch');
+  const into = { task: 'translate', to: 'zh', promptKind: 'target-transcribe' } as const;
+  const [whole] = await detected([audio], { ...into, words: true });
+  expect(whole!.text).toMatch(/\p{Script=Han}/u);
+  const words = whole!.segments.flatMap((segment) => segment.words!);
+  expect(words.length).toBeGreaterThan(3);
+  expect(Math.max(...words.map(({ text }) => [...text].length))).toBeLessThanOrEqual(8);
+  for (const maxTokens of [3, 5, 8, 12]) {
+    const [cut] = await detected([audio], { ...into, maxTokens, beams: 2, words: true });
+    expect(JSON.stringify(cut)).not.toContain('\ufffd');
+  }
 });
