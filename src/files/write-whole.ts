@@ -65,6 +65,8 @@ export async function createFolder(folder: string): Promise<string | undefined> 
   return writing(
     folder,
     async () => {
+      // Below a read-only folder mkdir would say that it is missing.
+      if (!(await exists(folder))) await checkRoomBeside(folder);
       const created = await mkdir(folder, { recursive: true });
       await checkRoom(folder);
       return created && resolve(created);
@@ -85,7 +87,7 @@ export async function checkWritable(file: string): Promise<void> {
 /** Checks before long work that something can be written under this name. @throws UserError where it cannot */
 export async function checkRoomBeside(path: string): Promise<void> {
   await writing(path, async () => {
-    let folder = dirname(path);
+    let folder = dirname(resolve(path));
     while (!(await exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
     await checkRoom(folder);
   });
