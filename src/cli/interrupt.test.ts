@@ -35,9 +35,17 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** @param onText called with what was printed so far */
-function run(args: readonly string[], onText?: (child: ChildProcess, text: string) => void): Promise<Ended> {
+/**
+ * @param onText called with what was printed so far
+ * @param onStart called with the process
+ */
+function run(
+  args: readonly string[],
+  onText?: (child: ChildProcess, text: string) => void,
+  onStart?: (child: ChildProcess) => void,
+): Promise<Ended> {
   const child = spawn(process.execPath, [CLI, ...args], { cwd: scratch });
+  onStart?.(child);
   let stderr = '';
   let all = '';
   child.stdout.on('data', (text) => onText?.(child, (all += text)));
@@ -107,18 +115,30 @@ test('a second Ctrl-C ends a training at once, and the next run takes its folder
   expect(await run([...training('twice', 2), '--resume'])).toMatchObject({ code: 0 });
 });
 
-test('Ctrl-C before the first step, and in other commands', async () => {
-  const commands = [
-    ['encode', 'clips.tsv', '--model', 'tiny', '--cache', 'other'],
-    ['analyse', repository('samples/manifest.tsv'), '--set', 'intro', '--model', 'tiny', '--cache', 'other'],
-  ];
-  for (const command of commands) {
-    const stopped = await run(command, (child) => child.kill('SIGINT'));
-    // It may be done already; it is never a stack trace.
-    expect([0, 130]).toContain(stopped.code);
-    if (stopped.code === 130) expect(stopped.stderr).toMatch(/^stopped\b.*$/m);
-    expect(stopped.stderr).not.toMatch(/ at .*:\d+:\d+/);
-  }
+test.each([
+  'encode',
+  'analyse',
+  'train',
+])('Ctrl-C while %s encodes: exit code 130 at once', async (command) => {
+  const cache = join(scratch, `cache-${command}`);
+  const started = run(
+    [
+      ...[command, repository('samples/manifest.tsv'), '--model', 'tiny', '--cache', cache],
+      ...(command === 'train' ? ['--set', 'train', '--from', 'en', '--to', 'zh', '--output', 'unmade'] : []),
+    ],
+    undefined,
+    (child) => {
+      const waiting = setInterval(() => {
+        if (!existsSync(cache)) return;
+        clearInterval(waiting);
+        child.kill('SIGINT');
+      }, 20);
+    },
+  );
+  const { code, stderr } = await started;
+  expect({ code, stderr }).toMatchObject({ code: 130 });
+  expect(stderr).toMatch(/^stopped: (encoding|reading clips), [\d,]+ of [\d,]+\b.*\n$/m);
+  expect(readdirSync(scratch)).not.toContain('unmade');
 });
 
 test.skipIf(process.platform === 'win32')(

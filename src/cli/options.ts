@@ -1,5 +1,6 @@
 /** Options and checks that several commands share. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { THREADS_VARIABLE } from '../backend/threads.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
@@ -11,6 +12,16 @@ export const modelOption = (): Option =>
     embeddedModel,
     'the embedded Whisper base',
   );
+
+/** Sets the default of all models of the process. */
+export const threadsOption = (): Option =>
+  new Option('--threads <n>', 'computing threads (default: as many as there are usable cores)')
+    .env(THREADS_VARIABLE)
+    .argParser((value: string) => {
+      const threads = positiveInteger(value);
+      process.env[THREADS_VARIABLE] = value;
+      return threads;
+    });
 
 export const windowOption = (): Option =>
   new Option(
