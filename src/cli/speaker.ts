@@ -1,6 +1,6 @@
 /** `whisper-transfer speaker`: speaker embeddings from the encoder, and their verification. */
 import type { Command } from 'commander';
-import { writeWhole } from '../files/write-whole.ts';
+import { checkWritable, writeWhole } from '../files/write-whole.ts';
 import { defaultSpeaker } from '../studies/speaker/train.ts';
 import { stoppedAt } from './interrupt.ts';
 import { modelOption, positiveInteger, positiveNumber } from './options.ts';
@@ -69,7 +69,7 @@ function trainCommand(command: Command): Command {
 
 async function train(manifest: string, options: TrainOptions): Promise<void> {
   const { trainSpeakerModel } = await import('../studies/speaker/train-model.ts');
-  const work = showWork(`--resume continues`);
+  const work = showWork('--resume continues');
   let at: string | undefined;
   const preparing = new AbortController();
   work.signal.addEventListener('abort', () => {
@@ -117,6 +117,7 @@ function embedCommand(command: Command): Command {
       '\nExample:\n  $ whisper-transfer speaker embed samples/manifest.tsv --speaker out/speaker --output out/voices.jsonl',
     )
     .action(async (manifest: string, { output, ...options }: EmbedOptions) => {
+      await checkWritable(output);
       const { embedManifest } = await import('../studies/speaker/recordings.ts');
       const found = await embedManifest(manifest, { ...options, ...showWork() });
       const lines = found.map(({ audio, embedding }) =>
