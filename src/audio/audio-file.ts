@@ -5,6 +5,8 @@ import { UserError } from '../errors.ts';
 import { cannotOpen } from '../files/read.ts';
 import { BLOCK_BYTES, decodeAudio, decodeChannels, type ReadOptions, type Span } from './decode-audio.ts';
 import { READABLE_FORMATS } from './formats.ts';
+import { headerSeconds } from './header-seconds.ts';
+import { SAMPLE_RATE } from './sample-rate.ts';
 
 /**
  * Reads an audio file as 16 kHz mono samples in [-1, 1]; see decodeAudio.
@@ -18,6 +20,24 @@ export function readAudio(file: string | URL, options?: ReadOptions): Promise<Fl
 /** Reads each channel of an audio file for itself; see decodeChannels. */
 export function readChannels(file: string | URL, span?: Span): Promise<Float32Array[]> {
   return withFile(file, (name, handle, size) => decodeChannels(name, blocksOf(handle), size, span));
+}
+
+/**
+ * Length of an audio file in seconds, that of what readAudio gives: by its headers where they tell, with few reads, by
+ * decoding it where they do not. Damage in the middle, after which decoding gives up, shows only there.
+ * @throws UserError as readAudio
+ */
+export async function audioDuration(file: string | URL): Promise<number> {
+  const seconds = await withFile(file, (_, handle, size) =>
+    headerSeconds({
+      size,
+      read: async (at, length) => {
+        const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, at);
+        return buffer.subarray(0, bytesRead);
+      },
+    }),
+  );
+  return seconds ?? (await readAudio(file)).length / SAMPLE_RATE;
 }
 
 async function withFile<T>(

@@ -1,11 +1,12 @@
 /** Decodes audio of any common format to Whisper's input: 16 kHz, mono. */
 import { UserError } from '../errors.ts';
 import { type AudioDecoder, type Decoded, type DecodedBlock, silently } from './decoder.ts';
-import { detectFormat, id3Length, READABLE_FORMATS } from './formats.ts';
+import { detectFormat, READABLE_FORMATS } from './formats.ts';
+import { joinBytes } from './join-bytes.ts';
 import { joinSamples } from './join-samples.ts';
 import { Resampler } from './resample.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
-import { concatenate } from './wav.ts';
+import { leadingLength } from './tags.ts';
 
 /** Small enough that a hostile block cannot decode to gigabytes, large enough for most clips at once. */
 export const BLOCK_BYTES = 64 * 1024;
@@ -104,15 +105,19 @@ async function decodeBlocks(
   size?: number,
 ): Promise<Float32Array[]> {
   let block = await reader.read();
-  const tag = id3Length(block);
-  if (tag > 0) {
+  let tags = 0;
+  for (;;) {
+    const length = leadingLength(block, tags > 0);
+    // A tag that claims to be longer than the file is damaged: the sound is looked for in it.
+    if (length === 0 || tags + length > (size ?? Number.POSITIVE_INFINITY)) break;
     reader.unread(block);
-    await reader.skip(tag);
+    await reader.skip(length);
     block = await reader.read();
+    tags += length;
   }
   const format = detectFormat(block);
   if (typeof format === 'string') {
-    const found = block.length === 0 ? (tag > 0 ? 'an ID3 tag and nothing after it' : 'no bytes') : format;
+    const found = block.length === 0 ? (tags > 0 ? 'a tag and nothing after it' : 'no bytes') : format;
     throw new UserError(`${name}: found ${found}; expected audio (${READABLE_FORMATS})`);
   }
   const decoder = await format.open(size ?? Number.POSITIVE_INFINITY);
@@ -169,7 +174,7 @@ class BlockReader {
   }
 
   unread(block: Uint8Array): void {
-    this.#held = concatenate(block, this.#held);
+    this.#held = joinBytes([block, this.#held]);
     this.position -= block.length;
   }
 
@@ -187,7 +192,7 @@ class BlockReader {
     if (this.#ended) return false;
     const { value, done } = await this.#pieces.next();
     if (done) this.#ended = true;
-    else this.#held = this.#held.length === 0 ? value : concatenate(this.#held, value);
+    else this.#held = this.#held.length === 0 ? value : joinBytes([this.#held, value]);
     return !done;
   }
 
