@@ -170,7 +170,7 @@ async function begin<Audio extends AudioSource>(
 ): Promise<BegunFile<Audio>> {
   const { skipSilence, conditionOnPrevious, signal } = plan;
   try {
-    const all = await readAudioSource(audio, signal);
+    const all = await readAudioSource(audio, { signal });
     const { samples, originalTime } = skipSilence
       ? cutSilence(all, await speechStretches(all, signal))
       : { samples: all, originalTime: (seconds: number) => seconds };
