@@ -5,25 +5,14 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import {
-  mkdir,
-  open,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { UserError } from '../errors.ts';
 import { exists } from './read.ts';
-import { createFolder, shortName, writing } from './write-whole.ts';
+import { createFolder, removeEmpty, shortName, writing } from './write-whole.ts';
 
 /** Name of the lock in a folder. */
 export const FOLDER_LOCK = 'run.lock';
@@ -56,14 +45,14 @@ export async function lockFolder<T>(
   work: () => Promise<T>,
   options: LockOptions = {},
 ): Promise<T> {
-  const created = await createFolder(folder);
-  try {
-    return await whileLocked(folder, join(folder, FOLDER_LOCK), work, options);
-  } finally {
-    for (let path = resolve(folder); created && path.length >= created.length; path = dirname(path)) {
-      await rmdir(path).catch(() => {});
+  return inTurn(join(folder, FOLDER_LOCK), async (lock) => {
+    const created = await createFolder(folder);
+    try {
+      return await whileLocked(folder, lock, work, options);
+    } finally {
+      await removeEmpty(folder, created);
     }
-  }
+  });
 }
 
 /**
@@ -78,43 +67,46 @@ export async function lockFile<T>(
   const found = await stat(file).catch(() => undefined);
   // A device, such as /dev/stdout, has no file beside it.
   if (found && !found.isFile()) return work();
-  const folder = dirname(file);
-  await writing(file, () => mkdir(folder, { recursive: true }));
-  return whileLocked(file, join(folder, `${shortName(basename(file))}.lock`), work, options);
+  return inTurn(join(dirname(file), `${shortName(basename(file))}.lock`), async (lock) => {
+    await writing(file, () => mkdir(dirname(file), { recursive: true }));
+    return whileLocked(file, lock, work, options);
+  });
 }
 
 /** Locks of this process, by their path: the end of the last run that asked for it. */
 const held = new Map<string, Promise<unknown>>();
 
-async function whileLocked<T>(
-  output: string,
-  path: string,
-  work: () => Promise<T>,
-  options: LockOptions,
-): Promise<T> {
-  const lock = join(await realpath(dirname(resolve(path))), basename(path));
-  const run = (held.get(lock) ?? Promise.resolve()).then(async () => {
-    await acquire(output, lock, options);
-    const renewal = setInterval(() => {
-      const now = new Date();
-      utimes(lock, now, now).catch(() => {});
-    }, RENEWAL_MS).unref();
-    const release = () => rmSync(lock, { force: true });
-    process.once('exit', release);
-    try {
-      return await work();
-    } finally {
-      clearInterval(renewal);
-      process.off('exit', release);
-      await rm(lock, { force: true }).catch(() => {});
-    }
-  });
+function inTurn<T>(path: string, work: (lock: string) => Promise<T>): Promise<T> {
+  const lock = resolve(path);
+  const run = (held.get(lock) ?? Promise.resolve()).then(() => work(lock));
   const ended = run.catch(() => {});
   held.set(lock, ended);
   ended.finally(() => {
     if (held.get(lock) === ended) held.delete(lock);
   });
   return run;
+}
+
+async function whileLocked<T>(
+  output: string,
+  lock: string,
+  work: () => Promise<T>,
+  options: LockOptions,
+): Promise<T> {
+  await acquire(output, lock, options);
+  const renewal = setInterval(() => {
+    const now = new Date();
+    utimes(lock, now, now).catch(() => {});
+  }, RENEWAL_MS).unref();
+  const release = () => rmSync(lock, { force: true });
+  process.once('exit', release);
+  try {
+    return await work();
+  } finally {
+    clearInterval(renewal);
+    process.off('exit', release);
+    await rm(lock, { force: true }).catch(() => {});
+  }
 }
 
 async function acquire(output: string, lock: string, { onNote }: LockOptions): Promise<void> {
