@@ -1,6 +1,6 @@
 /** Whisper's tokenizer: text, special tokens, and prompts that set language and task. */
-import { readFileSync } from 'node:fs';
-import { Tokenizer } from '@huggingface/tokenizers';
+import { type AddedToken, Tokenizer } from '@huggingface/tokenizers';
+import { TIMESTAMPS } from '../checkpoint/tokenizer-files.ts';
 import { UserError } from '../errors.ts';
 
 export type Task = 'transcribe' | 'translate';
@@ -16,24 +16,23 @@ export class Tokens {
   readonly noSpeech: number;
   /** <|0.00|>; the others follow in steps of 0.02 s, up to <|30.00|>. */
   readonly firstTimestamp: number;
+  /** <|30.00|>; tokens that a fine-tuning added come after it. */
+  readonly lastTimestamp: number;
   /** <|startofprev|>: precedes the previous text, which is given as context. */
   readonly startOfPrevious: number;
   /** Ids of the language tokens by code ("en", "zh"), in the order of their ids. */
   readonly languages: ReadonlyMap<string, number>;
+  /** Ids after the timestamps that are text. */
+  readonly #addedText: ReadonlySet<number>;
   /** Further languages, for prompts only, with a new token or that of another language (language-token.ts). */
   readonly #written: ReadonlyMap<string, number>;
 
   /**
-   * @param file tokenizer.json
+   * @param file for messages
+   * @param json the content of a tokenizer.json
    * @param languageIds the generation config's `lang_to_id`: it may name more languages than Whisper has
    */
-  constructor(file: string, languageIds: Readonly<Record<string, unknown>> = {}) {
-    let json: object;
-    try {
-      json = JSON.parse(readFileSync(file, 'utf8'));
-    } catch (error) {
-      throw new UserError(`${file}: expected a Hugging Face tokenizer.json, but ${(error as Error).message}`);
-    }
+  constructor(file: string, json: object, languageIds: Readonly<Record<string, unknown>> = {}) {
     try {
       this.#tokenizer = new Tokenizer(json, {});
     } catch (error) {
@@ -45,6 +44,12 @@ export class Tokens {
     // <|nospeech|> is called <|nocaptions|> in some files; its place is the same in all.
     this.noSpeech = this.noTimestamps - 1;
     this.firstTimestamp = this.noTimestamps + 1;
+    this.lastTimestamp = this.noTimestamps + TIMESTAMPS;
+    this.#addedText = new Set(
+      this.#tokenizer.added_tokens
+        .filter(({ id, special }: AddedToken) => id > this.lastTimestamp && !special)
+        .map(({ id }: AddedToken) => id),
+    );
     this.startOfPrevious = this.#special(file, '<|startofprev|>');
     // The language tokens stand between start-of-transcript and the first task token.
     const firstTask = this.#special(file, '<|translate|>');
@@ -76,9 +81,19 @@ export class Tokens {
     return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
   }
 
+  /** Whether an id is text: no special token, no timestamp. Fine-tuning may have added text after the timestamps. */
+  isText(id: number): boolean {
+    return id < this.endOfText || this.#addedText.has(id);
+  }
+
+  /** Whether the tokenizer has a token of this id, or it is a timestamp; others are padding of the embedding. */
+  isKnown(id: number): boolean {
+    return id <= this.lastTimestamp || this.#tokenizer.id_to_token(id) !== undefined;
+  }
+
   /** Text of ids, without special tokens. */
   decode(ids: readonly number[]): string {
-    const text = ids.filter((id) => id < this.endOfText);
+    const text = ids.filter((id) => this.isText(id));
     return text.length === 0
       ? ''
       : this.#tokenizer.decode(text, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
