@@ -85,9 +85,9 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
 }
 
 async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Promise<Plan> {
-  const { from, to, task = 'transcribe', words = false, window = 'fit', signal } = options;
+  const { to, task = 'transcribe', words = false, window = 'fit', signal } = options;
   // Checked before long work begins.
-  if (from !== undefined) model.tokens.language(from);
+  const from = options.from === undefined ? undefined : model.tokens.codeOf(options.from);
   const prompt = choosePrompt(model, { ...options, task }, options.onNote);
   const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
   const { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
@@ -129,17 +129,18 @@ function resultOf<Audio extends AudioSource>({
 
 async function begin<Audio extends AudioSource>(
   model: WhisperModel,
-  { audio, language }: FileToTranscribe<Audio>,
+  { audio, language: named }: FileToTranscribe<Audio>,
   plan: Plan,
 ): Promise<BegunFile<Audio>> {
   const { skipSilence, conditionOnPrevious, signal } = plan;
   try {
+    const language = named === undefined ? plan.from : model.tokens.codeOf(named);
     const all = await readAudioSource(audio, signal);
     const { samples, originalTime } = skipSilence
       ? cutSilence(all, await speechStretches(all, signal))
       : { samples: all, originalTime: (seconds: number) => seconds };
     const long = samples.length > WINDOW_SAMPLES;
-    const file = { audio, duration: all.length / SAMPLE_RATE, long, language: language ?? plan.from };
+    const file = { audio, duration: all.length / SAMPLE_RATE, long, language };
     // With previous text as context, windows must be decoded in order.
     const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
     const nothing = skipSilence && samples.length === 0;
@@ -155,7 +156,7 @@ async function begin<Audio extends AudioSource>(
     return { file, parts, samples: all };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const file = { audio, duration: 0, long: false, language };
+    const file = { audio, duration: 0, long: false, language: named };
     return { file, parts: [], error: error.message };
   }
 }
