@@ -166,15 +166,17 @@ export class Tokens {
    * @throws UserError for a special token that the model does not have
    */
   parsePrompt(prompt: string): FreePrompt {
-    const parts = prompt.split(/(<\|[^|]*\|>)/).flatMap((part) => {
-      if (part === '') return [];
-      if (!/^<\|[^|]*\|>$/.test(part)) return [{ text: part, ids: [] }];
-      const id = this.#tokenizer.token_to_id(part) ?? this.#written.get(part.slice(2, -2));
-      if (id === undefined) {
-        throw new UserError(`prompt "${prompt}": this model has no token ${part}`);
-      }
-      return [{ ids: [id] }];
-    });
+    const parts = prompt
+      .split(/(<\|[^|]*\|>)/)
+      .flatMap((part): { readonly text?: string; readonly ids: readonly number[] }[] => {
+        if (part === '') return [];
+        if (!/^<\|[^|]*\|>$/.test(part)) return [{ text: part, ids: [] }];
+        const id = this.#tokenizer.token_to_id(part) ?? this.#written.get(part.slice(2, -2));
+        if (id === undefined) {
+          throw new UserError(`prompt "${prompt}": this model has no token ${part}`);
+        }
+        return [{ ids: [id] }];
+      });
     const kinds = [...this.languages.values(), ...this.#written.values(), this.noTimestamps];
     for (const task of ['transcribe', 'translate']) kinds.push(this.#tokenizer.token_to_id(`<|${task}|>`)!);
     const opening = new Set([this.startOfTranscript, ...kinds]);
