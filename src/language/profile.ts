@@ -105,6 +105,17 @@ export function namedLanguage(given: string, where?: string): LanguageProfile {
   return profile;
 }
 
+/**
+ * The code of a language by whatever name a manifest gives it. Labels that say more than a language (`en_robot`), or are
+ * none, are returned unchanged.
+ */
+export function spokenCode(given: string): string {
+  if (given === '') return '';
+  const { code, tag } = languageProfile(given);
+  const isWhole = tag.split('-').length === code.split('-').length;
+  return isWhole && englishName(tag.split('-')[0]!) !== undefined ? code : given;
+}
+
 function localeOf(code: string): Intl.Locale | undefined {
   try {
     return new Intl.Locale(code.replaceAll('_', '-'));
