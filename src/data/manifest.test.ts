@@ -125,7 +125,8 @@ test('mistakes are reported with file, line, what was found and what was expecte
   expect(await message(join(folder, 'folder.tsv'))).toContain('found a directory');
   expect(await message(manifest('f1.tsv', ''))).toContain('/f1.tsv:1: found the header ""');
   expect(await message(manifest('f2.tsv', 'audio,lang\n1.wav,en\n'))).toBe(
-    '/f2.tsv:1: found the header "audio,lang"; expected tab-separated column names with "audio" among them',
+    '/f2.tsv:1: found the header "audio,lang"; expected tab-separated column names with "audio" among them ' +
+      '(or path, file, file_name, filename, audio_path, audio_filepath); a comma-separated file must be named .csv',
   );
   expect(await message(manifest('f3.tsv', 'audio\tlang\n'))).toBe(
     '/f3.tsv: found no clips; expected at least one',
@@ -175,7 +176,7 @@ test('.csv is comma-separated with quotes, as spreadsheets and pandas write it',
     '/d.csv:4: found 3 columns; expected 2 as in the header',
   );
   expect(await message(manifest('e.tsv', 'audio,text\n1.wav,a\n'))).toMatch(
-    /a comma-separated file is named \.csv/,
+    /a comma-separated file must be named \.csv/,
   );
   expect(await message(manifest('f.csv', 'wav,label\n1.wav,a\n'))).toMatch(
     /expected comma-separated column names with "audio" among them \(or path, file,/,

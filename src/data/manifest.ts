@@ -81,13 +81,19 @@ function columnsOf(names: readonly string[]): Columns {
 }
 
 /** The columns of a table's header line. */
-function headerOf(path: string, header: readonly string[], line: string, expected: string): Columns {
+function headerOf(
+  path: string,
+  header: readonly string[],
+  line: string,
+  expected: string,
+  hint = '',
+): Columns {
   const names = header.map((name) => name.trim());
   const columns = columnsOf(names);
   if (columns.places.audio === undefined) {
     throw new UserError(
-      `${path}:1: found the header ${excerpt(line)}; expected ${expected} column names with "audio" among them` +
-        ` (or ${FOREIGN.audio!.join(', ')})`,
+      `${path}:1: found the header ${excerpt(line)}; expected ${expected} column names with "audio" among them ` +
+        `(or ${FOREIGN.audio!.join(', ')})${hint}`,
     );
   }
   const repeated = names.find((name, i) => names.indexOf(name) !== i);
@@ -115,8 +121,8 @@ function* readTable(path: string, text: string): Generator<Row> {
     const values = content.split('\t');
     if (columns === undefined) {
       const commas = values.length === 1 && content.includes(',');
-      const expected = commas ? 'tab-separated (a comma-separated file is named .csv)' : 'tab-separated';
-      columns = headerOf(path, values, content, expected);
+      const hint = commas ? '; a comma-separated file must be named .csv' : '';
+      columns = headerOf(path, values, content, 'tab-separated', hint);
       count = values.length;
       continue;
     }
