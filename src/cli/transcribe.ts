@@ -20,6 +20,7 @@ import {
   modelOption,
   positiveInteger,
   spokenLanguage,
+  threadsOption,
   windowOption,
 } from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
@@ -73,6 +74,7 @@ function withCommonOptions(command: Command): Command {
       'audio files (WAV, FLAC, Ogg, MP3), folders, manifests (.tsv, .jsonl), or - for a list of paths on standard input',
     )
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option(
       '--from <language>',
       'spoken language, such as en, pt-BR or French; default: detected for each file',
@@ -175,7 +177,7 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
 
 /** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
-  const { results: _, resume, json, format, output, outputDir, alternatives, ...settings } = flags;
+  const { results: _, threads, resume, json, format, output, outputDir, alternatives, ...settings } = flags;
   return Object.fromEntries([
     ['task', task],
     ...Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join() : value]),
