@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { THREADS_VARIABLE } from '../backend/threads.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
+import { namedLanguage } from '../language/profile.ts';
 import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -83,6 +84,9 @@ export function addRenamed(command: Command, option: Option, ...older: readonly 
 export function printNote(note: string): void {
   process.stderr.write(`note: ${note}\n`);
 }
+
+/** Parses the spoken language, before anything is loaded: its code. */
+export const spokenLanguage = (value: string): string => namedLanguage(value, '--from: ').base;
 
 /** Checks the language of `--from` against the model, before any long work. */
 export function checkedLanguage(model: WhisperModel, code: string | undefined): string | undefined {

@@ -11,6 +11,7 @@ import type { TranscribeFilesOptions } from '../decoding/transcribe-files.ts';
 import type { TranslateOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
+import { namedLanguage } from '../language/profile.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
 import {
@@ -18,6 +19,7 @@ import {
   failedFiles,
   modelOption,
   positiveInteger,
+  spokenLanguage,
   threadsOption,
   windowOption,
 } from './options.ts';
@@ -56,6 +58,7 @@ export function translateCommand(command: Command): Command {
     .option(
       '--to <language>',
       'language to translate into, such as de; default: the one that the model was trained for, else en',
+      (value: string) => namedLanguage(value, '--to: ').code,
     )
     .addHelpText(
       'after',
@@ -72,7 +75,11 @@ function withCommonOptions(command: Command): Command {
     )
     .addOption(modelOption())
     .addOption(threadsOption())
-    .option('--from <language>', 'spoken language, such as en; default: detected for each file')
+    .option(
+      '--from <language>',
+      'spoken language, such as en, pt-BR or French; default: detected for each file',
+      spokenLanguage,
+    )
     .addOption(windowOption())
     .option(
       '--timestamps',

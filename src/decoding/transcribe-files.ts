@@ -9,6 +9,7 @@ import { type AudioSource, readAudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
+import { alignmentHeads } from '../whisper/alignment-heads.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -99,10 +100,12 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
 }
 
 async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Promise<Plan> {
-  const { from, to, task = 'transcribe', words = false, window = 'fit', signal } = options;
+  const { to, task = 'transcribe', words = false, window = 'fit', signal } = options;
   // Checked before long work begins.
-  if (from !== undefined) model.tokens.language(from);
+  const from = options.from === undefined ? undefined : model.tokens.codeOf(options.from);
   const prompt = choosePrompt(model, { ...options, task }, options.onNote);
+  const { note } = alignmentHeads(model.settings.generationConfig, model.dimensions);
+  if (words && note !== undefined) options.onNote?.(note);
   const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
   const { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
   return {
@@ -165,18 +168,19 @@ function nextGroup(round: readonly BegunFile<AudioSource>[]): PartTranscription[
 
 async function begin<Audio extends AudioSource>(
   model: WhisperModel,
-  { audio, language }: FileToTranscribe<Audio>,
+  { audio, language: named }: FileToTranscribe<Audio>,
   plan: Plan,
 ): Promise<BegunFile<Audio>> {
   const { skipSilence, conditionOnPrevious, signal } = plan;
   try {
+    const language = named === undefined ? plan.from : model.tokens.codeOf(named);
     const all = await readAudioSource(audio, { signal });
     const { samples, originalTime } = skipSilence
       ? cutSilence(all, await speechStretches(all, signal))
       : { samples: all, originalTime: (seconds: number) => seconds };
     const long = samples.length > WINDOW_SAMPLES;
     const duration = all.length / SAMPLE_RATE;
-    const file = { audio, duration, long, language: language ?? plan.from };
+    const file = { audio, duration, long, language };
     // With previous text as context, windows must be decoded in order.
     const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
     const nothing = skipSilence && samples.length === 0;
@@ -193,7 +197,7 @@ async function begin<Audio extends AudioSource>(
     return { audio, duration, file, parts, newSegments: segmentReader(parts), samples: all };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const file = { audio, duration: 0, long: false, language };
+    const file = { audio, duration: 0, long: false, language: named };
     return { audio, duration: 0, file, parts: [], newSegments: () => [], error: error.message };
   }
 }
