@@ -189,8 +189,7 @@ export class PartTranscription {
     clip: EncodedClip,
     offset: number,
   ) {
-    const { endOfText } = this.model.tokens;
-    const textTokens = segments.map(({ tokens }) => tokens.filter((id) => id < endOfText));
+    const textTokens = segments.map(({ tokens }) => tokens.filter((id) => this.model.tokens.isText(id)));
     const aligned = await alignWords(this.model, clip, this.prompt(), textTokens.flat(), this.file.language!);
     return wordsOfSegments(
       segments.map(({ start, end }, i) => ({ start, end, textTokens: textTokens[i]!.length })),

@@ -10,6 +10,7 @@ import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
 import { fingerprint } from '../files/fingerprint.ts';
+import { alignmentHeads } from '../whisper/alignment-heads.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -29,7 +30,7 @@ import {
 import { choosePrompt, targetOf } from './prompt-choice.ts';
 import { rounds } from './rounds.ts';
 import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
-import type { TranslateOptions } from './transcribe-options.ts';
+import type { TranscribeOptions, TranslateOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
 import {
   type KeptWindow,
@@ -88,8 +89,7 @@ async function* transcripts<Audio extends AudioSource>(
       });
       for (; yielded < round.length; yielded++) {
         const file = round[yielded]!;
-        if (options.onSegment)
-          for (const segment of file.newSegments()) options.onSegment(segment, file.audio);
+        reportSegments(file, options);
         if (!isDone(file)) break;
         yield resultOf(file);
       }
@@ -116,10 +116,12 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
 }
 
 async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Promise<Plan> {
-  const { from, to, task = 'transcribe', words = false, window = 'fit', signal } = options;
+  const { to, task = 'transcribe', words = false, window = 'fit', signal } = options;
   // Checked before long work begins.
-  if (from !== undefined) model.tokens.language(from);
+  const from = options.from === undefined ? undefined : model.tokens.codeOf(options.from);
   const prompt = choosePrompt(model, { ...options, task }, options.onNote);
+  const { note } = alignmentHeads(model.settings.generationConfig, model.dimensions);
+  if (words && note !== undefined) options.onNote?.(note);
   const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
   const { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
   return {
@@ -166,6 +168,14 @@ function resultOf<Audio extends AudioSource>({
   return error === undefined ? joined(file, parts) : { audio: file.audio, error };
 }
 
+function reportSegments(
+  { audio, duration, file, newSegments }: BegunFile<AudioSource>,
+  { onSegment }: TranscribeOptions,
+): void {
+  if (!onSegment) return;
+  for (const segment of newSegments()) onSegment(segment, { audio, duration, language: file.language! });
+}
+
 /** The first parts that are not done: as many as are decoded in one batch. */
 function nextGroup(round: readonly BegunFile<AudioSource>[]): PartTranscription[] {
   const group: PartTranscription[] = [];
@@ -183,19 +193,20 @@ function nextGroup(round: readonly BegunFile<AudioSource>[]): PartTranscription[
 
 async function begin<Audio extends AudioSource>(
   model: WhisperModel,
-  { audio, language }: FileToTranscribe<Audio>,
+  { audio, language: named }: FileToTranscribe<Audio>,
   plan: Plan,
 ): Promise<BegunFile<Audio>> {
   const { skipSilence, conditionOnPrevious, signal } = plan;
   try {
-    const all = await readAudioSource(audio, signal);
+    const language = named === undefined ? plan.from : model.tokens.codeOf(named);
+    const all = await readAudioSource(audio, { signal });
     const { samples, originalTime } = skipSilence
       ? cutSilence(all, await speechStretches(all, signal))
       : { samples: all, originalTime: (seconds: number) => seconds };
     const long = samples.length > WINDOW_SAMPLES;
     const duration = all.length / SAMPLE_RATE;
     const sound = long && plan.kept ? fingerprint(bytesOf(all), 16) : undefined;
-    const file = { audio, duration, long, language: language ?? plan.from, sound };
+    const file = { audio, duration, long, language, sound };
     // With previous text as context, windows must be decoded in order.
     const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
     const nothing = skipSilence && samples.length === 0;
@@ -213,7 +224,7 @@ async function begin<Audio extends AudioSource>(
     return { audio, duration, file, parts, newSegments: segmentReader(parts), samples: all };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const file = { audio, duration: 0, long: false, language };
+    const file = { audio, duration: 0, long: false, language: named };
     return { audio, duration: 0, file, parts: [], newSegments: () => [], error: error.message };
   }
 }
