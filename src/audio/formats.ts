@@ -1,10 +1,13 @@
 /** Detection of audio formats by the first bytes of a file: extensions may be wrong. */
+import { aiffHeader } from './aiff.ts';
+import { auHeader, sphereHeader } from './au.ts';
 import type { AudioDecoder } from './decoder.ts';
 import type { FileBytes } from './file-bytes.ts';
 import { flacDecoder, flacDuration } from './flac.ts';
 import { isMpegAudio, mpegDecoder, mpegDuration } from './mpeg-audio.ts';
 import { oggDecoder, oggDuration } from './ogg.ts';
-import { wavDecoder } from './wav.ts';
+import { headerThenSamples } from './samples-in-file.ts';
+import { w64Header, wavHeader } from './wav.ts';
 
 export interface AudioFormat {
   readonly name: string;
@@ -17,14 +20,18 @@ export interface AudioFormat {
   duration?(file: FileBytes): Promise<number | undefined>;
 }
 
-const WAV: AudioFormat = { name: 'WAV', open: wavDecoder };
+const WAV: AudioFormat = { name: 'WAV', open: headerThenSamples(wavHeader) };
+const W64: AudioFormat = { name: 'W64', open: headerThenSamples(w64Header) };
+const AIFF: AudioFormat = { name: 'AIFF', open: headerThenSamples(aiffHeader) };
+const AU: AudioFormat = { name: 'AU', open: headerThenSamples(auHeader) };
+const SPHERE: AudioFormat = { name: 'NIST SPHERE', open: headerThenSamples(sphereHeader) };
 const FLAC: AudioFormat = { name: 'FLAC', open: flacDecoder, duration: flacDuration };
 const OPUS: AudioFormat = { name: 'Ogg Opus', open: oggDecoder, duration: oggDuration };
 const VORBIS: AudioFormat = { name: 'Ogg Vorbis', open: oggDecoder, duration: oggDuration };
 const OGG_FLAC: AudioFormat = { name: 'Ogg FLAC', open: oggDecoder, duration: oggDuration };
 const MP3: AudioFormat = { name: 'MP3', open: mpegDecoder, duration: mpegDuration };
 
-export const READABLE_FORMATS = 'WAV, FLAC, Ogg Vorbis, Ogg Opus or MP3';
+export const READABLE_FORMATS = 'WAV, AIFF, FLAC, Ogg Vorbis, Ogg Opus or MP3';
 
 /**
  * The format of a file that begins with `head` (its first kilobytes), or a description of what it is instead.
@@ -32,7 +39,11 @@ export const READABLE_FORMATS = 'WAV, FLAC, Ogg Vorbis, Ogg Opus or MP3';
  */
 export function detectFormat(head: Uint8Array): AudioFormat | string {
   const text = Buffer.from(head.subarray(0, 4096)).toString('latin1');
-  if (text.startsWith('RIFF') && text.startsWith('WAVE', 8)) return WAV;
+  if (/^(?:RIFF|RIFX|RF64|BW64)/.test(text) && text.startsWith('WAVE', 8)) return WAV;
+  if (text.startsWith('riff\x2e\x91\xcf\x11')) return W64;
+  if (text.startsWith('FORM') && /^AIF[FC]/.test(text.slice(8, 12))) return AIFF;
+  if (text.startsWith('.snd')) return AU;
+  if (text.startsWith('NIST_1A\n')) return SPHERE;
   if (text.startsWith('fLaC')) return FLAC;
   if (text.startsWith('OggS')) {
     // Not always the first page: a skeleton stream may come before.
@@ -51,14 +62,10 @@ export function detectFormat(head: Uint8Array): AudioFormat | string {
 const OTHERS: readonly (readonly [string, number, string])[] = [
   ['ftyp', 4, 'an MP4 or M4A file'],
   ['\x1aE\xdf\xa3', 0, 'a WebM or Matroska file'],
-  ['FORM', 0, 'an AIFF file'],
-  ['RF64', 0, 'an RF64 file'],
-  ['RIFX', 0, 'a big-endian WAV file'],
   ['RIFF', 0, 'a RIFF file without audio'],
   ['\xff\xf1', 0, 'an AAC file'],
   ['\xff\xf9', 0, 'an AAC file'],
   ['#!AMR', 0, 'an AMR file'],
-  ['NIST_1A', 0, 'a NIST SPHERE file'],
   ['\x1f\x8b', 0, 'a gzip archive'],
   ['PK\x03\x04', 0, 'a zip archive'],
 ];
