@@ -133,3 +133,10 @@ test('only the files that must import modules of Node', () => {
   );
   expect([...files].sort()).toEqual(Object.keys(NODE_FILES).sort());
 });
+
+test('onnxruntime is imported in one place, where its telemetry is off', () => {
+  const files = imports({ types: false })
+    .filter(({ specifier }) => specifier.startsWith('onnxruntime'))
+    .map(({ file }) => file.replaceAll('\\', '/'));
+  expect(files).toEqual(['backend/onnxruntime.ts']);
+});

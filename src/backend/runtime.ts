@@ -13,6 +13,7 @@ import {
   type Request,
   type WorkerOptions,
 } from './protocol.ts';
+import './telemetry.ts';
 
 export type { AdamWOptions, AdamWState, HostTensor } from './protocol.ts';
 

@@ -1,6 +1,7 @@
 /** `whisper-transfer analyse`: do languages share a space in this encoder, where, and why? */
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
+import { lockFolder } from '../files/lock.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { addRenamed, modelOption, positiveInteger, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
@@ -93,15 +94,15 @@ async function run(manifest: string, options: Options): Promise<void> {
   const { analyse } = await import('../studies/analysis/analyse.ts');
   const { writeAnalysis } = await import('../studies/analysis/write.ts');
   const { metrics, layerMetrics, pair, output, ...rest } = options;
-  const analysis = await analyse({
-    ...rest,
-    ...showWork(),
-    manifest,
-    methods: metrics,
-    layerMethods: layerMetrics,
-    pairs: pair,
-  });
-  const { page, figures, count } = await writeAnalysis(output, analysis);
+  const work = showWork();
+  const { page, figures, count } = await lockFolder(
+    output,
+    async () => {
+      const given = { ...rest, methods: metrics, layerMethods: layerMetrics, pairs: pair };
+      return writeAnalysis(output, await analyse({ ...given, ...work, manifest }));
+    },
+    work,
+  );
   console.log(`${page}: ${count} figures, each also in ${figures} as .svg and .csv`);
 }
 

@@ -1,5 +1,6 @@
 /** `whisper-transfer encode`: fills the cache of encoder outputs that training and retrieval read. */
 import type { Command } from 'commander';
+import { abortable } from '../abort.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { failedFiles, modelOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
@@ -29,8 +30,11 @@ async function encode(manifest: string, { model: directory, window, cache, json 
   const { withModel } = await import('../whisper/with-model.ts');
   const clips = await readManifest(manifest);
   const started = performance.now();
-  const encoded = await withModel(WhisperModel.load(directory), (model) =>
-    storedClips(model, clips, { ...showWork(), window, cache, maxBytes: 0 }),
+  const work = showWork('run again to continue: what was encoded is kept');
+  const encoded = await abortable(work.signal, () =>
+    withModel(WhisperModel.load(directory), (model) =>
+      storedClips(model, clips, { ...work, window, cache, maxBytes: 0 }),
+    ),
   );
   const summary = {
     clips: encoded.length,

@@ -132,7 +132,7 @@ async function run(manifest: string, flags: Flags): Promise<void> {
   const { model, promptKind, set, from, to, task, forgetting, window, cache, output, resume, ...rest } =
     flags;
   const { tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst, json, ...decoding } = rest;
-  const work = showWork();
+  const work = showWork('--resume continues');
   const { results, tables, recordings, report } = await evaluate({
     ...work,
     ...{ manifest, set, from, to, task, forgetting, window, cache, output, resume },

@@ -73,15 +73,6 @@ export function printNote(note: string): void {
   process.stderr.write(`note: ${note}\n`);
 }
 
-/** Makes the first Ctrl-C set a flag, for a loop that ends after its step; a second one ends the process. */
-export function interruption(): () => boolean {
-  let interrupted = false;
-  process.once('SIGINT', () => {
-    interrupted = true;
-  });
-  return () => interrupted;
-}
-
 /** Checks the language of `--from` against the model, before any long work. */
 export function checkedLanguage(model: WhisperModel, code: string | undefined): string | undefined {
   if (code !== undefined) model.tokens.language(code);

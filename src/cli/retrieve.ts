@@ -1,7 +1,7 @@
 /** Speech-to-speech retrieval: does an utterance find its translation by encoder output alone? */
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import { writeWhole } from '../files/write-whole.ts';
+import { checkWritable, writeWhole } from '../files/write-whole.ts';
 import { formatTable } from '../report/table-formats.ts';
 import { ADJUSTMENTS, type Adjustment, retrievalMethods } from '../retrieval/methods.ts';
 import { SIMILARITY_METRICS } from '../retrieval/metrics.ts';
@@ -89,9 +89,10 @@ async function run(manifest: string, options: Options): Promise<void> {
   if (!allPairs && (from === undefined || to === undefined)) {
     throw new UserError('expected --from and --to, or --all-pairs');
   }
+  for (const file of [csv, html]) if (file !== undefined) await checkWritable(file);
   const { retrieve } = await import('../retrieval/retrieve.ts');
   const matrices: SimilarityMatrix[] = [];
-  const work = showWork();
+  const work = showWork('run again to continue');
   const found = await retrieve({
     ...options,
     ...work,

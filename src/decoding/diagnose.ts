@@ -83,7 +83,7 @@ const failure = (error: Error): Failure => ({ error: error.message.split('\n')[0
 
 /** Imported only here: a missing native library is a fault to report. */
 async function onnxruntime(): Promise<OnnxRuntime> {
-  const { env, listSupportedBackends } = await import('onnxruntime-node');
+  const { env, listSupportedBackends } = (await import('../backend/onnxruntime.ts')).default;
   return {
     version: env.versions.node ?? 'unknown',
     providers: listSupportedBackends().map(({ name, bundled }) => ({ name, bundled })),

@@ -5,6 +5,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { lockFolder } from '../files/lock.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { WhisperModel } from '../whisper/model.ts';
@@ -55,9 +56,6 @@ export interface TrainResult {
   readonly seconds: number;
 }
 
-/** Runs in progress by output folder: an aborted one still writes its checkpoint. */
-const running = new Map<string, Promise<unknown>>();
-
 /**
  * Trains a model and writes it in Hugging Face layout.
  *
@@ -66,17 +64,7 @@ const running = new Map<string, Promise<unknown>>();
  * @throws UserError for what is wrong with the recipe, the clips or the model, before anything long begins
  */
 export function train(source: RecipeSource, options: TrainOptions = {}): Promise<TrainResult> {
-  return abortable(options.signal, async () => {
-    const recipe = await readRecipe(source);
-    const output = resolve(recipe.output);
-    await running.get(output);
-    const run = trainRecipe(recipe, options);
-    running.set(
-      output,
-      run.catch(() => {}).finally(() => running.delete(output)),
-    );
-    return run;
-  });
+  return abortable(options.signal, async () => trainRecipe(await readRecipe(source), options));
 }
 
 async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainResult> {
@@ -95,7 +83,8 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     ...recipe.targetToken,
     language: languageProfile(target!).base,
   };
-  return withModel(WhisperModel.load(directory, { decoderLayers, languageToken }), async (model) => {
+  const model = () => WhisperModel.load(directory, { decoderLayers, languageToken });
+  const work = async (model: WhisperModel): Promise<TrainResult> => {
     const { data, training } = await prepared(model, recipe, clips, options);
     const { examples, devSet, vocabulary } = data;
     options.onPlan?.(await trainingPlan(model, data, training));
@@ -135,7 +124,8 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     });
     const seconds = (performance.now() - started) / 1000;
     return { model: recipe.output, examples: examples.length, ...summaryOf(result), seconds };
-  });
+  };
+  return lockFolder(recipe.output, () => withModel(model(), work), options);
 }
 
 /** Prepares everything before the first step. Mistakes are found before long work begins. */
