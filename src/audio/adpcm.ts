@@ -1,5 +1,5 @@
 /** ADPCM of 4 bits a sample in blocks: Intel/DVI's (IMA), Microsoft's, and Apple's form of IMA's. */
-import { unitDecoder } from './pcm.ts';
+import { checkChannels, unitDecoder } from './pcm.ts';
 import type { SampleDecoder } from './samples-in-file.ts';
 
 interface Blocks {
@@ -116,7 +116,8 @@ export function msDecoder({ channels, sampleRate, blockBytes }: Blocks): SampleD
 }
 
 function checkBlocks(channels: number, blockBytes: number, frames: number): void {
-  if (channels < 1 || channels > 64 || !Number.isInteger(frames) || frames < 2) {
+  checkChannels(channels);
+  if (!Number.isInteger(frames) || frames < 2) {
     throw new Error(
       `it claims blocks of ${blockBytes} bytes for ${channels} channels; expected those of ADPCM`,
     );

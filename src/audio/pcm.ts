@@ -21,16 +21,53 @@ const MAX_CHANNELS = 64;
 
 /** The decoder of interleaved samples. @throws Error where there is none for the format */
 export function pcmDecoder({ kind, bytes, littleEndian, channels, sampleRate }: SampleFormat): SampleDecoder {
-  if (channels < 1 || channels > MAX_CHANNELS) {
-    throw new Error(`it claims ${channels} channels; expected 1 to ${MAX_CHANNELS}`);
-  }
+  checkChannels(channels);
   const read = reader(kind, bytes, littleEndian);
-  if (!read) throw new Error(`it claims ${bytes * 8} bits a sample, ${kind}; expected ${WIDTHS[kind]} bits`);
+  if (!read) throw new Error(`it claims ${bytes * 8} bits a sample, ${kind}; expected ${WIDTHS[kind]}`);
   const decode = (frames: Uint8Array) => ({
     channelData: deinterleave(frames, channels, bytes, read),
     sampleRate,
   });
   return unitDecoder(channels * bytes, decode, (units) => units / sampleRate);
+}
+
+/** @throws Error for a number that only damage claims */
+export function checkChannels(channels: number): void {
+  if (channels >= 1 && channels <= MAX_CHANNELS) return;
+  throw new Error(`it claims ${channels} channels; expected 1 to ${MAX_CHANNELS}`);
+}
+
+/**
+ * The decoder of 24 bits in 4 bytes. They belong into the upper three, but some writers use the lower three: then the lowest
+ * byte is not always 0, and the numbers stay below 2^23.
+ */
+export function paddedPcmDecoder(format: SampleFormat): SampleDecoder {
+  const decoder = pcmDecoder(format);
+  let scale: number | undefined;
+  return {
+    ...decoder,
+    async decode(chunk) {
+      const block = [await decoder.decode(chunk)].flat()[0]!;
+      scale ??= scaleOf(block.channelData);
+      if (scale === 256)
+        for (const samples of block.channelData) for (let i = 0; i < samples.length; i++) samples[i]! *= 256;
+      return block;
+    },
+  };
+}
+
+/** 1 for the upper bytes, 256 for the lower ones, undefined where all is silence. */
+function scaleOf(channels: readonly Float32Array[]): number | undefined {
+  let scale: number | undefined;
+  for (const samples of channels) {
+    for (const sample of samples) {
+      const value = sample * 2 ** 31;
+      if (Math.abs(value) > 2 ** 23) return 1;
+      if (value % 256 !== 0) scale = 256;
+      else if (value !== 0) scale ??= 1;
+    }
+  }
+  return scale;
 }
 
 /** A decoder of bytes that make sense in units only: frames of all channels, or blocks. A last part of one is dropped. */

@@ -6,7 +6,7 @@
  */
 import { imaDecoder, msDecoder } from './adpcm.ts';
 import { mpegDecoder } from './mpeg-audio.ts';
-import { type NumberKind, pcmDecoder } from './pcm.ts';
+import { checkChannels, type NumberKind, paddedPcmDecoder, pcmDecoder } from './pcm.ts';
 import type { HeaderInput, SampleData, SampleDecoder } from './samples-in-file.ts';
 
 const EXTENSIBLE = 0xfffe;
@@ -151,15 +151,17 @@ function formatDecoder(view: DataView, little: boolean): SampleDecoder {
     );
   }
   // Fewer bits than the bytes have room for fill their upper end.
+  checkChannels(channels);
   const bytes = unitBytes / channels;
-  if (channels === 0) throw new Error('it claims 0 channels; expected 1 to 64');
   if (!Number.isInteger(bytes) || bytes * 8 < bits || bytes > 8) {
     throw new Error(
       `it claims ${bits} bits a sample and ${unitBytes} bytes for ${channels} channels; ` +
         'expected 8, 16, 24 or 32 bits PCM, 32 or 64 bits float, or 8 bits A-law or mu-law',
     );
   }
-  return pcmDecoder({
+  const valid = size >= 20 && codec !== view.getUint16(0, little) ? view.getUint16(18, little) : bits;
+  const decoder = kind === 'signed' && bytes === 4 && valid === 24 ? paddedPcmDecoder : pcmDecoder;
+  return decoder({
     kind: kind === 'signed' && bytes === 1 ? 'unsigned' : kind,
     ...{ bytes, littleEndian: little, channels, sampleRate },
   });
