@@ -196,7 +196,7 @@ describe('what cannot be read is told in one line with the name', () => {
     expect(await broken({ channels: 0, frameBytes: 2 })).toContain('claims 0 channels');
     expect(await broken({ channels: 65_535, bits: 8, frameBytes: 1 })).toContain('claims 65535 channels');
     expect(await broken({ frameBytes: 0 })).toContain('0 bytes for 1 channels');
-    expect(await broken({ bits: 12, frameBytes: 7 })).toContain('12 bits');
+    expect(await broken({ bits: 12, frameBytes: 7 })).toContain('56 bits a sample');
     expect(await broken({ codec: 17 })).toContain('claims blocks of 2 bytes for 1 channels');
     expect(await failing(file('none.wav', wavHeader(0)))).toContain('nothing decodes');
     const notANumber = wav(bytesOf(Float32Array.of(0, Number.NaN)), { codec: 3, bits: 32 });
