@@ -121,10 +121,10 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
   const { resumeTranscripts } = await import('../decoding/resume-transcripts.ts');
   const { WhisperModel } = await import('../whisper/model.ts');
   const { withModel } = await import('../whisper/with-model.ts');
-  const inputs = await audioInputsOrErrors(paths);
+  const work = showWork();
+  const inputs = await audioInputsOrErrors(paths, { onNote: work.onNote });
   const audio = inputs.map((input) => input.audio);
   const outputs = output ? outputPaths(audio, output) : undefined;
-  const work = showWork();
   let failed = 0;
   await withModel(WhisperModel.load(flags.model), async (model) => {
     // Before the results file is opened.
