@@ -1,5 +1,6 @@
 /** AIFF and AIFF-C: PCM of 8 to 32 bits in either order of bytes, float, A-law, mu-law, IMA ADPCM. */
 import { appleImaDecoder } from './adpcm.ts';
+import { UnreadCodecError } from './decoder.ts';
 import { type NumberKind, pcmDecoder } from './pcm.ts';
 import type { HeaderInput, SampleData, SampleDecoder } from './samples-in-file.ts';
 import { text, viewBytes } from './wav.ts';
@@ -82,10 +83,8 @@ function readCommon(view: DataView): Common {
   }
   const found = COMPRESSIONS.get(compression);
   if (!found) {
-    const name = /^[\x20-\x7e]{4}$/.test(compression) ? `"${compression}"` : 'an unknown type';
-    throw new Error(
-      `its samples are compressed as ${name}; expected none, sowt, fl32, fl64, ulaw, alaw or ima4`,
-    );
+    if (/^[\x20-\x7e]{4}$/.test(compression)) throw new UnreadCodecError(`"${compression}"`);
+    throw new Error('its samples are compressed as an unknown type');
   }
   const [kind, littleEndian = false, bytes = Math.ceil(bits / 8)] = found;
   return {

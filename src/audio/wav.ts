@@ -5,9 +5,15 @@
  * RIFF asks for) and allocates whatever channel count a header claims.
  */
 import { imaDecoder, msDecoder } from './adpcm.ts';
+import { UnreadCodecError } from './decoder.ts';
 import { mpegDecoder } from './mpeg-audio.ts';
 import { checkChannels, type NumberKind, paddedPcmDecoder, pcmDecoder } from './pcm.ts';
-import type { HeaderInput, SampleData, SampleDecoder } from './samples-in-file.ts';
+import {
+  type HeaderInput,
+  headerThenSamples,
+  type SampleData,
+  type SampleDecoder,
+} from './samples-in-file.ts';
 
 const EXTENSIBLE = 0xfffe;
 /** Writers to a pipe cannot know the length: 0 or all ones mean "to the end of the file". */
@@ -47,6 +53,8 @@ export function* wavHeader(input: HeaderInput): Generator<undefined, SampleData>
     yield* input.skip(yield* padding(input, size));
   }
 }
+
+export const wavDecoder = headerThenSamples(wavHeader);
 
 /** Sony Wave64: chunks have a GUID, 8 bytes of length that counts the chunk's header, and an alignment of 8. */
 export function* w64Header(input: HeaderInput): Generator<undefined, SampleData> {
@@ -117,7 +125,7 @@ const NUMBER_KINDS: ReadonlyMap<number, NumberKind> = new Map([
   [7, 'mu-law'],
 ]);
 
-/** Common ones that are not read, so that the error can name them. */
+/** Those that only ffmpeg reads. */
 const OTHER_CODECS: ReadonlyMap<number, string> = new Map([
   [0x31, 'GSM 6.10'],
   [0x40, 'G.721 ADPCM'],
@@ -144,9 +152,10 @@ function formatDecoder(view: DataView, little: boolean): SampleDecoder {
   if (codec === 0x50 || codec === 0x55) return mpegDecoder();
   const kind = NUMBER_KINDS.get(codec);
   if (!kind) {
-    const name = OTHER_CODECS.get(codec) ?? 'unknown';
+    const name = OTHER_CODECS.get(codec);
+    if (name) throw new UnreadCodecError(name);
     throw new Error(
-      `its samples are coded as format ${codec}, ${name}; expected PCM (1), float (3), A-law (6), mu-law (7), ADPCM (2, 17) ` +
+      `its samples are coded as format ${codec}; expected PCM (1), float (3), A-law (6), mu-law (7), ADPCM (2, 17) ` +
         'or MPEG audio (80, 85)',
     );
   }
