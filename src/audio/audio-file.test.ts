@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../errors.ts';
-import { readAudio } from './audio-file.ts';
+import { audioDuration, readAudio } from './audio-file.ts';
 
 const FIXTURES = fileURLToPath(new URL('./fixtures/', import.meta.url));
 const about: { madeBy: string; frequency: number; amplitude: number; seconds: number; files: string[] } =
@@ -58,6 +58,35 @@ describe(`every format, rate, width and channel count gives the same sine (${abo
     expect(rest).toBeLessThan(tolerance);
     // Opus codes 16 kHz sound with a delay of its own of a fraction of a sample.
     expect(Math.abs(delay)).toBeLessThan(lossy ? 1 : 1e-3);
+  });
+});
+
+const others: { madeBy: string; samples: Readonly<Record<string, number>> } = JSON.parse(
+  readFileSync(join(FIXTURES, 'other-programs/fixtures.json'), 'utf8'),
+);
+
+describe(`what other programs write, and what stands around it or is joined to it (${others.madeBy})`, () => {
+  test.each(Object.entries(others.samples))('%s', async (name, length) => {
+    const path = join(FIXTURES, 'other-programs', name);
+    const samples = await readAudio(path);
+    expect(Math.abs(samples.length - length)).toBeLessThanOrEqual(1);
+    expect(Math.abs((await audioDuration(path)) * 16_000 - samples.length)).toBeLessThanOrEqual(1);
+    const parts = /joined|chained/.test(name)
+      ? [samples.subarray(0, 4000), samples.subarray(-4000)]
+      : [samples];
+    for (const part of parts) {
+      const { amplitude, delay, rest } = fitSine(part);
+      const tolerance = /ima|ms/.test(name)
+        ? 0.1
+        : /ogg|ogv|opus|mp3/.test(name)
+          ? 0.04
+          : /law/.test(name)
+            ? 0.02
+            : 0.005;
+      expect(Math.abs(amplitude - about.amplitude)).toBeLessThan(tolerance);
+      expect(Math.abs(delay)).toBeLessThan(1);
+      expect(rest).toBeLessThan(tolerance);
+    }
   });
 });
 
@@ -167,7 +196,7 @@ describe('what cannot be read is told in one line with the name', () => {
       'found text ("version https://git-lfs")',
     );
     expect(await failing(file('page.mp3', '<!DOCTYPE html>'))).toContain('found text ("<!DOCTYPE html>")');
-    expect(await failing(file('a.mp3', '\0\0\0\x20ftypM4A \0\0'))).toContain('found an MP4 or M4A file');
+    expect(await failing(file('a.mp3', '\0\0\0\x20ftypM4A \0\0'))).toContain('found an MP4 file');
     expect(await failing(file('zeros.wav', new Uint8Array(1000)))).toContain(
       'unknown bytes (0000000000000000)',
     );
