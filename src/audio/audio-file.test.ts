@@ -65,24 +65,26 @@ const others: { madeBy: string; samples: Readonly<Record<string, number>> } = JS
   readFileSync(join(FIXTURES, 'other-programs/fixtures.json'), 'utf8'),
 );
 
+const TOLERANCES: readonly [names: RegExp, tolerance: number][] = [
+  [/ima|ms/, 0.1],
+  [/ogg|ogv|opus|mp3/, 0.04],
+  [/law/, 0.02],
+  [/./, 0.005],
+];
+
 describe(`what other programs write, and what stands around it or is joined to it (${others.madeBy})`, () => {
   test.each(Object.entries(others.samples))('%s', async (name, length) => {
     const path = join(FIXTURES, 'other-programs', name);
     const samples = await readAudio(path);
     expect(Math.abs(samples.length - length)).toBeLessThanOrEqual(1);
     expect(Math.abs((await audioDuration(path)) * 16_000 - samples.length)).toBeLessThanOrEqual(1);
-    const parts = /joined|chained/.test(name)
-      ? [samples.subarray(0, 4000), samples.subarray(-4000)]
-      : [samples];
+    // Without an info frame, the 1105 samples that encoder and decoder add before the sound stay.
+    const added = { 'lame-no-info.mp3': 802, 'ffmpeg-mp3.wav': 2210 }[name] ?? 0;
+    const parts = [samples.subarray(added, added + 4000)];
+    if (/joined|chained/.test(name)) parts.push(samples.subarray(-4000));
+    const [, tolerance] = TOLERANCES.find(([names]) => names.test(name))!;
     for (const part of parts) {
       const { amplitude, delay, rest } = fitSine(part);
-      const tolerance = /ima|ms/.test(name)
-        ? 0.1
-        : /ogg|ogv|opus|mp3/.test(name)
-          ? 0.04
-          : /law/.test(name)
-            ? 0.02
-            : 0.005;
       expect(Math.abs(amplitude - about.amplitude)).toBeLessThan(tolerance);
       expect(Math.abs(delay)).toBeLessThan(1);
       expect(rest).toBeLessThan(tolerance);
