@@ -143,7 +143,7 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
   const { lockFile } = await import('../files/lock.ts');
   const { checkWritable, createFolder, removeEmpty } = await import('../files/write-whole.ts');
   const work = showWork();
-  const inputs = await audioInputsOrErrors(paths);
+  const inputs = await audioInputsOrErrors(paths, { onNote: work.onNote });
   const outputs = output
     ? outputPaths(
         inputs.map((input) => input.audio),
