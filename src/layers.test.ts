@@ -55,7 +55,6 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'checkpoint/safetensors-write.ts': 'writes tensor after tensor',
   'whisper/expert-files.ts': 'copies a folder',
   'whisper/quantize.ts': 'compares directories and their sizes',
-  'whisper/tokens.ts': 'reads the tokenizer in a constructor',
   'data/audio-inputs.ts': 'paths, folders, or standard input',
   'features/feature-store.ts': 'the cache of features',
   'features/in-rounds.ts': 'knows a recording by its size and time',

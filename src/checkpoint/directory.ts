@@ -42,6 +42,7 @@ export interface DirectoryContents {
   readonly generationConfig: Json;
   readonly preprocessorConfig: Json;
   readonly tokenizerFile: string;
+  readonly tokenizer: Json;
   /** Directory that the vocabulary, the licence and so on are copied from. */
   readonly companionsFrom: string;
   readonly tensors: readonly TensorToWrite[];
@@ -116,9 +117,12 @@ function isModelFile(name: string): boolean {
 
 /** Copies the tokenizer's files, with new language tokens added. */
 async function writeTokenizer(directory: string, contents: DirectoryContents): Promise<void> {
-  const { tokenizerFile, companionsFrom, generationConfig } = contents;
-  const added = tokensToAdd((await readJsonIfPresent(tokenizerFile))!, generationConfig);
-  await copyWithTokens(tokenizerFile, join(directory, 'tokenizer.json'), added);
+  const { tokenizerFile, tokenizer, companionsFrom, generationConfig } = contents;
+  const added = tokensToAdd(tokenizer, generationConfig);
+  const target = join(directory, 'tokenizer.json');
+  if (basename(tokenizerFile) === 'tokenizer.json' && added.length === 0)
+    await copyText(tokenizerFile, target);
+  else await writeJson(target, withAddedTokens('tokenizer.json', tokenizer, added));
   for (const name of COMPANIONS) {
     const from = join(companionsFrom, name);
     if (await exists(from)) await copyWithTokens(from, join(directory, name), added);

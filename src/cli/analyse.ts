@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { lockFolder } from '../files/lock.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { addRenamed, modelOption, positiveInteger, windowOption } from './options.ts';
+import { addRenamed, modelOption, positiveInteger, threadsOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -29,6 +29,7 @@ export function analyseCommand(command: Command): Command {
   command
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest')
     .option(
       '--metrics <list>',

@@ -11,7 +11,7 @@ import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import type { SimilarityMatrix } from '../retrieval/study.ts';
 import { retrievalColumns, retrievalCsvColumns, retrievalJson, retrievalRows } from '../retrieval/tables.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { modelOption, positiveInteger, windowOption } from './options.ts';
+import { modelOption, positiveInteger, threadsOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -38,6 +38,7 @@ export function retrieveCommand(command: Command): Command {
   return command
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest')
     .option('--from <code>', 'language of the queries')
     .option('--to <code>', 'language of the candidates')

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { checkWritable, writeWhole } from '../files/write-whole.ts';
 import { defaultSpeaker } from '../studies/speaker/train.ts';
 import { stoppedAt } from './interrupt.ts';
-import { modelOption, positiveInteger, positiveNumber } from './options.ts';
+import { modelOption, positiveInteger, positiveNumber, threadsOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 const TRAIN_EXAMPLE =
@@ -40,6 +40,7 @@ function trainCommand(command: Command): Command {
     .requiredOption('--label <column>', 'column that names the speaker')
     .requiredOption('--output <dir>', 'folder for the speaker model')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'train on this set of the manifest')
     .option('--frozen', 'train only the perceptron, with the encoder frozen: much faster')
     .option('--epochs <n>', 'passes over the clips, approximately', positiveInteger, defaultSpeaker.epochs)
@@ -111,6 +112,7 @@ function embedCommand(command: Command): Command {
     .argument('<manifest>', 'TSV or JSONL manifest')
     .requiredOption('--output <file>', 'file of JSON lines to write, each with audio and embedding')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option(...speakerOption)
     .addHelpText(
       'after',
@@ -145,6 +147,7 @@ function verifyCommand(command: Command): Command {
     .requiredOption('--label <column>', 'column that names the speaker')
     .requiredOption('--output <dir>', 'folder for results, scores and the DET plot')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest')
     .option(...speakerOption)
     .addHelpText(

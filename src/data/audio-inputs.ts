@@ -4,7 +4,7 @@ import { extname, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fewNames, recordingsIn } from '../audio/recordings-in.ts';
 import { UserError } from '../errors.ts';
-import { readManifest } from './manifest.ts';
+import { MANIFESTS, readManifest } from './manifest.ts';
 
 export interface AudioInput {
   readonly audio: string;
@@ -14,8 +14,6 @@ export interface AudioInput {
   readonly error?: string;
 }
 
-const MANIFESTS = ['.tsv', '.jsonl'];
-
 interface AudioInputOptions {
   /** Gets a note on the files of a folder that hold no sound. */
   readonly onNote?: (note: string) => void;
@@ -24,7 +22,7 @@ interface AudioInputOptions {
 
 /**
  * Recordings in the order of `paths`, each once. A path may be a recording, a folder (every file in it, see recordingsIn,
- * sorted by path), a manifest (.tsv, .jsonl), or `-` for such paths one a line from `stdin`. A path that is missing, or
+ * sorted by path), a manifest (.tsv, .csv, .jsonl), or `-` for such paths one a line from `stdin`. A path that is missing, or
  * holds no recordings, gives an entry with an error, and the others are kept.
  * Does not check the content of recordings, nor whether those of a manifest exist.
  */
@@ -77,7 +75,7 @@ async function unfolded(path: string, onNote?: (note: string) => void): Promise<
     }
     return recordings.map((audio) => ({ audio }));
   }
-  if (!MANIFESTS.includes(extname(path))) return [{ audio: path }];
+  if (!MANIFESTS.includes(extname(path).toLowerCase())) return [{ audio: path }];
   const clips = await readManifest(path);
   return clips.map(({ audio, language }) => ({ audio, ...(language !== '' && { language }) }));
 }

@@ -3,6 +3,7 @@ import { readdir, stat, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { defaultThreads } from '../backend/threads.ts';
 import { cpuInstructions } from '../report/machine.ts';
 
 export interface FolderSize {
@@ -46,6 +47,8 @@ export interface Diagnosis {
   readonly cores: number;
   /** Cores that this process may use. */
   readonly usableCores: number;
+  /** Computing threads of a model here. */
+  readonly threads: number;
   /** Bytes. */
   readonly memory: number;
   readonly freeMemory: number;
@@ -71,6 +74,7 @@ export async function diagnose(options: {
     instructions: await cpuInstructions(),
     cores: processors.length,
     usableCores: availableParallelism(),
+    threads: defaultThreads(),
     memory: totalmem(),
     freeMemory: freemem(),
     model: { ...(await folderSize(options.model)), ...(await checkModel(options.model).catch(failure)) },

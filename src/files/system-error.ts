@@ -12,7 +12,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENFILE: 'too many files are open',
   ENOENT: 'there is no such file or folder',
   ENOTDIR: 'a part of the path is a file',
-  EEXIST: 'something else has this name',
+  EEXIST: 'a file has the name of a folder',
   EISDIR: 'it is a folder',
   ELOOP: 'its links form a circle',
   EIO: 'the disk has a fault',

@@ -5,8 +5,10 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { freeDisk } from '../files/free-disk.ts';
 import { lockFolder } from '../files/lock.ts';
 import { languageProfile } from '../language/profile.ts';
+import { formatNumber } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
@@ -87,7 +89,9 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
   const work = async (model: WhisperModel): Promise<TrainResult> => {
     const { data, training } = await prepared(model, recipe, clips, options);
     const { examples, devSet, vocabulary } = data;
-    options.onPlan?.(await trainingPlan(model, data, training));
+    const plan = await trainingPlan(model, data, training);
+    await checkDisk(recipe, plan);
+    options.onPlan?.(plan);
     signal?.throwIfAborted();
     const started = performance.now();
     let resumed = 0;
@@ -126,6 +130,17 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     return { model: recipe.output, examples: examples.length, ...summaryOf(result), seconds };
   };
   return lockFolder(recipe.output, () => withModel(model(), work), options);
+}
+
+/** @throws UserError where the disk has no room for one checkpoint and the model */
+async function checkDisk({ output, dtype }: Recipe, { memory }: TrainingPlan): Promise<void> {
+  const needed = memory.checkpoint + memory.weights / (dtype === 'float16' ? 2 : 1);
+  const free = await freeDisk(output);
+  if (!(free < needed)) return;
+  const gb = (bytes: number): string => formatNumber(bytes / 1e9, 2);
+  throw new UserError(
+    `${output}: found ${gb(free)} GB free on its disk; expected at least ${gb(needed)} GB for a checkpoint and the model`,
+  );
 }
 
 /** Prepares everything before the first step. Mistakes are found before long work begins. */

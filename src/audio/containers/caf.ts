@@ -59,7 +59,8 @@ export async function openCaf(file: FileBytes): Promise<Track> {
     seconds:
       isPcm && sampleRate > 0
         ? Math.floor(size / frameBytes) / sampleRate
-        : valid > 0 && sampleRate > 0
+        : // Writers that know nothing of either count whole packets.
+          valid > 0 && sampleRate > 0 && (priming > 0 || view!.getInt32(20) > 0)
           ? valid / sampleRate
           : undefined,
     packets: isPcm

@@ -96,7 +96,7 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
     channels: sound.channels,
     spans: sound.delay > 0 ? [{ from: sound.delay, to: Number.POSITIVE_INFINITY }] : EVERYTHING,
     silence: 0,
-    seconds: duration !== undefined && duration > 0 ? (duration * scale) / 1e9 : undefined,
+    seconds: duration !== undefined && duration > 0 ? (duration * scale) / 1e9 - sound.delay : undefined,
     packets: () => packetsOf(window, sound, scale / 1e9, first),
   };
 }

@@ -20,7 +20,9 @@ export class Window {
     if (!(at >= 0) || !(wanted > 0)) return new Uint8Array(0);
     if (wanted > MAX_PIECE) throw new Error(`it claims a piece of ${wanted} bytes`);
     if (at < this.#from || at + wanted > this.#from + this.#held.length) {
-      this.#held = await this.file.read(at, Math.max(wanted, Math.min(WINDOW_BYTES, this.size - at)));
+      const read = await this.file.read(at, Math.max(wanted, Math.min(WINDOW_BYTES, this.size - at)));
+      // Of a Buffer, slice() would be no copy.
+      this.#held = new Uint8Array(read.buffer, read.byteOffset, read.byteLength);
       this.#from = at;
     }
     return this.#held.subarray(at - this.#from, at - this.#from + wanted);
