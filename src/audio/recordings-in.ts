@@ -1,6 +1,6 @@
 /** Recordings below a folder, by their names, and by their content where a name says nothing. */
 import { open, readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname, join, relative } from 'node:path';
 import { UserError } from '../errors.ts';
 import { detectFormat } from './formats.ts';
 import { tagLength } from './tags.ts';
@@ -64,7 +64,7 @@ export async function recordingsIn(folder: string): Promise<FolderContent> {
     }
   }
   if (recordings.length === 0) {
-    const found = others.length > 0 ? ` among ${fileNames(folder, others)}` : '';
+    const found = others.length > 0 ? ` (${fewNames(folder, others)})` : '';
     throw new UserError(
       `${folder}: found no recordings${found}; expected files such as talk.wav, talk.mp3 or talk.m4a`,
     );
@@ -73,11 +73,10 @@ export async function recordingsIn(folder: string): Promise<FolderContent> {
   return { recordings: recordings.sort(), others: others.sort() };
 }
 
-/** "2 files (a.txt, b/c.json)", of many only the first. */
-export function fileNames(folder: string, files: readonly string[]): string {
-  const names = files.slice(0, 3).map((file) => file.slice(folder.length).replace(/^[\\/]+/, ''));
-  if (files.length > names.length) names.push('…');
-  return `${files.length} ${files.length === 1 ? 'file' : 'files'} (${names.join(', ')})`;
+/** "a.txt, b/c.json", of many only the first. */
+export function fewNames(folder: string, files: readonly string[]): string {
+  const names = files.slice(0, 3).map((file) => relative(folder, file));
+  return [...names, ...(files.length > names.length ? ['…'] : [])].join(', ');
 }
 
 interface Entry {

@@ -56,7 +56,7 @@ test('a folder gives each file that is named like sound or video or holds some, 
     [...names, 'recording', 'b/take.001'].map((name) => join(folder, 'corpus', name)).sort(),
   );
   expect(notes.map((note) => note.replace(folder, ''))).toEqual([
-    '/corpus: passed over 5 files (b/list.tsv, page.strange, readme.txt, …) without sound',
+    '/corpus: 5 files without sound passed over: b/list.tsv, page.strange, readme.txt, …',
   ]);
 });
 
@@ -104,7 +104,9 @@ test('a missing path is an error of one line', async () => {
     '/hollow: found no recordings; expected files such as talk.wav, talk.mp3 or talk.m4a',
   );
   file('hollow/notes.txt');
-  expect(await message([join(folder, 'hollow')])).toContain('found no recordings among 1 file (notes.txt)');
+  expect(await message([join(folder, 'hollow')])).toContain(
+    'found no recordings (notes.txt); expected files such as',
+  );
   expect(await message([file('bad.tsv', 'a,b\n')])).toContain('/bad.tsv:1: found the header');
   expect(await audioInputsOrErrors([])).toEqual([]);
 });

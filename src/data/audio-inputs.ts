@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileNames, recordingsIn } from '../audio/recordings-in.ts';
+import { fewNames, recordingsIn } from '../audio/recordings-in.ts';
 import { UserError } from '../errors.ts';
 import { MANIFESTS, readManifest } from './manifest.ts';
 
@@ -68,7 +68,11 @@ async function unfolded(path: string, onNote?: (note: string) => void): Promise<
   });
   if (found.isDirectory()) {
     const { recordings, others } = await recordingsIn(path);
-    if (others.length > 0) onNote?.(`${path}: passed over ${fileNames(path, others)} without sound`);
+    const { length } = others;
+    if (length > 0) {
+      const files = `${length} ${length === 1 ? 'file' : 'files'}`;
+      onNote?.(`${path}: ${files} without sound passed over: ${fewNames(path, others)}`);
+    }
     return recordings.map((audio) => ({ audio }));
   }
   if (!MANIFESTS.includes(extname(path).toLowerCase())) return [{ audio: path }];
