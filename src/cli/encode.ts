@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { abortable } from '../abort.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { failedFiles, modelOption, windowOption } from './options.ts';
+import { failedFiles, modelOption, threadsOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -16,6 +16,7 @@ export function encodeCommand(command: Command): Command {
   return command
     .argument('<manifest>', 'TSV or JSONL manifest with an "audio" column')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .addOption(windowOption())
     .option('--cache <dir>', 'folder where encoder outputs are kept', 'out/cache')
     .option('--json', 'print the summary as JSON')

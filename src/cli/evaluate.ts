@@ -13,6 +13,7 @@ import {
   failedFiles,
   positiveInteger,
   spmModelOption,
+  threadsOption,
   tokenizeOption,
   windowOption,
 } from './options.ts';
@@ -94,6 +95,7 @@ export function evaluateCommand(command: Command): Command {
       `language and task token of the prompt, any of ${PROMPT_KINDS.join(',')}; default: those that each model was trained with`,
       promptKinds,
     )
+    .addOption(threadsOption())
     .option('--forgetting', 'also measure abilities from before training, see below')
     .addOption(windowOption())
     .option('--cache <dir>', 'folder where encoder outputs are kept between runs', 'out/cache')

@@ -1,6 +1,7 @@
 /** The command line: commands by name. Each is a file of its own, loaded when it is called: their libraries take a second. */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
+import { systemErrorLine } from '../files/system-error.ts';
 import { packageVersion } from '../report/package-version.ts';
 import { Interrupted } from './interrupt.ts';
 
@@ -89,7 +90,8 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
 ];
 
 /**
- * Runs a command; a mistake of the user's is one line on standard error.
+ * Runs a command; a mistake of the user's, or an error of the system such as a full disk, is one line on standard error. Its
+ * stack trace follows where the environment has DEBUG=whisper-transfer.
  * @param args arguments, without the program's name
  * @returns the exit code
  */
@@ -114,8 +116,10 @@ export async function run(args: readonly string[]): Promise<number> {
       process.stderr.write(`${error.message}\n`);
       return error.exitCode;
     }
-    if (!(error instanceof UserError)) throw error;
-    process.stderr.write(`error: ${error.message}\n`);
+    const line = error instanceof UserError ? error.message : systemErrorLine(error);
+    if (line === undefined) throw error;
+    process.stderr.write(`error: ${line}\n`);
+    if (/whisper-transfer|\*/.test(process.env.DEBUG ?? '')) console.error(error);
     return 2;
   }
 }

@@ -1,9 +1,9 @@
 /** `whisper-transfer speaker`: speaker embeddings from the encoder, and their verification. */
 import type { Command } from 'commander';
-import { writeWhole } from '../files/write-whole.ts';
+import { checkWritable, writeWhole } from '../files/write-whole.ts';
 import { defaultSpeaker } from '../studies/speaker/train.ts';
 import { stoppedAt } from './interrupt.ts';
-import { modelOption, positiveInteger, positiveNumber } from './options.ts';
+import { modelOption, positiveInteger, positiveNumber, threadsOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 const TRAIN_EXAMPLE =
@@ -40,6 +40,7 @@ function trainCommand(command: Command): Command {
     .requiredOption('--label <column>', 'column that names the speaker')
     .requiredOption('--output <dir>', 'folder for the speaker model')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'train on this set of the manifest')
     .option('--frozen', 'train only the perceptron, with the encoder frozen: much faster')
     .option('--epochs <n>', 'passes over the clips, approximately', positiveInteger, defaultSpeaker.epochs)
@@ -69,7 +70,7 @@ function trainCommand(command: Command): Command {
 
 async function train(manifest: string, options: TrainOptions): Promise<void> {
   const { trainSpeakerModel } = await import('../studies/speaker/train-model.ts');
-  const work = showWork(`--resume continues`);
+  const work = showWork('--resume continues');
   let at: string | undefined;
   const preparing = new AbortController();
   work.signal.addEventListener('abort', () => {
@@ -111,12 +112,14 @@ function embedCommand(command: Command): Command {
     .argument('<manifest>', 'TSV or JSONL manifest')
     .requiredOption('--output <file>', 'file of JSON lines to write, each with audio and embedding')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option(...speakerOption)
     .addHelpText(
       'after',
       '\nExample:\n  $ whisper-transfer speaker embed samples/manifest.tsv --speaker out/speaker --output out/voices.jsonl',
     )
     .action(async (manifest: string, { output, ...options }: EmbedOptions) => {
+      await checkWritable(output);
       const { embedManifest } = await import('../studies/speaker/recordings.ts');
       const found = await embedManifest(manifest, { ...options, ...showWork() });
       const lines = found.map(({ audio, embedding }) =>
@@ -144,6 +147,7 @@ function verifyCommand(command: Command): Command {
     .requiredOption('--label <column>', 'column that names the speaker')
     .requiredOption('--output <dir>', 'folder for results, scores and the DET plot')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest')
     .option(...speakerOption)
     .addHelpText(

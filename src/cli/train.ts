@@ -5,7 +5,7 @@ import { parseRecipe } from '../training/recipe-file.ts';
 import { recipeJsonSchema } from '../training/recipe-keys.ts';
 import { recipeLayers } from '../training/recipe-source.ts';
 import { stoppedAt } from './interrupt.ts';
-import { printNote } from './options.ts';
+import { printNote, threadsOption } from './options.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
 import { showWork } from './show-work.ts';
 
@@ -21,6 +21,7 @@ export function trainCommand(command: Command): Command {
       '[recipe]',
       'recipe (.json), or manifest (.tsv, .jsonl) of speech with texts in the language of --to',
     )
+    .addOption(threadsOption())
     .option('--resume', 'resume from the newest complete checkpoint in --output')
     .option('--json', 'print one JSON object for each step and evaluation, and the summary')
     .option('--json-schema', 'print the JSON Schema of recipes and exit');

@@ -30,13 +30,13 @@ export interface FileFacts<Audio extends AudioSource = AudioSource> {
   detected?: DetectedLanguage;
   /** Windows of which the language is asked, with their seconds of speech. */
   readonly languageWindows: readonly { readonly samples: Float32Array; readonly speech: number }[];
+  /** Fingerprint of the samples, where its windows are kept for a later run. */
+  readonly sound?: string | undefined;
 }
 
 /** A part of a file. */
 export interface Part {
   readonly samples: Float32Array;
-  /** Its first sample in the file. */
-  readonly begin: number;
   /** Maps seconds in the part to seconds in the file. */
   readonly originalTime: (seconds: number) => number;
   /** Seconds of speech between two samples of the part. */
@@ -89,6 +89,8 @@ export class PartTranscription {
     private readonly model: WhisperModel,
     readonly file: FileFacts,
     private readonly part: Part,
+    /** Number of the part, and its first sample in the file. */
+    readonly place: { readonly part: number; readonly begin: number },
     private readonly options: WindowOptions,
   ) {
     this.withTimestamps = options.timestamps ?? file.long;
@@ -108,7 +110,7 @@ export class PartTranscription {
 
   /** First sample of the next window, in the file: the same whatever it is decoded together with. */
   get position(): number {
-    return this.part.begin + this.#seek;
+    return this.place.begin + this.#seek;
   }
 
   /** Seconds of speech in the next window. */
@@ -232,8 +234,7 @@ export class PartTranscription {
     offset: number,
     duration: number,
   ) {
-    const { endOfText } = this.model.tokens;
-    const textTokens = segments.map(({ tokens }) => tokens.filter((id) => id < endOfText));
+    const textTokens = segments.map(({ tokens }) => tokens.filter((id) => this.model.tokens.isText(id)));
     const aligned = await alignWords(this.model, clip, this.prompt(), textTokens.flat());
     return wordsOfSegments(
       segments.map(({ start, end }, i) => ({ start, end, textTokens: textTokens[i]!.length })),

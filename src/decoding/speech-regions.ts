@@ -68,14 +68,15 @@ export interface Piece {
   readonly samples: Float32Array;
   /** Its first sample in the recording. */
   readonly begin: number;
-  /** Seconds. */
+  /** Whether its region has speech, and the seconds of speech in it. */
+  readonly spoken: boolean;
   readonly speech: number;
 }
 
 /** A region in pieces, cut where it is quietest. */
 export function piecesOf(
   samples: Float32Array,
-  { start, end }: Region,
+  { start, end, speech: spoken }: Region,
   stretches: readonly SpeechStretch[],
   longest?: number,
 ): Piece[] {
@@ -83,7 +84,7 @@ export function piecesOf(
   return splitLongAudio(samples.subarray(start, end), longest).map((piece) => {
     const begin = at;
     at += piece.length;
-    return { samples: piece, begin, speech: speechSeconds(stretches, begin, at) };
+    return { samples: piece, begin, spoken, speech: spoken ? speechSeconds(stretches, begin, at) : 0 };
   });
 }
 

@@ -9,7 +9,7 @@ export function textOfTokens(tokens: Tokens, ids: readonly number[]): string {
   let text = '';
   for (let begin = 0; begin < ids.length; ) {
     let end = begin;
-    while (end < ids.length && ids[end]! < tokens.endOfText) end++;
+    while (end < ids.length && tokens.isText(ids[end]!)) end++;
     text += tokens.decode(ids.slice(begin, end)).replace(/\ufffd$/, '');
     begin = end + 1;
   }

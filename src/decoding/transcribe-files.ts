@@ -9,6 +9,8 @@ import { type AudioSource, audioName, readAudioSource } from '../audio/audio-sou
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { PADDING, speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
+import { fingerprint } from '../files/fingerprint.ts';
+import { alignmentHeads } from '../whisper/alignment-heads.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -18,7 +20,13 @@ import { chosenDecoding } from './decoding-choice.ts';
 import { certainLanguages, commonLanguage, detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
-import { type FileFacts, joined, PartTranscription, type WindowOptions } from './part-transcription.ts';
+import {
+  type FileFacts,
+  joined,
+  PartTranscription,
+  type WindowOptions,
+  type WindowResult,
+} from './part-transcription.ts';
 import { choosePrompt, targetOf } from './prompt-choice.ts';
 import { rounds } from './rounds.ts';
 import {
@@ -30,8 +38,15 @@ import {
   windowsToAsk,
 } from './speech-regions.ts';
 import { WINDOW_SAMPLES } from './split-long-audio.ts';
-import type { TranslateOptions } from './transcribe-options.ts';
+import type { TranscribeOptions, TranslateOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
+import {
+  type KeptWindow,
+  keptLanguage,
+  languageToKeep,
+  type WindowFile,
+  type WindowKey,
+} from './window-file.ts';
 
 /** Windows decoded together: more gain no time, and results come later. Encoded full windows are 3 MB each. */
 const MAX_WINDOWS = 8;
@@ -49,6 +64,8 @@ export interface FileToTranscribe<Audio extends AudioSource = AudioSource> {
 export interface TranscribeFilesOptions extends TranslateOptions {
   /** Default `transcribe`. */
   readonly task?: Task | undefined;
+  /** Keeps the windows of long recordings, and has those of an earlier run. */
+  readonly windows?: Pick<WindowFile, 'get' | 'add'> | undefined;
 }
 
 /**
@@ -83,8 +100,7 @@ async function* transcripts<Audio extends AudioSource>(
       });
       for (; yielded < round.length; yielded++) {
         const file = round[yielded]!;
-        if (options.onSegment)
-          for (const segment of file.newSegments()) options.onSegment(segment, file.audio);
+        reportSegments(file, options);
         if (!isDone(file)) break;
         const result = resultOf(file);
         if (!('error' in result)) noteLanguages(result, plan);
@@ -105,6 +121,7 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
   readonly from: string | undefined;
   readonly skipSilence: boolean;
   readonly note: TranslateOptions['onNote'];
+  readonly kept: TranscribeFilesOptions['windows'];
   readonly fallback: Pick<
     TranslateOptions,
     'compressionRatioThreshold' | 'logProbabilityThreshold' | 'noSpeechThreshold'
@@ -113,16 +130,18 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
 }
 
 async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Promise<Plan> {
-  const { from, to, task = 'transcribe', words = false, window = 'fit', signal } = options;
-  const { languagePerWindow = false } = options;
+  const { to, task = 'transcribe', words = false, window = 'fit', signal } = options;
   // Checked before long work begins.
-  if (from !== undefined) model.tokens.language(from);
+  const from = options.from === undefined ? undefined : model.tokens.codeOf(options.from);
+  const { languagePerWindow = false } = options;
   if (from !== undefined && languagePerWindow) {
     throw new UserError(
       `language of each window: found the language "${from}" with it; expected one or the other`,
     );
   }
   const prompt = choosePrompt(model, { ...options, task }, options.onNote);
+  const { note } = alignmentHeads(model.settings.generationConfig, model.dimensions);
+  if (words && note !== undefined) options.onNote?.(note);
   const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
   const { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
   return {
@@ -136,6 +155,7 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     languagePerWindow,
     note: options.onNote,
     skipSilence: options.skipSilence ?? false,
+    kept: options.windows,
     fallback: { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold },
     signal,
   };
@@ -170,6 +190,15 @@ function resultOf<Audio extends AudioSource>({
   return error === undefined ? joined(file, parts) : { audio: file.audio, error };
 }
 
+function reportSegments(
+  { audio, duration, file, newSegments }: BegunFile<AudioSource>,
+  { onSegment }: TranscribeOptions,
+): void {
+  if (!onSegment) return;
+  for (const segment of newSegments())
+    onSegment(segment, { audio, duration, language: segment.language ?? file.language! });
+}
+
 /**
  * The first parts that are not done: as many as are decoded in one batch.
  * @param inOrder only the first one of each file
@@ -191,12 +220,13 @@ function nextGroup(round: readonly BegunFile<AudioSource>[], inOrder: boolean): 
 
 async function begin<Audio extends AudioSource>(
   model: WhisperModel,
-  { audio, language }: FileToTranscribe<Audio>,
+  { audio, language: named }: FileToTranscribe<Audio>,
   plan: Plan,
 ): Promise<BegunFile<Audio>> {
   const { skipSilence, conditionOnPrevious, signal } = plan;
   try {
-    const all = await readAudioSource(audio, signal);
+    const language = named === undefined ? plan.from : model.tokens.codeOf(named);
+    const all = await readAudioSource(audio, { signal });
     const found = await speechStretches(all, signal);
     const { samples, originalTime } = skipSilence
       ? cutSilence(all, found)
@@ -208,29 +238,60 @@ async function begin<Audio extends AudioSource>(
     const longest = plan.languagePerWindow ? LANGUAGE_WINDOW_SAMPLES : WINDOW_SAMPLES;
     const pieces = regions.flatMap((region) => piecesOf(samples, region, stretches, longest));
     const languageWindows = windowsToAsk(pieces);
-    const file = { audio, duration, long, language: language ?? plan.from, languageWindows };
+    const sound = long && plan.kept ? fingerprint(bytesOf(all), 16) : undefined;
+    const file = { audio, duration, long, language, sound, languageWindows };
     // With previous text as context, windows must be decoded in order.
-    const whole = ({ start, end }: Region) => ({ samples: samples.subarray(start, end), begin: start });
+    const whole = ({ start, end, speech }: Region) => ({
+      samples: samples.subarray(start, end),
+      begin: start,
+      spoken: speech,
+    });
     const chosen = conditionOnPrevious && !plan.languagePerWindow ? regions.map(whole) : pieces;
     const nothing = skipSilence && samples.length === 0;
     const parts: PartTranscription[] = [];
-    for (const { samples, begin } of nothing ? [] : chosen) {
+    for (const { samples, begin, spoken } of nothing ? [] : chosen) {
       const part = {
         samples,
-        begin,
         originalTime: (seconds: number) => originalTime(begin / SAMPLE_RATE + seconds),
-        speech: (from: number, to: number) => speechSeconds(stretches, begin + from, begin + to),
+        speech: (from: number, to: number) =>
+          spoken ? speechSeconds(stretches, begin + from, begin + to) : 0,
         previous: parts.at(-1),
       };
-      parts.push(new PartTranscription(model, file, part, plan));
+      parts.push(new PartTranscription(model, file, part, { part: parts.length, begin }, plan));
     }
+    addKept(file, parts, plan);
     return { audio, duration, file, parts, newSegments: segmentReader(parts), samples: all };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const file = { audio, duration: 0, long: false, language, languageWindows: [] };
+    const file = { audio, duration: 0, long: false, language: named, languageWindows: [] };
     return { audio, duration: 0, file, parts: [], newSegments: () => [], error: error.message };
   }
 }
+
+/** Adds the windows of an earlier run. */
+function addKept(file: FileFacts, parts: readonly PartTranscription[], { kept }: Plan): void {
+  for (const part of parts) {
+    while (!part.done) {
+      const key = keyOf(part);
+      const found = key && kept?.get(key);
+      if (!found) break;
+      if (found.detected) {
+        file.detected = keptLanguage(found.detected);
+        file.language = found.detected.language;
+      }
+      part.add(found.result);
+    }
+  }
+}
+
+/** Where the next window of a part is kept. */
+function keyOf({ file: { audio, sound }, place, windows }: PartTranscription): WindowKey | undefined {
+  if (typeof audio !== 'string' || sound === undefined) return undefined;
+  return { audio, sound, part: place.part, window: windows };
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 /** The segments of parts in order, as far as they are complete; each call continues where the last one ended. */
 function segmentReader(parts: readonly PartTranscription[]): () => Iterable<Segment> {
@@ -272,7 +333,7 @@ async function nextWindows(
   parts: readonly PartTranscription[],
   plan: Plan,
 ): Promise<void> {
-  const { decoding, temperatures, fallback, signal } = plan;
+  const { decoding, temperatures, fallback, kept, signal } = plan;
   const samples = parts.map((part) => part.nextWindow());
   const windows = parts.map(({ window }, i) => ({ samples: samples[i]!, window }));
   const unknown = parts.filter(
@@ -308,6 +369,7 @@ async function nextWindows(
     const detected = await detectLanguages(model, clips, signal);
     for (const [i, part] of parts.entries()) part.windowLanguage = detected[i]!;
   }
+  const results: WindowResult[] = new Array(parts.length);
   // Timestamps need another program: parts with and without are decoded separately.
   for (const withTimestamps of [false, true]) {
     const members = [...parts.keys()].filter((i) => parts[i]!.withTimestamps === withTimestamps);
@@ -334,8 +396,19 @@ async function nextWindows(
     );
     for (const [k, i] of members.entries()) {
       signal?.throwIfAborted();
-      const part = parts[i]!;
-      part.add(await part.result(decoded[k]!.result, decoded[k]!.clip));
+      results[i] = await parts[i]!.result(decoded[k]!.result, decoded[k]!.clip);
     }
   }
+  if (kept) {
+    const windows = parts.flatMap((part, i): KeptWindow[] => {
+      const key = keyOf(part);
+      const { detected } = part.file;
+      const first = key?.part === 0 && key.window === 0;
+      return key
+        ? [{ ...key, ...(first && detected && { detected: languageToKeep(detected) }), result: results[i]! }]
+        : [];
+    });
+    if (windows.length > 0) await kept.add(windows);
+  }
+  for (const [i, part] of parts.entries()) part.add(results[i]!);
 }

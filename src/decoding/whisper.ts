@@ -220,7 +220,7 @@ export class Whisper {
     const { window = 'fit', signal, onError } = options;
     const read = async (audio: Audio) => {
       try {
-        const samples = await readAudioSource(audio, signal);
+        const samples = await readAudioSource(audio, { signal });
         const stretches = await speechStretches(samples, signal);
         const regions = speechRegions(samples, stretches);
         const pieces = regions.flatMap((region) => piecesOf(samples, region, stretches));
@@ -276,7 +276,7 @@ export class Whisper {
   ): AsyncGenerator<{ readonly audio: Audio; readonly clip: EncodedClip }[], void, undefined> {
     const read = async (audio: Audio) => {
       try {
-        return { audio, samples: await readAudioSource(audio, signal) };
+        return { audio, samples: await readAudioSource(audio, { signal }) };
       } catch (error) {
         report(audio, error, onError);
         return { audio };

@@ -1,13 +1,13 @@
 /** Words and texts of tokens, in the script that is written, whatever bytes they end with. */
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { Tokens } from '../whisper/tokens.ts';
 import { textOfTokens } from './text-of-tokens.ts';
 import { splitIntoWords } from './word-tokens.ts';
 
-const tokens = new Tokens(
-  fileURLToPath(new URL('../../models/whisper-base-int8/tokenizer.json', import.meta.url)),
-);
+const file = fileURLToPath(new URL('../../models/whisper-base-int8/tokenizer.json', import.meta.url));
+const tokens = new Tokens(file, JSON.parse(readFileSync(file, 'utf8')));
 const wordsOf = (text: string) =>
   splitIntoWords([...tokens.encode(text), tokens.endOfText], tokens)
     .slice(0, -1)

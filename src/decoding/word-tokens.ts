@@ -28,7 +28,7 @@ export function splitIntoWords(ids: readonly number[], tokens: Tokens): TokensOf
     const last = words.at(-1);
     const begins =
       !last ||
-      piece[0]! >= tokens.endOfText ||
+      !tokens.isText(piece[0]!) ||
       text.startsWith(' ') ||
       PUNCTUATION.has(text.trim()) ||
       (!CONTINUES_A_CHARACTER.test(text) &&
@@ -55,9 +55,11 @@ function splitAtCharacters(ids: readonly number[], tokens: Tokens): TokensOfWord
     pending = [];
   };
   for (const id of ids) {
+    // Special tokens, and whole words that fine-tuning has added.
     if (id >= tokens.endOfText) {
       if (pending.length > 0) add(textOfTokens(tokens, pending));
-      pieces.push({ text: '', tokens: [id] });
+      pending = [id];
+      add(tokens.decode(pending));
       continue;
     }
     pending.push(id);

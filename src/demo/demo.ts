@@ -8,6 +8,7 @@ import { abortable } from '../abort.ts';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
 import { encodeFiles } from '../features/encoder-cache.ts';
+import { lockFolder } from '../files/lock.ts';
 import { readBytes } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { languageProfile } from '../language/profile.ts';
@@ -57,7 +58,7 @@ const MAX_FRAMES = 5_000;
 const MAX_TOKENS = 56;
 
 export function runDemo(options: DemoOptions): Promise<DemoResults> {
-  return abortable(options.signal, () => run(options));
+  return abortable(options.signal, () => lockFolder(options.output, () => run(options)));
 }
 
 async function run(options: DemoOptions): Promise<DemoResults> {

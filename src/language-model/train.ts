@@ -2,6 +2,7 @@
 import { abortable } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import { readSentences } from '../files/read.ts';
+import { checkWritable } from '../files/write-whole.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { writeArpa } from './arpa-write.ts';
 import { NgramCounter } from './count.ts';
@@ -48,6 +49,7 @@ async function train({
   onNote,
   signal,
 }: TrainLanguageModelOptions): Promise<TrainedLanguageModel> {
+  await checkWritable(output);
   const counter = new NgramCounter(order);
   const lines = await readSentences(text);
   const sentences = wordsOfLines(lines, language, { stage: 'counting', onProgress });

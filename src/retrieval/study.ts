@@ -13,6 +13,9 @@ import { PreparedClips } from './prepared-clips.ts';
 import { answerRanks, transposed } from './recall.ts';
 import { isQuickExactly, SHORTLIST_STEPS, shortlistedSeqSim } from './shortlist.ts';
 
+/** Queries below which interval and p-value are not shown: the interval of a bootstrap is empty where all are right. */
+export const MIN_QUERIES = 20;
+
 /** A share with its 95 % bootstrap interval over the queries. */
 export interface Estimate {
   readonly value: number;

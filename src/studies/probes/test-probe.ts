@@ -3,6 +3,7 @@ import { abortable } from '../../abort.ts';
 import { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
+import { lockFolder } from '../../files/lock.ts';
 import { writeFiles } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import { formatTable } from '../../report/table-formats.ts';
@@ -45,7 +46,7 @@ export interface ProbeTest {
 }
 
 export function testProbe(options: TestProbeOptions): Promise<ProbeTest> {
-  return abortable(options.signal, () => test(options));
+  return abortable(options.signal, () => lockFolder(options.output, () => test(options), options));
 }
 
 async function test(options: TestProbeOptions): Promise<ProbeTest> {
