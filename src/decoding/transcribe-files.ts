@@ -5,7 +5,7 @@
  */
 
 import { abortableResults } from '../abort.ts';
-import { type AudioSource, audioName, readAudioSource } from '../audio/audio-source.ts';
+import { type AudioSource, audioName, readAudioSource, readSourceChannels } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { PADDING, speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
@@ -20,6 +20,7 @@ import { chosenDecoding } from './decoding-choice.ts';
 import { certainLanguages, commonLanguage, detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
+import { later, laterSegment, mergedChannels, segmentsByTime } from './merge-channels.ts';
 import {
   type FileFacts,
   joined,
@@ -100,9 +101,9 @@ async function* transcripts<Audio extends AudioSource>(
       });
       for (; yielded < round.length; yielded++) {
         const file = round[yielded]!;
-        reportSegments(file, options);
+        reportSegments(file, plan, options);
         if (!isDone(file)) break;
-        const result = resultOf(file);
+        const result = resultOf(file, plan);
         if (!('error' in result)) noteLanguages(result, plan);
         yield result;
       }
@@ -121,6 +122,8 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
   readonly from: string | undefined;
   readonly skipSilence: boolean;
   readonly note: TranslateOptions['onNote'];
+  readonly clip: TranscribeOptions['clip'];
+  readonly channels: TranscribeOptions['channels'];
   readonly kept: TranscribeFilesOptions['windows'];
   readonly fallback: Pick<
     TranslateOptions,
@@ -155,6 +158,8 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     languagePerWindow,
     note: options.onNote,
     skipSilence: options.skipSilence ?? false,
+    clip: options.clip,
+    channels: options.channels,
     kept: options.windows,
     fallback: { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold },
     signal,
@@ -165,8 +170,8 @@ interface BegunFile<Audio extends AudioSource> {
   readonly audio: Audio;
   /** Seconds. */
   readonly duration: number;
-  readonly file: FileFacts<Audio>;
-  readonly parts: readonly PartTranscription[];
+  /** One, or one for each channel. */
+  readonly tracks: readonly Track<Audio>[];
   /** Segments that follow those of the last call, in order. */
   readonly newSegments: () => Iterable<Segment>;
   readonly samples?: Float32Array;
@@ -174,29 +179,34 @@ interface BegunFile<Audio extends AudioSource> {
   readonly error?: string;
 }
 
-const isDone = ({ parts }: BegunFile<AudioSource>): boolean => parts.every((part) => part.done);
+const isDone = ({ tracks }: BegunFile<AudioSource>): boolean =>
+  tracks.every(({ parts }) => parts.every((part) => part.done));
 
-const shareDone = ({ parts }: BegunFile<AudioSource>): number =>
+const shareDone = ({ tracks }: BegunFile<AudioSource>): number =>
+  tracks.length === 0 ? 1 : sum(tracks, shareOf) / tracks.length;
+
+const shareOf = ({ parts }: Track<AudioSource>): number =>
   parts.length === 0 ? 1 : sum(parts, (part) => part.share) / parts.length;
 
 const sum = <Item>(items: readonly Item[], value: (item: Item) => number): number =>
   items.reduce((total, item) => total + value(item), 0);
 
-function resultOf<Audio extends AudioSource>({
-  file,
-  parts,
-  error,
-}: BegunFile<Audio>): Transcript<Audio> | FailedTranscript<Audio> {
-  return error === undefined ? joined(file, parts) : { audio: file.audio, error };
+function resultOf<Audio extends AudioSource>(
+  { audio, tracks, error }: BegunFile<Audio>,
+  { clip }: Plan,
+): Transcript<Audio> | FailedTranscript<Audio> {
+  if (error !== undefined) return { audio, error };
+  const transcripts = tracks.map(({ file, parts }) => later(joined(file, parts), clip?.from));
+  return transcripts.length === 1 ? transcripts[0]! : mergedChannels(transcripts);
 }
 
-function reportSegments(
-  { audio, duration, file, newSegments }: BegunFile<AudioSource>,
-  { onSegment }: TranscribeOptions,
-): void {
+function reportSegments(file: BegunFile<AudioSource>, plan: Plan, { onSegment }: TranscribeOptions): void {
   if (!onSegment) return;
-  for (const segment of newSegments())
-    onSegment(segment, { audio, duration, language: segment.language ?? file.language! });
+  const { audio, duration, tracks } = file;
+  for (const segment of file.newSegments()) {
+    const language = segment.language ?? tracks[(segment.channel ?? 1) - 1]!.file.language!;
+    onSegment(laterSegment(segment, plan.clip?.from), { audio, duration, language });
+  }
 }
 
 /**
@@ -206,7 +216,7 @@ function reportSegments(
 function nextGroup(round: readonly BegunFile<AudioSource>[], inOrder: boolean): PartTranscription[] {
   const group: PartTranscription[] = [];
   let frames = 0;
-  for (const { parts } of round) {
+  for (const { parts } of round.flatMap(({ tracks }) => tracks)) {
     for (const part of parts) {
       if (part.done) continue;
       frames += windowFrames(part.nextWindow().length, part.window);
@@ -223,49 +233,72 @@ async function begin<Audio extends AudioSource>(
   { audio, language: named }: FileToTranscribe<Audio>,
   plan: Plan,
 ): Promise<BegunFile<Audio>> {
-  const { skipSilence, conditionOnPrevious, signal } = plan;
+  const { channels, clip, signal } = plan;
   try {
     const language = named === undefined ? plan.from : model.tokens.codeOf(named);
-    const all = await readAudioSource(audio, { signal });
-    const found = await speechStretches(all, signal);
-    const { samples, originalTime } = skipSilence
-      ? cutSilence(all, found)
-      : { samples: all, originalTime: (seconds: number) => seconds };
-    const stretches = skipSilence ? [{ start: -PADDING, end: samples.length + PADDING }] : found;
-    const regions = speechRegions(samples, stretches);
-    const long = isLong(regions);
-    const duration = all.length / SAMPLE_RATE;
-    const longest = plan.languagePerWindow ? LANGUAGE_WINDOW_SAMPLES : WINDOW_SAMPLES;
-    const pieces = regions.flatMap((region) => piecesOf(samples, region, stretches, longest));
-    const languageWindows = windowsToAsk(pieces);
-    const sound = long && plan.kept ? fingerprint(bytesOf(all), 16) : undefined;
-    const file = { audio, duration, long, language, sound, languageWindows };
-    // With previous text as context, windows must be decoded in order.
-    const whole = ({ start, end, speech }: Region) => ({
-      samples: samples.subarray(start, end),
-      begin: start,
-      spoken: speech,
-    });
-    const chosen = conditionOnPrevious && !plan.languagePerWindow ? regions.map(whole) : pieces;
-    const nothing = skipSilence && samples.length === 0;
-    const parts: PartTranscription[] = [];
-    for (const { samples, begin, spoken } of nothing ? [] : chosen) {
-      const part = {
-        samples,
-        originalTime: (seconds: number) => originalTime(begin / SAMPLE_RATE + seconds),
-        speech: (from: number, to: number) =>
-          spoken ? speechSeconds(stretches, begin + from, begin + to) : 0,
-        previous: parts.at(-1),
-      };
-      parts.push(new PartTranscription(model, file, part, { part: parts.length, begin }, plan));
-    }
-    addKept(file, parts, plan);
-    return { audio, duration, file, parts, newSegments: segmentReader(parts), samples: all };
+    const options = { ...clip, signal };
+    const read =
+      channels === 'separate'
+        ? await readSourceChannels(audio, options)
+        : [await readAudioSource(audio, options)];
+    const tracks: Track<Audio>[] = [];
+    for (const all of read) tracks.push(await trackOf(model, { audio, language }, all, plan));
+    const duration = read[0]!.length / SAMPLE_RATE;
+    // Of all channels, for the limits of a round.
+    const samples = read.length === 1 ? read[0]! : new Float32Array(sum(read, ({ length }) => length));
+    return { audio, duration, tracks, newSegments: segmentsByTime(tracks), samples };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const file = { audio, duration: 0, long: false, language: named, languageWindows: [] };
-    return { audio, duration: 0, file, parts: [], newSegments: () => [], error: error.message };
+    return { audio, duration: 0, tracks: [], newSegments: () => [], error: error.message };
   }
+}
+
+/** Audio that is transcribed for itself: of a recording, or of a channel. */
+interface Track<Audio extends AudioSource> {
+  readonly file: FileFacts<Audio>;
+  readonly parts: readonly PartTranscription[];
+}
+
+async function trackOf<Audio extends AudioSource>(
+  model: WhisperModel,
+  { audio, language }: FileToTranscribe<Audio>,
+  all: Float32Array,
+  plan: Plan,
+): Promise<Track<Audio>> {
+  const { skipSilence, conditionOnPrevious, signal } = plan;
+  const found = await speechStretches(all, signal);
+  const { samples, originalTime } = skipSilence
+    ? cutSilence(all, found)
+    : { samples: all, originalTime: (seconds: number) => seconds };
+  const stretches = skipSilence ? [{ start: -PADDING, end: samples.length + PADDING }] : found;
+  const regions = speechRegions(samples, stretches);
+  const long = isLong(regions);
+  const duration = all.length / SAMPLE_RATE;
+  const longest = plan.languagePerWindow ? LANGUAGE_WINDOW_SAMPLES : WINDOW_SAMPLES;
+  const pieces = regions.flatMap((region) => piecesOf(samples, region, stretches, longest));
+  const languageWindows = windowsToAsk(pieces);
+  const sound = long && plan.kept ? fingerprint(bytesOf(all), 16) : undefined;
+  const file = { audio, duration, long, language, sound, languageWindows };
+  // With previous text as context, windows must be decoded in order.
+  const whole = ({ start, end, speech }: Region) => ({
+    samples: samples.subarray(start, end),
+    begin: start,
+    spoken: speech,
+  });
+  const chosen = conditionOnPrevious && !plan.languagePerWindow ? regions.map(whole) : pieces;
+  const nothing = skipSilence && samples.length === 0;
+  const parts: PartTranscription[] = [];
+  for (const { samples, begin, spoken } of nothing ? [] : chosen) {
+    const part = {
+      samples,
+      originalTime: (seconds: number) => originalTime(begin / SAMPLE_RATE + seconds),
+      speech: (from: number, to: number) => (spoken ? speechSeconds(stretches, begin + from, begin + to) : 0),
+      previous: parts.at(-1),
+    };
+    parts.push(new PartTranscription(model, file, part, { part: parts.length, begin }, plan));
+  }
+  addKept(file, parts, plan);
+  return { file, parts };
 }
 
 /** Adds the windows of an earlier run. */
@@ -292,19 +325,6 @@ function keyOf({ file: { audio, sound }, place, windows }: PartTranscription): W
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
-
-/** The segments of parts in order, as far as they are complete; each call continues where the last one ended. */
-function segmentReader(parts: readonly PartTranscription[]): () => Iterable<Segment> {
-  let part = 0;
-  let segment = 0;
-  return function* () {
-    for (; part < parts.length; part++, segment = 0) {
-      const { segments, done } = parts[part]!;
-      for (; segment < segments.length; segment++) yield segments[segment]!;
-      if (!done) return;
-    }
-  };
-}
 
 const sameSamples = (a: Float32Array, b: Float32Array): boolean =>
   a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
