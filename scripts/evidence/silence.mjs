@@ -16,8 +16,9 @@ console.log('|---|---|---|---|---|---|');
 const silent = [];
 for (const manifest of positionals) {
   const groups = new Map();
-  for (const { audio, language, text } of await readManifest(manifest)) {
-    if (text.trim() === '') continue;
+  for (const { audio, language, text: own, translations } of await readManifest(manifest)) {
+    const text = [own, ...Object.values(translations)].find((each) => each.trim() !== '') ?? '';
+    if (text === '') continue;
     const group = `${relative(dirname(manifest), dirname(audio))} (${language})`;
     const counts = groups.get(group) ?? { clips: 0, seconds: 0, none: 0, parted: 0, cpu: 0 };
     groups.set(group, counts);
