@@ -55,7 +55,6 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'checkpoint/safetensors-write.ts': 'writes tensor after tensor',
   'whisper/expert-files.ts': 'copies a folder',
   'whisper/quantize.ts': 'compares directories and their sizes',
-  'whisper/tokens.ts': 'reads the tokenizer in a constructor',
   'data/audio-inputs.ts': 'paths, folders, or standard input',
   'features/feature-store.ts': 'the cache of features',
   'features/in-rounds.ts': 'knows a recording by its size and time',
@@ -135,4 +134,11 @@ test('only the files that must import modules of Node', () => {
       .filter((file) => !NODE_FOLDERS.includes(floorOf(file))),
   );
   expect([...files].sort()).toEqual(Object.keys(NODE_FILES).sort());
+});
+
+test('onnxruntime is imported in one place, where its telemetry is off', () => {
+  const files = imports({ types: false })
+    .filter(({ specifier }) => specifier.startsWith('onnxruntime'))
+    .map(({ file }) => file.replaceAll('\\', '/'));
+  expect(files).toEqual(['backend/onnxruntime.ts']);
 });

@@ -23,7 +23,7 @@ const config = {
   decoder_attention_heads: 2,
   encoder_ffn_dim: 20,
   decoder_ffn_dim: 24,
-  vocab_size: 30,
+  vocab_size: 1526,
   num_mel_bins: 80,
   max_source_positions: 10,
   max_target_positions: 8,
@@ -31,8 +31,8 @@ const config = {
 };
 const generationConfig = {
   is_multilingual: true,
-  lang_to_id: { '<|en|>': 3 },
-  task_to_id: { transcribe: 5 },
+  lang_to_id: { '<|en|>': 17 },
+  task_to_id: { transcribe: 20 },
 };
 const specialTokens = [
   ...['<|endoftext|>', '<|startoftranscript|>', '<|en|>', '<|yue|>', '<|translate|>', '<|transcribe|>'],

@@ -1,6 +1,6 @@
 /** A Whisper model on disk, as Hugging Face transformers lays it out: read as float32, written in any float type. */
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { SCALE_SUFFIX } from '../graph/int8.ts';
 import type { WhisperDimensions } from './dimensions.ts';
@@ -10,6 +10,7 @@ import { readFloat32, readTensorEntries } from './safetensors.ts';
 import type { TensorEntry } from './safetensors-header.ts';
 import type { TensorToWrite } from './safetensors-write.ts';
 import { dimensionsFromConfig, readGenerationConfig, readPreprocessorConfig } from './settings.ts';
+import { checkTokenizer, readTokenizer } from './tokenizer-files.ts';
 
 export { dimensionsFromConfig } from './settings.ts';
 
@@ -26,8 +27,10 @@ export interface Checkpoint {
   readonly config: Json;
   readonly generationConfig: Json;
   readonly preprocessorConfig: Json;
-  /** Path of tokenizer.json. */
+  /** Path of tokenizer.json, or of vocab.json where there is none. */
   readonly tokenizerFile: string;
+  /** The content of tokenizer.json (tokenizer-files.ts). */
+  readonly tokenizer: Json;
 }
 
 /** The embedding is the output matrix too; the second name appears in files that were not written tied. */
@@ -81,34 +84,76 @@ export function whisperTensors(dimensions: WhisperDimensions): Map<string, reado
 }
 
 /**
- * Reads a model directory: config.json, tokenizer.json, and weights in F32, F16, BF16 or this project's int8 form
+ * Reads a model directory: config.json, the tokenizer, and weights in F32, F16, BF16 or this project's int8 form
  * (see quantize.ts), in one file or shards. Weights come as float32 whatever the file holds.
  *
  * @throws UserError naming file and tensor, when anything is missing, damaged, or not a multilingual Whisper
  */
 export async function readCheckpoint(directory: string): Promise<Checkpoint> {
-  const found = await stat(directory).catch(() => undefined);
-  if (found === undefined) throw new UserError(`${directory}: no such directory`);
-  if (!found.isDirectory()) throw new UserError(`${directory}: expected a model directory, found a file`);
   const configFile = join(directory, 'config.json');
-  const config = await readJsonIfPresent(configFile);
-  if (config === undefined) {
-    const names = (await readdir(directory)).slice(0, 3).join(', ') || 'nothing';
-    throw new UserError(`${directory}: not a model directory: it holds ${names}, expected config.json`);
-  }
+  const config = await readConfig(directory);
   const dimensions = dimensionsFromConfig(config, configFile);
-  const generationConfig = await readGenerationConfig(directory, config, dimensions);
+  const { file: tokenizerFile, tokenizer } = await readTokenizer(directory);
+  const generationConfig = await readGenerationConfig(directory, config, dimensions, {
+    file: tokenizerFile,
+    tokenizer,
+  });
+  checkTokenizer(directory, { file: tokenizerFile, tokenizer }, dimensions.vocabulary, generationConfig);
   const preprocessorConfig = await readPreprocessorConfig(directory, dimensions);
-  const tokenizerFile = join(directory, 'tokenizer.json');
-  if (!(await stat(tokenizerFile).catch(() => undefined))?.isFile()) {
-    throw new UserError(`${directory}: lacks tokenizer.json: copy it from the model that this one came from`);
-  }
   const entries = await readTensorEntries(directory);
   const scales = takeScales(entries);
   const shapes = whisperTensors(dimensions);
   checkTensors(directory, entries, shapes);
   const weights = await readWeights(shapes, entries, scales);
-  return { directory, dimensions, weights, config, generationConfig, preprocessorConfig, tokenizerFile };
+  return {
+    directory,
+    dimensions,
+    weights,
+    config,
+    generationConfig,
+    preprocessorConfig,
+    tokenizerFile,
+    tokenizer,
+  };
+}
+
+/**
+ * Reads config.json.
+ * @throws UserError that says what was found in place of a model directory, and how it becomes one
+ */
+async function readConfig(directory: string): Promise<Json> {
+  const found = await stat(directory).catch(() => undefined);
+  if (found === undefined) {
+    // A name of the hub: owner/name.
+    const hub = /^[\w-][\w.-]*\/[\w.-]*\w$/.test(directory);
+    const how = hub
+      ? '; models of the Hugging Face hub are not fetched by their names yet: download it ' +
+        `(hf download ${directory} --local-dir ${basename(directory)}) and name the folder`
+      : '';
+    throw new UserError(`${directory}: no such directory${how}`);
+  }
+  if (!found.isDirectory()) {
+    const where = /\.(safetensors|json|bin|txt)$/.test(directory) ? ': name the directory that it is in' : '';
+    throw new UserError(`${directory}: expected a model directory, found a file${where}`);
+  }
+  const config = await readJsonIfPresent(join(directory, 'config.json'));
+  if (config !== undefined) return config;
+  const names = (await readdir(directory)).sort();
+  const adapter = await readJsonIfPresent(join(directory, 'adapter_config.json'));
+  if (adapter !== undefined) {
+    const base =
+      typeof adapter.base_model_name_or_path === 'string' ? ` of ${adapter.base_model_name_or_path}` : '';
+    throw new UserError(
+      `${directory}: holds a PEFT adapter${base}, expected a whole model: merge it with PEFT's merge_and_unload() and save that`,
+    );
+  }
+  const checkpoints = names.filter((name) => /^checkpoint-\d+$/.test(name));
+  const inside =
+    checkpoints.length > 0 ? `; name one of the directories in it, such as ${checkpoints.at(-1)}` : '';
+  throw new UserError(
+    `${directory}: not a model directory: it holds ${names.slice(0, 3).join(', ') || 'nothing'}, ` +
+      `expected config.json${inside}`,
+  );
 }
 
 /** Removes the row scales of int8 tensors from `entries`. @returns them by the tensor that they scale */

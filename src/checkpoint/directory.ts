@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
+import { FOLDER_LOCK } from '../files/lock.ts';
 import { exists, readJson } from '../files/read.ts';
 import { replaceWhole, writeJson, writing } from '../files/write-whole.ts';
 import { type AddedToken, tokensToAdd, withAddedTokens } from './added-tokens.ts';
@@ -41,6 +42,7 @@ export interface DirectoryContents {
   readonly generationConfig: Json;
   readonly preprocessorConfig: Json;
   readonly tokenizerFile: string;
+  readonly tokenizer: Json;
   /** Directory that the vocabulary, the licence and so on are copied from. */
   readonly companionsFrom: string;
   readonly tensors: readonly TensorToWrite[];
@@ -85,7 +87,7 @@ export async function refuseUnlessModel(directory: string): Promise<boolean> {
   if (found === undefined) return false;
   if (!found.isDirectory())
     throw new UserError(`${directory}: is a file, expected a directory to write or none`);
-  if ((await readdir(directory)).length === 0) return true;
+  if ((await readdir(directory)).every((name) => name === FOLDER_LOCK)) return true;
   const config = await readJsonIfPresent(join(directory, 'config.json')).catch(() => undefined);
   if (config?.model_type !== 'whisper') {
     throw new UserError(`${directory}: is not empty and holds no Whisper model: not overwritten`);
@@ -115,9 +117,12 @@ function isModelFile(name: string): boolean {
 
 /** Copies the tokenizer's files, with new language tokens added. */
 async function writeTokenizer(directory: string, contents: DirectoryContents): Promise<void> {
-  const { tokenizerFile, companionsFrom, generationConfig } = contents;
-  const added = tokensToAdd((await readJsonIfPresent(tokenizerFile))!, generationConfig);
-  await copyWithTokens(tokenizerFile, join(directory, 'tokenizer.json'), added);
+  const { tokenizerFile, tokenizer, companionsFrom, generationConfig } = contents;
+  const added = tokensToAdd(tokenizer, generationConfig);
+  const target = join(directory, 'tokenizer.json');
+  if (basename(tokenizerFile) === 'tokenizer.json' && added.length === 0)
+    await copyText(tokenizerFile, target);
+  else await writeJson(target, withAddedTokens('tokenizer.json', tokenizer, added));
   for (const name of COMPANIONS) {
     const from = join(companionsFrom, name);
     if (await exists(from)) await copyWithTokens(from, join(directory, name), added);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { type Json, readJsonIfPresent } from './directory.ts';
+import type { TokenizerFiles } from './tokenizer-files.ts';
 
 /** Vocabulary of the English-only models: one special token fewer, and no language tokens to prompt with. */
 const ENGLISH_ONLY_VOCABULARY = 51_864;
@@ -69,6 +70,7 @@ export async function readGenerationConfig(
   directory: string,
   config: Json,
   dimensions: WhisperDimensions,
+  { file: tokenizerFile, tokenizer }: TokenizerFiles,
 ): Promise<Json> {
   const file = join(directory, 'generation_config.json');
   const present = await readJsonIfPresent(file);
@@ -78,12 +80,10 @@ export async function readGenerationConfig(
         'use the model of the same size without ".en"',
     );
   }
-  if (present?.lang_to_id !== undefined && present.task_to_id !== undefined) return present;
+  if (isMap(present?.lang_to_id) && isMap(present.task_to_id)) return present;
 
-  const tokenizerFile = join(directory, 'tokenizer.json');
-  const tokenizer = await readJsonIfPresent(tokenizerFile);
   const ids = new Map<string, number>();
-  for (const token of Array.isArray(tokenizer?.added_tokens) ? tokenizer.added_tokens : []) {
+  for (const token of Array.isArray(tokenizer.added_tokens) ? tokenizer.added_tokens : []) {
     if (typeof token?.content === 'string' && Number.isInteger(token.id)) ids.set(token.content, token.id);
   }
   const idOf = (token: string): number => {
@@ -112,8 +112,11 @@ export async function readGenerationConfig(
     max_length: dimensions.textPositions,
     return_timestamps: false,
   };
-  return { ...derived, ...present };
+  const stated = Object.entries(present ?? {}).filter(([, value]) => value !== null);
+  return { ...derived, ...Object.fromEntries(stated) };
 }
+
+const isMap = (value: unknown): value is Json => typeof value === 'object' && value !== null;
 
 /**
  * preprocessor_config.json, or processor_config.json as transformers 5 writes it, or Whisper's own

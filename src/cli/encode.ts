@@ -1,7 +1,8 @@
 /** `whisper-transfer encode`: fills the cache of encoder outputs that training and retrieval read. */
 import type { Command } from 'commander';
+import { abortable } from '../abort.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { failedFiles, modelOption, windowOption } from './options.ts';
+import { failedFiles, modelOption, threadsOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -15,6 +16,7 @@ export function encodeCommand(command: Command): Command {
   return command
     .argument('<manifest>', 'TSV or JSONL manifest with an "audio" column')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .addOption(windowOption())
     .option('--cache <dir>', 'folder where encoder outputs are kept', 'out/cache')
     .option('--json', 'print the summary as JSON')
@@ -29,8 +31,11 @@ async function encode(manifest: string, { model: directory, window, cache, json 
   const { withModel } = await import('../whisper/with-model.ts');
   const clips = await readManifest(manifest);
   const started = performance.now();
-  const encoded = await withModel(WhisperModel.load(directory), (model) =>
-    storedClips(model, clips, { ...showWork(), window, cache, maxBytes: 0 }),
+  const work = showWork('run again to continue: what was encoded is kept');
+  const encoded = await abortable(work.signal, () =>
+    withModel(WhisperModel.load(directory), (model) =>
+      storedClips(model, clips, { ...work, window, cache, maxBytes: 0 }),
+    ),
   );
   const summary = {
     clips: encoded.length,

@@ -13,6 +13,7 @@ import {
   failedFiles,
   positiveInteger,
   spmModelOption,
+  threadsOption,
   tokenizeOption,
   windowOption,
 } from './options.ts';
@@ -94,6 +95,7 @@ export function evaluateCommand(command: Command): Command {
       `language and task token of the prompt, any of ${PROMPT_KINDS.join(',')}; default: those that each model was trained with`,
       promptKinds,
     )
+    .addOption(threadsOption())
     .option('--forgetting', 'also measure abilities from before training, see below')
     .addOption(windowOption())
     .option('--cache <dir>', 'folder where encoder outputs are kept between runs', 'out/cache')
@@ -132,7 +134,7 @@ async function run(manifest: string, flags: Flags): Promise<void> {
   const { model, promptKind, set, from, to, task, forgetting, window, cache, output, resume, ...rest } =
     flags;
   const { tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst, json, ...decoding } = rest;
-  const work = showWork();
+  const work = showWork('--resume continues');
   const { results, tables, recordings, report } = await evaluate({
     ...work,
     ...{ manifest, set, from, to, task, forgetting, window, cache, output, resume },

@@ -1,7 +1,9 @@
 /** Options and checks that several commands share. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { THREADS_VARIABLE } from '../backend/threads.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
+import { namedLanguage } from '../language/profile.ts';
 import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -11,6 +13,16 @@ export const modelOption = (): Option =>
     embeddedModel,
     'the embedded Whisper base',
   );
+
+/** Sets the default of all models of the process. */
+export const threadsOption = (): Option =>
+  new Option('--threads <n>', 'computing threads (default: as many as there are usable cores)')
+    .env(THREADS_VARIABLE)
+    .argParser((value: string) => {
+      const threads = positiveInteger(value);
+      process.env[THREADS_VARIABLE] = value;
+      return threads;
+    });
 
 export const windowOption = (): Option =>
   new Option(
@@ -73,14 +85,8 @@ export function printNote(note: string): void {
   process.stderr.write(`note: ${note}\n`);
 }
 
-/** Makes the first Ctrl-C set a flag, for a loop that ends after its step; a second one ends the process. */
-export function interruption(): () => boolean {
-  let interrupted = false;
-  process.once('SIGINT', () => {
-    interrupted = true;
-  });
-  return () => interrupted;
-}
+/** Parses the spoken language, before anything is loaded: its code. */
+export const spokenLanguage = (value: string): string => namedLanguage(value, '--from: ').base;
 
 /** Checks the language of `--from` against the model, before any long work. */
 export function checkedLanguage(model: WhisperModel, code: string | undefined): string | undefined {

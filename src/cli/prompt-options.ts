@@ -6,7 +6,7 @@ export function addPromptOptions(command: Command): Command {
   return command
     .option(
       '--prompt <text>',
-      'previous text, such as names in their spelling; or all prompt tokens: "<|zh|><|transcribe|>"',
+      'text said before, such as names in their spelling; or the tokens of the prompt: "<|zh|><|transcribe|>"',
     )
     .addOption(promptKindOption())
     .option(

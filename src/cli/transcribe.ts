@@ -11,9 +11,18 @@ import type { TranscribeFilesOptions } from '../decoding/transcribe-files.ts';
 import type { TranslateOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
+import { namedLanguage } from '../language/profile.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
-import { checkedLanguage, failedFiles, modelOption, positiveInteger, windowOption } from './options.ts';
+import {
+  checkedLanguage,
+  failedFiles,
+  modelOption,
+  positiveInteger,
+  spokenLanguage,
+  threadsOption,
+  windowOption,
+} from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
 import { showWork } from './show-work.ts';
 
@@ -49,6 +58,7 @@ export function translateCommand(command: Command): Command {
     .option(
       '--to <language>',
       'language to translate into, such as de; default: the one that the model was trained for, else en',
+      (value: string) => namedLanguage(value, '--to: ').code,
     )
     .addHelpText(
       'after',
@@ -64,7 +74,12 @@ function withCommonOptions(command: Command): Command {
       'audio files (WAV, FLAC, Ogg, MP3), folders, manifests (.tsv, .jsonl), or - for a list of paths on standard input',
     )
     .addOption(modelOption())
-    .option('--from <language>', 'spoken language, such as en; default: detected for each file')
+    .addOption(threadsOption())
+    .option(
+      '--from <language>',
+      'spoken language, such as en, pt-BR or French; default: detected for each file',
+      spokenLanguage,
+    )
     .addOption(windowOption())
     .option(
       '--timestamps',
@@ -162,7 +177,7 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
 
 /** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
-  const { results: _, resume, json, format, output, outputDir, alternatives, ...settings } = flags;
+  const { results: _, threads, resume, json, format, output, outputDir, alternatives, ...settings } = flags;
   return Object.fromEntries([
     ['task', task],
     ...Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join() : value]),

@@ -4,7 +4,7 @@ import { extname, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { recordingsIn } from '../audio/recordings-in.ts';
 import { UserError } from '../errors.ts';
-import { readManifest } from './manifest.ts';
+import { MANIFESTS, readManifest } from './manifest.ts';
 
 export interface AudioInput {
   readonly audio: string;
@@ -12,11 +12,9 @@ export interface AudioInput {
   readonly language?: string;
 }
 
-const MANIFESTS = ['.tsv', '.jsonl'];
-
 /**
  * Recordings in the order of `paths`, each once. A path may be an audio file, a folder (everything in it that has an
- * audio extension, sorted by path), a manifest (.tsv, .jsonl), or `-` for such paths one a line from `stdin`.
+ * audio extension, sorted by path), a manifest (.tsv, .csv, .jsonl), or `-` for such paths one a line from `stdin`.
  * Does not check the content of recordings, nor whether those of a manifest exist.
  *
  * @throws UserError naming the path that is missing or holds no recordings.
@@ -69,7 +67,7 @@ async function unfolded(path: string): Promise<AudioInput[]> {
     const files = await recordingsIn(path);
     return files.map((audio) => ({ audio }));
   }
-  if (!MANIFESTS.includes(extname(path))) return [{ audio: path }];
+  if (!MANIFESTS.includes(extname(path).toLowerCase())) return [{ audio: path }];
   const clips = await readManifest(path);
   return clips.map(({ audio, language }) => ({ audio, ...(language !== '' && { language }) }));
 }

@@ -120,12 +120,13 @@ test('JSON lines give the same clips as a table', async () => {
 test('mistakes are reported with file, line, what was found and what was expected', async () => {
   mkdirSync(join(folder, 'folder.tsv'));
   expect(await message(join(folder, 'none.tsv'))).toBe(
-    '/none.tsv: found no such file; expected a manifest (.tsv or .jsonl)',
+    '/none.tsv: found no such file; expected a manifest (.tsv, .csv or .jsonl)',
   );
   expect(await message(join(folder, 'folder.tsv'))).toContain('found a directory');
   expect(await message(manifest('f1.tsv', ''))).toContain('/f1.tsv:1: found the header ""');
   expect(await message(manifest('f2.tsv', 'audio,lang\n1.wav,en\n'))).toBe(
-    '/f2.tsv:1: found the header "audio,lang"; expected tab-separated column names with "audio" among them',
+    '/f2.tsv:1: found the header "audio,lang"; expected tab-separated column names with "audio" among them ' +
+      '(or path, file, file_name, filename, audio_path, audio_filepath); a comma-separated file must be named .csv',
   );
   expect(await message(manifest('f3.tsv', 'audio\tlang\n'))).toBe(
     '/f3.tsv: found no clips; expected at least one',
@@ -148,4 +149,64 @@ test('mistakes are reported with file, line, what was found and what was expecte
   );
   expect(await message(manifest('f10.jsonl', '[1]\n'))).toContain('f10.jsonl:1: found "[1]"');
   expect(await message(manifest('f11.jsonl', '{"audio":{"path":"1.wav"}}\n'))).toContain('as "audio"');
+});
+
+test('.csv is comma-separated with quotes, as spreadsheets and pandas write it', async () => {
+  const path = manifest(
+    'a.csv',
+    '\ufeffaudio,lang,text,text_de,speaker\r\n' +
+      '1.wav,en,"Hello, ""you"".",Hallo.,anna\r\n' +
+      '\r\n2.wav,Portuguese,"two\nlines",,5" tape\r\n',
+  );
+  const [first, second] = await readManifest(path);
+  expect(first).toMatchObject({
+    audio: join(folder, '1.wav'),
+    text: 'Hello, "you".',
+    translations: { de: 'Hallo.' },
+    other: { speaker: 'anna' },
+  });
+  expect(second).toMatchObject({ language: 'pt', text: 'two\nlines', other: { speaker: '5" tape' } });
+  const semicolons = await readManifest(manifest('b.CSV', 'audio;duration_s;text\n1.wav;2.5;one, two\n'));
+  expect(semicolons[0]).toMatchObject({ duration: 2.5, text: 'one, two' });
+
+  expect(await message(manifest('c.csv', 'audio,text\n1.wav,a\n2.wav,"b\n3.wav,c\n'))).toBe(
+    '/c.csv:4: not comma-separated values: a quotation mark opens and none closes it',
+  );
+  expect(await message(manifest('d.csv', 'audio,text\n1.wav,a\n2.wav,"x\ny",b\n'))).toBe(
+    '/d.csv:4: found 3 columns; expected 2 as in the header',
+  );
+  expect(await message(manifest('e.tsv', 'audio,text\n1.wav,a\n'))).toMatch(
+    /a comma-separated file must be named \.csv/,
+  );
+  expect(await message(manifest('f.csv', 'wav,label\n1.wav,a\n'))).toMatch(
+    /expected comma-separated column names with "audio" among them \(or path, file,/,
+  );
+});
+
+test('the columns of Common Voice, of NeMo and of Hugging Face have our meaning where there is none of ours', async () => {
+  const common = manifest('cv.tsv', 'client_id\tpath\tsentence\tlocale\n7\ta.mp3\tHola.\tca\n');
+  expect((await readManifest(common))[0]).toMatchObject({
+    audio: join(folder, 'a.mp3'),
+    language: 'ca',
+    text: 'Hola.',
+    other: { client_id: '7' },
+  });
+  const nemo = manifest('nemo.jsonl', '{"audio_filepath":"/x/a.wav","text":"hi"}\n');
+  expect((await readManifest(nemo))[0]).toMatchObject({ audio: '/x/a.wav', text: 'hi', other: {} });
+  const hub = manifest('metadata.csv', 'file_name,transcription\na.wav,hi\n');
+  expect((await readManifest(hub))[0]).toMatchObject({ audio: join(folder, 'a.wav'), text: 'hi' });
+  const ours = manifest('ours.tsv', 'audio\tpath\tsentence\ttext\na.wav\tb.wav\tone\ttwo\n');
+  expect((await readManifest(ours))[0]).toMatchObject({
+    audio: join(folder, 'a.wav'),
+    text: 'two',
+    other: { path: 'b.wav', sentence: 'one' },
+  });
+});
+
+test('a language may be written by name or by ISO 639; labels that say more stay as they are', async () => {
+  const names = ['French', 'por', 'pt_BR', 'en_robot', 'xx', 'nb', 'jw', 'zh-Hant', ''];
+  const path = manifest('lang.tsv', `audio\tlang\n${names.map((name) => `a.wav\t${name}`).join('\n')}\n`);
+  expect((await readManifest(path)).map(({ language }) => language)).toEqual([
+    ...['fr', 'pt', 'pt-BR', 'en_robot', 'xx', 'no', 'jw', 'zh-Hant', ''],
+  ]);
 });

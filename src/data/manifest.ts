@@ -1,67 +1,170 @@
 /** Reads manifests: lists of recordings with transcripts and translations. */
 import { dirname, resolve } from 'node:path';
+import { CsvError, parse } from 'csv-parse/sync';
 import { UserError } from '../errors.ts';
 import { readText } from '../files/read.ts';
-import { languageProfile } from '../language/profile.ts';
+import { languageProfile, spokenCode } from '../language/profile.ts';
 import type { Clip } from './clip.ts';
+
+/** Endings of manifests' names, in small letters. */
+export const MANIFESTS: readonly string[] = ['.tsv', '.csv', '.jsonl'];
 
 /** Columns with a meaning of their own; `source_text`, `en` and `zh` are older names of `text`, `text_en` and `text_zh`. */
 const COLUMNS = ['audio', 'lang', 'set', 'key', 'text', 'source_text', 'en', 'zh', 'duration_s'];
+/** Names that other tools give the columns; read where there is none of ours. */
+const FOREIGN: Readonly<Record<string, readonly string[]>> = {
+  audio: ['path', 'file', 'file_name', 'filename', 'audio_path', 'audio_filepath'],
+  text: ['sentence', 'transcription', 'transcript'],
+  lang: ['language', 'locale'],
+};
 /** `text_de`, `text_pt-BR`: the sentence in another language. */
 const TRANSLATION = /^text_([a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?)$/i;
 /** Node's longest string is a little above this; a manifest of ten million clips is below. */
 const MAX_BYTES = 512_000_000;
 
 /**
- * Reads a manifest: tab-separated with a header line, or, when its name ends in `.jsonl`, a JSON object a line.
- * Columns may stand in any order and all but `audio` may be missing. Quotes and backslashes are text like any
- * other. Does not check that the recordings exist.
+ * Reads a manifest: tab-separated with a header line or, by the ending of its name, comma-separated with quotes
+ * (`.csv`, RFC 4180) or a JSON object a line (`.jsonl`). Columns may stand in any order and all but `audio` may be
+ * missing. In `.tsv`, quotes and backslashes are text like any other. Does not check that the recordings exist.
  *
  * @throws UserError naming file and line, what was found and what was expected.
  */
 export async function readManifest(path: string): Promise<Clip[]> {
-  const lines = (await readText(path, 'a manifest (.tsv or .jsonl)', MAX_BYTES)).split(/\r?\n/);
-  const records = path.endsWith('.jsonl') ? readJsonLines(path, lines) : readTable(path, lines);
-  if (records.length === 0) throw new UserError(`${path}: found no clips; expected at least one`);
-  return records.map(({ values, where }) => toClip(path, values, where));
+  const text = await readText(path, 'a manifest (.tsv, .csv or .jsonl)', MAX_BYTES);
+  const name = path.toLowerCase();
+  const rows = name.endsWith('.jsonl')
+    ? readJsonLines(path, text)
+    : name.endsWith('.csv')
+      ? readCsv(path, text)
+      : readTable(path, text);
+  const folder = dirname(path);
+  const clips: Clip[] = [];
+  for (const row of rows) clips.push(toClip(path, folder, row));
+  if (clips.length === 0) throw new UserError(`${path}: found no clips; expected at least one`);
+  return clips;
 }
 
-/** A line's values by column name; `where` is `file:line` for messages. */
-interface ManifestRecord {
-  readonly values: Map<string, string>;
-  readonly where: string;
+/** A line of a manifest: its values, in the order of the columns. */
+interface Row {
+  readonly columns: Columns;
+  readonly values: readonly string[];
+  readonly line: number;
 }
 
-function readTable(path: string, lines: readonly string[]): ManifestRecord[] {
-  const header = lines[0]!.split('\t').map((name) => name.trim());
-  if (!header.includes('audio')) {
+/** Where a manifest's columns stand; the same object for all rows of a table. */
+interface Columns {
+  /** Places of the columns with a meaning; undefined: missing. */
+  readonly places: Readonly<Record<string, number | undefined>>;
+  readonly translations: readonly (readonly [code: string, place: number])[];
+  readonly others: readonly (readonly [name: string, place: number])[];
+}
+
+function columnsOf(names: readonly string[]): Columns {
+  const places: Record<string, number | undefined> = {};
+  const foreign = new Set<number>();
+  for (const name of COLUMNS) if (names.includes(name)) places[name] = names.indexOf(name);
+  for (const [name, candidates] of Object.entries(FOREIGN)) {
+    const found = candidates.find((candidate) => names.includes(candidate));
+    const isThere = places[name] !== undefined || (name === 'text' && places.source_text !== undefined);
+    if (isThere || found === undefined) continue;
+    places[name] = names.indexOf(found);
+    foreign.add(places[name]);
+  }
+  const translations: [string, number][] = [];
+  const others: [string, number][] = [];
+  for (const [place, name] of names.entries()) {
+    const code = TRANSLATION.exec(name)?.[1];
+    if (code !== undefined) translations.push([languageProfile(code).code, place]);
+    else if (!COLUMNS.includes(name) && !foreign.has(place)) others.push([name, place]);
+  }
+  return { places, translations, others };
+}
+
+/** The columns of a table's header line. */
+function headerOf(
+  path: string,
+  header: readonly string[],
+  line: string,
+  expected: string,
+  hint = '',
+): Columns {
+  const names = header.map((name) => name.trim());
+  const columns = columnsOf(names);
+  if (columns.places.audio === undefined) {
     throw new UserError(
-      `${path}:1: found the header ${excerpt(lines[0]!)}; expected tab-separated column names with "audio" among them`,
+      `${path}:1: found the header ${excerpt(line)}; expected ${expected} column names with "audio" among them ` +
+        `(or ${FOREIGN.audio!.join(', ')})${hint}`,
     );
   }
-  const repeated = header.find((name, i) => header.indexOf(name) !== i);
+  const repeated = names.find((name, i) => names.indexOf(name) !== i);
   if (repeated !== undefined) {
     throw new UserError(`${path}:1: found the column "${repeated}" twice; expected each name once`);
   }
-  const records: ManifestRecord[] = [];
-  for (let i = 1; i < lines.length; i++) {
-    if (lines[i]!.trim() === '') continue;
-    const where = `${path}:${i + 1}`;
-    const cells = lines[i]!.split('\t');
-    if (cells.length !== header.length) {
-      throw new UserError(
-        `${where}: found ${cells.length} columns; expected ${header.length} as in the header`,
-      );
-    }
-    records.push({ where, values: new Map(header.map((name, column) => [name, cells[column]!])) });
-  }
-  return records;
+  return columns;
 }
 
-function readJsonLines(path: string, lines: readonly string[]): ManifestRecord[] {
-  const records: ManifestRecord[] = [];
-  lines.forEach((line, i) => {
-    if (line.trim() === '') return;
+function checkCells(path: string, line: number, cells: number, header: number): void {
+  if (cells === header) return;
+  throw new UserError(`${path}:${line}: found ${cells} columns; expected ${header} as in the header`);
+}
+
+function* readTable(path: string, text: string): Generator<Row> {
+  let columns: Columns | undefined;
+  let count = 0;
+  let line = 0;
+  for (let start = 0; start <= text.length; ) {
+    const found = text.indexOf('\n', start);
+    const end = found < 0 ? text.length : found;
+    const content = text.slice(start, text[end - 1] === '\r' && end > start ? end - 1 : end);
+    start = end + 1;
+    line++;
+    const values = content.split('\t');
+    if (columns === undefined) {
+      const commas = values.length === 1 && content.includes(',');
+      const hint = commas ? '; a comma-separated file must be named .csv' : '';
+      columns = headerOf(path, values, content, 'tab-separated', hint);
+      count = values.length;
+      continue;
+    }
+    if (content.trim() === '') continue;
+    checkCells(path, line, values.length, count);
+    yield { columns, values, line };
+  }
+}
+
+function* readCsv(path: string, text: string): Generator<Row> {
+  const header = text.split('\n', 1)[0]!.trimEnd();
+  // Spreadsheets write semicolons where the comma is the decimal point.
+  const delimiter = [',', ';', '\t'].find((character) => header.includes(character)) ?? ',';
+  let rows: { record: string[]; info: { lines: number } }[];
+  try {
+    rows = parse(text, {
+      delimiter,
+      info: true,
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+    }) as unknown as typeof rows;
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const line = typeof error.lines === 'number' ? error.lines : 1;
+    throw new UserError(
+      `${path}:${line}: not comma-separated values: ${error.code === 'CSV_QUOTE_NOT_CLOSED' ? 'a quotation mark opens and none closes it' : error.message}`,
+    );
+  }
+  const [first, ...lines] = rows;
+  const columns = headerOf(path, first?.record ?? [''], header, 'comma-separated');
+  for (const { record, info } of lines) {
+    checkCells(path, info.lines, record.length, first!.record.length);
+    yield { columns, values: record, line: info.lines };
+  }
+}
+
+function* readJsonLines(path: string, text: string): Generator<Row> {
+  // Lines with the same keys share their columns.
+  const known = new Map<string, Columns>();
+  for (const [i, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === '') continue;
     const where = `${path}:${i + 1}`;
     let parsed: unknown;
     try {
@@ -72,7 +175,8 @@ function readJsonLines(path: string, lines: readonly string[]): ManifestRecord[]
     if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
       throw new UserError(`${where}: found ${excerpt(line)}; expected a JSON object`);
     }
-    const values = new Map<string, string>();
+    const names: string[] = [];
+    const values: string[] = [];
     for (const [name, value] of Object.entries(parsed)) {
       if (value === null) continue;
       const isText = typeof value === 'string' || typeof value === 'number';
@@ -81,50 +185,71 @@ function readJsonLines(path: string, lines: readonly string[]): ManifestRecord[]
           `${where}: found ${excerpt(JSON.stringify(value))} as "${name}"; expected a string or number`,
         );
       }
-      values.set(name, isText ? String(value) : JSON.stringify(value));
+      names.push(name);
+      values.push(isText ? String(value) : JSON.stringify(value));
     }
-    records.push({ where, values });
-  });
-  return records;
+    const key = names.join('\n');
+    const columns = known.get(key) ?? columnsOf(names);
+    known.set(key, columns);
+    yield { columns, values, line: i + 1 };
+  }
 }
 
-function toClip(path: string, values: Map<string, string>, where: string): Clip {
-  const audio = values.get('audio') ?? '';
+/** One object for the many rows without translations, or other columns. */
+const NONE: Readonly<Record<string, string>> = Object.freeze({});
+
+function toClip(path: string, folder: string, { columns, values, line }: Row): Clip {
+  const { places } = columns;
+  const value = (name: string): string => {
+    const place = places[name];
+    return place === undefined ? '' : values[place]!;
+  };
+  const audio = value('audio');
   if (audio.trim() === '')
-    throw new UserError(`${where}: found no "audio"; expected the path of a recording`);
+    throw new UserError(`${path}:${line}: found no "audio"; expected the path of a recording`);
   if (audio.includes('\0'))
-    throw new UserError(`${where}: found a NUL in "audio"; expected the path of a recording`);
-  const seconds = (values.get('duration_s') ?? '').trim();
+    throw new UserError(`${path}:${line}: found a NUL in "audio"; expected the path of a recording`);
+  const seconds = value('duration_s').trim();
   const duration = seconds === '' ? Number.NaN : Number(seconds);
   if (seconds !== '' && !(duration >= 0 && duration < Number.POSITIVE_INFINITY)) {
-    throw new UserError(`${where}: found "duration_s" ${excerpt(seconds)}; expected seconds such as 2.35`);
+    throw new UserError(
+      `${path}:${line}: found "duration_s" ${excerpt(seconds)}; expected seconds such as 2.35`,
+    );
   }
-  const language = values.get('lang') ?? '';
-  const translations = translationsOf(values);
+  const language = spokenCode(value('lang'));
+  const translations = translationsOf(columns, values);
   // Older manifests have English transcripts in `en` only.
-  const text =
-    values.get('source_text') || values.get('text') || translations[languageProfile(language).code];
+  const text = value('source_text') || value('text') || translations[languageProfile(language).code];
   return {
-    audio: resolve(dirname(path), audio),
+    audio: resolve(folder, audio),
     language,
-    set: values.get('set') ?? '',
-    key: values.get('key') ?? '',
+    set: value('set'),
+    key: value('key'),
     text: text ?? '',
     translations,
     duration,
-    other: Object.fromEntries(
-      [...values].filter(([name]) => !COLUMNS.includes(name) && !TRANSLATION.test(name)),
-    ),
+    other:
+      columns.others.length === 0
+        ? NONE
+        : Object.fromEntries(columns.others.map(([name, place]) => [name, values[place]!])),
   };
 }
 
-function translationsOf(values: ReadonlyMap<string, string>): Record<string, string> {
-  const older = ['en', 'zh'].map((code) => [code, values.get(code) ?? ''] as const);
-  const named = [...values].flatMap(([name, text]) => {
-    const code = TRANSLATION.exec(name)?.[1];
-    return code === undefined ? [] : [[languageProfile(code).code, text] as const];
-  });
-  return Object.fromEntries([...older, ...named].filter(([, text]) => text !== ''));
+function translationsOf(
+  { places, translations }: Columns,
+  values: readonly string[],
+): Readonly<Record<string, string>> {
+  let found: Record<string, string> | undefined;
+  const add = (code: string, place: number | undefined): void => {
+    const text = place === undefined ? '' : values[place]!;
+    if (text === '') return;
+    found ??= {};
+    found[code] = text;
+  };
+  add('en', places.en);
+  add('zh', places.zh);
+  for (const [code, place] of translations) add(code, place);
+  return found ?? NONE;
 }
 
 /** An excerpt that fits one line of a message. */

@@ -121,13 +121,13 @@ export class DecodingBatch {
   }
 
   #timestampBiases(texts: readonly Row[]) {
-    const { count, timestamps } = this.#output.tokens;
+    const { count, timestamps, added } = this.#output.tokens;
     const latestBegin = this.model.settings.generationConfig.max_initial_timestamp_index;
     return timestampBiases(
       texts.map(({ text }) => text.tokens),
       {
         first: this.model.tokens.firstTimestamp,
-        count: count - timestamps,
+        count: count - added - timestamps,
         latestBegin: typeof latestBegin === 'number' ? latestBegin : undefined,
       },
     );

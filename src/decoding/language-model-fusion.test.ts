@@ -1,8 +1,8 @@
 /** What fusion adds along a text must be what the formula gives for the whole. */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readArpa } from '../language-model/arpa-read.ts';
 import { writeArpa } from '../language-model/arpa-write.ts';
@@ -15,7 +15,8 @@ import { LanguageModelFusion } from './language-model-fusion.ts';
 import { emptyText, type Hypothesis } from './search.ts';
 
 const tokens = new Tokens(
-  fileURLToPath(new URL('../../models/whisper-base-int8/tokenizer.json', import.meta.url)),
+  'tokenizer.json',
+  JSON.parse(readFileSync(new URL('../../models/whisper-base-int8/tokenizer.json', import.meta.url), 'utf8')),
 );
 let folder: string;
 let english: LanguageModel;

@@ -81,7 +81,7 @@ export class LanguageModelFusion implements CandidateFilter {
     if (known !== undefined) return known;
     const begins =
       wordsAreCharacters(this.options.language) ||
-      token >= this.tokens.endOfText ||
+      !this.tokens.isText(token) ||
       this.tokens.decode([token]).startsWith(' ');
     this.#beginsWord.set(token, begins);
     return begins;

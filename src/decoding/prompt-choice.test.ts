@@ -65,6 +65,38 @@ test('a prompt with special tokens is the whole prompt', () => {
   );
 });
 
+test('previous text stands before the start of the transcript, however the tokens around it are written', () => {
+  const usual = '<|startofprev|> Tux, GCompris<|startoftranscript|><|fr|><|transcribe|><|notimestamps|>';
+  for (const prompt of [
+    'Tux, GCompris',
+    '<|startofprev|> Tux, GCompris',
+    '<|startofprev|>Tux, GCompris <|fr|><|transcribe|>',
+    'Tux, GCompris<|startoftranscript|><|fr|><|transcribe|>',
+    '<|startofprev|> Tux, GCompris<|startoftranscript|><|fr|><|transcribe|><|notimestamps|>',
+  ]) {
+    expect(written({ prompt })).toBe(usual);
+  }
+  const ids = choosePrompt(model, {
+    task: 'transcribe',
+    prompt: `<|startofprev|>${' so'.repeat(446)}<|fr|>`,
+  })('fr');
+  expect(ids.length).toBe(1 + MAX_CONTEXT_TOKENS + 3);
+  expect(model.tokens.decodeEach(ids.slice(-3))).toEqual([
+    '<|startoftranscript|>',
+    '<|fr|>',
+    '<|notimestamps|>',
+  ]);
+});
+
+test('words after the tokens of the prompt begin the transcript; too many are refused', () => {
+  expect(written({ prompt: '<|fr|><|transcribe|> Guide' })).toBe(
+    '<|startoftranscript|><|fr|><|transcribe|><|notimestamps|> Guide',
+  );
+  expect(() => written({ prompt: `<|fr|><|transcribe|>${' so'.repeat(300)}` })).toThrow(
+    '--prompt: found 304 tokens from the start of the transcript on; expected at most 224',
+  );
+});
+
 test('code-switched speech has both languages in its prompt, or only where the likeliest one is in doubt', () => {
   const mixed = '<|startoftranscript|><|zh|><|en|><|transcribe|><|notimestamps|>';
   expect(written({ codeSwitched: ['zh', 'en'] })).toBe(mixed);

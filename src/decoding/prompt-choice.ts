@@ -6,7 +6,8 @@ import type { Task } from '../whisper/tokens.ts';
 
 export interface PromptChoice {
   /**
-   * Previous text, such as names in their spelling; or, with special tokens in it, the literal prompt: `<|zh|><|transcribe|>`. Default: none, and the prompt of the task.
+   * Previous text, such as names in their spelling; or, with special tokens in it, the prompt itself: `<|zh|><|transcribe|>`,
+   * previous text before them or after <|startofprev|>. Default: none, and the prompt of the task.
    */
   readonly prompt?: string | undefined;
   /** Language token and task token for translation. Default: those of the training. */
@@ -39,16 +40,28 @@ export function choosePrompt(
   const { tokens } = model;
   const { prompt } = choice;
   if (prompt === undefined || prompt.trim() === '') return taskPrompt(model, choice, onNote);
-  if (/<\|[^|]*\|>/.test(prompt)) {
-    const ids = tokens.parsePrompt(prompt);
+  const named = /<\|[^|]*\|>/.test(prompt);
+  const { previous, transcript } = named
+    ? tokens.parsePrompt(prompt)
+    : { previous: tokens.previousText(prompt), transcript: undefined };
+  const kept = previous.slice(-MAX_CONTEXT_TOKENS);
+  const before = kept.length === 0 ? [] : [tokens.startOfPrevious, ...kept];
+  if (transcript !== undefined) {
+    const room = Math.floor(model.dimensions.textPositions / 2);
+    if (transcript.length > room) {
+      throw new UserError(
+        `--prompt: found ${transcript.length} tokens from the start of the transcript on; expected at most ${room}, ` +
+          'as the text needs the others',
+      );
+    }
+    const ids = [...before, ...transcript];
     return () => ids;
   }
-  const before = [tokens.startOfPrevious, ...tokens.encode(` ${prompt.trim()}`).slice(-MAX_CONTEXT_TOKENS)];
   const rest = taskPrompt(model, choice, onNote);
   return (language, probabilities) => [...before, ...rest(language, probabilities)];
 }
 
-/** Previous text, truncated to half of the decoder's context. */
+/** Previous text keeps its last tokens: half of the decoder's context, less <|startofprev|>. */
 export const MAX_CONTEXT_TOKENS = 223;
 
 function taskPrompt(

@@ -1,4 +1,5 @@
 /** Splits a window's tokens into segments with times, and finds where the next window begins (OpenAI's transcribe.py). */
+import { TIMESTAMPS } from '../checkpoint/tokenizer-files.ts';
 import { TIMESTAMP_STEP } from './timestamp-rules.ts';
 
 export interface TokenSegment {
@@ -27,7 +28,8 @@ export function segmentsOf(
   firstTimestamp: number,
   duration: number,
 ): WindowSegments {
-  const isTimestamp = (token: number | undefined): boolean => token !== undefined && token >= firstTimestamp;
+  const isTimestamp = (token: number | undefined): boolean =>
+    token !== undefined && token >= firstTimestamp && token < firstTimestamp + TIMESTAMPS;
   const seconds = (token: number): number => TIMESTAMP_STEP * (token - firstTimestamp);
   // A pair of timestamps ends one segment and begins the next.
   const cuts = [...tokens.keys()].filter(

@@ -14,6 +14,8 @@ export function suppression(
     new Set(Array.isArray(generationConfig[key]) ? (generationConfig[key] as number[]) : []);
   const never = listed('suppress_tokens');
   if (withTimestamps) never.add(model.tokens.noTimestamps);
+  // Rows that pad the embedding have no token.
+  for (const id of ids) if (!model.tokens.isKnown(id)) never.add(id);
   const notAtBegin = listed('begin_suppress_tokens');
   const of = (isSuppressed: (id: number) => boolean): Suppression => ({
     bias: Float32Array.from(ids, (id) => (isSuppressed(id) ? MASKED : 0)),

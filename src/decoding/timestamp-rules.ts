@@ -35,7 +35,8 @@ export function timestampBiases(
   const otherBias = new Float32Array(rows);
   const timestampBias = new Float32Array(rows * count);
   texts.forEach((tokens, row) => {
-    const isTimestamp = (token: number | undefined): boolean => token !== undefined && token >= first;
+    const isTimestamp = (token: number | undefined): boolean =>
+      token !== undefined && token >= first && token < first + count;
     const stamps = timestampBias.subarray(row * count, (row + 1) * count);
     if (tokens.length === 0) {
       wordBias[row] = MASKED;

@@ -20,7 +20,7 @@ export function splitIntoWords(ids: readonly number[], tokens: Tokens, language:
   const words: { text: string; tokens: number[] }[] = [];
   for (const { text, tokens: piece } of pieces) {
     const last = words.at(-1);
-    const special = piece[0]! >= tokens.endOfText;
+    const special = !tokens.isText(piece[0]!);
     if (!last || special || text.startsWith(' ') || PUNCTUATION.has(text.trim())) {
       words.push({ text, tokens: [...piece] });
     } else {
@@ -36,9 +36,10 @@ function splitAtCharacters(ids: readonly number[], tokens: Tokens): TokensOfWord
   const pieces: TokensOfWord[] = [];
   let pending: number[] = [];
   for (const id of ids) {
+    // Special tokens, and whole words that fine-tuning has added.
     if (id >= tokens.endOfText) {
       if (pending.length > 0) pieces.push({ text: tokens.decode(pending), tokens: pending });
-      pieces.push({ text: '', tokens: [id] });
+      pieces.push({ text: tokens.decode([id]), tokens: [id] });
       pending = [];
       continue;
     }

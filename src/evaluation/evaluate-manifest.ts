@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { abortable } from '../abort.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { readManifest } from '../data/manifest.ts';
+import { plural, repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
 import { clipsOf } from '../features/encoded-clips.ts';
+import { lockFolder } from '../files/lock.ts';
 import { readText } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import type { PairedTest } from '../metrics/significance.ts';
@@ -78,9 +80,12 @@ export interface Evaluation {
   readonly report: string;
 }
 
+/** Clips below which a bootstrap says nothing. */
+const MIN_CLIPS = 20;
+
 /** Evaluates models on a manifest. @throws UserError for mistakes in the options, before any long work */
 export function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  return abortable(options.signal, () => run(options));
+  return abortable(options.signal, () => lockFolder(options.output, () => run(options), options));
 }
 
 async function run(options: EvaluateOptions): Promise<Evaluation> {
@@ -91,6 +96,14 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
   }
   const all = await readManifest(manifest);
   const own = clipsOf(all, manifest, { set, language: from });
+  // Recordings on both sides of a split are those of the whole manifest; repetitions count where they are tested.
+  for (const note of repeatedClips(manifest, all)) options.onNote?.(note);
+  if (own.length < MIN_CLIPS) {
+    options.onNote?.(
+      `${manifest}: ${plural(own.length, 'clip', 'clips')}: too few for scores with intervals and tests; ` +
+        'expected some hundreds',
+    );
+  }
   const target =
     task === 'transcribe' ? (from ?? 'en') : (options.to ?? (await defaultTarget(manifest, own, models)));
   if (tokenize !== undefined || spmModel !== undefined) await loadBleuTokenizer(tokenize ?? '13a', spmModel);

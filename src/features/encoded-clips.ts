@@ -3,6 +3,7 @@
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
+import { sameLanguage } from '../language/profile.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { Lazy } from '../whisper/lazy.ts';
@@ -28,7 +29,10 @@ export async function selectClips(source: string | readonly Clip[], selection: S
  * @param source its name in messages
  */
 export function clipsOf(all: readonly Clip[], source: string, { set, language }: Selection): Clip[] {
-  const clips = all.filter((clip) => (!set || clip.set === set) && (!language || clip.language === language));
+  const ofSet = set ? all.filter((clip) => clip.set === set) : all;
+  let clips = language ? ofSet.filter((clip) => clip.language === language) : [...ofSet];
+  // Written otherwise than in the manifest: French, fra, pt_BR.
+  if (clips.length === 0 && language) clips = ofSet.filter((clip) => isIn(clip, language));
   if (clips.length === 0) {
     const has = [...new Set(all.map((clip) => `${clip.language}/${clip.set}`))].sort().join(', ');
     throw new UserError(
@@ -37,6 +41,8 @@ export function clipsOf(all: readonly Clip[], source: string, { set, language }:
   }
   return clips;
 }
+
+const isIn = ({ language }: Clip, named: string): boolean => language !== '' && sameLanguage(language, named);
 
 /** Name of the source of clips in messages. */
 export const sourceName = (source: string | readonly Clip[]): string =>

@@ -2,6 +2,7 @@
 
 import { toSimplified, toTraditional } from './chinese.ts';
 import { normalizeEnglish } from './english/normalize-english.ts';
+import { codeOfName, englishName, unknownLanguage } from './names.ts';
 import { normalizeBasic } from './normalize-basic.ts';
 
 export interface LanguageProfile {
@@ -55,7 +56,8 @@ const profiles = new Map<string, LanguageProfile>();
  * The profile of a language. Any code has one: a language without a row of its own gets the script of Unicode's likely
  * subtags (CLDR), and spaces where that script has them.
  *
- * @param code BCP 47, or Whisper's (`jw`, `tl`, `no`); `_` in place of `-` and any case will do
+ * @param code BCP 47, Whisper's (`jw`, `tl`, `no`) or ISO 639-3's (`por`), `_` in place of `-` and any case; or a name:
+ * `Portuguese`, `português`
  */
 export function languageProfile(code: string): LanguageProfile {
   const known = profiles.get(code);
@@ -66,8 +68,9 @@ export function languageProfile(code: string): LanguageProfile {
 }
 
 function profileOf(given: string): LanguageProfile {
-  const locale = localeOf(given);
-  const base = locale ? (WHISPER_CODES[locale.language] ?? locale.language) : given;
+  const named = codeOfName(given);
+  const locale = localeOf(named);
+  const base = locale ? (WHISPER_CODES[locale.language] ?? locale.language) : named;
   const code = [base, locale?.script, locale?.region].filter(Boolean).join('-');
   const chinese = CHINESE.includes(base);
   const likely = locale?.maximize().script;
@@ -87,6 +90,30 @@ function profileOf(given: string): LanguageProfile {
     transcript: (text, options) =>
       base === 'en' ? normalizeEnglish(text) : normalizeBasic(reference(text), options),
   };
+}
+
+/**
+ * The profile of a language that a user named.
+ * @param where the flag or file, for messages: `--from: `
+ * @throws UserError, with languages of a similar name, for a text that names none
+ */
+export function namedLanguage(given: string, where?: string): LanguageProfile {
+  const profile = languageProfile(given);
+  if (profile.tag === '' || englishName(profile.tag.split('-')[0]!) === undefined) {
+    throw unknownLanguage(given, where);
+  }
+  return profile;
+}
+
+/**
+ * The code of a language by whatever name a manifest gives it. Labels that say more than a language (`en_robot`), or are
+ * none, are returned unchanged.
+ */
+export function spokenCode(given: string): string {
+  if (given === '') return '';
+  const { code, tag } = languageProfile(given);
+  const isWhole = tag.split('-').length === code.split('-').length;
+  return isWhole && englishName(tag.split('-')[0]!) !== undefined ? code : given;
 }
 
 function localeOf(code: string): Intl.Locale | undefined {

@@ -5,11 +5,13 @@ import { Runtime } from '../backend/runtime.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
+import { repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
-import { clipsOf, selectClips, sourceName, storedClips } from '../features/encoded-clips.ts';
+import { clipsOf, sourceName, storedClips } from '../features/encoded-clips.ts';
 import { encodingName } from '../features/encoder-cache.ts';
 import { entryName } from '../features/in-rounds.ts';
 import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
+import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
@@ -20,7 +22,14 @@ import { type RetrievalMethod, retrievalMethods } from './methods.ts';
 import { ParallelClips } from './parallel-clips.ts';
 import { StoredRanks } from './parts.ts';
 import { DEFAULT_SHORTLIST } from './shortlist.ts';
-import { areQuickExactly, type PairResult, retrievalStudy, type SimilarityMatrix } from './study.ts';
+import {
+  areQuickExactly,
+  type LanguagePair,
+  MIN_QUERIES,
+  type PairResult,
+  retrievalStudy,
+  type SimilarityMatrix,
+} from './study.ts';
 
 /** Bytes of encoder outputs held in memory; the others are read from the cache when they are compared. */
 const MAX_HELD_BYTES = 2 ** 28;
@@ -70,14 +79,11 @@ export function retrieve(options: RetrieveOptions): Promise<Retrieval> {
 }
 
 async function run(options: RetrieveOptions): Promise<Retrieval> {
-  const { from, to, window = 'fit', cache, signal, onProgress, onSkip, onNote } = options;
+  const { window = 'fit', cache, signal, onProgress, onSkip, onNote } = options;
   const work: WorkOptions = { onProgress, onSkip, onNote, signal };
   const given = options.methods ?? 'seqsim,mean-pool';
   const methods = typeof given === 'string' ? retrievalMethods(given) : given;
-  if ((from === undefined) !== (to === undefined)) {
-    throw new UserError(`found one language of a pair (${from ?? to}); expected both, or none for all pairs`);
-  }
-  const wanted = await wantedClips(options);
+  const { clips: wanted, from, to } = await wantedClips(options);
   const started = performance.now();
   // The model is closed before the comparison: the clips need its memory.
   const { encoded, encoding } = await withModel(
@@ -95,6 +101,8 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
   try {
     const clips = new ParallelClips(encoded);
     const pairs = from !== undefined && to !== undefined ? [{ from, to }] : clips.pairs();
+    const few = fewQueries(clips, pairs);
+    if (few !== undefined) onNote?.(few);
     if (!pairs.some((pair) => clips.shared(pair.from, pair.to).length > 0)) throw nothingShared(options);
     const exact = options.exact || (!options.shortlist && areQuickExactly(clips, pairs));
     const shortlist = exact ? undefined : (options.shortlist ?? DEFAULT_SHORTLIST);
@@ -134,19 +142,62 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
   }
 }
 
-async function wantedClips(options: RetrieveOptions): Promise<Clip[]> {
-  const { clips: source, set, from, to } = options;
-  if (from === undefined || to === undefined) {
-    return (await selectClips(source, { set })).filter(({ key }) => key !== '');
+/** Queries from which on a figure is worth reading: its 95 % interval is ±10 points at the most. */
+const READABLE_QUERIES = 100;
+
+function fewQueries(clips: ParallelClips<ComparedClip>, pairs: readonly LanguagePair[]): string | undefined {
+  const counts = pairs.map(({ from, to }) => ({ from, to, count: clips.shared(from, to).length }));
+  const few = counts.filter(({ count }) => count > 0 && count < READABLE_QUERIES);
+  const [least] = few.sort((a, b) => a.count - b.count);
+  if (least === undefined) return undefined;
+  const sentences = least.count === 1 ? '1 sentence' : `${least.count} sentences`;
+  const others = few.length > 1 ? ` (the fewest of ${few.length} such pairs)` : '';
+  return (
+    `${least.from} → ${least.to}: ${sentences} in both languages${others}; a figure is worth reading from about ` +
+    `${READABLE_QUERIES} on, and below ${MIN_QUERIES} no interval and no p are given`
+  );
+}
+
+interface WantedClips {
+  readonly clips: Clip[];
+  /** As the manifest names them; undefined: all pairs. */
+  readonly from?: string;
+  readonly to?: string;
+}
+
+async function wantedClips(options: RetrieveOptions): Promise<WantedClips> {
+  const { clips: source, set } = options;
+  if ((options.from === undefined) !== (options.to === undefined)) {
+    throw new UserError(
+      `found one language of a pair (${options.from ?? options.to}); expected both, or none for all pairs`,
+    );
   }
   const all = typeof source === 'string' ? await readManifest(source) : source;
+  for (const note of repeatedClips(sourceName(source), set ? all.filter((clip) => clip.set === set) : all)) {
+    options.onNote?.(note);
+  }
+  if (options.from === undefined || options.to === undefined) {
+    return { clips: clipsOf(all, sourceName(source), { set }).filter(({ key }) => key !== '') };
+  }
+  const labels = new Set(all.map(({ language }) => language));
+  const labelled = (given: string): string => {
+    const { code } = languageProfile(given);
+    return labels.has(given) || !labels.has(code) ? given : code;
+  };
+  const from = labelled(options.from);
+  const to = labelled(options.to);
+  if (from === to) {
+    throw new UserError(
+      `--from ${options.from} --to ${options.to}: found the same language twice; expected two, as every clip finds itself`,
+    );
+  }
   const clips = [...new Set([to, from])].flatMap((language) =>
     clipsOf(all, sourceName(source), { set, language }),
   );
   const keys = new Set(clips.filter(({ language }) => language === to).map(({ key }) => key));
   const shared = clips.some(({ language, key }) => language === from && key !== '' && keys.has(key));
   if (!shared) throw nothingShared(options);
-  return clips;
+  return { clips, from, to };
 }
 
 function nothingShared({ clips, set, from, to }: RetrieveOptions): UserError {

@@ -13,8 +13,9 @@ export const retrievalRows = (pairs: readonly PairResult[]): RetrievalRow[] =>
   pairs.flatMap((pair) => pair.variants.map((result) => ({ pair, result })));
 
 const percent = (share: number): string => (100 * share).toFixed(1);
+/** Without the interval of too few queries. */
 const withInterval = ({ value, low, high }: Estimate): string =>
-  `${percent(value)} [${percent(low)}, ${percent(high)}]`;
+  low === 0 && high === 1 ? percent(value) : `${percent(value)} [${percent(low)}, ${percent(high)}]`;
 
 export function pValueText(p: number | undefined): string {
   if (p === undefined) return '';

@@ -84,6 +84,7 @@ export async function writeTinyModel(
     generationConfig: await json('generation_config.json'),
     preprocessorConfig: await json('preprocessor_config.json'),
     tokenizerFile: `${base}/tokenizer.json`,
+    tokenizer: await json('tokenizer.json'),
   };
   await writeCheckpoint(directory, checkpoint, { dtype: 'float32' });
 }

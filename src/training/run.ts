@@ -5,7 +5,7 @@ import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
 import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { exists } from '../files/read.ts';
-import { writeJson, writeWhole } from '../files/write-whole.ts';
+import { createFolder, writeJson, writeWhole } from '../files/write-whole.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { mergeLanguageRow } from '../whisper/language-token.ts';
@@ -85,6 +85,7 @@ export async function runTraining(
 ): Promise<RunResult> {
   const { output, settings, training, devSet, signal, note } = options;
   const folder = await prepareOutput(output, options.resume);
+  await createFolder(folder);
   const found = await resumption(folder, settings, options.resume, note);
   await writeWhole(join(output, 'recipe.json'), options.recipe);
   const adapters = tuningAdapters(model.dimensions, training);

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import type { HostTensor } from '../backend/runtime.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
-import { readJsonIfPresent } from '../checkpoint/directory.ts';
+import { type Json, readJsonIfPresent } from '../checkpoint/directory.ts';
 import { dimensionsFromConfig } from '../checkpoint/settings.ts';
+import { readTokenizer } from '../checkpoint/tokenizer-files.ts';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
@@ -87,23 +88,22 @@ export async function checkTeacher(student: WhisperModel, directory: string): Pr
       `${directory}: a teacher of ${theirs} tokens; expected one of ${ours}, as ${student.directory} has`,
     );
   }
-  const files = [student.settings.tokenizerFile, join(directory, 'tokenizer.json')];
-  const [our, their] = await Promise.all(files.map(vocabularyOf));
-  const different = [...our!].find(([id, token]) => their!.get(id) !== token);
+  const { file: theirFile, tokenizer } = await readTokenizer(directory);
+  const our = vocabularyOf(student.settings.tokenizer);
+  const their = vocabularyOf(tokenizer);
+  const different = [...our].find(([id, token]) => their.get(id) !== token);
   if (different) {
     const [id, token] = different;
     throw new UserError(
-      `${files[1]}: token ${id} is ${JSON.stringify(their!.get(id))}; expected ${JSON.stringify(token)}, ` +
+      `${theirFile}: token ${id} is ${JSON.stringify(their.get(id))}; expected ${JSON.stringify(token)}, ` +
         "the student's: a teacher must have its vocabulary",
     );
   }
 }
 
 /** Token by id. */
-async function vocabularyOf(file: string): Promise<Map<number, string>> {
-  const json = await readJsonIfPresent(file);
-  if (!json) throw new UserError(`${file}: is missing; expected the tokenizer of the model beside it`);
-  const { model, added_tokens } = json as {
+function vocabularyOf(tokenizer: Json): Map<number, string> {
+  const { model, added_tokens } = tokenizer as {
     model?: { vocab?: Record<string, number> };
     added_tokens?: { id: number; content: string }[];
   };

@@ -155,8 +155,10 @@ export interface OutputTokens {
   readonly endOfText: number;
   /** Place of <|nospeech|>, just before <|notimestamps|>. */
   readonly noSpeech: number;
-  /** Place of the first timestamp, <|0.00|>: all that follow are timestamps. */
+  /** Place of the first timestamp, <|0.00|>. */
   readonly timestamps: number;
+  /** Number of tokens after the timestamps, which fine-tuning has added. */
+  readonly added: number;
 }
 
 /**
@@ -229,15 +231,25 @@ export function decodingStepGraph(
  * Timestamp rule that depends on probabilities, beside those of the caller (the three biases): where the timestamps
  * together are likelier than any other token, one of them must follow (Radford et al. 2022).
  */
-function timestampRules(logits: Tensor, { endOfText, timestamps, count }: OutputTokens): Tensor {
+function timestampRules(logits: Tensor, { endOfText, timestamps, count, added }: OutputTokens): Tensor {
   const { graph } = logits;
-  const [words, others, stamps] = split(logits, 1, [endOfText, timestamps - endOfText, count - timestamps]);
-  const wordLogits = add(words!, graph.input('wordBias', ['rows', 1]));
+  const stampCount = count - added - timestamps;
+  const parts = [endOfText, timestamps - endOfText, stampCount, ...(added > 0 ? [added] : [])];
+  const [words, others, stamps, ...addedText] = split(logits, 1, parts);
+  const wordBias = graph.input('wordBias', ['rows', 1]);
+  const wordLogits = [words!, ...addedText].map((part) => add(part, wordBias));
   const otherLogits = add(others!, graph.input('otherBias', ['rows', 1]));
-  const stampLogits = add(stamps!, graph.input('timestampBias', ['rows', count - timestamps]));
-  const likeliest = max(concat([max(wordLogits, 1), max(otherLogits, 1)], 1), 1);
+  const stampLogits = add(stamps!, graph.input('timestampBias', ['rows', stampCount]));
+  const likeliest = max(
+    concat(
+      [...wordLogits, otherLogits].map((part) => max(part, 1)),
+      1,
+    ),
+    1,
+  );
   const onlyStamps = scale(greater(logSumExp(stampLogits), likeliest), MASKED);
-  return concat([add(wordLogits, onlyStamps), add(otherLogits, onlyStamps), stampLogits], 1);
+  const [ofWords, ...ofAdded] = wordLogits.map((part) => add(part, onlyStamps));
+  return concat([ofWords!, add(otherLogits, onlyStamps), stampLogits, ...ofAdded], 1);
 }
 
 /**

@@ -8,7 +8,6 @@
  */
 import { tokenizerSize } from '../checkpoint/added-tokens.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import { readJsonIfPresent } from '../checkpoint/directory.ts';
 import { UserError } from '../errors.ts';
 import { LANGUAGE_ROW, TOKEN_EMBEDDING } from './decoder.ts';
 import type { WhisperModel } from './model.ts';
@@ -52,9 +51,9 @@ async function withNewToken(
   token: string,
   rows: readonly number[],
 ): Promise<Checkpoint> {
-  const { config, dimensions, generationConfig, tokenizerFile, weights } = checkpoint;
+  const { config, dimensions, generationConfig, tokenizerFile, tokenizer, weights } = checkpoint;
   const { vocabulary: id, width } = dimensions;
-  const size = tokenizerSize((await readJsonIfPresent(tokenizerFile))!);
+  const size = tokenizerSize(tokenizer);
   if (size !== id) {
     throw new UserError(
       `${tokenizerFile}: has ${size} tokens, and the model ${id}; expected as many, for a new one to come after them`,

@@ -4,6 +4,7 @@ import { float32, type HostTensor, int64, type Program, Runtime } from '../backe
 import { type Checkpoint, readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
+import { alignmentHeads } from './alignment-heads.ts';
 import {
   alignmentGraph,
   audioMemoryGraph,
@@ -97,7 +98,11 @@ export class WhisperModel {
       directory,
       runtime,
       exitLayer === undefined ? settings.dimensions : { ...settings.dimensions, encoderLayers: exitLayer },
-      new Tokens(settings.tokenizerFile, settings.generationConfig.lang_to_id as Record<string, number>),
+      new Tokens(
+        settings.tokenizerFile,
+        settings.tokenizer,
+        settings.generationConfig.lang_to_id as Record<string, number>,
+      ),
       settings,
       names,
       new Map(experts.sets.map((set) => [set.language, set])),
@@ -177,19 +182,11 @@ export class WhisperModel {
     );
   }
 
-  /** The heads whose attention follows the speech, as the generation config names them; else all of the upper half. */
+  /** Cross-attention scores of the alignment heads (alignment-heads.ts). */
   alignmentProgram(): Promise<Program> {
-    const { decoderLayers, decoderHeads } = this.dimensions;
-    const named = this.settings.generationConfig.alignment_heads as [number, number][] | undefined;
-    const upper = Array.from({ length: decoderLayers * decoderHeads }, (_, i): [number, number] => [
-      Math.floor(i / decoderHeads),
-      i % decoderHeads,
-    ]).filter(([layer]) => layer >= decoderLayers / 2);
+    const { heads } = alignmentHeads(this.settings.generationConfig, this.dimensions);
     return this.#program('align', () =>
-      this.runtime.load(alignmentGraph(this.dimensions, named ?? upper), {
-        builtIn: () => true,
-        arena: false,
-      }),
+      this.runtime.load(alignmentGraph(this.dimensions, heads), { builtIn: () => true, arena: false }),
     );
   }
 

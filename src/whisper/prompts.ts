@@ -80,6 +80,7 @@ export function trainedPrompt(config: Readonly<Record<string, unknown>>): Traine
   // Trained elsewhere: the config names the language token and the task.
   const { language, task } = config;
   if (typeof language !== 'string') return undefined;
-  const target = language.replace(/^<\|(.*)\|>$/, '$1');
+  // By code, by token or by name: `hi`, `<|hi|>`, `Hindi`.
+  const target = languageProfile(language).code;
   return { target, kind: task === 'translate' ? 'target-translate' : 'target-transcribe' };
 }

@@ -113,6 +113,7 @@ test('a quantised model is read like any other, and can be written as floats aga
       generationConfig: { lang_to_id: {}, task_to_id: {} },
       preprocessorConfig: {},
       tokenizerFile,
+      tokenizer: {},
     };
     const source = join(directory, 'source');
     const target = join(directory, 'int8');

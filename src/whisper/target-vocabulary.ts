@@ -76,6 +76,7 @@ export function outputTokens(weight: string, ids: Int32Array, tokens: Tokens): O
     endOfText: ids.indexOf(tokens.endOfText),
     noSpeech: ids.indexOf(tokens.noSpeech),
     timestamps: ids.indexOf(tokens.firstTimestamp),
+    added: ids.length - 1 - ids.indexOf(tokens.lastTimestamp),
   };
 }
 

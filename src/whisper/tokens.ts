@@ -1,9 +1,18 @@
 /** Whisper's tokenizer: text, special tokens, and prompts that set language and task. */
-import { readFileSync } from 'node:fs';
-import { Tokenizer } from '@huggingface/tokenizers';
+import { type AddedToken, Tokenizer } from '@huggingface/tokenizers';
+import { TIMESTAMPS } from '../checkpoint/tokenizer-files.ts';
 import { UserError } from '../errors.ts';
+import { languageProfile } from '../language/profile.ts';
 
 export type Task = 'transcribe' | 'translate';
+
+/** A prompt that names special tokens, in its two parts. */
+export interface FreePrompt {
+  /** Tokens of the previous text, without <|startofprev|>. */
+  readonly previous: readonly number[];
+  /** From <|startoftranscript|> on; undefined: the prompt names no token of that part. */
+  readonly transcript: readonly number[] | undefined;
+}
 
 const LANGUAGE_TOKEN = /^<\|([a-z]{2,3})\|>$/;
 
@@ -16,24 +25,23 @@ export class Tokens {
   readonly noSpeech: number;
   /** <|0.00|>; the others follow in steps of 0.02 s, up to <|30.00|>. */
   readonly firstTimestamp: number;
+  /** <|30.00|>; tokens that a fine-tuning added come after it. */
+  readonly lastTimestamp: number;
   /** <|startofprev|>: precedes the previous text, which is given as context. */
   readonly startOfPrevious: number;
   /** Ids of the language tokens by code ("en", "zh"), in the order of their ids. */
   readonly languages: ReadonlyMap<string, number>;
+  /** Ids after the timestamps that are text. */
+  readonly #addedText: ReadonlySet<number>;
   /** Further languages, for prompts only, with a new token or that of another language (language-token.ts). */
   readonly #written: ReadonlyMap<string, number>;
 
   /**
-   * @param file tokenizer.json
+   * @param file for messages
+   * @param json the content of a tokenizer.json
    * @param languageIds the generation config's `lang_to_id`: it may name more languages than Whisper has
    */
-  constructor(file: string, languageIds: Readonly<Record<string, unknown>> = {}) {
-    let json: object;
-    try {
-      json = JSON.parse(readFileSync(file, 'utf8'));
-    } catch (error) {
-      throw new UserError(`${file}: expected a Hugging Face tokenizer.json, but ${(error as Error).message}`);
-    }
+  constructor(file: string, json: object, languageIds: Readonly<Record<string, unknown>> = {}) {
     try {
       this.#tokenizer = new Tokenizer(json, {});
     } catch (error) {
@@ -45,6 +53,12 @@ export class Tokens {
     // <|nospeech|> is called <|nocaptions|> in some files; its place is the same in all.
     this.noSpeech = this.noTimestamps - 1;
     this.firstTimestamp = this.noTimestamps + 1;
+    this.lastTimestamp = this.noTimestamps + TIMESTAMPS;
+    this.#addedText = new Set(
+      this.#tokenizer.added_tokens
+        .filter(({ id, special }: AddedToken) => id > this.lastTimestamp && !special)
+        .map(({ id }: AddedToken) => id),
+    );
     this.startOfPrevious = this.#special(file, '<|startofprev|>');
     // The language tokens stand between start-of-transcript and the first task token.
     const firstTask = this.#special(file, '<|translate|>');
@@ -76,27 +90,52 @@ export class Tokens {
     return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
   }
 
+  /** Whether an id is text: no special token, no timestamp. Fine-tuning may have added text after the timestamps. */
+  isText(id: number): boolean {
+    return id < this.endOfText || this.#addedText.has(id);
+  }
+
+  /** Whether the tokenizer has a token of this id, or it is a timestamp; others are padding of the embedding. */
+  isKnown(id: number): boolean {
+    return id <= this.lastTimestamp || this.#tokenizer.id_to_token(id) !== undefined;
+  }
+
   /** Text of ids, without special tokens. */
   decode(ids: readonly number[]): string {
-    const text = ids.filter((id) => id < this.endOfText);
+    const text = ids.filter((id) => this.isText(id));
     return text.length === 0
       ? ''
       : this.#tokenizer.decode(text, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
   }
 
-  /** Whether a prompt can name the language. */
-  hasLanguage(code: string): boolean {
-    return this.languages.has(code) || this.#written.has(code);
+  #idOf(code: string): number | undefined {
+    return this.languages.get(code) ?? this.#written.get(code);
   }
 
+  /** Whether a prompt can name the language. */
+  hasLanguage(code: string): boolean {
+    return this.#idOf(code) !== undefined;
+  }
+
+  /** @param code or a name: `fr`, `pt-BR`, `French` */
   language(code: string): number {
-    const id = this.languages.get(code) ?? this.#written.get(code);
+    const id = this.#idOf(code) ?? this.#idOf(languageProfile(code).base);
     if (id === undefined) {
       throw new UserError(
         `language "${code}" has no token in this model; it knows ${[...this.languages.keys(), ...this.#written.keys()].join(', ')}`,
       );
     }
     return id;
+  }
+
+  /**
+   * The code of the token of a language.
+   * @param language a code or a name: `fr`, `pt-BR`, `French`
+   * @throws UserError where the model has no token for it
+   */
+  codeOf(language: string): string {
+    this.language(language);
+    return this.hasLanguage(language) ? language : languageProfile(language).base;
   }
 
   /** The first language that a prompt names; undefined: none. */
@@ -121,23 +160,46 @@ export class Tokens {
   }
 
   /**
-   * A free-form prompt: special tokens by name, such as `<|zh|><|transcribe|>`, and text between them as it is. Start
-   * of transcript and <|notimestamps|> are added where they are missing.
+   * A free-form prompt: special tokens by name, such as `<|zh|><|transcribe|>`, and text as it is. What stands before
+   * them, or after <|startofprev|>, is the previous text; what stands after them begins the transcript. Start of
+   * transcript and <|notimestamps|> are added where they are missing.
    * @throws UserError for a special token that the model does not have
    */
-  parsePrompt(text: string): number[] {
-    const ids = text.split(/(<\|[^|]*\|>)/).flatMap((part) => {
-      if (part === '') return [];
-      if (!/^<\|[^|]*\|>$/.test(part)) return this.encode(part);
-      const id = this.#tokenizer.token_to_id(part) ?? this.#written.get(part.slice(2, -2));
-      if (id === undefined) {
-        throw new UserError(`prompt "${text}": this model has no token ${part}`);
-      }
-      return [id];
-    });
-    if (!ids.includes(this.startOfTranscript)) ids.unshift(this.startOfTranscript);
-    if (!ids.includes(this.noTimestamps)) ids.push(this.noTimestamps);
-    return ids;
+  parsePrompt(prompt: string): FreePrompt {
+    const parts = prompt
+      .split(/(<\|[^|]*\|>)/)
+      .flatMap((part): { readonly text?: string; readonly ids: readonly number[] }[] => {
+        if (part === '') return [];
+        if (!/^<\|[^|]*\|>$/.test(part)) return [{ text: part, ids: [] }];
+        const id = this.#tokenizer.token_to_id(part) ?? this.#written.get(part.slice(2, -2));
+        if (id === undefined) {
+          throw new UserError(`prompt "${prompt}": this model has no token ${part}`);
+        }
+        return [{ ids: [id] }];
+      });
+    const kinds = [...this.languages.values(), ...this.#written.values(), this.noTimestamps];
+    for (const task of ['transcribe', 'translate']) kinds.push(this.#tokenizer.token_to_id(`<|${task}|>`)!);
+    const opening = new Set([this.startOfTranscript, ...kinds]);
+    const begin = parts.findIndex(({ ids }) => opening.has(ids[0]!));
+    const before = begin < 0 ? parts : parts.slice(0, begin);
+    const after = begin < 0 ? [] : parts.slice(begin);
+    const previous = before.flatMap(({ text, ids }) =>
+      text === undefined ? ids.filter((id) => id !== this.startOfPrevious) : this.previousText(text),
+    );
+    if (begin < 0) return { previous, transcript: undefined };
+    const transcript = after.flatMap(({ text, ids }) => (text === undefined ? ids : this.encode(text)));
+    if (transcript[0] !== this.startOfTranscript) transcript.unshift(this.startOfTranscript);
+    if (!transcript.includes(this.noTimestamps)) {
+      // After the language and the task, before the words that are given.
+      const words = transcript.findIndex((id, i) => i > 0 && !opening.has(id));
+      transcript.splice(words < 0 ? transcript.length : words, 0, this.noTimestamps);
+    }
+    return { previous, transcript };
+  }
+
+  /** Ids of text that was said before, as OpenAI's `initial_prompt` and transformers' `get_prompt_ids`. */
+  previousText(text: string): number[] {
+    return text.trim() === '' ? [] : this.encode(` ${text.trim()}`);
   }
 
   /** Text of each token alone, special ones as their names; bytes of a character that is cut become U+FFFD. */
