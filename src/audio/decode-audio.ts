@@ -191,6 +191,7 @@ async function decodeContainer(
   try {
     await addBlocks(sound, decodeTrack(openTrack, bytes));
   } catch (error) {
+    source.signal?.throwIfAborted();
     if (error instanceof ForeignCodecError) {
       return decodeForeign(name, sound, { found: `${error.message} in ${container}`, ffmpeg }, source);
     }
@@ -212,7 +213,7 @@ async function decodeForeign(
   name: string,
   sound: Sound,
   { found, ffmpeg }: ForeignFormat,
-  { path }: ByteSource,
+  { path, signal }: ByteSource,
 ): Promise<Float32Array[]> {
   if (path === undefined) {
     throw new UserError(
@@ -220,8 +221,9 @@ async function decodeForeign(
     );
   }
   try {
-    await addBlocks(sound, ffmpegBlocks(path, ffmpeg));
+    await addBlocks(sound, ffmpegBlocks(path, ffmpeg, signal));
   } catch (error) {
+    signal?.throwIfAborted();
     if (error instanceof NoFfmpegError) {
       throw new UserError(
         `${name}: found ${found}; expected audio (${READABLE_FORMATS}). With ffmpeg installed it would be read`,

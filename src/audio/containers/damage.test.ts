@@ -9,7 +9,7 @@ import { UserError } from '../../errors.ts';
 import { decodeAudio } from '../decode-audio.ts';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/containers/', import.meta.url));
-const FILES = Number(process.env.FUZZ_FILES ?? 150);
+const FILES = Number(process.env.FUZZ_FILES ?? 100);
 const FIRST_SEED = Number(process.env.FUZZ_SEED ?? 1);
 const MAX_MS = 2000;
 const MAX_BYTES = 200 * 2 ** 20;
