@@ -189,7 +189,9 @@ async function decodeContainer(
   }
   let damage = 'cut off, damaged or without samples';
   try {
-    await addBlocks(sound, decodeTrack(openTrack, bytes));
+    const track = await openTrack(bytes);
+    sound.checkPromised({ seconds: () => track.seconds });
+    await addBlocks(sound, decodeTrack(track));
   } catch (error) {
     source.signal?.throwIfAborted();
     if (error instanceof ForeignCodecError) {
@@ -351,7 +353,7 @@ class Sound {
   }
 
   /** Refuses a file that is too long before its hours are read. */
-  checkPromised(decoder: AudioDecoder): void {
+  checkPromised(decoder: Pick<AudioDecoder, 'seconds'>): void {
     const seconds = decoder.seconds?.();
     if (seconds !== undefined && Number.isFinite(seconds)) this.checkLength(seconds);
   }

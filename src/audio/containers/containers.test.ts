@@ -45,7 +45,7 @@ async function decoded(name: string): Promise<{ rate: number; samples: Float32Ar
   if (typeof format === 'string' || !('openTrack' in format)) throw new Error(`${name}: not a container`);
   const parts: Float32Array[] = [];
   let rate = 0;
-  for await (const { channelData, sampleRate } of decodeTrack(format.openTrack, heldBytes([bytes]))) {
+  for await (const { channelData, sampleRate } of decodeTrack(await format.openTrack(heldBytes([bytes])))) {
     rate = sampleRate;
     const count = channelData.length;
     parts.push(
@@ -106,6 +106,16 @@ test('lengths by the headers are those of what is decoded, to a packet', async (
     const seconds = await audioDuration(join(FIXTURES, name));
     const samples = await readAudio(join(FIXTURES, name));
     expect(Math.abs(seconds - samples.length / 16_000), name).toBeLessThan(0.065);
+  }
+});
+
+test('a header that promises more than the file has is not believed', async () => {
+  for (const name of ['aac-moov-first.mp4', 'vorbis.webm', 'alac.caf']) {
+    const bytes = fixture(name);
+    const path = file(name, bytes.subarray(0, Math.round(bytes.length * 0.7)));
+    const samples = await readAudio(path);
+    expect(samples.length, name).toBeLessThan(19_000);
+    expect(await audioDuration(path), name).toBeCloseTo(samples.length / 16_000, 3);
   }
 });
 
