@@ -3,7 +3,7 @@ import { UserError } from '../errors.ts';
 import { ForeignCodecError } from './containers/codecs.ts';
 import { decodeTrack } from './containers/decode-track.ts';
 import { NoSoundError } from './containers/track.ts';
-import { type AudioDecoder, type Decoded, type DecodedBlock, silently } from './decoder.ts';
+import { type AudioDecoder, type Decoded, type DecodedBlock, silently, UnreadCodecError } from './decoder.ts';
 import { ffmpegBlocks, NoFfmpegError } from './ffmpeg.ts';
 import { type ByteSource, fromByte, heldBytes } from './file-bytes.ts';
 import { type ContainerFormat, detectFormat, type ForeignFormat, READABLE_FORMATS } from './formats.ts';
@@ -152,6 +152,10 @@ async function decodeBlocks(
       if (typeof rest === 'string') damage = rest;
       else sound.addAll(rest);
     }
+  } catch (error) {
+    if (!(error instanceof UnreadCodecError)) throw error;
+    const found = `${error.message} in ${format.name}`;
+    return decodeForeign(name, sound, { found, ffmpeg: format.name.toLowerCase() }, source);
   } finally {
     decoder.free();
   }
@@ -479,6 +483,7 @@ async function attempt(decode: () => Decoded | Promise<Decoded>): Promise<Decode
   try {
     return await silently(decode);
   } catch (error) {
+    if (error instanceof UnreadCodecError) throw error;
     // Decoders explain refusals as plain Errors; a TypeError or a WebAssembly trap only means damage.
     return error instanceof Error && error.constructor === Error ? error.message : 'damaged';
   }

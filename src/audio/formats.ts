@@ -1,4 +1,6 @@
 /** Detection of audio formats by the first bytes of a file: extensions may be wrong. */
+import { aiffHeader } from './aiff.ts';
+import { auHeader, sphereHeader } from './au.ts';
 import { isAdts, openAdts } from './containers/adts.ts';
 import { openCaf } from './containers/caf.ts';
 import { type OpenTrack, trackSeconds } from './containers/decode-track.ts';
@@ -9,7 +11,8 @@ import type { FileBytes } from './file-bytes.ts';
 import { flacDecoder, flacDuration } from './flac.ts';
 import { isMpegAudio, mpegDecoder, mpegDuration } from './mpeg-audio.ts';
 import { oggDecoder, oggDuration } from './ogg.ts';
-import { wavDecoder } from './wav.ts';
+import { headerThenSamples } from './samples-in-file.ts';
+import { w64Header, wavDecoder } from './wav.ts';
 
 export interface AudioFormat {
   readonly name: string;
@@ -40,6 +43,10 @@ export interface ForeignFormat {
 }
 
 const WAV: AudioFormat = { name: 'WAV', open: wavDecoder };
+const W64: AudioFormat = { name: 'W64', open: headerThenSamples(w64Header) };
+const AIFF: AudioFormat = { name: 'AIFF', open: headerThenSamples(aiffHeader) };
+const AU: AudioFormat = { name: 'AU', open: headerThenSamples(auHeader) };
+const SPHERE: AudioFormat = { name: 'NIST SPHERE', open: headerThenSamples(sphereHeader) };
 const FLAC: AudioFormat = { name: 'FLAC', open: flacDecoder, duration: flacDuration };
 const OPUS: AudioFormat = { name: 'Ogg Opus', open: oggDecoder, duration: oggDuration };
 const VORBIS: AudioFormat = { name: 'Ogg Vorbis', open: oggDecoder, duration: oggDuration };
@@ -52,7 +59,7 @@ const CAF = container('CAF', openCaf, 'caf');
 const AAC = container('AAC', openAdts, 'aac');
 
 export const READABLE_FORMATS =
-  'WAV, FLAC, Ogg Vorbis, Ogg Opus, MP3, M4A or MP4, MOV, WebM or Matroska, CAF or AAC';
+  'WAV, AIFF, FLAC, Ogg Vorbis, Ogg Opus, MP3, M4A or MP4, MOV, WebM or Matroska, CAF or AAC';
 
 /**
  * The format of a file that begins with `head` (its first kilobytes), or a description of what it is instead.
@@ -60,7 +67,11 @@ export const READABLE_FORMATS =
  */
 export function detectFormat(head: Uint8Array): AudioFormat | ContainerFormat | ForeignFormat | string {
   const text = Buffer.from(head.subarray(0, 4096)).toString('latin1');
-  if (text.startsWith('RIFF') && text.startsWith('WAVE', 8)) return WAV;
+  if (/^(?:RIFF|RIFX|RF64|BW64)/.test(text) && text.startsWith('WAVE', 8)) return WAV;
+  if (text.startsWith('riff\x2e\x91\xcf\x11')) return W64;
+  if (text.startsWith('FORM') && /^AIF[FC]/.test(text.slice(8, 12))) return AIFF;
+  if (text.startsWith('.snd')) return AU;
+  if (text.startsWith('NIST_1A\n')) return SPHERE;
   if (text.startsWith('fLaC')) return FLAC;
   if (text.startsWith('OggS')) {
     // Not always the first page: a skeleton stream may come before.
@@ -99,7 +110,7 @@ const FOREIGN: readonly (readonly [string, number, string, string])[] = [
   ['\0\0\x01\xba', 0, 'an MPEG program stream', 'mpeg'],
   ['\x0b\x77', 0, 'an AC-3 file', 'ac3'],
   ['\x7f\xfe\x80\x01', 0, 'a DTS file', 'dts'],
-  ['.snd', 0, 'a Sun AU file', 'au'],
+  ['Creative Voice File', 0, 'a Creative Voice file', 'voc'],
   ['wvpk', 0, 'a WavPack file', 'wv'],
   ['MAC ', 0, "a Monkey's Audio file", 'ape'],
   ['TTA1', 0, 'a TTA file', 'tta'],
@@ -109,11 +120,11 @@ const FOREIGN: readonly (readonly [string, number, string, string])[] = [
 
 /** Common containers that are not read, so that the error can name them. */
 const OTHERS: readonly (readonly [string, number, string])[] = [
-  ['FORM', 0, 'an AIFF file'],
-  ['RF64', 0, 'an RF64 file'],
-  ['RIFX', 0, 'a big-endian WAV file'],
   ['RIFF', 0, 'a RIFF file without audio'],
-  ['NIST_1A', 0, 'a NIST SPHERE file'],
+  ['MThd', 0, 'a MIDI file, notes without sound'],
+  ['\x89PNG', 0, 'an image'],
+  ['\xff\xd8\xff', 0, 'an image'],
+  ['%PDF', 0, 'a PDF document'],
   ['\x1f\x8b', 0, 'a gzip archive'],
   ['PK\x03\x04', 0, 'a zip archive'],
 ];

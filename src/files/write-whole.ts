@@ -72,7 +72,7 @@ export async function createFolder(folder: string): Promise<string | undefined> 
     folder,
     async () => {
       // Below a read-only folder mkdir would say that it is missing.
-      await access(await nearestFolder(folder), constants.W_OK);
+      await checkPermission(folder);
       const created = await mkdir(folder, { recursive: true });
       try {
         await checkRoom(join(folder, 'room'));
@@ -106,15 +106,17 @@ export async function checkWritable(file: string): Promise<void> {
 export async function checkRoomBeside(path: string): Promise<void> {
   await writing(path, async () => {
     const folder = dirname(path);
-    await access(await nearestFolder(folder), constants.W_OK);
+    await checkPermission(folder);
     if (await exists(folder)) await checkRoom(path);
   });
 }
 
-async function nearestFolder(path: string): Promise<string> {
+/** Fails where a path, or the nearest of those above it that exists, is no folder that may be written. */
+async function checkPermission(path: string): Promise<void> {
   let folder = resolve(path);
   while (!(await exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
-  return folder;
+  // With the dot a file is refused.
+  await access(`${folder}/.`, constants.W_OK);
 }
 
 /** Enough that it does not fit into a full disk's last block. */

@@ -13,10 +13,10 @@ import { PreparedClips } from './prepared-clips.ts';
 import { answerRanks, transposed } from './recall.ts';
 import { isQuickExactly, SHORTLIST_STEPS, shortlistedSeqSim } from './shortlist.ts';
 
-/** Queries below which a bootstrap says nothing: its interval is empty where all of them are right. */
+/** Queries below which interval and p-value are not shown: the interval of a bootstrap is empty where all are right. */
 export const MIN_QUERIES = 20;
 
-/** A share with its 95 % bootstrap interval over the queries; [0, 1] where they are fewer than {@link MIN_QUERIES}. */
+/** A share with its 95 % bootstrap interval over the queries. */
 export interface Estimate {
   readonly value: number;
   readonly low: number;
@@ -120,7 +120,7 @@ export async function retrievalStudy(
         variant,
         ranks,
         ...estimates(ranks),
-        ...(first && ranks.length >= MIN_QUERIES && { pValue: difference(first.ranks, ranks) }),
+        ...(first && { pValue: difference(first.ranks, ranks) }),
       });
     }
   }
@@ -272,7 +272,7 @@ function estimate(values: readonly number[]): Estimate {
     values.map((value) => [value, 1]),
     meanOf,
   );
-  return values.length < MIN_QUERIES ? { value: score, low: 0, high: 1 } : { value: score, low, high };
+  return { value: score, low, high };
 }
 
 function difference(first: readonly number[], second: readonly number[]): number {

@@ -2,7 +2,7 @@
 
 import type { Column } from '../report/terminal.ts';
 import type { Retrieval } from './retrieve.ts';
-import type { Estimate, MethodResult, PairResult } from './study.ts';
+import { type Estimate, type MethodResult, MIN_QUERIES, type PairResult } from './study.ts';
 
 export interface RetrievalRow {
   readonly pair: PairResult;
@@ -13,24 +13,34 @@ export const retrievalRows = (pairs: readonly PairResult[]): RetrievalRow[] =>
   pairs.flatMap((pair) => pair.variants.map((result) => ({ pair, result })));
 
 const percent = (share: number): string => (100 * share).toFixed(1);
-/** Without the interval of too few queries. */
 const withInterval = ({ value, low, high }: Estimate): string =>
-  low === 0 && high === 1 ? percent(value) : `${percent(value)} [${percent(low)}, ${percent(high)}]`;
+  `${percent(value)} [${percent(low)}, ${percent(high)}]`;
 
 export function pValueText(p: number | undefined): string {
   if (p === undefined) return '';
   return p < 0.001 ? '<0.001' : p.toFixed(3);
 }
 
+/** Whether there are enough queries for intervals and p-values. */
+export const isShown = ({ keys }: PairResult): boolean => keys.length >= MIN_QUERIES;
+
 /** For people: percentages with their 95 % intervals. */
 export const retrievalColumns: readonly Column<RetrievalRow>[] = [
   { heading: 'pair', value: ({ pair }) => `${pair.from} → ${pair.to}` },
   { heading: 'metric', value: ({ result }) => result.variant.label },
-  { heading: 'R@1 % [95 %]', value: ({ result }) => withInterval(result.r1), align: 'right' },
+  {
+    heading: 'R@1 % [95 %]',
+    value: ({ pair, result }) => (isShown(pair) ? withInterval(result.r1) : percent(result.r1.value)),
+    align: 'right',
+  },
   { heading: 'R@5 %', value: ({ result }) => percent(result.r5.value), align: 'right' },
   { heading: 'R@10 %', value: ({ result }) => percent(result.r10.value), align: 'right' },
   { heading: 'MRR', value: ({ result }) => result.mrr.value.toFixed(3), align: 'right' },
-  { heading: 'p', value: ({ result }) => pValueText(result.pValue), align: 'right' },
+  {
+    heading: 'p',
+    value: ({ pair, result }) => (isShown(pair) ? pValueText(result.pValue) : ''),
+    align: 'right',
+  },
   { heading: 'n', value: ({ pair }) => String(pair.keys.length), align: 'right' },
   { heading: 'chance %', value: ({ pair }) => percent(pair.chance), align: 'right' },
 ];

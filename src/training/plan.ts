@@ -72,7 +72,9 @@ export function planLines({ memory, ...plan }: TrainingPlan): string[] {
       `${formatNumber(plan.epochs, 1)} epochs`,
     `batches: ${formatNumber(plan.clipsPerBatch, 1)} clips on average; ${paddingText(plan.padding)}`,
     ...plan.notes,
-    ...[...plan.skipped].map(([reason, count]) => `skipped: ${formatNumber(count)} clips: ${reason}`),
+    ...[...plan.skipped].map(
+      ([reason, count]) => `skipped: ${formatNumber(count)} ${count === 1 ? 'clip' : 'clips'}: ${reason}`,
+    ),
     ...(total > totalmem()
       ? [`note: this machine has ${gb(totalmem())} GB: expect it to run out; a smaller --batch-size helps`]
       : []),

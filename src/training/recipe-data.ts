@@ -6,6 +6,7 @@ import { Augmentation } from '../audio/augment/augmentation.ts';
 import { type Clip, missingReference, referenceIn, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { clipFiles } from '../data/recording.ts';
+import { repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
 import { clipsOf, encodedClips } from '../features/encoded-clips.ts';
 import { fingerprint } from '../files/fingerprint.ts';
@@ -23,6 +24,7 @@ import { translationExamples } from './examples.ts';
 import { mergeClips } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
 import type { DevSet } from './run.ts';
+import { clipsOfWindow, SkippedClips } from './skipped-clips.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
 /** A clip, its place among `data.corpora`, and the language of its text there. */
@@ -34,6 +36,8 @@ export interface RecipeClips {
   readonly dev: readonly CorpusClip[];
   /** Target languages, in the order of the corpora. */
   readonly targets: readonly string[];
+  /** Notes on recordings that stand several times, a line each. */
+  readonly notes: readonly string[];
 }
 
 export interface TrainingData {
@@ -89,11 +93,13 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
     }
   }
   const different = [...new Set(targets)];
-  if (!dev) return { training, dev: [], targets: different };
+  const notes: string[] = [];
+  for (const [manifest, clips] of read) notes.push(...repeatedClips(manifest, await clips));
+  if (!dev) return { training, dev: [], targets: different, notes };
   if (found.size === 0) {
     throw new UserError(`${manifests}: no clip in set "${dev.set}"; expected the dev set's in one of them`);
   }
-  return { training, dev: inTurns([...found.values()]).slice(0, dev.clips), targets: different };
+  return { training, dev: inTurns([...found.values()]).slice(0, dev.clips), targets: different, notes };
 }
 
 /** Recipes without a target were for Chinese, which may be omitted where the manifests have no other language. */
@@ -151,10 +157,14 @@ export async function trainingData(
   };
   const augmentation = recipe.augment && (await Augmentation.open(recipe.augment, recipe.optimizer.seed));
   const notes: string[] = [];
-  const merged = await mergedClips(model, recipe, clips.training);
-  if (merged.length < clips.training.length) {
+  const leftOut = new SkippedClips();
+  const devLeftOut = new SkippedClips();
+  const training = await clipsOfWindow(clips.training, leftOut, work);
+  const devClips = await clipsOfWindow(clips.dev, devLeftOut, work);
+  const merged = await mergedClips(model, recipe, training);
+  if (merged.length < training.length) {
     notes.push(
-      `merged: ${formatNumber(clips.training.length)} clips into ${formatNumber(merged.length)} of at most ` +
+      `merged: ${formatNumber(training.length)} clips into ${formatNumber(merged.length)} of at most ` +
         `${data.mergeSeconds} s`,
     );
   }
@@ -179,14 +189,25 @@ export async function trainingData(
     : await encodedSpeech(model, merged, copies, speech);
   if (pairs.length === 0) throw new UserError('no clip can be read');
   if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
-  const skipped = new Map<string, number>();
+  let version = 0;
   const examples = translationExamples(model, pairs, {
     ...ofExamples,
-    onSkipped: (_, reason) => skipped.set(reason, (skipped.get(reason) ?? 0) + 1 / copies),
+    onSkipped: (clip, reason) => {
+      // Its versions follow one another.
+      if (version++ % copies === 0) leftOut.add(clip, reason);
+    },
   }).map((example) => ({ ...example, corpus: example.source.corpus }));
-  if (unread > 0) skipped.set('cannot be read', unread);
   const devExamples =
-    dev && translationExamples(model, await encodedClips(model, clips.dev, { ...data, ...work }), ofExamples);
+    dev &&
+    translationExamples(model, await encodedClips(model, devClips, { ...data, ...work }), {
+      ...ofExamples,
+      onSkipped: (clip, reason) => devLeftOut.add(clip, reason),
+    });
+  const skipped = new Map([
+    ...leftOut.counts(),
+    ...(unread > 0 ? [['cannot be read', unread] as const] : []),
+  ]);
+  for (const [reason, count] of devLeftOut.counts()) skipped.set(`of the dev set: ${reason}`, count);
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,

@@ -76,6 +76,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     throw new UserError(`--output ${given.output}: is the model that is trained; expected another folder`);
   }
   const clips = spokenIn(given.tune.experts?.languages[0], await recipeClips(given));
+  for (const note of clips.notes) onNote?.(note);
   const [target, ...others] = clips.targets;
   // The saved recipe names the target even where the given one does not.
   const recipe = others.length > 0 ? given : { ...given, target: given.target ?? target };
@@ -199,11 +200,11 @@ function summaryOf({
 }
 
 /** Experts are trained on clips of their language only. */
-function spokenIn(language: string | undefined, { training, dev, targets }: RecipeClips): RecipeClips {
-  if (language === undefined) return { training, dev, targets };
+function spokenIn(language: string | undefined, { training, dev, targets, notes }: RecipeClips): RecipeClips {
+  if (language === undefined) return { training, dev, targets, notes };
   const own = <C extends Clip>(clips: readonly C[]): C[] =>
     clips.filter((clip) => clip.language === language);
-  const clips = { training: own(training), dev: own(dev), targets };
+  const clips = { training: own(training), dev: own(dev), targets, notes };
   const has = [...new Set(training.map((clip) => clip.language))].join(', ');
   if (clips.training.length === 0)
     throw new UserError(`experts of "${language}": no clip of the corpora is in it; they have ${has}`);
