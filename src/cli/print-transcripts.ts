@@ -5,6 +5,7 @@ import {
   type SegmentFormatter,
   segmentFormatter,
   type TranscriptFormat,
+  withChannel,
 } from '../decoding/formats/transcript-formats.ts';
 import type { TranscribeOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
@@ -51,7 +52,12 @@ export function transcriptPrinter({
       console.log(JSON.stringify(alternatives ? { ...rest, alternatives: found ?? [] } : rest));
     } else if (toFiles || begun) return;
     else if (format) for (const name of format) process.stdout.write(formatTranscript(result, name, layout));
-    else console.log(`${result.audio}\t${result.language}\t${result.text}`);
+    else {
+      const { audio, language, text, channels } = result;
+      if (!channels) console.log(`${audio}\t${language}\t${text}`);
+      for (const one of channels ?? [])
+        console.log(`${audio} (channel ${one.channel})\t${one.language}\t${one.text}`);
+    }
   };
   return {
     print,
@@ -72,6 +78,9 @@ function timedLines(): SegmentFormatter {
   const time = (seconds: number) => formatTime(seconds, '.', true);
   return {
     head: '',
-    add: ({ start, end, text }) => `[${time(start)} --> ${time(end)}] ${text.trim().replace(/\s+/g, ' ')}\n`,
+    add: (segment) => {
+      const { start, end, text } = withChannel(segment);
+      return `[${time(start)} --> ${time(end)}] ${text.trim().replace(/\s+/g, ' ')}\n`;
+    },
   };
 }

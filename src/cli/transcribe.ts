@@ -86,6 +86,12 @@ function withCommonOptions(command: Command): Command {
       spokenLanguage,
     )
     .addOption(windowOption())
+    .option('--clip <range>', 'only this part, such as 10:00-20:00, 90-120.5 (seconds) or 1:10:00-', clipOf)
+    .addOption(
+      new Option('--channels <how>', 'mix, or separate: a transcript of each channel, merged by time')
+        .choices(['mix', 'separate'])
+        .default('mix'),
+    )
     .option(
       '--timestamps',
       'decode timestamps of segments; always on for audio longer than 30 s and for subtitles',
@@ -262,6 +268,20 @@ function audioProgress(task: Task, total: number, work: ShownWork, done: Done): 
   };
 }
 
+/** `10:00-20:00` in seconds; either end may be left out. */
+export function clipOf(value: string): { readonly from: number; readonly to?: number } {
+  const [, from, to] = /^([\d:.]*)\s*-\s*([\d:.]*)$/.exec(value.trim()) ?? [];
+  const clip = { from: from ? secondsOf(from) : 0, ...(to && { to: secondsOf(to) }) };
+  if ((from || to) && clip.from < (clip.to ?? Number.POSITIVE_INFINITY)) return clip;
+  throw new UserError(`--clip: found "${value}"; expected a part such as 10:00-20:00, 90-120.5 or 1:10:00-`);
+}
+
+/** Seconds of `90.5`, `1:30` or `1:10:00`; NaN for another text. */
+function secondsOf(clock: string): number {
+  if (!/^(\d+:){0,2}\d+(\.\d*)?$/.test(clock)) return Number.NaN;
+  return clock.split(':').reduce((sum, part) => 60 * sum + Number(part), 0);
+}
+
 function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
   const subtitles = flags.format?.some((format) => SUBTITLES.includes(format));
   return {
@@ -275,9 +295,10 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
 /** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
   const { results: _, threads, resume, json, format, output, outputDir, alternatives, ...others } = flags;
-  const { maxLineWidth, maxLineCount, highlightWords, ...settings } = others;
+  const { maxLineWidth, maxLineCount, highlightWords, clip, ...settings } = others;
   return Object.fromEntries([
     ['task', task],
     ...Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join() : value]),
+    ...(clip ? [['clip', `${clip.from}-${clip.to ?? ''}`]] : []),
   ]);
 }

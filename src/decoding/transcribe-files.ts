@@ -5,7 +5,7 @@
  */
 
 import { abortableResults } from '../abort.ts';
-import { type AudioSource, readAudioSource } from '../audio/audio-source.ts';
+import { type AudioSource, readAudioSource, readSourceChannels } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
@@ -20,6 +20,7 @@ import { chosenDecoding } from './decoding-choice.ts';
 import { detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
+import { later, laterSegment, mergedChannels, segmentsByTime } from './merge-channels.ts';
 import {
   type FileFacts,
   joined,
@@ -89,9 +90,9 @@ async function* transcripts<Audio extends AudioSource>(
       });
       for (; yielded < round.length; yielded++) {
         const file = round[yielded]!;
-        reportSegments(file, options);
+        reportSegments(file, plan, options);
         if (!isDone(file)) break;
-        yield resultOf(file);
+        yield resultOf(file, plan);
       }
       const group = nextGroup(round);
       if (group.length === 0) break;
@@ -107,6 +108,8 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
   /** The language spoken, if common to all recordings. */
   readonly from: string | undefined;
   readonly skipSilence: boolean;
+  readonly clip: TranscribeOptions['clip'];
+  readonly channels: TranscribeOptions['channels'];
   readonly kept: TranscribeFilesOptions['windows'];
   readonly fallback: Pick<
     TranslateOptions,
@@ -133,6 +136,8 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     timestamps: options.timestamps ?? (words || undefined),
     conditionOnPrevious: options.conditionOnPrevious ?? false,
     skipSilence: options.skipSilence ?? false,
+    clip: options.clip,
+    channels: options.channels,
     kept: options.windows,
     fallback: { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold },
     signal,
@@ -143,8 +148,8 @@ interface BegunFile<Audio extends AudioSource> {
   readonly audio: Audio;
   /** Seconds. */
   readonly duration: number;
-  readonly file: FileFacts<Audio>;
-  readonly parts: readonly PartTranscription[];
+  /** One, or one for each channel. */
+  readonly tracks: readonly Track<Audio>[];
   /** Segments that follow those of the last call, in order. */
   readonly newSegments: () => Iterable<Segment>;
   readonly samples?: Float32Array;
@@ -152,35 +157,41 @@ interface BegunFile<Audio extends AudioSource> {
   readonly error?: string;
 }
 
-const isDone = ({ parts }: BegunFile<AudioSource>): boolean => parts.every((part) => part.done);
+const isDone = ({ tracks }: BegunFile<AudioSource>): boolean =>
+  tracks.every(({ parts }) => parts.every((part) => part.done));
 
-const shareDone = ({ parts }: BegunFile<AudioSource>): number =>
+const shareDone = ({ tracks }: BegunFile<AudioSource>): number =>
+  tracks.length === 0 ? 1 : sum(tracks, shareOf) / tracks.length;
+
+const shareOf = ({ parts }: Track<AudioSource>): number =>
   parts.length === 0 ? 1 : sum(parts, (part) => part.share) / parts.length;
 
 const sum = <Item>(items: readonly Item[], value: (item: Item) => number): number =>
   items.reduce((total, item) => total + value(item), 0);
 
-function resultOf<Audio extends AudioSource>({
-  file,
-  parts,
-  error,
-}: BegunFile<Audio>): Transcript<Audio> | FailedTranscript<Audio> {
-  return error === undefined ? joined(file, parts) : { audio: file.audio, error };
+function resultOf<Audio extends AudioSource>(
+  { audio, tracks, error }: BegunFile<Audio>,
+  { clip }: Plan,
+): Transcript<Audio> | FailedTranscript<Audio> {
+  if (error !== undefined) return { audio, error };
+  const transcripts = tracks.map(({ file, parts }) => later(joined(file, parts), clip?.from));
+  return transcripts.length === 1 ? transcripts[0]! : mergedChannels(transcripts);
 }
 
-function reportSegments(
-  { audio, duration, file, newSegments }: BegunFile<AudioSource>,
-  { onSegment }: TranscribeOptions,
-): void {
+function reportSegments(file: BegunFile<AudioSource>, plan: Plan, { onSegment }: TranscribeOptions): void {
   if (!onSegment) return;
-  for (const segment of newSegments()) onSegment(segment, { audio, duration, language: file.language! });
+  const { audio, duration, tracks } = file;
+  for (const segment of file.newSegments()) {
+    const language = tracks[(segment.channel ?? 1) - 1]!.file.language!;
+    onSegment(laterSegment(segment, plan.clip?.from), { audio, duration, language });
+  }
 }
 
 /** The first parts that are not done: as many as are decoded in one batch. */
 function nextGroup(round: readonly BegunFile<AudioSource>[]): PartTranscription[] {
   const group: PartTranscription[] = [];
   let frames = 0;
-  for (const { parts } of round) {
+  for (const { parts } of round.flatMap(({ tracks }) => tracks)) {
     for (const part of parts) {
       if (part.done) continue;
       frames += windowFrames(part.nextWindow().length, part.window);
@@ -196,37 +207,61 @@ async function begin<Audio extends AudioSource>(
   { audio, language: named }: FileToTranscribe<Audio>,
   plan: Plan,
 ): Promise<BegunFile<Audio>> {
-  const { skipSilence, conditionOnPrevious, signal } = plan;
+  const { channels, clip, signal } = plan;
   try {
     const language = named === undefined ? plan.from : model.tokens.codeOf(named);
-    const all = await readAudioSource(audio, { signal });
-    const { samples, originalTime } = skipSilence
-      ? cutSilence(all, await speechStretches(all, signal))
-      : { samples: all, originalTime: (seconds: number) => seconds };
-    const long = samples.length > WINDOW_SAMPLES;
-    const duration = all.length / SAMPLE_RATE;
-    const sound = long && plan.kept ? fingerprint(bytesOf(all), 16) : undefined;
-    const file = { audio, duration, long, language, sound };
-    // With previous text as context, windows must be decoded in order.
-    const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
-    const nothing = skipSilence && samples.length === 0;
-    let at = 0;
-    const parts = nothing
-      ? []
-      : pieces.map((piece, i) => {
-          const place = { part: i, begin: at };
-          const offset = at / SAMPLE_RATE;
-          at += piece.length;
-          const part = { samples: piece, originalTime: (seconds: number) => originalTime(offset + seconds) };
-          return new PartTranscription(model, file, part, place, plan);
-        });
-    addKept(file, parts, plan);
-    return { audio, duration, file, parts, newSegments: segmentReader(parts), samples: all };
+    const options = { ...clip, signal };
+    const read =
+      channels === 'separate'
+        ? await readSourceChannels(audio, options)
+        : [await readAudioSource(audio, options)];
+    const tracks: Track<Audio>[] = [];
+    for (const all of read) tracks.push(await trackOf(model, { audio, language }, all, plan));
+    const duration = read[0]!.length / SAMPLE_RATE;
+    // Of all channels, for the limits of a round.
+    const samples = read.length === 1 ? read[0]! : new Float32Array(sum(read, ({ length }) => length));
+    return { audio, duration, tracks, newSegments: segmentsByTime(tracks), samples };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const file = { audio, duration: 0, long: false, language: named };
-    return { audio, duration: 0, file, parts: [], newSegments: () => [], error: error.message };
+    return { audio, duration: 0, tracks: [], newSegments: () => [], error: error.message };
   }
+}
+
+/** Audio that is transcribed for itself: of a recording, or of a channel. */
+interface Track<Audio extends AudioSource> {
+  readonly file: FileFacts<Audio>;
+  readonly parts: readonly PartTranscription[];
+}
+
+async function trackOf<Audio extends AudioSource>(
+  model: WhisperModel,
+  { audio, language }: FileToTranscribe<Audio>,
+  all: Float32Array,
+  plan: Plan,
+): Promise<Track<Audio>> {
+  const { skipSilence, conditionOnPrevious, signal } = plan;
+  const { samples, originalTime } = skipSilence
+    ? cutSilence(all, await speechStretches(all, signal))
+    : { samples: all, originalTime: (seconds: number) => seconds };
+  const long = samples.length > WINDOW_SAMPLES;
+  const duration = all.length / SAMPLE_RATE;
+  const sound = long && plan.kept ? fingerprint(bytesOf(all), 16) : undefined;
+  const file = { audio, duration, long, language, sound };
+  // With previous text as context, windows must be decoded in order.
+  const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
+  const nothing = skipSilence && samples.length === 0;
+  let at = 0;
+  const parts = nothing
+    ? []
+    : pieces.map((piece, i) => {
+        const place = { part: i, begin: at };
+        const offset = at / SAMPLE_RATE;
+        at += piece.length;
+        const part = { samples: piece, originalTime: (seconds: number) => originalTime(offset + seconds) };
+        return new PartTranscription(model, file, part, place, plan);
+      });
+  addKept(file, parts, plan);
+  return { file, parts };
 }
 
 /** Adds the windows of an earlier run. */
@@ -253,19 +288,6 @@ function keyOf({ file: { audio, sound }, place, windows }: PartTranscription): W
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
-
-/** The segments of parts in order, as far as they are complete; each call continues where the last one ended. */
-function segmentReader(parts: readonly PartTranscription[]): () => Iterable<Segment> {
-  let part = 0;
-  let segment = 0;
-  return function* () {
-    for (; part < parts.length; part++, segment = 0) {
-      const { segments, done } = parts[part]!;
-      for (; segment < segments.length; segment++) yield segments[segment]!;
-      if (!done) return;
-    }
-  };
-}
 
 /** Encodes the next window of each part, detects unknown languages, decodes, and splits the text into segments. */
 async function nextWindows(

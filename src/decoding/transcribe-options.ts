@@ -1,5 +1,6 @@
 /** Options of transcription and translation. */
 import type { AudioSource } from '../audio/audio-source.ts';
+import type { Span } from '../audio/decode-audio.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { DecodingChoice } from './decoding-choice.ts';
 import type { FallbackOptions } from './fallback.ts';
@@ -26,6 +27,10 @@ export interface TranscribeOptions
   readonly conditionOnPrevious?: boolean | undefined;
   /** Skip stretches without speech (Silero VAD). Default false. */
   readonly skipSilence?: boolean | undefined;
+  /** Transcribe only this span, in seconds; times are the recording's. Default: all of it. */
+  readonly clip?: Span | undefined;
+  /** `separate`: each channel for itself, such as a speaker of a call, merged by time. Default `mix`: their mean. */
+  readonly channels?: 'mix' | 'separate' | undefined;
   /**
    * `full`: 30 s, as Whisper was trained. `fit`: the recording and a second, followed by cached silence; faster. Recordings
    * longer than 30 s always have full windows. Default `fit`.

@@ -3,6 +3,8 @@ import type { AudioSource } from '../audio/audio-source.ts';
 
 /** A stretch of the audio with its text. Times in seconds from the beginning of the file. */
 export interface Segment {
+  /** From 1, where the channels are transcribed apart. */
+  readonly channel?: number;
   readonly start: number;
   readonly end: number;
   readonly text: string;
@@ -41,8 +43,15 @@ export interface Transcript<Audio extends AudioSource = string> {
   /** Mean over the tokens. */
   readonly averageLogProbability: number;
   readonly segments: readonly Segment[];
+  /** Of each channel, where they are transcribed apart; `segments` are those of all, by time. */
+  readonly channels?: readonly ChannelTranscript[];
   /** Other texts of the search, the best first. */
   readonly alternatives?: readonly { readonly text: string; readonly score: number }[];
+}
+
+export interface ChannelTranscript extends Pick<Transcript, 'language' | 'languageProbability' | 'text'> {
+  /** From 1. */
+  readonly channel: number;
 }
 
 /** A recording that could not be transcribed; others are not affected. */

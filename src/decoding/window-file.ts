@@ -55,7 +55,7 @@ export class WindowFile {
   /** Adds windows in one write. */
   async add(windows: readonly KeptWindow[]): Promise<void> {
     this.lines ??= await this.#open(false);
-    await this.lines.add(...windows.map((window): Line => ({ settings: this.settings, ...window })));
+    await this.lines.addAll(windows.map((window): Line => ({ settings: this.settings, ...window })));
   }
 
   /** Removes the file: all recordings are finished. */

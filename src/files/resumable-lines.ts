@@ -75,8 +75,12 @@ export class ResumableLines<R extends object> {
     }
   }
 
+  add(record: R): Promise<void> {
+    return this.addAll([record]);
+  }
+
   /** Appends records in one write: a stopped run leaves at most one incomplete line. */
-  async add(...records: readonly R[]): Promise<void> {
+  async addAll(records: readonly R[]): Promise<void> {
     const lines = records.map((record) => `${JSON.stringify(record)}\n`);
     await writing(this.path, () => appendFile(this.path, lines.join('')));
     this.#added(records, lines);

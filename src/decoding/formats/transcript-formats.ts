@@ -19,6 +19,8 @@ export function formatTranscript(
     for (const seconds of [start, end, ...words.flatMap((word) => [word.start, word.end])])
       milliseconds(seconds);
   }
+  if (format !== 'json' && format !== 'jsonl')
+    transcript = { ...transcript, segments: transcript.segments.map(withChannel) };
   switch (format) {
     case 'txt':
       return transcript.segments.map(({ text }) => `${oneLine(text)}\n`).join('');
@@ -33,6 +35,18 @@ export function formatTranscript(
     case 'tsv':
       return toTsv(transcript);
   }
+}
+
+/** With the channel before the text, where channels are transcribed apart. */
+export function withChannel(segment: Segment): Segment {
+  if (segment.channel === undefined) return segment;
+  const label = (text: string): string => ` Channel ${segment.channel}: ${text.trimStart()}`;
+  const [first, ...rest] = segment.words ?? [];
+  return {
+    ...segment,
+    text: label(segment.text),
+    ...(first && { words: [{ ...first, text: label(first.text) }, ...rest] }),
+  };
 }
 
 const TSV_HEAD = 'start\tend\ttext\n';
@@ -56,25 +70,21 @@ export function segmentFormatter(
 ): SegmentFormatter | undefined {
   if (options.maxLineWidth !== undefined && options.maxLineCount !== undefined) return undefined;
   let subtitles = 0;
-  switch (format) {
-    case 'txt':
-      return { head: '', add: ({ text }) => `${oneLine(text)}\n` };
-    case 'tsv':
-      return { head: TSV_HEAD, add: tsvRow };
-    case 'vtt':
-      return { head: VTT_HEAD, add: (segment) => vttCues({ segments: [segment] }, options) };
-    case 'srt':
-      return {
-        head: '',
-        add: (segment) => {
-          const cues = srtCues({ segments: [segment] }, options, subtitles);
-          subtitles += cues.length;
-          return cues.join('');
-        },
-      };
-    default:
-      return undefined;
-  }
+  const rows: Partial<Record<TranscriptFormat, SegmentFormatter>> = {
+    txt: { head: '', add: ({ text }) => `${oneLine(text)}\n` },
+    tsv: { head: TSV_HEAD, add: tsvRow },
+    vtt: { head: VTT_HEAD, add: (segment) => vttCues({ segments: [segment] }, options) },
+    srt: {
+      head: '',
+      add: (segment) => {
+        const cues = srtCues({ segments: [segment] }, options, subtitles);
+        subtitles += cues.length;
+        return cues.join('');
+      },
+    },
+  };
+  const row = rows[format];
+  return row && { head: row.head, add: (segment) => row.add(withChannel(segment)) };
 }
 
 function oneLine(text: string): string {
