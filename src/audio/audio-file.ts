@@ -1,9 +1,12 @@
 /** Reads audio files as samples. */
 import type { FileHandle } from 'node:fs/promises';
 import { open, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
 import { cannotOpen } from '../files/read.ts';
 import { BLOCK_BYTES, decodeAudio, decodeChannels, type ReadOptions, type Span } from './decode-audio.ts';
+import type { ByteSource, FileBytes } from './file-bytes.ts';
 import { READABLE_FORMATS } from './formats.ts';
 import { headerSeconds } from './header-seconds.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
@@ -14,12 +17,16 @@ import { SAMPLE_RATE } from './sample-rate.ts';
  * @throws UserError naming the file, what was found and what was expected.
  */
 export function readAudio(file: string | URL, options?: ReadOptions): Promise<Float32Array> {
-  return withFile(file, (name, handle, size) => decodeAudio(name, blocksOf(handle), size, options));
+  return withFile(file, (name, handle, size) =>
+    decodeAudio(name, sourceOf(file, handle, size), size, options),
+  );
 }
 
 /** Reads each channel of an audio file for itself; see decodeChannels. */
 export function readChannels(file: string | URL, span?: Span): Promise<Float32Array[]> {
-  return withFile(file, (name, handle, size) => decodeChannels(name, blocksOf(handle), size, span));
+  return withFile(file, (name, handle, size) =>
+    decodeChannels(name, sourceOf(file, handle, size), size, span),
+  );
 }
 
 /**
@@ -28,15 +35,7 @@ export function readChannels(file: string | URL, span?: Span): Promise<Float32Ar
  * @throws UserError as readAudio
  */
 export async function audioDuration(file: string | URL): Promise<number> {
-  const seconds = await withFile(file, (_, handle, size) =>
-    headerSeconds({
-      size,
-      read: async (at, length) => {
-        const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, at);
-        return buffer.subarray(0, bytesRead);
-      },
-    }),
-  );
+  const seconds = await withFile(file, (_, handle, size) => headerSeconds(bytesOf(handle, size)));
   return seconds ?? (await readAudio(file)).length / SAMPLE_RATE;
 }
 
@@ -64,6 +63,24 @@ async function withFile<T>(
   } finally {
     await handle.close();
   }
+}
+
+function bytesOf(handle: FileHandle, size: number): FileBytes {
+  return {
+    size,
+    read: async (at, length) => {
+      const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, at);
+      return buffer.subarray(0, bytesRead);
+    },
+  };
+}
+
+function sourceOf(file: string | URL, handle: FileHandle, size: number): ByteSource {
+  return {
+    [Symbol.asyncIterator]: () => blocksOf(handle),
+    file: bytesOf(handle, size),
+    path: resolve(typeof file === 'string' ? file : fileURLToPath(file)),
+  };
 }
 
 async function* blocksOf(handle: FileHandle): AsyncGenerator<Uint8Array> {

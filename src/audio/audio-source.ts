@@ -15,7 +15,7 @@ export interface SampledAudio {
 
 /**
  * One recording: the path of a file; a `file:` URL, or one to be fetched; a `Blob` or `File`, or a stream of the bytes of
- * a file (WAV, FLAC, Ogg Vorbis, Ogg Opus or MP3); 16 kHz mono samples; or samples with their rate.
+ * a file of sound or video; 16 kHz mono samples; or samples with their rate.
  */
 export type AudioSource = string | URL | Blob | ReadableStream<Uint8Array> | Float32Array | SampledAudio;
 

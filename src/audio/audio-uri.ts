@@ -10,6 +10,8 @@ const MAX_AUDIO_BYTES = 300_000;
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
   WAV: 'audio/wav',
   MP3: 'audio/mpeg',
+  MP4: 'audio/mp4',
+  AAC: 'audio/aac',
   'Ogg Opus': 'audio/ogg',
   'Ogg Vorbis': 'audio/ogg',
 };
@@ -21,7 +23,7 @@ export async function audioUri(file: string): Promise<{ uri: string } | { missin
     return { missing: `${Math.round(size / 1000)} kB, too long to be inside the page` };
   const bytes = await readFile(file);
   const format = detectFormat(bytes.subarray(tagLength(bytes)));
-  const type = typeof format === 'string' ? undefined : MEDIA_TYPES[format.name];
-  if (!type) return { missing: 'of a kind that is not put into the page (Ogg, WAV and MP3 are)' };
+  const type = typeof format === 'string' || 'found' in format ? undefined : MEDIA_TYPES[format.name];
+  if (!type) return { missing: 'of a kind that is not put into the page (Ogg, WAV, MP3, AAC and MP4 are)' };
   return { uri: `data:${type};base64,${bytes.toString('base64')}` };
 }

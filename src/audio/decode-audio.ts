@@ -1,7 +1,12 @@
 /** Decodes audio of any common format to Whisper's input: 16 kHz, mono. */
 import { UserError } from '../errors.ts';
-import { type AudioDecoder, type Decoded, type DecodedBlock, silently } from './decoder.ts';
-import { detectFormat, READABLE_FORMATS } from './formats.ts';
+import { ForeignCodecError } from './containers/codecs.ts';
+import { decodeTrack } from './containers/decode-track.ts';
+import { NoSoundError } from './containers/track.ts';
+import { type AudioDecoder, type Decoded, type DecodedBlock, silently, UnreadCodecError } from './decoder.ts';
+import { ffmpegBlocks, NoFfmpegError } from './ffmpeg.ts';
+import { type ByteSource, fromByte, heldBytes } from './file-bytes.ts';
+import { type ContainerFormat, detectFormat, type ForeignFormat, READABLE_FORMATS } from './formats.ts';
 import { joinBytes } from './join-bytes.ts';
 import { joinSamples } from './join-samples.ts';
 import { Resampler } from './resample.ts';
@@ -12,6 +17,8 @@ import { leadingLength } from './tags.ts';
 export const BLOCK_BYTES = 64 * 1024;
 /** Cover pictures may stand before the sound; beyond this a file without sound is refused. */
 const MAX_SILENT_BYTES = 16 * 2 ** 20;
+/** Of a container in a stream, whose parts may stand in any order. */
+const MOST_HELD_BYTES = 2 ** 30;
 const LOWEST_RATE = 1_000;
 const HIGHEST_RATE = 768_000;
 /** What is read is held in memory as a whole: 4 h are 0.9 GB. */
@@ -39,21 +46,22 @@ interface Selection extends Span {
 }
 
 /**
- * Decodes WAV, FLAC, Ogg Vorbis, Ogg Opus or MP3 (detected by content) to 16 kHz mono samples in [-1, 1]: the mean of the
- * channels, resampled; louder samples are clipped.
+ * Decodes a recording of any of READABLE_FORMATS (detected by content) to 16 kHz mono samples in [-1, 1]: the mean of the
+ * channels, resampled; louder samples are clipped. Other formats of a file are decoded by `ffmpeg` where it is installed.
  *
  * Sound that is cut off, or damaged in the middle, gives what decodes before (compare the length with what a manifest
  * promises); where nothing decodes, it is an error.
  *
  * @param name for messages: a path, an address
- * @param source its bytes in order, in pieces of any size
+ * @param source its bytes in order, in pieces of any size; those of a container (MP4, WebM, CAF…) that come in no file are held
+ * in memory while it is decoded, at most 1 GiB
  * @param size of all bytes, where it is known
  * @param options a part of the sound, bit by bit the same as in the whole; one channel
  * @throws UserError naming the sound, what was found and what was expected.
  */
 export async function decodeAudio(
   name: string,
-  source: AsyncIterable<Uint8Array>,
+  source: ByteSource,
   size?: number,
   options: ReadOptions = {},
 ): Promise<Float32Array> {
@@ -63,7 +71,7 @@ export async function decodeAudio(
 /** As decodeAudio, each channel for itself, in one pass: at most 16, of 8 hours together. */
 export function decodeChannels(
   name: string,
-  source: AsyncIterable<Uint8Array>,
+  source: ByteSource,
   size?: number,
   { from, to }: Span = {},
 ): Promise<Float32Array[]> {
@@ -72,14 +80,14 @@ export function decodeChannels(
 
 async function decodeSelection(
   name: string,
-  source: AsyncIterable<Uint8Array>,
+  source: ByteSource,
   size: number | undefined,
   selection: Selection,
 ): Promise<Float32Array[]> {
   const sound = new Sound(name, selection);
   const reader = new BlockReader(source);
   try {
-    return await decodeBlocks(name, reader, sound, size);
+    return await decodeBlocks(name, reader, sound, source, size);
   } finally {
     await reader.close();
   }
@@ -102,6 +110,7 @@ async function decodeBlocks(
   name: string,
   reader: BlockReader,
   sound: Sound,
+  source: ByteSource,
   size?: number,
 ): Promise<Float32Array[]> {
   let block = await reader.read();
@@ -120,6 +129,8 @@ async function decodeBlocks(
     const found = block.length === 0 ? (tags > 0 ? 'a tag and nothing after it' : 'no bytes') : format;
     throw new UserError(`${name}: found ${found}; expected audio (${READABLE_FORMATS})`);
   }
+  if ('found' in format) return decodeForeign(name, sound, format, source);
+  if ('openTrack' in format) return decodeContainer(name, reader, block, sound, format, source);
   const decoder = await format.open(size ?? Number.POSITIVE_INFINITY);
   let damage = '';
   try {
@@ -141,6 +152,10 @@ async function decodeBlocks(
       if (typeof rest === 'string') damage = rest;
       else sound.addAll(rest);
     }
+  } catch (error) {
+    if (!(error instanceof UnreadCodecError)) throw error;
+    const found = `${error.message} in ${format.name}`;
+    return decodeForeign(name, sound, { found, ffmpeg: format.name.toLowerCase() }, source);
   } finally {
     decoder.free();
   }
@@ -151,6 +166,91 @@ async function decodeBlocks(
     `${name}: found ${size ?? reader.position} bytes of ${format.name} in which nothing decodes (${reason}); ` +
       'expected at least one sample',
   );
+}
+
+async function decodeContainer(
+  name: string,
+  reader: BlockReader,
+  head: Uint8Array,
+  sound: Sound,
+  { name: container, openTrack, ffmpeg }: ContainerFormat,
+  source: ByteSource,
+): Promise<Float32Array[]> {
+  const begin = reader.position - head.length;
+  let bytes = source.file && fromByte(source.file, begin);
+  if (!bytes) {
+    const pieces = [head];
+    for (let block = head; block.length > 0; pieces.push(block)) {
+      block = await reader.read();
+      if (reader.position > MOST_HELD_BYTES) {
+        const limit = MOST_HELD_BYTES / 2 ** 30;
+        throw new UserError(
+          `${name}: found more than ${limit} GiB of ${container} in a stream; expected a file`,
+        );
+      }
+    }
+    bytes = heldBytes(pieces);
+  }
+  let damage = 'cut off, damaged or without samples';
+  try {
+    await addBlocks(sound, decodeTrack(openTrack, bytes));
+  } catch (error) {
+    if (error instanceof ForeignCodecError) {
+      return decodeForeign(name, sound, { found: `${error.message} in ${container}`, ffmpeg }, source);
+    }
+    if (error instanceof NoSoundError) {
+      throw new UserError(`${name}: found ${error.message}; expected audio (${READABLE_FORMATS})`);
+    }
+    if (error instanceof UserError || isSystemError(error)) throw error;
+    if (error instanceof Error && error.constructor === Error) damage = error.message;
+  }
+  const tracks = sound.finish();
+  if (tracks.length > 0) return tracks;
+  throw new UserError(
+    `${name}: found ${bytes.size} bytes of ${container} in which nothing decodes (${damage}); expected at least one sample`,
+  );
+}
+
+/** Of a format that is recognised and not decoded here: what `ffmpeg` makes of it. */
+async function decodeForeign(
+  name: string,
+  sound: Sound,
+  { found, ffmpeg }: ForeignFormat,
+  { path }: ByteSource,
+): Promise<Float32Array[]> {
+  if (path === undefined) {
+    throw new UserError(
+      `${name}: found ${found}; expected audio (${READABLE_FORMATS}). Of a file on disk ffmpeg would read it, where installed`,
+    );
+  }
+  try {
+    await addBlocks(sound, ffmpegBlocks(path, ffmpeg));
+  } catch (error) {
+    if (error instanceof NoFfmpegError) {
+      throw new UserError(
+        `${name}: found ${found}; expected audio (${READABLE_FORMATS}). With ffmpeg installed it would be read`,
+      );
+    }
+    if (error instanceof UserError || !(error instanceof Error)) throw error;
+    throw new UserError(
+      `${name}: found ${found} of which ffmpeg decodes nothing (${error.message}); expected at least one sample`,
+    );
+  }
+  const tracks = sound.finish();
+  if (tracks.length > 0) return tracks;
+  throw new UserError(`${name}: found ${found} without samples; expected at least one`);
+}
+
+async function addBlocks(sound: Sound, blocks: AsyncGenerator<DecodedBlock>): Promise<void> {
+  for await (const block of blocks) {
+    sound.add(block);
+    if (sound.complete) return;
+  }
+}
+
+/** Of reading a file, not of what is in it. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }
 
 /** Bytes in blocks of BLOCK_BYTES, in whatever pieces they come; the last block is shorter, and empty after the end. */
@@ -379,6 +479,7 @@ async function attempt(decode: () => Decoded | Promise<Decoded>): Promise<Decode
   try {
     return await silently(decode);
   } catch (error) {
+    if (error instanceof UnreadCodecError) throw error;
     // Decoders explain refusals as plain Errors; a TypeError or a WebAssembly trap only means damage.
     return error instanceof Error && error.constructor === Error ? error.message : 'damaged';
   }

@@ -20,6 +20,9 @@ export interface AudioDecoder {
   free(): void;
 }
 
+/** A codec that is not decoded here, and that ffmpeg may decode. Its message is the codec's name. */
+export class UnreadCodecError extends Error {}
+
 export const NO_SOUND: DecodedBlock = { channelData: [], sampleRate: 0 };
 
 /** Calls a library that prints what it thinks of damaged bytes; it must not wait for anything. */

@@ -14,8 +14,11 @@ export async function headerSeconds(file: FileBytes): Promise<number | undefined
     head = await sound.read(0, HEAD_BYTES);
   }
   const format = detectFormat(head);
-  if (typeof format === 'string') return undefined;
-  const seconds = format.duration ? await format.duration(sound) : await secondsOfDecoder(format, sound);
+  if (typeof format === 'string' || 'found' in format) return undefined;
+  const seconds =
+    'openTrack' in format || format.duration
+      ? await format.duration!(sound)
+      : await secondsOfDecoder(format, sound);
   return seconds !== undefined && seconds > 0 && Number.isFinite(seconds) ? seconds : undefined;
 }
 

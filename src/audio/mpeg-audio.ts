@@ -99,9 +99,18 @@ function continues(before: FrameHeader, header: FrameHeader | undefined): boolea
   );
 }
 
-/** Whether the file is MPEG audio: a frame at its start, or two in a row after some junk. */
+/** Fewer frames than this may stand in any bytes by chance. */
+const FEWEST_FRAMES = 4;
+
+/** Whether a file is MPEG audio: a frame at its start, or frames after some junk that fill the rest of `head`. */
 export function isMpegAudio(head: Uint8Array): boolean {
-  return isMpegHeader(head, 0) || !new MpegFrames().push(head).next().done;
+  if (isMpegHeader(head, 0)) return true;
+  let [frames, bytes, start] = [0, 0, 0];
+  for (const frame of new MpegFrames().push(head, true)) {
+    if (frames++ === 0) start = frame.bytes.byteOffset - head.byteOffset;
+    bytes += frame.length;
+  }
+  return frames >= FEWEST_FRAMES && bytes > 0.9 * (head.length - start);
 }
 
 /** First bytes of a frame, "ID3", "APE", "TAG" and padding. */
@@ -153,10 +162,10 @@ class MpegFrames {
     this.pending = new Uint8Array(0);
   }
 
-  /** Whether what follows a supposed frame is another one, or an end that files have. */
+  /** Whether what follows a supposed frame is another one, a tag or the end. */
   private confirmed(bytes: Uint8Array, header: FrameHeader, next: number, last: boolean): boolean {
     if (next + 4 > bytes.length) return last;
-    return continues(header, frameHeader(bytes, next)) || betweenFrames(bytes.subarray(next)) > 0;
+    return continues(header, frameHeader(bytes, next)) || tagLength(bytes.subarray(next)) > 0;
   }
 }
 

@@ -1,19 +1,49 @@
-/** Audio files below a folder, by their extensions. */
-import { readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+/** Recordings below a folder, by their names, and by their content where a name says nothing. */
+import { open, readdir, stat } from 'node:fs/promises';
+import { extname, join, relative } from 'node:path';
 import { UserError } from '../errors.ts';
+import { detectFormat } from './formats.ts';
+import { tagLength } from './tags.ts';
 
-/** Extensions of recordings in a folder; a file that is named itself may have any. */
-const AUDIO_EXTENSIONS = ['.wav', '.flac', '.ogg', '.oga', '.opus', '.mp3'];
+/** Extensions of sound and video, whether they can be read or not: what cannot be read is reported, not passed over. */
+const SOUND_EXTENSIONS = new Set(
+  (
+    'wav wave bwf rf64 w64 aif aiff aifc caf au snd sph nist flac ogg oga ogv ogx opus spx mp3 mp2 mp1 mpga aac adts m4a ' +
+    'm4b m4p m4r m4v mp4 mov qt 3gp 3g2 webm weba mkv mka amr awb wma wmv asf avi flv ac3 eac3 dts ape wv tta mpc ra rm ts ' +
+    'mts m2ts mpg mpeg vob gsm voc'
+  ).split(' '),
+);
+
+/** Extensions of files that stand beside recordings and are none; the content of any others is looked at. */
+const OTHER_EXTENSIONS = new Set(
+  (
+    'txt md rst log csv tsv json jsonl ndjson xml html htm css js mjs py sh yaml yml toml ini cfg srt vtt ass lrc lab ' +
+    'textgrid ctm stm rttm eaf trs cha pdf doc docx odt rtf xls xlsx ods ppt pptx jpg jpeg png gif bmp svg webp tif tiff ' +
+    'ico heic psd zip gz bz2 xz zst tar tgz 7z rar parquet arrow npy npz pt pth onnx safetensors pkl h5 m3u m3u8 pls cue ' +
+    'sfv md5 sha1 sha256 lnk url db sqlite'
+  ).split(' '),
+);
+
+/** Files whose kind is found out at the same time. */
+const AT_ONCE = 128;
+
+export interface FolderContent {
+  /** By path, in an order that is the same in every locale. */
+  readonly recordings: string[];
+  /** Files without sound, likewise. */
+  readonly others: string[];
+}
 
 /**
- * Audio files of a folder and those below it, by path. Skips hidden files (macOS writes ._talk.wav beside
- * talk.wav) and links to folders, which may be circular.
+ * Files of a folder and those below it. A file that is named like sound or video is a recording, also where it cannot be
+ * read; of a name that says nothing, the content decides. Skips hidden files (macOS writes ._talk.wav beside talk.wav)
+ * and links to folders, which may be circular.
  *
- * @throws UserError when there are none, or a folder does not open
+ * @throws UserError when there are no recordings, or a folder does not open
  */
-export async function recordingsIn(folder: string): Promise<string[]> {
-  const files: string[] = [];
+export async function recordingsIn(folder: string): Promise<FolderContent> {
+  const recordings: string[] = [];
+  const others: string[] = [];
   const folders = [folder];
   for (const current of folders) {
     const entries = await readdir(current, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
@@ -21,27 +51,64 @@ export async function recordingsIn(folder: string): Promise<string[]> {
         `${current}: found a folder that does not open (${error.code}); expected recordings`,
       );
     });
-    for (const entry of entries) {
-      if (entry.name.startsWith('.')) continue;
-      const path = join(current, entry.name);
-      if (entry.isDirectory()) folders.push(path);
-      else if (
-        AUDIO_EXTENSIONS.includes(extname(entry.name).toLowerCase()) &&
-        !(await isLinkToFolder(path, entry))
-      )
-        files.push(path);
+    const shown = entries.filter((entry) => !entry.name.startsWith('.'));
+    for (let at = 0; at < shown.length; at += AT_ONCE) {
+      const some = shown.slice(at, at + AT_ONCE);
+      const kinds = await Promise.all(some.map((entry) => kindOf(join(current, entry.name), entry)));
+      for (const [i, kind] of kinds.entries()) {
+        const path = join(current, some[i]!.name);
+        if (kind === 'folder') folders.push(path);
+        else if (kind === 'recording') recordings.push(path);
+        else if (kind === 'other') others.push(path);
+      }
     }
   }
-  // By code units, so that the order is the same in every locale.
-  if (files.length === 0)
+  if (recordings.length === 0) {
+    const found = others.length > 0 ? ` (${fewNames(folder, others)})` : '';
     throw new UserError(
-      `${folder}: found no recordings; expected files named ${AUDIO_EXTENSIONS.join(', ')}`,
+      `${folder}: found no recordings${found}; expected files such as talk.wav, talk.mp3 or talk.m4a`,
     );
-  return files.sort();
+  }
+  // By code units.
+  return { recordings: recordings.sort(), others: others.sort() };
 }
 
-async function isLinkToFolder(path: string, entry: { isSymbolicLink(): boolean }): Promise<boolean> {
-  if (!entry.isSymbolicLink()) return false;
-  // A broken link is kept: reading it reports it.
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+/** "a.txt, b/c.json", of many only the first. */
+export function fewNames(folder: string, files: readonly string[]): string {
+  const names = files.slice(0, 3).map((file) => relative(folder, file));
+  return [...names, ...(files.length > names.length ? ['…'] : [])].join(', ');
+}
+
+interface Entry {
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}
+
+async function kindOf(path: string, entry: Entry): Promise<'folder' | 'recording' | 'other' | 'link'> {
+  if (entry.isDirectory()) return 'folder';
+  // A broken link is a file that reading reports.
+  if (entry.isSymbolicLink() && (await stat(path).catch(() => undefined))?.isDirectory()) return 'link';
+  const extension = extname(path).slice(1).toLowerCase();
+  if (SOUND_EXTENSIONS.has(extension)) return 'recording';
+  if (OTHER_EXTENSIONS.has(extension)) return 'other';
+  return (await holdsSound(path)) ? 'recording' : 'other';
+}
+
+/** Whether the content of a file is that of sound; true where it does not open, so that reading says why. */
+async function holdsSound(path: string): Promise<boolean> {
+  try {
+    // Before opening: to open a pipe would wait for its writer.
+    const found = await stat(path);
+    if (!found.isFile() || found.size === 0) return false;
+    const handle = await open(path);
+    try {
+      const { bytesRead, buffer } = await handle.read(new Uint8Array(64 * 1024), 0, 64 * 1024, 0);
+      const head = buffer.subarray(0, bytesRead);
+      return tagLength(head) > 0 || typeof detectFormat(head) !== 'string';
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    return true;
+  }
 }

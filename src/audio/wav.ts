@@ -1,167 +1,190 @@
 /**
- * RIFF WAVE, read block by block: PCM of 8, 16, 24 and 32 bits, float of 32 and 64 bits, and the A-law and mu-law
- * of telephones (G.711), plain or extensible.
+ * RIFF WAVE and what is made like it: RF64 and BW64 (beyond 4 GiB), RIFX (big-endian), W64. PCM of 8 to 32 bits, float of
+ * 32 and 64 bits, A-law and mu-law, ADPCM, MPEG audio; plain or extensible.
  * Own code because @audio/decode-wav loses the data after a chunk of odd size (it skips the padding byte that
  * RIFF asks for) and allocates whatever channel count a header claims.
  */
-import { type AudioDecoder, NO_SOUND } from './decoder.ts';
-import { joinBytes } from './join-bytes.ts';
+import { imaDecoder, msDecoder } from './adpcm.ts';
+import { UnreadCodecError } from './decoder.ts';
+import { mpegDecoder } from './mpeg-audio.ts';
+import { checkChannels, type NumberKind, paddedPcmDecoder, pcmDecoder } from './pcm.ts';
+import {
+  type HeaderInput,
+  headerThenSamples,
+  type SampleData,
+  type SampleDecoder,
+} from './samples-in-file.ts';
 
-const PCM = 1;
-const FLOAT = 3;
-const A_LAW = 6;
-const MU_LAW = 7;
 const EXTENSIBLE = 0xfffe;
 /** Writers to a pipe cannot know the length: 0 or all ones mean "to the end of the file". */
 const UNKNOWN_SIZE = 0xffff_ffff;
-const MAX_CHANNELS = 64;
+/** The longest format chunk that is read: MS ADPCM with its coefficients has 50 bytes. */
+const LONGEST_FORMAT = 64;
+/** Samples before their format are held in memory until it comes. */
+const MOST_HELD = 64 * 2 ** 20;
 
-type ReadSample = (view: DataView, at: number) => number;
-
-interface WavFormat {
-  readonly read: ReadSample;
-  readonly channels: number;
-  readonly sampleRate: number;
-  readonly bytesPerSample: number;
-}
-
-/** @param fileBytes size of the whole file, which limits what the header may promise. */
-export function wavDecoder(fileBytes: number): AudioDecoder {
-  let pending = new Uint8Array(0);
-  let skip = 12; // 'RIFF', size, 'WAVE'
-  let format: WavFormat | undefined;
-  let dataLeft: number | undefined;
-  let position = 0;
-  let seconds: number | undefined;
-
-  return {
-    decode(chunk) {
-      position += chunk.length;
-      let bytes = joinBytes([pending, chunk]);
-      pending = new Uint8Array(0);
-      while (dataLeft === undefined) {
-        const skipped = Math.min(skip, bytes.length);
-        skip -= skipped;
-        bytes = bytes.subarray(skipped);
-        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-        const id = bytes.length >= 8 ? String.fromCharCode(...bytes.subarray(0, 4)) : '';
-        const size = bytes.length >= 8 ? view.getUint32(4, true) : 0;
-        // The longest format chunk in use has 40 bytes; an absurd size is not waited for.
-        const needed = id === 'fmt ' ? 8 + Math.min(size, 40) : 8;
-        if (skip > 0 || bytes.length < needed) {
-          pending = bytes.slice();
-          return NO_SOUND;
-        }
-        if (id === 'data') {
-          if (!format) throw new Error('its samples come before its format');
-          dataLeft = size === 0 || size === UNKNOWN_SIZE ? Number.POSITIVE_INFINITY : size;
-          bytes = bytes.subarray(8);
-          const present = Math.min(dataLeft, fileBytes - (position - bytes.length));
-          const frameBytes = format.channels * format.bytesPerSample;
-          seconds = Math.floor(present / frameBytes) / format.sampleRate;
-        } else {
-          if (id === 'fmt ') format = readFormat(view, size);
-          skip = 8 + size + (size % 2);
-        }
+/** RIFF, RIFX, RF64 or BW64. */
+export function* wavHeader(input: HeaderInput): Generator<undefined, SampleData> {
+  const little = text(yield* input.take(12), 0) !== 'RIFX';
+  let decoder: SampleDecoder | undefined;
+  let longSize: number | undefined;
+  let held: { bytes: Uint8Array } | undefined;
+  for (;;) {
+    const header = yield* input.take(8);
+    const id = text(header, 0);
+    const size = header.getUint32(4, little);
+    if (id === 'data') {
+      const bytes = yield* dataBytes(input, size, longSize, little);
+      if (decoder) return { bytes, decoder };
+      if (bytes > MOST_HELD) throw new Error('its samples come before its format');
+      held = { bytes: viewBytes(yield* input.take(bytes)).slice() };
+    } else if (id === 'fmt ') {
+      const length = Math.min(size, LONGEST_FORMAT);
+      decoder = formatDecoder(yield* input.take(length), little);
+      if (held) {
+        input.putBack(held.bytes);
+        return { bytes: held.bytes.length, decoder };
       }
-      const { channels, sampleRate, bytesPerSample } = format!;
-      const frameBytes = channels * bytesPerSample;
-      const available = Math.min(bytes.length, dataLeft);
-      const frames = Math.floor(available / frameBytes);
-      dataLeft -= frames * frameBytes;
-      pending = bytes.slice(frames * frameBytes, available);
-      return { channelData: readSamples(bytes, frames, format!), sampleRate };
-    },
-    seconds: () => seconds,
-    free() {},
-  };
+      yield* input.skip(size - length);
+    } else if (id === 'ds64' && size >= 24) {
+      longSize = Number((yield* input.take(16)).getBigUint64(8, true));
+      yield* input.skip(size - 16);
+    } else yield* input.skip(size);
+    yield* input.skip(yield* padding(input, size));
+  }
 }
 
-function readFormat(view: DataView, size: number): WavFormat {
+export const wavDecoder = headerThenSamples(wavHeader);
+
+/** Sony Wave64: chunks have a GUID, 8 bytes of length that counts the chunk's header, and an alignment of 8. */
+export function* w64Header(input: HeaderInput): Generator<undefined, SampleData> {
+  yield* input.skip(40);
+  let decoder: SampleDecoder | undefined;
+  for (;;) {
+    const header = yield* input.take(24);
+    const id = text(header, 0);
+    const size = Number(header.getBigUint64(16, true)) - 24;
+    if (size < 0) throw new Error('a chunk claims to be shorter than its own header');
+    if (id === 'data') {
+      if (!decoder) throw new Error('its samples come before its format');
+      return { bytes: size === 0 ? Number.POSITIVE_INFINITY : size, decoder };
+    }
+    const length = id === 'fmt ' ? Math.min(size, LONGEST_FORMAT) : 0;
+    if (id === 'fmt ') decoder = formatDecoder(yield* input.take(length), true);
+    yield* input.skip(size - length + ((8 - (size % 8)) % 8));
+  }
+}
+
+/** Length of the samples, of which the chunk's own size may say nothing. */
+function* dataBytes(
+  input: HeaderInput,
+  size: number,
+  longSize: number | undefined,
+  little: boolean,
+): Generator<undefined, number> {
+  if (size === UNKNOWN_SIZE) return longSize || Number.POSITIVE_INFINITY;
+  if (size > 0) {
+    // Of a file beyond 4 GiB whose writer did not know RF64, the size has lost its upper bits.
+    const lost = Math.floor((input.fileBytes - input.position - size) / 2 ** 32);
+    return lost > 0 && Number.isFinite(lost) ? size + lost * 2 ** 32 : size;
+  }
+  const next = yield* input.peek(8);
+  const isChunk = next.byteLength === 8 && KNOWN_CHUNKS.has(text(next, 0));
+  if (
+    next.byteLength === 0 ||
+    (isChunk && input.position + 8 + next.getUint32(4, little) <= input.fileBytes)
+  ) {
+    throw new Error('no samples: its data chunk is empty');
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+/** Chunks that stand in WAV files, so that they are found where a writer forgot the padding byte. */
+const KNOWN_CHUNKS: ReadonlySet<string> = new Set(
+  (
+    'data,fmt ,LIST,fact,JUNK,junk,bext,id3 ,ID3 ,cue ,smpl,inst,PEAK,iXML,axml,FLLR,PAD ,Fake,minf,elm1,regn,umid,' +
+    'DGDA,afsp,_PMX,acid,strc,chna,ds64,levl,r64m,cart,LGWV,ResU,DISP,plst,wavl,slnt,SNDM,tlst,META,qlty,mext,link'
+  ).split(','),
+);
+
+/** Bytes between the end of a chunk and the next one: RIFF asks for an even place, not all writers know. */
+function* padding(input: HeaderInput, size: number): Generator<undefined, number> {
+  const asked = size % 2;
+  const next = yield* input.peek(asked + 6);
+  const idAt = (at: number) => (at + 4 <= next.byteLength ? text(next, at) : '');
+  if (KNOWN_CHUNKS.has(idAt(asked))) return asked;
+  for (const at of [0, 1, 2]) if (KNOWN_CHUNKS.has(idAt(at))) return at;
+  const isName = (id: string) => /^[\x20-\x7e]{4}$/.test(id);
+  return isName(idAt(0)) && !isName(idAt(asked)) ? 0 : asked;
+}
+
+const NUMBER_KINDS: ReadonlyMap<number, NumberKind> = new Map([
+  [1, 'signed'],
+  [3, 'float'],
+  [6, 'a-law'],
+  [7, 'mu-law'],
+]);
+
+/** Those that only ffmpeg reads. */
+const OTHER_CODECS: ReadonlyMap<number, string> = new Map([
+  [0x31, 'GSM 6.10'],
+  [0x40, 'G.721 ADPCM'],
+  [0x45, 'G.726 ADPCM'],
+  [0x64, 'G.726 ADPCM'],
+  [0x65, 'G.722 ADPCM'],
+  [0xff, 'AAC'],
+  [0x160, 'Windows Media Audio'],
+  [0x161, 'Windows Media Audio'],
+]);
+
+/** The decoder that a format chunk (WAVEFORMATEX) asks for. @param view its content */
+function formatDecoder(view: DataView, little: boolean): SampleDecoder {
+  const size = view.byteLength;
   if (size < 16) throw new Error(`its format chunk has ${size} bytes; expected at least 16`);
-  let codec = view.getUint16(8, true);
-  if (codec === EXTENSIBLE && size >= 40) codec = view.getUint16(32, true);
-  const channels = view.getUint16(10, true);
-  const sampleRate = view.getUint32(12, true);
-  const frameBytes = view.getUint16(20, true);
-  const bits = view.getUint16(22, true);
-  const bytesPerSample = Math.ceil(bits / 8);
-  const widths = READERS.get(codec);
-  if (!widths) {
-    const name = OTHER_CODECS.get(codec) ?? 'unknown';
+  let codec = view.getUint16(0, little);
+  if (codec === EXTENSIBLE && size >= 40) codec = view.getUint16(24, little);
+  const channels = view.getUint16(2, little);
+  const sampleRate = view.getUint32(4, little);
+  const unitBytes = view.getUint16(12, little);
+  const bits = view.getUint16(14, little);
+  if (codec === 2) return msDecoder({ channels, sampleRate, blockBytes: unitBytes });
+  if (codec === 17) return imaDecoder({ channels, sampleRate, blockBytes: unitBytes });
+  if (codec === 0x50 || codec === 0x55) return mpegDecoder();
+  const kind = NUMBER_KINDS.get(codec);
+  if (!kind) {
+    const name = OTHER_CODECS.get(codec);
+    if (name) throw new UnreadCodecError(name);
     throw new Error(
-      `its samples are coded as format ${codec}, ${name}; expected PCM (1), float (3), A-law (6) or mu-law (7)`,
+      `its samples are coded as format ${codec}; expected PCM (1), float (3), A-law (6), mu-law (7), ADPCM (2, 17) ` +
+        'or MPEG audio (80, 85)',
     );
   }
-  if (channels < 1 || channels > MAX_CHANNELS) {
-    throw new Error(`it claims ${channels} channels; expected 1 to ${MAX_CHANNELS}`);
-  }
-  const read = widths[bytesPerSample];
-  if (!read || frameBytes !== channels * bytesPerSample) {
+  // Fewer bits than the bytes have room for fill their upper end.
+  checkChannels(channels);
+  const bytes = unitBytes / channels;
+  if (!Number.isInteger(bytes) || bytes * 8 < bits || bytes > 8) {
     throw new Error(
-      `it claims ${bits} bits a sample and ${frameBytes} bytes for ${channels} channels; ` +
+      `it claims ${bits} bits a sample and ${unitBytes} bytes for ${channels} channels; ` +
         'expected 8, 16, 24 or 32 bits PCM, 32 or 64 bits float, or 8 bits A-law or mu-law',
     );
   }
-  return { read, channels, sampleRate, bytesPerSample };
-}
-
-/** By codec, then by bytes a sample. Integers are divided by 2^(bits - 1), as libsndfile does. */
-const READERS = new Map<number, Readonly<Record<number, ReadSample>>>([
-  [
-    PCM,
-    {
-      1: (view: DataView, at: number) => (view.getUint8(at) - 128) / 128,
-      2: (view: DataView, at: number) => view.getInt16(at, true) / 32768,
-      3: (view: DataView, at: number) => (view.getInt16(at + 1, true) * 256 + view.getUint8(at)) / 8388608,
-      4: (view: DataView, at: number) => view.getInt32(at, true) / 2147483648,
-    },
-  ],
-  [
-    FLOAT,
-    {
-      4: (view: DataView, at: number) => view.getFloat32(at, true),
-      8: (view: DataView, at: number) => view.getFloat64(at, true),
-    },
-  ],
-  [A_LAW, { 1: (view: DataView, at: number) => aLaw(view.getUint8(at)) / 32768 }],
-  [MU_LAW, { 1: (view: DataView, at: number) => muLaw(view.getUint8(at)) / 32768 }],
-]);
-
-/** Common ones, so that the error can name them. */
-const OTHER_CODECS: ReadonlyMap<number, string> = new Map([
-  [2, 'ADPCM'],
-  [17, 'IMA ADPCM'],
-  [49, 'GSM 6.10'],
-  [80, 'MPEG'],
-  [85, 'MP3'],
-  [255, 'AAC'],
-]);
-
-/** ITU-T G.711: sign, exponent of 3 bits, mantissa of 4, every second bit inverted; as 16 bits. */
-function aLaw(byte: number): number {
-  const bits = byte ^ 0x55;
-  const exponent = (bits >> 4) & 7;
-  const mantissa = ((bits & 15) << 4) + 8;
-  const size = exponent === 0 ? mantissa : (mantissa + 256) << (exponent - 1);
-  return bits & 0x80 ? size : -size;
-}
-
-/** ITU-T G.711: like A-law with all bits inverted and an offset of 132; as 16 bits. */
-function muLaw(byte: number): number {
-  const bits = ~byte;
-  const size = ((((bits & 15) << 3) + 132) << ((bits >> 4) & 7)) - 132;
-  return bits & 0x80 ? -size : size;
-}
-
-/** Interleaved samples to one array a channel, [-1, 1). */
-function readSamples(bytes: Uint8Array, frames: number, format: WavFormat): Float32Array[] {
-  const { read, channels, bytesPerSample } = format;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: channels }, (_, channel) => {
-    const samples = new Float32Array(frames);
-    const step = channels * bytesPerSample;
-    for (let i = 0, at = channel * bytesPerSample; i < frames; i++, at += step) samples[i] = read(view, at);
-    return samples;
+  const valid = size >= 20 && codec !== view.getUint16(0, little) ? view.getUint16(18, little) : bits;
+  const decoder = kind === 'signed' && bytes === 4 && valid === 24 ? paddedPcmDecoder : pcmDecoder;
+  return decoder({
+    kind: kind === 'signed' && bytes === 1 ? 'unsigned' : kind,
+    ...{ bytes, littleEndian: little, channels, sampleRate },
   });
+}
+
+export function text(view: DataView, at: number): string {
+  return String.fromCharCode(
+    view.getUint8(at),
+    view.getUint8(at + 1),
+    view.getUint8(at + 2),
+    view.getUint8(at + 3),
+  );
+}
+
+export function viewBytes({ buffer, byteOffset, byteLength }: DataView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -115,6 +115,25 @@ test('a second Ctrl-C ends a training at once, and the next run takes its folder
   expect(await run([...training('twice', 2), '--resume'])).toMatchObject({ code: 0 });
 });
 
+test('a second run into the same output is refused in one line, and the first goes on', async () => {
+  let second: Promise<Ended> | undefined;
+  const first = await run(
+    training('shared'),
+    atStep((child) => {
+      second = run([...training('shared'), '--resume']);
+      second.then(() => child.kill('SIGINT'));
+    }),
+  );
+  const { code, stderr } = await second!;
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: expect.stringMatching(
+      /^error: shared: the run with process id \d+ writes into it since .*; expected another output, .*\n$/,
+    ),
+  });
+  expect(first, first.stderr).toMatchObject({ code: 130 });
+});
+
 test.each([
   'encode',
   'analyse',

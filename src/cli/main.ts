@@ -11,6 +11,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.stderr.write(`error: standard output: cannot be written: ${reasonOf(error) ?? error.message}\n`);
   process.exit(2);
 });
+// Progress that nobody reads any more does not end the work.
+process.stderr.on('error', () => {});
 process.exitCode = await run(process.argv.slice(2));
 // Interrupted work still ends its last step, and leaves files whole.
 if (process.exitCode > 128) setTimeout(() => process.exit(), GRACE_MS).unref();

@@ -6,6 +6,8 @@ import { printNote } from './options.ts';
 
 export interface ShownWork extends Required<WorkOptions> {
   readonly signal: AbortSignal;
+  /** Takes the line of progress out of a terminal, before other text is written. */
+  readonly clear: () => void;
   /** Ends the line of progress, where one is open. */
   readonly end: () => void;
 }
@@ -28,13 +30,19 @@ export function showWork(continues?: string): ShownWork {
   signal.addEventListener('abort', () => end());
   return {
     signal,
-    onProgress: ({ stage, done, total, note, resumed = 0 }) => {
+    onProgress: ({ stage, done, total, note, resumed = 0, unit }) => {
       if (signal.aborted) return;
       if (stage === ended && done >= total && total > 0) return;
       ended = undefined;
       if (shown?.stage !== stage) {
         end();
-        shown = { stage, progress: startProgress(stage, total, { from: resumed }), resumed, done, total };
+        shown = {
+          stage,
+          progress: startProgress(stage, total, { from: resumed, ...(unit && { unit }) }),
+          resumed,
+          done,
+          total,
+        };
       }
       Object.assign(shown, { done, total });
       shown.progress.skip(resumed - shown.resumed);
@@ -44,6 +52,7 @@ export function showWork(continues?: string): ShownWork {
       end(note ?? '');
       ended = stage;
     },
+    clear: () => shown?.progress.clear(),
     onSkip: (reason) => process.stderr.write(`skipped: ${reason}\n`),
     onNote: printNote,
     end: () => end(),

@@ -1,19 +1,23 @@
 /** `whisper-transfer transcribe` and `translate`: audio files to text. */
 import { type Command, Option } from 'commander';
+import { abortable } from '../abort.ts';
 import {
-  formatTranscript,
   outputPaths,
   TRANSCRIPT_FORMATS,
   type TranscriptFormat,
   writeTranscript,
 } from '../decoding/formats/transcript-formats.ts';
+import type { InputToTranscribe, ResumeOptions } from '../decoding/resume-transcripts.ts';
 import type { TranscribeFilesOptions } from '../decoding/transcribe-files.ts';
-import type { TranslateOptions } from '../decoding/transcribe-options.ts';
+import type { AudioProgress, TranslateOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
 import { namedLanguage } from '../language/profile.ts';
+import { formatClock } from '../report/format.ts';
+import { formatSpeed } from '../report/progress.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
+import { stoppedAt } from './interrupt.ts';
 import {
   checkedLanguage,
   failedFiles,
@@ -23,8 +27,9 @@ import {
   threadsOption,
   windowOption,
 } from './options.ts';
+import { transcriptPrinter } from './print-transcripts.ts';
 import { addPromptOptions } from './prompt-options.ts';
-import { showWork } from './show-work.ts';
+import { type ShownWork, showWork } from './show-work.ts';
 
 interface Flags
   extends DecodingFlags,
@@ -71,7 +76,7 @@ function withCommonOptions(command: Command): Command {
   command
     .argument(
       '<audio...>',
-      'audio files (WAV, FLAC, Ogg, MP3), folders, manifests (.tsv, .jsonl), or - for a list of paths on standard input',
+      'audio or video files, folders, manifests (.tsv, .jsonl), or - for a list of paths on standard input',
     )
     .addOption(modelOption())
     .addOption(threadsOption())
@@ -124,45 +129,137 @@ function withCommonOptions(command: Command): Command {
     .option('--json', 'print one JSON object a line, in the order given');
 }
 
+/** Audio that takes long enough for a line of progress. */
+const WORTH_A_LINE_SECONDS = 60;
+
 const SUBTITLES: readonly TranscriptFormat[] = ['srt', 'vtt', 'tsv'];
 
 async function run(paths: readonly string[], flags: Flags, task: Task): Promise<void> {
-  const { format } = flags;
+  const { format, results: resultsPath } = flags;
   const output = flags.output ?? flags.outputDir;
-  if (flags.resume && !flags.results) throw new UserError('--resume: expected --results <file> to resume');
+  if (flags.resume && !resultsPath) throw new UserError('--resume: expected --results <file> to resume');
   if (output && !format) throw new UserError('--output: expected --format with it');
   const { audioInputsOrErrors } = await import('../data/audio-inputs.ts');
+  const { lockFile } = await import('../files/lock.ts');
+  const { checkWritable, createFolder, removeEmpty } = await import('../files/write-whole.ts');
+  const work = showWork();
+  const inputs = await audioInputsOrErrors(paths, { onNote: work.onNote });
+  const outputs = output
+    ? outputPaths(
+        inputs.map((input) => input.audio),
+        output,
+      )
+    : undefined;
+  // Before the model is loaded and the work begins.
+  if (resultsPath) await checkWritable(resultsPath);
+  const created = output ? await createFolder(output) : undefined;
+  const done: Done = { files: 0, failed: 0, audio: undefined };
+  const all = () => abortable(work.signal, () => transcribeInputs(inputs, outputs, flags, task, work, done));
+  try {
+    await (resultsPath ? lockFile(resultsPath, all, work) : all());
+  } catch (error) {
+    if (!work.signal.aborted || error !== work.signal.reason) throw error;
+    throw stoppedAt(work.signal, stopped(done, inputs.length, resultsPath));
+  } finally {
+    if (output) await removeEmpty(output, created);
+  }
+  failedFiles(done.failed, inputs.length);
+}
+
+interface Done {
+  files: number;
+  failed: number;
+  audio: AudioProgress | undefined;
+}
+
+function stopped({ files, audio }: Done, of: number, results: string | undefined): string {
+  const where =
+    of === 1 && audio
+      ? `at ${formatClock(audio.done)} of ${formatClock(audio.total)}`
+      : `after ${files} of ${of} files`;
+  return `stopped ${where}; ${results ? '--resume continues' : '--results <file> keeps what is done, so that --resume continues'}`;
+}
+
+async function transcribeInputs(
+  inputs: readonly InputToTranscribe[],
+  outputs: readonly string[] | undefined,
+  flags: Flags,
+  task: Task,
+  work: ShownWork,
+  done: Done,
+): Promise<void> {
   const { ResultsFile } = await import('../decoding/results-file.ts');
   const { resumeTranscripts } = await import('../decoding/resume-transcripts.ts');
   const { WhisperModel } = await import('../whisper/model.ts');
   const { withModel } = await import('../whisper/with-model.ts');
-  const inputs = await audioInputsOrErrors(paths);
-  const audio = inputs.map((input) => input.audio);
-  const outputs = output ? outputPaths(audio, output) : undefined;
-  const work = showWork();
-  let failed = 0;
+  const { json, alternatives, format } = flags;
+  const printer = transcriptPrinter({
+    ...{ json, alternatives, format, layout: flags, toFiles: outputs !== undefined },
+  });
   await withModel(WhisperModel.load(flags.model), async (model) => {
     // Before the results file is opened.
     checkedLanguage(model, flags.from);
     const results = flags.results
       ? await ResultsFile.open(flags.results, settingsOf(flags, task), Boolean(flags.resume))
       : undefined;
-    const stage = task === 'translate' ? 'translating' : 'transcribing';
-    const total = inputs.length;
-    const progress = (done: number, resumed: number): void => {
-      if (total > 3) work.onProgress({ stage, done, total, resumed });
+    const options: ResumeOptions = {
+      ...transcribeOptions(flags, task),
+      signal: work.signal,
+      onNote: work.onNote,
+      onProgress: audioProgress(task, inputs.length, work, done),
+      onSegment:
+        printer.onSegment &&
+        ((segment, recording) => {
+          work.clear();
+          printer.onSegment!(segment, recording);
+        }),
     };
-    const options = { ...transcribeOptions(flags, task), onNote: work.onNote };
     let i = 0;
-    for await (const result of resumeTranscripts(model, inputs, options, results, progress)) {
-      if ('error' in result) failed++;
-      else if (outputs) await writeTranscript(result, outputs[i]!, format!, flags);
-      print(result, flags);
-      i++;
+    for await (const result of resumeTranscripts(model, inputs, options, results)) {
+      const written = outputs ? await writtenOrError(result, outputs[i]!, flags) : result;
+      if ('error' in written) done.failed++;
+      work.clear();
+      printer.print(written);
+      done.files = ++i;
     }
     work.end();
   });
-  failedFiles(failed, inputs.length);
+}
+
+/** The result once its files are written; a place that cannot be written is the error of this recording alone. */
+async function writtenOrError(
+  result: Transcript | FailedTranscript,
+  path: string,
+  flags: Flags,
+): Promise<Transcript | FailedTranscript> {
+  if ('error' in result) return result;
+  try {
+    await writeTranscript(result, path, flags.format!, flags);
+    return result;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { audio: result.audio, error: error.message };
+  }
+}
+
+/** Progress of one recording in its time, of several by their number; of a little audio it is not worth a line. */
+function audioProgress(task: Task, total: number, work: ShownWork, done: Done): ResumeOptions['onProgress'] {
+  const stage = task === 'translate' ? 'translating' : 'transcribing';
+  let begun: { readonly time: number; readonly seconds: number } | undefined;
+  return (files, resumed, audio) => {
+    done.audio = audio;
+    begun ??= { time: performance.now(), seconds: audio.done };
+    if (total === 1) {
+      if (audio.total < WORTH_A_LINE_SECONDS) return;
+      work.onProgress({ stage, ...audio, resumed: begun.seconds, unit: 'audio' });
+      return;
+    }
+    if (total <= 3 && audio.total < WORTH_A_LINE_SECONDS) return;
+    const rate = (audio.done - begun.seconds) / ((performance.now() - begun.time) / 1000);
+    const speed = rate > 0 && Number.isFinite(rate) ? `, ${formatSpeed(rate)}` : '';
+    const note = `${formatClock(audio.done)} of audio${speed}`;
+    work.onProgress({ stage, done: files, total, resumed, note });
+  };
 }
 
 function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
@@ -177,26 +274,10 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
 
 /** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
-  const { results: _, threads, resume, json, format, output, outputDir, alternatives, ...settings } = flags;
+  const { results: _, threads, resume, json, format, output, outputDir, alternatives, ...others } = flags;
+  const { maxLineWidth, maxLineCount, highlightWords, ...settings } = others;
   return Object.fromEntries([
     ['task', task],
     ...Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join() : value]),
   ]);
-}
-
-function print(
-  result: Transcript | FailedTranscript,
-  { json, format, output, outputDir, alternatives, ...layout }: Flags,
-): void {
-  if ('error' in result) {
-    if (json) console.log(JSON.stringify(result));
-    else process.stderr.write(`${result.error}\n`);
-    return;
-  }
-  if (json) {
-    const { alternatives: found, ...rest } = result;
-    console.log(JSON.stringify(alternatives ? { ...rest, alternatives: found ?? [] } : rest));
-  } else if (output ?? outputDir) return;
-  else if (format) for (const name of format) process.stdout.write(formatTranscript(result, name, layout));
-  else console.log(`${result.audio}\t${result.language}\t${result.text}`);
 }

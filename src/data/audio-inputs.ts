@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { recordingsIn } from '../audio/recordings-in.ts';
+import { fewNames, recordingsIn } from '../audio/recordings-in.ts';
 import { UserError } from '../errors.ts';
 import { MANIFESTS, readManifest } from './manifest.ts';
 
@@ -10,62 +10,70 @@ export interface AudioInput {
   readonly audio: string;
   /** Spoken language, if a manifest names it. */
   readonly language?: string;
+  /** Why there is no recording. */
+  readonly error?: string;
+}
+
+interface AudioInputOptions {
+  /** Gets a note on the files of a folder that hold no sound. */
+  readonly onNote?: (note: string) => void;
+  readonly stdin?: AsyncIterable<Uint8Array | string>;
 }
 
 /**
- * Recordings in the order of `paths`, each once. A path may be an audio file, a folder (everything in it that has an
- * audio extension, sorted by path), a manifest (.tsv, .csv, .jsonl), or `-` for such paths one a line from `stdin`.
+ * Recordings in the order of `paths`, each once. A path may be a recording, a folder (every file in it, see recordingsIn,
+ * sorted by path), a manifest (.tsv, .csv, .jsonl), or `-` for such paths one a line from `stdin`. A path that is missing, or
+ * holds no recordings, gives an entry with an error, and the others are kept.
  * Does not check the content of recordings, nor whether those of a manifest exist.
- *
- * @throws UserError naming the path that is missing or holds no recordings.
  */
-export async function audioInputs(
+export async function audioInputsOrErrors(
   paths: readonly string[],
-  stdin: AsyncIterable<Uint8Array | string> = process.stdin,
+  { onNote, stdin = process.stdin }: AudioInputOptions = {},
 ): Promise<AudioInput[]> {
   const inputs = new Map<string, AudioInput>();
-  for (const path of paths) {
-    for (const input of path === '-' ? await listed(stdin) : await unfolded(path)) {
-      const file = resolve(input.audio);
-      if (!inputs.has(file)) inputs.set(file, input);
+  const add = (input: AudioInput): void => {
+    const file = resolve(input.audio);
+    if (!inputs.has(file)) inputs.set(file, input);
+  };
+  const addPath = async (path: string): Promise<void> => {
+    try {
+      for (const input of await unfolded(path, onNote)) add(input);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      add({ audio: path, error: error.message });
     }
+  };
+  for (const path of paths) {
+    if (path !== '-') {
+      await addPath(path);
+      continue;
+    }
+    const lines = await linesOf(stdin);
+    if (lines.length === 0)
+      add({ audio: '-', error: '-: found no lines; expected paths of recordings, one a line' });
+    for (const line of lines) await addPath(line);
   }
   return [...inputs.values()];
 }
 
-/** As audioInputs, but a path without recordings gives an error entry, and the others are kept. */
-export async function audioInputsOrErrors(
-  paths: readonly string[],
-): Promise<(AudioInput & { readonly error?: string })[]> {
-  const inputs: (AudioInput & { readonly error?: string })[] = [];
-  for (const path of paths) {
-    try {
-      inputs.push(...(await audioInputs([path])));
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      inputs.push({ audio: path, error: error.message });
-    }
-  }
-  return inputs;
+async function linesOf(stdin: AsyncIterable<Uint8Array | string>): Promise<string[]> {
+  return (await text(stdin as AsyncIterable<Uint8Array>)).split(/\r?\n/).filter((line) => line !== '');
 }
 
-async function listed(stdin: AsyncIterable<Uint8Array | string>): Promise<AudioInput[]> {
-  const lines = (await text(stdin as AsyncIterable<Uint8Array>)).split(/\r?\n/).filter((line) => line !== '');
-  if (lines.length === 0) throw new UserError('-: found no lines; expected paths of recordings, one a line');
-  const inputs: AudioInput[] = [];
-  for (const line of lines) inputs.push(...(await unfolded(line)));
-  return inputs;
-}
-
-async function unfolded(path: string): Promise<AudioInput[]> {
+async function unfolded(path: string, onNote?: (note: string) => void): Promise<AudioInput[]> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     const missing = error.code === 'ENOENT' || error.code === 'ENOTDIR';
     const what = missing ? 'no such file' : `a path that does not open (${error.code})`;
     throw new UserError(`${path}: found ${what}; expected a recording, a folder of them or a manifest`);
   });
   if (found.isDirectory()) {
-    const files = await recordingsIn(path);
-    return files.map((audio) => ({ audio }));
+    const { recordings, others } = await recordingsIn(path);
+    const { length } = others;
+    if (length > 0) {
+      const files = `${length} ${length === 1 ? 'file' : 'files'}`;
+      onNote?.(`${path}: ${files} without sound passed over: ${fewNames(path, others)}`);
+    }
+    return recordings.map((audio) => ({ audio }));
   }
   if (!MANIFESTS.includes(extname(path).toLowerCase())) return [{ audio: path }];
   const clips = await readManifest(path);

@@ -27,6 +27,8 @@ export interface FileFacts<Audio extends AudioSource = AudioSource> {
   /** The language spoken, once known. */
   language: string | undefined;
   detected?: DetectedLanguage;
+  /** Fingerprint of the samples, where its windows are kept for a later run. */
+  readonly sound?: string | undefined;
 }
 
 /** Options of every window. */
@@ -70,8 +72,8 @@ export class PartTranscription {
     private readonly model: WhisperModel,
     readonly file: FileFacts,
     private readonly part: Cut,
-    /** First sample of the part, in the file. */
-    private readonly begin: number,
+    /** Number of the part, and its first sample in the file. */
+    readonly place: { readonly part: number; readonly begin: number },
     private readonly options: WindowOptions,
   ) {
     this.withTimestamps = options.timestamps ?? file.long;
@@ -91,7 +93,7 @@ export class PartTranscription {
 
   /** First sample of the next window, in the file: the same whatever it is decoded together with. */
   get position(): number {
-    return this.begin + this.#seek;
+    return this.place.begin + this.#seek;
   }
 
   nextWindow(): Float32Array {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { otherLine, ResumableLines } from '../files/resumable-lines.ts';
 import type { FailedTranscript, Transcript } from './transcript.ts';
+import { WindowFile } from './window-file.ts';
 
 /** Settings that the results depend on (model, language, task, beam size); small, and equal for the whole file. */
 export type Settings = Readonly<Record<string, string | number | boolean>>;
@@ -22,6 +23,8 @@ export class ResultsFile {
   private constructor(
     private readonly lines: ResumableLines<Result>,
     private readonly settings: Settings,
+    /** Of long recordings that are not finished. */
+    readonly windows: WindowFile,
   ) {}
 
   /**
@@ -31,6 +34,7 @@ export class ResultsFile {
    * @throws UserError when the file is not one of these, has results of other settings, or cannot be written.
    */
   static async open(path: string, settings: Settings, resume: boolean): Promise<ResultsFile> {
+    const windows = await WindowFile.open(`${path}.unfinished`, settings, resume);
     const lines = await ResumableLines.open<Result>(path, {
       resume,
       start: '{"settings":{',
@@ -42,7 +46,11 @@ export class ResultsFile {
         return !('error' in result);
       },
     });
-    return new ResultsFile(lines, settings);
+    return new ResultsFile(lines, settings, windows);
+  }
+
+  has(audio: string): boolean {
+    return this.lines.has(resolve(audio));
   }
 
   /** The result for a recording, if there is one. */
@@ -57,13 +65,14 @@ export class ResultsFile {
     return this.lines.add({ settings: this.settings, ...result });
   }
 
-  /** Sorts the results into the order of `audio`; those of other recordings follow. */
-  finish(audio: readonly string[]): Promise<void> {
-    return this.lines.order(audio.map((path) => resolve(path)));
+  /** All are done: sorts the results into the order of `audio`; those of other recordings follow. */
+  async finish(audio: readonly string[]): Promise<void> {
+    await this.lines.order(audio.map((path) => resolve(path)));
+    await this.windows.remove();
   }
 }
 
-function checkSettings(where: string, found: Settings, expected: Settings): void {
+export function checkSettings(where: string, found: Settings, expected: Settings): void {
   for (const name of new Set([...Object.keys(expected), ...Object.keys(found)])) {
     if (found[name] === expected[name]) continue;
     const [was, is] = [found[name], expected[name]].map((value) => JSON.stringify(value) ?? 'not set');

@@ -9,6 +9,7 @@ import { type AudioSource, readAudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
+import { fingerprint } from '../files/fingerprint.ts';
 import { alignmentHeads } from '../whisper/alignment-heads.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -19,12 +20,25 @@ import { chosenDecoding } from './decoding-choice.ts';
 import { detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
-import { type FileFacts, joined, PartTranscription, type WindowOptions } from './part-transcription.ts';
+import {
+  type FileFacts,
+  joined,
+  PartTranscription,
+  type WindowOptions,
+  type WindowResult,
+} from './part-transcription.ts';
 import { choosePrompt, targetOf } from './prompt-choice.ts';
 import { rounds } from './rounds.ts';
 import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
-import type { TranslateOptions } from './transcribe-options.ts';
+import type { TranscribeOptions, TranslateOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
+import {
+  type KeptWindow,
+  keptLanguage,
+  languageToKeep,
+  type WindowFile,
+  type WindowKey,
+} from './window-file.ts';
 
 /** Windows decoded together: more gain no time, and results come later. Encoded full windows are 3 MB each. */
 const MAX_WINDOWS = 8;
@@ -39,6 +53,8 @@ export interface FileToTranscribe<Audio extends AudioSource = AudioSource> {
 export interface TranscribeFilesOptions extends TranslateOptions {
   /** Default `transcribe`. */
   readonly task?: Task | undefined;
+  /** Keeps the windows of long recordings, and has those of an earlier run. */
+  readonly windows?: Pick<WindowFile, 'get' | 'add'> | undefined;
 }
 
 /**
@@ -73,8 +89,7 @@ async function* transcripts<Audio extends AudioSource>(
       });
       for (; yielded < round.length; yielded++) {
         const file = round[yielded]!;
-        if (options.onSegment)
-          for (const segment of file.newSegments()) options.onSegment(segment, file.audio);
+        reportSegments(file, options);
         if (!isDone(file)) break;
         yield resultOf(file);
       }
@@ -92,6 +107,7 @@ interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>>
   /** The language spoken, if common to all recordings. */
   readonly from: string | undefined;
   readonly skipSilence: boolean;
+  readonly kept: TranscribeFilesOptions['windows'];
   readonly fallback: Pick<
     TranslateOptions,
     'compressionRatioThreshold' | 'logProbabilityThreshold' | 'noSpeechThreshold'
@@ -117,6 +133,7 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     timestamps: options.timestamps ?? (words || undefined),
     conditionOnPrevious: options.conditionOnPrevious ?? false,
     skipSilence: options.skipSilence ?? false,
+    kept: options.windows,
     fallback: { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold },
     signal,
   };
@@ -151,6 +168,14 @@ function resultOf<Audio extends AudioSource>({
   return error === undefined ? joined(file, parts) : { audio: file.audio, error };
 }
 
+function reportSegments(
+  { audio, duration, file, newSegments }: BegunFile<AudioSource>,
+  { onSegment }: TranscribeOptions,
+): void {
+  if (!onSegment) return;
+  for (const segment of newSegments()) onSegment(segment, { audio, duration, language: file.language! });
+}
+
 /** The first parts that are not done: as many as are decoded in one batch. */
 function nextGroup(round: readonly BegunFile<AudioSource>[]): PartTranscription[] {
   const group: PartTranscription[] = [];
@@ -180,20 +205,22 @@ async function begin<Audio extends AudioSource>(
       : { samples: all, originalTime: (seconds: number) => seconds };
     const long = samples.length > WINDOW_SAMPLES;
     const duration = all.length / SAMPLE_RATE;
-    const file = { audio, duration, long, language };
+    const sound = long && plan.kept ? fingerprint(bytesOf(all), 16) : undefined;
+    const file = { audio, duration, long, language, sound };
     // With previous text as context, windows must be decoded in order.
     const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
     const nothing = skipSilence && samples.length === 0;
     let at = 0;
     const parts = nothing
       ? []
-      : pieces.map((piece) => {
-          const first = at;
+      : pieces.map((piece, i) => {
+          const place = { part: i, begin: at };
           const offset = at / SAMPLE_RATE;
           at += piece.length;
           const part = { samples: piece, originalTime: (seconds: number) => originalTime(offset + seconds) };
-          return new PartTranscription(model, file, part, first, plan);
+          return new PartTranscription(model, file, part, place, plan);
         });
+    addKept(file, parts, plan);
     return { audio, duration, file, parts, newSegments: segmentReader(parts), samples: all };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -201,6 +228,31 @@ async function begin<Audio extends AudioSource>(
     return { audio, duration: 0, file, parts: [], newSegments: () => [], error: error.message };
   }
 }
+
+/** Adds the windows of an earlier run. */
+function addKept(file: FileFacts, parts: readonly PartTranscription[], { kept }: Plan): void {
+  for (const part of parts) {
+    while (!part.done) {
+      const key = keyOf(part);
+      const found = key && kept?.get(key);
+      if (!found) break;
+      if (found.detected) {
+        file.detected = keptLanguage(found.detected);
+        file.language = found.detected.language;
+      }
+      part.add(found.result);
+    }
+  }
+}
+
+/** Where the next window of a part is kept. */
+function keyOf({ file: { audio, sound }, place, windows }: PartTranscription): WindowKey | undefined {
+  if (typeof audio !== 'string' || sound === undefined) return undefined;
+  return { audio, sound, part: place.part, window: windows };
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 /** The segments of parts in order, as far as they are complete; each call continues where the last one ended. */
 function segmentReader(parts: readonly PartTranscription[]): () => Iterable<Segment> {
@@ -219,7 +271,7 @@ function segmentReader(parts: readonly PartTranscription[]): () => Iterable<Segm
 async function nextWindows(
   model: WhisperModel,
   parts: readonly PartTranscription[],
-  { decoding, temperatures, fallback, signal }: Plan,
+  { decoding, temperatures, fallback, kept, signal }: Plan,
 ): Promise<void> {
   const samples = parts.map((part) => part.nextWindow());
   const clips = await encodeWindows(
@@ -242,6 +294,7 @@ async function nextWindows(
       parts[i]!.file.language = detected[k]!.language;
     }
   }
+  const results: WindowResult[] = new Array(parts.length);
   // Timestamps need another program: parts with and without are decoded separately.
   for (const withTimestamps of [false, true]) {
     const members = [...parts.keys()].filter((i) => parts[i]!.withTimestamps === withTimestamps);
@@ -268,8 +321,19 @@ async function nextWindows(
     );
     for (const [k, i] of members.entries()) {
       signal?.throwIfAborted();
-      const part = parts[i]!;
-      part.add(await part.result(decoded[k]!.result, decoded[k]!.clip));
+      results[i] = await parts[i]!.result(decoded[k]!.result, decoded[k]!.clip);
     }
   }
+  if (kept) {
+    const windows = parts.flatMap((part, i): KeptWindow[] => {
+      const key = keyOf(part);
+      const { detected } = part.file;
+      const first = key?.part === 0 && key.window === 0;
+      return key
+        ? [{ ...key, ...(first && detected && { detected: languageToKeep(detected) }), result: results[i]! }]
+        : [];
+    });
+    if (windows.length > 0) await kept.add(windows);
+  }
+  for (const [i, part] of parts.entries()) part.add(results[i]!);
 }

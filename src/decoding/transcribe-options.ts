@@ -4,7 +4,7 @@ import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { DecodingChoice } from './decoding-choice.ts';
 import type { FallbackOptions } from './fallback.ts';
 import type { PromptChoice } from './prompt-choice.ts';
-import type { Segment } from './transcript.ts';
+import type { Segment, Transcript } from './transcript.ts';
 
 /** Seconds of audio: done, and read so far; of a single recording the second is its length. */
 export interface AudioProgress {
@@ -37,7 +37,12 @@ export interface TranscribeOptions
    */
   readonly onProgress?: ((done: number, audio: AudioProgress) => void) | undefined;
   /** Called with each segment as soon as it and those before it are done: long recordings give text while they run. */
-  readonly onSegment?: ((segment: Segment, audio: AudioSource) => void) | undefined;
+  readonly onSegment?:
+    | ((
+        segment: Segment,
+        recording: Pick<Transcript<AudioSource>, 'audio' | 'language' | 'duration'>,
+      ) => void)
+    | undefined;
   /** Called with notes on the results, a line each. */
   readonly onNote?: ((note: string) => void) | undefined;
   /** Aborts: pending promises reject with the signal's reason at once, and the model stays usable. */

@@ -3,27 +3,14 @@
  * that is gone is taken over. Created by an exclusive open, which also holds on network file systems.
  */
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import {
-  mkdir,
-  open,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { readFileSync, rmSync } from 'node:fs';
+import { mkdir, open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { UserError } from '../errors.ts';
-import { exists } from './read.ts';
-import { createFolder, shortName, writing } from './write-whole.ts';
+import { createFolder, removeEmpty, shortName, writing } from './write-whole.ts';
 
 /** Name of the lock in a folder. */
 export const FOLDER_LOCK = 'run.lock';
@@ -31,6 +18,7 @@ export const FOLDER_LOCK = 'run.lock';
 /** A holder renews its lock so often; another host takes over one that is not renewed in the longer time. */
 const RENEWAL_MS = 5_000;
 const RENEWAL_WAIT_MS = 30_000;
+const POLL_MS = 100;
 /** Longest time between the creation of a lock and its content. */
 const CONTENT_WAIT_MS = 2_000;
 
@@ -56,14 +44,14 @@ export async function lockFolder<T>(
   work: () => Promise<T>,
   options: LockOptions = {},
 ): Promise<T> {
-  const created = await createFolder(folder);
-  try {
-    return await whileLocked(folder, join(folder, FOLDER_LOCK), work, options);
-  } finally {
-    for (let path = resolve(folder); created && path.length >= created.length; path = dirname(path)) {
-      await rmdir(path).catch(() => {});
+  return inTurn(join(folder, FOLDER_LOCK), async (lock) => {
+    const created = await createFolder(folder);
+    try {
+      return await whileLocked(folder, lock, work, options);
+    } finally {
+      await removeEmpty(folder, created);
     }
-  }
+  });
 }
 
 /**
@@ -78,37 +66,18 @@ export async function lockFile<T>(
   const found = await stat(file).catch(() => undefined);
   // A device, such as /dev/stdout, has no file beside it.
   if (found && !found.isFile()) return work();
-  const folder = dirname(file);
-  await writing(file, () => mkdir(folder, { recursive: true }));
-  return whileLocked(file, join(folder, `${shortName(basename(file))}.lock`), work, options);
+  return inTurn(join(dirname(file), `${shortName(basename(file))}.lock`), async (lock) => {
+    await writing(file, () => mkdir(dirname(file), { recursive: true }));
+    return whileLocked(file, lock, work, options);
+  });
 }
 
 /** Locks of this process, by their path: the end of the last run that asked for it. */
 const held = new Map<string, Promise<unknown>>();
 
-async function whileLocked<T>(
-  output: string,
-  path: string,
-  work: () => Promise<T>,
-  options: LockOptions,
-): Promise<T> {
-  const lock = join(await realpath(dirname(resolve(path))), basename(path));
-  const run = (held.get(lock) ?? Promise.resolve()).then(async () => {
-    await acquire(output, lock, options);
-    const renewal = setInterval(() => {
-      const now = new Date();
-      utimes(lock, now, now).catch(() => {});
-    }, RENEWAL_MS).unref();
-    const release = () => rmSync(lock, { force: true });
-    process.once('exit', release);
-    try {
-      return await work();
-    } finally {
-      clearInterval(renewal);
-      process.off('exit', release);
-      await rm(lock, { force: true }).catch(() => {});
-    }
-  });
+function inTurn<T>(path: string, work: (lock: string) => Promise<T>): Promise<T> {
+  const lock = resolve(path);
+  const run = (held.get(lock) ?? Promise.resolve()).then(() => work(lock));
   const ended = run.catch(() => {});
   held.set(lock, ended);
   ended.finally(() => {
@@ -117,14 +86,46 @@ async function whileLocked<T>(
   return run;
 }
 
-async function acquire(output: string, lock: string, { onNote }: LockOptions): Promise<void> {
+async function whileLocked<T>(
+  output: string,
+  lock: string,
+  work: () => Promise<T>,
+  options: LockOptions,
+): Promise<T> {
+  const own = await acquire(output, lock, options);
+  const renewal = setInterval(() => {
+    const now = new Date();
+    utimes(lock, now, now).catch(() => {});
+  }, RENEWAL_MS).unref();
+  // Another machine may have taken it over, after a pause of this process.
+  const release = () => {
+    try {
+      if (readFileSync(lock, 'utf8') === own) rmSync(lock, { force: true });
+    } catch {
+      // It is gone.
+    }
+  };
+  process.once('exit', release);
+  try {
+    return await work();
+  } finally {
+    clearInterval(renewal);
+    process.off('exit', release);
+    release();
+  }
+}
+
+/** @returns the content of the lock */
+async function acquire(output: string, lock: string, { onNote }: LockOptions): Promise<string> {
   const own: Owner = {
     pid: process.pid,
     host: hostname(),
     started: await startOf(process.pid),
     since: new Date().toISOString(),
   };
-  while (!(await create(output, lock, `${JSON.stringify(own)}\n`))) {
+  const content = `${JSON.stringify(own)}\n`;
+  while (!(await create(output, lock, content))) {
+    const found = await identityOf(lock);
     const text = await contentOf(lock);
     // Released meanwhile.
     if (text === undefined) continue;
@@ -136,8 +137,9 @@ async function acquire(output: string, lock: string, { onNote }: LockOptions): P
           'expected another output, or to wait for its end',
       );
     }
-    await takeAway(lock, text);
+    await takeAway(output, lock, found);
   }
+  return content;
 }
 
 /** @returns false where there is one */
@@ -162,13 +164,13 @@ async function create(output: string, lock: string, text: string): Promise<boole
 
 /** The lock's content, which comes a moment after the file; undefined where it is gone. */
 async function contentOf(lock: string): Promise<string | undefined> {
-  for (let waited = 0; ; waited += 100) {
+  for (let waited = 0; ; waited += POLL_MS) {
     const text = await readFile(lock, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });
     if (text === undefined || text.endsWith('\n') || waited > CONTENT_WAIT_MS) return text;
-    await wait(100);
+    await wait(POLL_MS);
   }
 }
 
@@ -202,35 +204,44 @@ async function isRunning(
 
 /** Whether the lock's time changes: no clock is compared with another machine's. */
 async function isRenewed(lock: string): Promise<boolean> {
-  const timeOf = () =>
-    stat(lock).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => undefined,
-    );
-  const before = await timeOf();
+  const before = await identityOf(lock);
   for (let waited = 0; waited < RENEWAL_WAIT_MS; waited += RENEWAL_MS) {
     await wait(RENEWAL_MS);
-    const now = await timeOf();
+    const now = await identityOf(lock);
     if (now === undefined) return false;
     if (now !== before) return true;
   }
   return false;
 }
 
-/** Removes a lock of this content; one that another run put in its place meanwhile is put back. */
-async function takeAway(lock: string, text: string): Promise<void> {
-  const away = join(dirname(lock), `${randomUUID()}.lock`);
-  try {
-    await writing(lock, () => rename(lock, away));
-  } catch (error) {
-    // Another run has taken it.
-    if (await exists(lock)) throw error;
-    return;
+/**
+ * Removes the lock of a run that is gone. Processes that found it at the same time take turns: each looks again, so that none
+ * removes the lock of another that was quicker.
+ */
+async function takeAway(output: string, lock: string, found: string | undefined): Promise<void> {
+  const turn = `${lock}.turn`;
+  let seen: string | undefined;
+  for (let waited = 0; !(await create(output, turn, '')); waited += POLL_MS) {
+    const now = await identityOf(turn);
+    if (now !== seen) waited = 0;
+    seen = now;
+    // Held for an instant, unless its process was killed in it.
+    if (waited > CONTENT_WAIT_MS) await rm(turn, { force: true });
+    await wait(POLL_MS);
   }
-  const found = await readFile(away, 'utf8');
-  if (found !== text) await writeFile(lock, found, { flag: 'wx' }).catch(() => {});
-  await rm(away);
+  try {
+    if (found !== undefined && (await identityOf(lock)) === found) await rm(lock, { force: true });
+  } finally {
+    await rm(turn, { force: true });
+  }
 }
+
+/** Tells a lock from another of the same name, and from itself before it was renewed; undefined where there is none. */
+const identityOf = (lock: string): Promise<string | undefined> =>
+  stat(lock).then(
+    ({ ino, mtimeMs }) => `${ino} ${mtimeMs}`,
+    () => undefined,
+  );
 
 /** When a process started; 'ended' for one that only waits to be reaped; undefined where the system does not say. */
 async function startOf(pid: number): Promise<string | undefined> {

@@ -1,9 +1,9 @@
 /** A JSONL file written record by record, from which a stopped run can resume. */
-import { createReadStream } from 'node:fs';
-import { appendFile } from 'node:fs/promises';
+import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
+import { appendFile, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
 import { cannotOpen } from './read.ts';
-import { writeWhole, writing } from './write-whole.ts';
+import { type Content, writeWhole, writing } from './write-whole.ts';
 
 export interface ResumableLinesOptions<R> {
   /** Keep the records of earlier runs; otherwise the file begins empty. */
@@ -21,12 +21,22 @@ export interface ResumableLinesOptions<R> {
   readonly keep: (record: R, where: string) => boolean;
 }
 
-/** Lines are held as text: parsed, they take several times the memory. */
+/** A line's place in the file, in bytes, its line break included. */
+interface Place {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+const COPIED_AT_ONCE = 1 << 20;
+
+/** Records stay in the file, of which only the keys and places are in memory. Add one after the other. */
 export class ResumableLines<R extends object> {
+  readonly #places = new Map<string, Place>();
+  #size = 0;
+
   private constructor(
     readonly path: string,
     private readonly keyOf: (record: R) => string,
-    private readonly lines: Map<string, string>,
   ) {}
 
   /**
@@ -37,62 +47,131 @@ export class ResumableLines<R extends object> {
     path: string,
     { resume, keyOf, ...format }: ResumableLinesOptions<R>,
   ): Promise<ResumableLines<R>> {
-    const lines = new Map<string, string>();
+    const file = new ResumableLines(path, keyOf);
     if (resume) {
-      for await (const { line, record } of earlierRecords<R>(path, format)) lines.set(keyOf(record), line);
+      for await (const { record, place } of earlierRecords<R>(path, format)) {
+        const key = keyOf(record);
+        // The last one counts, in its own place.
+        file.#places.delete(key);
+        file.#places.set(key, place);
+      }
     }
-    const file = new ResumableLines(path, keyOf, lines);
-    await file.#write();
+    await file.#keep([...file.#places.keys()]);
     return file;
   }
 
+  has(key: string): boolean {
+    return this.#places.has(key);
+  }
+
   get(key: string): R | undefined {
-    const line = this.lines.get(key);
-    return line === undefined ? undefined : (JSON.parse(line) as R);
+    const place = this.#places.get(key);
+    if (!place) return undefined;
+    const file = openSync(this.path, 'r');
+    try {
+      return JSON.parse(bytesAt(file, place).toString('utf8')) as R;
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Appends records in one write: a stopped run leaves at most one incomplete line. */
   async add(...records: readonly R[]): Promise<void> {
-    const lines = records.map((record) => JSON.stringify(record));
-    records.forEach((record, i) => this.lines.set(this.keyOf(record), lines[i]!));
-    await writing(this.path, () => appendFile(this.path, lines.map((line) => `${line}\n`).join('')));
+    const lines = records.map((record) => `${JSON.stringify(record)}\n`);
+    await writing(this.path, () => appendFile(this.path, lines.join('')));
+    this.#added(records, lines);
   }
 
   /** Sorts the records into the order of `keys`; those of other keys follow. */
   async order(keys: Iterable<string>): Promise<void> {
-    const before = [...this.lines.keys()];
-    const after = [...new Set([...keys, ...before])].filter((key) => this.lines.has(key));
-    if (after.every((key, i) => key === before[i])) return;
-    const lines = after.map((key) => [key, this.lines.get(key)!] as const);
-    this.lines.clear();
-    for (const [key, line] of lines) this.lines.set(key, line);
-    await this.#write();
+    const after = new Set<string>();
+    for (const key of keys) if (this.#places.has(key)) after.add(key);
+    for (const key of this.#places.keys()) after.add(key);
+    await this.#keep([...after]);
   }
 
   /** Rewrites the file with these records, in their order. */
   async replace(records: readonly R[]): Promise<void> {
-    const lines = records.map((record) => JSON.stringify(record));
-    this.lines.clear();
-    records.forEach((record, i) => this.lines.set(this.keyOf(record), lines[i]!));
-    await this.#write(lines);
+    const lines = records.map((record) => `${JSON.stringify(record)}\n`);
+    await writeWhole(this.path, lines);
+    this.#places.clear();
+    this.#size = 0;
+    this.#added(records, lines);
   }
 
-  #write(lines: Iterable<string> = this.lines.values()): Promise<void> {
-    return writeWhole(this.path, withLineBreaks(lines));
+  #added(records: readonly R[], lines: readonly string[]): void {
+    for (const [i, record] of records.entries()) {
+      const place = { at: this.#size, bytes: Buffer.byteLength(lines[i]!) };
+      this.#places.set(this.keyOf(record), place);
+      this.#size += place.bytes;
+    }
+  }
+
+  /** Rewrites the file with the records of these keys, in their order, unless it already is so. */
+  async #keep(keys: readonly string[]): Promise<void> {
+    const found = await stat(this.path).catch(() => undefined);
+    // What was written to a device or pipe is gone.
+    if (found && !found.isFile() && !found.isDirectory()) return;
+    const before = keys.map((key) => this.#places.get(key)!);
+    let at = 0;
+    const after = before.map(({ bytes }): Place => {
+      const place = { at, bytes };
+      at += bytes;
+      return place;
+    });
+    const asItIs =
+      found?.isFile() && found.size === at && after.every((place, i) => place.at === before[i]!.at);
+    // A file that is kept as it is must be one that can be written to, too.
+    if (asItIs) await writing(this.path, () => appendFile(this.path, ''));
+    else await this.#rewrite(before);
+    this.#places.clear();
+    for (const [i, key] of keys.entries()) this.#places.set(key, after[i]!);
+    this.#size = at;
+  }
+
+  async #rewrite(places: readonly Place[]): Promise<void> {
+    if (places.length === 0) return writeWhole(this.path, '');
+    const file = openSync(this.path, 'r');
+    try {
+      await writeWhole(this.path, copied(file, places));
+    } finally {
+      closeSync(file);
+    }
   }
 }
 
-function* withLineBreaks(lines: Iterable<string>): Generator<string> {
-  for (const line of lines) yield `${line}\n`;
+/** The bytes of places, in their order; neighbours in one piece. */
+function* copied(file: number, places: readonly Place[]): Generator<Uint8Array> & Content {
+  let at = 0;
+  let bytes = 0;
+  for (const place of places) {
+    if (place.at === at + bytes && bytes + place.bytes <= COPIED_AT_ONCE) {
+      bytes += place.bytes;
+      continue;
+    }
+    if (bytes > 0) yield bytesAt(file, { at, bytes });
+    ({ at, bytes } = place);
+  }
+  if (bytes > 0) yield bytesAt(file, { at, bytes });
+}
+
+function bytesAt(file: number, { at, bytes }: Place): Buffer {
+  const found = Buffer.alloc(bytes);
+  for (let read = 0; read < bytes; ) {
+    const count = readSync(file, found, read, bytes - read, at + read);
+    if (count === 0) throw new UserError('a file of results became shorter while it was in use');
+    read += count;
+  }
+  return found;
 }
 
 /** Streams the lines: together they may exceed the longest string. */
 async function* earlierRecords<R>(
   path: string,
   { start, expected = 'a line of an earlier run', keep }: Omit<ResumableLinesOptions<R>, 'resume' | 'keyOf'>,
-): AsyncGenerator<{ line: string; record: R }> {
+): AsyncGenerator<{ record: R; place: Place }> {
   let number = 0;
-  for await (const { line, whole } of linesOf(path, expected)) {
+  for await (const { line, whole, place } of linesOf(path, expected)) {
     const where = `${path}:${++number}`;
     if (start !== undefined) {
       const head = line.slice(0, start.length);
@@ -102,23 +181,38 @@ async function* earlierRecords<R>(
     if (!whole) return;
     const record = parsed<R>(line);
     if (record === undefined && start !== undefined) throw otherLine(where, line, expected);
-    if (record !== undefined && keep(record, where)) yield { line, record };
+    if (record !== undefined && keep(record, where)) yield { record, place };
   }
 }
 
-async function* linesOf(path: string, expected: string): AsyncGenerator<{ line: string; whole: boolean }> {
-  let rest = '';
+async function* linesOf(
+  path: string,
+  expected: string,
+): AsyncGenerator<{ line: string; whole: boolean; place: Place }> {
+  /** Of the line that has no end yet. */
+  let pieces: Buffer[] = [];
+  let at = 0;
+  const line = (last: Buffer, whole: boolean) => {
+    const all = pieces.length === 0 ? last : Buffer.concat([...pieces, last]);
+    pieces = [];
+    const place = { at, bytes: all.length + Number(whole) };
+    at += place.bytes;
+    return { line: all.toString('utf8'), whole, place };
+  };
   try {
-    for await (const text of createReadStream(path, { encoding: 'utf8', highWaterMark: 1 << 20 })) {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop()!;
-      for (const line of lines) yield { line, whole: true };
+    for await (const block of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+      let begin = 0;
+      for (let end = block.indexOf(10); end >= 0; end = block.indexOf(10, begin)) {
+        yield line(block.subarray(begin, end), true);
+        begin = end + 1;
+      }
+      if (begin < block.length) pieces.push(block.subarray(begin));
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw cannotOpen(path, error, expected);
   }
-  if (rest !== '') yield { line: rest, whole: false };
+  if (pieces.length > 0) yield line(Buffer.alloc(0), false);
 }
 
 function parsed<R>(line: string): R | undefined {

@@ -1,5 +1,5 @@
 /** Writes files and folders atomically: each is complete, or as it was before. */
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -16,8 +16,11 @@ const MAX_NAME_BYTES = 200;
 export const shortName = (name: string): string =>
   Buffer.byteLength(name) > MAX_NAME_BYTES ? fingerprint(name, 32) : name;
 
+/** Writes of this process, for names of their own. */
+let writes = 0;
+
 /**
- * Calls `write` with a temporary name beside `target`, which no other process uses, then renames the result. On failure
+ * Calls `write` with a temporary name beside `target`, which no other write uses, then renames the result. On failure
  * nothing is left of it.
  */
 export async function replaceWhole(
@@ -25,7 +28,10 @@ export async function replaceWhole(
   write: (incomplete: string) => Promise<void>,
   putInPlace: (incomplete: string) => Promise<void> = (incomplete) => rename(incomplete, target),
 ): Promise<void> {
-  const incomplete = join(dirname(target), `${shortName(basename(target))}.${process.pid}.incomplete`);
+  const incomplete = join(
+    dirname(target),
+    `${shortName(basename(target))}.${process.pid}-${++writes}.incomplete`,
+  );
   try {
     await write(incomplete);
     await putInPlace(incomplete);
@@ -66,39 +72,59 @@ export async function createFolder(folder: string): Promise<string | undefined> 
     folder,
     async () => {
       // Below a read-only folder mkdir would say that it is missing.
-      if (!(await exists(folder))) await checkRoomBeside(folder);
+      await checkPermission(folder);
       const created = await mkdir(folder, { recursive: true });
-      await checkRoom(folder);
-      return created && resolve(created);
+      try {
+        await checkRoom(join(folder, 'room'));
+      } catch (error) {
+        await removeEmpty(folder, created);
+        throw error;
+      }
+      return created;
     },
     'a folder to write into',
   );
 }
 
+/** Removes a folder, and those above it up to `highest`, where they are empty; nothing without `highest`. */
+export async function removeEmpty(folder: string, highest: string | undefined): Promise<void> {
+  if (highest === undefined) return;
+  const last = resolve(highest);
+  for (let path = resolve(folder); path.length >= last.length; path = dirname(path)) {
+    await rmdir(path).catch(() => {});
+  }
+}
+
 /** Checks before long work that a file can be written. @throws UserError where it cannot */
 export async function checkWritable(file: string): Promise<void> {
-  await writing(file, async () => {
-    const found = await stat(file).catch(() => undefined);
-    if (found?.isDirectory()) throw new UserError(`${file}: is a folder; expected a file to write`);
-    if (!found || found.isFile()) await checkRoomBeside(file);
-  });
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isDirectory()) throw new UserError(`${file}: is a folder; expected a file to write`);
+  if (!found || found.isFile()) await checkRoomBeside(file);
 }
 
 /** Checks before long work that something can be written under this name. @throws UserError where it cannot */
 export async function checkRoomBeside(path: string): Promise<void> {
   await writing(path, async () => {
-    let folder = dirname(resolve(path));
-    while (!(await exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
-    await checkRoom(folder);
+    const folder = dirname(path);
+    await checkPermission(folder);
+    if (await exists(folder)) await checkRoom(path);
   });
+}
+
+/** Fails where a path, or the nearest of those above it that exists, is no folder that may be written. */
+async function checkPermission(path: string): Promise<void> {
+  let folder = resolve(path);
+  while (!(await exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
+  // With the dot a file is refused.
+  await access(`${folder}/.`, constants.W_OK);
 }
 
 /** Enough that it does not fit into a full disk's last block. */
 const PROBE = new Uint8Array(8192);
 
-async function checkRoom(folder: string): Promise<void> {
+async function checkRoom(path: string): Promise<void> {
   await replaceWhole(
-    join(folder, 'room'),
+    path,
     (incomplete) => writeFile(incomplete, PROBE),
     (incomplete) => rm(incomplete),
   );

@@ -1,6 +1,6 @@
 import { fitWidth } from './display-width.ts';
 import { withoutControls } from './escape.ts';
-import { formatDuration, formatNumber, formatPercent } from './format.ts';
+import { formatClock, formatDuration, formatNumber, formatPercent } from './format.ts';
 
 const REDRAW_SECONDS = 0.1; // more often cannot be read, and costs time
 const LINE_SECONDS = 10; // in a log file
@@ -13,7 +13,12 @@ export interface StageProgress {
   readonly note?: string | undefined;
   /** Part of `done` from an earlier run. Default 0. */
   readonly resumed?: number;
+  /** What `done` and `total` count. Default `items`. */
+  readonly unit?: ProgressUnit;
 }
+
+/** `audio`: seconds of recordings. */
+export type ProgressUnit = 'items' | 'audio';
 
 /** Callbacks and abort signal of long work, which prints nothing itself. */
 export interface WorkOptions {
@@ -56,6 +61,8 @@ export interface ProgressOptions {
   quiet?: boolean;
   /** Items done by an earlier run, excluded from the rate. @default 0 */
   from?: number;
+  /** @default 'items' */
+  unit?: ProgressUnit;
 }
 
 export interface Progress {
@@ -63,6 +70,8 @@ export interface Progress {
   update(done: number, note?: string): void;
   /** Excludes `amount` of the remaining items from the rate: they are already done. */
   skip(amount: number): void;
+  /** Takes the line out of a terminal, so that other text has room, until the next update. */
+  clear(): void;
   /** Writes the last line with the time it took. Later calls do nothing. */
   done(note?: string): void;
 }
@@ -72,9 +81,9 @@ export interface Progress {
  * every ten seconds at most, and one at the end. A `total` that is not a positive number means unknown.
  */
 export function startProgress(label: string, total: number, options: ProgressOptions = {}): Progress {
-  const { stream = process.stderr, quiet = false } = options;
+  const { stream = process.stderr, quiet = false, unit = 'items' } = options;
   let { from = 0 } = options;
-  if (quiet) return { update: () => {}, skip: () => {}, done: () => {} };
+  if (quiet) return { update: () => {}, skip: () => {}, clear: () => {}, done: () => {} };
   const start = performance.now();
   const known = Number.isFinite(total) && total > 0;
   let current = from;
@@ -88,8 +97,8 @@ export function startProgress(label: string, total: number, options: ProgressOpt
     if (stream.isTTY) stream.write(`\r\u001b[2K${fitWidth(line, (stream.columns || 80) - 1)}${end}`);
     else stream.write(`${line}\n`);
   };
-  const count = (): string =>
-    known ? `${formatNumber(current)} of ${formatNumber(total)}` : formatNumber(current);
+  const amount = unit === 'audio' ? formatClock : (value: number): string => formatNumber(value);
+  const count = (): string => (known ? `${amount(current)} of ${amount(total)}` : amount(current));
 
   return {
     update(done, note = '') {
@@ -103,10 +112,24 @@ export function startProgress(label: string, total: number, options: ProgressOpt
       const moving = Number.isFinite(rate) && rate > 0;
       const left = known && moving ? formatDuration(Math.max(0, total - current) / rate) : '';
       const percent = known ? formatPercent(Math.min(1, current / total)).padStart(5) : '';
-      draw([percent, count(), moving ? formatRate(rate) : '', left && `${left} left`, note], '');
+      draw(
+        [
+          percent,
+          count(),
+          moving ? (unit === 'audio' ? formatSpeed(rate) : formatRate(rate)) : '',
+          left && `${left} left`,
+          note,
+        ],
+        '',
+      );
     },
-    skip(amount) {
-      from += amount;
+    skip(more) {
+      from += more;
+    },
+    clear() {
+      if (ended || !stream.isTTY || lastDrawn === Number.NEGATIVE_INFINITY) return;
+      stream.write('\r\u001b[2K');
+      lastDrawn = Number.NEGATIVE_INFINITY;
     },
     done(note = lastNote) {
       if (ended) return;
@@ -119,3 +142,6 @@ export function startProgress(label: string, total: number, options: ProgressOpt
 function formatRate(rate: number): string {
   return rate < 0.5 ? `${formatNumber(1 / rate, 1)} s each` : `${formatNumber(rate, rate < 10 ? 1 : 0)}/s`;
 }
+
+/** Seconds of audio in a second. */
+export const formatSpeed = (rate: number): string => `${formatNumber(rate, rate < 10 ? 1 : 0)}x real time`;

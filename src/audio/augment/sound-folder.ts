@@ -29,7 +29,7 @@ export class SoundFolder {
       const what = found ? 'a file' : 'no such folder';
       throw new UserError(`${path}: found ${what}; expected a folder of recordings of ${purpose}`);
     }
-    const files = await recordingsIn(path);
+    const { recordings: files } = await recordingsIn(path);
     const hash = new Fingerprint();
     const kept = new Map<string, Float32Array>();
     let bytes = 0;

@@ -28,21 +28,33 @@ interface Cue {
  * SubRip: numbered, times as 00:00:01,500. Laid out as OpenAI's whisper does it, but for `-->` among words, which is
  * made `->` here, too, and for empty lines, which would end the subtitle.
  */
-export function toSrt(transcript: Transcript<AudioSource>, options: SubtitleOptions = {}): string {
+export const toSrt = (transcript: Transcript<AudioSource>, options: SubtitleOptions = {}): string =>
+  srtCues(transcript, options).join('');
+
+/** @param before number of subtitles before these */
+export function srtCues(
+  transcript: Pick<Transcript, 'segments'>,
+  options: SubtitleOptions,
+  before = 0,
+): string[] {
   const time = (seconds: number) => formatTime(seconds, ',', true);
-  return [...cues(transcript, options, time, (text) => text)]
-    .map(({ start, end, text }, i) => `${i + 1}\n${start} --> ${end}\n${text}\n\n`)
-    .join('');
+  return [...cues(transcript, options, time, (text) => text)].map(
+    ({ start, end, text }, i) => `${before + i + 1}\n${start} --> ${end}\n${text}\n\n`,
+  );
 }
 
 /** WebVTT: times as 00:01.500, with hours where there are any. Like `toSrt`; `&` and `<` are escaped. */
-export function toVtt(transcript: Transcript<AudioSource>, options: SubtitleOptions = {}): string {
+export const toVtt = (transcript: Transcript<AudioSource>, options: SubtitleOptions = {}): string =>
+  VTT_HEAD + vttCues(transcript, options);
+
+export const VTT_HEAD = 'WEBVTT\n\n';
+
+export function vttCues(transcript: Pick<Transcript, 'segments'>, options: SubtitleOptions): string {
   const time = (seconds: number) => formatTime(seconds, '.', false);
   const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-  const body = [...cues(transcript, options, time, escaped)]
+  return [...cues(transcript, options, time, escaped)]
     .map(({ start, end, text }) => `${start} --> ${end}\n${text}\n\n`)
     .join('');
-  return `WEBVTT\n\n${body}`;
 }
 
 /** @throws Error when a time cannot be one: that is a bug of ours. */
@@ -53,7 +65,7 @@ export function milliseconds(seconds: number): number {
   return Math.round(seconds * 1000);
 }
 
-function formatTime(seconds: number, decimalMark: string, alwaysHours: boolean): string {
+export function formatTime(seconds: number, decimalMark: string, alwaysHours: boolean): string {
   const total = milliseconds(seconds);
   const hours = Math.floor(total / 3_600_000);
   const two = (value: number) => String(Math.floor(value)).padStart(2, '0');

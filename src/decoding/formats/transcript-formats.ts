@@ -3,8 +3,8 @@ import { dirname, join, parse, relative, resolve, sep } from 'node:path';
 import type { AudioSource } from '../../audio/audio-source.ts';
 import { UserError } from '../../errors.ts';
 import { writeWhole } from '../../files/write-whole.ts';
-import type { Transcript } from '../transcript.ts';
-import { milliseconds, type SubtitleOptions, toSrt, toVtt } from './subtitles.ts';
+import type { Segment, Transcript } from '../transcript.ts';
+import { milliseconds, type SubtitleOptions, srtCues, toSrt, toVtt, VTT_HEAD, vttCues } from './subtitles.ts';
 
 export const TRANSCRIPT_FORMATS = ['txt', 'json', 'jsonl', 'srt', 'vtt', 'tsv'] as const;
 export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number];
@@ -35,12 +35,46 @@ export function formatTranscript(
   }
 }
 
+const TSV_HEAD = 'start\tend\ttext\n';
+
 /** Columns start and end in whole milliseconds, and text. */
-function toTsv({ segments }: Transcript<AudioSource>): string {
-  const rows = segments.map(
-    ({ start, end, text }) => `${milliseconds(start)}\t${milliseconds(end)}\t${oneLine(text)}\n`,
-  );
-  return `start\tend\ttext\n${rows.join('')}`;
+const toTsv = ({ segments }: Transcript<AudioSource>): string => TSV_HEAD + segments.map(tsvRow).join('');
+
+const tsvRow = ({ start, end, text }: Segment): string =>
+  `${milliseconds(start)}\t${milliseconds(end)}\t${oneLine(text)}\n`;
+
+/** Formats segments one by one as they come: the pieces joined are `formatTranscript`'s. */
+export interface SegmentFormatter {
+  readonly head: string;
+  readonly add: (segment: Segment) => string;
+}
+
+/** @returns undefined for JSON, and where subtitles flow from one segment into the next */
+export function segmentFormatter(
+  format: TranscriptFormat,
+  options: SubtitleOptions = {},
+): SegmentFormatter | undefined {
+  if (options.maxLineWidth !== undefined && options.maxLineCount !== undefined) return undefined;
+  let subtitles = 0;
+  switch (format) {
+    case 'txt':
+      return { head: '', add: ({ text }) => `${oneLine(text)}\n` };
+    case 'tsv':
+      return { head: TSV_HEAD, add: tsvRow };
+    case 'vtt':
+      return { head: VTT_HEAD, add: (segment) => vttCues({ segments: [segment] }, options) };
+    case 'srt':
+      return {
+        head: '',
+        add: (segment) => {
+          const cues = srtCues({ segments: [segment] }, options, subtitles);
+          subtitles += cues.length;
+          return cues.join('');
+        },
+      };
+    default:
+      return undefined;
+  }
 }
 
 function oneLine(text: string): string {
@@ -56,7 +90,8 @@ function oneLine(text: string): string {
  */
 export function outputPaths(audio: readonly string[], directory: string): string[] {
   const files = audio.map((path) => resolve(path));
-  const repeated = files.findIndex((file, i) => files.indexOf(file) !== i);
+  const seen = new Set<string>();
+  const repeated = files.findIndex((file) => seen.size === seen.add(file).size);
   if (repeated >= 0) {
     throw new UserError(
       `${audio[repeated]}: found it twice; expected each file once, for a result of its own`,
