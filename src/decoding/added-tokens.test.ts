@@ -49,13 +49,16 @@ test.each([false, true])('an added token is decoded as text; timestamps: %s', as
   // The added token is made likelier than the word that the model prefers to it.
   const word = before.tokens.find((id) => id < tokens.endOfText)!;
   const [embedding] = await runtime.read([TOKEN_EMBEDDING]);
-  const data = (embedding!.data as Float32Array).slice();
+  const original = embedding!.data as Float32Array;
+  const data = original.slice();
   for (const id of [TUX, TUX + 1]) {
     for (let i = 0; i < width; i++) data[id * width + i] = 30 * data[word * width + i]!;
   }
   await runtime.store(new Map([[TOKEN_EMBEDDING, { shape: [PADDED, width], data }]]));
   await model.decoderChanged();
   const after = await texts(withTimestamps);
+  await runtime.store(new Map([[TOKEN_EMBEDDING, { shape: [PADDED, width], data: original }]]));
+  await model.decoderChanged();
   expect(after.tokens).toContain(TUX);
   expect(after.tokens).not.toContain(TUX + 1);
   expect(after.text).toContain('Tux');
