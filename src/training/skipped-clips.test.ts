@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { wavBytes } from '../audio/wav-write.ts';
 import type { Clip } from '../data/clip.ts';
-import { clipsOfWindow, SkippedClips } from './skipped-clips.ts';
+import { clipsOfWindow, missingLengths, SkippedClips } from './skipped-clips.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'skipped-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -22,7 +22,7 @@ test('a clip longer than the window is left out, by the manifest’s length or t
     ...[clip('/a.wav', 64), clip('/b.wav', 30.2), clip('/c.wav', 31), clip('/d.wav', 40), clip('/e.wav', 12)],
     ...[clip(long), clip(short), clip(join(folder, 'missing.wav'))],
   ];
-  const kept = await clipsOfWindow(clips, skipped, {});
+  const kept = clipsOfWindow(clips, await missingLengths(clips, {}), skipped);
   expect(kept).toEqual([clips[1], clips[4], clips[6], clips[7]]);
   expect([...skipped.counts()]).toEqual([
     ['longer than 30 s with the text of all of it (a.wav, c.wav, d.wav, …)', 4],
