@@ -3,7 +3,7 @@
 // Made with ffmpeg 5.1.9 and the Chromium at CHROMIUM (default: /usr/bin/chromium), driven by playwright-core 1.64.1.
 // Written: src/audio/fixtures/containers/* and src/audio/golden/containers.json.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -14,8 +14,8 @@ const clip = join(root, 'samples/gcompris/fr/maze.opus');
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
-/** @param {readonly string[]} args @param {import('node:child_process').ExecFileSyncOptions} [options] */
-const ffmpeg = (args, options) => execFileSync('ffmpeg', ['-nostdin', '-v', 'error', '-y', ...args], { maxBuffer: 1e9, ...options });
+/** @param {readonly string[]} args */
+const ffmpeg = (args) => execFileSync('ffmpeg', ['-nostdin', '-v', 'error', '-y', ...args], { maxBuffer: 1e9 });
 const sound = ['-ss', '0.3', '-t', '1.2', '-i', clip];
 const picture = ['-f', 'lavfi', '-i', 'testsrc=d=1.2:s=16x16:r=5'];
 const plain = ['-fflags', '+bitexact', '-flags:a', '+bitexact'];
@@ -56,6 +56,7 @@ for (const [name, args] of Object.entries(files)) ffmpeg([...args, '-map_metadat
 const wav = ffmpeg([...sound, '-ar', '48000', '-ac', '1', '-f', 'wav', 'pipe:1']).toString('base64');
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--autoplay-policy=no-user-gesture-required'] });
 const page = await browser.newPage();
+/** @type {[string, string, boolean][]} */
 const recordings = [
   ['recorder.webm', 'audio/webm;codecs=opus', false],
   ['recorder-pcm.webm', 'audio/webm;codecs=pcm', false],
@@ -65,7 +66,7 @@ const recordings = [
 ];
 for (const [name, type, withPicture] of recordings) {
   const recorded = await page.evaluate(
-    async ([data, mimeType, picture]) => {
+    async ({ data, mimeType, picture }) => {
       if (!MediaRecorder.isTypeSupported(mimeType)) return null;
       const context = new AudioContext({ sampleRate: 48_000 });
       const bytes = await (await fetch(`data:audio/wav;base64,${data}`)).arrayBuffer();
@@ -88,7 +89,7 @@ for (const [name, type, withPicture] of recordings) {
       const all = new Uint8Array(await new Blob(parts).arrayBuffer());
       return Array.from(all);
     },
-    [wav, type, withPicture],
+    { data: wav, mimeType: type, picture: withPicture },
   );
   console.log(name, recorded ? `${recorded.length} bytes` : 'not recorded by this Chromium');
   if (recorded) writeFileSync(join(out, name), Uint8Array.from(recorded));

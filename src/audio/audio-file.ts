@@ -14,18 +14,23 @@ import { SAMPLE_RATE } from './sample-rate.ts';
 /**
  * Reads an audio file as 16 kHz mono samples in [-1, 1]; see decodeAudio.
  * @param file a path, or a `file:` URL
+ * @param signal stops reading and decoding
  * @throws UserError naming the file, what was found and what was expected.
  */
-export function readAudio(file: string | URL, options?: ReadOptions): Promise<Float32Array> {
+export function readAudio(
+  file: string | URL,
+  options?: ReadOptions,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
   return withFile(file, (name, handle, size) =>
-    decodeAudio(name, sourceOf(file, handle, size), size, options),
+    decodeAudio(name, sourceOf(file, handle, size, signal), size, options),
   );
 }
 
 /** Reads each channel of an audio file for itself; see decodeChannels. */
-export function readChannels(file: string | URL, span?: Span): Promise<Float32Array[]> {
+export function readChannels(file: string | URL, span?: Span, signal?: AbortSignal): Promise<Float32Array[]> {
   return withFile(file, (name, handle, size) =>
-    decodeChannels(name, sourceOf(file, handle, size), size, span),
+    decodeChannels(name, sourceOf(file, handle, size, signal), size, span),
   );
 }
 
@@ -65,26 +70,29 @@ async function withFile<T>(
   }
 }
 
-function bytesOf(handle: FileHandle, size: number): FileBytes {
+function bytesOf(handle: FileHandle, size: number, signal?: AbortSignal): FileBytes {
   return {
     size,
     read: async (at, length) => {
+      signal?.throwIfAborted();
       const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, at);
       return buffer.subarray(0, bytesRead);
     },
   };
 }
 
-function sourceOf(file: string | URL, handle: FileHandle, size: number): ByteSource {
+function sourceOf(file: string | URL, handle: FileHandle, size: number, signal?: AbortSignal): ByteSource {
   return {
-    [Symbol.asyncIterator]: () => blocksOf(handle),
-    file: bytesOf(handle, size),
+    [Symbol.asyncIterator]: () => blocksOf(handle, signal),
+    file: bytesOf(handle, size, signal),
+    signal,
     path: resolve(typeof file === 'string' ? file : fileURLToPath(file)),
   };
 }
 
-async function* blocksOf(handle: FileHandle): AsyncGenerator<Uint8Array> {
+async function* blocksOf(handle: FileHandle, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   for (;;) {
+    signal?.throwIfAborted();
     const { bytesRead, buffer } = await handle.read(new Uint8Array(BLOCK_BYTES), 0, BLOCK_BYTES);
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);

@@ -54,7 +54,7 @@ export async function readAudioSource(
   { signal, ...options }: ReadOptions & Abortable = {},
 ): Promise<Float32Array> {
   const bytes = await openSource(source, signal);
-  if ('file' in bytes) return readAudio(bytes.file, options);
+  if ('file' in bytes) return readAudio(bytes.file, options, signal);
   if ('samples' in bytes) return prepareSamples(bytes.name, bytes.samples, bytes.sampleRate, options);
   return decodeAudio(bytes.name, bytes.stream, bytes.size, options);
 }
@@ -65,7 +65,7 @@ export async function readSourceChannels(
   { signal, ...span }: Span & Abortable = {},
 ): Promise<Float32Array[]> {
   const bytes = await openSource(source, signal);
-  if ('file' in bytes) return readChannels(bytes.file, span);
+  if ('file' in bytes) return readChannels(bytes.file, span, signal);
   if ('samples' in bytes) return [prepareSamples(bytes.name, bytes.samples, bytes.sampleRate, span)];
   return decodeChannels(bytes.name, bytes.stream, bytes.size, span);
 }

@@ -193,8 +193,11 @@ async function decodeContainer(
   }
   let damage = 'cut off, damaged or without samples';
   try {
-    await addBlocks(sound, decodeTrack(openTrack, bytes));
+    const track = await openTrack(bytes);
+    sound.checkPromised({ seconds: () => track.seconds });
+    await addBlocks(sound, decodeTrack(track));
   } catch (error) {
+    source.signal?.throwIfAborted();
     if (error instanceof ForeignCodecError) {
       return decodeForeign(name, sound, { found: `${error.message} in ${container}`, ffmpeg }, source);
     }
@@ -216,7 +219,7 @@ async function decodeForeign(
   name: string,
   sound: Sound,
   { found, ffmpeg }: ForeignFormat,
-  { path }: ByteSource,
+  { path, signal }: ByteSource,
 ): Promise<Float32Array[]> {
   if (path === undefined) {
     throw new UserError(
@@ -224,8 +227,9 @@ async function decodeForeign(
     );
   }
   try {
-    await addBlocks(sound, ffmpegBlocks(path, ffmpeg));
+    await addBlocks(sound, ffmpegBlocks(path, ffmpeg, signal));
   } catch (error) {
+    signal?.throwIfAborted();
     if (error instanceof NoFfmpegError) {
       throw new UserError(
         `${name}: found ${found}; expected audio (${READABLE_FORMATS}). With ffmpeg installed it would be read`,
@@ -353,7 +357,7 @@ class Sound {
   }
 
   /** Refuses a file that is too long before its hours are read. */
-  checkPromised(decoder: AudioDecoder): void {
+  checkPromised(decoder: Pick<AudioDecoder, 'seconds'>): void {
     const seconds = decoder.seconds?.();
     if (seconds !== undefined && Number.isFinite(seconds)) this.checkLength(seconds);
   }

@@ -15,20 +15,27 @@ export class NoFfmpegError extends Error {}
 /**
  * The sound of a file, at its rate and with its channels.
  * @param format the name of ffmpeg's reader: nothing is guessed, so that no list of other files is ever followed
+ * @param signal stops it
  * @throws NoFfmpegError where it is not installed; Error with its words where it fails before the first sample
  */
-export async function* ffmpegBlocks(path: string, format: string): AsyncGenerator<DecodedBlock> {
+export async function* ffmpegBlocks(
+  path: string,
+  format: string,
+  signal?: AbortSignal,
+): AsyncGenerator<DecodedBlock> {
   const limits = ['-nostdin', '-v', 'error', '-protocol_whitelist', 'file,pipe', '-f', format];
   const input = ['-i', `file:${path}`, '-map', '0:a:0', '-vn', '-sn', '-dn', '-t', String(LONGEST_SECONDS)];
   const output = ['-c:a', 'pcm_f32le', '-f', 'wav', 'pipe:1'];
   const child = spawn('ffmpeg', [...limits, ...input, ...output], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const kill = () => child.kill('SIGKILL');
+  signal?.addEventListener('abort', kill);
   let words = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     words = (words + text).slice(0, 2000);
   });
   const ended = once(child, 'close').catch(() => undefined);
   const decoder = wavDecoder(Number.POSITIVE_INFINITY);
-  let stop = setTimeout(() => child.kill('SIGKILL'), SILENT_MS);
+  let stop = setTimeout(kill, SILENT_MS);
   let decodedAny = false;
   try {
     const started = await new Promise<boolean>((resolve) => {
@@ -37,7 +44,7 @@ export async function* ffmpegBlocks(path: string, format: string): AsyncGenerato
     if (!started) throw new NoFfmpegError();
     for await (const bytes of child.stdout as AsyncIterable<Uint8Array>) {
       clearTimeout(stop);
-      stop = setTimeout(() => child.kill('SIGKILL'), SILENT_MS);
+      stop = setTimeout(kill, SILENT_MS);
       const decoded = await decoder.decode(bytes);
       for (const block of Array.isArray(decoded) ? decoded : [decoded]) {
         if ((block.channelData[0]?.length ?? 0) === 0) continue;
@@ -46,10 +53,12 @@ export async function* ffmpegBlocks(path: string, format: string): AsyncGenerato
       }
     }
     await ended;
+    signal?.throwIfAborted();
     if (!decodedAny)
       throw new Error(words.trim().split('\n')[0]?.replaceAll(`file:${path}: `, '') || 'no sound');
   } finally {
     clearTimeout(stop);
-    child.kill('SIGKILL');
+    signal?.removeEventListener('abort', kill);
+    kill();
   }
 }

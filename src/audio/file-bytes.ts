@@ -12,6 +12,8 @@ export interface ByteSource extends AsyncIterable<Uint8Array> {
   readonly file?: FileBytes;
   /** Where other programs find them. */
   readonly path?: string;
+  /** Stops reading and decoding; of other sources a pipe does. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const BLOCK_BYTES = 64 * 1024;

@@ -148,8 +148,9 @@ async function readConfig(directory: string): Promise<Json> {
     );
   }
   const checkpoints = names.filter((name) => /^checkpoint-\d+$/.test(name));
+  const latest = checkpoints.reduce((most, name) => Math.max(most, Number(name.slice(11))), 0);
   const inside =
-    checkpoints.length > 0 ? `; name one of the directories in it, such as ${checkpoints.at(-1)}` : '';
+    checkpoints.length > 0 ? `; name one of the directories in it, such as checkpoint-${latest}` : '';
   throw new UserError(
     `${directory}: not a model directory: it holds ${names.slice(0, 3).join(', ') || 'nothing'}, ` +
       `expected config.json${inside}`,

@@ -26,7 +26,11 @@ export async function readTensorEntries(directory: string): Promise<Map<string, 
     files = [...new Set(shardOf.values())];
   } else {
     const other = names.find((name) => /\.(bin|pt|pth|ckpt|h5|msgpack|gguf|onnx)$/.test(name));
-    const found = other === undefined ? '' : `; ${other} is in another format: convert it with transformers`;
+    const found =
+      other === undefined
+        ? ''
+        : `; ${other} is in another format: convert it with transformers ` +
+          '(from_pretrained and save_pretrained write safetensors)';
     throw new UserError(`${directory}: holds no weights: expected ${SINGLE_FILE} or ${INDEX_FILE}${found}`);
   }
   const entries = new Map<string, TensorEntry>();

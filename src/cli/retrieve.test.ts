@@ -113,3 +113,15 @@ test('metrics that there are not are refused', async () => {
   await expect(asked('seqsim,seqsim')).rejects.toThrow('expected each once');
   await expect(retrieve('--from', 'ca')).rejects.toThrow('expected --from and --to, or --all-pairs');
 });
+
+test('a language against itself is refused; few sentences are said to be few, without interval and p', async () => {
+  for (const to of ['ca', 'Catalan']) {
+    await expect(retrieve('--from', 'ca', '--to', to)).rejects.toThrow('found the same language twice');
+  }
+  warned.length = 0;
+  await retrieve('--set', 'intro', '--from', 'ca', '--to', 'en');
+  expect(warned.join('')).toContain(
+    'ca → en: 5 sentences in both languages; a figure is worth reading from about 100',
+  );
+  expect(said.join('\n')).not.toMatch(/\[\d/);
+});

@@ -74,15 +74,16 @@ test('links that go round are not followed', async () => {
   );
 });
 
-test('manifests give languages; a recording named twice comes once; files may have any name', async () => {
+test('manifests give languages; a path gives a recording once, as often as it is named; files may have any name', async () => {
   const first = file('talks/1.wav');
-  const table = file('talks/list.tsv', 'audio\tlang\n1.wav\ten\n2.wav\tfr\n3.wav\t\n');
+  const table = file('talks/list.tsv', 'audio\tlang\n1.wav\ten\n2.wav\tfr\n3.wav\t\n1.wav\ten\n');
   const strange = file('talks/recording.bin');
   expect(await audioInputsOrErrors([strange, table, first])).toEqual([
     { audio: strange },
     { audio: first, language: 'en' },
     { audio: join(folder, 'talks/2.wav'), language: 'fr' },
     { audio: join(folder, 'talks/3.wav') },
+    { audio: first },
   ]);
 });
 

@@ -21,7 +21,7 @@ interface AudioInputOptions {
 }
 
 /**
- * Recordings in the order of `paths`, each once. A path may be a recording, a folder (every file in it, see recordingsIn,
+ * Recordings in the order of `paths`, each once for each of them. A path may be a recording, a folder (every file in it, see recordingsIn,
  * sorted by path), a manifest (.tsv, .csv, .jsonl), or `-` for such paths one a line from `stdin`. A path that is missing, or
  * holds no recordings, gives an entry with an error, and the others are kept.
  * Does not check the content of recordings, nor whether those of a manifest exist.
@@ -30,30 +30,27 @@ export async function audioInputsOrErrors(
   paths: readonly string[],
   { onNote, stdin = process.stdin }: AudioInputOptions = {},
 ): Promise<AudioInput[]> {
-  const inputs = new Map<string, AudioInput>();
-  const add = (input: AudioInput): void => {
-    const file = resolve(input.audio);
-    if (!inputs.has(file)) inputs.set(file, input);
-  };
-  const addPath = async (path: string): Promise<void> => {
-    try {
-      for (const input of await unfolded(path, onNote)) add(input);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      add({ audio: path, error: error.message });
-    }
-  };
+  const inputs: AudioInput[] = [];
   for (const path of paths) {
-    if (path !== '-') {
-      await addPath(path);
-      continue;
-    }
-    const lines = await linesOf(stdin);
+    const found = new Map<string, AudioInput>();
+    const add = (input: AudioInput): void => {
+      const file = resolve(input.audio);
+      if (!found.has(file)) found.set(file, input);
+    };
+    const lines = path === '-' ? await linesOf(stdin) : [path];
     if (lines.length === 0)
       add({ audio: '-', error: '-: found no lines; expected paths of recordings, one a line' });
-    for (const line of lines) await addPath(line);
+    for (const line of lines) {
+      try {
+        for (const input of await unfolded(line, onNote)) add(input);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        add({ audio: line, error: error.message });
+      }
+    }
+    for (const input of found.values()) inputs.push(input);
   }
-  return [...inputs.values()];
+  return inputs;
 }
 
 async function linesOf(stdin: AsyncIterable<Uint8Array | string>): Promise<string[]> {

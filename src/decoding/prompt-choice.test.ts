@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { generationFields } from '../whisper/prompts.ts';
+import { generationFields, trainedPrompt } from '../whisper/prompts.ts';
 import { choosePrompt, MAX_CONTEXT_TOKENS, type PromptChoice } from './prompt-choice.ts';
 
 let folder: string;
@@ -104,4 +104,20 @@ test('code-switched speech has both languages in its prompt, or only where the l
   expect(written(choice, 'zh', new Map([['zh', 0.8]]))).toBe(mixed);
   expect(written(choice, 'zh', new Map([['zh', 0.95]]))).not.toBe(mixed);
   expect(() => written({ codeSwitchedBelow: 0.9 })).toThrow(/expected the code-switched languages/);
+});
+
+test('a generation config may name its language by code, token or name, as tutorials do', () => {
+  for (const language of ['hindi', 'Hindi', 'hi', '<|hi|>']) {
+    expect(trainedPrompt({ language, task: 'transcribe' })).toEqual({
+      target: 'hi',
+      kind: 'target-transcribe',
+    });
+  }
+  for (const [language, target] of [
+    ['chinese', 'zh'],
+    ['burmese', 'my'],
+    ['Haitian', 'ht'],
+  ]) {
+    expect(trainedPrompt({ language, task: 'translate' })).toEqual({ target, kind: 'target-translate' });
+  }
 });

@@ -10,6 +10,7 @@ const WHISPER_LANGUAGES = (
 ).split(' ');
 /** Names of OpenAI's and Hugging Face's table (`TO_LANGUAGE_CODE`) that Unicode's data lacks. */
 const ALIASES: Readonly<Record<string, string>> = {
+  bengali: 'bn',
   castilian: 'es',
   flemish: 'nl',
   haitian: 'ht',

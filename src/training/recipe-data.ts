@@ -24,7 +24,7 @@ import { translationExamples } from './examples.ts';
 import { mergeClips } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
 import type { DevSet } from './run.ts';
-import { clipsOfWindow, SkippedClips } from './skipped-clips.ts';
+import { clipsOfWindow, missingLengths, SkippedClips } from './skipped-clips.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
 /** A clip, its place among `data.corpora`, and the language of its text there. */
@@ -159,8 +159,9 @@ export async function trainingData(
   const notes: string[] = [];
   const leftOut = new SkippedClips();
   const devLeftOut = new SkippedClips();
-  const training = await clipsOfWindow(clips.training, leftOut, work);
-  const devClips = await clipsOfWindow(clips.dev, devLeftOut, work);
+  const lengths = await missingLengths([...clips.training, ...clips.dev], work);
+  const training = clipsOfWindow(clips.training, lengths, leftOut);
+  const devClips = clipsOfWindow(clips.dev, lengths, devLeftOut);
   const merged = await mergedClips(model, recipe, training);
   if (merged.length < training.length) {
     notes.push(

@@ -36,29 +36,33 @@ export class SkippedClips {
 }
 
 /**
- * The clips whose sound fits the window. Of a longer one the text would be learnt without its sound. Lengths are the
- * manifest's or, without it, those of the files' headers.
+ * Lengths of the clips that the manifest gives none for, from the headers of their files: seconds by path.
  */
-export async function clipsOfWindow<C extends Clip>(
-  clips: readonly C[],
-  skipped: SkippedClips,
+export async function missingLengths(
+  clips: readonly Clip[],
   work: WorkOptions,
-): Promise<C[]> {
-  const unknown = clips.filter(({ duration }) => Number.isNaN(duration)).length;
-  const progress = unknown > 0 ? stageProgress(work, 'reading lengths', unknown) : () => {};
+): Promise<ReadonlyMap<string, number>> {
+  const files = new Set(clips.filter(({ duration }) => Number.isNaN(duration)).map(({ audio }) => audio));
   const lengths = new Map<string, number>();
-  let done = 0;
-  const waiting = clips.values();
+  if (files.size === 0) return lengths;
+  const progress = stageProgress(work, 'reading lengths', files.size);
+  const waiting = files.values();
   const read = async (): Promise<void> => {
-    for (const { audio, duration } of waiting) {
-      if (!Number.isNaN(duration) || lengths.has(audio)) continue;
-      work.signal?.throwIfAborted();
-      lengths.set(audio, 0);
+    for (const audio of waiting) {
       lengths.set(audio, await lengthOf(audio));
-      progress(++done);
+      progress(lengths.size);
     }
   };
-  if (unknown > 0) await Promise.all(Array.from({ length: AT_ONCE }, read));
+  await Promise.all(Array.from({ length: AT_ONCE }, read));
+  return lengths;
+}
+
+/** The clips whose sound fits the window. Of a longer one the text would be trained on without its sound. */
+export function clipsOfWindow<C extends Clip>(
+  clips: readonly C[],
+  lengths: ReadonlyMap<string, number>,
+  skipped: SkippedClips,
+): C[] {
   return clips.filter((clip) => {
     const seconds = Number.isNaN(clip.duration) ? lengths.get(clip.audio)! : clip.duration;
     const fits = seconds <= MAX_SECONDS + TOLERANCE_SECONDS;

@@ -45,7 +45,7 @@ export function coreOfAac(
   }
   if (type !== 2) return OBJECT_TYPES.get(type) ?? `MPEG-4 audio of type ${type}`;
   if (bits(1) === 1) return 'AAC of 960 samples a frame';
-  if (channels === 0 || channels > 2) return 'AAC of more than two channels';
+  if (channels === 0 || channels > 7) return 'AAC whose channels stand in its frames';
   if (rate === 0) return 'AAC of an unknown sample rate';
   return { config: aacConfig(rate, channels), rate, channels };
 }

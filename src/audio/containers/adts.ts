@@ -29,8 +29,8 @@ export async function openAdts(file: FileBytes): Promise<Track> {
   const foreign =
     profile !== 1
       ? '?AAC of another profile than LC'
-      : channels < 1 || channels > 2
-        ? '?AAC of more than two channels'
+      : channels < 1
+        ? '?AAC whose channels stand in its frames'
         : '';
   return {
     codec: foreign || 'aac',

@@ -12,6 +12,7 @@ export async function openCaf(file: FileBytes): Promise<Track> {
   let description: DataView | undefined;
   let cookie: Uint8Array = new Uint8Array(0);
   let table: Uint8Array | undefined;
+  let isCut = false;
   let data: { at: number; size: number } | undefined;
   for (let at = 8; at + 12 <= file.size; ) {
     const head = await window.bytes(at, 12);
@@ -20,6 +21,7 @@ export async function openCaf(file: FileBytes): Promise<Track> {
     const claimed = Number(viewOf(head).getBigInt64(4));
     // -1: to the end of the file.
     const size = claimed < 0 ? file.size - body : Math.min(claimed, file.size - body);
+    if (claimed > size) isCut = true;
     if (type === 'data') data = { at: body + 4, size: Math.max(0, size - 4) };
     else if (type === 'desc') description = viewOf((await window.bytes(body, size)).slice());
     else if (type === 'kuki') cookie = (await window.bytes(body, size)).slice();
@@ -60,7 +62,7 @@ export async function openCaf(file: FileBytes): Promise<Track> {
       isPcm && sampleRate > 0
         ? Math.floor(size / frameBytes) / sampleRate
         : // Writers that know nothing of either count whole packets.
-          valid > 0 && sampleRate > 0 && (priming > 0 || view!.getInt32(20) > 0)
+          !isCut && valid > 0 && sampleRate > 0 && (priming > 0 || view!.getInt32(20) > 0)
           ? valid / sampleRate
           : undefined,
     packets: isPcm

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { audioDuration, readAudio } from '../audio-file.ts';
+import { readAudioSource } from '../audio-source.ts';
 import { decodeAudio } from '../decode-audio.ts';
 import { heldBytes } from '../file-bytes.ts';
 import { detectFormat } from '../formats.ts';
 import { joinSamples } from '../join-samples.ts';
+import { aacConfig, coreOfAac } from './aac-config.ts';
 import { decodeTrack } from './decode-track.ts';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/containers/', import.meta.url));
@@ -43,7 +45,7 @@ async function decoded(name: string): Promise<{ rate: number; samples: Float32Ar
   if (typeof format === 'string' || !('openTrack' in format)) throw new Error(`${name}: not a container`);
   const parts: Float32Array[] = [];
   let rate = 0;
-  for await (const { channelData, sampleRate } of decodeTrack(format.openTrack, heldBytes([bytes]))) {
+  for await (const { channelData, sampleRate } of decodeTrack(await format.openTrack(heldBytes([bytes])))) {
     rate = sampleRate;
     const count = channelData.length;
     parts.push(
@@ -107,6 +109,16 @@ test('lengths by the headers are those of what is decoded, to a packet', async (
   }
 });
 
+test('a header that promises more than the file has is not believed', async () => {
+  for (const name of ['aac-moov-first.mp4', 'vorbis.webm', 'pcm.caf']) {
+    const bytes = fixture(name);
+    const path = file(name, bytes.subarray(0, Math.round(bytes.length * 0.7)));
+    const samples = await readAudio(path);
+    expect(samples.length, name).toBeLessThan(19_000);
+    expect(await audioDuration(path), name).toBeCloseTo(samples.length / 16_000, 3);
+  }
+});
+
 test('a part of the sound is that part of the whole', async () => {
   const whole = await readAudio(join(FIXTURES, 'aac-moov-last.m4a'));
   const part = await readAudio(join(FIXTURES, 'aac-moov-last.m4a'), { from: 0.5, to: 0.75 });
@@ -137,6 +149,30 @@ test('silence stands where a recording pauses, so that later times are right', a
   expect(after.length).toBeGreaterThan(before.length + 16_000);
   const begin = before.length + 1600;
   expect(after.subarray(begin, begin + 16_000).every((sample) => Math.abs(sample) < 1e-4)).toBe(true);
+});
+
+test('of HE-AAC its core is decoded, at half the rate', () => {
+  // AudioSpecificConfig of HE-AAC and HE-AAC v2, 48 kHz; of AAC-LC; of AAC-ELD.
+  expect(coreOfAac(Buffer.from('2b118800', 'hex'))).toMatchObject({ rate: 24_000, channels: 2 });
+  expect(coreOfAac(Buffer.from('eb098800', 'hex'))).toMatchObject({ rate: 24_000, channels: 1 });
+  expect(coreOfAac(Buffer.from('1210', 'hex'))).toEqual({
+    config: aacConfig(44_100, 2),
+    rate: 44_100,
+    channels: 2,
+  });
+  expect(aacConfig(44_100, 2)).toEqual(Uint8Array.of(0x12, 0x10));
+  expect(coreOfAac(Buffer.from('f8e85000', 'hex'))).toBe('AAC-ELD');
+});
+
+test('a QuickTime file from before ftyp, its index last', async () => {
+  const bytes = Buffer.from(fixture('pcm.mov'));
+  bytes.write('wide', 4, 'latin1');
+  expect(await readAudio(file('old.mov', bytes))).toEqual(await readAudio(join(FIXTURES, 'pcm.mov')));
+});
+
+test('a signal stops reading', async () => {
+  const stopped = readAudioSource(join(FIXTURES, 'aac-moov-last.m4a'), { signal: AbortSignal.abort() });
+  await expect(stopped).rejects.toThrow(/abort/i);
 });
 
 describe('what has no sound to decode is one line', () => {

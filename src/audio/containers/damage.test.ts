@@ -9,7 +9,7 @@ import { UserError } from '../../errors.ts';
 import { decodeAudio } from '../decode-audio.ts';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/containers/', import.meta.url));
-const FILES = Number(process.env.FUZZ_FILES ?? 150);
+const FILES = Number(process.env.FUZZ_FILES ?? 100);
 const FIRST_SEED = Number(process.env.FUZZ_SEED ?? 1);
 const MAX_MS = 2000;
 const MAX_BYTES = 200 * 2 ** 20;
@@ -104,7 +104,8 @@ test.each(Object.entries(KINDS))(
       const { name, bytes } = contents[random(contents.length)]!;
       const input = damaged(bytes, random);
       const what = `${kind}: ${name}, FUZZ_SEED=${seed}`;
-      const [started, before] = [performance.now(), process.memoryUsage().rss];
+      // Of the processor: other programs may have it meanwhile.
+      const [started, before] = [process.cpuUsage(), process.memoryUsage().rss];
       const result = await decodeAudio(
         'fuzzed',
         (async function* () {
@@ -112,7 +113,8 @@ test.each(Object.entries(KINDS))(
         })(),
         input.length,
       ).catch((error: unknown) => error);
-      const ms = performance.now() - started;
+      const { user, system } = process.cpuUsage(started);
+      const ms = (user + system) / 1000;
       const grown = process.memoryUsage().rss - before;
       if (ms > MAX_MS || grown > MAX_BYTES) writeFileSync(join(tmpdir(), 'fuzzed'), input);
       expect(ms, what).toBeLessThan(MAX_MS);

@@ -8,26 +8,25 @@ import type { Packet, Track } from './track.ts';
 
 /** Times of containers are rounded, and drift; a gap is what is longer: a muted microphone sends nothing. */
 const LEAST_GAP = 0.1;
-/** Seconds of silence that times alone may claim, in all: they may be damaged. */
-const MOST_SILENCE = 1800;
+/** Seconds of silence that times alone may claim, in all, besides four times what is sound: they may be damaged. */
+const MOST_SILENCE = 120;
 /** A clock that begins later than this began before the recording. */
-const LATEST_START = 300;
+const LATEST_START = 120;
 /** Frames in a block. */
 const BLOCK_FRAMES = 16_384;
 /** Packets in a row that do not decode, after which the rest is given up. */
 const MOST_FAILURES = 2000;
 
+/** @throws NoSoundError for a file without sound; Error for damage */
 export type OpenTrack = (file: FileBytes) => Promise<Track>;
 
 /**
  * Decodes what is heard of the track: without the priming and padding of its codec, by its edit list; silence stands for
  * what is missing between packets or does not decode, so that later times are right.
  *
- * @throws ForeignCodecError for a codec that is not decoded here; NoSoundError for a file without sound; Error for damage,
- * unless something was decoded before
+ * @throws ForeignCodecError for a codec that is not decoded here; Error for damage, unless something was decoded before
  */
-export async function* decodeTrack(open: OpenTrack, file: FileBytes): AsyncGenerator<DecodedBlock> {
-  const track = await open(file);
+export async function* decodeTrack(track: Track): AsyncGenerator<DecodedBlock> {
   const decoder = await packetDecoder(track);
   try {
     yield* batched(heard(track, decoder));
@@ -42,7 +41,7 @@ async function* heard(track: Track, decoder: PacketDecoder): AsyncGenerator<Deco
   let clock: number | undefined;
   let offset = 0;
   // Seconds that are to be filled before the next packet that decodes, and of the last one that did.
-  let [missing, silence, failures, usual] = [0, MOST_SILENCE, 0, 0];
+  let [missing, filled, sounded, failures, usual] = [0, 0, 0, 0, 0];
   let failure: unknown;
   let decodedAny = false;
   for await (const { packet, next } of withNext(track.packets())) {
@@ -58,8 +57,8 @@ async function* heard(track: Track, decoder: PacketDecoder): AsyncGenerator<Deco
     // Against a single damaged time: the one after it is to agree.
     const isTrusted = time !== undefined && (after === undefined || after >= time);
     if (isTrusted && time! - (clock + missing) > LEAST_GAP) {
-      const gap = Math.min(time! - (clock + missing), silence);
-      silence -= gap;
+      const gap = Math.min(time! - (clock + missing), MOST_SILENCE + 4 * sounded - filled);
+      filled += gap;
       missing += gap;
     }
     if (clock + missing >= end) break;
@@ -96,6 +95,7 @@ async function* heard(track: Track, decoder: PacketDecoder): AsyncGenerator<Deco
       yield { channelData: channelData.map((samples) => samples.subarray(begin, stop)), sampleRate };
     }
     clock += length / sampleRate;
+    sounded += length / sampleRate;
   }
   if (!decodedAny && failure !== undefined) throw failure;
 }

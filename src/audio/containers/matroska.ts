@@ -58,6 +58,7 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
   let duration: number | undefined;
   let sounds: Sound[] | undefined;
   let first = 0;
+  let isCut = false;
   for (let at = 0; at < file.size; ) {
     const element = await elementAt(window, at);
     if (!element) break;
@@ -68,6 +69,7 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
       at = size === undefined ? body : body + size;
       continue;
     }
+    if (id === SEGMENT && size !== undefined && body + size > file.size) isCut = true;
     if (id === SEGMENT || size === undefined) {
       at = body;
       continue;
@@ -96,7 +98,8 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
     channels: sound.channels,
     spans: sound.delay > 0 ? [{ from: sound.delay, to: Number.POSITIVE_INFINITY }] : EVERYTHING,
     silence: 0,
-    seconds: duration !== undefined && duration > 0 ? (duration * scale) / 1e9 - sound.delay : undefined,
+    seconds:
+      !isCut && duration !== undefined && duration > 0 ? (duration * scale) / 1e9 - sound.delay : undefined,
     packets: () => packetsOf(window, sound, scale / 1e9, first),
   };
 }

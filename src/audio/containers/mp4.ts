@@ -23,7 +23,7 @@ interface Samples {
   readonly durations: DataView;
   /** Triples of the first chunk, samples a chunk, and the description. */
   readonly chunks: DataView;
-  readonly offsets: readonly number[] | Float64Array;
+  readonly offsets: Float64Array;
 }
 
 interface Sound {
@@ -62,11 +62,9 @@ export async function openMp4(file: FileBytes): Promise<Track> {
   if (!sound) throw new NoSoundError('an MP4 file without sound');
   const movieScale = movieTimescale(movie);
   const fragmented = childOf(movie, 'mvex') !== undefined;
-  const seconds = fragmented
-    ? undefined
-    : sound.duration > 0 && sound.timescale > 0
-      ? sound.duration / sound.timescale
-      : undefined;
+  // The length of fragments stands in each, and an index may name more than the file has.
+  const isWhole = !fragmented && sound.samples !== undefined && endOf(sound.samples) <= file.size;
+  const seconds = isWhole && sound.timescale > 0 ? sound.duration / sound.timescale : 0;
   const { spans, silence } = heard(sound, movieScale, movie);
   return {
     codec: sound.codec,
@@ -75,7 +73,7 @@ export async function openMp4(file: FileBytes): Promise<Track> {
     channels: sound.channels,
     spans,
     silence,
-    seconds: seconds === undefined ? undefined : lengthOf(spans, silence, seconds),
+    seconds: seconds > 0 ? lengthOf(spans, silence, seconds) : undefined,
     packets: () => packetsOf(window, sound, movie!, fragmented),
   };
 }
@@ -435,6 +433,14 @@ function samplesOf(table: Uint8Array): Samples | undefined {
       stco ? place.u32(8 + i * step) : place.u64(8 + i * step),
     ),
   };
+}
+
+/** Least size of a file that has all samples. */
+function endOf({ sizes, count, offsets }: Samples): number {
+  const bytes = typeof sizes === 'number' ? sizes * count : sizes.reduce((sum, size) => sum + size, 0);
+  let [first, last] = [Number.POSITIVE_INFINITY, 0];
+  for (const offset of offsets) [first, last] = [Math.min(first, offset), Math.max(last, offset)];
+  return Math.max(first + bytes, last);
 }
 
 function durationOf({ durations }: Samples): number {

@@ -1,7 +1,7 @@
 /** Reads small pieces of a file from larger ones. */
 import type { FileBytes } from '../file-bytes.ts';
 
-const WINDOW_BYTES = 256 * 1024;
+const WINDOW_BYTES = 64 * 1024;
 /** Longest single piece: no packet of sound and no index of a recording is longer. */
 const MAX_PIECE = 64 * 2 ** 20;
 
