@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
-import { encodeFiles } from '../features/encoder-cache.ts';
+import { encodeFiles } from '../features/encoded-clips.ts';
 import { readBytes } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { languageProfile } from '../language/profile.ts';

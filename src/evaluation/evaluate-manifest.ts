@@ -5,6 +5,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
 import { clipsOf } from '../features/encoded-clips.ts';
+import type { CacheOptions } from '../features/encoder-outputs.ts';
 import { readText } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import type { PairedTest } from '../metrics/significance.ts';
@@ -24,7 +25,7 @@ import type { SystemOutput } from './systems.ts';
 import { evaluationTables, type NamedTable } from './tables.ts';
 import { worstSentences } from './worst.ts';
 
-export interface EvaluateOptions extends WorkOptions {
+export interface EvaluateOptions extends WorkOptions, CacheOptions {
   /** Path of a manifest with the references. */
   readonly manifest: string;
   /** Only clips of this set of it. */
@@ -43,8 +44,6 @@ export interface EvaluateOptions extends WorkOptions {
   readonly forgetting?: boolean | undefined;
   /** Encoder window. Default 'fit'. */
   readonly window?: WindowMode | undefined;
-  /** Folder where encoder outputs are kept between runs. Default: none. */
-  readonly cache?: string | undefined;
   readonly decoding?: EvaluatedDecoding | undefined;
   /** Tokenizer of BLEU. Default: by the language. */
   readonly tokenize?: BleuTokenizer | undefined;
@@ -104,6 +103,8 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
     promptKinds: options.promptKinds,
     forgetting: Boolean(options.forgetting),
     cache: options.cache,
+    cacheDtype: options.cacheDtype,
+    cacheLimit: options.cacheLimit,
     resume: Boolean(options.resume),
     decoding: await evaluatedDecoding(decoding, window, target),
     plainDecoding: await evaluatedDecoding(plain, window, 'en'),
