@@ -39,7 +39,7 @@ export async function transcribe(
   const prompt = model.tokens.prompt('en', 'transcribe');
   const onePass = async (files: readonly string[]) => {
     const started = performance.now();
-    const audio = await Promise.all(files.map(readAudio));
+    const audio = await Promise.all(files.map((file) => readAudio(file)));
     const read = performance.now();
     const encoded = await model.encode(audio, window);
     const ready = performance.now();

@@ -3,15 +3,47 @@ import type { FileHandle } from 'node:fs/promises';
 import { open, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
 import { cannotOpen } from '../files/read.ts';
-import { BLOCK_BYTES, decodeAudio } from './decode-audio.ts';
+import { BLOCK_BYTES, decodeAudio, decodeChannels, type ReadOptions, type Span } from './decode-audio.ts';
 import { READABLE_FORMATS } from './formats.ts';
+import { headerSeconds } from './header-seconds.ts';
+import { SAMPLE_RATE } from './sample-rate.ts';
 
 /**
  * Reads an audio file as 16 kHz mono samples in [-1, 1]; see decodeAudio.
  * @param file a path, or a `file:` URL
  * @throws UserError naming the file, what was found and what was expected.
  */
-export async function readAudio(file: string | URL): Promise<Float32Array> {
+export function readAudio(file: string | URL, options?: ReadOptions): Promise<Float32Array> {
+  return withFile(file, (name, handle, size) => decodeAudio(name, blocksOf(handle), size, options));
+}
+
+/** Reads each channel of an audio file for itself; see decodeChannels. */
+export function readChannels(file: string | URL, span?: Span): Promise<Float32Array[]> {
+  return withFile(file, (name, handle, size) => decodeChannels(name, blocksOf(handle), size, span));
+}
+
+/**
+ * Length of an audio file in seconds, that of what readAudio gives: by its headers where they tell, with few reads, by
+ * decoding it where they do not. Damage in the middle, after which decoding gives up, shows only there.
+ * @throws UserError as readAudio
+ */
+export async function audioDuration(file: string | URL): Promise<number> {
+  const seconds = await withFile(file, (_, handle, size) =>
+    headerSeconds({
+      size,
+      read: async (at, length) => {
+        const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, at);
+        return buffer.subarray(0, bytesRead);
+      },
+    }),
+  );
+  return seconds ?? (await readAudio(file)).length / SAMPLE_RATE;
+}
+
+async function withFile<T>(
+  file: string | URL,
+  use: (name: string, handle: FileHandle, size: number) => Promise<T>,
+): Promise<T> {
   const name = String(file);
   const expected = `an audio file (${READABLE_FORMATS})`;
   let handle: FileHandle;
@@ -28,7 +60,7 @@ export async function readAudio(file: string | URL): Promise<Float32Array> {
     throw cannotOpen(name, error, expected);
   }
   try {
-    return await decodeAudio(name, blocksOf(handle), size);
+    return await use(name, handle, size);
   } finally {
     await handle.close();
   }

@@ -1,7 +1,7 @@
 /** Sources of recordings: a file, a URL, a Blob, a stream, samples. */
 import { UserError } from '../errors.ts';
-import { readAudio } from './audio-file.ts';
-import { decodeAudio, prepareSamples } from './decode-audio.ts';
+import { readAudio, readChannels } from './audio-file.ts';
+import { decodeAudio, decodeChannels, prepareSamples, type ReadOptions, type Span } from './decode-audio.ts';
 import { READABLE_FORMATS } from './formats.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
@@ -40,30 +40,61 @@ export function audioName(source: AudioSource): string {
   return 'samples';
 }
 
+interface Abortable {
+  /** Stops fetching and reading. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * The recording as 16 kHz mono samples in [-1, 1].
- * @param signal stops fetching and reading
  * @throws UserError where it cannot be read or decoded; TypeError for a value of another type
  */
-export async function readAudioSource(source: AudioSource, signal?: AbortSignal): Promise<Float32Array> {
+export async function readAudioSource(
+  source: AudioSource,
+  { signal, ...options }: ReadOptions & Abortable = {},
+): Promise<Float32Array> {
+  const bytes = await openSource(source, signal);
+  if ('file' in bytes) return readAudio(bytes.file, options);
+  if ('samples' in bytes) return prepareSamples(bytes.name, bytes.samples, bytes.sampleRate, options);
+  return decodeAudio(bytes.name, bytes.stream, bytes.size, options);
+}
+
+/** As readAudioSource, each channel for itself; samples are one channel. */
+export async function readSourceChannels(
+  source: AudioSource,
+  { signal, ...span }: Span & Abortable = {},
+): Promise<Float32Array[]> {
+  const bytes = await openSource(source, signal);
+  if ('file' in bytes) return readChannels(bytes.file, span);
+  if ('samples' in bytes) return [prepareSamples(bytes.name, bytes.samples, bytes.sampleRate, span)];
+  return decodeChannels(bytes.name, bytes.stream, bytes.size, span);
+}
+
+type OpenSource =
+  | { readonly file: string | URL }
+  | { readonly name: string; readonly samples: Float32Array; readonly sampleRate: number }
+  | { readonly name: string; readonly stream: ReadableStream<Uint8Array>; readonly size?: number };
+
+async function openSource(source: AudioSource, signal?: AbortSignal): Promise<OpenSource> {
   signal?.throwIfAborted();
-  if (typeof source === 'string') return readAudio(source);
+  if (typeof source === 'string') return { file: source };
   const name = audioName(source);
   if (source instanceof URL) {
-    return source.protocol === 'file:' ? readAudio(source) : fetchAudio(name, source, signal);
+    if (source.protocol === 'file:') return { file: source };
+    return { name, stream: abortable(await fetchAudio(name, source, signal), signal) };
   }
   if (source instanceof Blob) {
-    if (source.size === 0)
-      throw new UserError(`${name}: found an empty file; expected audio (${READABLE_FORMATS})`);
-    return decodeStream(name, source.stream(), signal, source.size);
+    const { size } = source;
+    if (size === 0) throw new UserError(`${name}: found an empty file; expected audio (${READABLE_FORMATS})`);
+    return { name, stream: abortable(source.stream(), signal), size };
   }
-  if (source instanceof ReadableStream) return decodeStream(name, source, signal);
-  if (source instanceof Float32Array) return prepareSamples(name, source, SAMPLE_RATE);
-  if (isAudioSource(source)) return prepareSamples(name, source.samples, source.sampleRate);
+  if (source instanceof ReadableStream) return { name, stream: abortable(source, signal) };
+  if (source instanceof Float32Array) return { name, samples: source, sampleRate: SAMPLE_RATE };
+  if (isAudioSource(source)) return { name, samples: source.samples, sampleRate: source.sampleRate };
   throw notAudio(source);
 }
 
-async function fetchAudio(name: string, url: URL, signal?: AbortSignal): Promise<Float32Array> {
+async function fetchAudio(name: string, url: URL, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
   let response: Response;
   try {
     response = await fetch(url, { signal: signal ?? null });
@@ -79,18 +110,12 @@ async function fetchAudio(name: string, url: URL, signal?: AbortSignal): Promise
       `${name}: found HTTP ${response.status} ${response.statusText}; expected audio (${READABLE_FORMATS})`,
     );
   }
-  return decodeStream(name, response.body, signal);
+  return response.body;
 }
 
-function decodeStream(
-  name: string,
-  stream: ReadableStream<Uint8Array>,
-  signal?: AbortSignal,
-  size?: number,
-): Promise<Float32Array> {
-  // A pipe ends with the signal, also while it waits for bytes.
-  const bytes = signal ? stream.pipeThrough(new TransformStream<Uint8Array>(), { signal }) : stream;
-  return decodeAudio(name, bytes, size);
+/** A pipe ends with the signal, also while it waits for bytes. */
+function abortable(stream: ReadableStream<Uint8Array>, signal?: AbortSignal): ReadableStream<Uint8Array> {
+  return signal ? stream.pipeThrough(new TransformStream<Uint8Array>(), { signal }) : stream;
 }
 
 /** The error for a value that is no recording. */

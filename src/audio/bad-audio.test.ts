@@ -132,8 +132,8 @@ test('no FLAC frame is lost where blocks end within its header', async () => {
   if (typeof format === 'string') throw new Error(format);
   const decoded = async (blocks: Uint8Array[]) => {
     const decoder = await format.open(bytes.length);
-    const parts = [...blocks.map((block) => decoder.decode(block)), decoder.flush!()];
-    const samples = parts.flatMap(({ channelData }) => Array.from(channelData[0] ?? []));
+    const parts = await Promise.all([...blocks.map((block) => decoder.decode(block)), decoder.flush!()]);
+    const samples = parts.flat().flatMap(({ channelData }) => Array.from(channelData[0] ?? []));
     decoder.free();
     return samples;
   };

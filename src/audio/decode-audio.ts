@@ -1,10 +1,12 @@
 /** Decodes audio of any common format to Whisper's input: 16 kHz, mono. */
 import { UserError } from '../errors.ts';
-import type { AudioDecoder, DecodedBlock } from './decoder.ts';
-import { detectFormat, id3Length, READABLE_FORMATS } from './formats.ts';
+import { type AudioDecoder, type Decoded, type DecodedBlock, silently } from './decoder.ts';
+import { detectFormat, READABLE_FORMATS } from './formats.ts';
+import { joinBytes } from './join-bytes.ts';
+import { joinSamples } from './join-samples.ts';
 import { Resampler } from './resample.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
-import { concatenate } from './wav.ts';
+import { leadingLength } from './tags.ts';
 
 /** Small enough that a hostile block cannot decode to gigabytes, large enough for most clips at once. */
 export const BLOCK_BYTES = 64 * 1024;
@@ -12,8 +14,29 @@ export const BLOCK_BYTES = 64 * 1024;
 const MAX_SILENT_BYTES = 16 * 2 ** 20;
 const LOWEST_RATE = 1_000;
 const HIGHEST_RATE = 768_000;
-/** One recording is held in memory as a whole: 4 h are 0.9 GB. */
+/** What is read is held in memory as a whole: 4 h are 0.9 GB. */
 const LONGEST_SECONDS = 4 * 3600;
+/** Of all channels that are read separately. */
+const LONGEST_TOGETHER = 2 * LONGEST_SECONDS;
+/** Channels of one recording that are read apart: those of a meeting, not of a sound field. */
+const MAX_SEPARATE_CHANNELS = 16;
+
+/** The part of a recording to read. */
+export interface Span {
+  /** Where it begins, seconds; what lies before is decoded and dropped. Default: 0 */
+  readonly from?: number | undefined;
+  /** Where it ends, seconds; a recording that is shorter is read to its end. Default: the end */
+  readonly to?: number | undefined;
+}
+
+export interface ReadOptions extends Span {
+  /** A channel, counted from 0, or the mean of all. Default: `mix` */
+  readonly channel?: number | 'mix' | undefined;
+}
+
+interface Selection extends Span {
+  readonly channel?: number | 'mix' | 'separate' | undefined;
+}
 
 /**
  * Decodes WAV, FLAC, Ogg Vorbis, Ogg Opus or MP3 (detected by content) to 16 kHz mono samples in [-1, 1]: the mean of the
@@ -25,67 +48,104 @@ const LONGEST_SECONDS = 4 * 3600;
  * @param name for messages: a path, an address
  * @param source its bytes in order, in pieces of any size
  * @param size of all bytes, where it is known
+ * @param options a part of the sound, bit by bit the same as in the whole; one channel
  * @throws UserError naming the sound, what was found and what was expected.
  */
 export async function decodeAudio(
   name: string,
   source: AsyncIterable<Uint8Array>,
   size?: number,
+  options: ReadOptions = {},
 ): Promise<Float32Array> {
+  return (await decodeSelection(name, source, size, options))[0]!;
+}
+
+/** As decodeAudio, each channel for itself, in one pass: at most 16, of 8 hours together. */
+export function decodeChannels(
+  name: string,
+  source: AsyncIterable<Uint8Array>,
+  size?: number,
+  { from, to }: Span = {},
+): Promise<Float32Array[]> {
+  return decodeSelection(name, source, size, { from, to, channel: 'separate' });
+}
+
+async function decodeSelection(
+  name: string,
+  source: AsyncIterable<Uint8Array>,
+  size: number | undefined,
+  selection: Selection,
+): Promise<Float32Array[]> {
+  const sound = new Sound(name, selection);
   const reader = new BlockReader(source);
   try {
-    return await decodeBlocks(name, reader, size);
+    return await decodeBlocks(name, reader, sound, size);
   } finally {
     await reader.close();
   }
 }
 
 /** As decodeAudio, of samples of any rate. */
-export function prepareSamples(name: string, samples: Float32Array, sampleRate: number): Float32Array {
-  const sound = new MonoSound(name);
+export function prepareSamples(
+  name: string,
+  samples: Float32Array,
+  sampleRate: number,
+  options: ReadOptions = {},
+): Float32Array {
+  const sound = new Sound(name, options);
   if (!sound.add({ channelData: [samples], sampleRate }))
     throw new UserError(`${name}: found no samples; expected at least one`);
-  return sound.finish();
+  return sound.finish()[0]!;
 }
 
-async function decodeBlocks(name: string, reader: BlockReader, size?: number): Promise<Float32Array> {
+async function decodeBlocks(
+  name: string,
+  reader: BlockReader,
+  sound: Sound,
+  size?: number,
+): Promise<Float32Array[]> {
   let block = await reader.read();
-  const tag = id3Length(block);
-  if (tag > 0) {
+  let tags = 0;
+  for (;;) {
+    const length = leadingLength(block, tags > 0);
+    // A tag that claims to be longer than the file is damaged: the sound is looked for in it.
+    if (length === 0 || tags + length > (size ?? Number.POSITIVE_INFINITY)) break;
     reader.unread(block);
-    await reader.skip(tag);
+    await reader.skip(length);
     block = await reader.read();
+    tags += length;
   }
   const format = detectFormat(block);
   if (typeof format === 'string') {
-    const found = block.length === 0 ? (tag > 0 ? 'an ID3 tag and nothing after it' : 'no bytes') : format;
+    const found = block.length === 0 ? (tags > 0 ? 'a tag and nothing after it' : 'no bytes') : format;
     throw new UserError(`${name}: found ${found}; expected audio (${READABLE_FORMATS})`);
   }
   const decoder = await format.open(size ?? Number.POSITIVE_INFINITY);
-  const sound = new MonoSound(name);
   let damage = '';
   try {
-    for (let silentBytes = 0; block.length > 0; block = await reader.read()) {
-      const decoded = attempt(() => decoder.decode(block));
+    for (let silentBytes = 0; block.length > 0 && !sound.complete; block = await reader.read()) {
+      const decoded = await attempt(() => decoder.decode(block));
       if (typeof decoded === 'string') {
         damage = decoded;
         break;
       }
-      silentBytes = sound.add(decoded) ? 0 : silentBytes + block.length;
+      silentBytes = sound.addAll(decoded) ? 0 : silentBytes + block.length;
       sound.checkPromised(decoder);
       if (silentBytes > MAX_SILENT_BYTES) {
         damage = `no sound within ${MAX_SILENT_BYTES / 2 ** 20} MiB`;
         break;
       }
     }
-    const rest = damage === '' && decoder.flush ? attempt(() => decoder.flush!()) : undefined;
-    if (typeof rest === 'object') sound.add(rest);
-    else damage ||= rest ?? '';
+    if (damage === '' && !sound.complete && decoder.flush) {
+      const rest = await attempt(() => decoder.flush!());
+      if (typeof rest === 'string') damage = rest;
+      else sound.addAll(rest);
+    }
   } finally {
     decoder.free();
   }
-  const samples = sound.finish();
-  if (samples.length > 0) return samples;
+  const tracks = sound.finish();
+  if (tracks.length > 0) return tracks;
   const reason = damage === '' ? 'cut off, damaged or without samples' : damage;
   throw new UserError(
     `${name}: found ${size ?? reader.position} bytes of ${format.name} in which nothing decodes (${reason}); ` +
@@ -114,7 +174,7 @@ class BlockReader {
   }
 
   unread(block: Uint8Array): void {
-    this.#held = concatenate(block, this.#held);
+    this.#held = joinBytes([block, this.#held]);
     this.position -= block.length;
   }
 
@@ -132,7 +192,7 @@ class BlockReader {
     if (this.#ended) return false;
     const { value, done } = await this.#pieces.next();
     if (done) this.#ended = true;
-    else this.#held = this.#held.length === 0 ? value : concatenate(this.#held, value);
+    else this.#held = this.#held.length === 0 ? value : joinBytes([this.#held, value]);
     return !done;
   }
 
@@ -141,23 +201,54 @@ class BlockReader {
   }
 }
 
-/** Gathers decoded blocks as 16 kHz mono and refuses what no recording of speech can be. */
-class MonoSound {
-  private readonly parts: Float32Array[] = [];
-  private length = 0;
+/** Gathers decoded blocks as 16 kHz samples of what was selected, and refuses what no recording of speech can be. */
+class Sound {
+  private readonly tracks: Track[] = [];
   private rate = Number.NaN;
-  private resampler: Resampler | undefined;
+  private readonly begin: number;
+  private readonly end: number;
 
-  constructor(private readonly name: string) {}
+  constructor(
+    private readonly name: string,
+    private readonly selection: Selection,
+  ) {
+    const { from = 0, to = Number.POSITIVE_INFINITY } = selection;
+    this.begin = Math.round(from * SAMPLE_RATE);
+    this.end = Math.round(to * SAMPLE_RATE);
+    if (!(from >= 0 && this.begin < this.end)) {
+      throw new UserError(
+        `${name}: found a clip from ${from} to ${to} s; expected an end after its beginning`,
+      );
+    }
+  }
+
+  addAll(decoded: Decoded): boolean {
+    const blocks = Array.isArray(decoded) ? (decoded as readonly DecodedBlock[]) : [decoded as DecodedBlock];
+    let any = false;
+    for (const block of blocks) any = this.add(block) || any;
+    return any;
+  }
 
   /** Adds a block. @returns whether it held samples */
   add({ channelData, sampleRate }: DecodedBlock): boolean {
     const frames = channelData[0]?.length ?? 0;
     if (frames === 0) return false;
-    if (sampleRate !== this.rate) this.changeRate(sampleRate);
-    this.checkLength(this.length / SAMPLE_RATE + frames / sampleRate);
-    const mono = downmix(channelData);
-    for (const part of this.resampler?.push(mono) ?? [mono]) this.keep(part);
+    const selected = this.select(channelData);
+    if (this.tracks.length === 0) {
+      for (const _ of selected) this.tracks.push(new Track(this.begin, this.end));
+    }
+    // A new stream in the same file (chained Ogg) may have its own rate.
+    if (sampleRate !== this.rate) {
+      if (!(sampleRate >= LOWEST_RATE && sampleRate <= HIGHEST_RATE)) {
+        throw new UserError(
+          `${this.name}: found a sample rate of ${sampleRate} Hz; expected ${LOWEST_RATE} to ${HIGHEST_RATE}`,
+        );
+      }
+      this.rate = sampleRate;
+      for (const track of this.tracks) track.changeRate(sampleRate);
+    }
+    this.checkLength(this.seconds + frames / sampleRate);
+    this.tracks.forEach((track, i) => track.add(selected[i]!));
     return true;
   }
 
@@ -167,19 +258,37 @@ class MonoSound {
     if (seconds !== undefined && Number.isFinite(seconds)) this.checkLength(seconds);
   }
 
-  finish(): Float32Array {
-    this.keep(this.resampler?.finish() ?? new Float32Array(0));
-    const samples = new Float32Array(this.length);
-    let at = 0;
-    for (const part of this.parts) {
-      samples.set(part, at);
-      at += part.length;
+  /** Length of what has been decoded, dropped or kept. */
+  get seconds(): number {
+    return (this.tracks[0]?.position ?? 0) / SAMPLE_RATE;
+  }
+
+  /** Whether all that was selected has been decoded. */
+  get complete(): boolean {
+    return this.seconds * SAMPLE_RATE >= this.end;
+  }
+
+  /** One array a track; none where nothing was decoded. */
+  finish(): Float32Array[] {
+    for (const track of this.tracks) track.finish();
+    const { name, begin, seconds } = this;
+    if (seconds === 0) return [];
+    if (seconds * SAMPLE_RATE <= begin) {
+      throw new UserError(
+        `${name}: found a recording of ${Number(seconds.toFixed(2))} s; ` +
+          `expected a longer one: the clip begins at ${begin / SAMPLE_RATE} s`,
+      );
     }
+    // The parts of a track are freed as soon as they are joined.
+    return this.tracks.map(({ parts }) => this.clip(joinSamples(parts.splice(0))));
+  }
+
+  private clip(samples: Float32Array): Float32Array {
     for (let i = 0; i < samples.length; i++) {
       const sample = samples[i]!;
       if (sample >= -1 && sample <= 1) continue;
       if (Number.isNaN(sample)) {
-        const second = (i / SAMPLE_RATE).toFixed(2);
+        const second = ((this.begin + i) / SAMPLE_RATE).toFixed(2);
         throw new UserError(
           `${this.name}: found a sample that is not a number at ${second} s; expected [-1, 1]`,
         );
@@ -189,30 +298,71 @@ class MonoSound {
     return samples;
   }
 
-  /** A new stream in the same file (chained Ogg) may have its own rate. */
-  private changeRate(rate: number): void {
-    if (!(rate >= LOWEST_RATE && rate <= HIGHEST_RATE)) {
-      throw new UserError(
-        `${this.name}: found a sample rate of ${rate} Hz; expected ${LOWEST_RATE} to ${HIGHEST_RATE}`,
-      );
+  private select(channels: readonly Float32Array[]): readonly Float32Array[] {
+    const { channel = 'mix' } = this.selection;
+    const { length } = channels;
+    const found = `${this.name}: found ${length} channel${length === 1 ? '' : 's'}`;
+    if (channel === 'mix') return [downmix(channels)];
+    if (channel !== 'separate') {
+      const selected = channels[channel];
+      if (!selected) throw new UserError(`${found}; expected at least ${channel + 1}`);
+      return [selected];
     }
-    this.keep(this.resampler?.finish() ?? new Float32Array(0));
-    this.rate = rate;
-    this.resampler = rate === SAMPLE_RATE ? undefined : new Resampler(rate, SAMPLE_RATE);
+    if (length > MAX_SEPARATE_CHANNELS) {
+      throw new UserError(`${found}; expected at most ${MAX_SEPARATE_CHANNELS} to read them separately`);
+    }
+    if (this.tracks.length > 0 && length !== this.tracks.length) {
+      const before = `${this.tracks.length} before ${this.seconds.toFixed(2)} s`;
+      throw new UserError(`${found} after ${before}; expected the same number to read them separately`);
+    }
+    return channels;
   }
 
   private checkLength(seconds: number): void {
-    if (seconds > LONGEST_SECONDS) {
-      throw new UserError(
-        `${this.name}: found a recording of more than ${LONGEST_SECONDS / 3600} hours; expected at most that`,
-      );
-    }
+    const kept = Math.min(seconds, this.end / SAMPLE_RATE) - this.begin / SAMPLE_RATE;
+    const tracks = Math.max(1, this.tracks.length);
+    const longest = Math.min(LONGEST_SECONDS, LONGEST_TOGETHER / tracks);
+    if (kept <= longest) return;
+    const found = tracks > 2 ? `${tracks} channels` : 'a recording';
+    throw new UserError(
+      `${this.name}: found ${found} of more than ${Number((longest / 3600).toFixed(2))} hours; expected at most that`,
+    );
+  }
+}
+
+/** Samples from `begin` to `end` of one channel, or of the mean, at 16 kHz. */
+class Track {
+  readonly parts: Float32Array[] = [];
+  /** Samples so far, dropped or kept. */
+  position = 0;
+  private resampler: Resampler | undefined;
+
+  constructor(
+    private readonly begin: number,
+    private readonly end: number,
+  ) {}
+
+  changeRate(rate: number): void {
+    this.finish();
+    this.resampler = rate === SAMPLE_RATE ? undefined : new Resampler(rate, SAMPLE_RATE);
+  }
+
+  add(samples: Float32Array): void {
+    for (const part of this.resampler?.push(samples) ?? [samples]) this.keep(part);
+  }
+
+  finish(): void {
+    if (this.resampler) this.keep(this.resampler.finish());
+    this.resampler = undefined;
   }
 
   private keep(part: Float32Array): void {
-    if (part.length === 0) return;
-    this.parts.push(part);
-    this.length += part.length;
+    const from = Math.max(0, this.begin - this.position);
+    const to = Math.min(part.length, this.end - this.position);
+    this.position += part.length;
+    if (from >= to) return;
+    // A copy of a piece, so that the rest of it is not held in memory.
+    this.parts.push(from === 0 && to === part.length ? part : part.slice(from, to));
   }
 }
 
@@ -224,17 +374,12 @@ function downmix(channels: readonly Float32Array[]): Float32Array {
   return mono;
 }
 
-/** The decoder's result, or its error as a UserError. */
-function attempt(decode: () => DecodedBlock): DecodedBlock | string {
-  // The FLAC decoder prints three lines for each damaged frame; nothing else prints meanwhile.
-  const { error: print } = console;
-  console.error = () => {};
+/** The decoder's result, or what is wrong with the bytes. */
+async function attempt(decode: () => Decoded | Promise<Decoded>): Promise<Decoded | string> {
   try {
-    return decode();
+    return await silently(decode);
   } catch (error) {
     // Decoders explain refusals as plain Errors; a TypeError or a WebAssembly trap only means damage.
     return error instanceof Error && error.constructor === Error ? error.message : 'damaged';
-  } finally {
-    console.error = print;
   }
 }

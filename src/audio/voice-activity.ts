@@ -1,6 +1,6 @@
 /** Voice activity detection: the stretches of a recording with speech, so that others need not be transcribed. */
 import { fileURLToPath } from 'node:url';
-import ort from 'onnxruntime-node';
+import ort from '../backend/onnxruntime.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
 /** A stretch in samples of the recording, `end` not included. */

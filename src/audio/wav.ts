@@ -4,7 +4,8 @@
  * Own code because @audio/decode-wav loses the data after a chunk of odd size (it skips the padding byte that
  * RIFF asks for) and allocates whatever channel count a header claims.
  */
-import type { AudioDecoder } from './decoder.ts';
+import { type AudioDecoder, NO_SOUND } from './decoder.ts';
+import { joinBytes } from './join-bytes.ts';
 
 const PCM = 1;
 const FLOAT = 3;
@@ -30,10 +31,13 @@ export function wavDecoder(fileBytes: number): AudioDecoder {
   let skip = 12; // 'RIFF', size, 'WAVE'
   let format: WavFormat | undefined;
   let dataLeft: number | undefined;
+  let position = 0;
+  let seconds: number | undefined;
 
   return {
     decode(chunk) {
-      let bytes = concatenate(pending, chunk);
+      position += chunk.length;
+      let bytes = joinBytes([pending, chunk]);
       pending = new Uint8Array(0);
       while (dataLeft === undefined) {
         const skipped = Math.min(skip, bytes.length);
@@ -46,12 +50,15 @@ export function wavDecoder(fileBytes: number): AudioDecoder {
         const needed = id === 'fmt ' ? 8 + Math.min(size, 40) : 8;
         if (skip > 0 || bytes.length < needed) {
           pending = bytes.slice();
-          return { channelData: [], sampleRate: 0 };
+          return NO_SOUND;
         }
         if (id === 'data') {
           if (!format) throw new Error('its samples come before its format');
           dataLeft = size === 0 || size === UNKNOWN_SIZE ? Number.POSITIVE_INFINITY : size;
           bytes = bytes.subarray(8);
+          const present = Math.min(dataLeft, fileBytes - (position - bytes.length));
+          const frameBytes = format.channels * format.bytesPerSample;
+          seconds = Math.floor(present / frameBytes) / format.sampleRate;
         } else {
           if (id === 'fmt ') format = readFormat(view, size);
           skip = 8 + size + (size % 2);
@@ -65,11 +72,7 @@ export function wavDecoder(fileBytes: number): AudioDecoder {
       pending = bytes.slice(frames * frameBytes, available);
       return { channelData: readSamples(bytes, frames, format!), sampleRate };
     },
-    seconds() {
-      if (!format || dataLeft === undefined) return undefined;
-      const bytes = Math.min(dataLeft, fileBytes);
-      return bytes / (format.channels * format.bytesPerSample * format.sampleRate);
-    },
+    seconds: () => seconds,
     free() {},
   };
 }
@@ -161,11 +164,4 @@ function readSamples(bytes: Uint8Array, frames: number, format: WavFormat): Floa
     for (let i = 0, at = channel * bytesPerSample; i < frames; i++, at += step) samples[i] = read(view, at);
     return samples;
   });
-}
-
-export function concatenate(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }

@@ -4,7 +4,7 @@
  * ONNX graph the same update takes twice as long.
  */
 import { readFileSync } from 'node:fs';
-import ort from 'onnxruntime-node';
+import ort from './onnxruntime.ts';
 import type { AdamWOptions, AdamWState } from './protocol.ts';
 
 interface Kernels {

@@ -1,6 +1,7 @@
 /** Tensors of the computing thread: the weights of a model by name, and transfers between threads. */
-import ort from 'onnxruntime-node';
+
 import { SCALE_SUFFIX, scaleShape } from '../graph/int8.ts';
+import ort from './onnxruntime.ts';
 import type { HostTensor } from './protocol.ts';
 import { rowScales } from './row-scales.ts';
 

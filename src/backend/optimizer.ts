@@ -1,7 +1,8 @@
 /** The optimizer of the computing thread. While it exists, the trained weights lie in its memory. */
-import ort from 'onnxruntime-node';
+
 import { AdamW } from './adamw.ts';
 import { lookUp, setWeight, weightOf } from './memory.ts';
+import ort from './onnxruntime.ts';
 import type { AdamWOptions, AdamWState, HostTensor, RequestOf } from './protocol.ts';
 
 let optimizer: AdamW | undefined;

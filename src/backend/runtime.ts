@@ -1,5 +1,4 @@
 /** Runs graphs in a thread of their own, so that the program stays responsive while it computes. */
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Graph } from '../graph/graph.ts';
 import { writeOnnx } from '../graph/onnx.ts';
@@ -13,6 +12,8 @@ import {
   type Request,
   type WorkerOptions,
 } from './protocol.ts';
+import './telemetry.ts';
+import { defaultThreads } from './threads.ts';
 
 export type { AdamWOptions, AdamWState, HostTensor } from './protocol.ts';
 
@@ -91,7 +92,7 @@ export class Runtime {
   /** Called when no reply is pending. */
   #onIdle: (() => void) | undefined;
 
-  constructor({ threads = availableParallelism() }: { threads?: number } = {}) {
+  constructor({ threads = defaultThreads() }: { threads?: number } = {}) {
     this.threads = threads;
     // Tests run the sources; a worker needs what the build made of them.
     const url = import.meta.url.endsWith('.ts')

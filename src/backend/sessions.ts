@@ -1,6 +1,7 @@
 /** Compiled graphs of the computing thread, and tensors that stay there between runs. */
-import ort from 'onnxruntime-node';
+
 import { fromHost, lookUp, toHost, weightOf } from './memory.ts';
+import ort from './onnxruntime.ts';
 import type { HostTensor, RequestOf } from './protocol.ts';
 
 interface Program {

@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
+import { FOLDER_LOCK } from '../files/lock.ts';
 import { exists, readJson } from '../files/read.ts';
 import { replaceWhole, writeJson, writing } from '../files/write-whole.ts';
 import { type AddedToken, tokensToAdd, withAddedTokens } from './added-tokens.ts';
@@ -85,7 +86,7 @@ export async function refuseUnlessModel(directory: string): Promise<boolean> {
   if (found === undefined) return false;
   if (!found.isDirectory())
     throw new UserError(`${directory}: is a file, expected a directory to write or none`);
-  if ((await readdir(directory)).length === 0) return true;
+  if ((await readdir(directory)).every((name) => name === FOLDER_LOCK)) return true;
   const config = await readJsonIfPresent(join(directory, 'config.json')).catch(() => undefined);
   if (config?.model_type !== 'whisper') {
     throw new UserError(`${directory}: is not empty and holds no Whisper model: not overwritten`);

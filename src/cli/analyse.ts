@@ -1,8 +1,9 @@
 /** `whisper-transfer analyse`: do languages share a space in this encoder, where, and why? */
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
+import { lockFolder } from '../files/lock.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { addRenamed, modelOption, positiveInteger, windowOption } from './options.ts';
+import { addRenamed, modelOption, positiveInteger, threadsOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -28,6 +29,7 @@ export function analyseCommand(command: Command): Command {
   command
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest')
     .option(
       '--metrics <list>',
@@ -93,15 +95,15 @@ async function run(manifest: string, options: Options): Promise<void> {
   const { analyse } = await import('../studies/analysis/analyse.ts');
   const { writeAnalysis } = await import('../studies/analysis/write.ts');
   const { metrics, layerMetrics, pair, output, ...rest } = options;
-  const analysis = await analyse({
-    ...rest,
-    ...showWork(),
-    manifest,
-    methods: metrics,
-    layerMethods: layerMetrics,
-    pairs: pair,
-  });
-  const { page, figures, count } = await writeAnalysis(output, analysis);
+  const work = showWork();
+  const { page, figures, count } = await lockFolder(
+    output,
+    async () => {
+      const given = { ...rest, methods: metrics, layerMethods: layerMetrics, pairs: pair };
+      return writeAnalysis(output, await analyse({ ...given, ...work, manifest }));
+    },
+    work,
+  );
   console.log(`${page}: ${count} figures, each also in ${figures} as .svg and .csv`);
 }
 

@@ -6,6 +6,8 @@ import type { DecodingChoice } from '../decoding/decoding-choice.ts';
 import { positiveInteger, positiveNumber } from './options.ts';
 
 export interface DecodingFlags {
+  /** Counts for the process (threadsOption), and is no choice of decoding. */
+  threads?: number;
   beam: number;
   patience: number;
   lengthPenalty: number;
@@ -60,7 +62,16 @@ export function addDecodingOptions(command: Command): Command {
     .option('--beta <x>', 'bonus per word, with --lm', number, defaultFusion.beta);
 }
 
-export function decodingChoice({ beam, experts, lm, alpha, beta, lmLanguage, ...flags }: DecodingFlags) {
+export function decodingChoice({
+  beam,
+  experts,
+  lm,
+  alpha,
+  beta,
+  lmLanguage,
+  threads: _,
+  ...flags
+}: DecodingFlags) {
   return {
     ...flags,
     beams: beam,

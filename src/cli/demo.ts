@@ -5,7 +5,7 @@ import type { DemoResults } from '../demo/results.ts';
 import { formatDuration, languageName } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
 import { samplesManifest } from './embedded.ts';
-import { modelOption, positiveInteger } from './options.ts';
+import { modelOption, positiveInteger, threadsOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -23,6 +23,7 @@ interface Options {
 export function demoCommand(command: Command): Command {
   return command
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--to <code>', 'language to translate into, which the manifest must have texts in', 'zh')
     .option(
       '--manifest <file>',

@@ -3,11 +3,12 @@ import type { Command } from 'commander';
 import { type Diagnosis, diagnose, type FolderSize } from '../decoding/diagnose.ts';
 import { UserError } from '../errors.ts';
 import { packageVersion } from '../report/package-version.ts';
-import { modelOption } from './options.ts';
+import { modelOption, threadsOption } from './options.ts';
 
 export function doctorCommand(command: Command): Command {
   return command
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--cache <dir>', 'folder where encoder outputs are kept between runs', 'out/cache')
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExample:\n  $ whisper-transfer doctor --model out/en-zh')
@@ -33,6 +34,7 @@ function described({ onnxruntime, model, cache, ...found }: Diagnosis): string {
         ? onnxruntime.error
         : `${onnxruntime.version}: ${onnxruntime.providers.map(({ name, bundled }) => (bundled ? name : `${name} (not bundled)`)).join(', ')}`,
     cpu: `${found.cpu}, ${cores} cores${usableCores === cores ? '' : ` (${usableCores} usable)`}`,
+    threads: String(found.threads),
     instructions: found.instructions?.join(', ') ?? 'not known on this system',
     memory: `${gb(found.memory)}, ${gb(found.freeMemory)} free`,
     model:

@@ -1,9 +1,10 @@
 /** `whisper-transfer encode`: fills the cache of encoder outputs that training and retrieval read. */
 import type { Command } from 'commander';
+import { abortable } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import type { CacheDtype } from '../features/encoded-record.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { addCacheOptions, failedFiles, modelOption, windowOption } from './options.ts';
+import { addCacheOptions, failedFiles, modelOption, threadsOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -19,6 +20,7 @@ export function encodeCommand(command: Command): Command {
   command
     .argument('<manifest>', 'TSV or JSONL manifest with an "audio" column')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .addOption(windowOption());
   return addCacheOptions(command, 'folder where encoder outputs are kept')
     .option('--json', 'print the summary as JSON')
@@ -35,9 +37,9 @@ async function encode(manifest: string, { model: directory, json, ...options }: 
   const { withModel } = await import('../whisper/with-model.ts');
   const clips = await readManifest(manifest);
   const started = performance.now();
-  const work = showWork();
-  const filled = await withModel(WhisperModel.load(directory), (model) =>
-    fillCache(model, clips, { ...work, ...options }),
+  const work = showWork('run again to continue: what was encoded is kept');
+  const filled = await abortable(work.signal, () =>
+    withModel(WhisperModel.load(directory), (model) => fillCache(model, clips, { ...work, ...options })),
   );
   work.end();
   const seconds = (performance.now() - started) / 1000;

@@ -1,15 +1,24 @@
 /** `whisper-transfer evaluate`: scores of models on a test set, with intervals, tests and tables. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { EvaluationRow } from '../evaluation/results.ts';
+import type { CacheDtype } from '../features/encoded-record.ts';
 import { scoresJson } from '../metrics/score-table.ts';
 import { PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
-import type { CacheDtype } from '../features/encoded-record.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
-import { addCacheOptions, addRenamed, failedFiles, positiveInteger, spmModelOption, tokenizeOption, windowOption } from './options.ts';
+import {
+  addCacheOptions,
+  addRenamed,
+  failedFiles,
+  positiveInteger,
+  spmModelOption,
+  threadsOption,
+  tokenizeOption,
+  windowOption,
+} from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Flags extends DecodingFlags {
@@ -90,6 +99,7 @@ export function evaluateCommand(command: Command): Command {
       `language and task token of the prompt, any of ${PROMPT_KINDS.join(',')}; default: those that each model was trained with`,
       promptKinds,
     )
+    .addOption(threadsOption())
     .option('--forgetting', 'also measure abilities from before training, see below')
     .addOption(windowOption());
   addCacheOptions(command)
@@ -128,7 +138,7 @@ async function run(manifest: string, flags: Flags): Promise<void> {
   const { model, promptKind, set, from, to, task, forgetting, window, output, resume, ...rest } = flags;
   const { tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst, json, ...others } = rest;
   const { cache, cacheDtype, cacheLimit, ...decoding } = others;
-  const work = showWork();
+  const work = showWork('--resume continues');
   const { results, tables, recordings, report } = await evaluate({
     ...work,
     ...{ manifest, set, from, to, task, forgetting, window, cache, cacheDtype, cacheLimit, output, resume },

@@ -1,10 +1,17 @@
 /** `whisper-transfer lm tune`: the weights of a language model, chosen on clips with references. */
 import { type Command, Option } from 'commander';
 import type { PromptChoice } from '../decoding/prompt-choice.ts';
-import { table } from '../report/terminal.ts';
 import type { CacheDtype } from '../features/encoded-record.ts';
+import { table } from '../report/terminal.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { addCacheOptions, addRenamed, modelOption, positiveInteger, windowOption } from './options.ts';
+import {
+  addCacheOptions,
+  addRenamed,
+  modelOption,
+  positiveInteger,
+  threadsOption,
+  windowOption,
+} from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
 import { showWork } from './show-work.ts';
 
@@ -34,6 +41,7 @@ export function addTuneCommand(lm: Command): Command {
     .argument('<arpa>', 'language model, an ARPA file')
     .argument('<manifest>', 'TSV or JSONL manifest of development clips, not those of a test')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest');
   addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
   addRenamed(

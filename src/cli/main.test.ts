@@ -173,8 +173,32 @@ test.each([
     );
     expect([...new Set(libraries)]).toEqual(['commander']);
     const commands = loaded.flatMap((url: string) => /dist\/cli\/(\w+)\.js$/.exec(url)?.[1] ?? []);
-    expect(commands).toEqual(more.length > 0 ? ['main', 'program', name] : ['main', 'program']);
+    expect(commands).toEqual(
+      more.length > 0 ? ['main', 'program', 'interrupt', name] : ['main', 'program', 'interrupt'],
+    );
   } finally {
     rmSync(coverage, { recursive: true, force: true });
   }
+});
+
+test('an error of the system is one line, and its stack trace is there on request', async () => {
+  writeFileSync(join(scratch, 'a-file'), '');
+  const command = ['lm', 'train', 'a-file/text.txt', '--to', 'en', '--output', 'a-file/below/model.arpa'];
+  const plain = await spawn(...command);
+  expect(plain.code).toBe(2);
+  expect(plain.stderr).toMatch(/^error: .*model\.arpa: cannot be written: .* \(\w+\); expected .*\n$/);
+  const traced = await spawnIn({ DEBUG: 'whisper-transfer' }, ...command);
+  expect(traced.stderr.startsWith(plain.stderr)).toBe(true);
+  expect(traced.stderr).toMatch(/\n {4}at /);
+});
+
+test('--threads and its variable are checked, and doctor shows the number', async () => {
+  const shown = async (env: NodeJS.ProcessEnv, ...flags: string[]) =>
+    JSON.parse((await spawnIn(env, 'doctor', '--json', ...flags)).stdout).threads;
+  expect(await shown({}, '--threads', '3')).toBe(3);
+  expect(await shown({ WHISPER_TRANSFER_THREADS: '2' })).toBe(2);
+  expect(await spawn('doctor', '--threads', '0')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/'--threads <n>' argument '0' is invalid\. Expected a whole number from 1/),
+  });
 });

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { readCovost, readFleurs } from '../data/corpora.ts';
 import { type CorpusClip, writeManifest } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
+import { checkWritable } from '../files/write-whole.ts';
 import { formatNumber } from '../report/format.ts';
 
 const COVOST_EXAMPLE =
@@ -26,6 +27,7 @@ export function manifestCommand(command: Command): Command {
     .requiredOption('--output <tsv>', 'the manifest')
     .addHelpText('after', `\nExample:\n${COVOST_EXAMPLE}`)
     .action(async (files: string[], options: { clips: string; sentences?: string; output: string }) => {
+      await checkWritable(options.output);
       const skipped = new SkippedRows();
       const clips = await readCovost(files, options, skipped.add);
       await write(options.output, clips, skipped);
@@ -48,6 +50,7 @@ export function manifestCommand(command: Command): Command {
         folder: string,
         options: { from: string[]; to: string[]; sets?: string[]; all?: boolean; output: string },
       ) => {
+        await checkWritable(options.output);
         const skipped = new SkippedRows();
         const clips = await readFleurs(folder, { ...options, all: Boolean(options.all) }, skipped.add);
         await write(options.output, clips, skipped);

@@ -1,5 +1,6 @@
 /** Options and checks that several commands share. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { THREADS_VARIABLE } from '../backend/threads.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { byteSize } from '../features/byte-size.ts';
@@ -13,6 +14,16 @@ export const modelOption = (): Option =>
     embeddedModel,
     'the embedded Whisper base',
   );
+
+/** Sets the default of all models of the process. */
+export const threadsOption = (): Option =>
+  new Option('--threads <n>', 'computing threads (default: as many as there are usable cores)')
+    .env(THREADS_VARIABLE)
+    .argParser((value: string) => {
+      const threads = positiveInteger(value);
+      process.env[THREADS_VARIABLE] = value;
+      return threads;
+    });
 
 export const windowOption = (): Option =>
   new Option(
@@ -101,15 +112,6 @@ export function addRenamed(command: Command, option: Option, ...older: readonly 
 /** Prints a note to the user on standard error. */
 export function printNote(note: string): void {
   process.stderr.write(`note: ${note}\n`);
-}
-
-/** Makes the first Ctrl-C set a flag, for a loop that ends after its step; a second one ends the process. */
-export function interruption(): () => boolean {
-  let interrupted = false;
-  process.once('SIGINT', () => {
-    interrupted = true;
-  });
-  return () => interrupted;
 }
 
 /** Checks the language of `--from` against the model, before any long work. */

@@ -1,6 +1,6 @@
 /** `whisper-transfer probe test` */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { modelOption, nameList, positiveInteger } from './options.ts';
+import { modelOption, nameList, positiveInteger, threadsOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 const numbers = (value: string): number[] =>
@@ -30,6 +30,7 @@ export function probeTestCommand(command: Command): Command {
     .requiredOption('--probe <dir>', 'folder that "probe train" wrote')
     .requiredOption('--output <dir>', 'folder for the results and their report')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <sets>', 'use only these sets of the manifest, such as a,b', nameList)
     .addOption(
       new Option('--snr <decibels>', 'add noise at these signal-to-noise ratios in dB, such as 20,10,0')

@@ -7,7 +7,14 @@ import { defaultProbe } from '../studies/probes/probe.ts';
 import { confoundingText, intervalText, layerName } from '../studies/probes/report-html.ts';
 import type { ProbeResults } from '../studies/probes/run.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { modelOption, nameList, positiveInteger, positiveNumber, windowOption } from './options.ts';
+import {
+  modelOption,
+  nameList,
+  positiveInteger,
+  positiveNumber,
+  threadsOption,
+  windowOption,
+} from './options.ts';
 import { showWork } from './show-work.ts';
 
 function share(value: string): number {
@@ -50,6 +57,7 @@ export function probeTrainCommand(command: Command): Command {
     )
     .requiredOption('--output <dir>', 'folder for the probe, its results and report')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--only <labels>', 'use only clips with these labels, such as a,b,c', nameList)
     .option('--train-set <sets>', 'train on these sets of the manifest, such as a,b', nameList)
     .option('--test-set <sets>', 'test on these sets', nameList)

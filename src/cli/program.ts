@@ -1,7 +1,9 @@
 /** The command line: commands by name. Each is a file of its own, loaded when it is called: their libraries take a second. */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
+import { systemErrorLine } from '../files/system-error.ts';
 import { packageVersion } from '../report/package-version.ts';
+import { Interrupted } from './interrupt.ts';
 
 /** Adds options and action to a command that has its name and description. */
 type Define = (command: Command) => Command;
@@ -88,7 +90,8 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
 ];
 
 /**
- * Runs a command; a mistake of the user's is one line on standard error.
+ * Runs a command; a mistake of the user's, or an error of the system such as a full disk, is one line on standard error. Its
+ * stack trace follows where the environment has DEBUG=whisper-transfer.
  * @param args arguments, without the program's name
  * @returns the exit code
  */
@@ -109,8 +112,14 @@ export async function run(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (!(error instanceof UserError)) throw error;
-    process.stderr.write(`error: ${error.message}\n`);
+    if (error instanceof Interrupted) {
+      process.stderr.write(`${error.message}\n`);
+      return error.exitCode;
+    }
+    const line = error instanceof UserError ? error.message : systemErrorLine(error);
+    if (line === undefined) throw error;
+    process.stderr.write(`error: ${line}\n`);
+    if (/whisper-transfer|\*/.test(process.env.DEBUG ?? '')) console.error(error);
     return 2;
   }
 }

@@ -14,6 +14,8 @@ const SHORT: Readonly<Record<string, string>> = {
   'targetToken.mean': '--new-token-from',
   'data.window': '--window',
   'data.cache': '--cache',
+  'data.cacheDtype': '--cache-dtype',
+  'data.cacheLimit': '--cache-limit',
   'tune.part': '--tune',
   'tune.embedding': '--embedding',
   'tune.lora.rank': '--lora',

@@ -1,7 +1,8 @@
 /** Speech-to-speech retrieval: does an utterance find its translation by encoder output alone? */
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import { writeWhole } from '../files/write-whole.ts';
+import type { CacheDtype } from '../features/encoded-record.ts';
+import { checkWritable, writeWhole } from '../files/write-whole.ts';
 import { formatTable } from '../report/table-formats.ts';
 import { ADJUSTMENTS, type Adjustment, retrievalMethods } from '../retrieval/methods.ts';
 import { SIMILARITY_METRICS } from '../retrieval/metrics.ts';
@@ -10,9 +11,8 @@ import type { Retrieval } from '../retrieval/retrieve.ts';
 import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import type { SimilarityMatrix } from '../retrieval/study.ts';
 import { retrievalColumns, retrievalCsvColumns, retrievalJson, retrievalRows } from '../retrieval/tables.ts';
-import type { CacheDtype } from '../features/encoded-record.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { addCacheOptions, modelOption, positiveInteger, windowOption } from './options.ts';
+import { addCacheOptions, modelOption, positiveInteger, threadsOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -41,6 +41,7 @@ export function retrieveCommand(command: Command): Command {
   command
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest')
     .option('--from <code>', 'language of the queries')
     .option('--to <code>', 'language of the candidates')
@@ -91,9 +92,10 @@ async function run(manifest: string, options: Options): Promise<void> {
   if (!allPairs && (from === undefined || to === undefined)) {
     throw new UserError('expected --from and --to, or --all-pairs');
   }
+  for (const file of [csv, html]) if (file !== undefined) await checkWritable(file);
   const { retrieve } = await import('../retrieval/retrieve.ts');
   const matrices: SimilarityMatrix[] = [];
-  const work = showWork();
+  const work = showWork('run again to continue');
   const found = await retrieve({
     ...options,
     ...work,

@@ -1,8 +1,9 @@
 /** `whisper-transfer speaker`: speaker embeddings from the encoder, and their verification. */
 import type { Command } from 'commander';
-import { writeWhole } from '../files/write-whole.ts';
+import { checkWritable, writeWhole } from '../files/write-whole.ts';
 import { defaultSpeaker } from '../studies/speaker/train.ts';
-import { interruption, modelOption, positiveInteger, positiveNumber } from './options.ts';
+import { stoppedAt } from './interrupt.ts';
+import { modelOption, positiveInteger, positiveNumber, threadsOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 const TRAIN_EXAMPLE =
@@ -39,6 +40,7 @@ function trainCommand(command: Command): Command {
     .requiredOption('--label <column>', 'column that names the speaker')
     .requiredOption('--output <dir>', 'folder for the speaker model')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'train on this set of the manifest')
     .option('--frozen', 'train only the perceptron, with the encoder frozen: much faster')
     .option('--epochs <n>', 'passes over the clips, approximately', positiveInteger, defaultSpeaker.epochs)
@@ -68,21 +70,28 @@ function trainCommand(command: Command): Command {
 
 async function train(manifest: string, options: TrainOptions): Promise<void> {
   const { trainSpeakerModel } = await import('../studies/speaker/train-model.ts');
-  const interrupted = interruption();
-  const work = showWork();
+  const work = showWork('--resume continues');
+  let at: string | undefined;
+  const preparing = new AbortController();
+  work.signal.addEventListener('abort', () => {
+    if (at === undefined) preparing.abort(work.signal.reason);
+  });
   const losses = await trainSpeakerModel({
     ...options,
     ...work,
+    signal: preparing.signal,
     manifest,
     frozen: Boolean(options.frozen),
     resume: Boolean(options.resume),
-    onStep: () => (interrupted() ? 'stop' : undefined),
+    onStep: (step) => {
+      at = `step ${step}`;
+      return work.signal.aborted ? 'stop' : undefined;
+    },
   });
   work.end();
+  if (!losses) throw stoppedAt(work.signal, `stopped at ${at}; --resume continues`);
   console.log(
-    losses
-      ? `${losses.length} steps: loss ${losses[0]!.toFixed(3)} at first, ${losses.at(-1)!.toFixed(3)} at last`
-      : `stopped; continue with --resume --output ${options.output}`,
+    `${losses.length} steps: loss ${losses[0]!.toFixed(3)} at first, ${losses.at(-1)!.toFixed(3)} at last`,
   );
 }
 
@@ -103,12 +112,14 @@ function embedCommand(command: Command): Command {
     .argument('<manifest>', 'TSV or JSONL manifest')
     .requiredOption('--output <file>', 'file of JSON lines to write, each with audio and embedding')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option(...speakerOption)
     .addHelpText(
       'after',
       '\nExample:\n  $ whisper-transfer speaker embed samples/manifest.tsv --speaker out/speaker --output out/voices.jsonl',
     )
     .action(async (manifest: string, { output, ...options }: EmbedOptions) => {
+      await checkWritable(output);
       const { embedManifest } = await import('../studies/speaker/recordings.ts');
       const found = await embedManifest(manifest, { ...options, ...showWork() });
       const lines = found.map(({ audio, embedding }) =>
@@ -136,6 +147,7 @@ function verifyCommand(command: Command): Command {
     .requiredOption('--label <column>', 'column that names the speaker')
     .requiredOption('--output <dir>', 'folder for results, scores and the DET plot')
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest')
     .option(...speakerOption)
     .addHelpText(

@@ -68,6 +68,10 @@ test("the laptop's recipe, two steps of it: the model and its recipe are there, 
   expect(other.stderr).toMatch(
     /found a checkpoint of optimizer\.weightDecay 0\.01; expected optimizer\.weightDecay 0\.5 as in this run\n$/,
   );
+  const longer = await train('short/recipe.json', '--resume', '--steps', '3', '--threads', '3');
+  expect(longer.stderr).toMatch(
+    /found a checkpoint of threads 1, optimizer\.steps 2; expected threads 3, optimizer\.steps 3 as in this run; .*: --model short with another --output; --threads 1 computes as it did\n$/,
+  );
   // Without --model it is Whisper base, whose width is 512.
   const wide = await train('short.json', '--lora', '4000', '--output', 'wide', '--cache', 'other-cache');
   expect(wide).toMatchObject({ code: 2 });

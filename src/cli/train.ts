@@ -4,7 +4,8 @@ import { UserError } from '../errors.ts';
 import { parseRecipe } from '../training/recipe-file.ts';
 import { recipeJsonSchema } from '../training/recipe-keys.ts';
 import { recipeLayers } from '../training/recipe-source.ts';
-import { interruption } from './options.ts';
+import { stoppedAt } from './interrupt.ts';
+import { printNote, threadsOption } from './options.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
 import { showWork } from './show-work.ts';
 
@@ -20,6 +21,7 @@ export function trainCommand(command: Command): Command {
       '[recipe]',
       'recipe (.json), or manifest (.tsv, .jsonl) of speech with texts in the language of --to',
     )
+    .addOption(threadsOption())
     .option('--resume', 'resume from the newest complete checkpoint in --output')
     .option('--json', 'print one JSON object for each step and evaluation, and the summary')
     .option('--json-schema', 'print the JSON Schema of recipes and exit');
@@ -48,19 +50,34 @@ async function run(source: string | undefined, options: Options): Promise<void> 
   const { train } = await import('../training/train-recipe.ts');
   const { printEvaluation, printSummary } = await import('./train-report.ts');
   const json = Boolean(options.json);
-  const work = showWork();
-  // Ctrl-C ends the training after the current step and saves the model. A second one ends at once.
-  const interrupted = interruption();
+  const work = showWork('--resume continues');
+  // Before the first step Ctrl-C ends the work at once; after it, the training after its current step, with the model saved.
+  const preparing = new AbortController();
+  let steps = false;
+  work.signal.addEventListener('abort', () => {
+    if (steps) printNote('stopping after the current step; Ctrl-C again ends at once');
+    else preparing.abort(work.signal.reason);
+  });
   const result = await train(recipe, {
     ...work,
+    signal: preparing.signal,
     resume: Boolean(options.resume),
-    onPlan: (plan) => process.stderr.write(`${planLines(plan).join('\n')}\n`),
+    onPlan: (plan) => {
+      steps = true;
+      process.stderr.write(`${planLines(plan).join('\n')}\n`);
+    },
     onStep: (report) => {
       if (json) console.log(JSON.stringify(report));
-      return interrupted() ? 'stop' : undefined;
+      return work.signal.aborted ? 'stop' : undefined;
     },
     onEvaluation: (evaluation) => printEvaluation(evaluation, json),
   });
   work.end();
-  printSummary(result, json);
+  const total = recipe.optimizer.steps;
+  const stopped = work.signal.aborted && result.steps < total;
+  if (json || !stopped) printSummary(result, json);
+  if (stopped) {
+    const line = `stopped at step ${result.steps} of ${total}; --resume continues; ${result.model} has the model of step ${result.saved}`;
+    throw stoppedAt(work.signal, line);
+  }
 }

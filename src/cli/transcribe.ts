@@ -13,7 +13,14 @@ import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
-import { checkedLanguage, failedFiles, modelOption, positiveInteger, windowOption } from './options.ts';
+import {
+  checkedLanguage,
+  failedFiles,
+  modelOption,
+  positiveInteger,
+  threadsOption,
+  windowOption,
+} from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
 import { showWork } from './show-work.ts';
 
@@ -64,6 +71,7 @@ function withCommonOptions(command: Command): Command {
       'audio files (WAV, FLAC, Ogg, MP3), folders, manifests (.tsv, .jsonl), or - for a list of paths on standard input',
     )
     .addOption(modelOption())
+    .addOption(threadsOption())
     .option('--from <language>', 'spoken language, such as en; default: detected for each file')
     .addOption(windowOption())
     .option(
@@ -162,7 +170,7 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
 
 /** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
-  const { results: _, resume, json, format, output, outputDir, alternatives, ...settings } = flags;
+  const { results: _, threads, resume, json, format, output, outputDir, alternatives, ...settings } = flags;
   return Object.fromEntries([
     ['task', task],
     ...Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join() : value]),

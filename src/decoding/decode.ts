@@ -7,7 +7,7 @@ import { DecodingBatch } from './decoding-batch.ts';
 import { BeamSearch, GreedySearch, SamplingSearch, type Search, type SearchLimits } from './search.ts';
 
 /** Largest number of frames × clips in one batch, whose keys and values stay in memory while it is decoded. */
-const FRAMES_PER_BATCH = 8_000;
+export const FRAMES_PER_BATCH = 8_000;
 const CLIPS_PER_BATCH = 32;
 
 export type { Alternative, Decoded, DecodingOptions, SearchOptions } from './decoding.ts';
@@ -82,7 +82,7 @@ function newSearch(model: WhisperModel, options: DecodingOptions, clip: number, 
     maxTokens: Math.min(maxTokens, model.dimensions.textPositions - options.prompts[clip]!.length),
   };
   if (temperature > 0) {
-    const random = sfc32((options.seed ?? 1) + clip);
+    const random = sfc32((options.seed ?? 1) + (options.positions?.[clip] ?? clip));
     return new SamplingSearch(limits, bestOf, temperature, () => uniform(random));
   }
   return beams > 1

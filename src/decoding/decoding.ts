@@ -37,6 +37,11 @@ export interface DecodingOptions extends SearchOptions, Omit<SessionOptions, 'la
    * Default: the first language that the prompt names.
    */
   readonly languages?: readonly (string | undefined)[];
+  /**
+   * A number for each clip, added to the seed: sampling then does not depend on the clips that are decoded together.
+   * Default: its index.
+   */
+  readonly positions?: readonly number[];
   /** Above 0: sample, and ignore `beams`. Default 0. */
   readonly temperature?: number;
   /** Further candidate filters, in this order. */

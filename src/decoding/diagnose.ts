@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { defaultThreads } from '../backend/threads.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { cpuInstructions } from '../report/machine.ts';
 
@@ -47,6 +48,8 @@ export interface Diagnosis {
   readonly cores: number;
   /** Cores that this process may use. */
   readonly usableCores: number;
+  /** Computing threads of a model here. */
+  readonly threads: number;
   /** Bytes. */
   readonly memory: number;
   readonly freeMemory: number;
@@ -72,6 +75,7 @@ export async function diagnose(options: {
     instructions: await cpuInstructions(),
     cores: processors.length,
     usableCores: availableParallelism(),
+    threads: defaultThreads(),
     memory: totalmem(),
     freeMemory: freemem(),
     model: { ...(await folderSize(options.model)), ...(await checkModel(options.model).catch(failure)) },
@@ -84,7 +88,7 @@ const failure = (error: Error): Failure => ({ error: error.message.split('\n')[0
 
 /** Imported only here: a missing native library is a fault to report. */
 async function onnxruntime(): Promise<OnnxRuntime> {
-  const { env, listSupportedBackends } = await import('onnxruntime-node');
+  const { env, listSupportedBackends } = (await import('../backend/onnxruntime.ts')).default;
   return {
     version: env.versions.node ?? 'unknown',
     providers: listSupportedBackends().map(({ name, bundled }) => ({ name, bundled })),

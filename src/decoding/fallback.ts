@@ -37,6 +37,7 @@ export async function decodeWithFallback(
     noSpeechThreshold = 0.6,
     prompts,
     languages,
+    positions,
   } = options;
   const results: DecodedWithFallback[] = new Array(clips.length);
   let failed = [...clips.keys()];
@@ -49,6 +50,7 @@ export async function decodeWithFallback(
         temperature,
         prompts: failed.map((i) => prompts[i]!),
         ...(languages && { languages: failed.map((i) => languages[i]) }),
+        ...(positions && { positions: failed.map((i) => positions[i]!) }),
         ...(attempt > 0 && { onProgress: undefined }),
       } as DecodingOptions,
     );

@@ -22,7 +22,7 @@ export async function decodeWithRetry(
   options: DecodingOptions & FallbackOptions,
   inFullWindow: (members: readonly number[]) => Promise<readonly EncodedClip[]>,
 ): Promise<DecodedWindow[]> {
-  const { compressionRatioThreshold = MAX_COMPRESSION_RATIO, prompts, languages } = options;
+  const { compressionRatioThreshold = MAX_COMPRESSION_RATIO, prompts, languages, positions } = options;
   const decoded = await decodeWithFallback(model, clips, { ...options, stopLoops: true } as DecodingOptions);
   const windows = decoded.map((result, i): DecodedWindow => ({ result, clip: clips[i]! }));
   const endless = windows.flatMap(({ result: { finished, compressionRatio }, clip }, i) =>
@@ -36,6 +36,7 @@ export async function decodeWithRetry(
       ...options,
       prompts: endless.map((i) => prompts[i]!),
       ...(languages && { languages: endless.map((i) => languages[i]) }),
+      ...(positions && { positions: endless.map((i) => positions[i]!) }),
       onProgress: undefined,
     } as DecodingOptions);
     for (const [k, i] of endless.entries()) windows[i] = { result: retried[k]!, clip: whole[k]! };

@@ -39,14 +39,27 @@ export interface WindowOptions {
   readonly conditionOnPrevious: boolean;
 }
 
+/** What a window adds to its part, and where the next one begins: plain values, which a file keeps exactly. */
+export interface WindowResult {
+  readonly segments: readonly Segment[];
+  /** First sample of the next window, in the part. */
+  readonly next: number;
+  /** End of the last word so far, in seconds from the part's beginning. */
+  readonly lastSpeech: number;
+  /** Whether the text so far may be the context of the next window. */
+  readonly trusted: boolean;
+  readonly alternatives?: Transcript['alternatives'];
+}
+
 export class PartTranscription {
   readonly segments: Segment[] = [];
   readonly withTimestamps: boolean;
   readonly window: WindowMode;
   alternatives: Transcript['alternatives'];
+  /** Number of windows so far. */
+  windows = 0;
   /** First sample of the next window. */
   #seek = 0;
-  #begun = false;
   /** Tokens of the previous text for the next window. */
   #context: number[] = [];
   /** End of the last word, seconds. */
@@ -57,6 +70,8 @@ export class PartTranscription {
     private readonly model: WhisperModel,
     readonly file: FileFacts,
     private readonly part: Cut,
+    /** First sample of the part, in the file. */
+    private readonly begin: number,
     private readonly options: WindowOptions,
   ) {
     this.withTimestamps = options.timestamps ?? file.long;
@@ -66,12 +81,17 @@ export class PartTranscription {
 
   get done(): boolean {
     // A file without samples is one (silent) window.
-    return this.#begun && this.#seek >= this.part.samples.length;
+    return this.windows > 0 && this.#seek >= this.part.samples.length;
   }
 
   /** Share of the audio that is done. */
   get share(): number {
     return this.done ? 1 : this.#seek / Math.max(1, this.part.samples.length);
+  }
+
+  /** First sample of the next window, in the file: the same whatever it is decoded together with. */
+  get position(): number {
+    return this.begin + this.#seek;
   }
 
   nextWindow(): Float32Array {
@@ -91,17 +111,16 @@ export class PartTranscription {
     return [startOfPrevious, ...given, ...context, ...full.slice(begin)];
   }
 
-  /** Adds the decoded text of the next window. */
-  async add(decoded: DecodedWithFallback, clip: EncodedClip): Promise<void> {
+  /** The decoded text of the next window, with times. */
+  async result(decoded: DecodedWithFallback, clip: EncodedClip): Promise<WindowResult> {
     const { tokens } = this.model;
     const window = this.nextWindow();
     const duration = window.length / SAMPLE_RATE;
     const offset = this.#seek / SAMPLE_RATE;
-    this.#begun = true;
-    this.alternatives = decoded.alternatives.map(({ text, score }) => ({ text, score }));
+    const alternatives = decoded.alternatives.map(({ text, score }) => ({ text, score }));
     if (decoded.silent) {
-      this.#seek += Math.max(1, window.length);
-      return;
+      const next = this.#seek + Math.max(1, window.length);
+      return { segments: [], next, lastSpeech: this.#lastSpeech, trusted: true, alternatives };
     }
     const whole = {
       segments: [{ start: 0, end: duration, tokens: decoded.tokens, first: 0 }],
@@ -116,10 +135,10 @@ export class PartTranscription {
     );
     let advance = found.advance;
     const words = this.options.words ? await this.#words(spoken, clip, offset) : undefined;
-    spoken.forEach((segment, i) => {
+    const segments = spoken.map((segment, i): Segment => {
       const timed = words?.[i] ?? segment;
       const time = (seconds: number): number => this.part.originalTime(offset + seconds);
-      this.segments.push({
+      return {
         start: time(timed.start),
         end: Math.min(this.file.duration, time(timed.end)),
         text: textOf(segment.tokens),
@@ -135,18 +154,32 @@ export class PartTranscription {
         ...(words && {
           words: words[i]!.words.map((word) => ({ ...word, start: time(word.start), end: time(word.end) })),
         }),
-      });
+      };
     });
     const last = words?.at(-1);
-    if (last) {
-      this.#lastSpeech = offset + last.end;
-      // After a cut-off window the next one begins after the last word, not in it.
-      if (advance < duration && last.end > 0) advance = Math.max(advance, Math.min(last.end, duration));
+    // After a cut-off window the next one begins after the last word, not in it.
+    if (last && advance < duration && last.end > 0) advance = Math.max(advance, Math.min(last.end, duration));
+    return {
+      segments,
+      // Always advance, or a window without text would be decoded forever.
+      next: this.#seek + Math.max(1, Math.round(advance * SAMPLE_RATE) || window.length),
+      lastSpeech: last ? offset + last.end : this.#lastSpeech,
+      trusted: decoded.temperature <= TRUSTED_TEMPERATURE,
+      alternatives,
+    };
+  }
+
+  /** Adds the result of the next window, decoded now or by an earlier run. */
+  add({ segments, next, lastSpeech, trusted, alternatives }: WindowResult): void {
+    this.windows++;
+    for (const segment of segments) {
+      this.segments.push(segment);
+      for (const token of segment.tokens) this.#context.push(token);
     }
-    this.#context.push(...spoken.flatMap(({ tokens: ids }) => ids));
-    if (decoded.temperature > TRUSTED_TEMPERATURE) this.#context = [];
-    // Always advance, or a window without text would be decoded forever.
-    this.#seek += Math.max(1, Math.round(advance * SAMPLE_RATE) || window.length);
+    if (!trusted) this.#context = [];
+    this.#seek = next;
+    this.#lastSpeech = lastSpeech;
+    this.alternatives = alternatives;
   }
 
   async #words(

@@ -9,9 +9,11 @@ import { type AudioSource, readAudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
+import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { cutSilence } from './cut-silence.ts';
+import { FRAMES_PER_BATCH } from './decode.ts';
 import { chosenDecoding } from './decoding-choice.ts';
 import { detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
@@ -21,10 +23,10 @@ import { choosePrompt, targetOf } from './prompt-choice.ts';
 import { rounds } from './rounds.ts';
 import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
 import type { TranslateOptions } from './transcribe-options.ts';
-import type { FailedTranscript, Transcript } from './transcript.ts';
+import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
 
-/** Encoded full windows are 3 MB each. */
-const WINDOWS_AT_ONCE = 32;
+/** Windows decoded together: more gain no time, and results come later. Encoded full windows are 3 MB each. */
+const MAX_WINDOWS = 8;
 
 export interface FileToTranscribe<Audio extends AudioSource = AudioSource> {
   readonly audio: Audio;
@@ -52,23 +54,35 @@ export function transcribeFiles<Audio extends AudioSource>(
 
 async function* transcripts<Audio extends AudioSource>(
   model: WhisperModel,
-  files: Iterable<FileToTranscribe<Audio>> | AsyncIterable<FileToTranscribe<Audio>>,
+  list: Iterable<FileToTranscribe<Audio>> | AsyncIterable<FileToTranscribe<Audio>>,
   options: TranscribeFilesOptions,
 ): AsyncGenerator<Transcript<Audio> | FailedTranscript<Audio>, void, undefined> {
   const plan = await planOf(model, options);
-  let before = 0;
-  for await (const round of rounds(files, (file) => begin(model, file, plan))) {
-    const parts = round.flatMap(({ parts }) => parts);
+  let files = 0;
+  let seconds = 0;
+  for await (const round of rounds(list, (file) => begin(model, file, plan))) {
+    const total = seconds + sum(round, ({ duration }) => duration);
     let yielded = 0;
     for (;;) {
       plan.signal?.throwIfAborted();
-      options.onProgress?.(before + round.reduce((sum, file) => sum + shareDone(file), 0));
-      for (; yielded < round.length && isDone(round[yielded]!); yielded++) yield resultOf(round[yielded]!);
-      const going = parts.filter((part) => !part.done).slice(0, WINDOWS_AT_ONCE);
-      if (going.length === 0) break;
-      await nextWindows(model, going, plan);
+      const done = files + sum(round, shareDone);
+      options.onProgress?.(done, {
+        done: seconds + sum(round, (file) => shareDone(file) * file.duration),
+        total,
+      });
+      for (; yielded < round.length; yielded++) {
+        const file = round[yielded]!;
+        if (options.onSegment)
+          for (const segment of file.newSegments()) options.onSegment(segment, file.audio);
+        if (!isDone(file)) break;
+        yield resultOf(file);
+      }
+      const group = nextGroup(round);
+      if (group.length === 0) break;
+      await nextWindows(model, group, plan);
     }
-    before += round.length;
+    files += round.length;
+    seconds = total;
   }
 }
 
@@ -106,8 +120,13 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
 }
 
 interface BegunFile<Audio extends AudioSource> {
+  readonly audio: Audio;
+  /** Seconds. */
+  readonly duration: number;
   readonly file: FileFacts<Audio>;
   readonly parts: readonly PartTranscription[];
+  /** Segments that follow those of the last call, in order. */
+  readonly newSegments: () => Iterable<Segment>;
   readonly samples?: Float32Array;
   /** Reason why it could not be read. */
   readonly error?: string;
@@ -115,9 +134,11 @@ interface BegunFile<Audio extends AudioSource> {
 
 const isDone = ({ parts }: BegunFile<AudioSource>): boolean => parts.every((part) => part.done);
 
-function shareDone({ parts }: BegunFile<AudioSource>): number {
-  return parts.length === 0 ? 1 : parts.reduce((sum, part) => sum + part.share, 0) / parts.length;
-}
+const shareDone = ({ parts }: BegunFile<AudioSource>): number =>
+  parts.length === 0 ? 1 : sum(parts, (part) => part.share) / parts.length;
+
+const sum = <Item>(items: readonly Item[], value: (item: Item) => number): number =>
+  items.reduce((total, item) => total + value(item), 0);
 
 function resultOf<Audio extends AudioSource>({
   file,
@@ -127,6 +148,21 @@ function resultOf<Audio extends AudioSource>({
   return error === undefined ? joined(file, parts) : { audio: file.audio, error };
 }
 
+/** The first parts that are not done: as many as are decoded in one batch. */
+function nextGroup(round: readonly BegunFile<AudioSource>[]): PartTranscription[] {
+  const group: PartTranscription[] = [];
+  let frames = 0;
+  for (const { parts } of round) {
+    for (const part of parts) {
+      if (part.done) continue;
+      frames += windowFrames(part.nextWindow().length, part.window);
+      if (group.length === MAX_WINDOWS || (group.length > 0 && frames > FRAMES_PER_BATCH)) return group;
+      group.push(part);
+    }
+  }
+  return group;
+}
+
 async function begin<Audio extends AudioSource>(
   model: WhisperModel,
   { audio, language }: FileToTranscribe<Audio>,
@@ -134,12 +170,13 @@ async function begin<Audio extends AudioSource>(
 ): Promise<BegunFile<Audio>> {
   const { skipSilence, conditionOnPrevious, signal } = plan;
   try {
-    const all = await readAudioSource(audio, signal);
+    const all = await readAudioSource(audio, { signal });
     const { samples, originalTime } = skipSilence
       ? cutSilence(all, await speechStretches(all, signal))
       : { samples: all, originalTime: (seconds: number) => seconds };
     const long = samples.length > WINDOW_SAMPLES;
-    const file = { audio, duration: all.length / SAMPLE_RATE, long, language: language ?? plan.from };
+    const duration = all.length / SAMPLE_RATE;
+    const file = { audio, duration, long, language: language ?? plan.from };
     // With previous text as context, windows must be decoded in order.
     const pieces = long && !conditionOnPrevious ? splitLongAudio(samples) : [samples];
     const nothing = skipSilence && samples.length === 0;
@@ -147,17 +184,31 @@ async function begin<Audio extends AudioSource>(
     const parts = nothing
       ? []
       : pieces.map((piece) => {
+          const first = at;
           const offset = at / SAMPLE_RATE;
           at += piece.length;
           const part = { samples: piece, originalTime: (seconds: number) => originalTime(offset + seconds) };
-          return new PartTranscription(model, file, part, plan);
+          return new PartTranscription(model, file, part, first, plan);
         });
-    return { file, parts, samples: all };
+    return { audio, duration, file, parts, newSegments: segmentReader(parts), samples: all };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const file = { audio, duration: 0, long: false, language };
-    return { file, parts: [], error: error.message };
+    return { audio, duration: 0, file, parts: [], newSegments: () => [], error: error.message };
   }
+}
+
+/** The segments of parts in order, as far as they are complete; each call continues where the last one ended. */
+function segmentReader(parts: readonly PartTranscription[]): () => Iterable<Segment> {
+  let part = 0;
+  let segment = 0;
+  return function* () {
+    for (; part < parts.length; part++, segment = 0) {
+      const { segments, done } = parts[part]!;
+      for (; segment < segments.length; segment++) yield segments[segment]!;
+      if (!done) return;
+    }
+  };
 }
 
 /** Encodes the next window of each part, detects unknown languages, decodes, and splits the text into segments. */
@@ -201,6 +252,7 @@ async function nextWindows(
         signal,
         prompts: members.map((i) => parts[i]!.prompt()),
         languages: members.map((i) => parts[i]!.file.language),
+        positions: members.map((i) => parts[i]!.position),
         withTimestamps,
       },
       (some) =>
@@ -212,7 +264,8 @@ async function nextWindows(
     );
     for (const [k, i] of members.entries()) {
       signal?.throwIfAborted();
-      await parts[i]!.add(decoded[k]!.result, decoded[k]!.clip);
+      const part = parts[i]!;
+      part.add(await part.result(decoded[k]!.result, decoded[k]!.clip));
     }
   }
 }

@@ -1,8 +1,16 @@
 /** Options of transcription and translation. */
+import type { AudioSource } from '../audio/audio-source.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { DecodingChoice } from './decoding-choice.ts';
 import type { FallbackOptions } from './fallback.ts';
 import type { PromptChoice } from './prompt-choice.ts';
+import type { Segment } from './transcript.ts';
+
+/** Seconds of audio: done, and read so far; of a single recording the second is its length. */
+export interface AudioProgress {
+  readonly done: number;
+  readonly total: number;
+}
 
 export interface TranscribeOptions
   extends DecodingChoice,
@@ -23,8 +31,13 @@ export interface TranscribeOptions
    * longer than 30 s always have full windows. Default `fit`.
    */
   readonly window?: WindowMode | undefined;
-  /** Called with the number of recordings done, shares of them counted. */
-  readonly onProgress?: ((done: number) => void) | undefined;
+  /**
+   * Called with the number of recordings done, shares of them counted, and with the seconds of audio that are done and
+   * read so far.
+   */
+  readonly onProgress?: ((done: number, audio: AudioProgress) => void) | undefined;
+  /** Called with each segment as soon as it and those before it are done: long recordings give text while they run. */
+  readonly onSegment?: ((segment: Segment, audio: AudioSource) => void) | undefined;
   /** Called with notes on the results, a line each. */
   readonly onNote?: ((note: string) => void) | undefined;
   /** Aborts: pending promises reject with the signal's reason at once, and the model stays usable. */

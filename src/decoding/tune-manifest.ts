@@ -1,4 +1,5 @@
 /** Tunes the weights of a language model on the clips of a manifest with references. */
+import { abortable } from '../abort.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
@@ -35,9 +36,11 @@ export interface TuneOptions extends PromptChoice, WorkOptions, CacheOptions {
 }
 
 /** @returns the weights, and the number of clips that they were tuned on */
-export async function tuneOnManifest(
-  options: TuneOptions,
-): Promise<TunedFusion & { readonly clips: number }> {
+export function tuneOnManifest(options: TuneOptions): Promise<TunedFusion & { readonly clips: number }> {
+  return abortable(options.signal, () => tune(options));
+}
+
+async function tune(options: TuneOptions): Promise<TunedFusion & { readonly clips: number }> {
   const { manifest, set, from, to, reference = to, task, model: directory = embeddedModel } = options;
   const { beams, trials, seed, window, cache, cacheDtype, cacheLimit, ...work } = options;
   const { onProgress, onSkip, onNote, signal } = work;
@@ -67,7 +70,10 @@ export async function tuneOnManifest(
       })),
       {
         ...{ language: to, beams, trials, seed },
-        onProgress: (stage, done, total) => onProgress?.({ stage, done, total }),
+        onProgress: (stage, done, total) => {
+          signal?.throwIfAborted();
+          onProgress?.({ stage, done, total });
+        },
       },
     );
     return { clips: usable.length, ...tuned };

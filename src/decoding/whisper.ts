@@ -248,7 +248,7 @@ export class Whisper {
   ): AsyncGenerator<{ readonly audio: Audio; readonly clip: EncodedClip }[], void, undefined> {
     const read = async (audio: Audio) => {
       try {
-        return { audio, samples: await readAudioSource(audio, signal) };
+        return { audio, samples: await readAudioSource(audio, { signal }) };
       } catch (error) {
         report(audio, error, onError);
         return { audio };

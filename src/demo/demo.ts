@@ -4,9 +4,11 @@
  * translated before and after.
  */
 import { join } from 'node:path';
+import { abortable } from '../abort.ts';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
 import { encodeFiles } from '../features/encoded-clips.ts';
+import { lockFolder } from '../files/lock.ts';
 import { readBytes } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import { languageProfile } from '../language/profile.ts';
@@ -31,7 +33,7 @@ import { demoData, type TestSet } from './data.ts';
 import { demoReport } from './page.ts';
 import type { DemoResults, DemoScores, TranslationExample } from './results.ts';
 
-export interface DemoOptions extends Pick<WorkOptions, 'onProgress'> {
+export interface DemoOptions extends Pick<WorkOptions, 'onProgress' | 'signal'> {
   readonly model: string;
   readonly manifest: string;
   /** Language to translate into. */
@@ -55,7 +57,11 @@ const MAX_FRAMES = 5_000;
 /** Longer than any reference; an untuned decoder that loops is cut off there. */
 const MAX_TOKENS = 56;
 
-export async function runDemo(options: DemoOptions): Promise<DemoResults> {
+export function runDemo(options: DemoOptions): Promise<DemoResults> {
+  return abortable(options.signal, () => lockFolder(options.output, () => run(options)));
+}
+
+async function run(options: DemoOptions): Promise<DemoResults> {
   const seconds: Record<string, number> = {};
   let stageStart = performance.now();
   const endStage = (name: string): void => {

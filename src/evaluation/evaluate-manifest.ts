@@ -6,6 +6,7 @@ import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
 import { clipsOf } from '../features/encoded-clips.ts';
 import type { CacheOptions } from '../features/encoder-outputs.ts';
+import { lockFolder } from '../files/lock.ts';
 import { readText } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
 import type { PairedTest } from '../metrics/significance.ts';
@@ -79,7 +80,7 @@ export interface Evaluation {
 
 /** Evaluates models on a manifest. @throws UserError for mistakes in the options, before any long work */
 export function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  return abortable(options.signal, () => run(options));
+  return abortable(options.signal, () => lockFolder(options.output, () => run(options), options));
 }
 
 async function run(options: EvaluateOptions): Promise<Evaluation> {

@@ -71,7 +71,8 @@ export async function storedClips<C extends Clip>(
   return clips.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
 }
 
-const recordingsOf = (clips: readonly Clip[]): Recording[] => clips.map((clip) => ({ files: clipFiles(clip) }));
+const recordingsOf = (clips: readonly Clip[]): Recording[] =>
+  clips.map((clip) => ({ files: clipFiles(clip) }));
 
 function handlersOf(
   clips: readonly Clip[],

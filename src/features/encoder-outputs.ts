@@ -6,11 +6,23 @@ import { UserError } from '../errors.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { exists } from '../files/read.ts';
 import { formatNumber } from '../report/format.ts';
-import { type EncodedClip, SAMPLES_PER_FRAME, type WindowMode, windowFrames } from '../whisper/encoded-clip.ts';
+import {
+  type EncodedClip,
+  SAMPLES_PER_FRAME,
+  type WindowMode,
+  windowFrames,
+} from '../whisper/encoded-clip.ts';
 import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { CacheRoom } from './cache-room.ts';
-import { type CacheDtype, encodedBytes, encodedClip, encodedRecord, encodedShape } from './encoded-record.ts';
+import {
+  type CacheDtype,
+  type EncodedShape,
+  encodedBytes,
+  encodedClip,
+  encodedRecord,
+  encodedShape,
+} from './encoded-record.ts';
 import { type FeatureSource, inRounds, type Missing, oneRound, type RoundHandlers } from './in-rounds.ts';
 import { RecordingMemo } from './recording-memo.ts';
 import { HEADER_BYTES, Shards } from './shards.ts';
@@ -21,7 +33,9 @@ const CLIPS_PER_ROUND = 64;
 const IDLE_ROUNDS = 32;
 /** Outputs held in memory, bytes: with a cache, which the system keeps in its own memory, and without. */
 const HELD_WITH_CACHE = 2 ** 28;
-const HELD_WITHOUT = 2 ** 30;
+export const HELD_WITHOUT = 2 ** 30;
+
+const DONE: EncodedShape = { window: 0, length: 0, width: 0 };
 
 /** Version of the outputs: raise it with every change of them. */
 const ENCODING = 3;
@@ -45,7 +59,11 @@ export interface EncoderOutputsOptions extends CacheOptions {
 }
 
 /** Folder name of this encoder's outputs in such windows. */
-export async function encodingName(model: WhisperModel, window: WindowMode, encoding = ENCODING): Promise<string> {
+export async function encodingName(
+  model: WhisperModel,
+  window: WindowMode,
+  encoding = ENCODING,
+): Promise<string> {
   return `${await model.encoderFingerprint()}-${window}-${encoding}`;
 }
 
@@ -162,34 +180,71 @@ export class EncoderOutputs {
     return this.memo.keyOf(recording);
   }
 
-  /** Whether the cache has a recording's outputs, as far as is known without reading its files. */
-  async has(recording: Recording): Promise<boolean> {
-    const key = await this.memo.knownKeyOf(recording);
-    return key !== undefined && this.shards?.about(key) !== undefined;
+  /**
+   * Encodes what is not in the cache and holds nothing in memory.
+   * @param onShape called with the shape of each clip's outputs
+   */
+  async fill(
+    recordings: readonly Recording[],
+    { onShape, ...handlers }: RoundHandlers & { readonly onShape: (shape: EncodedShape) => void },
+  ): Promise<void> {
+    const told = <Shape extends EncodedShape>(shape: Shape): EncodedShape => {
+      onShape(shape);
+      return DONE;
+    };
+    await inRounds<EncodedShape>(
+      recordings,
+      {
+        ...this.#source,
+        find: async (key) => {
+          const about = this.shards?.about(key);
+          return about && told(encodedShape(about));
+        },
+        encode: async (...args) => (await this.#encode(...args)).map(told),
+      },
+      handlers,
+    );
   }
 
   /**
-   * How much the outputs of clips take in the cache, one line; undefined without a cache.
-   * @param windows of the clips that are to be encoded, frames
+   * How much the outputs of recordings that the cache does not have take, one line; undefined where it has them all.
+   * @param clips with their windows, as far as they are known
    * @throws UserError where the disk has no room for them
    */
-  async checkRoom(windows: readonly number[]): Promise<string | undefined> {
-    if (this.cache === undefined) return undefined;
+  async checkRoom(
+    clips: readonly { readonly recording: Recording; readonly encoded: Pick<EncodedShape, 'window'> }[],
+  ): Promise<string | undefined> {
+    if (this.cache === undefined || !this.shards) return undefined;
     const { width } = this.model.dimensions;
-    const bytes = windows.reduce(
-      (sum, window) => sum + 2 * HEADER_BYTES + encodedBytes(window, width, this.dtype),
-      0,
-    );
+    let bytes = 0;
+    let count = 0;
+    for (let start = 0; start < clips.length; start += CLIPS_PER_ROUND) {
+      const some = clips.slice(start, start + CLIPS_PER_ROUND);
+      const known = await Promise.all(some.map(({ recording }) => this.#has(recording)));
+      known.forEach((isKnown, i) => {
+        if (isKnown) return;
+        count++;
+        bytes += 2 * HEADER_BYTES + encodedBytes(some[i]!.encoded.window, width, this.dtype);
+      });
+    }
+    if (count === 0) return undefined;
     const free = await freeDisk(this.cache);
     const gb = (bytes: number): string => `${formatNumber(bytes / 1e9, bytes < 1e9 ? 3 : 1)} GB`;
-    const clips = `encoder outputs of ${formatNumber(windows.length)} clips`;
+    const what = `encoder outputs of ${formatNumber(count)} clips`;
     if (Math.min(bytes, this.limit ?? bytes) > free) {
       throw new UserError(
-        `${this.cache}: the ${clips} take ${gb(bytes)} and the disk has ${gb(free)}; ` +
+        `${this.cache}: the ${what} take ${gb(bytes)} and the disk has ${gb(free)}; ` +
           'expected room, --cache-limit, --cache-dtype int8, or --cache off',
       );
     }
-    return `cache: ${clips} take ${gb(bytes)} in ${this.cache}; the disk has ${gb(free)}`;
+    return `cache: ${what} take ${gb(bytes)} in ${this.cache}; the disk has ${gb(free)}`;
+  }
+
+  /** As far as is known without reading its files. */
+  async #has(recording: Recording): Promise<boolean> {
+    if (!this.shards || this.shards.size === 0) return false;
+    const key = await this.memo.knownKeyOf(recording);
+    return key !== undefined && this.shards.about(key) !== undefined;
   }
 
   async #find(key: string): Promise<EncodedClip | undefined> {
@@ -237,7 +292,8 @@ export class EncoderOutputs {
 
   #request(recording: Recording): Promise<EncodedClip> {
     return new Promise((resolve, reject) => {
-      const settle = (found: EncodedClip | Error) => (found instanceof Error ? reject(found) : resolve(found));
+      const settle = (found: EncodedClip | Error) =>
+        found instanceof Error ? reject(found) : resolve(found);
       this.#requested.push({ recording, settle });
       if (this.#requested.length > 1) return;
       // By then all that are asked for at the same time have been.
@@ -290,5 +346,3 @@ function limitedRoom(
     ),
   );
 }
-
-

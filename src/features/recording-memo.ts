@@ -4,7 +4,8 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readAudio } from '../audio/audio-file.ts';
+import { audioDuration } from '../audio/audio-file.ts';
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { GAP_SECONDS, type Recording } from '../data/recording.ts';
 import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
 import { cannotOpen } from '../files/read.ts';
@@ -16,7 +17,10 @@ const PENDING = 1024;
 
 export class RecordingMemo {
   /** Found and not yet written. */
-  readonly #pending: Readonly<Record<Known, Map<string, Buffer>>> = { contents: new Map(), lengths: new Map() };
+  readonly #pending: Readonly<Record<Known, Map<string, Buffer>>> = {
+    contents: new Map(),
+    lengths: new Map(),
+  };
 
   private constructor(private readonly stores: Readonly<Record<Known, Shards>> | undefined) {}
 
@@ -64,7 +68,7 @@ export class RecordingMemo {
   async samplesOf(file: string): Promise<number> {
     const about = await this.#recall('lengths', file, async () => {
       const length = Buffer.alloc(8);
-      length.writeDoubleLE((await readAudio(file)).length);
+      length.writeDoubleLE(Math.round(SAMPLE_RATE * (await audioDuration(file))));
       return length;
     });
     return about.readDoubleLE();

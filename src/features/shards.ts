@@ -101,7 +101,11 @@ export class Shards {
     const place = this.#places.get(binary(key));
     if (!place) return undefined;
     const { shard, at } = place;
-    const payload = await readAt(shard.path, payloadPlace(shard.headers, at), payloadBytes(shard.headers, at));
+    const payload = await readAt(
+      shard.path,
+      payloadPlace(shard.headers, at),
+      payloadBytes(shard.headers, at),
+    );
     if (payload && crc32(payload) === shard.headers.readUInt32LE(at + 28)) {
       this.room?.use(shard.path);
       return { about: this.about(key)!, payload };
@@ -156,7 +160,11 @@ const binary = (key: string): string => Buffer.from(key, 'hex').toString('latin1
 const payloadPlace = (headers: Buffer, at: number): number => headers.readDoubleLE(at + 16);
 const payloadBytes = (headers: Buffer, at: number): number => headers.readUInt32LE(at + 24);
 
-function writeHeader(header: Buffer, { key, about, payload = new Uint8Array() }: ShardRecord, place: number): void {
+function writeHeader(
+  header: Buffer,
+  { key, about, payload = new Uint8Array() }: ShardRecord,
+  place: number,
+): void {
   header.write(key, 'hex');
   header.writeDoubleLE(place, 16);
   header.writeUInt32LE(payload.length, 24);

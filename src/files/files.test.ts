@@ -38,7 +38,7 @@ test('a write that fails leaves what was there, and nothing beside it', async ()
 test('what cannot be written or read is one line that names the path', async () => {
   writeFileSync(join(folder, 'file'), 'text');
   expect(await complaint(writeWhole(join(folder, 'file', 'below'), ''))).toMatch(
-    /^FOLDER\/file\/below: cannot be written \((ENOTDIR|EEXIST)\); expected a place to write to$/,
+    /^FOLDER\/file\/below: cannot be written: .* \((ENOTDIR|EEXIST)\); expected a place to write to$/,
   );
   expect(await complaint(readText(join(folder, 'absent'), 'a list'))).toBe(
     'FOLDER/absent: found no such file; expected a list',

@@ -1,6 +1,7 @@
 /** The machine that results were measured on: processor, cores, versions. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 
@@ -15,13 +16,12 @@ export interface Machine {
 
 export async function machine(): Promise<Machine> {
   const processors = cpus();
-  const { env } = await import('onnxruntime-node');
   return {
     cpu: processors[0]?.model.trim() ?? 'unknown',
     cores: processors.length,
     memoryGb: Math.round(totalmem() / 1e9),
     node: process.version,
-    onnxruntime: env.versions.node ?? 'unknown',
+    onnxruntime: createRequire(import.meta.url)('onnxruntime-node/package.json').version,
   };
 }
 

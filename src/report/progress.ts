@@ -26,13 +26,19 @@ export interface WorkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Begins a stage at 0. @returns the function that reports how much of `total` is done */
+/**
+ * Begins a stage at 0.
+ * @returns the function that reports how much of `total` is done; it throws the reason of an aborted signal
+ */
 export function stageProgress(
-  { onProgress }: Pick<WorkOptions, 'onProgress'>,
+  { onProgress, signal }: Pick<WorkOptions, 'onProgress' | 'signal'>,
   stage: string,
   total: number,
 ): (done: number, note?: string) => void {
-  const update = (done: number, note?: string) => onProgress?.({ stage, done, total, note });
+  const update = (done: number, note?: string) => {
+    signal?.throwIfAborted();
+    onProgress?.({ stage, done, total, note });
+  };
   update(0);
   return update;
 }

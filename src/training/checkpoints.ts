@@ -17,7 +17,7 @@ import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors-
 import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
 import { namesIn } from '../files/read.ts';
-import { createFolder, replaceWhole } from '../files/write-whole.ts';
+import { replaceWhole } from '../files/write-whole.ts';
 import type { DevEvaluation } from './dev-evaluation.ts';
 import { withCurrentPaths } from './former-names.ts';
 import type { StepReport } from './train.ts';
@@ -88,7 +88,7 @@ export async function checkpointSteps(folder: string): Promise<number[]> {
 }
 
 /**
- * Creates the folder of a run's checkpoints, before any long work.
+ * Checks the folder of a run's checkpoints, before any long work.
  * @returns the folder
  * @throws UserError where it has checkpoints of an earlier run that is not to be resumed
  */
@@ -101,7 +101,6 @@ export async function prepareCheckpoints(output: string, resume: boolean): Promi
         'expected --resume to go on with it, or another --output',
     );
   }
-  await createFolder(folder);
   return folder;
 }
 
@@ -174,7 +173,7 @@ export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
       continue;
     }
     const record = await readRecord<R>(path);
-    checkSettings(path, withCurrentPaths(record.settings), settings);
+    checkSettings(path, record.step, withCurrentPaths(record.settings), settings);
     return { state: await readState(path, record), record };
   }
   return undefined;
@@ -263,15 +262,31 @@ async function damageOf(path: string): Promise<string | undefined> {
   return undefined;
 }
 
-function checkSettings(path: string, found: RunSettings, expected: RunSettings): void {
+function checkSettings(path: string, step: number, found: RunSettings, expected: RunSettings): void {
   const differing = [...new Set([...Object.keys(expected), ...Object.keys(found)])].filter(
     (name) => found[name] !== expected[name],
   );
   if (differing.length === 0) return;
   const described = (values: RunSettings): string =>
     differing.map((name) => `${name} ${JSON.stringify(values[name]) ?? 'not set'}`).join(', ');
+  const steps = found['optimizer.steps'];
+  const output = dirname(dirname(path));
+  const hints = [
+    ...(differing.includes('optimizer.steps')
+      ? [
+          'the learning rate falls to 0 at the last step, so the number of steps holds for the whole run; ' +
+            (step === steps
+              ? `a new run trains its model further: --model ${output} with another --output`
+              : `--steps ${steps} finishes this one`),
+        ]
+      : []),
+    ...(differing.includes('threads') ? [`--threads ${found.threads} computes as it did`] : []),
+  ];
   throw new UserError(
-    `${path}: found a checkpoint of ${described(found)}; expected ${described(expected)} as in this run`,
+    [
+      `${path}: found a checkpoint of ${described(found)}; expected ${described(expected)} as in this run`,
+      ...hints,
+    ].join('; '),
   );
 }
 

@@ -5,7 +5,10 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { freeDisk } from '../files/free-disk.ts';
+import { lockFolder } from '../files/lock.ts';
 import { languageProfile } from '../language/profile.ts';
+import { formatNumber } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { promptOf } from '../whisper/prompts.ts';
@@ -40,6 +43,8 @@ export interface TrainResult {
   readonly model: string;
   /** Number of training clips. */
   readonly examples: number;
+  /** Those of them whose recording turned out to be unreadable when it was needed. */
+  readonly unreadable: number;
   /** Steps taken, those before a resumption included, and how many of them were skipped. */
   readonly steps: number;
   readonly skipped: number;
@@ -55,9 +60,6 @@ export interface TrainResult {
   readonly seconds: number;
 }
 
-/** Runs in progress by output folder: an aborted one still writes its checkpoint. */
-const running = new Map<string, Promise<unknown>>();
-
 /**
  * Trains a model and writes it in Hugging Face layout.
  *
@@ -66,17 +68,7 @@ const running = new Map<string, Promise<unknown>>();
  * @throws UserError for what is wrong with the recipe, the clips or the model, before anything long begins
  */
 export function train(source: RecipeSource, options: TrainOptions = {}): Promise<TrainResult> {
-  return abortable(options.signal, async () => {
-    const recipe = await readRecipe(source);
-    const output = resolve(recipe.output);
-    await running.get(output);
-    const run = trainRecipe(recipe, options);
-    running.set(
-      output,
-      run.catch(() => {}).finally(() => running.delete(output)),
-    );
-    return run;
-  });
+  return abortable(options.signal, async () => trainRecipe(await readRecipe(source), options));
 }
 
 async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainResult> {
@@ -95,10 +87,32 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     ...recipe.targetToken,
     language: languageProfile(target!).base,
   };
-  return withModel(WhisperModel.load(directory, { decoderLayers, languageToken }), async (model) => {
-    const { data, training } = await prepared(model, recipe, clips, options);
+  const model = () => WhisperModel.load(directory, { decoderLayers, languageToken });
+  const work = async (model: WhisperModel): Promise<TrainResult> => {
+    const { data, training, close } = await prepared(model, recipe, clips, options);
+    try {
+      return await run(model, data, training);
+    } finally {
+      await close();
+    }
+  };
+  const run = async (
+    model: WhisperModel,
+    data: TrainingData,
+    given: TrainingOptions,
+  ): Promise<TrainResult> => {
+    let unreadable = 0;
+    const training = {
+      ...given,
+      onUnreadable: (reason: string) => {
+        unreadable++;
+        options.onSkip?.(reason);
+      },
+    };
     const { examples, devSet, vocabulary } = data;
-    options.onPlan?.(await trainingPlan(model, data, training));
+    const plan = await trainingPlan(model, data, training);
+    await checkDisk(recipe, plan);
+    options.onPlan?.(plan);
     signal?.throwIfAborted();
     const started = performance.now();
     let resumed = 0;
@@ -134,8 +148,20 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
         }),
     });
     const seconds = (performance.now() - started) / 1000;
-    return { model: recipe.output, examples: examples.length, ...summaryOf(result), seconds };
-  });
+    return { model: recipe.output, examples: examples.length, unreadable, ...summaryOf(result), seconds };
+  };
+  return lockFolder(recipe.output, () => withModel(model(), work), options);
+}
+
+/** @throws UserError where the disk has no room for one checkpoint and the model */
+async function checkDisk({ output, dtype }: Recipe, { memory }: TrainingPlan): Promise<void> {
+  const needed = memory.checkpoint + memory.weights / (dtype === 'float16' ? 2 : 1);
+  const free = await freeDisk(output);
+  if (!(free < needed)) return;
+  const gb = (bytes: number): string => formatNumber(bytes / 1e9, 2);
+  throw new UserError(
+    `${output}: found ${gb(free)} GB free on its disk; expected at least ${gb(needed)} GB for a checkpoint and the model`,
+  );
 }
 
 /** Prepares everything before the first step. Mistakes are found before long work begins. */
@@ -144,7 +170,7 @@ async function prepared(
   recipe: Recipe,
   clips: RecipeClips,
   options: TrainOptions,
-): Promise<{ data: TrainingData; training: TrainingOptions }> {
+): Promise<{ data: TrainingData; training: TrainingOptions; close: () => Promise<void> }> {
   const { onProgress, onSkip, onNote, signal } = options;
   const work: WorkOptions = { onProgress, onSkip, onNote, signal };
   const tuning = tuningOf(recipe);
@@ -157,11 +183,8 @@ async function prepared(
   await prepareOutput(recipe.output, Boolean(options.resume));
   await quantizeFrozen(model, tuning);
   const data = await trainingData(model, recipe, clips, work);
-  const objective = await recipeObjective(model, recipe, data.examples, work);
-  // The compiled encoder is not needed any more: the silence after the clips is the last that it encodes.
-  await model.silenceTailsFor(data.examples.map(({ clip }) => clip));
-  await model.releaseEncoder();
-  return { data, training: { ...trainingOptions(recipe, tuning, data), objective } };
+  const { objective, close } = await recipeObjective(model, recipe, data.examples, work);
+  return { data, training: { ...trainingOptions(recipe, tuning, data), objective }, close };
 }
 
 /** @param files fingerprints of the model and of the files that the recipe names */
@@ -180,7 +203,7 @@ function summaryOf({
   reports,
   evaluations,
   saved,
-}: RunResult): Omit<TrainResult, 'model' | 'examples' | 'seconds'> {
+}: RunResult): Omit<TrainResult, 'model' | 'examples' | 'unreadable' | 'seconds'> {
   const last = reports.filter(({ skipped }) => !skipped).slice(-10);
   return {
     steps: reports.length,

@@ -13,6 +13,7 @@ import { refuseUnlessModel, writeCheckpointDirectory } from '../checkpoint/direc
 import { float16ToFloat32, float32ToFloat16 } from '../checkpoint/half-precision.ts';
 import type { TensorToWrite } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
+import { checkRoomBeside } from '../files/write-whole.ts';
 import { INT8_LIMIT, SCALE_SUFFIX } from '../graph/int8.ts';
 import { copyExperts } from './expert-files.ts';
 import { isQuantized } from './quantized-weights.ts';
@@ -101,6 +102,7 @@ export async function quantize({ model: source, output: target }: QuantizeOption
     );
   }
   await refuseUnlessModel(target);
+  await checkRoomBeside(target);
   const checkpoint = await readCheckpoint(source);
   const method = (checkpoint.config.quantization_config as { quant_method?: string } | undefined)
     ?.quant_method;

@@ -9,7 +9,7 @@ import { addNoise } from './noise.ts';
 import { reverberate } from './reverberation.ts';
 import { SoundFolder } from './sound-folder.ts';
 import { type SpecAugmentOptions, specAugment } from './spec-augment.ts';
-import { changeSpeed } from './speed.ts';
+import { changedLength, changeSpeed } from './speed.ts';
 
 export interface AugmentOptions {
   /** Speed factors, equally likely. */
@@ -65,6 +65,19 @@ export class Augmentation {
     return 1 / Math.min(...(this.options.speed ?? [1]));
   }
 
+  /** Length of a version of a recording of so many samples. */
+  lengthOf(samples: number, name: string, version: number): number {
+    return changedLength(samples, this.#speedOf(samples, name, version));
+  }
+
+  /** A recording that would become longer than the window keeps its speed. */
+  #speedOf(samples: number, name: string, version: number): number {
+    const { speed } = this.options;
+    if (!speed) return 1;
+    const factor = speed[below(speed.length, this.#chance('speed', name, version))]!;
+    return samples / factor <= FULL_WINDOW_FRAMES * HOP ? factor : 1;
+  }
+
   /**
    * @param samples 16 kHz mono
    * @param name the clip's
@@ -73,11 +86,7 @@ export class Augmentation {
   async sound(samples: Float32Array, name: string, version: number): Promise<Float32Array> {
     const { speed, noise, reverberation } = this.options;
     let sound = samples;
-    if (speed) {
-      const factor = speed[below(speed.length, this.#chance('speed', name, version))]!;
-      // A recording that would become longer than the window keeps its speed.
-      if (sound.length / factor <= FULL_WINDOW_FRAMES * HOP) sound = changeSpeed(sound, factor);
-    }
+    if (speed) sound = changeSpeed(sound, this.#speedOf(sound.length, name, version));
     if (reverberation) {
       const random = this.#chance('reverberation', name, version);
       if (uniform(random) < reverberation.probability) {

@@ -1,4 +1,5 @@
 /** Analysis of an encoder: do languages share a space, at which layer, and by sound or by sense? */
+import { abortable } from '../../abort.ts';
 import { embeddedModel } from '../../checkpoint/embedded.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
@@ -78,7 +79,11 @@ interface Compared {
 }
 
 /** Runs an analysis. @throws UserError for options that do not fit the manifest or the model, before any long work */
-export async function analyse(options: AnalyseOptions): Promise<Analysis> {
+export function analyse(options: AnalyseOptions): Promise<Analysis> {
+  return abortable(options.signal, () => run(options));
+}
+
+async function run(options: AnalyseOptions): Promise<Analysis> {
   const { manifest, set, window, cache, model: directory = embeddedModel } = options;
   const methods = retrievalMethods(options.methods);
   retrievalMethods(options.layerMethods);
@@ -208,7 +213,12 @@ async function filledCache(
   return cache;
 }
 
-const events = ({ onProgress, onSkip, onNote }: WorkOptions): WorkOptions => ({ onProgress, onSkip, onNote });
+const events = ({ onProgress, onSkip, onNote, signal }: WorkOptions): WorkOptions => ({
+  onProgress,
+  onSkip,
+  onNote,
+  signal,
+});
 
 async function inStage<T>(
   options: WorkOptions,

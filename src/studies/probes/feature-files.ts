@@ -35,7 +35,9 @@ export async function featureFiles(
     return async () => {
       const kept = await read(key);
       if (!kept) {
-        throw new UserError(`${folder}: features were removed or damaged; expected them to stay during the run`);
+        throw new UserError(
+          `${folder}: features were removed or damaged; expected them to stay during the run`,
+        );
       }
       return kept;
     };

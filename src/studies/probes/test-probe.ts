@@ -1,7 +1,9 @@
 /** Tests a trained probe on the clips of a manifest, clean and under noise and reverberation, and writes the results. */
+import { abortable } from '../../abort.ts';
 import { SoundFolder } from '../../audio/augment/sound-folder.ts';
 import type { Clip } from '../../data/clip.ts';
 import { UserError } from '../../errors.ts';
+import { lockFolder } from '../../files/lock.ts';
 import { writeFiles } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import { formatTable } from '../../report/table-formats.ts';
@@ -43,8 +45,12 @@ export interface ProbeTest {
   readonly robustness: readonly Robustness[];
 }
 
-export async function testProbe(options: TestProbeOptions): Promise<ProbeTest> {
-  const { manifest, cache, output, seed, onProgress, onSkip } = options;
+export function testProbe(options: TestProbeOptions): Promise<ProbeTest> {
+  return abortable(options.signal, () => lockFolder(options.output, () => test(options), options));
+}
+
+async function test(options: TestProbeOptions): Promise<ProbeTest> {
+  const { manifest, cache, output, seed, onProgress, onSkip, signal } = options;
   const { probe, head } = await readProbe(options.probe);
   if (options.reverberation.some((seconds) => seconds <= 0))
     throw new UserError('--reverberation: expected seconds above 0');
@@ -58,7 +64,7 @@ export async function testProbe(options: TestProbeOptions): Promise<ProbeTest> {
       );
     const pooling = probe.head === 'attention' ? 'frames' : 'mean';
     const kind = { pooling, window: probe.window } as const;
-    const usable = await clipFeatures(model, clips, kind, cache, { onProgress, onSkip });
+    const usable = await clipFeatures(model, clips, kind, cache, { onProgress, onSkip, signal });
     if (usable.length === 0)
       throw new UserError(`${manifest}: found no recording that can be read; expected some`);
     const classifier = await Classifier.create(model.runtime, head);
@@ -67,7 +73,7 @@ export async function testProbe(options: TestProbeOptions): Promise<ProbeTest> {
     const truth = usable.map(({ label }) => label);
     const clean = scoreProbe(probe.labels, truth, predicted);
     const robustness = await testRobustness(model, kind, head, probe.labels, usable, conditions(options), {
-      ...{ seed, noise, impulses, onProgress },
+      ...{ seed, noise, impulses, onProgress, signal },
     });
     const predictions = usable.map(({ clip, label }, i) => ({
       ...{ audio: clip.audio, truth: probe.labels[label]!, answer: probe.labels[predicted[i]!]! },

@@ -1,4 +1,6 @@
 /** Trains a probe of the labels in a manifest's column on some of its clips, tests it on others, writes the results. */
+import { abortable } from '../../abort.ts';
+import { lockFolder } from '../../files/lock.ts';
 import { writeFiles } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import type { WindowMode } from '../../whisper/encoded-clip.ts';
@@ -25,7 +27,11 @@ export interface TrainProbeOptions extends WorkOptions {
   readonly output: string;
 }
 
-export async function trainManifestProbe({
+export function trainManifestProbe(options: TrainProbeOptions): Promise<ProbeResults> {
+  return abortable(options.signal, () => lockFolder(options.output, () => train(options), options));
+}
+
+async function train({
   manifest,
   model: directory,
   labels,

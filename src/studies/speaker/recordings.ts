@@ -1,4 +1,5 @@
 /** The recordings of a manifest, and their embeddings. */
+import { abortable } from '../../abort.ts';
 import { readAudio } from '../../audio/audio-file.ts';
 import type { Clip } from '../../data/clip.ts';
 import { readManifest } from '../../data/manifest.ts';
@@ -20,10 +21,11 @@ export interface SpeakerRecording {
 /** Reads recordings; those that cannot be read are skipped. @throws UserError where that leaves none */
 export async function readRecordings(
   clips: readonly Clip[],
-  { onSkip }: WorkOptions,
+  { onSkip, signal }: WorkOptions,
 ): Promise<SpeakerRecording[]> {
   const found: SpeakerRecording[] = [];
   for (const clip of clips) {
+    signal?.throwIfAborted();
     try {
       found.push({ clip, samples: await readAudio(clip.audio) });
     } catch (error) {
@@ -76,11 +78,13 @@ export function embedRecordings(
 }
 
 /** Embeddings of a manifest's recordings. */
-export async function embedManifest(
+export function embedManifest(
   manifest: string,
   options: EmbedOptions,
 ): Promise<{ audio: string; embedding: Float32Array }[]> {
-  const recordings = await readRecordings(await readManifest(manifest), options);
-  const vectors = await embedRecordings(recordings, options);
-  return recordings.map(({ clip }, i) => ({ audio: clip.audio, embedding: vectors[i]! }));
+  return abortable(options.signal, async () => {
+    const recordings = await readRecordings(await readManifest(manifest), options);
+    const vectors = await embedRecordings(recordings, options);
+    return recordings.map(({ clip }, i) => ({ audio: clip.audio, embedding: vectors[i]! }));
+  });
 }

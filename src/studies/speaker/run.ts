@@ -1,5 +1,6 @@
 /** Trains speaker embeddings with checkpoints, and writes the speaker model. */
 import { Fingerprint } from '../../files/fingerprint.ts';
+import { createFolder } from '../../files/write-whole.ts';
 import {
   type KeptRecord,
   prepareCheckpoints,
@@ -39,6 +40,7 @@ export async function runSpeakerTraining(
   { output, resume, checkpointSeconds = 60, note, onStart, onStep, ...options }: SpeakerRunOptions,
 ): Promise<readonly number[] | undefined> {
   const folder = await prepareCheckpoints(output, resume);
+  await createFolder(folder);
   const encoder = await model.encoderFingerprint();
   const { epochs, batchSize, learningRate, seconds, frozen, seed } = options;
   const settings = {

@@ -1,6 +1,7 @@
 /** A speaker model from the recordings of a manifest. */
 
 import { join } from 'node:path';
+import { lockFolder } from '../../files/lock.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import type { WorkOptions } from '../../report/progress.ts';
 import { prepareCheckpoints } from '../../training/checkpoints.ts';
@@ -19,9 +20,11 @@ export interface TrainSpeakerOptions extends SpokenBy, Omit<SpeakerOptions, 'fro
 }
 
 /** @returns the loss of each step; undefined where `onStep` stopped the run */
-export async function trainSpeakerModel(
-  options: TrainSpeakerOptions,
-): Promise<readonly number[] | undefined> {
+export function trainSpeakerModel(options: TrainSpeakerOptions): Promise<readonly number[] | undefined> {
+  return lockFolder(options.output, () => train(options), options);
+}
+
+async function train(options: TrainSpeakerOptions): Promise<readonly number[] | undefined> {
   const { output, resume, onStep, onProgress, onNote } = options;
   const clips = await recordingsBySpeaker(options, options);
   await prepareCheckpoints(output, resume);

@@ -1,6 +1,7 @@
 /** Speaker verification by the cosine of embeddings, over all pairs of recordings. */
-
-import { createFolder, writeFiles } from '../../files/write-whole.ts';
+import { abortable } from '../../abort.ts';
+import { lockFolder } from '../../files/lock.ts';
+import { writeFiles } from '../../files/write-whole.ts';
 import { detPlot } from '../../report/det-plot.ts';
 import { svgFile } from '../../report/svg.ts';
 import { type EmbedOptions, embedRecordings, recordingsBySpeaker, type SpokenBy } from './recordings.ts';
@@ -21,12 +22,15 @@ export interface Verification {
   readonly prior: number;
 }
 
+type VerifyOptions = SpokenBy & EmbedOptions & { readonly output: string };
+
 /** Writes results.json, scores.tsv and det.svg into the output folder. */
-export async function verifySpeakers(
-  options: SpokenBy & EmbedOptions & { readonly output: string },
-): Promise<Verification> {
+export function verifySpeakers(options: VerifyOptions): Promise<Verification> {
+  return abortable(options.signal, () => lockFolder(options.output, () => verify(options), options));
+}
+
+async function verify(options: VerifyOptions): Promise<Verification> {
   const clips = await recordingsBySpeaker(options, options);
-  await createFolder(options.output);
   const vectors = await embedRecordings(clips, options);
   const pairs = vectors.flatMap((a, i) =>
     vectors.slice(i + 1).map((b, k) => {

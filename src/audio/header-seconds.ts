@@ -1,0 +1,40 @@
+/** Length of a recording by its headers. */
+import { blocksFrom, type FileBytes, fromByte } from './file-bytes.ts';
+import { type AudioFormat, detectFormat } from './formats.ts';
+import { leadingLength } from './tags.ts';
+
+/** Seconds of what decoding gives; undefined where the headers cannot tell, or decoding is an error. */
+export async function headerSeconds(file: FileBytes): Promise<number | undefined> {
+  let sound = file;
+  let head = await sound.read(0, HEAD_BYTES);
+  for (;;) {
+    const length = leadingLength(head, sound !== file);
+    if (length === 0 || length >= sound.size) break;
+    sound = fromByte(sound, length);
+    head = await sound.read(0, HEAD_BYTES);
+  }
+  const format = detectFormat(head);
+  if (typeof format === 'string') return undefined;
+  const seconds = format.duration ? await format.duration(sound) : await secondsOfDecoder(format, sound);
+  return seconds !== undefined && seconds > 0 && Number.isFinite(seconds) ? seconds : undefined;
+}
+
+/** Enough for the headers of most files; detection may look at as much as decodeAudio gives it. */
+const HEAD_BYTES = 64 * 1024;
+
+/** What a decoder says once it has read the header. */
+async function secondsOfDecoder({ open }: AudioFormat, file: FileBytes): Promise<number | undefined> {
+  const decoder = await open(file.size);
+  try {
+    for await (const block of blocksFrom(file)) {
+      await decoder.decode(block);
+      const seconds = decoder.seconds?.();
+      if (seconds !== undefined) return seconds;
+    }
+    return undefined;
+  } catch {
+    return undefined; // decoding says what is wrong
+  } finally {
+    decoder.free();
+  }
+}
