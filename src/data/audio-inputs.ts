@@ -42,7 +42,7 @@ export async function audioInputsOrErrors(
   const inputs: (AudioInput & { readonly error?: string })[] = [];
   for (const path of paths) {
     try {
-      inputs.push(...(await audioInputs([path])));
+      for (const input of await audioInputs([path])) inputs.push(input);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       inputs.push({ audio: path, error: error.message });
@@ -55,7 +55,7 @@ async function listed(stdin: AsyncIterable<Uint8Array | string>): Promise<AudioI
   const lines = (await text(stdin as AsyncIterable<Uint8Array>)).split(/\r?\n/).filter((line) => line !== '');
   if (lines.length === 0) throw new UserError('-: found no lines; expected paths of recordings, one a line');
   const inputs: AudioInput[] = [];
-  for (const line of lines) inputs.push(...(await unfolded(line)));
+  for (const line of lines) for (const input of await unfolded(line)) inputs.push(input);
   return inputs;
 }
 

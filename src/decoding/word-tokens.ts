@@ -25,7 +25,7 @@ export function splitIntoWords(ids: readonly number[], tokens: Tokens, language:
       words.push({ text, tokens: [...piece] });
     } else {
       last.text += text;
-      last.tokens.push(...piece);
+      for (const token of piece) last.tokens.push(token);
     }
   }
   return words;

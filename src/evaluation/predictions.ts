@@ -57,7 +57,7 @@ export class PredictionsFile {
   }
 
   add(predictions: readonly Prediction[]): Promise<void> {
-    return this.lines.add(...predictions);
+    return this.lines.addAll(predictions);
   }
 
   /** Rewrites the file with only the predictions of the tables, in their order. */

@@ -70,7 +70,11 @@ test('of several records with one key the last counts, and lines of another kind
       keep: ({ value }) => value > 0,
     });
   const first = await open(false);
-  await first.add({ key: 'a', value: 1 }, { key: 'b', value: 0 }, { key: 'a', value: 2 });
+  await first.addAll([
+    { key: 'a', value: 1 },
+    { key: 'b', value: 0 },
+  ]);
+  await first.add({ key: 'a', value: 2 });
   writeFileSync(path, `${readFileSync(path, 'utf8')}no record\n{"key":"c","val`);
   const second = await open(true);
   expect([second.get('a')?.value, second.get('b'), second.get('c')]).toEqual([2, undefined, undefined]);

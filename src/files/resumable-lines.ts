@@ -51,8 +51,12 @@ export class ResumableLines<R extends object> {
     return line === undefined ? undefined : (JSON.parse(line) as R);
   }
 
+  add(record: R): Promise<void> {
+    return this.addAll([record]);
+  }
+
   /** Appends records in one write: a stopped run leaves at most one incomplete line. */
-  async add(...records: readonly R[]): Promise<void> {
+  async addAll(records: readonly R[]): Promise<void> {
     const lines = records.map((record) => JSON.stringify(record));
     records.forEach((record, i) => this.lines.set(this.keyOf(record), lines[i]!));
     await writing(this.path, () => appendFile(this.path, lines.map((line) => `${line}\n`).join('')));

@@ -2,6 +2,7 @@
  * Random augmentation of recordings: speed, reverberation, noise, then masks on the log-mel. All randomness comes from
  * the seed, the clip's name and the number of the version, so that a version can be reproduced at any time.
  */
+import { smallest } from '../../extremes.ts';
 import { fingerprint, seedOf } from '../../files/fingerprint.ts';
 import { below, sfc32, uniform } from '../../random.ts';
 import { FULL_WINDOW_FRAMES, HOP } from '../log-mel.ts';
@@ -62,7 +63,7 @@ export class Augmentation {
 
   /** Largest factor of the length of a recording. */
   get longest(): number {
-    return 1 / Math.min(...(this.options.speed ?? [1]));
+    return 1 / smallest(this.options.speed ?? [1], Number);
   }
 
   /** Length of a version of a recording of so many samples. */
