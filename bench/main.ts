@@ -4,6 +4,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { defaultLora } from '../src/training/choices.ts';
+import { cacheDtype } from './cache-dtype.ts';
 import { corpusSize } from './corpus-size.ts';
 import { languageModel } from './language-model.ts';
 import { longAudio } from './long-audio.ts';
@@ -75,6 +76,10 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
   'retrieval-scale': {
     about: 'clips that do not fit into memory: time, memory, and what a shortlist keeps (--clips 10000)',
     run: retrievalScale,
+  },
+  'cache-dtype': {
+    about: 'encoder outputs kept as int8, against float16: retrieval, training, size on disk (--clips 100)',
+    run: cacheDtype,
   },
   'corpus-size': {
     about: 'a corpus of 300,000 recordings through train, encode, evaluate and retrieve (--rows 300000)',

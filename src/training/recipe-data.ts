@@ -169,10 +169,16 @@ export async function trainingData(
   const pairs = encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation });
   if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
   const skipped = new Map<string, number>();
-  const examples = translationExamples(model, pairs, {
-    ...ofExamples,
-    onSkipped: (_, reason) => skipped.set(reason, (skipped.get(reason) ?? 0) + 1 / copies),
-  }).map((example) => ({ ...example, corpus: example.source.corpus }));
+  const examples: (Example & { readonly target: string; corpus?: number })[] = translationExamples(
+    model,
+    pairs,
+    {
+      ...ofExamples,
+      onSkipped: (_, reason) => skipped.set(reason, (skipped.get(reason) ?? 0) + 1 / copies),
+    },
+  );
+  // In place: a copy of each would take hundreds of megabytes.
+  for (const example of examples) example.corpus = (example.source as CorpusClip).corpus;
   if (unread > 0) skipped.set('cannot be read', unread);
   const devClips = dev && (await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work));
   const devPairs = devClips && encodedSpeech(outputs, devClips);
