@@ -4,6 +4,8 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { defaultLora } from '../src/training/choices.ts';
+import { cacheDtype } from './cache-dtype.ts';
+import { corpusSize } from './corpus-size.ts';
 import { languageModel } from './language-model.ts';
 import { longAudio } from './long-audio.ts';
 import type { BenchOptions } from './options.ts';
@@ -75,6 +77,14 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     about: 'clips that do not fit into memory: time, memory, and what a shortlist keeps (--clips 10000)',
     run: retrievalScale,
   },
+  'cache-dtype': {
+    about: 'encoder outputs kept as int8, against float16: retrieval, training, size on disk (--clips 100)',
+    run: cacheDtype,
+  },
+  'corpus-size': {
+    about: 'a corpus of 300,000 recordings through train, encode, evaluate and retrieve (--rows 300000)',
+    run: corpusSize,
+  },
   'language-model': { about: 'an n-gram model of 100 MB: reading it, scoring with it', run: languageModel },
 };
 
@@ -99,6 +109,7 @@ const program = new Command('npm run bench --')
   )
   .option('--recordings <folder>', 'more recordings', inRepository('../shared/data/speech/gcompris'))
   .option('--clips <number>', 'clips on each side of retrieval', positiveInteger, 1000)
+  .option('--rows <number>', 'recordings of the larger corpus of corpus-size', positiveInteger, 300_000)
   .option('--sources <number>', 'retrieval-scale: only so many of them search; default: all', positiveInteger)
   .option('--check', 'end with status 1 where a goal is missed or could not be measured')
   .action(async (name: string | undefined, options: BenchOptions & { check?: boolean }) => {

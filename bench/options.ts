@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly recordings: string;
   /** Sources, and targets, of `retrieval`. */
   readonly clips: number;
+  /** Recordings of the larger corpus of corpus-size. */
+  readonly rows: number;
   /** Number of queries in `retrieval-scale`. Default: all */
   readonly sources?: number;
 }

@@ -7,9 +7,10 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { readAudio } from '../src/audio/audio-file.ts';
 import { Runtime } from '../src/backend/runtime.ts';
-import { float32ToFloat16 } from '../src/checkpoint/half-precision.ts';
 import type { Clip } from '../src/data/clip.ts';
-import { encodingStore, readEncoded, writeEncoded } from '../src/features/encoder-cache.ts';
+import { encodedClip, encodedRecord } from '../src/features/encoded-record.ts';
+import { Shards } from '../src/features/shards.ts';
+import { fingerprint } from '../src/files/fingerprint.ts';
 import { startProgress } from '../src/report/progress.ts';
 import { retrievalMethods } from '../src/retrieval/methods.ts';
 import { ParallelClips } from '../src/retrieval/parallel-clips.ts';
@@ -157,7 +158,7 @@ async function writeClips(directory: string, folder: string, count: number) {
     { length: count },
     (_, i) => compositions[Math.floor((i * compositions.length) / count)]!,
   );
-  const store = await encodingStore(folder);
+  const shards = await Shards.open(folder);
   const progress = startProgress('writing clips', 2 * count);
   const clips = [];
   for (const [language, halves] of [
@@ -166,14 +167,14 @@ async function writeClips(directory: string, folder: string, count: number) {
   ] as const) {
     for (const [i, composition] of chosen.entries()) {
       const key = composition.map(([sentence, half]) => `${sentence}:${half}`).join(' ');
-      const entry = `${language}-${i}.f16`;
+      const entry = fingerprint(`${language} ${i}`, 32);
       const whole = composed(composition, halves);
       const { length, width, window } = whole;
-      await writeEncoded(store, entry, { ...whole, frames: float32ToFloat16(frameValues(whole)) });
-      const clip = { audio: store.pathOf(entry), language, set: 'composed', key } as Clip;
+      await shards.add([{ key: entry, ...encodedRecord(whole, 'float16') }]);
+      const clip = { audio: `${language}-${i}`, language, set: 'composed', key } as Clip;
       clips.push({
         clip,
-        encoded: { length, width, window, read: async () => (await readEncoded(store, entry))! },
+        encoded: { length, width, window, read: async () => encodedClip((await shards.read(entry))!)! },
       });
       progress.update(clips.length);
     }

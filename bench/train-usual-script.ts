@@ -4,7 +4,7 @@
  * clip's log-mel of 30 s once, and has the encoder in every step. What is done once counts in equal shares in all epochs.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { encodeFiles } from '../src/features/encoder-cache.ts';
+import { encodeFiles } from '../src/features/encoded-clips.ts';
 import { defaultTraining } from '../src/training/choices.ts';
 import { translationExamples } from '../src/training/examples.ts';
 import { type TrainingOptions, trainDecoder } from '../src/training/train.ts';

@@ -29,7 +29,7 @@ const FLOORS = [
   'cli',
 ];
 /** Ground that every floor stands on; index.ts stands over all but the commands. */
-const GROUND = ['abort.ts', 'errors.ts', 'random.ts'];
+const GROUND = ['abort.ts', 'errors.ts', 'extremes.ts', 'random.ts'];
 
 /** Folders whose files may import any module of Node: files on disk, threads, the terminal. */
 const NODE_FOLDERS = ['files', 'backend', 'cli'];
@@ -56,14 +56,15 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'whisper/expert-files.ts': 'copies a folder',
   'whisper/quantize.ts': 'compares directories and their sizes',
   'data/audio-inputs.ts': 'paths, folders, or standard input',
-  'features/feature-store.ts': 'the cache of features',
-  'features/in-rounds.ts': 'knows a recording by its size and time',
+  'features/cache-room.ts': 'drops the oldest parts of the cache',
+  'features/recording-lengths.ts': 'looks files up',
+  'features/recording-memo.ts': 'knows a file by its size and time',
+  'features/shards.ts': 'the cache of features',
   'language-model/arpa-read.ts': 'reads gigabytes, compressed or not',
   'language-model/arpa-write.ts': 'writes gigabytes',
   'decoding/diagnose.ts': 'reads processor, memory and versions',
   'training/checkpoints.ts': 'brings a checkpoint to the disk before it is renamed',
   'training/plan.ts': 'how much memory the machine has',
-  'training/recipe-data.ts': 'how much memory the machine has',
   'training/run.ts': 'moves a model into the folder of its run',
 };
 

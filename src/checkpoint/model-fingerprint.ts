@@ -18,7 +18,7 @@ export async function modelFingerprint(directory: string): Promise<string> {
   }
   const hash = new Fingerprint();
   const experts = await namesIn(join(directory, EXPERTS_FOLDER));
-  files.push(...experts.map((name) => join(EXPERTS_FOLDER, name)));
+  for (const name of experts) files.push(join(EXPERTS_FOLDER, name));
   for (const name of files) await hash.add(`${name}\n`).addFile(join(directory, name));
   return hash.hex(16);
 }

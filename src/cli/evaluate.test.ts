@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { readManifest } from '../data/manifest.ts';
-import { encodeFiles } from '../features/encoder-cache.ts';
+import { encodeFiles } from '../features/encoded-clips.ts';
 import { defaultTraining } from '../training/choices.ts';
 import { translationExamples } from '../training/examples.ts';
 import { saveModel } from '../training/save.ts';

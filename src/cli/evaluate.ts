@@ -1,6 +1,7 @@
 /** `whisper-transfer evaluate`: scores of models on a test set, with intervals, tests and tables. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { EvaluationRow } from '../evaluation/results.ts';
+import type { CacheDtype } from '../features/encoded-record.ts';
 import { scoresJson } from '../metrics/score-table.ts';
 import { PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
@@ -9,6 +10,7 @@ import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
 import {
+  addCacheOptions,
   addRenamed,
   failedFiles,
   positiveInteger,
@@ -28,7 +30,9 @@ interface Flags extends DecodingFlags {
   promptKind?: PromptKind[];
   forgetting?: boolean;
   window: WindowMode;
-  cache: string;
+  cache?: string;
+  cacheDtype?: CacheDtype;
+  cacheLimit?: number;
   output: string;
   resume?: boolean;
   tokenize?: BleuTokenizer;
@@ -97,8 +101,8 @@ export function evaluateCommand(command: Command): Command {
     )
     .addOption(threadsOption())
     .option('--forgetting', 'also measure abilities from before training, see below')
-    .addOption(windowOption())
-    .option('--cache <dir>', 'folder where encoder outputs are kept between runs', 'out/cache')
+    .addOption(windowOption());
+  addCacheOptions(command)
     .option('--resume', 'reuse predictions in --output of the same models, prompts and settings')
     .addOption(tokenizeOption())
     .addOption(spmModelOption())
@@ -131,13 +135,13 @@ function promptKinds(value: string): PromptKind[] {
 
 async function run(manifest: string, flags: Flags): Promise<void> {
   const { evaluate } = await import('../evaluation/evaluate-manifest.ts');
-  const { model, promptKind, set, from, to, task, forgetting, window, cache, output, resume, ...rest } =
-    flags;
-  const { tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst, json, ...decoding } = rest;
+  const { model, promptKind, set, from, to, task, forgetting, window, output, resume, ...rest } = flags;
+  const { tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst, json, ...others } = rest;
+  const { cache, cacheDtype, cacheLimit, ...decoding } = others;
   const work = showWork('--resume continues');
   const { results, tables, recordings, report } = await evaluate({
     ...work,
-    ...{ manifest, set, from, to, task, forgetting, window, cache, output, resume },
+    ...{ manifest, set, from, to, task, forgetting, window, cache, cacheDtype, cacheLimit, output, resume },
     ...{ tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst },
     models: model,
     promptKinds: promptKind,

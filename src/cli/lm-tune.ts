@@ -1,9 +1,17 @@
 /** `whisper-transfer lm tune`: the weights of a language model, chosen on clips with references. */
 import { type Command, Option } from 'commander';
 import type { PromptChoice } from '../decoding/prompt-choice.ts';
+import type { CacheDtype } from '../features/encoded-record.ts';
 import { table } from '../report/terminal.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { addRenamed, modelOption, positiveInteger, threadsOption, windowOption } from './options.ts';
+import {
+  addCacheOptions,
+  addRenamed,
+  modelOption,
+  positiveInteger,
+  threadsOption,
+  windowOption,
+} from './options.ts';
 import { addPromptOptions } from './prompt-options.ts';
 import { showWork } from './show-work.ts';
 
@@ -18,7 +26,9 @@ interface Flags extends PromptChoice {
   trials: number;
   seed: number;
   window: WindowMode;
-  cache: string;
+  cache?: string;
+  cacheDtype?: CacheDtype;
+  cacheLimit?: number;
   json?: boolean;
 }
 
@@ -49,9 +59,8 @@ export function addTuneCommand(lm: Command): Command {
     .option('--beam <n>', 'beam size: hypotheses kept at each step', positiveInteger, 5)
     .option('--trials <n>', 'number of pairs of weights tried', positiveInteger, 100)
     .option('--seed <n>', 'seed of the trials', positiveInteger, 1)
-    .addOption(windowOption())
-    .option('--cache <dir>', 'folder where encoder outputs are kept between runs', 'out/cache')
-    .option('--json', 'print the result as one JSON object');
+    .addOption(windowOption());
+  addCacheOptions(command).option('--json', 'print the result as one JSON object');
   addPromptOptions(command);
   return command
     .addHelpText(

@@ -3,6 +3,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { THREADS_VARIABLE } from '../backend/threads.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
+import { byteSize } from '../features/byte-size.ts';
+import { CACHE_DTYPES } from '../features/encoded-record.ts';
 import { namedLanguage } from '../language/profile.ts';
 import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
@@ -31,6 +33,34 @@ export const windowOption = (): Option =>
   )
     .choices(['fit', 'full'] satisfies WindowMode[])
     .default('fit');
+
+/** Adds `--cache`, which `off` leaves without a value, `--cache-dtype` and `--cache-limit`. */
+export function addCacheOptions(
+  command: Command,
+  about = 'folder where encoder outputs are kept between runs',
+): Command {
+  return command
+    .addOption(
+      new Option('--cache <dir>', `${about}; off: nowhere`)
+        .default('out/cache')
+        .argParser((text) => (text === 'off' ? undefined : text)),
+    )
+    .addOption(
+      new Option('--cache-dtype <name>', 'number format of kept encoder outputs; int8 takes half the space')
+        .choices(CACHE_DTYPES)
+        .default('float16'),
+    )
+    .addOption(
+      new Option(
+        '--cache-limit <size>',
+        'largest size of the cache, such as 40GB: beyond it the oldest outputs are dropped; default: none',
+      ).argParser((text) => {
+        const bytes = byteSize(text);
+        if (bytes === undefined) throw new InvalidArgumentError('Expected a size such as 40GB.');
+        return bytes;
+      }),
+    );
+}
 
 /** As `sacrebleu --tokenize`. */
 export const tokenizeOption = (): Option =>

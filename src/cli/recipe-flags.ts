@@ -1,5 +1,7 @@
 /** Flags of `train`, one for each value of a recipe, generated from the schema, and their help. */
+
 import { type Command, Option } from 'commander';
+import { largest } from '../extremes.ts';
 import { defaultLora } from '../training/choices.ts';
 import { withCurrentNames } from '../training/former-names.ts';
 import { type Layer, mergeLayers, valueAt } from '../training/recipe-file.ts';
@@ -14,6 +16,8 @@ const SHORT: Readonly<Record<string, string>> = {
   'targetToken.mean': '--new-token-from',
   'data.window': '--window',
   'data.cache': '--cache',
+  'data.cacheDtype': '--cache-dtype',
+  'data.cacheLimit': '--cache-limit',
   'tune.part': '--tune',
   'tune.embedding': '--embedding',
   'tune.lora.rank': '--lora',
@@ -117,7 +121,7 @@ function flagValue(text: string, node: SchemaNode): unknown {
 
 /** All keys of a recipe in groups, at most `width` columns wide. */
 export function recipeHelp(width = 100): string {
-  const column = Math.max(...keys.map(({ path }) => path.length)) + 4;
+  const column = largest(keys, ({ path }) => path.length) + 4;
   const lines = wrapped(
     'A recipe is a JSON file of these keys: "optimizer": {"steps": 300}. Each is also a flag, which overrides the recipe: ' +
       '--optimizer.steps 300, --objective.labelSmoothing 0.1; lists with commas, objects as JSON. ' +
@@ -137,7 +141,8 @@ export function recipeHelp(width = 100): string {
       ...(SHORT[path] ? [`also ${SHORT[path]}`] : []),
     ];
     const [first, ...more] = wrapped(notes.join('; '), width - column);
-    lines.push(`  ${path.padEnd(column - 2)}${first}`, ...more.map((line) => ' '.repeat(column) + line));
+    lines.push(`  ${path.padEnd(column - 2)}${first}`);
+    for (const line of more) lines.push(' '.repeat(column) + line);
   }
   return lines.join('\n');
 }

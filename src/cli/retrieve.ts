@@ -1,6 +1,7 @@
 /** Speech-to-speech retrieval: does an utterance find its translation by encoder output alone? */
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
+import type { CacheDtype } from '../features/encoded-record.ts';
 import { checkWritable, writeWhole } from '../files/write-whole.ts';
 import { formatTable } from '../report/table-formats.ts';
 import { ADJUSTMENTS, type Adjustment, retrievalMethods } from '../retrieval/methods.ts';
@@ -11,7 +12,7 @@ import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import type { SimilarityMatrix } from '../retrieval/study.ts';
 import { retrievalColumns, retrievalCsvColumns, retrievalJson, retrievalRows } from '../retrieval/tables.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { modelOption, positiveInteger, threadsOption, windowOption } from './options.ts';
+import { addCacheOptions, modelOption, positiveInteger, threadsOption, windowOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -28,14 +29,16 @@ interface Options {
   exact?: boolean;
   shortlist?: number;
   window: WindowMode;
-  cache: string;
+  cache?: string;
+  cacheDtype?: CacheDtype;
+  cacheLimit?: number;
   json?: boolean;
   csv?: string;
   html?: string;
 }
 
 export function retrieveCommand(command: Command): Command {
-  return command
+  command
     .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
     .addOption(threadsOption())
@@ -66,12 +69,11 @@ export function retrieveCommand(command: Command): Command {
       `exact SeqSim only for the n most promising candidates of each query; default: ${DEFAULT_SHORTLIST} of many clips, all of few`,
       positiveInteger,
     )
-    .addOption(windowOption())
-    .option(
-      '--cache <dir>',
-      'folder where encoder outputs, and the state of long comparisons, are kept between runs',
-      'out/cache',
-    )
+    .addOption(windowOption());
+  return addCacheOptions(
+    command,
+    'folder where encoder outputs, and the state of long comparisons, are kept between runs',
+  )
     .option('--json', 'print the result as one JSON object')
     .option('--csv <file>', 'write the results as CSV')
     .option('--html <file>', 'write the results as one self-contained page with heat maps')

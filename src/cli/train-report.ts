@@ -19,12 +19,25 @@ export function printEvaluation(evaluation: DevEvaluation, json: boolean): void 
 }
 
 export function printSummary(
-  { model, examples, steps, skipped, saved, padding, loss, evaluations, reports, seconds }: TrainResult,
+  {
+    model,
+    examples,
+    unreadable,
+    steps,
+    skipped,
+    saved,
+    padding,
+    loss,
+    evaluations,
+    reports,
+    seconds,
+  }: TrainResult,
   json: boolean,
 ): void {
   if (json) {
     const summary = {
       ...{ model, examples, steps, skipped, saved },
+      ...(unreadable > 0 && { unreadable }),
       framePadding: padding.frames,
       tokenPadding: padding.tokens,
       loss,
@@ -40,6 +53,7 @@ export function printSummary(
     `${model}: ${steps} steps on ${examples} clips in ${seconds.toFixed(0)} s, ` +
       `loss ${loss.toFixed(3)} (mean of the last ${averaged} steps); ${paddingText(padding)}` +
       `${skipped > 0 ? `, ${skipped} steps skipped` : ''}` +
+      `${unreadable > 0 ? `; ${unreadable} recordings could not be read and were left out` : ''}` +
       `${saved === steps ? '' : `; the weights are those of step ${saved}`}`,
   );
 }

@@ -25,10 +25,23 @@ export interface RecordingVersion {
   readonly number: number;
 }
 
+/** A recording that cannot be read: long work leaves it out. */
+export class UnreadableRecording extends UserError {}
+
 export const clipFiles = ({ audio, following = [] }: Clip): string[] => [audio, ...following];
 
-/** 16 kHz mono. @throws UserError where a file cannot be read, or several together exceed Whisper's window */
+/**
+ * 16 kHz mono.
+ * @throws UnreadableRecording where a file cannot be read, or several together exceed Whisper's window
+ */
 export async function readRecording({ files, version }: Recording): Promise<Float32Array> {
+  const samples = await readFiles(files).catch((error: unknown) => {
+    throw error instanceof UserError ? new UnreadableRecording(error.message) : error;
+  });
+  return version ? version.augmentation.sound(samples, version.name, version.number) : samples;
+}
+
+async function readFiles(files: readonly string[]): Promise<Float32Array> {
   const gap = new Float32Array(GAP_SECONDS * SAMPLE_RATE);
   const parts: Float32Array[] = [];
   for (const file of files) {
@@ -42,7 +55,7 @@ export async function readRecording({ files, version }: Recording): Promise<Floa
         `sound together; expected at most ${MAX_SECONDS} s, as their "duration_s" says`,
     );
   }
-  return version ? version.augmentation.sound(samples, version.name, version.number) : samples;
+  return samples;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Decodes a batch of clips, step by step, until all their texts have ended. */
 
 import type { HostTensor } from '../backend/runtime.ts';
+import { largest } from '../extremes.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Decoded, DecodingOptions } from './decoding.ts';
@@ -95,7 +96,7 @@ export class DecodingBatch {
   /** First step, one text for each clip: also reads the probability of no speech after the start of transcript. */
   async #readPrompts(): Promise<{ answer: Answer; noSpeech: number[] }> {
     const { prompts } = this.options;
-    const longest = Math.max(...prompts.map((prompt) => prompt.length));
+    const longest = largest(prompts, (prompt) => prompt.length);
     const last = prompts.map((_, i) => (i + 1) * longest - 1);
     const begin = prompts.map(
       (prompt, i) =>
@@ -111,7 +112,7 @@ export class DecodingBatch {
 
   #question(rows: readonly number[], texts: readonly Row[], first: boolean): StepRequest {
     const { suppressed, suppressedAtBegin } = this.#suppression;
-    const longest = Math.max(...texts.map(({ text }) => text.tokens.length));
+    const longest = largest(texts, ({ text }) => text.tokens.length);
     const extra = this.#filters.reduce((sum, filter) => sum + filter.extra(longest), 0);
     return {
       rows,

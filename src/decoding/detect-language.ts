@@ -1,4 +1,5 @@
 /** Language detection by Whisper, from the probabilities of its first token. */
+import { largest } from '../extremes.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { DecodingSession } from './session.ts';
@@ -35,7 +36,7 @@ export async function detectLanguages(
       const scores = [...tokens.languages].map(
         ([code, id]) => [code, Number(logits[row * model.dimensions.vocabulary + id])] as const,
       );
-      const top = Math.max(...scores.map(([, logit]) => logit));
+      const top = largest(scores, ([, logit]) => logit);
       const total = scores.reduce((sum, [, logit]) => sum + Math.exp(logit - top), 0);
       const probabilities = new Map(scores.map(([code, logit]) => [code, Math.exp(logit - top) / total]));
       detected.push({ language: scores.find(([, logit]) => logit === top)![0], probabilities });

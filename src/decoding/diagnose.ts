@@ -1,9 +1,10 @@
 /** Diagnoses an installation: facts for a bug report, and whether a model runs here. */
-import { readdir, stat, statfs } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { defaultThreads } from '../backend/threads.ts';
+import { freeDisk } from '../files/free-disk.ts';
 import { cpuInstructions } from '../report/machine.ts';
 
 export interface FolderSize {
@@ -79,7 +80,7 @@ export async function diagnose(options: {
     freeMemory: freemem(),
     model: { ...(await folderSize(options.model)), ...(await checkModel(options.model).catch(failure)) },
     cache: await folderSize(options.cache),
-    freeDisk: await freeDisk(resolve(options.cache)),
+    freeDisk: await freeDisk(options.cache),
   };
 }
 
@@ -128,12 +129,4 @@ async function folderSize(directory: string): Promise<FolderSize> {
       () => 0,
     );
   return { directory, files: files.length, bytes };
-}
-
-/** At the nearest folder that is there. */
-async function freeDisk(directory: string): Promise<number> {
-  const found = await statfs(directory).catch(() => undefined);
-  if (found) return found.bavail * found.bsize;
-  const above = dirname(directory);
-  return above === directory ? Number.NaN : freeDisk(above);
 }

@@ -1,5 +1,7 @@
 /** The state of a batch of texts that are being decoded: the audio of some clips, and one or more texts of each. */
+
 import { type DeviceTensor, float32, type HostTensor, int64 } from '../backend/runtime.ts';
+import { largest } from '../extremes.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -77,7 +79,7 @@ export class DecodingSession {
   ): Promise<Record<Name, HostTensor['data']>> {
     const { decoderHeads, decoderLayers, width } = this.model.dimensions;
     const texts = tokens.length;
-    const count = Math.max(...tokens.map((text) => text.length));
+    const count = largest(tokens, (text) => text.length);
     if (this.#length === 0) {
       this.#padding = tokens.map((text) => count - text.length);
       const headWidth = width / decoderHeads;

@@ -4,6 +4,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
+import type { CacheOptions } from '../features/encoder-outputs.ts';
 import { readArpa } from '../language-model/arpa-read.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
@@ -13,7 +14,7 @@ import { withModel } from '../whisper/with-model.ts';
 import { choosePrompt, type PromptChoice } from './prompt-choice.ts';
 import { type TunedFusion, tuneFusion } from './tune-fusion.ts';
 
-export interface TuneOptions extends PromptChoice, WorkOptions {
+export interface TuneOptions extends PromptChoice, WorkOptions, CacheOptions {
   /** ARPA file. */
   readonly languageModel: string;
   /** Path of a manifest of clips outside the test set. */
@@ -32,7 +33,6 @@ export interface TuneOptions extends PromptChoice, WorkOptions {
   readonly trials: number;
   readonly seed: number;
   readonly window: WindowMode;
-  readonly cache?: string | undefined;
 }
 
 /** @returns the weights, and the number of clips that they were tuned on */
@@ -42,7 +42,8 @@ export function tuneOnManifest(options: TuneOptions): Promise<TunedFusion & { re
 
 async function tune(options: TuneOptions): Promise<TunedFusion & { readonly clips: number }> {
   const { manifest, set, from, to, reference = to, task, model: directory = embeddedModel } = options;
-  const { beams, trials, seed, window, cache, onProgress, onSkip, onNote, signal } = options;
+  const { beams, trials, seed, window, cache, cacheDtype, cacheLimit, ...work } = options;
+  const { onProgress, onSkip, onNote, signal } = work;
   const text = (clip: Clip): string =>
     reference === 'source_text' ? clip.text : referenceIn(clip, reference);
   const all = await selectClips(manifest, { set, language: from });
@@ -55,7 +56,10 @@ async function tune(options: TuneOptions): Promise<TunedFusion & { readonly clip
       { ...options, task, to: task === 'translate' ? to : undefined },
       onNote,
     );
-    const usable = await encodedClips(model, clips, { window, cache, onProgress, onSkip, signal });
+    const usable = await encodedClips(model, clips, {
+      ...{ window, cache, cacheDtype, cacheLimit },
+      ...{ onProgress, onSkip, onNote, signal },
+    });
     const tuned = await tuneFusion(
       model,
       lm,

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { abortable } from '../abort.ts';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
-import { encodeFiles } from '../features/encoder-cache.ts';
+import { encodeFiles } from '../features/encoded-clips.ts';
 import { lockFolder } from '../files/lock.ts';
 import { readBytes } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';

@@ -1,3 +1,4 @@
+import { largest, smallest } from '../extremes.ts';
 import { movingAverage } from '../report/curves.ts';
 import { escapeHtml } from '../report/escape.ts';
 import { formatDuration, formatNumber, formatPercent, languageName } from '../report/format.ts';
@@ -113,7 +114,7 @@ function limitsSection(results: DemoResults): string {
 <li>Only the decoder was trained, and only with English speech: a better translation from another language had to come through what the encoder’s output shares with English.</li>
 </ul></section>
 <section class="card"><h3>What it does not show</h3><ul class="plain">
-${counts.length ? `<li>Small samples: ${formatNumber(Math.min(...counts))} to ${formatNumber(Math.max(...counts))} clips a test. Differences of a few points may be chance.</li>` : ''}
+${counts.length ? `<li>Small samples: ${formatNumber(smallest(counts, Number))} to ${formatNumber(largest(counts, Number))} clips a test. Differences of a few points may be chance.</li>` : ''}
 <li>“Known sentence” can be answered by recalling a sentence seen in training. Only “new sentence” asks for translation.</li>
 <li>One speaker per language and set: language and speaker cannot be separated.</li>
 ${synthetic ? '<li>Synthetic voices are cleaner and more alike than people; the rows that are marked so say little about real speech.</li>' : ''}

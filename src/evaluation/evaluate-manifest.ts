@@ -6,6 +6,7 @@ import { readManifest } from '../data/manifest.ts';
 import { plural, repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
 import { clipsOf } from '../features/encoded-clips.ts';
+import type { CacheOptions } from '../features/encoder-outputs.ts';
 import { lockFolder } from '../files/lock.ts';
 import { readText } from '../files/read.ts';
 import { writeJson, writeWhole } from '../files/write-whole.ts';
@@ -26,7 +27,7 @@ import type { SystemOutput } from './systems.ts';
 import { evaluationTables, type NamedTable } from './tables.ts';
 import { worstSentences } from './worst.ts';
 
-export interface EvaluateOptions extends WorkOptions {
+export interface EvaluateOptions extends WorkOptions, CacheOptions {
   /** Path of a manifest with the references. */
   readonly manifest: string;
   /** Only clips of this set of it. */
@@ -45,8 +46,6 @@ export interface EvaluateOptions extends WorkOptions {
   readonly forgetting?: boolean | undefined;
   /** Encoder window. Default 'fit'. */
   readonly window?: WindowMode | undefined;
-  /** Folder where encoder outputs are kept between runs. Default: none. */
-  readonly cache?: string | undefined;
   readonly decoding?: EvaluatedDecoding | undefined;
   /** Tokenizer of BLEU. Default: by the language. */
   readonly tokenize?: BleuTokenizer | undefined;
@@ -117,6 +116,8 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
     promptKinds: options.promptKinds,
     forgetting: Boolean(options.forgetting),
     cache: options.cache,
+    cacheDtype: options.cacheDtype,
+    cacheLimit: options.cacheLimit,
     resume: Boolean(options.resume),
     decoding: await evaluatedDecoding(decoding, window, target),
     plainDecoding: await evaluatedDecoding(plain, window, 'en'),

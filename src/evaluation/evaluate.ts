@@ -87,7 +87,8 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
       const { name, directory, fingerprint, trained } = folder;
       models.push({ name, directory, fingerprint, encoderFingerprint, trained: trained ?? null });
       const prompts = (test: Test) => promptsOf(test, folder, folders, options);
-      outputs.push(...(await predict(model, folder, tests, prompts, unreadable, { ...options, file, note })));
+      const predicted = await predict(model, folder, tests, prompts, unreadable, { ...options, file, note });
+      for (const output of predicted) outputs.push(output);
       // A frozen encoder retrieves as before: measured once.
       if (forgetting && !retrieved.has(encoderFingerprint)) {
         retrieved.set(encoderFingerprint, await retrieveAllPairs(model, clips, options));
@@ -117,7 +118,7 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
     const systems = models.map((model) =>
       retrievalSystem(model.name, retrieved.get(model.encoderFingerprint)!),
     );
-    rows.push(...scoredRows({ test: 'retrieval', forgetting }, systems, resampling));
+    for (const row of scoredRows({ test: 'retrieval', forgetting }, systems, resampling)) rows.push(row);
   }
   const { test, samples = DEFAULT_SAMPLES[test], seed } = resampling;
   return {

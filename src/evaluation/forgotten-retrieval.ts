@@ -1,13 +1,15 @@
 /** R@1 between the languages of a set: does an encoder still put a sentence and its translation side by side? */
 
 import type { Clip } from '../data/clip.ts';
-import { encodedClips } from '../features/encoded-clips.ts';
+import { storedClips } from '../features/encoded-clips.ts';
+import { type CacheOptions, EncoderOutputs } from '../features/encoder-outputs.ts';
 import type { WorkOptions } from '../report/progress.ts';
+import type { ComparedClip } from '../retrieval/clip-blocks.ts';
 import { retrievalMethod } from '../retrieval/methods.ts';
 import { ParallelClips } from '../retrieval/parallel-clips.ts';
 import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import { areQuickExactly, retrievalStudy } from '../retrieval/study.ts';
-import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
+import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { hitRate, type System } from './scores.ts';
 
@@ -18,9 +20,8 @@ export interface RetrievedPair {
   readonly hits: readonly boolean[];
 }
 
-interface RetrieveAllOptions extends Pick<WorkOptions, 'onProgress' | 'signal'> {
+interface RetrieveAllOptions extends Pick<WorkOptions, 'onProgress' | 'signal'>, CacheOptions {
   readonly window: WindowMode;
-  readonly cache: string | undefined;
 }
 
 /** Each ordered pair of languages that share sentences, as `retrieve --all-pairs` compares them. */
@@ -46,15 +47,13 @@ export async function retrieveAllPairs(
 async function encodeParallel(
   model: WhisperModel,
   clips: readonly Clip[],
-  { window, cache, onProgress, signal }: RetrieveAllOptions,
-): Promise<{ clip: Clip; encoded: EncodedClip }[]> {
+  { onProgress, signal, ...options }: RetrieveAllOptions,
+): Promise<{ clip: Clip; encoded: ComparedClip }[]> {
   const languages = new Map<string, Set<string>>();
   for (const { key, language } of clips) languages.set(key, (languages.get(key) ?? new Set()).add(language));
   const parallel = clips.filter(({ key }) => key !== '' && languages.get(key)!.size > 1);
   // Clips that cannot be read were reported before.
-  return encodedClips(model, parallel, {
-    window,
-    cache,
+  return storedClips(await EncoderOutputs.open(model, options), parallel, {
     signal,
     onProgress,
     stage: 'encoding for retrieval',

@@ -1,5 +1,6 @@
 /** The evaluation's report: bars, tables, the worst sentences to listen to, and how to get the same numbers. */
 
+import { largest } from '../extremes.ts';
 import { escapeHtml } from '../report/escape.ts';
 import { formatDuration, formatNumber, languageName } from '../report/format.ts';
 import { definitions, spaced } from '../report/html-table.ts';
@@ -82,7 +83,10 @@ function bars(rows: readonly EvaluationRow[]): string {
     .map((metric) => {
       const groups = languages.map((language) => {
         const own = rows.filter((row) => row.language === language && row.scores[metric]);
-        const n = Math.max(0, ...own.map((row) => row.n));
+        const n = Math.max(
+          0,
+          largest(own, (row) => row.n),
+        );
         const name = language === AVERAGE ? languageLabel(own[0] ?? rows.at(-1)!) : languageName(language);
         return {
           label: language === AVERAGE ? name : `${name}, ${formatNumber(n)} clips`,

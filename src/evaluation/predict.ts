@@ -1,8 +1,10 @@
 /** Predictions of one model for every clip with every prompt, written as they come. */
 import { dirname, relative } from 'node:path';
+import type { Clip } from '../data/clip.ts';
+import type { Recording } from '../data/recording.ts';
 import type { DecodingOptions } from '../decoding/decode.ts';
 import { decodeWithRetry } from '../decoding/full-window-retry.ts';
-import { encodeFiles } from '../features/encoder-cache.ts';
+import { type CacheOptions, EncoderOutputs } from '../features/encoder-outputs.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS, type WindowMode } from '../whisper/encoded-clip.ts';
@@ -26,12 +28,10 @@ export interface Decoding {
   }>;
 }
 
-export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal'> {
+export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal'>, CacheOptions {
   /** Path of the manifest; audio is named relative to it. */
   readonly manifest: string;
   readonly window: WindowMode;
-  /** Folder where encoder outputs are kept between runs; undefined: none. */
-  readonly cache: string | undefined;
   readonly decoding: Decoding;
   /** Decoding of the tests of forgetting. */
   readonly plainDecoding: Decoding;
@@ -39,6 +39,8 @@ export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal
   /** Called with notes for readers of the results. */
   readonly note: (text: string) => void;
 }
+
+const recordingOf = ({ audio }: Clip): Recording => ({ files: [audio] });
 
 /** A clip to decode with one prompt, and its prediction once there is one. */
 interface PredictionRequest {
@@ -88,7 +90,11 @@ export async function predict(
         };
         return [{ item, ids, key, prediction: file.get(key) }];
       });
-      return { test, prompt, notDefined, requests };
+      const waiting = new Map<Clip, PredictionRequest[]>();
+      for (const one of requests) {
+        if (!one.prediction) waiting.set(one.item.clip, [...(waiting.get(one.item.clip) ?? []), one]);
+      }
+      return { test, prompt, notDefined, requests, waiting };
     }),
   );
 
@@ -124,25 +130,21 @@ export async function predict(
     missing.length > 0 && tests.some(({ forgetting }) => forgetting)
       ? options.plainDecoding.of(model)
       : undefined;
+  const outputs = await EncoderOutputs.open(model, { ...options, onNote: note });
+  let full: Promise<EncoderOutputs> | undefined;
   let cut = 0;
   for (let start = 0; start < toRead.length; start += CLIPS_PER_ROUND) {
     const clips = toRead.slice(start, start + CLIPS_PER_ROUND);
-    const encoded = await encodeFiles(
-      model,
-      clips.map(({ audio }) => audio),
-      {
-        window: options.window,
-        cache: options.cache,
-        signal: options.signal,
-        onError: (audio, error) => {
-          unreadable.set(audioName(audio), error.message);
-        },
+    const encoded = await outputs.read(clips.map(recordingOf), {
+      signal: options.signal,
+      onError: (audio, error) => {
+        unreadable.set(audioName(audio), error.message);
       },
-    );
+    });
     const encodedOf = new Map(clips.flatMap((clip, i) => (encoded[i] ? [[clip, encoded[i]] as const] : [])));
     cut += [...encodedOf.values()].filter(({ length }) => length >= FULL_WINDOW_POSITIONS).length;
-    for (const { test, requests } of systems) {
-      const mine = requests.filter(({ item, prediction }) => !prediction && clips.includes(item.clip));
+    for (const { test, waiting } of systems) {
+      const mine = clips.flatMap((clip) => waiting.get(clip) ?? []);
       const readable = mine.filter(({ item }) => encodedOf.has(item.clip));
       const { decoding, temperatures } = await (test.forgetting ? plain : own)!;
       // As `translate` and `transcribe` decode, so that scores hold for a user's texts.
@@ -158,8 +160,9 @@ export async function predict(
           onProgress: (count) => progress(done + count),
         },
         async (members) => {
-          const files = members.map((i) => readable[i]!.item.clip.audio);
-          return (await encodeFiles(model, files, { window: 'full', cache: options.cache })) as EncodedClip[];
+          full ??= EncoderOutputs.open(model, { ...options, window: 'full' });
+          const recordings = members.map((i) => recordingOf(readable[i]!.item.clip));
+          return (await (await full).read(recordings)) as EncodedClip[];
         },
       );
       decoded.forEach(({ result: { text, silent, averageLogProbability } }, i) => {

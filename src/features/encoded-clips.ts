@@ -2,13 +2,15 @@
 
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
+import { clipFiles, type Recording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { sameLanguage } from '../language/profile.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { type EncodeFilesOptions, encodeFiles, encodeRecordings } from './encoder-cache.ts';
+import { type CacheOptions, EncoderOutputs, type EncoderOutputsOptions } from './encoder-outputs.ts';
+import type { RoundHandlers } from './in-rounds.ts';
 
 export interface Selection {
   readonly set?: string | undefined;
@@ -48,10 +50,8 @@ const isIn = ({ language }: Clip, named: string): boolean => language !== '' && 
 export const sourceName = (source: string | readonly Clip[]): string =>
   typeof source === 'string' ? source : 'clips';
 
-export interface ClipEncodingOptions extends WorkOptions {
+export interface ClipEncodingOptions extends WorkOptions, CacheOptions {
   readonly window: WindowMode;
-  /** Folder of cached outputs; undefined: none. */
-  readonly cache?: string | undefined;
   /** Name in reports of progress. Default 'encoding'. */
   readonly stage?: string | undefined;
 }
@@ -60,37 +60,48 @@ export interface ClipEncodingOptions extends WorkOptions {
 export async function encodedClips<C extends Clip>(
   model: WhisperModel,
   clips: readonly C[],
-  { window, cache, ...events }: ClipEncodingOptions,
+  options: ClipEncodingOptions,
 ): Promise<{ clip: C; encoded: EncodedClip }[]> {
-  const files = clips.map(({ audio }) => audio);
-  return reportSkipped(clips, events, (handlers) =>
-    encodeFiles(model, files, { window, cache, ...handlers }),
-  );
+  const outputs = await EncoderOutputs.open(model, options);
+  const encoded = await outputs.read(recordingsOf(clips), handlersOf(clips, options));
+  return clips.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
 }
 
-/** As encodedClips; outputs beyond `maxBytes` are read from the cache when they are needed. */
-export async function storedClips(
-  model: WhisperModel,
-  clips: readonly Clip[],
-  { window, cache, maxBytes, ...events }: ClipEncodingOptions & { readonly maxBytes: number },
-): Promise<{ clip: Clip; encoded: EncodedClip | Lazy<EncodedClip> }[]> {
-  const recordings = clips.map(({ audio }) => ({ files: [audio] }));
-  return reportSkipped(clips, events, (handlers) =>
-    encodeRecordings(model, recordings, { window, cache, maxBytes, ...handlers }),
-  );
-}
-
-async function reportSkipped<C extends Clip, Encoded>(
+/** As encodedClips; outputs beyond the memory for them are read from the cache when they are needed. */
+export async function storedClips<C extends Clip>(
+  outputs: EncoderOutputs,
   clips: readonly C[],
-  { onSkip, signal, stage = 'encoding', ...work }: WorkOptions & { readonly stage?: string | undefined },
-  encode: (
-    handlers: Pick<EncodeFilesOptions, 'onProgress' | 'onError' | 'signal'>,
-  ) => Promise<(Encoded | undefined)[]>,
-): Promise<{ clip: C; encoded: Encoded }[]> {
-  const encoded = await encode({
+  options: Omit<ClipEncodingOptions, 'window'>,
+): Promise<{ clip: C; encoded: EncodedClip | Lazy<EncodedClip> }[]> {
+  const encoded = await outputs.stored(recordingsOf(clips), handlersOf(clips, options));
+  return clips.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
+}
+
+const recordingsOf = (clips: readonly Clip[]): Recording[] =>
+  clips.map((clip) => ({ files: clipFiles(clip) }));
+
+function handlersOf(
+  clips: readonly Clip[],
+  { onSkip, signal, stage = 'encoding', ...work }: Omit<ClipEncodingOptions, 'window'>,
+): RoundHandlers {
+  return {
     signal,
     onProgress: stageProgress(work, stage, clips.length),
     onError: (_, error) => onSkip?.(error.message),
-  });
-  return clips.flatMap((clip, i) => (encoded[i] ? [{ clip, encoded: encoded[i] }] : []));
+  };
+}
+
+export interface EncodeFilesOptions extends EncoderOutputsOptions, RoundHandlers {}
+
+/** Encoder outputs of audio files, in their order; undefined where a file could not be read. */
+export async function encodeFiles(
+  model: WhisperModel,
+  files: readonly string[],
+  options: EncodeFilesOptions,
+): Promise<(EncodedClip | undefined)[]> {
+  const outputs = await EncoderOutputs.open(model, options);
+  return outputs.read(
+    files.map((file) => ({ files: [file] })),
+    options,
+  );
 }

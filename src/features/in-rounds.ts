@@ -1,7 +1,6 @@
 /** Features of recordings, some at a time: stored ones are looked up, others read, encoded and stored. */
-import { stat } from 'node:fs/promises';
 import { type Recording, readRecording } from '../data/recording.ts';
-import { Fingerprint } from '../files/fingerprint.ts';
+import type { RecordingMemo } from './recording-memo.ts';
 
 export interface RoundHandlers {
   readonly onProgress?: ((done: number) => void) | undefined;
@@ -16,61 +15,83 @@ export interface Missing {
   readonly recording: Recording;
   /** 16 kHz mono */
   readonly samples: Float32Array;
-  /** Name of its entry; undefined where its file does not open. */
-  readonly entry: string | undefined;
+  /** Key of its features; undefined where nothing is stored. */
+  readonly key: string | undefined;
 }
 
-export interface RoundOptions<T> extends RoundHandlers {
+/** Where features come from. */
+export interface FeatureSource<T> {
   /** Recordings read, encoded and stored together: so many are in memory. */
   readonly perRound: number;
-  /** Looks up the features stored under an entry's name. */
-  readonly find: (entry: string) => Promise<T | undefined>;
+  /** Keys of recordings; undefined where nothing is stored. */
+  readonly memo: RecordingMemo | undefined;
+  /** Looks up stored features. */
+  readonly find: (key: string) => Promise<T | undefined>;
   /** Encodes and stores missing features. */
-  readonly encode: (missing: readonly Missing[], onProgress: (done: number) => void) => Promise<readonly T[]>;
+  readonly encode: (
+    missing: readonly Missing[],
+    onProgress: (done: number) => void,
+    signal: AbortSignal | undefined,
+  ) => Promise<readonly T[]>;
 }
 
 /** Features in the order of the recordings; undefined where one could not be read. */
-export async function inRounds<T>(
+export async function inRounds<T extends object>(
   recordings: readonly Recording[],
-  { perRound, find, encode, onProgress, onError, signal }: RoundOptions<T>,
+  source: FeatureSource<T>,
+  { onProgress, onError, signal }: RoundHandlers,
 ): Promise<(T | undefined)[]> {
-  const results: (T | undefined)[] = new Array(recordings.length).fill(undefined);
-  for (let start = 0; start < recordings.length; start += perRound) {
-    const end = Math.min(recordings.length, start + perRound);
-    const missing: (Missing & { index: number })[] = [];
-    for (let index = start; index < end; index++) {
-      const recording = recordings[index]!;
-      signal?.throwIfAborted();
-      try {
-        // Reading reports a missing file.
-        const entry = await entryName(recording).catch(() => undefined);
-        if (entry !== undefined) results[index] = await find(entry);
-        if (results[index] === undefined) {
-          missing.push({ index, recording, samples: await readRecording(recording), entry });
-        }
-      } catch (error) {
-        if (!onError) throw error;
-        onError(recording.files[0]!, error as Error);
-      }
+  const results: (T | undefined)[] = [];
+  for (let start = 0; start < recordings.length; start += source.perRound) {
+    const some = recordings.slice(start, start + source.perRound);
+    const found = await oneRound(some, source, { signal, onProgress: (done) => onProgress?.(start + done) });
+    for (const [i, one] of found.entries()) {
+      if (!(one instanceof Error)) results.push(one);
+      else if (onError) {
+        onError(some[i]!.files[0]!, one);
+        results.push(undefined);
+      } else throw one;
     }
-    if (missing.length > 0) {
-      const features = await encode(missing, (done) => onProgress?.(end - missing.length + done));
-      missing.forEach(({ index }, i) => {
-        results[index] = features[i];
-      });
-    }
-    onProgress?.(end);
+    onProgress?.(start + some.length);
   }
+  await source.memo?.flush();
   return results;
 }
 
-/** Name of a recording's entry, which depends on the file's time and size and on the augmented version. */
-export async function entryName({ files, version }: Recording): Promise<string> {
-  const hash = new Fingerprint();
-  for (const [i, file] of files.entries()) {
-    const { size, mtimeMs } = await stat(file);
-    hash.add(`${i > 0 ? '\n' : ''}${file}\n${size}\n${mtimeMs}`);
+/** Features of a few recordings, encoded together; an error in the place of one that cannot be read. */
+export async function oneRound<T extends object>(
+  recordings: readonly Recording[],
+  { memo, find, encode }: FeatureSource<T>,
+  { onProgress, signal }: Pick<RoundHandlers, 'onProgress' | 'signal'> = {},
+): Promise<(T | Error)[]> {
+  signal?.throwIfAborted();
+  const results: (T | Error | undefined)[] = await Promise.all(
+    recordings.map(async (recording) => {
+      const key = await keyOf(memo, recording);
+      return key === undefined ? undefined : find(key);
+    }),
+  );
+  const missing: (Missing & { index: number })[] = [];
+  for (const [index, recording] of recordings.entries()) {
+    if (results[index] !== undefined) continue;
+    signal?.throwIfAborted();
+    try {
+      const samples = await readRecording(recording);
+      missing.push({ index, recording, samples, key: await keyOf(memo, recording) });
+    } catch (error) {
+      results[index] = error as Error;
+    }
   }
-  if (version) hash.add(`\n${version.augmentation.fingerprint}\n${version.name}\n${version.number}`);
-  return `${hash.hex(32)}.f16`;
+  if (missing.length > 0) {
+    const before = recordings.length - missing.length;
+    const features = await encode(missing, (done) => onProgress?.(before + done), signal);
+    missing.forEach(({ index }, i) => {
+      results[index] = features[i];
+    });
+  }
+  return results as (T | Error)[];
 }
+
+/** Reading reports a file that does not open. */
+const keyOf = (memo: RecordingMemo | undefined, recording: Recording): Promise<string | undefined> =>
+  memo ? memo.keyOf(recording).catch(() => undefined) : Promise.resolve(undefined);

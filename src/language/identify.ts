@@ -1,5 +1,6 @@
 /** Language identification among languages that share a script: English or French where German was asked for. */
 
+import { largest } from '../extremes.ts';
 import { languageProfile } from './profile.ts';
 
 type Detector = typeof import('eld/medium').eld;
@@ -83,5 +84,5 @@ export function isLikelyIn(text: string, language: string): boolean {
     return !isLatin(language) || result.language !== 'en' || scores.en! < CLEARLY_ENGLISH;
   }
   const others = candidates.filter((code) => code !== own).map((code) => scores[code] ?? 0);
-  return Math.max(...others) - (scores[own] ?? 0) <= margin;
+  return largest(others, Number) - (scores[own] ?? 0) <= margin;
 }

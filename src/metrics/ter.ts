@@ -1,3 +1,4 @@
+import { smallest } from '../extremes.ts';
 import { trimEnd } from '../language/whitespace.ts';
 import { BeamEditDistance, DELETE, INSERT, KEEP } from './beam-edit-distance.ts';
 import {
@@ -156,7 +157,7 @@ export function terStatistics(
     const referenceTokens = bySentence[i]!.map(twice);
     const lengths = referenceTokens.reduce((sum, reference) => sum + reference.length, 0);
     const edits = referenceTokens.map((reference) => countEdits(hypothesis, reference));
-    return [Math.min(...edits), lengths / referenceTokens.length];
+    return [smallest(edits, Number), lengths / referenceTokens.length];
   });
 }
 

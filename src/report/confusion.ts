@@ -1,5 +1,6 @@
 /** A confusion matrix as an SVG picture. */
 
+import { largest } from '../extremes.ts';
 import { escapeHtml } from './escape.ts';
 import { shorten } from './format.ts';
 import { coordinate, nothing, svg } from './svg.ts';
@@ -24,7 +25,13 @@ export function confusionChart(
   const cell = SIDE / labels.length;
   const size = Math.max(5, Math.min(11.5, cell * 0.8));
   const parts: string[] = [];
-  const top = 34 + 5 * Math.min(16, Math.max(...labels.map((label) => label.length)));
+  const top =
+    34 +
+    5 *
+      Math.min(
+        16,
+        largest(labels, (label) => label.length),
+      );
   labels.forEach((label, i) => {
     const name = escapeHtml(shorten(label).slice(0, 16));
     const middle = coordinate((i + 0.5) * cell);

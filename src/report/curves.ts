@@ -1,3 +1,4 @@
+import { largest } from '../extremes.ts';
 import { escapeHtml } from './escape.ts';
 import { seriesColour, seriesDash } from './palette.ts';
 import { coordinate, nothing, svg } from './svg.ts';
@@ -28,7 +29,11 @@ export function curves(
   const [first, last] = [xs[0]!, Math.max(xs.at(-1)!, xs[0]! + 1)];
   const y = niceTicks(
     0,
-    Math.max(...all.map((point) => point.high ?? point.y), axes.level?.value ?? 0, 1e-9),
+    Math.max(
+      largest(all, (point) => point.high ?? point.y),
+      axes.level?.value ?? 0,
+      1e-9,
+    ),
     5,
   );
   const toX = (value: number) =>

@@ -1,3 +1,4 @@
+import { largest } from '../extremes.ts';
 import { escapeHtml } from './escape.ts';
 import { formatNumber } from './format.ts';
 import { coordinate, nothing, svg } from './svg.ts';
@@ -30,7 +31,10 @@ export function heatMap(
     .flat()
     .filter(Number.isFinite)
     .sort((a, b) => a - b);
-  const columns = Math.max(0, ...shown.map((row) => row.length));
+  const columns = Math.max(
+    0,
+    largest(shown, (row) => row.length),
+  );
   if (sorted.length === 0) return { image: nothing(title), rows: 0, found: 0 };
   const low = sorted[Math.floor((sorted.length - 1) * 0.01)]!;
   const high = sorted[Math.ceil((sorted.length - 1) * 0.99)]!;

@@ -2,6 +2,7 @@
  * Charts as inline SVG text. Colours come from the page's classes, so that they follow its light or dark scheme;
  * each chart is drawn about as wide as it is shown, so that its text keeps its size on a narrow screen.
  */
+import { largest } from '../extremes.ts';
 import { escapeHtml } from './escape.ts';
 import { formatNumber } from './format.ts';
 import { figureStyle } from './page-style.ts';
@@ -42,7 +43,7 @@ export interface Line {
 
 /** One bar for each of `rows`, labels above; `title` is what a screen reader says. */
 export function barList(title: string, rows: readonly Bar[]): string {
-  const high = Math.max(0, ...rows.map((row) => row.value).filter(Number.isFinite)) || 1;
+  const high = Math.max(0, largest(rows.map((row) => row.value).filter(Number.isFinite), Number)) || 1;
   return bars(
     title,
     rows.map((row) => ({

@@ -1,3 +1,4 @@
+import { largest } from '../extremes.ts';
 /** Positions of the marks of an axis, and the text of each. */
 export interface Ticks {
   values: number[];
@@ -48,6 +49,6 @@ function niceStep(rough: number): number {
 
 /** Scores are often low; a scale to 100 would hide them. */
 export function ceiling(values: readonly number[]): number {
-  const highest = Math.max(0, ...values.filter(Number.isFinite));
+  const highest = Math.max(0, largest(values.filter(Number.isFinite), Number));
   return [5, 10, 20, 40, 60, 100].find((value) => value >= highest) ?? highest;
 }

@@ -70,13 +70,13 @@ export async function ranksInParts<Clip>(
   onKnown?.(parts.reduce((sum, { known }) => sum + (known?.length ?? 0), 0));
   const ranks: number[] = [];
   for (const [part, { own, known }] of parts.entries()) {
-    if (known) ranks.push(...known);
+    if (known) for (const rank of known) ranks.push(rank);
     else {
       const before = ranks.length;
       const values = await compare(own, (share) => onProgress?.(before + share * own.length));
       const right = answers.slice(before, before + own.length);
       const found = answerRanks(values, own.length, targets.length, right);
-      ranks.push(...found);
+      for (const rank of found) ranks.push(rank);
       await kept?.add(part, found);
     }
     onProgress?.(ranks.length);

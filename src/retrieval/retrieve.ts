@@ -8,8 +8,7 @@ import { readManifest } from '../data/manifest.ts';
 import { repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
 import { clipsOf, sourceName, storedClips } from '../features/encoded-clips.ts';
-import { encodingName } from '../features/encoder-cache.ts';
-import { entryName } from '../features/in-rounds.ts';
+import { type CacheOptions, EncoderOutputs, encodingName } from '../features/encoder-outputs.ts';
 import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
@@ -31,10 +30,7 @@ import {
   type SimilarityMatrix,
 } from './study.ts';
 
-/** Bytes of encoder outputs held in memory; the others are read from the cache when they are compared. */
-const MAX_HELD_BYTES = 2 ** 28;
-
-export interface RetrieveOptions extends WorkOptions {
+export interface RetrieveOptions extends WorkOptions, CacheOptions {
   /** Path of a manifest, or clips of one; clips with the same `key` are the same sentence. */
   readonly clips: string | readonly Clip[];
   /** Only clips of this set of the manifest. */
@@ -52,8 +48,6 @@ export interface RetrieveOptions extends WorkOptions {
   readonly shortlist?: number | undefined;
   /** Encoder window. Default: 'fit'. */
   readonly window?: WindowMode | undefined;
-  /** Folder where encoder outputs and parts of long comparisons are kept between runs. Default: none. */
-  readonly cache?: string | undefined;
   /** Called with the similarities of each pair of languages that is compared in one piece. */
   readonly onMatrix?: ((matrix: SimilarityMatrix) => void) | undefined;
 }
@@ -79,19 +73,21 @@ export function retrieve(options: RetrieveOptions): Promise<Retrieval> {
 }
 
 async function run(options: RetrieveOptions): Promise<Retrieval> {
-  const { window = 'fit', cache, signal, onProgress, onSkip, onNote } = options;
+  const { window = 'fit', cache, cacheDtype, cacheLimit } = options;
+  const { signal, onProgress, onSkip, onNote } = options;
   const work: WorkOptions = { onProgress, onSkip, onNote, signal };
   const given = options.methods ?? 'seqsim,mean-pool';
   const methods = typeof given === 'string' ? retrievalMethods(given) : given;
   const { clips: wanted, from, to } = await wantedClips(options);
   const started = performance.now();
   // The model is closed before the comparison: the clips need its memory.
-  const { encoded, encoding } = await withModel(
+  const { outputs, encoded, encoding } = await withModel(
     WhisperModel.load(options.model ?? embeddedModel),
-    async (model) => ({
-      encoded: await storedClips(model, wanted, { window, cache, maxBytes: MAX_HELD_BYTES, ...work }),
-      encoding: await encodingName(model, window),
-    }),
+    async (model) => {
+      const outputs = await EncoderOutputs.open(model, { window, cache, cacheDtype, cacheLimit, onNote });
+      const encoded = await storedClips(outputs, wanted, work);
+      return { outputs, encoded, encoding: `${await encodingName(model, window)} ${outputs.dtype}` };
+    },
   );
   signal?.throwIfAborted();
   const runtime = new Runtime();
@@ -118,7 +114,7 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
       variants: methods,
       shortlist,
       onMatrix: options.onMatrix,
-      kept: cache === undefined ? undefined : storedRanks(encoding, clips, cache),
+      kept: cache === undefined ? undefined : storedRanks(encoding, outputs, clips, cache),
       onProgress: progress,
       onKnown: (known) => {
         if (known === 0) return;
@@ -213,6 +209,7 @@ function nothingShared({ clips, set, from, to }: RetrieveOptions): UserError {
 /** Ranks that earlier runs stored of a comparison of the same recordings by the same encoder. */
 function storedRanks(
   encoding: string,
+  outputs: EncoderOutputs,
   clips: ParallelClips<ComparedClip>,
   cache: string,
 ): (comparison: string) => Promise<StoredRanks> {
@@ -220,7 +217,7 @@ function storedRanks(
     const hash = new Fingerprint().add(`${encoding}\n`);
     for (const language of clips.names) {
       for (const { clip } of clips.of(language)) {
-        hash.add(`${language}\t${clip.key}\t${await entryName({ files: [clip.audio] })}\n`);
+        hash.add(`${language}\t${clip.key}\t${await outputs.keyOf({ files: [clip.audio] })}\n`);
       }
     }
     return hash.hex();

@@ -4,7 +4,7 @@ import { type Checkpoint, type Weight, whisperTensors, writeCheckpoint } from '.
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { readJsonIfPresent } from '../checkpoint/directory.ts';
 
-const base = fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url));
+const embedded = fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url));
 
 /** Pseudo-random numbers in [0, 1): a hash of the index (the finaliser of MurmurHash3). */
 export function unit(index: number, seed: number): number {
@@ -57,11 +57,15 @@ export const tinyDimensions: WhisperDimensions = {
   vocabulary: 51_865,
 };
 
-/** Writes a model directory: Whisper base's tokenizer and settings, tiny random weights. */
+/**
+ * Writes a model directory: tiny random weights.
+ * @param base model directory of tokenizer and settings. Default: the embedded Whisper base
+ */
 export async function writeTinyModel(
   directory: string,
   changed: Partial<WhisperDimensions> = {},
   seed = 1,
+  base = embedded,
 ): Promise<void> {
   const dimensions = { ...tinyDimensions, ...changed };
   const json = async (name: string) => (await readJsonIfPresent(`${base}/${name}`))!;

@@ -3,6 +3,7 @@
 import { float32, type HostTensor, int64 } from '../backend/runtime.ts';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { largest } from '../extremes.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -60,7 +61,7 @@ export function trainingBatch(
   outputIds?: Int32Array,
 ): TrainingBatch {
   const batch = examples.length;
-  const length = Math.max(...examples.map(({ tokens }) => tokens.length)) - 1;
+  const length = largest(examples, ({ tokens }) => tokens.length) - 1;
   const tokens: number[] = [];
   const positions: number[] = [];
   const rows: number[] = [];
@@ -99,8 +100,8 @@ export function batchSize(examples: readonly Example[]): BatchSize {
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
   const windows = examples.map(({ clip }) => clip.window);
   const lengths = examples.map(({ tokens }) => tokens.length - 1);
-  const frames = windows.length * Math.max(...windows);
-  const positions = lengths.length * Math.max(...lengths);
+  const frames = windows.length * largest(windows, Number);
+  const positions = lengths.length * largest(lengths, Number);
   return {
     clips: windows.length,
     frames,

@@ -3,14 +3,15 @@
 import type { Program } from '../backend/runtime.ts';
 import { referenceIn } from '../data/clip.ts';
 import { decode } from '../decoding/decode.ts';
+import { largest } from '../extremes.ts';
 import { translationScores } from '../metrics/translation-scores.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { trainingGraph } from '../whisper/training-graph.ts';
 import type { ModelVariant } from '../whisper/variant.ts';
-import { trainingBatch } from './batches.ts';
+import { readyExample, trainingBatch } from './batches.ts';
 import type { BestBy } from './choices.ts';
-import type { EncodedExample } from './examples.ts';
+import type { DevExample, EncodedExample } from './examples.ts';
 
 export interface DevEvaluation {
   readonly step: number;
@@ -33,7 +34,7 @@ const CLIPS_PER_BATCH = 4;
  */
 export async function evaluateDevSet(
   model: WhisperModel,
-  examples: readonly EncodedExample[],
+  set: readonly DevExample[],
   {
     step,
     vocabulary,
@@ -46,10 +47,11 @@ export async function evaluateDevSet(
   },
 ): Promise<DevEvaluation> {
   const started = performance.now();
+  const examples = (await Promise.all(set.map((one) => readyExample(one, 0)))) as unknown as EncodedExample[];
   // The compiled decoder has older weights built in.
   await model.decoderChanged();
   const loss = await meanLoss(model, examples, vocabulary, variant);
-  const longest = Math.max(...examples.map(({ tokens, promptLength }) => tokens.length - promptLength));
+  const longest = largest(examples, ({ tokens, promptLength }) => tokens.length - promptLength);
   const decoded = await decode(
     model,
     examples.map(({ clip }) => clip),

@@ -52,7 +52,7 @@ const heard = clips(golden.teacherFrames, 32);
 const teacher: Teacher = {
   dimensions: sizes,
   bytes: 0,
-  encoderFeeds: (batch) => {
+  encoderFeeds: async (batch) => {
     const { frames, frameBias } = audioBatch(
       batch.map((one) => heard[examples.findIndex(({ source }) => source === one.source)]!),
       undefined,
@@ -75,7 +75,7 @@ async function stepOf(
   fetchGradients(graph, names);
   const program = await runtime.load(graph, { builtIn: () => false });
   const { feeds } = trainingBatch(examples, undefined, END, outputIds);
-  const others = objective.feeds?.({ examples, feeds, step, steps });
+  const others = await objective.feeds?.({ examples, feeds, step, steps });
   const { fetched } = await runtime.run(program, { ...feeds, ...others }, { fetch: program.outputs });
   await runtime.unload(program);
   const values = ({ data }: HostTensor): number[] => [...(data as Float32Array)];
@@ -199,15 +199,16 @@ describe('what must hold', () => {
     }
   });
 
-  test('a language’s weight goes linearly from the first step to the last', () => {
+  test('a language’s weight goes linearly from the first step to the last', async () => {
     const { feeds } = trainingBatch(examples, undefined, END);
     const objective = languageWeighted(crossEntropy, { fr: { from: 1, to: 3 } });
-    const at = (step: number) => {
-      const { weights } = objective.feeds!({ examples, feeds, step, steps: 5 });
+    const at = async (step: number) => {
+      const { weights } = await objective.feeds!({ examples, feeds, step, steps: 5 });
       const rows = [...feeds.rows!.data].map((row) => Math.floor(Number(row) / feeds.tokens!.shape[1]!));
       return [0, 1, 2].map((i) => Number(weights!.data[rows.indexOf(i)]) * rows.length);
     };
-    expect([1, 2, 3, 5].map((step) => at(step).map((w) => Math.round(w * 1e5) / 1e5))).toEqual([
+    const steps = await Promise.all([1, 2, 3, 5].map(at));
+    expect(steps.map((weights) => weights.map((w) => Math.round(w * 1e5) / 1e5))).toEqual([
       [1, 1, 1],
       [1, 1.5, 1],
       [1, 2, 1],

@@ -1,5 +1,5 @@
 /** Speech that does not fit into memory, and augmented speech: the same to the bit as if it did, and as if made anew. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -7,6 +7,10 @@ import { Augmentation } from '../audio/augment/augmentation.ts';
 import { wavBytes } from '../audio/wav-write.ts';
 import type { Clip } from '../data/clip.ts';
 import { GAP_SECONDS } from '../data/recording.ts';
+import { EncoderOutputs, type EncoderOutputsOptions, encodingName } from '../features/encoder-outputs.ts';
+import { recordingLengths } from '../features/recording-lengths.ts';
+import { RecordingMemo } from '../features/recording-memo.ts';
+import { Shards } from '../features/shards.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { isLazy, type Lazy, type ReadyClip } from '../whisper/lazy.ts';
@@ -14,7 +18,7 @@ import type { MelClip } from '../whisper/mel-batch.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { ReadyExample } from './batches.ts';
 import { defaultTraining } from './choices.ts';
-import { encodedSpeech, melSpeech } from './example-speech.ts';
+import { encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
 import { PreparedBatches } from './prepared-batches.ts';
 import { trainDecoder } from './train.ts';
 
@@ -38,15 +42,13 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const options = {
-  window: 'fit' as const,
-  cache,
-  maxBytes: Number.POSITIVE_INFINITY,
-  onProgress: () => {},
-  onSkipped: (message: string) => {
-    throw new Error(message);
-  },
+/** Lengths as the files have them. */
+const measured = async (some: readonly Clip[]): Promise<MeasuredClip[]> => {
+  const lengths = await recordingLengths(await RecordingMemo.open(undefined), some);
+  return some.map((clip, i) => ({ clip, samples: lengths[i]! }));
 };
+const outputsOf = (own: Partial<EncoderOutputsOptions> = {}, of = model) =>
+  EncoderOutputs.open(of, { window: 'fit', cache, ...own });
 const augmentation = () => {
   const folder = join(scratch, 'noise');
   mkdirSync(folder, { recursive: true });
@@ -68,54 +70,98 @@ const examplesOf = (speech: readonly { encoded: ReadyClip | Lazy<ReadyClip> }[])
     promptLength: 4,
   }));
 
-test('outputs that do not fit into memory are read from the cache, and train the same weights to the bit', async () => {
+test.each([
+  'float16',
+  'int8',
+] as const)('%s: kept in memory, in the cache, found there or nowhere, outputs train the same weights to the bit', async (cacheDtype) => {
   const name = 'model.decoder.layers.0.fc1.weight';
   const weights: Float32Array[] = [];
-  const shares: number[] = [];
-  for (const maxBytes of [Number.POSITIVE_INFINITY, 6000, 0]) {
+  const own = join(scratch, `cache-${cacheDtype}`);
+  for (const [folder, maxBytes] of [
+    [own, 1e9],
+    [own, 6000],
+    [own, 0],
+    [undefined, 1e9],
+    [undefined, 0],
+  ] as const) {
     const fresh = await WhisperModel.load(join(scratch, 'model'), { threads: 1 });
-    const speech = await encodedSpeech(fresh, clips, 1, { ...options, maxBytes });
-    shares.push(speech.filter(({ encoded }) => isLazy(encoded)).length);
+    const outputs = await outputsOf({ cache: folder, cacheDtype, maxBytes }, fresh);
+    const speech = encodedSpeech(outputs, await measured(clips));
     await trainDecoder(fresh, examplesOf(speech), { ...defaultTraining, steps: 5, batchSize: 2 });
     weights.push((await fresh.runtime.read([name]))[0]!.data as Float32Array);
     await fresh.close();
   }
-  expect(shares).toEqual([0, 2, 4]);
-  expect(weights[1]).toEqual(weights[0]);
-  expect(weights[2]).toEqual(weights[0]);
+  for (const other of weights.slice(1)) expect(other).toEqual(weights[0]);
 });
 
-test('a cache that disappears during training is an error of one line', async () => {
-  const own = join(scratch, 'own-cache');
-  const [speech] = await encodedSpeech(model, clips.slice(0, 1), 1, { ...options, cache: own, maxBytes: 0 });
-  rmSync(own, { recursive: true });
-  await expect(ready(speech!.encoded)).rejects.toThrow(
-    /\.f16: found no whole encoder output; expected it to stay/,
-  );
+test('a duration that the manifest has wrong orders the batches, and the true window is trained on', async () => {
+  const outputs = await outputsOf();
+  const [speech] = encodedSpeech(outputs, [{ clip: clips[1]!, samples: 16_000 * 20 }]);
+  expect(speech!.encoded.window).toBe(1056);
+  const clip = (await ready(speech!.encoded)) as EncodedClip;
+  expect(clip).toMatchObject({ window: 224, length: 170, width: 16 });
+  const [report] = await trainDecoder(model, examplesOf([speech!]), {
+    ...defaultTraining,
+    steps: 1,
+    batchSize: 1,
+  });
+  expect(report!.size.frames).toBe(224);
+});
+
+test('a recording that turns out to be unreadable is reported once, and its batches go without it', async () => {
+  const broken = join(scratch, 'broken.wav');
+  writeFileSync(broken, 'no audio');
+  const some = [{ clip: { ...clips[0]!, audio: broken }, samples: 8000 }, ...(await measured(clips))];
+  const lines: string[] = [];
+  const sizes = async (batchSize: number) => {
+    const fresh = await WhisperModel.load(join(scratch, 'model'), { threads: 1 });
+    const speech = encodedSpeech(await outputsOf({ cache: undefined }, fresh), some);
+    const reports = await trainDecoder(fresh, examplesOf(speech), {
+      ...{ ...defaultTraining, steps: 10, batchSize },
+      onUnreadable: (line) => lines.push(line),
+    });
+    await fresh.close();
+    return reports.map(({ loss, size }) => [loss, size.clips]);
+  };
+  const first = await sizes(5);
+  expect(first.map(([, clips]) => clips)).toEqual(new Array(10).fill(4));
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(/broken\.wav: /);
+  // Where a batch has nothing else, the next clip takes its place.
+  const single = await sizes(1);
+  expect(single.every(([loss, clips]) => clips === 1 && Number.isFinite(loss))).toBe(true);
+  expect(await sizes(1)).toEqual(single);
 });
 
 test('augmented copies are encoded once, each its own; another seed is another entry of the cache', async () => {
   const own = join(scratch, 'copies');
-  const entries = () =>
-    readdirSync(own, { recursive: true }).filter((name) => String(name).endsWith('.f16')).length;
-  const with_ = { ...options, cache: own, augmentation: await augmentation() };
-  const first = await encodedSpeech(model, clips, 3, with_);
-  expect(first).toHaveLength(12);
-  expect(entries()).toBe(12);
-  const frames = (speech: typeof first) => speech.map(({ encoded }) => (encoded as EncodedClip).frames);
-  expect(frames(await encodedSpeech(model, clips, 3, with_))).toEqual(frames(first));
-  expect(entries()).toBe(12);
+  const chance = await augmentation();
+  const read = async (using = chance, copies = 3) => {
+    const outputs = await outputsOf({ cache: own });
+    const speech = encodedSpeech(outputs, await measured(clips), { copies, augmentation: using });
+    const found = await Promise.all(speech.map(({ encoded }) => ready(encoded) as Promise<EncodedClip>));
+    // The speed of each version is known before it is made.
+    expect(found.map(({ window, length }) => [window, length])).toEqual(
+      speech.map(({ encoded }) => [encoded.window, encoded.length]),
+    );
+    return found.map(({ frames }) => frames);
+  };
+  const entries = async () => (await Shards.open(join(own, await encodingName(model, 'fit')))).size;
+  const first = await read();
+  expect(await entries()).toBe(12);
+  expect(await read()).toEqual(first);
+  expect(await entries()).toBe(12);
   rmSync(own, { recursive: true });
-  expect(frames(await encodedSpeech(model, clips, 3, with_))).toEqual(frames(first));
-  expect(frames(first)[0]).not.toEqual(frames(first)[1]);
-  const seed = await Augmentation.open(with_.augmentation.options, 2);
-  await encodedSpeech(model, clips, 1, { ...with_, augmentation: seed });
-  expect(entries()).toBe(16);
+  expect(await read()).toEqual(first);
+  expect(first[0]).not.toEqual(first[1]);
+  await read(await Augmentation.open(chance.options, 2), 1);
+  expect(await entries()).toBe(16);
 });
 
 test('where the encoder is tuned each visit is a new version, and masked; the bound on memory changes nothing', async () => {
   const chance = await augmentation();
-  const [one] = await melSpeech(model, clips.slice(1, 2), { ...options, augmentation: chance });
+  const some = await measured(clips.slice(1, 2));
+  const [one] = melSpeech(80, some, { window: 'fit', augmentation: chance });
   const visits = await Promise.all([0, 1, 0].map((visit) => ready(one!.encoded, visit) as Promise<MelClip>));
   expect(visits[2]).toEqual(visits[0]);
   expect(visits[1]!.mel).not.toEqual(visits[0]!.mel);
@@ -126,10 +172,12 @@ test('where the encoder is tuned each visit is a new version, and masked; the bo
     );
     expect(rows.some((row) => row.every((value) => value === 0))).toBe(true);
   }
-  const [held] = await melSpeech(model, clips.slice(1, 2), options);
-  const [deferred] = await melSpeech(model, clips.slice(1, 2), { ...options, maxBytes: 0 });
-  expect(isLazy(deferred!.encoded)).toBe(true);
-  expect(await ready(deferred!.encoded)).toEqual(held!.encoded);
+  const [held] = melSpeech(80, some, { window: 'fit' });
+  const [deferred] = melSpeech(80, some, { window: 'fit', maxBytes: 0 });
+  const first = await ready(held!.encoded);
+  expect(await ready(held!.encoded)).toBe(first);
+  expect(await ready(deferred!.encoded)).toEqual(first);
+  expect(await ready(deferred!.encoded)).not.toBe(await ready(deferred!.encoded));
 });
 
 test('visits are counted over epochs, and over batches that a resumed run passes', async () => {
@@ -143,7 +191,8 @@ test('visits are counted over epochs, and over batches that a resumed run passes
     },
   });
   const examples = [0, 1].map((i) => ({ clip: clip(i), tokens: [1, 2, 3], promptLength: 1 }));
-  const batches = () => new PreparedBatches(examples, { batchSize: 2, seed: 1 }, undefined, 0);
+  const batches = () =>
+    new PreparedBatches(examples, { batchSize: 2, seed: 1 }, { tails: undefined, padding: 0 });
   const whole = batches();
   const taken: (readonly ReadyExample[])[] = [];
   for (let i = 0; i < 3; i++) taken.push((await whole.next()).examples);
@@ -156,21 +205,30 @@ test('visits are counted over epochs, and over batches that a resumed run passes
   expect(seen.slice(0, 2).sort()).toEqual(['0:2', '1:2']);
 });
 
-test('merged recordings are joined with a gap; a clip with an unreadable one is skipped', async () => {
-  const joined = { ...clips[0]!, following: [clips[2]!.audio] };
-  const [speech] = await melSpeech(model, [joined], options);
-  expect(speech!.encoded.length).toBe(Math.ceil((0.5 + GAP_SECONDS + 1.2) * 50));
+test('merged recordings are joined with a gap; a clip without one of its files, or too long, is left out', async () => {
+  const joined = { ...clips[0]!, following: [clips[2]!.audio], duration: Number.NaN };
+  const some = await measured([joined]);
+  const length = Math.ceil((0.5 + GAP_SECONDS + 1.2) * 50);
+  const [speech] = melSpeech(80, some, { window: 'fit' });
+  expect([speech!.encoded.length, (await ready(speech!.encoded)).length]).toEqual([length, length]);
+  const [encoded] = encodedSpeech(await outputsOf(), some);
+  expect(await ready(encoded!.encoded)).toMatchObject({ length });
   const lines: string[] = [];
   const broken = { ...joined, following: [join(scratch, 'absent.wav')] };
-  const left = { ...options, onSkipped: (line: string) => lines.push(line) };
-  expect(await melSpeech(model, [broken], left)).toEqual([]);
-  expect(await encodedSpeech(model, [broken], 1, left)).toEqual([]);
+  const memo = await RecordingMemo.open(cache);
+  const onSkip = (line: string) => lines.push(line);
+  const withDuration = { ...broken, duration: 1.2 };
+  expect(await recordingLengths(memo, [broken, withDuration, clips[0]!], { onSkip })).toEqual([
+    undefined,
+    undefined,
+    8000,
+  ]);
   expect(lines).toHaveLength(2);
   for (const line of lines) expect(line).toMatch(/absent\.wav: found no such file; expected/);
   const long = join(scratch, 'long.wav');
   writeFileSync(long, wavBytes(new Float32Array(16_000 * 30)));
-  await melSpeech(model, [{ ...joined, following: [long] }], left);
-  expect(lines[2]).toMatch(
+  const [tooLong] = melSpeech(80, await measured([{ ...joined, following: [long] }]), { window: 'fit' });
+  await expect(ready(tooLong!.encoded)).rejects.toThrow(
     /0\.wav and the 1 after it: found 30\.7 s of sound together; expected at most 30 s/,
   );
 });

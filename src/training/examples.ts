@@ -4,8 +4,15 @@ import { type Clip, referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Example } from './batches.ts';
+
+/** An example of the dev set, whose encoder output may be read when it is needed. */
+export type DevExample = Example & {
+  readonly clip: EncodedClip | Lazy<EncodedClip>;
+  readonly target: string;
+};
 
 /** An example with encoder outputs, for training the decoder alone. */
 export type EncodedExample = Example & { readonly clip: EncodedClip; readonly target: string };

@@ -19,8 +19,8 @@ export function languageWeighted(
 ): Objective {
   return {
     ...objective,
-    feeds: (moment) => {
-      const given = objective.feeds?.(moment);
+    feeds: async (moment) => {
+      const given = await objective.feeds?.(moment);
       const { data, shape } = given?.weights ?? moment.feeds.weights!;
       const weightOf = moment.examples.map(({ source }) => {
         const weight = source && languages[source.language];

@@ -2,13 +2,15 @@
 
 import type { HostTensor } from '../backend/runtime.ts';
 import { whisperTensors } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { HELD_WITHOUT } from '../features/encoder-outputs.ts';
 import type { Graph } from '../graph/graph.ts';
 import { peakMemory } from '../graph/peak-memory.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
-import { isLazy } from '../whisper/lazy.ts';
+import { isLazy, isMel, type ReadyClip } from '../whisper/lazy.ts';
 import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { type Example, readyExample, trainingBatch } from './batches.ts';
+import { type Example, type ReadyExample, trainingBatch } from './batches.ts';
 import { expertShapes } from './experts.ts';
 import { adapterShapes } from './lora.ts';
 import { crossEntropy } from './objective.ts';
@@ -88,16 +90,30 @@ export async function estimateMemory(
       4 * (elements(whole.keys()) + elements(scaledWeights(dimensions, options))) + (others?.weights ?? 0),
     optimizer: (accumulate > 1 ? 16 : 12) * trained,
     activations: peakMemory(graph, sizesOf(graph, feeds)),
-    clips: examples.reduce((sum, { clip }) => sum + heldBytes(clip), 0),
+    clips: Math.min(
+      HELD_WITHOUT,
+      examples.reduce((sum, { clip }) => sum + heldBytes(clip, dimensions), 0),
+    ),
     checkpoint: 12 * trained,
     program: PROGRAM_BYTES,
     batch: { clips: clips!, frames: frames!, tokens },
   };
 }
 
-function heldBytes(clip: Example['clip']): number {
-  if (isLazy(clip)) return 0;
+function heldBytes(clip: Example['clip'], { melBins, width }: WhisperDimensions): number {
+  if (isLazy(clip)) return isMel(clip) ? 8 * melBins * clip.window : 2 * clip.window * width;
   return (isMelClip(clip) ? clip.mel : clip.frames).byteLength;
+}
+
+/** An example of the same size, for a clip that is not read yet. */
+function sized(example: Example, { melBins, width }: WhisperDimensions): ReadyExample {
+  const { clip } = example;
+  if (!isLazy<ReadyClip>(clip)) return { ...example, clip };
+  const { window, length } = clip;
+  const values: ReadyClip = isMel(clip)
+    ? { mel: new Float32Array(2 * melBins * window), window, length }
+    : { frames: new Uint16Array(window * width), window, length, width };
+  return { ...example, clip: values };
 }
 
 export function totalBytes({ batch: _, ...needs }: MemoryEstimate): number {
@@ -113,7 +129,7 @@ async function largestBatch(
   const size = ({ clip, tokens }: Example): number => clip.window + 4 * tokens.length;
   const longest = [...examples].sort((a, b) => size(b) - size(a)).slice(0, batchSize);
   const tails = await model.silenceTailsFor(longest.map(({ clip }) => clip));
-  const ready = await Promise.all(longest.map((example) => readyExample(example, 0)));
+  const ready = longest.map((example) => sized(example, model.dimensions));
   const outputIds = vocabulary && model.output(vocabulary).ids;
   return trainingBatch(ready, tails, model.tokens.endOfText, outputIds).feeds;
 }

@@ -1,8 +1,8 @@
 /** Merges short clips into long ones, so that the decoder is trained on contexts as long as at inference. */
 
-import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { audioDuration } from '../audio/audio-file.ts';
 import { type Clip, referenceIn } from '../data/clip.ts';
-import { GAP_SECONDS, MAX_SECONDS, readRecording } from '../data/recording.ts';
+import { GAP_SECONDS, MAX_SECONDS } from '../data/recording.ts';
 import { languageProfile } from '../language/profile.ts';
 
 export interface MergeOptions {
@@ -10,6 +10,8 @@ export interface MergeOptions {
   readonly seconds: number;
   /** Whether a text in the target language fits the decoder's context. */
   readonly fits: (text: string) => boolean;
+  /** Length of a file, in seconds. Default: that of its header. */
+  readonly durationOf?: ((file: string) => Promise<number>) | undefined;
 }
 
 /** Columns that identify speaker and session. */
@@ -23,12 +25,12 @@ const SPEAKER = ['speaker', 'session'];
 export async function mergeClips(
   clips: readonly Clip[],
   target: string,
-  { seconds, fits }: MergeOptions,
+  { seconds, fits, durationOf = audioDuration }: MergeOptions,
 ): Promise<Clip[]> {
   const most = Math.min(seconds, MAX_SECONDS);
   const merged: Clip[] = [];
   for (const clip of clips) {
-    const next = { ...clip, duration: await durationOf(clip) };
+    const next = { ...clip, duration: await known(clip, durationOf) };
     const last = merged.at(-1);
     const joined = last && isOneSpeaker(last, next) ? join(last, next) : undefined;
     // A clip without a duration cannot be read, and one without a text is skipped: both are reported later.
@@ -65,10 +67,9 @@ function join(a: Clip, b: Clip): Clip {
 }
 
 /** Duration, seconds; NaN where the manifest lacks it and the recording cannot be read. */
-async function durationOf({ audio, duration }: Clip): Promise<number> {
-  if (!Number.isNaN(duration)) return duration;
-  return readRecording({ files: [audio] }).then(
-    ({ length }) => length / SAMPLE_RATE,
-    () => Number.NaN,
-  );
+async function known(
+  { audio, duration }: Clip,
+  durationOf: (file: string) => Promise<number>,
+): Promise<number> {
+  return Number.isNaN(duration) ? durationOf(audio).catch(() => Number.NaN) : duration;
 }

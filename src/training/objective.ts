@@ -13,7 +13,9 @@ export interface Objective {
   /** Builds the loss. Its metrics are reported with each step, in metrics.jsonl and in the report. */
   readonly loss: LossBuilder;
   /** Values for the inputs that `loss` declares; may also override inputs of the batch. */
-  readonly feeds?: (moment: StepContext) => Readonly<Record<string, HostTensor>>;
+  readonly feeds?: (
+    moment: StepContext,
+  ) => Readonly<Record<string, HostTensor>> | Promise<Readonly<Record<string, HostTensor>>>;
   /** Trained weights of `loss` itself, which are in checkpoints but not in the saved model. */
   readonly weights?: readonly AuxiliaryWeight[];
   /** Bytes beyond those of cross-entropy: for the whole run, and during a step on a batch of these sizes. */

@@ -1,4 +1,6 @@
 /** Batches of a training run, each prepared during the step before. */
+import { UnreadableRecording } from '../data/recording.ts';
+import { UserError } from '../errors.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
 import {
   type Example,
@@ -13,20 +15,33 @@ export interface PreparedBatch extends TrainingBatch {
   readonly examples: readonly ReadyExample[];
 }
 
+export interface PreparationOptions {
+  /** See `trainingBatch`. */
+  readonly tails: SilenceTails | undefined;
+  readonly padding: number;
+  readonly outputIds?: Int32Array | undefined;
+  /** Called once with each recording that cannot be read, one line; its batches go without it. */
+  readonly onUnreadable?: ((reason: string) => void) | undefined;
+  /** Batches that will be taken. Default: any number. */
+  readonly batches?: number;
+}
+
 export class PreparedBatches {
   readonly #drawn: Generator<number[], never>;
   /** Number of batches so far, by example. */
   readonly #visits: Uint32Array;
+  /** Examples whose recording could not be read. */
+  readonly #unreadable = new Set<number>();
   #next: Promise<PreparedBatch> | undefined;
 
-  /** @param tails, padding, outputIds see `trainingBatch` */
+  #remaining: number;
+
   constructor(
     readonly examples: readonly Example[],
     sampling: SamplingOptions,
-    readonly tails: SilenceTails | undefined,
-    readonly padding: number,
-    readonly outputIds?: Int32Array,
+    private readonly options: PreparationOptions,
   ) {
+    this.#remaining = options.batches ?? Number.POSITIVE_INFINITY;
     this.#drawn = sampleBatches(examples, sampling);
     this.#visits = new Uint32Array(examples.length);
   }
@@ -45,7 +60,9 @@ export class PreparedBatches {
     const begun = this.#next ?? this.#prepare();
     this.#next = undefined;
     const batch = await begun;
+    this.#remaining--;
     setImmediate(() => {
+      if (this.#remaining <= 0) return;
       this.#next ??= this.#prepare();
       // `next` reports the error; after the last step there is no such call.
       this.#next.catch(() => {});
@@ -54,8 +71,35 @@ export class PreparedBatches {
   }
 
   async #prepare(): Promise<PreparedBatch> {
-    const drawn = this.#drawn.next().value.map((i) => readyExample(this.examples[i]!, this.#visits[i]!++));
-    const examples = await Promise.all(drawn);
-    return { examples, ...trainingBatch(examples, this.tails, this.padding, this.outputIds) };
+    const { tails, padding, outputIds } = this.options;
+    const drawn = this.#drawn.next().value;
+    const found = await Promise.all(drawn.map((i) => this.#ready(i, this.#visits[i]!++)));
+    const examples = found.filter((one) => one !== undefined);
+    // What takes the place of a batch without a readable recording depends on the draw alone, as after a resumption.
+    for (let next = 1; examples.length === 0; next++) {
+      if (next === this.examples.length) throw new UserError('no clip can be read');
+      const i = (drawn[0]! + next) % this.examples.length;
+      const one = await this.#ready(i, this.#visits[drawn[0]!]!);
+      if (one) examples.push(one);
+    }
+    return { examples, ...trainingBatch(examples, tails, padding, outputIds) };
+  }
+
+  /** Undefined where its recording cannot be read: the batch goes without it. */
+  async #ready(i: number, visit: number): Promise<ReadyExample | undefined> {
+    try {
+      return await readyExample(this.examples[i]!, visit);
+    } catch (error) {
+      if (!(error instanceof UnreadableRecording)) throw error;
+      if (!this.#unreadable.has(i)) this.options.onUnreadable?.(error.message);
+      this.#unreadable.add(i);
+      return undefined;
+    }
+  }
+
+  /** Waits for a batch that is being prepared: the model must not be closed before. */
+  async close(): Promise<void> {
+    this.#remaining = 0;
+    await this.#next?.catch(() => {});
   }
 }

@@ -1,15 +1,17 @@
 /** Training data of a recipe: clips, their encoder outputs or log-mels, texts, target vocabulary, dev set. */
-import { totalmem } from 'node:os';
 import { dirname, relative } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
 import { Augmentation } from '../audio/augment/augmentation.ts';
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { type Clip, missingReference, referenceIn, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { clipFiles } from '../data/recording.ts';
 import { repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
-import { clipsOf, encodedClips } from '../features/encoded-clips.ts';
-import { fingerprint } from '../files/fingerprint.ts';
+import { clipsOf } from '../features/encoded-clips.ts';
+import { EncoderOutputs } from '../features/encoder-outputs.ts';
+import { recordingLengths } from '../features/recording-lengths.ts';
+import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
@@ -19,12 +21,13 @@ import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { Example } from './batches.ts';
 import type { RunSettings } from './checkpoints.ts';
-import { encodedSpeech, melSpeech } from './example-speech.ts';
+import { encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
 import { translationExamples } from './examples.ts';
 import { mergeClips } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
+import { cacheOf } from './recipe-cache.ts';
 import type { DevSet } from './run.ts';
-import { clipsOfWindow, missingLengths, SkippedClips } from './skipped-clips.ts';
+import { clipsOfWindow, SkippedClips } from './skipped-clips.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
 /** A clip, its place among `data.corpora`, and the language of its text there. */
@@ -56,8 +59,6 @@ export interface TrainingData {
 const PROMPT_TOKENS = 8;
 /** Versions of each clip where the encoder is not tuned and the recipe names no number. */
 const COPIES = 3;
-/** Share of the machine's memory for encoder outputs or log-mels; the rest is read again when it is needed. */
-const HELD_SHARE = 0.25;
 
 /** @throws UserError where a manifest has no such clips, or no texts in the target language */
 export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
@@ -156,51 +157,50 @@ export async function trainingData(
     promptOf: (language: string, target: string) => promptOf(model.tokens, recipe.prompt, target, language),
   };
   const augmentation = recipe.augment && (await Augmentation.open(recipe.augment, recipe.optimizer.seed));
+  const { window } = data;
+  const outputs = await EncoderOutputs.open(model, { ...cacheOf(data), window, onNote: work.onNote });
   const notes: string[] = [];
   const leftOut = new SkippedClips();
   const devLeftOut = new SkippedClips();
-  const lengths = await missingLengths([...clips.training, ...clips.dev], work);
-  const training = clipsOfWindow(clips.training, lengths, leftOut);
-  const devClips = clipsOfWindow(clips.dev, lengths, devLeftOut);
-  const merged = await mergedClips(model, recipe, training);
-  if (merged.length < training.length) {
+  const merged = await mergedClips(model, recipe, clips.training, (file) => outputs.memo.samplesOf(file));
+  if (merged.length < clips.training.length) {
     notes.push(
-      `merged: ${formatNumber(training.length)} clips into ${formatNumber(merged.length)} of at most ` +
+      `merged: ${formatNumber(clips.training.length)} clips into ${formatNumber(merged.length)} of at most ` +
         `${data.mergeSeconds} s`,
     );
   }
+  const readable = await measuredClips(outputs, merged, 'reading lengths', work);
+  const unread = merged.length - readable.length;
+  if (readable.length === 0) throw new UserError('no clip can be read');
+  const measured = clipsOfWindow(readable, leftOut);
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
-  const total = merged.length * copies;
-  const progress = stageProgress(work, 'reading clips', total);
-  let unread = 0;
-  const speech = {
-    window: data.window,
-    cache: data.cache,
-    augmentation,
-    maxBytes: HELD_SHARE * totalmem(),
-    onProgress: progress,
-    signal: work.signal,
-    onSkipped: (message: string) => {
-      unread++;
-      work.onSkip?.(message);
-    },
-  };
-  const pairs = tunesEncoder(tune)
-    ? await melSpeech(model, merged, speech)
-    : await encodedSpeech(model, merged, copies, speech);
-  if (pairs.length === 0) throw new UserError('no clip can be read');
+  const encoded = tunesEncoder(tune) ? undefined : encodedSpeech(outputs, measured, { copies, augmentation });
+  const pairs = encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation });
   if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
   let version = 0;
-  const examples = translationExamples(model, pairs, {
-    ...ofExamples,
-    onSkipped: (clip, reason) => {
-      // Its versions follow one another.
-      if (version++ % copies === 0) leftOut.add(clip, reason);
+  const examples: (Example & { readonly target: string; corpus?: number })[] = translationExamples(
+    model,
+    pairs,
+    {
+      ...ofExamples,
+      onSkipped: (clip, reason) => {
+        // Its versions follow one another.
+        if (version++ % copies === 0) leftOut.add(clip, reason);
+      },
     },
-  }).map((example) => ({ ...example, corpus: example.source.corpus }));
-  const devExamples =
+  );
+  // In place: a copy of each would take hundreds of megabytes.
+  for (const example of examples) example.corpus = (example.source as CorpusClip).corpus;
+  const devClips =
     dev &&
-    translationExamples(model, await encodedClips(model, devClips, { ...data, ...work }), {
+    clipsOfWindow(
+      await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work),
+      devLeftOut,
+    );
+  const devPairs = devClips && encodedSpeech(outputs, devClips);
+  const devExamples =
+    devPairs &&
+    translationExamples(model, devPairs, {
       ...ofExamples,
       onSkipped: (clip, reason) => devLeftOut.add(clip, reason),
     });
@@ -209,6 +209,10 @@ export async function trainingData(
     ...(unread > 0 ? [['cannot be read', unread] as const] : []),
   ]);
   for (const [reason, count] of devLeftOut.counts()) skipped.set(`of the dev set: ${reason}`, count);
+  if (encoded) {
+    const room = await outputs.checkRoom([...encoded, ...(devPairs ?? [])]);
+    if (room !== undefined) notes.push(room);
+  }
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,
@@ -217,11 +221,8 @@ export async function trainingData(
     devSet: devExamples && {
       examples: devExamples,
       encode: tunesEncoder(tune)
-        ? async () =>
-            model.encode(
-              await Promise.all(devExamples.map(({ source }) => readAudio(source!.audio))),
-              data.window,
-            )
+        ? async (some) =>
+            model.encode(await Promise.all(some.map(({ source }) => readAudio(source!.audio))), window)
         : undefined,
       every: dev.every,
       patience: dev.patience,
@@ -237,11 +238,30 @@ export async function trainingData(
   };
 }
 
+/** The clips whose files are there and are audio, with their lengths. */
+async function measuredClips(
+  outputs: EncoderOutputs,
+  clips: readonly CorpusClip[],
+  stage: string,
+  { onProgress, onSkip, signal }: WorkOptions,
+): Promise<MeasuredClip<CorpusClip>[]> {
+  const lengths = await recordingLengths(outputs.memo, clips, {
+    onProgress: stageProgress({ onProgress }, stage, clips.length),
+    onSkip,
+    signal,
+  });
+  return clips.flatMap((clip, i) => {
+    const samples = lengths[i];
+    return samples === undefined ? [] : [{ clip, samples }];
+  });
+}
+
 /** Merges short clips within each corpus, if the recipe says so. */
 async function mergedClips(
   { tokens, dimensions }: WhisperModel,
   { data }: Recipe,
   clips: readonly CorpusClip[],
+  samplesOf: (file: string) => Promise<number>,
 ): Promise<readonly CorpusClip[]> {
   if (data.mergeSeconds === undefined) return clips;
   const merged: CorpusClip[] = [];
@@ -252,8 +272,12 @@ async function mergedClips(
     const fits = (text: string): boolean =>
       tokens.encode(languageProfile(target).reference(text)).length + PROMPT_TOKENS <=
       dimensions.textPositions;
-    const joined = await mergeClips(own, target, { seconds: data.mergeSeconds, fits });
-    merged.push(...joined.map((clip) => ({ ...clip, corpus, target })));
+    const joined = await mergeClips(own, target, {
+      seconds: data.mergeSeconds,
+      fits,
+      durationOf: async (file) => (await samplesOf(file)) / SAMPLE_RATE,
+    });
+    for (const clip of joined) merged.push({ ...clip, corpus, target });
   }
   return merged;
 }
@@ -282,11 +306,14 @@ function withReferences(
 
 /** Which clips, in which order, with which texts and windows. */
 function selectionHash({ data }: Recipe, examples: readonly Example[]): string {
-  const lines = examples.map(({ source, clip, tokens }) => {
+  const hash = new Fingerprint();
+  examples.forEach(({ source, clip, tokens }, i) => {
     const { corpus } = source as CorpusClip;
     const folder = dirname(data.corpora[corpus]!.manifest);
     const files = clipFiles(source!).map((file) => relative(folder, file));
-    return [corpus, ...files, clip.window, clip.length, ...tokens];
+    hash.add(
+      `${i === 0 ? '[' : ','}${JSON.stringify([corpus, ...files, clip.window, clip.length, ...tokens])}`,
+    );
   });
-  return `${examples.length} (${fingerprint(JSON.stringify(lines), 12)})`;
+  return `${examples.length} (${hash.add(']').hex(12)})`;
 }

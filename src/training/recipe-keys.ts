@@ -63,6 +63,10 @@ export function recipeKeys(node: SchemaNode = recipeNode, above = ''): { path: s
 export const isPath = (node: SchemaNode | undefined): boolean =>
   node?.format === 'path' || Boolean(node?.anyOf?.some(isPath));
 
+/** Whether a value that may be a path is a word with a meaning of its own, such as `off`. */
+const isWord = (node: SchemaNode, value: string): boolean =>
+  Boolean(node.anyOf?.some((one) => one.const === value));
+
 /** All values of a recipe, or of a part of one, with their paths. */
 export function* leaves(value: unknown, path: Path = []): Generator<{ path: Path; value: unknown }> {
   if (typeof value !== 'object' || value === null) yield { path, value };
@@ -73,7 +77,7 @@ export function* leaves(value: unknown, path: Path = []): Generator<{ path: Path
 /** The same with other file paths in it. */
 export function mapPaths(value: unknown, change: (path: string) => string, node?: SchemaNode): unknown {
   const at = node ?? recipeNode;
-  if (typeof value === 'string') return isPath(at) ? change(value) : value;
+  if (typeof value === 'string') return isPath(at) && !isWord(at, value) ? change(value) : value;
   if (typeof value !== 'object' || value === null) return value;
   const changed = (key: string | number, one: unknown): unknown => {
     const child = childNode(at, key);

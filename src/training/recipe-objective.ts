@@ -2,16 +2,16 @@
 
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { encodedClips } from '../features/encoded-clips.ts';
+import { EncoderOutputs } from '../features/encoder-outputs.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { withModel } from '../whisper/with-model.ts';
 import type { Example } from './batches.ts';
 import { distillation } from './distillation.ts';
 import { smoothedCrossEntropy } from './label-smoothing.ts';
 import { languageWeighted } from './language-weights.ts';
 import { crossEntropy, type Objective } from './objective.ts';
 import type { Recipe } from './recipe.ts';
+import { cacheOf } from './recipe-cache.ts';
 import { checkTeacher, createTeacher } from './teacher.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
@@ -34,61 +34,74 @@ export async function checkObjective(
   }
 }
 
+export interface RecipeObjective {
+  readonly objective: Objective;
+  /** Closes a teacher whose encoder is used while training. */
+  readonly close: () => Promise<void>;
+}
+
 /** Builds the objective; stores a teacher's weights beside the model's. */
 export async function recipeObjective(
   model: WhisperModel,
   recipe: Recipe,
   examples: readonly Example[],
   work: WorkOptions,
-): Promise<Objective> {
+): Promise<RecipeObjective> {
   const { labelSmoothing = 0, languageWeights } = recipe.objective;
-  const objective =
-    (await distilled(model, recipe, examples, work)) ??
-    (labelSmoothing > 0 ? smoothedCrossEntropy(labelSmoothing) : crossEntropy);
-  return languageWeights ? languageWeighted(objective, languageWeights) : objective;
+  const { objective, close } = (await distilled(model, recipe, examples, work)) ?? {
+    objective: labelSmoothing > 0 ? smoothedCrossEntropy(labelSmoothing) : crossEntropy,
+    close: async () => {},
+  };
+  return { objective: languageWeights ? languageWeighted(objective, languageWeights) : objective, close };
 }
 
 async function distilled(
   model: WhisperModel,
-  { objective, tune, data, augment }: Recipe,
+  recipe: Recipe,
   examples: readonly Example[],
-  work: WorkOptions,
-): Promise<Objective | undefined> {
+  { onNote }: WorkOptions,
+): Promise<RecipeObjective | undefined> {
+  const { objective, tune, data } = recipe;
   if (!objective.distillation) return undefined;
-  const {
-    teacher: directory,
-    divergence,
-    temperature,
-    weight,
-    hidden,
-    distance = 'mse',
-  } = objective.distillation;
-  const options = {
-    divergence,
-    temperature,
-    shares: { labels: 1 - weight, teacher: weight },
-    hidden: hidden && { matching: hidden, distance },
-    labelSmoothing: objective.labelSmoothing,
-  };
-  const teacher = await withModel(WhisperModel.load(directory), (loaded) =>
-    createTeacher(model, loaded, examples, {
+  const { divergence, temperature, weight, hidden, distance = 'mse' } = objective.distillation;
+  const teacherModel = await WhisperModel.load(objective.distillation.teacher, {
+    threads: model.runtime.threads,
+  });
+  try {
+    let outputs: Promise<EncoderOutputs> | undefined;
+    const open = () => EncoderOutputs.open(teacherModel, { ...cacheOf(data), window: data.window, onNote });
+    const teacher = await createTeacher(model, teacherModel, examples, {
       tunesEncoder: tunesEncoder(tune),
-      encode: async (clips) => {
-        // It would have to encode each example as the student does.
-        const changed =
-          augment !== undefined
-            ? 'augment'
-            : data.mergeSeconds !== undefined
-              ? 'data.mergeSeconds'
-              : undefined;
-        if (changed !== undefined) {
-          throw new UserError(
-            `${changed}: does not go with a teacher that has another encoder than the model (${directory}); expected one of both`,
-          );
-        }
-        return encodedClips(loaded, clips, { ...data, ...work });
+      encode: async ({ audio }) => {
+        outputs ??= open();
+        return (await outputs).lazy({ files: [audio] }, 0).read();
       },
-    }),
+    });
+    if (teacher.encoderFeeds) refuseChanged(recipe);
+    else await teacherModel.close();
+    return {
+      objective: distillation(teacher, model.dimensions.width, {
+        divergence,
+        temperature,
+        shares: { labels: 1 - weight, teacher: weight },
+        hidden: hidden && { matching: hidden, distance },
+        labelSmoothing: objective.labelSmoothing,
+      }),
+      close: () => teacherModel.close(),
+    };
+  } catch (error) {
+    await teacherModel.close();
+    throw error;
+  }
+}
+
+/** A teacher with another encoder would have to encode each example as the student does. */
+function refuseChanged({ augment, data, objective }: Recipe): void {
+  const changed =
+    augment !== undefined ? 'augment' : data.mergeSeconds !== undefined ? 'data.mergeSeconds' : undefined;
+  if (changed === undefined) return;
+  throw new UserError(
+    `${changed}: does not go with a teacher that has another encoder than the model ` +
+      `(${objective.distillation!.teacher}); expected one of both`,
   );
-  return distillation(teacher, model.dimensions.width, options);
 }

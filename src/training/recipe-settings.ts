@@ -7,7 +7,7 @@ import type { Recipe } from './recipe.ts';
 import { isPath, leaves, mapPaths, nodeAt } from './recipe-keys.ts';
 
 /** Keys that do not affect the weights. Recomputed activations are identical to the bit. */
-const WITHOUT_INFLUENCE = ['dtype', 'checkpointEvery', 'optimizer.recompute'];
+const WITHOUT_INFLUENCE = ['dtype', 'checkpointEvery', 'optimizer.recompute', 'data.cacheLimit'];
 
 /** Files and folders that do not affect the weights, or whose clips and words in use have fingerprints of their own. */
 const NOT_FINGERPRINTED = /^(output|model|data\.cache|data\.corpora\.\d+\.manifest|targetVocabulary)$/;

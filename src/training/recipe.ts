@@ -4,6 +4,8 @@
  * Descriptions are shown in the help and must stand alone.
  */
 import { z } from 'zod';
+import { BYTE_SIZE } from '../features/byte-size.ts';
+import { CACHE_DTYPES } from '../features/encoded-record.ts';
 import { PROMPT_KINDS } from '../whisper/prompts.ts';
 import { BEST_BY, defaultLora, defaultTraining, LORA_PROJECTIONS, TUNED_PARTS } from './choices.ts';
 
@@ -45,7 +47,20 @@ const data = z.strictObject({
   maxPadding: share()
     .optional()
     .describe('largest share of padding among the frames, and among the tokens, of a batch'),
-  cache: path().default('out/cache').describe('folder of cached encoder outputs'),
+  cache: z
+    .union([z.literal('off'), path()])
+    .default('out/cache')
+    .describe('folder of cached encoder outputs; off: nowhere'),
+  cacheDtype: z
+    .enum(CACHE_DTYPES)
+    .optional()
+    .describe('number format of cached encoder outputs; int8 takes half the space; default: float16'),
+  cacheLimit: text()
+    .regex(BYTE_SIZE)
+    .optional()
+    .describe(
+      'largest size of the cache, such as 40GB: beyond it the oldest outputs are dropped; default: none',
+    ),
 });
 
 const augment = z.strictObject({

@@ -3,6 +3,7 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXPERTS_FOLDER, refuseUnlessModel } from '../checkpoint/directory.ts';
 import { referenceIn } from '../data/clip.ts';
+import { UnreadableRecording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { exists } from '../files/read.ts';
 import { createFolder, writeJson, writeWhole } from '../files/write-whole.ts';
@@ -10,7 +11,7 @@ import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { mergeLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import type { Example } from './batches.ts';
+import { type Example, readyExample } from './batches.ts';
 import {
   prepareCheckpoints,
   type RunRecord,
@@ -21,7 +22,7 @@ import {
 } from './checkpoints.ts';
 import type { BestBy } from './choices.ts';
 import { bestEvaluation, type DevEvaluation, evaluateDevSet } from './dev-evaluation.ts';
-import type { EncodedExample } from './examples.ts';
+import type { DevExample, EncodedExample } from './examples.ts';
 import { createExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';
 import { MetricsFile } from './metrics.ts';
@@ -34,9 +35,9 @@ import { tunedWeights, tuningAdapters } from './tuned-weights.ts';
 const MAX_SKIPPED = 10;
 
 export interface DevSet {
-  readonly examples: readonly EncodedExample[];
+  readonly examples: readonly DevExample[];
   /** With a tuned encoder: encodes the examples' clips with its current weights. */
-  readonly encode?: (() => Promise<readonly EncodedClip[]>) | undefined;
+  readonly encode?: ((examples: readonly DevExample[]) => Promise<readonly EncodedClip[]>) | undefined;
   /** Steps between evaluations; the last step is evaluated, too. */
   readonly every: number;
   /** Metric that chooses the best evaluation. */
@@ -121,7 +122,7 @@ export async function runTraining(
           const { vocabulary } = training;
           const evaluation = await paused(async () => {
             const undo = await withInferenceWeights(model, training);
-            const clips = await reencode(model, devSet);
+            const clips = await encodedExamples(model, devSet, note);
             const found = await evaluateDevSet(model, clips, {
               step: step.step,
               vocabulary,
@@ -186,13 +187,26 @@ async function mergeTrained(model: WhisperModel, training: TrainingOptions): Pro
   };
 }
 
-async function reencode(
+/** The dev set's clips, encoded; those that cannot be read are left out. */
+async function encodedExamples(
   model: WhisperModel,
   { examples, encode }: DevSet,
+  note: (line: string) => void,
 ): Promise<readonly EncodedExample[]> {
-  if (!encode) return examples;
+  if (!encode) {
+    const ready = await Promise.all(
+      examples.map((example) =>
+        readyExample(example, 0).catch((error: unknown) => {
+          if (!(error instanceof UnreadableRecording)) throw error;
+          note(error.message);
+          return undefined;
+        }),
+      ),
+    );
+    return ready.filter((one) => one !== undefined) as unknown as EncodedExample[];
+  }
   await model.encoderChanged();
-  const clips = await encode();
+  const clips = await encode(examples);
   await model.releaseEncoder();
   return examples.map((example, i) => ({ ...example, clip: clips[i]! }));
 }

@@ -1,4 +1,5 @@
 /** Sampler of batches: mixes corpora in given shares and groups examples of similar length. */
+import { smallest } from '../extremes.ts';
 import { sfc32, shuffle } from '../random.ts';
 import type { Example } from './batches.ts';
 
@@ -62,7 +63,10 @@ export function* sampleBatches(
     return streams[furthest]!.next().value;
   };
   // In a pool that held an example twice, sorting would bring it into one batch twice.
-  const once = Math.min(...corpora.flatMap(({ length }, c) => (length > 0 ? [length / shares[c]!] : [])));
+  const once = smallest(
+    corpora.flatMap(({ length }, c) => (length > 0 ? [length / shares[c]!] : [])),
+    Number,
+  );
   const poolSize = batchSize * Math.max(1, Math.min(POOL_BATCHES, Math.floor(once / batchSize)));
   const size = (i: number): number => examples[i]!.clip.window + 4 * examples[i]!.tokens.length;
   for (;;) {

@@ -1,6 +1,7 @@
 /** The teacher of a distillation: another Whisper, frozen, whose decoder's weights lie beside the student's. */
 import { join } from 'node:path';
 import type { HostTensor } from '../backend/runtime.ts';
+import { whisperTensors } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { type Json, readJsonIfPresent } from '../checkpoint/directory.ts';
 import { dimensionsFromConfig } from '../checkpoint/settings.ts';
@@ -8,7 +9,7 @@ import { readTokenizer } from '../checkpoint/tokenizer-files.ts';
 import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
-import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import { type EncodedClip, FULL_WINDOW_POSITIONS } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { decoderWeights } from '../whisper/training-graph.ts';
 import type { Example } from './batches.ts';
@@ -16,22 +17,21 @@ import type { Example } from './batches.ts';
 /** Prefix of the names of its weights and inputs. */
 export const TEACHER_PREFIX = 'teacher.';
 
-/** Encoder outputs of clips. */
-type Encode = (
-  clips: readonly Clip[],
-) => Promise<readonly { readonly clip: Clip; readonly encoded: EncodedClip }[]>;
+/** Encoder output of a clip. */
+type Encode = (clip: Clip) => Promise<EncodedClip>;
 
 export interface Teacher {
   readonly dimensions: WhisperDimensions;
-  /** Bytes of its decoder's weights and of its encoder outputs. */
+  /** Bytes of its decoder's weights and, where its own encoder is used, of that. */
   readonly bytes: number;
   /** Inputs with its encoder outputs of a batch's clips; absent where it shares the student's (frozen) encoder. */
-  readonly encoderFeeds?: ((examples: readonly Example[]) => Record<string, HostTensor>) | undefined;
+  readonly encoderFeeds?: ((examples: readonly Example[]) => Promise<Record<string, HostTensor>>) | undefined;
 }
 
 /**
- * Puts the teacher's decoder into the student's computing thread: `teacher` can be closed afterwards.
- * @param encode the teacher's encoder outputs of clips; called unless it shares the student's encoder
+ * Moves the teacher's decoder into the student's computing thread. `teacher` can be closed afterwards where it has no
+ * `encoderFeeds`: it shares the student's encoder.
+ * @param encode the teacher's encoder output of a clip, called when a batch needs it
  */
 export async function createTeacher(
   student: WhisperModel,
@@ -42,7 +42,6 @@ export async function createTeacher(
   const { dimensions } = teacher;
   const sharesEncoder =
     !tunesEncoder && (await teacher.encoderFingerprint()) === (await student.encoderFingerprint());
-  const encoderFeeds = sharesEncoder ? undefined : await teacherFrames(teacher, examples, encode);
   const names = decoderWeights(dimensions);
   const values = await teacher.runtime.read(names);
   const bytes = values.reduce((sum, { data }) => sum + data.byteLength, 0);
@@ -52,25 +51,28 @@ export async function createTeacher(
       return [TEACHER_PREFIX + name, { shape, data: data as Float32Array }];
     }),
   );
-  return { dimensions, bytes: bytes + (encoderFeeds?.bytes ?? 0), encoderFeeds: encoderFeeds?.feeds };
-}
-
-async function teacherFrames(
-  teacher: WhisperModel,
-  examples: readonly Example[],
-  encode: Encode,
-): Promise<{ feeds: NonNullable<Teacher['encoderFeeds']>; bytes: number }> {
-  const pairs = await encode([...new Set(examples.map(({ source }) => source!))]);
-  const encodedOf = new Map(pairs.map(({ clip, encoded }) => [clip, encoded]));
-  const tails = await teacher.silenceTailsFor([...encodedOf.values()]);
+  if (sharesEncoder) return { dimensions, bytes };
+  // Only its encoder is used from now on.
+  await teacher.runtime.store(names.map((name) => [name, { shape: [0], data: new Float32Array(0) }]));
+  const fitted = examples.some(({ clip }) => clip.window < FULL_WINDOW_POSITIONS);
+  const tails = fitted ? await teacher.silenceTails() : undefined;
   return {
-    bytes: pairs.reduce((sum, { encoded }) => sum + encoded.frames.byteLength, 0),
-    feeds: (batch) => {
-      const clips = batch.map(({ source }) => encodedOf.get(source!)!);
+    dimensions,
+    bytes: bytes + 4 * encoderValues(dimensions),
+    encoderFeeds: async (batch) => {
+      const clips = await Promise.all(batch.map(({ source }) => encode(source!)));
       const { frames, frameBias } = audioBatch(clips, tails);
       return { [`${TEACHER_PREFIX}frames`]: frames, [`${TEACHER_PREFIX}frameBias`]: frameBias };
     },
   };
+}
+
+function encoderValues(dimensions: WhisperDimensions): number {
+  let count = 0;
+  for (const [name, shape] of whisperTensors(dimensions)) {
+    if (name.startsWith('model.encoder.')) count += shape.reduce((product, n) => product * n, 1);
+  }
+  return count;
 }
 
 /**

@@ -43,6 +43,8 @@ export interface TrainResult {
   readonly model: string;
   /** Number of training clips. */
   readonly examples: number;
+  /** Those of them whose recording turned out to be unreadable when it was needed. */
+  readonly unreadable: number;
   /** Steps taken, those before a resumption included, and how many of them were skipped. */
   readonly steps: number;
   readonly skipped: number;
@@ -88,7 +90,26 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
   };
   const model = () => WhisperModel.load(directory, { decoderLayers, languageToken });
   const work = async (model: WhisperModel): Promise<TrainResult> => {
-    const { data, training } = await prepared(model, recipe, clips, options);
+    const { data, training, close } = await prepared(model, recipe, clips, options);
+    try {
+      return await run(model, data, training);
+    } finally {
+      await close();
+    }
+  };
+  const run = async (
+    model: WhisperModel,
+    data: TrainingData,
+    given: TrainingOptions,
+  ): Promise<TrainResult> => {
+    let unreadable = 0;
+    const training = {
+      ...given,
+      onUnreadable: (reason: string) => {
+        unreadable++;
+        options.onSkip?.(reason);
+      },
+    };
     const { examples, devSet, vocabulary } = data;
     const plan = await trainingPlan(model, data, training);
     await checkDisk(recipe, plan);
@@ -128,7 +149,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
         }),
     });
     const seconds = (performance.now() - started) / 1000;
-    return { model: recipe.output, examples: examples.length, ...summaryOf(result), seconds };
+    return { model: recipe.output, examples: examples.length, unreadable, ...summaryOf(result), seconds };
   };
   return lockFolder(recipe.output, () => withModel(model(), work), options);
 }
@@ -150,7 +171,7 @@ async function prepared(
   recipe: Recipe,
   clips: RecipeClips,
   options: TrainOptions,
-): Promise<{ data: TrainingData; training: TrainingOptions }> {
+): Promise<{ data: TrainingData; training: TrainingOptions; close: () => Promise<void> }> {
   const { onProgress, onSkip, onNote, signal } = options;
   const work: WorkOptions = { onProgress, onSkip, onNote, signal };
   const tuning = tuningOf(recipe);
@@ -163,11 +184,8 @@ async function prepared(
   await prepareOutput(recipe.output, Boolean(options.resume));
   await quantizeFrozen(model, tuning);
   const data = await trainingData(model, recipe, clips, work);
-  const objective = await recipeObjective(model, recipe, data.examples, work);
-  // The compiled encoder is not needed any more: the silence after the clips is the last that it encodes.
-  await model.silenceTailsFor(data.examples.map(({ clip }) => clip));
-  await model.releaseEncoder();
-  return { data, training: { ...trainingOptions(recipe, tuning, data), objective } };
+  const { objective, close } = await recipeObjective(model, recipe, data.examples, work);
+  return { data, training: { ...trainingOptions(recipe, tuning, data), objective }, close };
 }
 
 /** @param files fingerprints of the model and of the files that the recipe names */
@@ -186,7 +204,7 @@ function summaryOf({
   reports,
   evaluations,
   saved,
-}: RunResult): Omit<TrainResult, 'model' | 'examples' | 'seconds'> {
+}: RunResult): Omit<TrainResult, 'model' | 'examples' | 'unreadable' | 'seconds'> {
   const last = reports.filter(({ skipped }) => !skipped).slice(-10);
   return {
     steps: reports.length,

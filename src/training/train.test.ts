@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
-import { encodeFiles } from '../features/encoder-cache.ts';
+import { encodeFiles } from '../features/encoded-clips.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { trainingBatch } from './batches.ts';
 import { defaultTraining } from './choices.ts';

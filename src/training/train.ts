@@ -39,6 +39,8 @@ export interface TrainingOptions extends Tuning, SamplingOptions {
   readonly objective?: Objective | undefined;
   /** State of an earlier run of the same examples and options, to resume exactly. */
   readonly from?: TrainingState;
+  /** Called once with each recording that cannot be read, one line; its batches go without it. */
+  readonly onUnreadable?: ((reason: string) => void) | undefined;
   /** Called after each step, and waited for. 'stop' ends the training there. */
   readonly onStep?: (report: StepReport, progress: TrainingProgress) => Stop | Promise<Stop>;
 }
@@ -86,7 +88,13 @@ export async function trainDecoder(
   const outputIds = vocabulary && model.output(vocabulary).ids;
   const scaled = scaledWeights(dimensions, options);
   const reports: StepReport[] = [];
-  const batches = new PreparedBatches(examples, options, tails, model.tokens.endOfText, outputIds);
+  const batches = new PreparedBatches(examples, options, {
+    tails,
+    padding: model.tokens.endOfText,
+    outputIds,
+    onUnreadable: options.onUnreadable,
+    batches: accumulate * (steps - (from?.step ?? 0)),
+  });
   // Earlier batches are drawn again: simpler to verify than a stored position in pool and generator.
   batches.skip(accumulate * (from?.step ?? 0));
   let parts: PreparedBatch[] = [];
@@ -102,7 +110,7 @@ export async function trainDecoder(
         const part = await batches.next();
         parts.push(part);
         const { examples, feeds, tokens } = part;
-        const others = objective.feeds?.({ examples, feeds, step, steps });
+        const others = await objective.feeds?.({ examples, feeds, step, steps });
         return { feeds: { ...feeds, ...others }, weight: tokens };
       },
       onStep: ({ seconds, ...step }, progress) => {
@@ -114,6 +122,7 @@ export async function trainDecoder(
       },
     });
   } finally {
+    await batches.close();
     if (tunesEncoder(options)) await model.encoderChanged();
   }
   return reports;

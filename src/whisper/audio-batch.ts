@@ -1,5 +1,7 @@
 /** Several encoded clips as one batch for the decoder: clips and their silence tails, padded to one length. */
+
 import { float32, type HostTensor } from '../backend/runtime.ts';
+import { largest } from '../extremes.ts';
 import { MASKED } from '../graph/ops.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS, frameValues } from './encoded-clip.ts';
 import type { SilenceTails } from './silence-tail.ts';
@@ -17,7 +19,7 @@ export function audioBatch(clips: readonly EncodedClip[], tails: SilenceTails | 
     clip,
     tail: clip.window < FULL_WINDOW_POSITIONS ? tails?.after(clip.window) : undefined,
   }));
-  const length = Math.max(...parts.map(({ clip, tail }) => clip.window + (tail?.bias.length ?? 0)));
+  const length = largest(parts, ({ clip, tail }) => clip.window + (tail?.bias.length ?? 0));
   const frames = new Float32Array(clips.length * length * width);
   const bias = new Float32Array(clips.length * length).fill(MASKED);
   parts.forEach(({ clip, tail }, i) => {

@@ -3,6 +3,7 @@
 import { logMel } from '../audio/log-mel.ts';
 import { float32, type HostTensor, int64 } from '../backend/runtime.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { largest } from '../extremes.ts';
 import { FULL_WINDOW_POSITIONS, SAMPLES_PER_FRAME, type WindowMode, windowFrames } from './encoded-clip.ts';
 import type { SilenceTails } from './silence-tail.ts';
 
@@ -73,7 +74,7 @@ export function silenceFeeds(tails: SilenceTails, clips: number, window: number)
  * @param tails with them also the inputs of `silenceContext`
  */
 export function melBatch(clips: readonly MelClip[], tails: SilenceTails | undefined): MelBatch {
-  const window = Math.max(...clips.map((clip) => clip.window));
+  const window = largest(clips, (clip) => clip.window);
   const melBins = clips[0]!.mel.length / (2 * clips[0]!.window);
   const mel = new Float32Array(clips.length * melBins * 2 * window);
   clips.forEach((clip, i) => {

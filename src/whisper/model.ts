@@ -332,7 +332,8 @@ export class WhisperModel {
         const hash = new Fingerprint();
         const { encoderLayers } = this.dimensions;
         if (encoderLayers < this.settings.dimensions.encoderLayers) hash.add(`exit after ${encoderLayers}`);
-        return hash.add(...weights.map(({ data }) => data)).hex(16);
+        for (const { data } of weights) hash.add(data);
+        return hash.hex(16);
       });
     return this.#fingerprint;
   }

@@ -2,6 +2,7 @@
  * Random augmentation of recordings: speed, reverberation, noise, then masks on the log-mel. All randomness comes from
  * the seed, the clip's name and the number of the version, so that a version can be reproduced at any time.
  */
+import { smallest } from '../../extremes.ts';
 import { fingerprint, seedOf } from '../../files/fingerprint.ts';
 import { below, sfc32, uniform } from '../../random.ts';
 import { FULL_WINDOW_FRAMES, HOP } from '../log-mel.ts';
@@ -9,7 +10,7 @@ import { addNoise } from './noise.ts';
 import { reverberate } from './reverberation.ts';
 import { SoundFolder } from './sound-folder.ts';
 import { type SpecAugmentOptions, specAugment } from './spec-augment.ts';
-import { changeSpeed } from './speed.ts';
+import { changedLength, changeSpeed } from './speed.ts';
 
 export interface AugmentOptions {
   /** Speed factors, equally likely. */
@@ -62,7 +63,20 @@ export class Augmentation {
 
   /** Largest factor of the length of a recording. */
   get longest(): number {
-    return 1 / Math.min(...(this.options.speed ?? [1]));
+    return 1 / smallest(this.options.speed ?? [1], Number);
+  }
+
+  /** Length of a version of a recording of so many samples. */
+  lengthOf(samples: number, name: string, version: number): number {
+    return changedLength(samples, this.#speedOf(samples, name, version));
+  }
+
+  /** A recording that would become longer than the window keeps its speed. */
+  #speedOf(samples: number, name: string, version: number): number {
+    const { speed } = this.options;
+    if (!speed) return 1;
+    const factor = speed[below(speed.length, this.#chance('speed', name, version))]!;
+    return samples / factor <= FULL_WINDOW_FRAMES * HOP ? factor : 1;
   }
 
   /**
@@ -73,11 +87,7 @@ export class Augmentation {
   async sound(samples: Float32Array, name: string, version: number): Promise<Float32Array> {
     const { speed, noise, reverberation } = this.options;
     let sound = samples;
-    if (speed) {
-      const factor = speed[below(speed.length, this.#chance('speed', name, version))]!;
-      // A recording that would become longer than the window keeps its speed.
-      if (sound.length / factor <= FULL_WINDOW_FRAMES * HOP) sound = changeSpeed(sound, factor);
-    }
+    if (speed) sound = changeSpeed(sound, this.#speedOf(sound.length, name, version));
     if (reverberation) {
       const random = this.#chance('reverberation', name, version);
       if (uniform(random) < reverberation.probability) {

@@ -7,6 +7,10 @@ import { joinSamples } from '../join-samples.ts';
 import { Resampler } from '../resample.ts';
 import { SAMPLE_RATE } from '../sample-rate.ts';
 
+/** Samples of a recording of so many at another speed. */
+export const changedLength = (samples: number, factor: number): number =>
+  Math.round((samples * SAMPLE_RATE) / Math.round(factor * SAMPLE_RATE));
+
 /**
  * @param samples 16 kHz mono
  * @param factor above 1: faster and shorter

@@ -3,6 +3,7 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { UMAP } from 'umap-js';
 import { referenceIn } from '../../data/clip.ts';
+import { largest, smallest } from '../../extremes.ts';
 import { sfc32, uniform } from '../../random.ts';
 import { escapeHtml } from '../../report/escape.ts';
 import { csvText, type Figure } from '../../report/figure.ts';
@@ -32,7 +33,7 @@ async function unitMeans(
       const norm = Math.sqrt(mean.reduce((sum, x) => sum + x * x, 0)) || 1;
       rows.push(mean.map((x) => x / norm));
     }
-    clips.push(...own);
+    for (const clip of own) clips.push(clip);
   }
   return { clips, rows };
 }
@@ -172,7 +173,7 @@ function scatter(
   const [width, height, margin, bottom] = [440, 400, 12, 58];
   const scaleOf = (axis: number, from: number, to: number) => {
     const values = points.map((point) => point[axis]!);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const [low, high] = [smallest(values, Number), largest(values, Number)];
     return (value: number) => coordinate(from + ((value - low) / (high - low || 1)) * (to - from));
   };
   const toX = scaleOf(0, margin + 6, width - margin - 6);

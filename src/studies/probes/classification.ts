@@ -1,3 +1,4 @@
+import { largest } from '../../extremes.ts';
 /** Accuracy, macro-F1 and the confusion matrix of a classification, as scikit-learn counts them. */
 
 /** True and predicted labels of clips, as indices into `labels`. */
@@ -21,7 +22,7 @@ export function accuracy(counts: readonly (readonly number[])[]): number {
 
 /** Share of the commonest true label: the accuracy of always predicting it. */
 export function majorityShare(counts: readonly (readonly number[])[]): number {
-  return Math.max(...counts.map(sum)) / total(counts);
+  return largest(counts, sum) / total(counts);
 }
 
 export interface LabelScore {

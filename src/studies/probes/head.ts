@@ -5,6 +5,7 @@
 
 import { float32, gradientOutput, type HostTensor } from '../../backend/runtime.ts';
 import { float16ToFloat32 } from '../../checkpoint/half-precision.ts';
+import { largest } from '../../extremes.ts';
 import { backward } from '../../graph/backward.ts';
 import { Graph, product, type Tensor } from '../../graph/graph.ts';
 import {
@@ -149,7 +150,7 @@ export function headTrainingGraph(shape: HeadShape): Graph {
 export function headFeeds(clips: readonly LayerFeatures[], layer?: number): Record<string, HostTensor> {
   const { layers, width } = clips[0]!;
   const kept = layer === undefined ? [...Array(layers).keys()] : [layer];
-  const frames = Math.max(...clips.map((clip) => clip.frames));
+  const frames = largest(clips, (clip) => clip.frames);
   const features = new Float32Array(clips.length * kept.length * frames * width);
   const bias = new Float32Array(clips.length * frames);
   clips.forEach((clip, i) => {

@@ -154,7 +154,8 @@ export async function testRobustness(
         ),
       );
       const features = await layerFeatures(model, worse, kind);
-      answers[i]!.push(...(await classifier.classify(features.map((one) => async () => one))));
+      const classified = await classifier.classify(features.map((one) => async () => one));
+      for (const answer of classified) answers[i]!.push(answer);
       done += round.length;
       progress(done);
     }

@@ -6,6 +6,7 @@
 import { float32, type HostTensor } from '../../backend/runtime.ts';
 import type { Weight } from '../../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../../checkpoint/dimensions.ts';
+import { largest } from '../../extremes.ts';
 import { Graph, type Tensor } from '../../graph/graph.ts';
 import { linear, matmul, relu, reshape } from '../../graph/ops.ts';
 import { sfc32, uniformValues } from '../../random.ts';
@@ -72,7 +73,7 @@ function meanWeights(lengths: readonly number[], window: number): HostTensor {
 
 /** Inputs of `meanFrames`, all in the longest one's window. */
 export function meanFrameFeeds(clips: readonly MelClip[]): Record<string, HostTensor> {
-  const frames = Math.max(...clips.map(({ window }) => window));
+  const frames = largest(clips, ({ window }) => window);
   const { mel, audioPositions: positions } = melBatch(clips, undefined);
   return {
     mel,

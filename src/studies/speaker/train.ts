@@ -3,6 +3,7 @@
 import { SAMPLE_RATE } from '../../audio/sample-rate.ts';
 import { float32, gradientOutput, type HostTensor } from '../../backend/runtime.ts';
 import { UserError } from '../../errors.ts';
+import { smallest } from '../../extremes.ts';
 import { backward } from '../../graph/backward.ts';
 import { Graph, type Tensor } from '../../graph/graph.ts';
 import { split } from '../../graph/ops.ts';
@@ -79,7 +80,10 @@ export function* speakerBatches(
   const random = sfc32(seed);
   const bySpeaker = new Map<string, number[]>();
   speakers.forEach((speaker, i) => bySpeaker.set(speaker, [...(bySpeaker.get(speaker) ?? []), i]));
-  const each = Math.min(CLIPS_PER_SPEAKER, ...[...bySpeaker.values()].map((clips) => clips.length));
+  const each = Math.min(
+    CLIPS_PER_SPEAKER,
+    smallest(bySpeaker.values(), (clips) => clips.length),
+  );
   const count = Math.min(bySpeaker.size, Math.max(2, Math.floor(size / each)));
   const pools = new Map<string, number[]>();
   let waiting: string[] = [];

@@ -1,0 +1,348 @@
+/** Encoder outputs of recordings: read from the cache or from memory, or encoded when they are needed. */
+
+import { join } from 'node:path';
+import { maskMel, type Recording } from '../data/recording.ts';
+import { UserError } from '../errors.ts';
+import { freeDisk } from '../files/free-disk.ts';
+import { exists } from '../files/read.ts';
+import { formatNumber } from '../report/format.ts';
+import {
+  type EncodedClip,
+  SAMPLES_PER_FRAME,
+  type WindowMode,
+  windowFrames,
+} from '../whisper/encoded-clip.ts';
+import type { Lazy } from '../whisper/lazy.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { CacheRoom } from './cache-room.ts';
+import {
+  type CacheDtype,
+  type EncodedShape,
+  encodedBytes,
+  encodedClip,
+  encodedRecord,
+  encodedShape,
+} from './encoded-record.ts';
+import { type FeatureSource, inRounds, type Missing, oneRound, type RoundHandlers } from './in-rounds.ts';
+import { RecordingMemo } from './recording-memo.ts';
+import { HEADER_BYTES, Shards } from './shards.ts';
+
+/** Clips read, encoded and written together; more only takes more memory. */
+const CLIPS_PER_ROUND = 64;
+/** Rounds in a row without a clip to encode after which the compiled encoder is freed; it compiles in a second. */
+const IDLE_ROUNDS = 32;
+/** Outputs held in memory, bytes: with a cache, which the system keeps in its own memory, and without. */
+const HELD_WITH_CACHE = 2 ** 28;
+export const HELD_WITHOUT = 2 ** 30;
+
+const DONE: EncodedShape = { window: 0, length: 0, width: 0 };
+
+/** Version of the outputs: raise it with every change of them. */
+const ENCODING = 3;
+const FORMER_ENCODING = 2;
+
+/** Where encoder outputs are kept between runs. */
+export interface CacheOptions {
+  /** Folder. Default: none. */
+  readonly cache?: string | undefined;
+  /** Number format of kept outputs; int8 has a scale for each frame and half the size. Default 'float16'. */
+  readonly cacheDtype?: CacheDtype | undefined;
+  /** Largest size of the folder, in bytes: beyond it the oldest outputs are dropped. Default: no limit. */
+  readonly cacheLimit?: number | undefined;
+}
+
+export interface EncoderOutputsOptions extends CacheOptions {
+  readonly window: WindowMode;
+  /** Outputs held in memory, bytes. Default: 256 MB with a cache, 1 GB without. */
+  readonly maxBytes?: number | undefined;
+  readonly onNote?: ((note: string) => void) | undefined;
+}
+
+/** Folder name of this encoder's outputs in such windows. */
+export async function encodingName(
+  model: WhisperModel,
+  window: WindowMode,
+  encoding = ENCODING,
+): Promise<string> {
+  return `${await model.encoderFingerprint()}-${window}-${encoding}`;
+}
+
+interface OutputRequest {
+  readonly recording: Recording;
+  readonly settle: (clip: EncodedClip | Error) => void;
+}
+
+/**
+ * Values are rounded to the number format of the cache whether or not they come from it, so that a run does not depend on
+ * what ran before it.
+ */
+export class EncoderOutputs {
+  readonly #source: FeatureSource<EncodedClip>;
+  #held = 0;
+  #idle = 0;
+  /** Requested by `lazy` clips and not yet begun. */
+  #requested: OutputRequest[] = [];
+  #reading: Promise<void> = Promise.resolve();
+
+  private constructor(
+    readonly model: WhisperModel,
+    readonly window: WindowMode,
+    readonly dtype: CacheDtype,
+    readonly cache: string | undefined,
+    readonly memo: RecordingMemo,
+    private readonly shards: Shards | undefined,
+    private readonly limit: number | undefined,
+    private readonly maxBytes: number,
+  ) {
+    this.#source = {
+      perRound: CLIPS_PER_ROUND,
+      memo: shards && memo,
+      find: (key) => this.#find(key),
+      encode: (missing, onProgress, signal) => this.#encode(missing, onProgress, signal),
+    };
+  }
+
+  /** @throws UserError where the cache cannot be created */
+  static async open(
+    model: WhisperModel,
+    { window, cache, cacheDtype = 'float16', cacheLimit, maxBytes, onNote }: EncoderOutputsOptions,
+  ): Promise<EncoderOutputs> {
+    const held = maxBytes ?? (cache === undefined ? HELD_WITHOUT : HELD_WITH_CACHE);
+    const memo = await RecordingMemo.open(cache);
+    let shards: Shards | undefined;
+    if (cache !== undefined) {
+      const folder = join(cache, await encodingName(model, window));
+      const former = join(cache, await encodingName(model, window, FORMER_ENCODING));
+      if (!(await exists(folder)) && (await exists(former))) {
+        onNote?.(`${former}: encoder outputs of an earlier version, which are not read; it can be deleted`);
+      }
+      shards = await Shards.open(
+        cacheDtype === 'float16' ? folder : `${folder}-${cacheDtype}`,
+        limitedRoom(cache, cacheLimit, onNote),
+      );
+    }
+    return new EncoderOutputs(model, window, cacheDtype, cache, memo, shards, cacheLimit, held);
+  }
+
+  /** Outputs in the order of the recordings, all in memory; undefined where one could not be read. */
+  read(recordings: readonly Recording[], handlers: RoundHandlers = {}): Promise<(EncodedClip | undefined)[]> {
+    return inRounds(recordings, this.#source, handlers);
+  }
+
+  /**
+   * Encodes what is not in the cache. Outputs beyond the memory for them are read from the cache when they are needed,
+   * identical to the bit, also after the model is closed; without a cache, or where it is full, all are in memory.
+   */
+  stored(
+    recordings: readonly Recording[],
+    handlers: RoundHandlers = {},
+  ): Promise<(EncodedClip | Lazy<EncodedClip> | undefined)[]> {
+    return inRounds<EncodedClip | Lazy<EncodedClip>>(
+      recordings,
+      {
+        ...this.#source,
+        find: async (key) => (this.#hasRoom() ? this.#hold(await this.#find(key)) : this.#storedClip(key)),
+        encode: async (missing, onProgress, signal) => {
+          const clips = await this.#encode(missing, onProgress, signal);
+          return clips.map((clip, i) => {
+            const { key } = missing[i]!;
+            const lazy = key === undefined || this.#hasRoom() ? undefined : this.#storedClip(key);
+            return lazy ?? this.#hold(clip)!;
+          });
+        },
+      },
+      handlers,
+    );
+  }
+
+  /**
+   * A clip that is read or encoded when it is needed, together with others that are asked for at the same time.
+   * @param samples its length at 16 kHz, as it is known before the recording is read
+   */
+  lazy(recording: Recording, samples: number): Lazy<EncodedClip> {
+    let held: EncodedClip | undefined;
+    const window = windowFrames(samples, this.window);
+    return {
+      window,
+      length: Math.min(window, Math.ceil(samples / SAMPLES_PER_FRAME)),
+      width: this.model.dimensions.width,
+      read: async () => {
+        if (held) return held;
+        const clip = await this.#request(recording);
+        if (this.#hasRoom()) held = this.#hold(clip);
+        return clip;
+      },
+    };
+  }
+
+  /** The key of a recording's outputs, beside encoder and window. */
+  keyOf(recording: Recording): Promise<string> {
+    return this.memo.keyOf(recording);
+  }
+
+  /**
+   * Encodes what is not in the cache and holds nothing in memory.
+   * @param onShape called with the shape of each clip's outputs
+   */
+  async fill(
+    recordings: readonly Recording[],
+    { onShape, ...handlers }: RoundHandlers & { readonly onShape: (shape: EncodedShape) => void },
+  ): Promise<void> {
+    const told = <Shape extends EncodedShape>(shape: Shape): EncodedShape => {
+      onShape(shape);
+      return DONE;
+    };
+    await inRounds<EncodedShape>(
+      recordings,
+      {
+        ...this.#source,
+        find: async (key) => {
+          const about = this.shards?.about(key);
+          return about && told(encodedShape(about));
+        },
+        encode: async (...args) => (await this.#encode(...args)).map(told),
+      },
+      handlers,
+    );
+  }
+
+  /**
+   * How much the outputs of recordings that the cache does not have take, one line; undefined where it has them all.
+   * @param clips with their windows, as far as they are known
+   * @throws UserError where the disk has no room for them
+   */
+  async checkRoom(
+    clips: readonly { readonly recording: Recording; readonly encoded: Pick<EncodedShape, 'window'> }[],
+  ): Promise<string | undefined> {
+    if (this.cache === undefined || !this.shards) return undefined;
+    const { width } = this.model.dimensions;
+    let bytes = 0;
+    let count = 0;
+    for (let start = 0; start < clips.length; start += CLIPS_PER_ROUND) {
+      const some = clips.slice(start, start + CLIPS_PER_ROUND);
+      const known = await Promise.all(some.map(({ recording }) => this.#has(recording)));
+      known.forEach((isKnown, i) => {
+        if (isKnown) return;
+        count++;
+        bytes += 2 * HEADER_BYTES + encodedBytes(some[i]!.encoded.window, width, this.dtype);
+      });
+    }
+    if (count === 0) return undefined;
+    const free = await freeDisk(this.cache);
+    const gb = (bytes: number): string => `${formatNumber(bytes / 1e9, bytes < 1e9 ? 3 : 1)} GB`;
+    const what = `encoder outputs of ${formatNumber(count)} clips`;
+    if (Math.min(bytes, this.limit ?? bytes) > free) {
+      throw new UserError(
+        `${this.cache}: the ${what} take ${gb(bytes)} and the disk has ${gb(free)}; ` +
+          'expected room, --cache-limit, --cache-dtype int8, or --cache off',
+      );
+    }
+    return `cache: ${what} take ${gb(bytes)} in ${this.cache}; the disk has ${gb(free)}`;
+  }
+
+  /** As far as is known without reading its files. */
+  async #has(recording: Recording): Promise<boolean> {
+    if (!this.shards || this.shards.size === 0) return false;
+    const key = await this.memo.knownKeyOf(recording);
+    return key !== undefined && this.shards.about(key) !== undefined;
+  }
+
+  async #find(key: string): Promise<EncodedClip | undefined> {
+    const found = await this.shards!.read(key);
+    return found && encodedClip(found);
+  }
+
+  /** Undefined where the cache has no such outputs. */
+  #storedClip(key: string): Lazy<EncodedClip> | undefined {
+    const about = this.shards?.about(key);
+    if (!about) return undefined;
+    const shape = encodedShape(about);
+    return {
+      ...shape,
+      read: async () => {
+        const clip = await this.#find(key);
+        if (clip) return clip;
+        throw new UserError(
+          `${this.shards!.folder}: found no whole encoder output ${key}; expected it to stay during the run`,
+        );
+      },
+    };
+  }
+
+  async #encode(
+    missing: readonly Missing[],
+    onProgress: ((done: number) => void) | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<EncodedClip[]> {
+    this.#idle = 0;
+    const { melBins } = this.model.dimensions;
+    const encoded = await this.model.encode(
+      missing.map(({ samples }) => samples),
+      this.window,
+      {
+        onProgress,
+        mask: (i, mel) => maskMel(missing[i]!.recording, missing[i]!.samples, mel, melBins),
+        signal,
+      },
+    );
+    const records = encoded.map((clip, i) => ({ key: missing[i]!.key, ...encodedRecord(clip, this.dtype) }));
+    await this.shards?.add(records.flatMap(({ key, ...record }) => (key ? [{ key, ...record }] : [])));
+    return records.map(({ clip }) => clip);
+  }
+
+  #request(recording: Recording): Promise<EncodedClip> {
+    return new Promise((resolve, reject) => {
+      const settle = (found: EncodedClip | Error) =>
+        found instanceof Error ? reject(found) : resolve(found);
+      this.#requested.push({ recording, settle });
+      if (this.#requested.length > 1) return;
+      // By then all that are asked for at the same time have been.
+      setImmediate(() => {
+        const some = this.#requested;
+        this.#requested = [];
+        this.#reading = this.#reading.then(() => this.#readTogether(some));
+      });
+    });
+  }
+
+  async #readTogether(requests: readonly OutputRequest[]): Promise<void> {
+    for (let start = 0; start < requests.length; start += CLIPS_PER_ROUND) {
+      const some = requests.slice(start, start + CLIPS_PER_ROUND);
+      const recordings = some.map(({ recording }) => recording);
+      this.#idle++;
+      const read = async () => {
+        const clips = await oneRound(recordings, this.#source);
+        await this.memo.flush();
+        return clips;
+      };
+      // A full disk, say, ends the run of whoever asked.
+      const found = await read().catch((error: Error) => recordings.map(() => error));
+      if (this.#idle === IDLE_ROUNDS) await this.model.releaseEncoder();
+      some.forEach(({ settle }, i) => {
+        settle(found[i]!);
+      });
+    }
+  }
+
+  #hasRoom(): boolean {
+    return this.#held < this.maxBytes;
+  }
+
+  #hold<C extends EncodedClip | undefined>(clip: C): C {
+    this.#held += clip?.frames.byteLength ?? 0;
+    return clip;
+  }
+}
+
+function limitedRoom(
+  cache: string,
+  limit: number | undefined,
+  onNote: ((note: string) => void) | undefined,
+): CacheRoom | undefined {
+  if (limit === undefined) return undefined;
+  return new CacheRoom(cache, limit, () =>
+    onNote?.(
+      `${cache}: --cache-limit is reached by what this run uses; further outputs are encoded whenever they are needed`,
+    ),
+  );
+}

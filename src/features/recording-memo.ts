@@ -1,0 +1,124 @@
+/**
+ * What is known of audio files: hash of the content, by which encoder outputs are stored, and length. Both are kept in the
+ * cache by path, size, time and inode, so that hundreds of thousands of files are not read again in every run.
+ */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { audioDuration } from '../audio/audio-file.ts';
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { GAP_SECONDS, type Recording } from '../data/recording.ts';
+import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
+import { cannotOpen } from '../files/read.ts';
+import { RECORDINGS } from './cache-room.ts';
+import { type ShardRecord, Shards } from './shards.ts';
+
+/** Records written together. */
+const PENDING = 1024;
+
+export class RecordingMemo {
+  /** Found and not yet written. */
+  readonly #pending: Readonly<Record<Known, Map<string, Buffer>>> = {
+    contents: new Map(),
+    lengths: new Map(),
+  };
+
+  private constructor(private readonly stores: Readonly<Record<Known, Shards>> | undefined) {}
+
+  /** @param cache folder; undefined: nothing is kept */
+  static async open(cache: string | undefined): Promise<RecordingMemo> {
+    if (cache === undefined) return new RecordingMemo(undefined);
+    const [contents, lengths] = await Promise.all([
+      Shards.open(join(cache, RECORDINGS, 'contents')),
+      Shards.open(join(cache, RECORDINGS, 'lengths')),
+    ]);
+    return new RecordingMemo({ contents, lengths });
+  }
+
+  /**
+   * Key of a recording's features: the same wherever its files lie.
+   * @throws UserError where a file does not open
+   */
+  async keyOf(recording: Recording): Promise<string> {
+    return keyOf(recording, await Promise.all(recording.files.map((file) => this.#contentOf(file))));
+  }
+
+  /** The same, undefined where a file would have to be read. */
+  async knownKeyOf(recording: Recording): Promise<string | undefined> {
+    const contents: string[] = [];
+    for (const file of recording.files) {
+      const known = this.#known('contents', await placeOf(file).catch(() => ''));
+      if (!known) return undefined;
+      contents.push(hexOf(known));
+    }
+    return keyOf(recording, contents);
+  }
+
+  async #contentOf(file: string): Promise<string> {
+    return hexOf(
+      await this.#recall('contents', file, async () =>
+        Buffer.from((await new Fingerprint().addFile(file)).hex(32), 'hex'),
+      ),
+    );
+  }
+
+  /**
+   * Length of an audio file in samples at 16 kHz, from its header where that says it.
+   * @throws UserError where the file cannot be read
+   */
+  async samplesOf(file: string): Promise<number> {
+    const about = await this.#recall('lengths', file, async () => {
+      const length = Buffer.alloc(8);
+      length.writeDoubleLE(Math.round(SAMPLE_RATE * (await audioDuration(file))));
+      return length;
+    });
+    return about.readDoubleLE();
+  }
+
+  async #recall(what: Known, file: string, find: () => Promise<Buffer>): Promise<Buffer> {
+    try {
+      if (!this.stores) return await find();
+      const key = await placeOf(file);
+      const known = this.#known(what, key);
+      if (known) return known;
+      const about = await find();
+      this.#pending[what].set(key, about);
+      if (this.#pending[what].size >= PENDING) await this.#write(what);
+      return about;
+    } catch (error) {
+      throw cannotOpen(file, error, 'an audio file');
+    }
+  }
+
+  #known(what: Known, place: string): Buffer | undefined {
+    return this.stores?.[what].about(place) ?? this.#pending[what].get(place);
+  }
+
+  /** Writes what was found since the last time. */
+  async flush(): Promise<void> {
+    await this.#write('contents');
+    await this.#write('lengths');
+  }
+
+  async #write(what: Known): Promise<void> {
+    const records = [...this.#pending[what]].map(([key, about]): ShardRecord => ({ key, about }));
+    this.#pending[what].clear();
+    await this.stores?.[what].add(records);
+  }
+}
+
+type Known = 'contents' | 'lengths';
+
+const hexOf = (content: Buffer): string => content.toString('hex', 0, 16);
+
+/** A file as it is now: another size or time is another. */
+async function placeOf(file: string): Promise<string> {
+  const { size, mtimeMs, ino } = await stat(file);
+  return fingerprint(`${file}\n${size}\n${mtimeMs}\n${ino}`, 32);
+}
+
+function keyOf({ files, version }: Recording, contents: readonly string[]): string {
+  const hash = new Fingerprint().add(contents.join('\n'));
+  if (files.length > 1) hash.add(`\ngap ${GAP_SECONDS}`);
+  if (version) hash.add(`\n${version.augmentation.fingerprint}\n${version.name}\n${version.number}`);
+  return hash.hex(32);
+}
