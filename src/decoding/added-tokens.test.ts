@@ -74,6 +74,6 @@ test('it is a word of its own text, and part of a training label', () => {
   const ids = tokens.encode(' Guide Tux home');
   expect(ids).toContain(TUX);
   expect(tokens.decode(ids)).toBe(' Guide Tux home');
-  const words = splitIntoWords([...ids, tokens.endOfText], tokens, 'en');
+  const words = splitIntoWords([...ids, tokens.endOfText], tokens);
   expect(words.map(({ text }) => text)).toEqual([' Guide', ' Tux', ' home', '']);
 });
