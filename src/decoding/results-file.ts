@@ -1,12 +1,9 @@
 /** Results in a JSONL file, written one by one, from which a stopped run can resume. */
 import { resolve } from 'node:path';
-import { UserError } from '../errors.ts';
 import { otherLine, ResumableLines } from '../files/resumable-lines.ts';
+import { checkSettings, type Settings } from './run-settings.ts';
 import type { FailedTranscript, Transcript } from './transcript.ts';
 import { WindowFile } from './window-file.ts';
-
-/** Settings that the results depend on (model, language, task, beam size); small, and equal for the whole file. */
-export type Settings = Readonly<Record<string, string | number | boolean>>;
 
 type Result = { readonly settings: Settings } & (Transcript | FailedTranscript);
 
@@ -69,15 +66,5 @@ export class ResultsFile {
   async finish(audio: readonly string[]): Promise<void> {
     await this.lines.order(audio.map((path) => resolve(path)));
     await this.windows.remove();
-  }
-}
-
-export function checkSettings(where: string, found: Settings, expected: Settings): void {
-  for (const name of new Set([...Object.keys(expected), ...Object.keys(found)])) {
-    if (found[name] === expected[name]) continue;
-    const [was, is] = [found[name], expected[name]].map((value) => JSON.stringify(value) ?? 'not set');
-    throw new UserError(
-      `${where}: found results with ${name} ${was}; expected ${is} as in this run, or another file for it`,
-    );
   }
 }

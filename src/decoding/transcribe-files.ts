@@ -20,6 +20,7 @@ import { chosenDecoding } from './decoding-choice.ts';
 import { certainLanguages, commonLanguage, detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
+import { type KeptWindow, keptLanguage, languageToKeep, type WindowKey } from './kept-window.ts';
 import { later, laterSegment, mergedChannels, segmentsByTime } from './merge-channels.ts';
 import {
   type FileFacts,
@@ -41,13 +42,7 @@ import {
 import { WINDOW_SAMPLES } from './split-long-audio.ts';
 import type { TranscribeOptions, TranslateOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
-import {
-  type KeptWindow,
-  keptLanguage,
-  languageToKeep,
-  type WindowFile,
-  type WindowKey,
-} from './window-file.ts';
+import type { WindowFile } from './window-file.ts';
 
 /** Windows decoded together: more gain no time, and results come later. Encoded full windows are 3 MB each. */
 const MAX_WINDOWS = 8;

@@ -1,27 +1,10 @@
 /** The windows of long recordings that are not finished, in a file beside the results: a run resumes within a recording. */
-import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { exists } from '../files/read.ts';
 import { otherLine, ResumableLines } from '../files/resumable-lines.ts';
-import type { DetectedLanguage } from './detect-language.ts';
-import type { WindowResult } from './part-transcription.ts';
-import { checkSettings, type Settings } from './results-file.ts';
-
-/** A window, found by its place: the same sound is cut into the same parts. */
-export interface WindowKey {
-  readonly audio: string;
-  /** Fingerprint of the samples: a recording that has changed begins again. */
-  readonly sound: string;
-  readonly part: number;
-  /** Number of windows of the part before it. */
-  readonly window: number;
-}
-
-export interface KeptWindow extends WindowKey {
-  /** Of the recording, with its first window. */
-  readonly detected?: { readonly language: string; readonly probabilities: Readonly<Record<string, number>> };
-  readonly result: WindowResult;
-}
+import { removeFile } from '../files/write-whole.ts';
+import type { KeptWindow, WindowKey } from './kept-window.ts';
+import { checkSettings, type Settings } from './run-settings.ts';
 
 type Line = { readonly settings: Settings } & KeptWindow;
 
@@ -44,7 +27,7 @@ export class WindowFile {
   static async open(path: string, settings: Settings, resume: boolean): Promise<WindowFile> {
     const file = new WindowFile(path, settings, undefined);
     if (resume && (await exists(path))) file.lines = await file.#open(true);
-    else await rm(path, { force: true });
+    else await removeFile(path);
     return file;
   }
 
@@ -60,7 +43,7 @@ export class WindowFile {
 
   /** Removes the file: all recordings are finished. */
   async remove(): Promise<void> {
-    if (this.lines) await rm(this.path, { force: true });
+    if (this.lines) await removeFile(this.path);
   }
 
   #open(resume: boolean): Promise<ResumableLines<Line>> {
@@ -78,16 +61,3 @@ export class WindowFile {
     });
   }
 }
-
-export const languageToKeep = ({ language, probabilities }: DetectedLanguage): KeptWindow['detected'] => ({
-  language,
-  probabilities: Object.fromEntries(probabilities),
-});
-
-export const keptLanguage = ({
-  language,
-  probabilities,
-}: NonNullable<KeptWindow['detected']>): DetectedLanguage => ({
-  language,
-  probabilities: new Map(Object.entries(probabilities)),
-});

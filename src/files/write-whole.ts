@@ -52,6 +52,9 @@ export async function writeWhole(file: string, content: Content): Promise<void> 
   });
 }
 
+/** Removes a file, if there is one. @throws UserError where it cannot be removed */
+export const removeFile = (file: string): Promise<void> => writing(file, () => rm(file, { force: true }));
+
 /** Writes indented JSON. @throws UserError where it cannot be written */
 export function writeJson(file: string, value: unknown, indent = 2): Promise<void> {
   return writeWhole(file, `${JSON.stringify(value, null, indent)}\n`);
