@@ -334,7 +334,9 @@ class Sound {
   }
 
   /** Adds a block. @returns whether it held samples */
-  add({ channelData, sampleRate }: DecodedBlock): boolean {
+  add({ channelData, sampleRate: rate }: DecodedBlock): boolean {
+    // AIFF and CAF may say fractions of a hertz.
+    const sampleRate = Math.round(rate);
     const frames = channelData[0]?.length ?? 0;
     if (frames === 0) return false;
     const selected = this.select(channelData);

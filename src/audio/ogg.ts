@@ -44,6 +44,14 @@ class OggPages {
       let end = bodyAt;
       for (const length of segments) end += length;
       if (bytes.length < end) break;
+      // A stream that was cut off within a page goes on with the next one's first page.
+      if (bytes.length >= end + 4 && nextCapture(bytes, end) !== end) {
+        const inside = nextCapture(bytes, at + 1);
+        if (inside < end) {
+          at = inside;
+          continue;
+        }
+      }
       const view = new DataView(bytes.buffer, bytes.byteOffset + at, HEADER_BYTES);
       const flags = bytes[at + 5]!;
       yield {
