@@ -95,8 +95,9 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   }
   const different = [...new Set(targets)];
   const notes: string[] = [];
-  for (const [manifest, clips] of read)
+  for (const [manifest, clips] of read) {
     for (const note of repeatedClips(manifest, await clips)) notes.push(note);
+  }
   if (!dev) return { training, dev: [], targets: different, notes };
   if (found.size === 0) {
     throw new UserError(`${manifests}: no clip in set "${dev.set}"; expected the dev set's in one of them`);
