@@ -18,7 +18,7 @@ interface Options {
 
 export function encodeCommand(command: Command): Command {
   command
-    .argument('<manifest>', 'TSV or JSONL manifest with an "audio" column')
+    .argument('<manifest>', 'TSV, CSV or JSONL manifest with an "audio" column')
     .addOption(modelOption())
     .addOption(threadsOption())
     .addOption(windowOption());

@@ -66,7 +66,7 @@ Example:
 
 export function evaluateCommand(command: Command): Command {
   command
-    .argument('<manifest>', 'TSV or JSONL manifest with the references')
+    .argument('<manifest>', 'TSV, CSV or JSONL manifest with the references')
     .option(
       '--model <dir>',
       'Whisper model directory, repeatable; the first is the baseline (default: the embedded Whisper base)',

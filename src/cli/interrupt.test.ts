@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -134,29 +135,45 @@ test('a second run into the same output is refused in one line, and the first go
   expect(first, first.stderr).toMatchObject({ code: 130 });
 });
 
-test.each([
-  'encode',
-  'analyse',
-  'train',
-])('Ctrl-C while %s encodes: exit code 130 at once', async (command) => {
+/** Bytes of encoder outputs in a cache. */
+function cached(cache: string): number {
+  const names = existsSync(cache) ? readdirSync(cache, { recursive: true, encoding: 'utf8' }) : [];
+  const files = names.filter((name) => name.endsWith('.shard'));
+  return files.reduce((bytes, name) => bytes + statSync(join(cache, name)).size, 0);
+}
+
+const SAMPLES = repository('samples/manifest.tsv');
+
+test.each(['encode', 'analyse'])('Ctrl-C while %s encodes: exit code 130 at once', async (command) => {
   const cache = join(scratch, `cache-${command}`);
-  const started = run(
-    [
-      ...[command, repository('samples/manifest.tsv'), '--model', 'tiny', '--cache', cache],
-      ...(command === 'train' ? ['--set', 'train', '--from', 'en', '--to', 'zh', '--output', 'unmade'] : []),
-    ],
+  const { code, stderr } = await run(
+    [command, SAMPLES, '--model', 'tiny', '--cache', cache],
     undefined,
     (child) => {
       const waiting = setInterval(() => {
-        if (!existsSync(cache)) return;
+        if (cached(cache) === 0) return;
         clearInterval(waiting);
         child.kill('SIGINT');
       }, 20);
     },
   );
-  const { code, stderr } = await started;
   expect({ code, stderr }).toMatchObject({ code: 130 });
-  expect(stderr).toMatch(/^stopped: (encoding|reading clips), [\d,]+ of [\d,]+\b.*\n$/m);
+  expect(stderr).toMatch(/^stopped: encoding, [\d,]+ of [\d,]+\b.*\n$/m);
+});
+
+test('Ctrl-C before the first step of train: exit code 130 at once, and no output', async () => {
+  const cache = join(scratch, 'cache-train');
+  const data = [SAMPLES, '--set', 'train', '--from', 'en', '--to', 'zh', '--output', 'unmade'];
+  const args = ['train', ...data, '--model', 'tiny', '--cache', cache];
+  const { code, stderr } = await run(args, undefined, (child) => {
+    const waiting = setInterval(() => {
+      if (!existsSync(cache)) return;
+      clearInterval(waiting);
+      child.kill('SIGINT');
+    }, 1);
+  });
+  expect({ code, stderr }).toMatchObject({ code: 130 });
+  expect(stderr).toMatch(/^stopped(: .*)?; --resume continues\n$/m);
   expect(readdirSync(scratch)).not.toContain('unmade');
 });
 

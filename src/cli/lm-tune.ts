@@ -39,7 +39,7 @@ export function addTuneCommand(lm: Command): Command {
       'tune --alpha and --beta of a language model on clips with references: one beam search, then trials among its hypotheses',
     )
     .argument('<arpa>', 'language model, an ARPA file')
-    .argument('<manifest>', 'TSV or JSONL manifest of development clips, not those of a test')
+    .argument('<manifest>', 'TSV, CSV or JSONL manifest of development clips, not those of a test')
     .addOption(modelOption())
     .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest');

@@ -26,7 +26,7 @@ interface TestOptions {
 export function probeTestCommand(command: Command): Command {
   return command
     .description('test a trained probe on clips, clean and under noise and reverberation')
-    .argument('<manifest>', 'TSV or JSONL manifest with the column that the probe was trained on')
+    .argument('<manifest>', 'TSV, CSV or JSONL manifest with the column that the probe was trained on')
     .requiredOption('--probe <dir>', 'folder that "probe train" wrote')
     .requiredOption('--output <dir>', 'folder for the results and their report')
     .addOption(modelOption())

@@ -50,7 +50,7 @@ export function probeTrainCommand(command: Command): Command {
     .description(
       'train a classifier of the labels in a column of the manifest on some of its clips, and test it on the others',
     )
-    .argument('<manifest>', 'TSV or JSONL manifest')
+    .argument('<manifest>', 'TSV, CSV or JSONL manifest')
     .requiredOption(
       '--label <column>',
       'column of the labels: lang, key, or one of your own, such as emotion, intent or speaker',

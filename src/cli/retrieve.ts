@@ -39,7 +39,7 @@ interface Options {
 
 export function retrieveCommand(command: Command): Command {
   command
-    .argument('<manifest>', 'TSV or JSONL manifest; clips with the same "key" are the same sentence')
+    .argument('<manifest>', 'TSV, CSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
     .addOption(threadsOption())
     .option('--set <name>', 'use only this set of the manifest')

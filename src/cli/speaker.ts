@@ -36,7 +36,7 @@ function trainCommand(command: Command): Command {
       'train speaker embeddings, encoder and perceptron together: batch-hard triplet loss, and contrastive losses with ' +
         'noisy and time-stretched copies',
     )
-    .argument('<manifest>', 'TSV or JSONL manifest')
+    .argument('<manifest>', 'TSV, CSV or JSONL manifest')
     .requiredOption('--label <column>', 'column that names the speaker')
     .requiredOption('--output <dir>', 'folder for the speaker model')
     .addOption(modelOption())
@@ -109,7 +109,7 @@ const speakerOption = [
 function embedCommand(command: Command): Command {
   return command
     .description('write an embedding of each recording as JSON lines')
-    .argument('<manifest>', 'TSV or JSONL manifest')
+    .argument('<manifest>', 'TSV, CSV or JSONL manifest')
     .requiredOption('--output <file>', 'file of JSON lines to write, each with audio and embedding')
     .addOption(modelOption())
     .addOption(threadsOption())
@@ -143,7 +143,7 @@ function verifyCommand(command: Command): Command {
     .description(
       'compare all pairs of recordings by cosine: equal error rate, detection cost, ROC area, DET plot',
     )
-    .argument('<manifest>', 'TSV or JSONL manifest')
+    .argument('<manifest>', 'TSV, CSV or JSONL manifest')
     .requiredOption('--label <column>', 'column that names the speaker')
     .requiredOption('--output <dir>', 'folder for results, scores and the DET plot')
     .addOption(modelOption())

@@ -19,7 +19,7 @@ export function trainCommand(command: Command): Command {
   command
     .argument(
       '[recipe]',
-      'recipe (.json), or manifest (.tsv, .jsonl) of speech with texts in the language of --to',
+      'recipe (.json), or manifest (.tsv, .csv, .jsonl) of speech with texts in the language of --to',
     )
     .addOption(threadsOption())
     .option('--resume', 'resume from the newest complete checkpoint in --output')
@@ -42,7 +42,7 @@ async function run(source: string | undefined, options: Options): Promise<void> 
     return;
   }
   if (source === undefined) {
-    throw new UserError('found no recipe; expected a recipe (.json) or a manifest (.tsv, .jsonl)');
+    throw new UserError('found no recipe; expected a recipe (.json) or a manifest (.tsv, .csv, .jsonl)');
   }
   const layers = await recipeLayers(source, flagOf);
   const recipe = parseRecipe([...layers, flagLayer(options, layers)]);

@@ -76,7 +76,7 @@ function withCommonOptions(command: Command): Command {
   command
     .argument(
       '<audio...>',
-      'audio or video files, folders, manifests (.tsv, .jsonl), or - for a list of paths on standard input',
+      'audio or video files, folders, manifests (.tsv, .csv, .jsonl), or - for a list of paths on standard input',
     )
     .addOption(modelOption())
     .addOption(threadsOption())

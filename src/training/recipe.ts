@@ -17,7 +17,7 @@ const positive = () => z.number().positive();
 const share = () => z.number().min(0).max(1);
 
 const corpus = z.strictObject({
-  manifest: path().describe('manifest of the corpus, TSV or JSONL'),
+  manifest: path().describe('manifest of the corpus, TSV, CSV or JSONL'),
   set: text().optional().describe('use only clips of this set'),
   language: text().optional().describe('use only clips in this language'),
   target: text()

@@ -43,7 +43,7 @@ test('a recipe in short becomes a model; steps, evaluations and stages are repor
   expect(steps).toEqual([1, 2, 3, 4]);
   expect(evaluations).toEqual([2, 4]);
   expect(result.evaluations.map(({ step }) => step)).toEqual(evaluations);
-  expect(stages).toEqual(new Set(['reading lengths', 'reading clips', 'encoding', 'training']));
+  expect(stages).toEqual(new Set(['reading lengths', 'reading lengths of the dev set', 'training']));
   const kept = JSON.parse(readFileSync(join(result.model, 'recipe.json'), 'utf8'));
   expect(kept).toMatchObject({ target: 'de', data: { corpora: [{ set: 'train', language: 'en' }] } });
   const target = await withModel(WhisperModel.load(result.model), async ({ settings }) => settings);

@@ -139,7 +139,7 @@ test('the new language is no candidate where the spoken one is detected', async 
 test('a free prompt may name it, and int8 weights and a target vocabulary bear it', async () => {
   await withModel(load(folder('mean')), async ({ tokens }) => {
     expect(tokens.hasLanguage('ga')).toBe(true);
-    expect(tokens.parsePrompt('<|ga|><|transcribe|>')).toEqual(tokens.prompt('ga', 'transcribe'));
+    expect(tokens.parsePrompt('<|ga|><|transcribe|>').transcript).toEqual(tokens.prompt('ga', 'transcribe'));
     expect(tokens.languageOf(tokens.prompt('ga', 'transcribe'))).toBe('ga');
   });
   await quantize({ model: folder('mean'), output: folder('int8') });
