@@ -245,7 +245,7 @@ export class EncoderOutputs {
           'expected room, --cache-limit, --cache-dtype int8, or --cache off',
       );
     }
-    return `cache: ${what} take ${gb(bytes)} in ${this.cache}; the disk has ${gb(free)}`;
+    return `cache: ${what} take up to ${gb(bytes)} in ${this.cache}; the disk has ${gb(free)}`;
   }
 
   /** As far as is known without reading its files. */
