@@ -35,6 +35,9 @@ const IDLE_ROUNDS = 32;
 const HELD_WITH_CACHE = 2 ** 28;
 export const HELD_WITHOUT = 2 ** 30;
 
+/** So many are looked up in no time. */
+const FEW_CLIPS = 10_000;
+
 const DONE: EncodedShape = { window: 0, length: 0, width: 0 };
 
 /** Version of the outputs: raise it with every change of them. */
@@ -216,19 +219,24 @@ export class EncoderOutputs {
   ): Promise<string | undefined> {
     if (this.cache === undefined || !this.shards) return undefined;
     const { width } = this.model.dimensions;
-    let bytes = 0;
-    let count = 0;
-    for (let start = 0; start < clips.length; start += CLIPS_PER_ROUND) {
-      const some = clips.slice(start, start + CLIPS_PER_ROUND);
-      const known = await Promise.all(some.map(({ recording }) => this.#has(recording)));
-      known.forEach((isKnown, i) => {
-        if (isKnown) return;
-        count++;
-        bytes += 2 * HEADER_BYTES + encodedBytes(some[i]!.encoded.window, width, this.dtype);
-      });
+    const bytesOf = (window: number) => 2 * HEADER_BYTES + encodedBytes(window, width, this.dtype);
+    const free = await freeDisk(this.cache);
+    let count = clips.length;
+    let bytes = clips.reduce((sum, { encoded }) => sum + bytesOf(encoded.window), 0);
+    // Only where it matters, as each clip is looked up: without those that the cache has.
+    if (count < FEW_CLIPS || Math.min(bytes, this.limit ?? bytes) > free) {
+      [count, bytes] = [0, 0];
+      for (let start = 0; start < clips.length; start += CLIPS_PER_ROUND) {
+        const some = clips.slice(start, start + CLIPS_PER_ROUND);
+        const known = await Promise.all(some.map(({ recording }) => this.#has(recording)));
+        known.forEach((isKnown, i) => {
+          if (isKnown) return;
+          count++;
+          bytes += bytesOf(some[i]!.encoded.window);
+        });
+      }
     }
     if (count === 0) return undefined;
-    const free = await freeDisk(this.cache);
     const gb = (bytes: number): string => `${formatNumber(bytes / 1e9, bytes < 1e9 ? 3 : 1)} GB`;
     const what = `encoder outputs of ${formatNumber(count)} clips`;
     if (Math.min(bytes, this.limit ?? bytes) > free) {
@@ -237,7 +245,7 @@ export class EncoderOutputs {
           'expected room, --cache-limit, --cache-dtype int8, or --cache off',
       );
     }
-    return `cache: ${what} take ${gb(bytes)} in ${this.cache}; the disk has ${gb(free)}`;
+    return `cache: ${what} take up to ${gb(bytes)} in ${this.cache}; the disk has ${gb(free)}`;
   }
 
   /** As far as is known without reading its files. */
