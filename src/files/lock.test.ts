@@ -1,6 +1,14 @@
 /** Locks hold between processes, and end with them. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -113,4 +121,14 @@ test('of ten processes that find a stale lock, only one at a time works', { time
   const run = () => promisify(execFile)(process.execPath, lock('lockFolder', folder, work)).catch(() => {});
   await Promise.all(Array.from({ length: 10 }, run));
   expect(readFileSync(log, 'utf8')).toMatch(/^(ab)+$/);
+});
+
+test('what a killed run left half written is removed by the next run in that folder', async () => {
+  const output = join(scratch, 'leftovers');
+  mkdirSync(output);
+  writeFileSync(join(output, 'model.safetensors.4711-3.incomplete'), 'half');
+  writeFileSync(join(output, 'kept'), 'whole');
+  await lockFolder(output, async () => {
+    expect(readdirSync(output).sort()).toEqual(['kept', 'run.lock']);
+  });
 });

@@ -10,7 +10,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { UserError } from '../errors.ts';
-import { createFolder, removeEmpty, shortName, writing } from './write-whole.ts';
+import { createFolder, removeEmpty, removeLeftovers, shortName, writing } from './write-whole.ts';
 
 /** Name of the lock in a folder. */
 export const FOLDER_LOCK = 'run.lock';
@@ -47,7 +47,15 @@ export async function lockFolder<T>(
   return inTurn(join(folder, FOLDER_LOCK), async (lock) => {
     const created = await createFolder(folder);
     try {
-      return await whileLocked(folder, lock, work, options);
+      return await whileLocked(
+        folder,
+        lock,
+        async () => {
+          await removeLeftovers(folder);
+          return work();
+        },
+        options,
+      );
     } finally {
       await removeEmpty(folder, created);
     }

@@ -1,5 +1,5 @@
 /** Writes files and folders atomically: each is complete, or as it was before. */
-import { access, constants, mkdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -39,6 +39,12 @@ export async function replaceWhole(
     await rm(incomplete, { recursive: true, force: true }).catch(() => {});
     throw error;
   }
+}
+
+/** Removes what killed runs left half written in a folder that nobody else writes into. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder))
+    if (/\.\d+-\d+\.incomplete$/.test(name)) await rm(join(folder, name), { recursive: true, force: true });
 }
 
 /** Writes a file, and missing folders above it. @throws UserError where it cannot be written */
