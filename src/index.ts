@@ -5,6 +5,7 @@
  * @module whisper-transfer
  */
 export type { AudioSource, SampledAudio } from './audio/audio-source.ts';
+export type { Span } from './audio/decode-audio.ts';
 export type { Clip } from './data/clip.ts';
 export { readManifest } from './data/manifest.ts';
 export { type CorpusClip, writeManifest } from './data/manifest-write.ts';
@@ -12,8 +13,8 @@ export type { SearchOptions } from './decoding/decoding.ts';
 export type { DecodingChoice, LanguageModelChoice } from './decoding/decoding-choice.ts';
 export type { FallbackOptions } from './decoding/fallback.ts';
 export type { PromptChoice } from './decoding/prompt-choice.ts';
-export type { TranscribeOptions, TranslateOptions } from './decoding/transcribe-options.ts';
-export type { Segment, Transcript, Word } from './decoding/transcript.ts';
+export type { AudioProgress, TranscribeOptions, TranslateOptions } from './decoding/transcribe-options.ts';
+export type { ChannelTranscript, Segment, Transcript, Word } from './decoding/transcript.ts';
 export {
   type AudioOptions,
   type Embedding,
@@ -36,7 +37,7 @@ export type { Measured } from './metrics/measure.ts';
 export type { MetricName } from './metrics/metrics.ts';
 export { type ScoreOptions, type Scores, type ScoringOptions, score } from './metrics/score.ts';
 export type { Machine } from './report/machine.ts';
-export type { StageProgress, WorkOptions } from './report/progress.ts';
+export type { ProgressUnit, StageProgress, WorkOptions } from './report/progress.ts';
 export type { RetrievalMethod } from './retrieval/methods.ts';
 export type { ParallelClip, ParallelClips } from './retrieval/parallel-clips.ts';
 export { type Retrieval, type RetrieveOptions, retrieve } from './retrieval/retrieve.ts';

@@ -29,7 +29,9 @@ export {
   type TranscriptFormat,
 } from '../decoding/formats/transcript-formats.ts';
 export { type DecodedWindow, decodeWithRetry } from '../decoding/full-window-retry.ts';
+export type { KeptWindow, WindowKey } from '../decoding/kept-window.ts';
 export { type FusionOptions, LanguageModelFusion } from '../decoding/language-model-fusion.ts';
+export type { WindowResult } from '../decoding/part-transcription.ts';
 export { choosePrompt, type PromptChoice, type PromptOf } from '../decoding/prompt-choice.ts';
 export type { CandidateFilter, Candidates, Hypothesis } from '../decoding/search.ts';
 export type { SessionOptions } from '../decoding/session.ts';
@@ -38,8 +40,14 @@ export {
   type TranscribeFilesOptions,
   transcribeFiles,
 } from '../decoding/transcribe-files.ts';
-export type { TranscribeOptions, TranslateOptions } from '../decoding/transcribe-options.ts';
-export type { FailedTranscript, Segment, Transcript, Word } from '../decoding/transcript.ts';
+export type { AudioProgress, TranscribeOptions, TranslateOptions } from '../decoding/transcribe-options.ts';
+export type {
+  ChannelTranscript,
+  FailedTranscript,
+  Segment,
+  Transcript,
+  Word,
+} from '../decoding/transcript.ts';
 export {
   type TunedFusion,
   type TunedWeights,
@@ -47,6 +55,7 @@ export {
   tuneFusion,
   type Weights,
 } from '../decoding/tune-fusion.ts';
+export type { WindowFile } from '../decoding/window-file.ts';
 export {
   type EncoderSilenceTail,
   type SilenceEncoding,

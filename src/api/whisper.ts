@@ -3,7 +3,13 @@
  * @module whisper
  */
 export { readAudio } from '../audio/audio-file.ts';
-export { type AudioSource, readAudioSource, type SampledAudio } from '../audio/audio-source.ts';
+export {
+  type Abortable,
+  type AudioSource,
+  readAudioSource,
+  type SampledAudio,
+} from '../audio/audio-source.ts';
+export type { ReadOptions, Span } from '../audio/decode-audio.ts';
 export { logMel } from '../audio/log-mel.ts';
 export { SAMPLE_RATE } from '../audio/sample-rate.ts';
 export { type SpeechStretch, speechStretches } from '../audio/voice-activity.ts';
@@ -29,5 +35,5 @@ export {
   trainedPrompt,
 } from '../whisper/prompts.ts';
 export { type TargetVocabulary, vocabularyOf } from '../whisper/target-vocabulary.ts';
-export { type Task, Tokens } from '../whisper/tokens.ts';
+export { type FreePrompt, type Task, Tokens } from '../whisper/tokens.ts';
 export type { ExpertSet } from '../whisper/variant.ts';

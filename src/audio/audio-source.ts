@@ -40,7 +40,7 @@ export function audioName(source: AudioSource): string {
   return 'samples';
 }
 
-interface Abortable {
+export interface Abortable {
   /** Stops fetching and reading. */
   readonly signal?: AbortSignal | undefined;
 }
