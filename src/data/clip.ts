@@ -3,7 +3,7 @@ import { languageProfile, sameLanguage } from '../language/profile.ts';
 
 /** One recording of a manifest. Texts are as the file has them; a column that is not there reads as ''. */
 export interface Clip {
-  /** Absolute path; the manifest's is relative to the manifest. */
+  /** Absolute path; the manifest's is relative to the manifest. '' in training from text alone. */
   readonly audio: string;
   /** Recordings that are played right after it, as one clip (data.mergeSeconds). */
   readonly following?: readonly string[];

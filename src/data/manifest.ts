@@ -27,19 +27,23 @@ const MAX_BYTES = 512_000_000;
  * (`.csv`, RFC 4180) or a JSON object a line (`.jsonl`). Columns may stand in any order and all but `audio` may be
  * missing. In `.tsv`, quotes and backslashes are text like any other. Does not check that the recordings exist.
  *
+ * @param options `withoutAudio`: rows may be text alone; their `audio` is ''
  * @throws UserError naming file and line, what was found and what was expected.
  */
-export async function readManifest(path: string): Promise<Clip[]> {
+export async function readManifest(
+  path: string,
+  { withoutAudio = false }: { readonly withoutAudio?: boolean } = {},
+): Promise<Clip[]> {
   const text = await readText(path, 'a manifest (.tsv, .csv or .jsonl)', MAX_BYTES);
   const name = path.toLowerCase();
   const rows = name.endsWith('.jsonl')
     ? readJsonLines(path, text)
     : name.endsWith('.csv')
-      ? readCsv(path, text)
-      : readTable(path, text);
+      ? readCsv(path, text, withoutAudio)
+      : readTable(path, text, withoutAudio);
   const folder = dirname(path);
   const clips: Clip[] = [];
-  for (const row of rows) clips.push(toClip(path, folder, row));
+  for (const row of rows) clips.push(toClip(path, folder, row, withoutAudio));
   if (clips.length === 0) throw new UserError(`${path}: found no clips; expected at least one`);
   return clips;
 }
@@ -85,12 +89,11 @@ function headerOf(
   path: string,
   header: readonly string[],
   line: string,
-  expected: string,
-  hint = '',
+  { expected, hint = '', withoutAudio }: { expected: string; hint?: string; withoutAudio: boolean },
 ): Columns {
   const names = header.map((name) => name.trim());
   const columns = columnsOf(names);
-  if (columns.places.audio === undefined) {
+  if (columns.places.audio === undefined && !withoutAudio) {
     throw new UserError(
       `${path}:1: found the header ${excerpt(line)}; expected ${expected} column names with "audio" among them ` +
         `(or ${FOREIGN.audio!.join(', ')})${hint}`,
@@ -108,7 +111,7 @@ function checkCells(path: string, line: number, cells: number, header: number): 
   throw new UserError(`${path}:${line}: found ${cells} columns; expected ${header} as in the header`);
 }
 
-function* readTable(path: string, text: string): Generator<Row> {
+function* readTable(path: string, text: string, withoutAudio: boolean): Generator<Row> {
   let columns: Columns | undefined;
   let count = 0;
   let line = 0;
@@ -122,7 +125,7 @@ function* readTable(path: string, text: string): Generator<Row> {
     if (columns === undefined) {
       const commas = values.length === 1 && content.includes(',');
       const hint = commas ? '; a comma-separated file must be named .csv' : '';
-      columns = headerOf(path, values, content, 'tab-separated', hint);
+      columns = headerOf(path, values, content, { expected: 'tab-separated', hint, withoutAudio });
       count = values.length;
       continue;
     }
@@ -132,7 +135,7 @@ function* readTable(path: string, text: string): Generator<Row> {
   }
 }
 
-function* readCsv(path: string, text: string): Generator<Row> {
+function* readCsv(path: string, text: string, withoutAudio: boolean): Generator<Row> {
   const header = text.split('\n', 1)[0]!.trimEnd();
   // Spreadsheets write semicolons where the comma is the decimal point.
   const delimiter = [',', ';', '\t'].find((character) => header.includes(character)) ?? ',';
@@ -153,7 +156,10 @@ function* readCsv(path: string, text: string): Generator<Row> {
     );
   }
   const [first, ...lines] = rows;
-  const columns = headerOf(path, first?.record ?? [''], header, 'comma-separated');
+  const columns = headerOf(path, first?.record ?? [''], header, {
+    expected: 'comma-separated',
+    withoutAudio,
+  });
   for (const { record, info } of lines) {
     checkCells(path, info.lines, record.length, first!.record.length);
     yield { columns, values: record, line: info.lines };
@@ -198,14 +204,14 @@ function* readJsonLines(path: string, text: string): Generator<Row> {
 /** One object for the many rows without translations, or other columns. */
 const NONE: Readonly<Record<string, string>> = Object.freeze({});
 
-function toClip(path: string, folder: string, { columns, values, line }: Row): Clip {
+function toClip(path: string, folder: string, { columns, values, line }: Row, withoutAudio: boolean): Clip {
   const { places } = columns;
   const value = (name: string): string => {
     const place = places[name];
     return place === undefined ? '' : values[place]!;
   };
   const audio = value('audio');
-  if (audio.trim() === '')
+  if (audio.trim() === '' && !withoutAudio)
     throw new UserError(`${path}:${line}: found no "audio"; expected the path of a recording`);
   if (audio.includes('\0'))
     throw new UserError(`${path}:${line}: found a NUL in "audio"; expected the path of a recording`);
@@ -221,7 +227,7 @@ function toClip(path: string, folder: string, { columns, values, line }: Row): C
   // Older manifests have English transcripts in `en` only.
   const text = value('source_text') || value('text') || translations[languageProfile(language).code];
   return {
-    audio: resolve(folder, audio),
+    audio: audio.trim() === '' ? '' : resolve(folder, audio),
     language,
     set: value('set'),
     key: value('key'),

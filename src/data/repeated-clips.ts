@@ -16,6 +16,7 @@ export function repeatedClips(manifest: string, clips: readonly Clip[]): string[
   let example: Clip | undefined;
   const across = new Map<string, [Clip, Clip]>();
   for (const clip of clips) {
+    if (clip.audio === '') continue;
     const known = first.get(clip.audio);
     if (known === undefined) {
       first.set(clip.audio, clip);

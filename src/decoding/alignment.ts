@@ -21,22 +21,23 @@ export interface AlignedWord extends Word {
 
 /**
  * Words of a window's text with their times, in seconds from the window's beginning.
- * @param prompt of the decoded text
  * @param tokens the text's, without timestamps
+ * @param prompt of the decoded text
+ * @param given tokens between the prompt and the text, which get no times
  */
 export async function alignWords(
   model: WhisperModel,
   clip: EncodedClip,
-  prompt: readonly number[],
   tokens: readonly number[],
+  { prompt, given = [] }: { readonly prompt: readonly number[]; readonly given?: readonly number[] },
 ): Promise<AlignedWord[]> {
   if (tokens.length === 0 || clip.length === 0) return [];
   const { endOfText, startOfTranscript } = model.tokens;
-  const begin = model.tokens.withTimestamps(prompt.slice(prompt.lastIndexOf(startOfTranscript)));
-  const all = [...begin, model.tokens.noTimestamps, ...tokens, endOfText].slice(
-    0,
-    model.dimensions.textPositions,
-  );
+  const opening = model.tokens.withoutTimestamps(prompt.slice(prompt.lastIndexOf(startOfTranscript)));
+  const before = [...opening, ...given];
+  // The last token before the text predicts the first word.
+  const begin = before.length - 1;
+  const all = [...before, ...tokens, endOfText].slice(0, model.dimensions.textPositions);
   const count = all.length;
   const program = await model.alignmentProgram();
   const { frames, frameBias } = audioBatch([clip], await model.silenceTailsFor([clip]));
@@ -58,8 +59,7 @@ export async function alignWords(
   const { data, shape } = fetched.scores!;
   const [heads, , , width] = shape as [number, number, number, number];
   const fit = attentionOfTokens(data as Float32Array, heads, count, width, clip.length);
-  // From <|notimestamps|>, which predicts the first word, to the last token of the text.
-  const rows = fit.slice(begin.length, -1);
+  const rows = fit.slice(begin, -1);
   const path = dynamicTimeWarp(rows);
   const words = splitIntoWords([...tokens, endOfText], model.tokens);
   const logProbability = fetched.logProbability!.data as Float32Array;
@@ -70,7 +70,7 @@ export async function alignWords(
   return words.slice(0, -1).map(({ text, tokens: ids }) => {
     const first = at;
     at += ids.length;
-    const probabilities = ids.map((_, i) => Math.exp(logProbability[begin.length + first + i]!));
+    const probabilities = ids.map((_, i) => Math.exp(logProbability[begin + first + i]!));
     return {
       text,
       tokens: ids,

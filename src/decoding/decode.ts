@@ -1,16 +1,18 @@
-/** Decodes encoded clips to text, in batches, with a key–value cache. */
-import { sfc32, uniform } from '../random.ts';
-import { type EncodedClip, FULL_WINDOW_POSITIONS } from '../whisper/encoded-clip.ts';
+/**
+ * Decodes encoded clips to text: directly, or English first. Then the English text is decoded, and the text in the target
+ * language with the English one in its prompt: with greedy search the same as one text that begins in English.
+ */
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import { decodeClips } from './decode-clips.ts';
 import type { Decoded, DecodingOptions } from './decoding.ts';
-import { DecodingBatch } from './decoding-batch.ts';
-import { BeamSearch, GreedySearch, SamplingSearch, type Search, type SearchLimits } from './search.ts';
+import { textOfTokens } from './text-of-tokens.ts';
 
-/** Largest number of frames × clips in one batch, whose keys and values stay in memory while it is decoded. */
-export const FRAMES_PER_BATCH = 8_000;
-const CLIPS_PER_BATCH = 32;
-
+export { FRAMES_PER_BATCH } from './decode-clips.ts';
 export type { Alternative, Decoded, DecodingOptions, SearchOptions } from './decoding.ts';
+
+/** A text of 30 s of fast speech has fewer. */
+const MAX_ENGLISH_TOKENS = 224;
 
 /** Results come in the order of the clips. */
 export async function decode(
@@ -18,79 +20,108 @@ export async function decode(
   clips: readonly EncodedClip[],
   options: DecodingOptions,
 ): Promise<Decoded[]> {
-  const results: Decoded[] = new Array(clips.length);
-  const experts = [...clips.keys()].map((i) => expertOf(model, options, i) ?? '');
-  const alike = (a: number, b: number) =>
-    experts[a]! < experts[b]! ? -1 : Number(experts[a] !== experts[b]);
-  // Clips of similar length share a batch: less padding, and they end at about the same time. Experts are of one language.
-  const order = [...clips.keys()].sort((a, b) => alike(a, b) || clips[a]!.window - clips[b]!.window);
-  let done = 0;
-  for (let start = 0; start < order.length; ) {
-    let size = 1;
-    while (
-      size < CLIPS_PER_BATCH &&
-      start + size < order.length &&
-      alike(order[start]!, order[start + size]!) === 0 &&
-      (size + 1) * clips[order[start + size]!]!.window <= FRAMES_PER_BATCH
-    ) {
-      size++;
+  const { separators, languages, positions } = options;
+  if (!separators) return decodeClips(model, clips, options);
+  const { tokens, dimensions } = model;
+  // Language model and target vocabulary are of the target language.
+  const english = await decodeClips(model, clips, {
+    ...options,
+    filters: [],
+    vocabulary: undefined,
+    maxTokens: Math.min(MAX_ENGLISH_TOKENS, dimensions.textPositions >> 1),
+    onProgress: undefined,
+  });
+  const isTimestamp = (id: number): boolean => !tokens.isText(id);
+  const stretches = english.map(({ tokens: ids }) => stretchesOf(ids, isTimestamp));
+  const texts = stretches.flatMap((own, clip) =>
+    own.flatMap((stretch) => (stretch.isText ? [{ clip, stretch }] : [])),
+  );
+  const decoded = await decodeClips(
+    model,
+    texts.map(({ clip }) => clips[clip]!),
+    {
+      ...options,
+      separators: undefined,
+      withTimestamps: false,
+      prompts: texts.map(({ clip, stretch }) => [
+        ...tokens.withoutTimestamps(options.prompts[clip]!),
+        ...stretch.ids,
+        separators[clip]!,
+      ]),
+      ...(languages && { languages: texts.map(({ clip }) => languages[clip]) }),
+      positions: texts.map(({ clip }) => positions?.[clip] ?? clip),
+    },
+  );
+  const targets = new Map(
+    texts.map(({ stretch }, i) => [stretch, withAnyToken(decoded[i]!, tokens.encode(' '))]),
+  );
+  return english.map((first, clip) => joined(model, first, stretches[clip]!, targets));
+}
+
+/** Timestamps, or what is said between them. */
+interface Stretch {
+  readonly isText: boolean;
+  readonly ids: readonly number[];
+  /** Index of the first among the English tokens. */
+  readonly first: number;
+}
+
+/** What is said after the last pair of timestamps without one at its end is left to the next window (segments.ts). */
+function stretchesOf(ids: readonly number[], isTimestamp: (id: number) => boolean): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (let first = 0; first < ids.length; ) {
+    const isText = !isTimestamp(ids[first]!);
+    let end = first;
+    while (end < ids.length && isTimestamp(ids[end]!) !== isText) end++;
+    stretches.push({ isText, ids: ids.slice(first, end), first });
+    first = end;
+  }
+  const hasPair = stretches.some(({ isText, ids, first }) => !isText && ids.length + Math.min(first, 1) > 2);
+  if (hasPair && stretches.at(-1)!.isText) stretches.pop();
+  return stretches;
+}
+
+/** Without a token between its timestamps a stretch would make the pair that ends a segment. */
+function withAnyToken(decoded: Decoded, space: readonly number[]): Decoded {
+  return decoded.tokens.length > 0 ? decoded : { ...decoded, tokens: space };
+}
+
+/** The English text's timestamps with the texts in the target language between them. */
+function joined(
+  { tokens: vocabulary }: WhisperModel,
+  english: Decoded,
+  stretches: readonly Stretch[],
+  targets: ReadonlyMap<Stretch, Decoded>,
+): Decoded {
+  const texts = stretches.flatMap((stretch) => targets.get(stretch) ?? []);
+  const tokens: number[] = [];
+  const logProbabilities: number[] = [];
+  for (const stretch of stretches) {
+    const target = targets.get(stretch);
+    const { first, ids } = stretch;
+    const from = target ? target.tokens : ids;
+    const scores = target ? target.logProbabilities : english.logProbabilities.slice(first);
+    for (const [i, id] of from.entries()) {
+      tokens.push(id);
+      logProbabilities.push(scores[i]!);
     }
-    const batch = order.slice(start, start + size);
-    options.signal?.throwIfAborted();
-    const decoded = await DecodingBatch.decode(
-      model,
-      batch.map((i) => clips[i]!),
-      batch.map((i) => newSearch(model, options, i, clips[i]!.window < FULL_WINDOW_POSITIONS)),
-      {
-        ...options,
-        prompts: batch.map((i) => options.prompts[i]!),
-        language: experts[batch[0]!] || undefined,
-      },
-    );
-    decoded.forEach((result, i) => {
-      results[batch[i]!] = result;
-    });
-    start += size;
-    done += size;
-    options.onProgress?.(done);
   }
-  return results;
-}
-
-/** The language whose experts decode a clip, if any. */
-function expertOf(
-  { experts, tokens }: WhisperModel,
-  { prompts, languages, experts: used = true }: DecodingOptions,
-  clip: number,
-): string | undefined {
-  if (!used || experts.size === 0) return undefined;
-  const language = languages ? languages[clip] : tokens.languageOf(prompts[clip]!);
-  return language !== undefined && experts.has(language) ? language : undefined;
-}
-
-function newSearch(model: WhisperModel, options: DecodingOptions, clip: number, fitted: boolean): Search {
-  const {
-    beams = 1,
-    patience = 1,
-    lengthPenalty = 1,
-    temperature = 0,
-    bestOf = 5,
-    maxTokens = 224,
-  } = options;
-  const limits: SearchLimits = {
-    endOfText: model.tokens.endOfText,
-    maxTokens: Math.min(maxTokens, model.dimensions.textPositions - options.prompts[clip]!.length),
+  if (english.finished) logProbabilities.push(english.logProbabilities.at(-1)!);
+  const [only] = texts;
+  const all = texts.flatMap((text) => text.logProbabilities);
+  const average = all.length === 0 ? english.averageLogProbability : mean(all);
+  return {
+    tokens,
+    text: textOfTokens(vocabulary, tokens).trim(),
+    englishTokens: english.tokens,
+    logProbabilities,
+    averageLogProbability: average,
+    score: texts.length === 1 ? only!.score : average,
+    finished: english.finished && texts.every(({ finished }) => finished),
+    noSpeechProbability: english.noSpeechProbability,
+    alternatives: texts.length === 1 ? only!.alternatives : [],
   };
-  if (temperature > 0) {
-    const random = sfc32((options.seed ?? 1) + (options.positions?.[clip] ?? clip));
-    return new SamplingSearch(limits, bestOf, temperature, () => uniform(random));
-  }
-  return beams > 1
-    ? new BeamSearch(limits, {
-        beams,
-        patience,
-        lengthPenalty,
-        earlyStopping: options.earlyStopping ?? fitted,
-      })
-    : new GreedySearch(limits, Boolean(options.stopLoops));
 }
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -60,7 +60,7 @@ export class DecodingBatch {
   ) {
     this.#output = model.output(options.vocabulary);
     this.#filters = filtersOf(options);
-    this.#suppression = suppression(model, this.#output.ids, Boolean(options.withTimestamps));
+    this.#suppression = suppression(model, this.#output.ids, options);
     this.#width = searches[0]!.width;
     this.#live = [...searches.keys()];
     this.#rows = searches.map((search, clip) => ({ clip, text: search.live[0]! }));

@@ -42,6 +42,11 @@ export interface DecodingOptions extends SearchOptions, Omit<SessionOptions, 'la
    * Default: its index.
    */
   readonly positions?: readonly number[];
+  /**
+   * English first: for each clip the token between the English text and the one in the target language, which is the
+   * result. Default: the text is decoded directly.
+   */
+  readonly separators?: readonly number[] | undefined;
   /** Above 0: sample, and ignore `beams`. Default 0. */
   readonly temperature?: number;
   /** Further candidate filters, in this order. */
@@ -64,6 +69,8 @@ export interface Decoded {
   /** Without prompt and end of text. */
   readonly tokens: readonly number[];
   readonly text: string;
+  /** English first: the tokens that were decoded before, timestamps included, without the separator. */
+  readonly englishTokens?: readonly number[];
   /** Log probability of each token, and of the end of text, among the allowed tokens. */
   readonly logProbabilities: readonly number[];
   /** Mean log probability of the tokens, the end of text included. */

@@ -48,6 +48,8 @@ export interface Part {
 /** Options of every window. */
 export interface WindowOptions {
   readonly prompt: PromptOf;
+  /** English first: the token before the text in the target language. */
+  readonly separator?: number | undefined;
   readonly window: WindowMode;
   readonly words: boolean;
   /** Default: for audio longer than a window, which needs them. */
@@ -67,6 +69,14 @@ export interface WindowResult {
   /** Whether the text so far may be the context of the next window. */
   readonly trusted: boolean;
   readonly alternatives?: Transcript['alternatives'];
+}
+
+/** A segment's tokens; times in seconds from the window's beginning. */
+interface TimedTokens {
+  readonly start: number;
+  readonly end: number;
+  readonly tokens: readonly number[];
+  readonly english?: readonly number[] | undefined;
 }
 
 export class PartTranscription {
@@ -168,12 +178,16 @@ export class PartTranscription {
       advance: duration,
     };
     const found = this.withTimestamps ? segmentsOf(decoded.tokens, tokens.firstTimestamp, duration) : whole;
+    // Its timestamps are those of the text in the target language.
+    const english = decoded.englishTokens && this.#englishOf(decoded.englishTokens, duration);
     const textOf = (ids: readonly number[]): string => textOfTokens(tokens, ids);
     // Skip segments without text or duration, and those that begin after the audio's end.
-    const spoken = found.segments.filter(
-      ({ start, end, tokens: ids }) =>
-        textOf(ids).trim() !== '' && (!this.withTimestamps || (end > start && start < duration)),
-    );
+    const spoken = found.segments
+      .map((segment, i) => ({ ...segment, english: english?.[i] }))
+      .filter(
+        ({ start, end, tokens: ids }) =>
+          textOf(ids).trim() !== '' && (!this.withTimestamps || (end > start && start < duration)),
+      );
     let advance = found.advance;
     const words = this.options.words ? await this.#words(spoken, clip, offset, duration) : undefined;
     const segments = spoken.map((segment, i): Segment => {
@@ -183,6 +197,7 @@ export class PartTranscription {
         start: time(timed.start),
         end: Math.min(this.file.duration, time(timed.end)),
         text: textOf(segment.tokens),
+        ...(segment.english && { english: textOf(segment.english) }),
         tokens: segment.tokens,
         logProbabilities: decoded.logProbabilities.slice(
           segment.first,
@@ -215,12 +230,23 @@ export class PartTranscription {
     };
   }
 
+  /** English tokens of each segment. */
+  #englishOf(tokens: readonly number[], duration: number): (readonly number[])[] {
+    if (!this.withTimestamps) return [tokens];
+    return segmentsOf(tokens, this.model.tokens.firstTimestamp, duration).segments.map(
+      ({ tokens }) => tokens,
+    );
+  }
+
   /** Adds the result of the next window, decoded now or by an earlier run. */
   add({ segments, next, lastSpeech, trusted, alternatives }: WindowResult): void {
     this.windows++;
     for (const segment of segments) {
       this.segments.push(segment);
-      for (const token of segment.tokens) this.#context.push(token);
+      // The prompt of English first continues with an English text.
+      const { english, tokens } = segment;
+      const context = english === undefined ? tokens : this.model.tokens.encode(english);
+      for (const token of context) this.#context.push(token);
     }
     if (!trusted) this.#context = [];
     this.#seek = next;
@@ -228,14 +254,16 @@ export class PartTranscription {
     this.alternatives = alternatives;
   }
 
-  async #words(
-    segments: readonly { readonly start: number; readonly end: number; readonly tokens: readonly number[] }[],
-    clip: EncodedClip,
-    offset: number,
-    duration: number,
-  ) {
+  async #words(segments: readonly TimedTokens[], clip: EncodedClip, offset: number, duration: number) {
     const textTokens = segments.map(({ tokens }) => tokens.filter((id) => this.model.tokens.isText(id)));
-    const aligned = await alignWords(this.model, clip, this.prompt(), textTokens.flat());
+    const given = segments.flatMap(({ english = [] }) =>
+      english.filter((id) => this.model.tokens.isText(id)),
+    );
+    const { separator } = this.options;
+    const aligned = await alignWords(this.model, clip, textTokens.flat(), {
+      prompt: this.prompt(),
+      given: separator === undefined ? [] : [...given, separator],
+    });
     return wordsOfSegments(
       segments.map(({ start, end }, i) => ({ start, end, textTokens: textTokens[i]!.length })),
       aligned,
@@ -266,6 +294,12 @@ export function joined<Audio extends AudioSource>(
       .map(({ text }) => text)
       .join('')
       .trim(),
+    ...(segments.some(({ english }) => english !== undefined) && {
+      english: segments
+        .map(({ english = '' }) => english)
+        .join('')
+        .trim(),
+    }),
     duration: file.duration,
     averageLogProbability: counted === 0 ? 0 : total / counted,
     segments,

@@ -25,7 +25,7 @@ const written = (
   language = 'fr',
   probabilities?: ReadonlyMap<string, number>,
 ) => {
-  const ids = choosePrompt(model, { task: 'transcribe', ...choice }, (note) => notes.push(note))(
+  const ids = choosePrompt(model, { task: 'transcribe', ...choice }, (note) => notes.push(note)).of(
     language,
     probabilities,
   );
@@ -55,7 +55,7 @@ test('plain text comes before the prompt, as if it had been said; what is too lo
   expect(written({ prompt: ' Qwst and Orsted. ' })).toBe(
     '<|startofprev|> Qwst and Orsted.<|startoftranscript|><|fr|><|transcribe|><|notimestamps|>',
   );
-  const long = choosePrompt(model, { task: 'transcribe', prompt: 'so '.repeat(500) })('fr');
+  const long = choosePrompt(model, { task: 'transcribe', prompt: 'so '.repeat(500) }).of('fr');
   expect(long.length).toBe(1 + MAX_CONTEXT_TOKENS + 4);
 });
 
@@ -79,7 +79,7 @@ test('previous text stands before the start of the transcript, however the token
   const ids = choosePrompt(model, {
     task: 'transcribe',
     prompt: `<|startofprev|>${' so'.repeat(446)}<|fr|>`,
-  })('fr');
+  }).of('fr');
   expect(ids.length).toBe(1 + MAX_CONTEXT_TOKENS + 3);
   expect(model.tokens.decodeEach(ids.slice(-3))).toEqual([
     '<|startoftranscript|>',

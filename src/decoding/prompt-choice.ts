@@ -1,7 +1,7 @@
 /** Choice of the decoder's prompt by language and task. */
 import { UserError } from '../errors.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { isTrainedFor, type PromptKind, promptOf, trainedPrompt } from '../whisper/prompts.ts';
+import { isTrainedFor, type PromptKind, promptOf, separatorOf, trainedPrompt } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 
 export interface PromptChoice {
@@ -21,6 +21,12 @@ export interface PromptChoice {
 /** The prompt for a clip in a language; `probabilities` where the language was detected. */
 export type PromptOf = (language: string, probabilities?: ReadonlyMap<string, number>) => readonly number[];
 
+export interface ChosenPrompt {
+  readonly of: PromptOf;
+  /** English first: the token between the English text and that in the target language. */
+  readonly separator?: number | undefined;
+}
+
 /** The language to translate into. */
 export function targetOf(model: WhisperModel, to: string | undefined): string {
   return to ?? trainedPrompt(model.settings.generationConfig)?.target ?? 'en';
@@ -36,7 +42,7 @@ export function choosePrompt(
   model: WhisperModel,
   choice: PromptChoice & { readonly task: Task; readonly to?: string | undefined },
   onNote?: (note: string) => void,
-): PromptOf {
+): ChosenPrompt {
   const { tokens } = model;
   const { prompt } = choice;
   if (prompt === undefined || prompt.trim() === '') return taskPrompt(model, choice, onNote);
@@ -55,10 +61,10 @@ export function choosePrompt(
       );
     }
     const ids = [...before, ...transcript];
-    return () => ids;
+    return { of: () => ids };
   }
-  const rest = taskPrompt(model, choice, onNote);
-  return (language, probabilities) => [...before, ...rest(language, probabilities)];
+  const { of: rest, separator } = taskPrompt(model, choice, onNote);
+  return { of: (language, probabilities) => [...before, ...rest(language, probabilities)], separator };
 }
 
 /** Previous text keeps its last tokens: half of the decoder's context, less <|startofprev|>. */
@@ -74,14 +80,16 @@ function taskPrompt(
     to,
   }: PromptChoice & { readonly task: Task; readonly to?: string | undefined },
   onNote?: (note: string) => void,
-): PromptOf {
+): ChosenPrompt {
   const { tokens } = model;
   if (codeSwitched) {
     const mixed = tokens.prompt(codeSwitched, task);
-    return (language, probabilities) => {
-      const sure =
-        codeSwitchedBelow !== undefined && (probabilities?.get(language) ?? 1) >= codeSwitchedBelow;
-      return sure ? tokens.prompt(language, task) : mixed;
+    return {
+      of: (language, probabilities) => {
+        const sure =
+          codeSwitchedBelow !== undefined && (probabilities?.get(language) ?? 1) >= codeSwitchedBelow;
+        return sure ? tokens.prompt(language, task) : mixed;
+      },
     };
   }
   if (codeSwitchedBelow !== undefined) {
@@ -89,14 +97,17 @@ function taskPrompt(
       `code-switched below ${codeSwitchedBelow}: expected the code-switched languages with it`,
     );
   }
-  if (task === 'transcribe') return (language) => tokens.prompt(language, 'transcribe');
+  if (task === 'transcribe') return { of: (language) => tokens.prompt(language, 'transcribe') };
   const trained = trainedPrompt(model.settings.generationConfig);
   const target = targetOf(model, to);
   const known = isTrainedFor(trained, target);
-  if (target === 'en' && !known) return (language) => tokens.prompt(language, 'translate');
+  if (target === 'en' && !known) return { of: (language) => tokens.prompt(language, 'translate') };
   if (!known) {
     onNote?.(`this model was not trained to translate into "${target}": expect little of it`);
   }
   const kind = promptKind ?? (known ? trained!.kind : 'target-transcribe');
-  return (language) => promptOf(tokens, kind, target, language);
+  return {
+    of: (language) => promptOf(tokens, kind, target, language),
+    separator: separatorOf(tokens, kind, target),
+  };
 }

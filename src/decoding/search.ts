@@ -55,9 +55,14 @@ export interface Search {
 
 export interface SearchLimits {
   readonly endOfText: number;
+  /** A further token that ends a text. */
+  readonly separator?: number | undefined;
   /** Largest number of tokens. */
   readonly maxTokens: number;
 }
+
+const ends = (token: number, { endOfText, separator }: SearchLimits): boolean =>
+  token === endOfText || token === separator;
 
 export const emptyText: Hypothesis = { tokens: [], logProbabilities: [], total: 0, finished: false };
 
@@ -115,7 +120,7 @@ export class GreedySearch implements Search {
 
   advance([candidate]: readonly Candidates[]): readonly Move[] {
     const token = candidate!.tokens[0]!;
-    this.#text = grown(this.#text, token, candidate!, 0, token === this.limits.endOfText);
+    this.#text = grown(this.#text, token, candidate!, 0, ends(token, this.limits));
     this.#looping = this.stopLoops && endsInLoop(this.#text.tokens);
     return this.done ? [] : [{ parent: 0, token }];
   }
@@ -184,10 +189,11 @@ export class BeamSearch implements Search {
     const best = all.sort((a, b) => b.total - a.total).slice(0, 2 * beams);
     const going: { readonly move: Move; readonly hypothesis: Hypothesis }[] = [];
     best.forEach(({ parent, token, i, total }, rank) => {
-      const ends = token === this.limits.endOfText;
-      const hypothesis = grown(this.#live[parent]!, token, candidates[parent]!, i, ends);
-      if ((ends || last) && rank < beams) this.#ended.push({ hypothesis, score: this.#score(total, length) });
-      else if (!ends && going.length < beams) going.push({ move: { parent, token }, hypothesis });
+      const isEnd = ends(token, this.limits);
+      const hypothesis = grown(this.#live[parent]!, token, candidates[parent]!, i, isEnd);
+      if ((isEnd || last) && rank < beams)
+        this.#ended.push({ hypothesis, score: this.#score(total, length) });
+      else if (!isEnd && going.length < beams) going.push({ move: { parent, token }, hypothesis });
     });
     this.#ended = this.#ended.sort((a, b) => b.score - a.score).slice(0, this.#kept);
     this.#live = going.map(({ hypothesis }) => hypothesis);
@@ -246,7 +252,7 @@ export class SamplingSearch implements Search {
       const i = over ? 0 : this.#draw(candidate);
       const token = over ? endOfText : candidate.tokens[i]!;
       moves.push({ parent, token });
-      return over ? text : grown(text, token, candidate, i, token === endOfText);
+      return over ? text : grown(text, token, candidate, i, ends(token, this.limits));
     });
     return this.done ? [] : moves;
   }

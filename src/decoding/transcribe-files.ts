@@ -137,7 +137,7 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
       `language of each window: found the language "${from}" with it; expected one or the other`,
     );
   }
-  const prompt = choosePrompt(model, { ...options, task }, options.onNote);
+  const { of: prompt, separator } = choosePrompt(model, { ...options, task }, options.onNote);
   const { note } = alignmentHeads(model.settings.generationConfig, model.dimensions);
   if (words && note !== undefined) options.onNote?.(note);
   const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
@@ -146,6 +146,7 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     ...(await chosenDecoding(model, options, written)),
     from,
     prompt,
+    separator,
     window,
     words,
     timestamps: options.timestamps ?? (words || undefined),
@@ -348,7 +349,7 @@ async function nextWindows(
   parts: readonly PartTranscription[],
   plan: Plan,
 ): Promise<void> {
-  const { decoding, temperatures, fallback, kept, signal } = plan;
+  const { decoding, temperatures, fallback, separator, kept, signal } = plan;
   const samples = parts.map((part) => part.nextWindow());
   const windows = parts.map(({ window }, i) => ({ samples: samples[i]!, window }));
   const unknown = parts.filter(
@@ -398,6 +399,7 @@ async function nextWindows(
         temperatures,
         signal,
         prompts: members.map((i) => parts[i]!.prompt()),
+        separators: separator === undefined ? undefined : members.map(() => separator),
         languages: members.map((i) => parts[i]!.language),
         positions: members.map((i) => parts[i]!.position),
         withTimestamps,

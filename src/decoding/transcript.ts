@@ -8,6 +8,8 @@ export interface Segment {
   readonly start: number;
   readonly end: number;
   readonly text: string;
+  /** With a model that translates English first: the English text. */
+  readonly english?: string;
   /** Ids, timestamp tokens among them. */
   readonly tokens: readonly number[];
   /** Probability of each token, among the allowed tokens. */
@@ -43,6 +45,8 @@ export interface Transcript<Audio extends AudioSource = string> {
   /** Present where the language was detected. */
   readonly languageProbability?: number;
   readonly text: string;
+  /** With a model that translates English first: the English text. */
+  readonly english?: string;
   /** Seconds. */
   readonly duration: number;
   /** Mean over the tokens. */

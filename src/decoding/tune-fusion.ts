@@ -22,6 +22,8 @@ const FINALISTS = 3;
 export interface TuneFusionOptions {
   /** Language of the texts, Whisper's code. */
   readonly language: string;
+  /** English first: the token before the text in the target language. */
+  readonly separator?: number | undefined;
   readonly beams: number;
   readonly trials: number;
   readonly seed: number;
@@ -58,7 +60,7 @@ export async function tuneFusion(
     readonly prompt: readonly number[];
     readonly reference: string;
   }[],
-  { language, beams, trials, seed, onProgress }: TuneFusionOptions,
+  { language, separator, beams, trials, seed, onProgress }: TuneFusionOptions,
 ): Promise<TunedFusion> {
   const words = (text: string): string[] => languageModelWords(text, language);
   const references = clips.map(({ reference }) => words(reference).join(' '));
@@ -72,6 +74,7 @@ export async function tuneFusion(
   const run = (weights: Weights | undefined, stage: string) =>
     decode(model, encoded, {
       prompts,
+      separators: separator === undefined ? undefined : prompts.map(() => separator),
       beams,
       patience: weights ? 1 : 2, // more texts to rescore
       ...(weights && { filters: [new LanguageModelFusion(lm, model.tokens, { ...weights, language })] }),

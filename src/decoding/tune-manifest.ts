@@ -51,7 +51,7 @@ async function tune(options: TuneOptions): Promise<TunedFusion & { readonly clip
   if (clips.length === 0) throw new UserError(missingReference(manifest, all, reference));
   const lm = await readArpa(options.languageModel);
   return withModel(WhisperModel.load(directory), async (model) => {
-    const prompt = choosePrompt(
+    const { of: prompt, separator } = choosePrompt(
       model,
       { ...options, task, to: task === 'translate' ? to : undefined },
       onNote,
@@ -69,7 +69,7 @@ async function tune(options: TuneOptions): Promise<TunedFusion & { readonly clip
         reference: text(clip),
       })),
       {
-        ...{ language: to, beams, trials, seed },
+        ...{ language: to, separator, beams, trials, seed },
         onProgress: (stage, done, total) => {
           signal?.throwIfAborted();
           onProgress?.({ stage, done, total });

@@ -46,6 +46,7 @@ const recordingOf = ({ audio }: Clip): Recording => ({ files: [audio] });
 interface PredictionRequest {
   readonly item: Item;
   readonly ids: readonly number[];
+  readonly separator: number | undefined;
   readonly key: PredictionKey;
   prediction: PredictedText | undefined;
 }
@@ -79,7 +80,7 @@ export async function predict(
           );
           return [];
         }
-        const { ids } = tokens;
+        const { ids, separator } = tokens;
         const key = {
           test: test.forgetting ? `forgetting: ${test.name}` : test.name,
           fingerprint: folder.fingerprint,
@@ -88,7 +89,7 @@ export async function predict(
           promptTokens: model.tokens.decodeEach(ids).join(''),
           audio: audioName(item.clip.audio),
         };
-        return [{ item, ids, key, prediction: file.get(key) }];
+        return [{ item, ids, separator, key, prediction: file.get(key) }];
       });
       const waiting = new Map<Clip, PredictionRequest[]>();
       for (const one of requests) {
@@ -155,6 +156,9 @@ export async function predict(
           ...decoding,
           temperatures,
           prompts: readable.map(({ ids }) => ids),
+          ...(readable[0]?.separator !== undefined && {
+            separators: readable.map(({ separator }) => separator!),
+          }),
           languages: readable.map(({ item }) => item.clip.language),
           signal: options.signal,
           onProgress: (count) => progress(done + count),

@@ -57,6 +57,7 @@ export async function evaluateDevSet(
     examples.map(({ clip }) => clip),
     {
       prompts: examples.map(({ tokens, promptLength }) => tokens.slice(0, promptLength)),
+      separators: separatorsOf(examples),
       // A text that loops is wrong however long it gets.
       maxTokens: 2 * longest,
       vocabulary,
@@ -96,6 +97,12 @@ export function bestEvaluation(evaluations: readonly DevEvaluation[], by: BestBy
     (best, one) => (best && merit(best) >= merit(one) ? best : one),
     undefined,
   );
+}
+
+/** English first: of each example. */
+function separatorsOf(examples: readonly EncodedExample[]): number[] | undefined {
+  const separators = examples.flatMap(({ separator }) => separator ?? []);
+  return separators.length > 0 ? separators : undefined;
 }
 
 async function meanLoss(

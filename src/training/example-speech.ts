@@ -22,13 +22,18 @@ export interface MeasuredClip<C extends Clip = Clip> {
 
 export interface ClipSpeech<C extends Clip = Clip> {
   readonly clip: C;
-  readonly encoded: Lazy<ReadyClip>;
+  readonly encoded: ReadyClip | Lazy<ReadyClip>;
 }
 
 /** Speech that is encoded once. */
 export interface EncodedSpeech<C extends Clip = Clip> extends ClipSpeech<C> {
   readonly recording: Recording;
   readonly encoded: Lazy<EncodedClip>;
+}
+
+/** The speech of text alone: none. In a batch the silence tail follows. */
+export function withoutSpeech(width: number): EncodedClip {
+  return { frames: new Float32Array(0), window: 0, length: 0, width };
 }
 
 /** A version of a clip, named after the file without its folder, so that a corpus can be moved. */

@@ -12,16 +12,20 @@ import type { Example } from './batches.ts';
 export type DevExample = Example & {
   readonly clip: EncodedClip | Lazy<EncodedClip>;
   readonly target: string;
+  /** English first: the token before the text in the target language. */
+  readonly separator?: number | undefined;
 };
 
 /** An example with encoder outputs, for training the decoder alone. */
-export type EncodedExample = Example & { readonly clip: EncodedClip; readonly target: string };
+export type EncodedExample = DevExample & { readonly clip: EncodedClip };
 
 export interface ExampleOptions<C extends Clip> {
   /** Target language; by clip where there are several. */
   readonly target: string | ((clip: C) => string);
   /** @param language spoken */
   readonly promptOf: (language: string, target: string) => readonly number[];
+  /** English first: the token between the English text and that in the target language. Default: direct. */
+  readonly separatorOf?: ((target: string) => number | undefined) | undefined;
   /** Called for each skipped clip. */
   readonly onSkipped?: (clip: C, reason: string) => void;
 }
@@ -30,8 +34,13 @@ export interface ExampleOptions<C extends Clip> {
 export function translationExamples<C extends Clip, Speech extends Example['clip']>(
   model: WhisperModel,
   clips: readonly { readonly clip: C; readonly encoded: Speech }[],
-  { target, promptOf, onSkipped }: ExampleOptions<C>,
-): (Example & { readonly clip: Speech; readonly source: C; readonly target: string })[] {
+  { target, promptOf, separatorOf, onSkipped }: ExampleOptions<C>,
+): (Example & {
+  readonly clip: Speech;
+  readonly source: C;
+  readonly target: string;
+  readonly separator?: number;
+})[] {
   const { tokens, dimensions } = model;
   const targetOf = typeof target === 'string' ? () => target : target;
   const examples = clips.flatMap(({ clip, encoded }) => {
@@ -42,13 +51,31 @@ export function translationExamples<C extends Clip, Speech extends Example['clip
       return [];
     }
     const prompt = promptOf(clip.language, written);
+    const separator = separatorOf?.(written);
+    const english = separator === undefined ? '' : referenceIn(clip, 'en');
+    if (separator !== undefined && english === '') {
+      onSkipped?.(clip, 'no English text');
+      return [];
+    }
+    // As Whisper writes it: a space before the first word.
+    const first = separator === undefined ? [] : [...tokens.encode(` ${english.trim()}`), separator];
     const text = tokens.encode(languageProfile(written).reference(reference));
-    const all = [...prompt, ...text, tokens.endOfText];
+    const all = [...prompt, ...first, ...text, tokens.endOfText];
     if (all.length > dimensions.textPositions) {
       onSkipped?.(clip, `longer than the decoder's ${dimensions.textPositions} tokens`);
       return [];
     }
-    return [{ clip: encoded, tokens: all, promptLength: prompt.length, source: clip, target: written }];
+    return [
+      {
+        clip: encoded,
+        tokens: all,
+        // Without speech the English text is given, and only the text after it is learnt.
+        promptLength: prompt.length + (clip.audio === '' ? first.length : 0),
+        source: clip,
+        target: written,
+        ...(separator !== undefined && { separator }),
+      },
+    ];
   });
   if (examples.length === 0) {
     const targets = [...new Set(clips.map(({ clip }) => `"${targetOf(clip)}"`))].join(' or ');

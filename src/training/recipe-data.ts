@@ -16,12 +16,18 @@ import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { promptOf } from '../whisper/prompts.ts';
+import { promptOf, separatorOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { Example } from './batches.ts';
 import type { RunSettings } from './checkpoints.ts';
-import { encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
+import {
+  type ClipSpeech,
+  encodedSpeech,
+  type MeasuredClip,
+  melSpeech,
+  withoutSpeech,
+} from './example-speech.ts';
 import { translationExamples } from './examples.ts';
 import { mergeClips } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
@@ -70,7 +76,8 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   const corpora = await Promise.all(
     data.corpora.map(async (corpus) => {
       const { manifest, language } = corpus;
-      if (!read.has(manifest)) read.set(manifest, readManifest(manifest));
+      if (!read.has(manifest))
+        read.set(manifest, readManifest(manifest, { withoutAudio: recipe.prompt === 'english-first' }));
       const clips = await read.get(manifest)!;
       const all = clipsOf(clips, manifest, { language });
       const chosen = clipsOf(clips, manifest, corpus);
@@ -90,7 +97,8 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
     for (const clip of clips) training.push({ ...clip, corpus, target: written });
     for (const clip of all) {
       const key = `${written} ${clip.audio}`;
-      if (clip.set === dev?.set && !found.has(key)) found.set(key, { ...clip, corpus, target: written });
+      if (clip.set === dev?.set && clip.audio !== '' && !found.has(key))
+        found.set(key, { ...clip, corpus, target: written });
     }
   }
   const different = [...new Set(targets)];
@@ -157,6 +165,7 @@ export async function trainingData(
   const ofExamples = {
     target: (clip: CorpusClip) => clip.target,
     promptOf: (language: string, target: string) => promptOf(model.tokens, recipe.prompt, target, language),
+    separatorOf: (target: string) => separatorOf(model.tokens, recipe.prompt, target),
   };
   const augmentation = recipe.augment && (await Augmentation.open(recipe.augment, recipe.optimizer.seed));
   const { window } = data;
@@ -164,20 +173,31 @@ export async function trainingData(
   const notes: string[] = [];
   const leftOut = new SkippedClips();
   const devLeftOut = new SkippedClips();
-  const merged = await mergedClips(model, recipe, clips.training, (file) => outputs.memo.samplesOf(file));
-  if (merged.length < clips.training.length) {
+  const spoken = clips.training.filter(({ audio }) => audio !== '');
+  const written = clips.training.filter(({ audio }) => audio === '');
+  const merged = await mergedClips(model, recipe, spoken, (file) => outputs.memo.samplesOf(file));
+  if (merged.length < spoken.length) {
     notes.push(
-      `merged: ${formatNumber(clips.training.length)} clips into ${formatNumber(merged.length)} of at most ` +
+      `merged: ${formatNumber(spoken.length)} clips into ${formatNumber(merged.length)} of at most ` +
         `${data.mergeSeconds} s`,
     );
   }
   const readable = await measuredClips(outputs, merged, 'reading lengths', work);
   const unread = merged.length - readable.length;
-  if (readable.length === 0) throw new UserError('no clip can be read');
+  if (readable.length === 0 && spoken.length > 0) throw new UserError('no clip can be read');
+  if (written.length > 0 && tunesEncoder(tune)) {
+    throw new UserError(
+      `${formatNumber(written.length)} rows have no audio; expected a recording in each where the encoder is trained`,
+    );
+  }
   const measured = clipsOfWindow(readable, leftOut);
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
   const encoded = tunesEncoder(tune) ? undefined : encodedSpeech(outputs, measured, { copies, augmentation });
-  const pairs = encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation });
+  const speech = encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation });
+  const pairs: ClipSpeech<CorpusClip>[] =
+    written.length === 0
+      ? speech
+      : [...speech, ...written.map((clip) => ({ clip, encoded: withoutSpeech(model.dimensions.width) }))];
   if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
   let version = 0;
   const examples: (Example & { readonly target: string; corpus?: number })[] = translationExamples(
@@ -312,7 +332,7 @@ function selectionHash({ data }: Recipe, examples: readonly Example[]): string {
   examples.forEach(({ source, clip, tokens }, i) => {
     const { corpus } = source as CorpusClip;
     const folder = dirname(data.corpora[corpus]!.manifest);
-    const files = clipFiles(source!).map((file) => relative(folder, file));
+    const files = source!.audio === '' ? [] : clipFiles(source!).map((file) => relative(folder, file));
     hash.add(
       `${i === 0 ? '[' : ','}${JSON.stringify([corpus, ...files, clip.window, clip.length, ...tokens])}`,
     );

@@ -13,11 +13,11 @@ const TOLERANCE_SECONDS = 0.5;
 export class SkippedClips {
   readonly #reasons = new Map<string, { count: number; readonly names: string[] }>();
 
-  add({ audio }: Clip, reason: string): void {
+  add({ audio, text }: Clip, reason: string): void {
     const known = this.#reasons.get(reason) ?? { count: 0, names: [] };
     this.#reasons.set(reason, known);
     known.count++;
-    const name = basename(audio);
+    const name = audio === '' ? `"${text.slice(0, 20)}${text.length > 20 ? '…' : ''}"` : basename(audio);
     if (known.names.length < NAMED && !known.names.includes(name)) known.names.push(name);
   }
 

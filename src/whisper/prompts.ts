@@ -1,14 +1,22 @@
 /**
- * The three prompts for translation into languages other than English (Ma et al. 2024): the
+ * The prompts for translation into languages other than English. Three are direct (Ma et al. 2024): the
  * token of the target language with the task transcribe or translate, or the token of the source language with
  * translate. The last needs a source language that Whisper has a token for.
+ *
+ * English first is Whisper's own translation into English, carried on: the prompt of that task, the English text, the
+ * token of the target language as separator, the text in the target language. The separator stands in no text.
  */
 import { UserError } from '../errors.ts';
 import { languageProfile, sameLanguage } from '../language/profile.ts';
 import { relatedLanguages } from '../language/related.ts';
 import type { Task, Tokens } from './tokens.ts';
 
-export const PROMPT_KINDS = ['target-transcribe', 'target-translate', 'source-translate'] as const;
+export const PROMPT_KINDS = [
+  'target-transcribe',
+  'target-translate',
+  'source-translate',
+  'english-first',
+] as const;
 export type PromptKind = (typeof PROMPT_KINDS)[number];
 
 const taskOf = (kind: PromptKind): Task => (kind === 'target-transcribe' ? 'transcribe' : 'translate');
@@ -18,15 +26,29 @@ const taskOf = (kind: PromptKind): Task => (kind === 'target-transcribe' ? 'tran
  * @throws UserError where the language that the prompt names has no token
  */
 export function promptOf(tokens: Tokens, kind: PromptKind, target: string, source: string): number[] {
-  const named = namedLanguage(kind, target, source);
-  if (kind !== 'source-translate' && !tokens.hasLanguage(named)) throw new UserError(withoutToken(named));
-  return tokens.prompt(named, taskOf(kind));
+  const { base } = languageProfile(target);
+  if (kind !== 'source-translate' && !tokens.hasLanguage(base)) throw new UserError(withoutToken(base));
+  return tokens.prompt(namedLanguage(tokens, kind, target, source), taskOf(kind));
 }
 
-/** The language of a prompt's token: the code without script and region (zh-Hant is zh). */
-export function namedLanguage(kind: PromptKind, target: string, source: string): string {
-  return kind === 'source-translate' ? source : languageProfile(target).base;
+/**
+ * The language of a prompt's token: the code without script and region (zh-Hant is zh). English first takes the token of a
+ * related language where the source has none.
+ */
+export function namedLanguage(tokens: Tokens, kind: PromptKind, target: string, source: string): string {
+  if (kind === 'source-translate') return source;
+  if (kind !== 'english-first') return languageProfile(target).base;
+  const known = [source, languageProfile(source).base, ...relatedLanguages(source)];
+  return known.find((code) => tokens.hasLanguage(code)) ?? source;
 }
+
+/** The token between the English text and that in the target language; undefined for direct prompts. */
+export function separatorOf(tokens: Tokens, kind: PromptKind, target: string): number | undefined {
+  return kind === 'english-first' ? tokens.language(languageProfile(target).base) : undefined;
+}
+
+/** Whether a prompt has no token of the source language. */
+const namesTarget = (kind: PromptKind): boolean => kind.startsWith('target');
 
 function withoutToken(target: string): string {
   const [nearest = 'en', ...others] = relatedLanguages(target);
@@ -63,7 +85,7 @@ export function generationFields(
   const language = tokens.languages.has(base) ? base : `<|${base}|>`;
   return {
     // With the source language in the prompt, `generate` detects it where it is not given.
-    ...(kind === 'source-translate' ? {} : { language }),
+    ...(namesTarget(kind) && { language }),
     task: taskOf(kind),
     return_timestamps: false,
     [FIELD]: { target, ...(targets && targets.length > 1 && { targets }), prompt: kind },

@@ -159,6 +159,11 @@ export class Tokens {
     return prompt.filter((id) => id !== this.noTimestamps);
   }
 
+  /** The prompt for text without timestamps. */
+  withoutTimestamps(prompt: readonly number[]): number[] {
+    return [...this.withTimestamps(prompt), this.noTimestamps];
+  }
+
   /**
    * A free-form prompt: special tokens by name, such as `<|zh|><|transcribe|>`, and text as it is. What stands before
    * them, or after <|startofprev|>, is the previous text; what stands after them begins the transcript. Start of

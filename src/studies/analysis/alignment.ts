@@ -93,7 +93,7 @@ async function wordsOf(model: WhisperModel, { clip, encoded }: ParallelClip): Pr
   if (model.tokens.languages.has(clip.language)) {
     const prompt = model.tokens.prompt(clip.language, 'transcribe');
     const [decoded] = await decode(model, [encoded], { prompts: [prompt], stopLoops: true });
-    return alignWords(model, encoded, prompt, decoded!.tokens);
+    return alignWords(model, encoded, decoded!.tokens, { prompt });
   }
   const words = clip.text.trim().split(/\s+/).filter(Boolean);
   const letters = words.reduce((total, word) => total + word.length, 0);
