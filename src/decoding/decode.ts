@@ -106,9 +106,11 @@ function joined(
       logProbabilities.push(scores[i]!);
     }
   }
-  if (english.finished) logProbabilities.push(english.logProbabilities.at(-1)!);
   const [only] = texts;
   const all = texts.flatMap((text) => text.logProbabilities);
+  const finished = english.finished && texts.every((text) => text.finished);
+  const ending = targets.get(stretches.at(-1)!) ?? english;
+  if (finished) logProbabilities.push(ending.logProbabilities.at(-1)!);
   const average = all.length === 0 ? english.averageLogProbability : mean(all);
   return {
     tokens,
@@ -117,7 +119,7 @@ function joined(
     logProbabilities,
     averageLogProbability: average,
     score: texts.length === 1 ? only!.score : average,
-    finished: english.finished && texts.every(({ finished }) => finished),
+    finished,
     noSpeechProbability: english.noSpeechProbability,
     alternatives: texts.length === 1 ? only!.alternatives : [],
   };

@@ -1,0 +1,58 @@
+/** English first on a real model that is not trained for it: the English half is Whisper's own, times are kept. */
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readAudio } from '../audio/audio-file.ts';
+import { joinSamples } from '../audio/join-samples.ts';
+import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import { separatorOf } from '../whisper/prompts.ts';
+import { type DecodingOptions, decode } from './decode.ts';
+import { segmentsOf } from './segments.ts';
+import { textOfTokens } from './text-of-tokens.ts';
+
+const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+let model: WhisperModel;
+let clip: EncodedClip;
+beforeAll(async () => {
+  model = await WhisperModel.load(path('models/whisper-base-int8'));
+  const sounds = await Promise.all(
+    ['algebra_by', 'maze'].map((name) => readAudio(path(`samples/gcompris/fr/${name}.opus`))),
+  );
+  [clip] = (await model.encode([joinSamples(sounds)], 'full')) as [EncodedClip];
+});
+afterAll(() => model?.close());
+
+const decoded = async (options: Partial<DecodingOptions>) => {
+  const prompt = model.tokens.prompt('fr', 'translate');
+  const prompts = [options.withTimestamps ? model.tokens.withTimestamps(prompt) : prompt];
+  const [result] = await decode(model, [clip], { maxTokens: 12, ...options, prompts });
+  return result!;
+};
+const separators = () => [separatorOf(model.tokens, 'english-first', 'zh-Hant')!];
+
+test.each([{}, { beams: 3 }])('the English half is the translation without the other (%j)', async (search) => {
+  const direct = await decoded({ ...search, maxTokens: 224 });
+  const both = await decoded({ ...search, separators: separators() });
+  expect(direct.text).toMatch(/[a-z]{4}/);
+  expect(both.englishTokens).toEqual(direct.tokens);
+  // The target's half alone is counted.
+  expect(both.tokens).not.toEqual(direct.tokens);
+  expect(both.tokens.length).toBeLessThanOrEqual(12);
+  const { logProbabilities, averageLogProbability } = both;
+  expect(logProbabilities.length).toBe(both.tokens.length + Number(both.finished));
+  expect(averageLogProbability).toBeLessThan(0);
+});
+
+test('with timestamps, each stretch between two of them is translated for itself', async () => {
+  const direct = await decoded({ withTimestamps: true, maxTokens: 224 });
+  const both = await decoded({ withTimestamps: true, separators: separators() });
+  expect(both.englishTokens).toEqual(direct.tokens);
+  const times = (tokens: readonly number[]) =>
+    segmentsOf(tokens, model.tokens.firstTimestamp, clip.length / 50).segments.map(({ start, end }) => ({
+      start,
+      end,
+    }));
+  expect(times(direct.tokens).length).toBeGreaterThan(0);
+  expect(times(both.tokens)).toEqual(times(direct.tokens));
+  expect(textOfTokens(model.tokens, both.tokens).trim()).toBe(both.text);
+});
