@@ -30,7 +30,10 @@ const decoded = async (options: Partial<DecodingOptions>) => {
 };
 const separators = () => [separatorOf(model.tokens, 'english-first', 'zh-Hant')!];
 
-test.each([{}, { beams: 3 }])('the English half is the translation without the other (%j)', async (search) => {
+test.each([
+  {},
+  { beams: 3 },
+])('the English half is the translation without the other (%j)', async (search) => {
   const direct = await decoded({ ...search, maxTokens: 224 });
   const both = await decoded({ ...search, separators: separators() });
   expect(direct.text).toMatch(/[a-z]{4}/);

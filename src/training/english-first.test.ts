@@ -28,7 +28,7 @@ beforeAll(async () => {
     return `${i}.wav\ten\ttrain\t${en}\t${de}\n`;
   });
   writeFileSync(manifest, `audio\tlang\tset\ttext\ttext_de\n${rows.join('')}`);
-  writeFileSync(texts, 'lang\ttext\ttext_de\nen\tGood night.\tGute Nacht.\nen\tNo German.\t\n');
+  writeFileSync(texts, 'text_en\ttext_de\nGood night.\tGute Nacht.\nNo German.\t\n');
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 

@@ -94,7 +94,11 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
     if (clips.every((clip) => referenceIn(clip, written) === '')) {
       throw new UserError(missingReference(manifest, clips, written));
     }
-    for (const clip of clips) training.push({ ...clip, corpus, target: written });
+    for (const clip of clips) {
+      // Text alone is English with its translation.
+      const language = clip.audio === '' ? clip.language || 'en' : clip.language;
+      training.push({ ...clip, language, corpus, target: written });
+    }
     for (const clip of all) {
       const key = `${written} ${clip.audio}`;
       if (clip.set === dev?.set && clip.audio !== '' && !found.has(key))

@@ -1,7 +1,7 @@
 /** Clips that a training leaves out, counted by reason, with the first names: a line each, however many they are. */
 import { basename } from 'node:path';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import type { Clip } from '../data/clip.ts';
+import { type Clip, referenceIn } from '../data/clip.ts';
 import { MAX_SECONDS } from '../data/recording.ts';
 import type { MeasuredClip } from './example-speech.ts';
 
@@ -13,11 +13,11 @@ const TOLERANCE_SECONDS = 0.5;
 export class SkippedClips {
   readonly #reasons = new Map<string, { count: number; readonly names: string[] }>();
 
-  add({ audio, text }: Clip, reason: string): void {
+  add(clip: Clip, reason: string): void {
     const known = this.#reasons.get(reason) ?? { count: 0, names: [] };
     this.#reasons.set(reason, known);
     known.count++;
-    const name = audio === '' ? `"${text.slice(0, 20)}${text.length > 20 ? '…' : ''}"` : basename(audio);
+    const name = clip.audio === '' ? quoted(referenceIn(clip, 'en')) : basename(clip.audio);
     if (known.names.length < NAMED && !known.names.includes(name)) known.names.push(name);
   }
 
@@ -31,6 +31,8 @@ export class SkippedClips {
     );
   }
 }
+
+const quoted = (text: string): string => `"${text.slice(0, 20)}${text.length > 20 ? '…' : ''}"`;
 
 /** The clips whose sound fits the window. Of a longer one the text would be trained on without its sound. */
 export function clipsOfWindow<C extends Clip>(

@@ -1,6 +1,6 @@
 // A manifest of text alone (no audio) from a table of sentence pairs, for training English first on text beside speech.
 //
-//     node scripts/evidence/parallel-text.mjs --pairs <table.tsv or .tsv.gz> --to zh [--column zh_CN] --output out/evidence/text.tsv
+//     node scripts/samples/parallel-text.mjs --pairs <table.tsv or .tsv.gz> [--to zh] [--column zh_CN] --output <text.tsv>
 //
 // The table has a header with a column `en` and one in the target language. Left out: sentences that are in a test, dev or
 // gcompris set of samples/, or nearly (sentences.mjs), empty texts, and those longer than a decoder's context would hold.
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { readManifest } from '../../dist/data/manifest.js';
 import { writeWhole } from '../../dist/files/write-whole.js';
-import { TakenSentences } from '../samples/sentences.mjs';
+import { TakenSentences } from './sentences.mjs';
 
 const { values } = parseArgs({
   options: Object.fromEntries(['pairs', 'to', 'column', 'output'].map((name) => [name, { type: 'string' }])),
@@ -35,14 +35,14 @@ for (const clip of await readManifest(samples)) {
 }
 const clean = (cell) => (cell ?? '').replaceAll('\\"', '"').replace(/\s+/g, ' ').trim();
 const MAX_CHARACTERS = 300;
-const rows = [];
+const rows = new Set();
 let held = 0;
 for (const line of lines) {
   const cells = line.split('\t');
   const row = { en: clean(cells[en]), zh: clean(cells[target]) };
   if (row.en === '' || row.zh === '' || row.en.length > MAX_CHARACTERS || row.zh.length > MAX_CHARACTERS) continue;
   if (taken.holds(row)) held++;
-  else rows.push(`en\ttext\t${row.en}\t${row.zh}\n`);
+  else rows.add(`${row.en}\t${row.zh}\n`);
 }
-await writeWhole(output, `lang\tset\ttext\ttext_${to}\n${rows.join('')}`);
-console.log(`${output}: ${rows.length} pairs; ${held} left out, as the tests have them or nearly`);
+await writeWhole(output, `text_en\ttext_${to}\n${[...rows].join('')}`);
+console.log(`${output}: ${rows.size} pairs; ${held} left out, as the tests have them or nearly`);
