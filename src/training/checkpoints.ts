@@ -155,6 +155,9 @@ export async function writeTrainingCheckpoint<R extends KeptRecord = RunRecord>(
   }
 }
 
+/** Whether a setting in a checkpoint means the same as in this run, though it differs. */
+export type IsFormer = (name: string, found: unknown) => Promise<boolean>;
+
 /**
  * Reads the newest undamaged checkpoint; undefined where there is none.
  * @param onDamaged reports each newer one that is damaged, in one line
@@ -164,6 +167,7 @@ export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
   folder: string,
   settings: RunSettings,
   onDamaged: (line: string) => void,
+  isFormer?: IsFormer,
 ): Promise<{ state: TrainingState; record: R } | undefined> {
   for (const step of await checkpointSteps(folder)) {
     const path = join(folder, checkpointName(step));
@@ -173,7 +177,11 @@ export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
       continue;
     }
     const record = await readRecord<R>(path);
-    checkSettings(path, record.step, withCurrentPaths(record.settings), settings);
+    const found = withCurrentPaths(record.settings);
+    for (const [name, value] of Object.entries(settings)) {
+      if (found[name] !== value && (await isFormer?.(name, found[name]))) found[name] = value;
+    }
+    checkSettings(path, record.step, found, settings);
     return { state: await readState(path, record), record };
   }
   return undefined;
@@ -189,9 +197,10 @@ export async function resumption<R extends KeptRecord = RunRecord>(
   settings: RunSettings,
   resume: boolean,
   note: (line: string) => void,
+  isFormer?: IsFormer,
 ): Promise<{ state: TrainingState; record: R } | undefined> {
   if (!resume) return undefined;
-  const found = await readNewestCheckpoint<R>(folder, settings, note);
+  const found = await readNewestCheckpoint<R>(folder, settings, note, isFormer);
   if (!found) note(`${folder}: no whole checkpoint: training begins at the first step`);
   return found;
 }
@@ -278,6 +287,12 @@ function checkSettings(path: string, step: number, found: RunSettings, expected:
             (step === steps
               ? `a new run trains its model further: --model ${output} with another --output`
               : `--steps ${steps} finishes this one`),
+        ]
+      : []),
+    ...(differing.includes('clips') || differing.includes('devClips')
+      ? [
+          'the recordings of the manifest, their order, texts or lengths are not those that the run began with: ' +
+            'restore them, or begin again with another --output',
         ]
       : []),
     ...(differing.includes('threads') ? [`--threads ${found.threads} computes as it did`] : []),

@@ -1,17 +1,15 @@
 /** Training data of a recipe: clips, their encoder outputs or log-mels, texts, target vocabulary, dev set. */
-import { dirname, relative } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
 import { Augmentation } from '../audio/augment/augmentation.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { type Clip, missingReference, referenceIn, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
-import { clipFiles } from '../data/recording.ts';
 import { repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
 import { clipsOf } from '../features/encoded-clips.ts';
 import { EncoderOutputs } from '../features/encoder-outputs.ts';
 import { recordingLengths } from '../features/recording-lengths.ts';
-import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
+import { fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
@@ -20,13 +18,14 @@ import { promptOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { Example } from './batches.ts';
-import type { RunSettings } from './checkpoints.ts';
+import type { IsFormer, RunSettings } from './checkpoints.ts';
 import { encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
-import { translationExamples } from './examples.ts';
+import { textExamples } from './examples.ts';
 import { mergeClips } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
 import { cacheOf } from './recipe-cache.ts';
 import type { DevSet } from './run.ts';
+import { isFormerSelection, selectionFingerprint } from './selection.ts';
 import { clipsOfWindow, SkippedClips } from './skipped-clips.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
@@ -53,6 +52,8 @@ export interface TrainingData {
   readonly vocabulary: TargetVocabulary | undefined;
   /** Fingerprints of the data, which must be equal to resume a run. */
   readonly fingerprints: RunSettings;
+  /** Whether a fingerprint in a checkpoint is that of the same data, made by an earlier version. */
+  readonly isFormer: IsFormer;
 }
 
 /** Room for the longest prompt and the end of text. */
@@ -156,6 +157,7 @@ export async function trainingData(
   const words = await wordsOf(model, recipe.targetVocabulary);
   const ofExamples = {
     target: (clip: CorpusClip) => clip.target,
+    corpusOf: (clip: CorpusClip) => clip.corpus,
     promptOf: (language: string, target: string) => promptOf(model.tokens, recipe.prompt, target, language),
   };
   const augmentation = recipe.augment && (await Augmentation.open(recipe.augment, recipe.optimizer.seed));
@@ -180,19 +182,13 @@ export async function trainingData(
   const pairs = encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation });
   if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
   let version = 0;
-  const examples: (Example & { readonly target: string; corpus?: number })[] = translationExamples(
-    model,
-    pairs,
-    {
-      ...ofExamples,
-      onSkipped: (clip, reason) => {
-        // Its versions follow one another.
-        if (version++ % copies === 0) leftOut.add(clip, reason);
-      },
+  const examples = textExamples<CorpusClip, Example['clip']>(model, pairs, {
+    ...ofExamples,
+    onSkipped: (clip, reason) => {
+      // Its versions follow one another.
+      if (version++ % copies === 0) leftOut.add(clip, reason);
     },
-  );
-  // In place: a copy of each would take hundreds of megabytes.
-  for (const example of examples) example.corpus = (example.source as CorpusClip).corpus;
+  });
   const devClips =
     dev &&
     clipsOfWindow(
@@ -202,7 +198,7 @@ export async function trainingData(
   const devPairs = devClips && encodedSpeech(outputs, devClips);
   const devExamples =
     devPairs &&
-    translationExamples(model, devPairs, {
+    textExamples(model, devPairs, {
       ...ofExamples,
       onSkipped: (clip, reason) => devLeftOut.add(clip, reason),
     });
@@ -232,10 +228,15 @@ export async function trainingData(
     },
     vocabulary,
     fingerprints: {
-      clips: selectionHash(recipe, examples),
+      clips: selectionFingerprint(recipe, examples),
       ...(augmentation && { augmentation: augmentation.fingerprint }),
-      ...(devExamples && { devClips: selectionHash(recipe, devExamples) }),
+      ...(devExamples && { devClips: selectionFingerprint(recipe, devExamples) }),
       ...(vocabulary && { vocabulary: fingerprint(vocabulary.words.join(), 12) }),
+    },
+    isFormer: async (name, found) => {
+      const selected = name === 'clips' ? examples : name === 'devClips' ? devExamples : undefined;
+      const options = { ...work, memo: outputs.memo, window };
+      return selected !== undefined && (await isFormerSelection(found, recipe, selected, options));
     },
   };
 }
@@ -271,9 +272,11 @@ async function mergedClips(
     const own = clips.filter((clip) => clip.corpus === corpus);
     const target = own[0]?.target;
     if (target === undefined) continue;
-    const fits = (text: string): boolean =>
-      tokens.encode(languageProfile(target).reference(text)).length + PROMPT_TOKENS <=
-      dimensions.textPositions;
+    const fits = (text: string): boolean => {
+      const written = languageProfile(target).reference(text);
+      const room = dimensions.textPositions - PROMPT_TOKENS;
+      return tokens.maxCount(written) <= room || tokens.encode(written).length <= room;
+    };
     const joined = await mergeClips(own, target, {
       seconds: data.mergeSeconds,
       fits,
@@ -304,18 +307,4 @@ function withReferences(
     for (const id of tokens) if (id < endOfText) wanted.add(id);
   }
   return { source, words: [...wanted].sort((a, b) => a - b) };
-}
-
-/** Which clips, in which order, with which texts and windows. */
-function selectionHash({ data }: Recipe, examples: readonly Example[]): string {
-  const hash = new Fingerprint();
-  examples.forEach(({ source, clip, tokens }, i) => {
-    const { corpus } = source as CorpusClip;
-    const folder = dirname(data.corpora[corpus]!.manifest);
-    const files = clipFiles(source!).map((file) => relative(folder, file));
-    hash.add(
-      `${i === 0 ? '[' : ','}${JSON.stringify([corpus, ...files, clip.window, clip.length, ...tokens])}`,
-    );
-  });
-  return `${examples.length} (${hash.add(']').hex(12)})`;
 }
