@@ -155,25 +155,30 @@ export async function writeTrainingCheckpoint<R extends KeptRecord = RunRecord>(
   }
 }
 
-/** Whether a setting in a checkpoint means the same as in this run, though it differs. */
+/** Whether a setting of a checkpoint, by name, is as in this run in the form of an earlier version. */
 export type IsFormer = (name: string, found: unknown) => Promise<boolean>;
+
+export interface ReadCheckpointOptions {
+  /** Reports each newer checkpoint that is damaged, in one line. */
+  readonly note: (line: string) => void;
+  /** Asked where a setting differs. Default: it is not. */
+  readonly isFormer?: IsFormer | undefined;
+}
 
 /**
  * Reads the newest undamaged checkpoint; undefined where there is none.
- * @param onDamaged reports each newer one that is damaged, in one line
  * @throws UserError when it belongs to a run of other settings
  */
 export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
   folder: string,
   settings: RunSettings,
-  onDamaged: (line: string) => void,
-  isFormer?: IsFormer,
+  { note, isFormer }: ReadCheckpointOptions,
 ): Promise<{ state: TrainingState; record: R } | undefined> {
   for (const step of await checkpointSteps(folder)) {
     const path = join(folder, checkpointName(step));
     const damage = await damageOf(path);
     if (damage !== undefined) {
-      onDamaged(`${path}: ${damage}; the checkpoint before it is taken`);
+      note(`${path}: ${damage}; the checkpoint before it is taken`);
       continue;
     }
     const record = await readRecord<R>(path);
@@ -189,19 +194,17 @@ export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
 
 /**
  * The checkpoint to resume from; undefined: begin at the first step.
- * @param note reports damaged checkpoints, and that none was found, in one line each
+ * @param options `note` also reports that there is none
  * @throws UserError as `readNewestCheckpoint`
  */
 export async function resumption<R extends KeptRecord = RunRecord>(
   folder: string,
   settings: RunSettings,
-  resume: boolean,
-  note: (line: string) => void,
-  isFormer?: IsFormer,
+  { resume, ...options }: ReadCheckpointOptions & { readonly resume: boolean },
 ): Promise<{ state: TrainingState; record: R } | undefined> {
   if (!resume) return undefined;
-  const found = await readNewestCheckpoint<R>(folder, settings, note, isFormer);
-  if (!found) note(`${folder}: no whole checkpoint: training begins at the first step`);
+  const found = await readNewestCheckpoint<R>(folder, settings, options);
+  if (!found) options.note(`${folder}: no whole checkpoint: training begins at the first step`);
   return found;
 }
 

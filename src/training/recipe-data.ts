@@ -27,6 +27,7 @@ import { cacheOf } from './recipe-cache.ts';
 import type { DevSet } from './run.ts';
 import { isFormerSelection, selectionFingerprint } from './selection.ts';
 import { clipsOfWindow, SkippedClips } from './skipped-clips.ts';
+import { Split } from './split.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
 /** A clip, its place among `data.corpora`, and the language of its text there. */
@@ -164,18 +165,23 @@ export async function trainingData(
   const { window } = data;
   const outputs = await EncoderOutputs.open(model, { ...cacheOf(data), window, onNote: work.onNote });
   const notes: string[] = [];
+  const split = new Split(data.corpora.map(({ manifest }) => manifest));
   const leftOut = new SkippedClips();
   const devLeftOut = new SkippedClips();
-  const merged = await mergedClips(model, recipe, clips.training, (file) => outputs.memo.samplesOf(file));
+  const devReadable =
+    dev && (await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work, split.addDev));
+  const merged = await mergedClips(model, recipe, clips.training, outputs, work);
   if (merged.length < clips.training.length) {
     notes.push(
       `merged: ${formatNumber(clips.training.length)} clips into ${formatNumber(merged.length)} of at most ` +
         `${data.mergeSeconds} s`,
     );
   }
-  const readable = await measuredClips(outputs, merged, 'reading lengths', work);
+  const readable = await measuredClips(outputs, merged, 'reading lengths', work, split.addTraining);
   const unread = merged.length - readable.length;
   if (readable.length === 0) throw new UserError('no clip can be read');
+  const onBothSides = await split.note(work);
+  if (onBothSides !== undefined) notes.push(onBothSides);
   const measured = clipsOfWindow(readable, leftOut);
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
   const encoded = tunesEncoder(tune) ? undefined : encodedSpeech(outputs, measured, { copies, augmentation });
@@ -189,13 +195,7 @@ export async function trainingData(
       if (version++ % copies === 0) leftOut.add(clip, reason);
     },
   });
-  const devClips =
-    dev &&
-    clipsOfWindow(
-      await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work),
-      devLeftOut,
-    );
-  const devPairs = devClips && encodedSpeech(outputs, devClips);
+  const devPairs = devReadable && encodedSpeech(outputs, clipsOfWindow(devReadable, devLeftOut));
   const devExamples =
     devPairs &&
     textExamples(model, devPairs, {
@@ -247,10 +247,12 @@ async function measuredClips(
   clips: readonly CorpusClip[],
   stage: string,
   { onProgress, onSkip, signal }: WorkOptions,
+  onFile?: (clip: CorpusClip, file: string, bytes: number) => void,
 ): Promise<MeasuredClip<CorpusClip>[]> {
   const lengths = await recordingLengths(outputs.memo, clips, {
     onProgress: stageProgress({ onProgress }, stage, clips.length),
     onSkip,
+    onFile: (clip, file, bytes) => onFile?.(clips[clip]!, file, bytes),
     signal,
   });
   return clips.flatMap((clip, i) => {
@@ -264,9 +266,16 @@ async function mergedClips(
   { tokens, dimensions }: WhisperModel,
   { data }: Recipe,
   clips: readonly CorpusClip[],
-  samplesOf: (file: string) => Promise<number>,
+  outputs: EncoderOutputs,
+  work: WorkOptions,
 ): Promise<readonly CorpusClip[]> {
   if (data.mergeSeconds === undefined) return clips;
+  const unmeasured = clips.filter(({ duration }) => Number.isNaN(duration));
+  // Files that cannot be read are reported once they are looked up as all are.
+  const silent = { onProgress: work.onProgress, signal: work.signal };
+  const found =
+    unmeasured.length > 0 ? await measuredClips(outputs, unmeasured, 'reading lengths to merge', silent) : [];
+  const seconds = new Map(found.map(({ clip, samples }) => [clip.audio, samples / SAMPLE_RATE]));
   const merged: CorpusClip[] = [];
   for (const corpus of data.corpora.keys()) {
     const own = clips.filter((clip) => clip.corpus === corpus);
@@ -280,7 +289,7 @@ async function mergedClips(
     const joined = await mergeClips(own, target, {
       seconds: data.mergeSeconds,
       fits,
-      durationOf: async (file) => (await samplesOf(file)) / SAMPLE_RATE,
+      durationOf: async (file) => seconds.get(file) ?? Number.NaN,
     });
     for (const clip of joined) merged.push({ ...clip, corpus, target });
   }

@@ -90,7 +90,7 @@ export async function runTraining(
   const { output, settings, training, devSet, signal, note } = options;
   const folder = await prepareOutput(output, options.resume);
   await createFolder(folder);
-  const found = await resumption(folder, settings, options.resume, note, options.isFormer);
+  const found = await resumption(folder, settings, options);
   await writeWhole(join(output, 'recipe.json'), options.recipe);
   const adapters = tuningAdapters(model.dimensions, training);
   const reports = [...(found?.record.reports ?? [])];
