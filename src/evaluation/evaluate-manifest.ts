@@ -23,6 +23,7 @@ import { evaluateModels } from './evaluate.ts';
 import { knownRecordings } from './known-recordings.ts';
 import { defaultTarget } from './models.ts';
 import { evaluationReport } from './page.ts';
+import { audioName } from './predict.ts';
 import type { EvaluationResults } from './results.ts';
 import type { SystemOutput } from './systems.ts';
 import { evaluationTables, type NamedTable } from './tables.ts';
@@ -141,7 +142,7 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
   const report = join(output, 'report.html');
   const worst = await worstSentences(outputs, options.worst ?? 5);
   await writeWhole(report, evaluationReport(results, worst));
-  return { results, tables, systems: outputs, recordings: recordingsOf(results, outputs), report };
+  return { results, tables, systems: outputs, recordings: recordingsOf(manifest, results, outputs), report };
 }
 
 const TABLE_FILES: readonly (readonly [TableFormat, string])[] = [
@@ -157,7 +158,12 @@ async function writeTables(output: string, tables: readonly NamedTable[]): Promi
   }
 }
 
-function recordingsOf(results: EvaluationResults, systems: readonly SystemOutput[]): number {
-  const audio = systems.flatMap(({ predictions }) => predictions.map((prediction) => prediction.audio));
-  return new Set([...audio, ...results.unreadable.map((file) => file.audio)]).size;
+function recordingsOf(
+  manifest: string,
+  { unreadable }: EvaluationResults,
+  systems: readonly SystemOutput[],
+): number {
+  const names = new Set(unreadable.map(({ audio }) => audio));
+  for (const { items } of systems) for (const { clip } of items) names.add(audioName(manifest, clip.audio));
+  return names.size;
 }
