@@ -64,9 +64,7 @@ function streamInfo(head: Uint8Array): StreamInfo | undefined {
 }
 
 function isMagic(bytes: Uint8Array, at: number): boolean {
-  return (
-    bytes[at] === 0x66 && bytes[at + 1] === 0x4c && bytes[at + 2] === 0x61 && bytes[at + 3] === 0x43
-  );
+  return bytes[at] === 0x66 && bytes[at + 1] === 0x4c && bytes[at + 2] === 0x61 && bytes[at + 3] === 0x43;
 }
 
 const isSync = (bytes: Uint8Array, at: number): boolean =>

@@ -7,6 +7,10 @@ export interface MissingSound {
   readonly cut?: boolean | undefined;
   /** Places in it that do not decode. */
   readonly damaged?: number | undefined;
+  /** Whether another file was joined to it, which is not read. */
+  readonly joined?: boolean | undefined;
+  /** What another program says of its damage. */
+  readonly words?: string | undefined;
 }
 
 /** Lengths of headers are rounded, and encoders add some samples; seconds. */
@@ -19,7 +23,7 @@ const TOLERANCE = 0.1;
  */
 export function describeMissing(
   seconds: number,
-  { promised = 0, cut = false, damaged = 0 }: MissingSound,
+  { promised = 0, cut = false, damaged = 0, joined = false, words = '' }: MissingSound,
   gaveUp = false,
 ): string | undefined {
   const short = promised > seconds + TOLERANCE;
@@ -29,5 +33,7 @@ export function describeMissing(
   // Damage within the sound makes it shorter than promised, too.
   else if (cut || (short && damaged === 0)) parts.push(`cut off: ${short ? '' : 'after '}${length}`);
   if (damaged > 0) parts.push(`damaged in ${damaged} place${damaged === 1 ? '' : 's'}`);
+  if (words !== '') parts.push(`damaged: ffmpeg says "${words}"`);
+  if (joined) parts.push('another file is joined to it, which is not read');
   return parts.length > 0 ? parts.join('; ') : undefined;
 }

@@ -144,7 +144,8 @@ class SoundPages {
 }
 
 /** Of a page that is cut off. */
-const bodyOf = (bytes: Uint8Array): Uint8Array => bytes.subarray(HEADER_BYTES + (bytes[HEADER_BYTES - 1] ?? 0));
+const bodyOf = (bytes: Uint8Array): Uint8Array =>
+  bytes.subarray(HEADER_BYTES + (bytes[HEADER_BYTES - 1] ?? 0));
 
 /** CRC-32 of polynomial 0x04c11db7, not reflected, of each byte. */
 const CRC = Int32Array.from({ length: 256 }, (_, byte) => {

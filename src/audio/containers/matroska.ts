@@ -91,6 +91,9 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
   const readable = sounds.filter(({ codec }) => !codec.startsWith('?'));
   const sound = readable.find(({ isDefault }) => isDefault) ?? readable[0] ?? sounds[0];
   if (!sound) throw new NoSoundError('a WebM or Matroska file without sound');
+  const missing = { damaged: 0, cut: false };
+  const promised =
+    duration !== undefined && duration > 0 ? (duration * scale) / 1e9 - sound.delay : undefined;
   return {
     codec: sound.codec,
     config: sound.config,
@@ -98,9 +101,10 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
     channels: sound.channels,
     spans: sound.delay > 0 ? [{ from: sound.delay, to: Number.POSITIVE_INFINITY }] : EVERYTHING,
     silence: 0,
-    seconds:
-      !isCut && duration !== undefined && duration > 0 ? (duration * scale) / 1e9 - sound.delay : undefined,
-    packets: () => packetsOf(window, sound, scale / 1e9, first),
+    seconds: isCut ? undefined : promised,
+    packets: () => packetsOf(window, sound, scale / 1e9, first, missing),
+    // The length is that of the picture, too: a sound that ends before it is whole.
+    missing: () => ({ ...missing, promised: isCut ? promised : undefined }),
   };
 }
 
@@ -249,7 +253,13 @@ function restorer(encodings: Uint8Array | undefined): ((data: Uint8Array) => Uin
   return method === 0 ? (data) => inflateSync(data, { maxOutputLength: MAX_BLOCK }) : undefined;
 }
 
-async function* packetsOf(window: Window, sound: Sound, tick: number, start: number): AsyncGenerator<Packet> {
+async function* packetsOf(
+  window: Window,
+  sound: Sound,
+  tick: number,
+  start: number,
+  missing: { damaged: number; cut: boolean },
+): AsyncGenerator<Packet> {
   let cluster = 0;
   for (let at = start; at < window.size; ) {
     const element = await elementAt(window, at);
@@ -260,7 +270,11 @@ async function* packetsOf(window: Window, sound: Sound, tick: number, start: num
     const known = descends || isLeaf || OTHERS.has(id) || id === INFO || id === TRACKS || id === EBML;
     if (!element || !known || (size === undefined && !descends)) {
       const next = await clusterAfter(window, at);
-      if (next === undefined) return;
+      if (next === undefined) {
+        missing.cut = true;
+        return;
+      }
+      missing.damaged++;
       at = next;
       continue;
     }
@@ -287,6 +301,7 @@ async function* packetsOf(window: Window, sound: Sound, tick: number, start: num
       }
     }
     at = element.body + size!;
+    missing.cut = at > window.size;
   }
 }
 
