@@ -167,7 +167,7 @@ async function decodeBlocks(
   } finally {
     decoder.free();
   }
-  const tracks = sound.finish(decoder.missing?.(), damage !== '');
+  const tracks = sound.finish({ ...decoder.missing?.(), lost: damage !== '' });
   if (tracks.length > 0) return tracks;
   const reason = damage === '' ? 'cut off, damaged or without samples' : damage;
   throw new UserError(
@@ -220,9 +220,12 @@ async function decodeContainer(
     gaveUp = true;
     if (error instanceof Error && error.constructor === Error) damage = error.message;
   }
-  const { cut = false, damaged = 0, promised } = track?.missing?.() ?? {};
-  const missing = { promised, cut: cut || failures.cut, damaged: damaged + failures.damaged };
-  const tracks = sound.finish(missing, gaveUp);
+  const { cut = false, damaged = 0, lost = gaveUp, promised } = track?.missing?.() ?? {};
+  const tracks = sound.finish({
+    ...{ promised, lost },
+    cut: cut || failures.cut,
+    damaged: damaged + failures.damaged,
+  });
   if (tracks.length > 0) return tracks;
   throw new UserError(
     `${name}: found ${bytes.size} bytes of ${container} in which nothing decodes (${damage}); expected at least one sample`,
@@ -396,15 +399,12 @@ class Sound {
   }
 
   /** One array a track; none where nothing was decoded. */
-  finish(missing: MissingSound = {}, gaveUp = false): Float32Array[] {
+  finish(missing: MissingSound = {}): Float32Array[] {
     for (const track of this.tracks) track.finish();
     const { name, begin, seconds } = this;
     if (seconds === 0) return [];
     // Where the clip that was selected ends before the sound does, nothing of it is missing.
-    const { damaged } = missing;
-    const damage = this.complete
-      ? describeMissing(seconds, { damaged })
-      : describeMissing(seconds, missing, gaveUp);
+    const damage = describeMissing(seconds, this.complete ? { damaged: missing.damaged } : missing);
     if (damage !== undefined) this.selection.onDamage?.(damage);
     if (seconds * SAMPLE_RATE <= begin) {
       throw new UserError(

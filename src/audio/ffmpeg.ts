@@ -62,7 +62,12 @@ export async function* ffmpegBlocks(
     }
     const [, endedBy] = (await ended) as [code?: number, signal?: string];
     signal?.throwIfAborted();
-    const complaint = words.trim().split('\n')[0]!.replaceAll(`file:${path}: `, '').slice(0, MAX_WORDS);
+    const complaint = words
+      .trim()
+      .split('\n')[0]!
+      .replaceAll(`file:${path}: `, '')
+      .replace(/^\[[^\]]*\] /, '')
+      .slice(0, MAX_WORDS);
     if (endedBy) throw new Error(`ended by ${endedBy}`);
     if (!decodedAny) throw new Error(complaint || 'no sound');
     if (complaint !== '') onDamage?.(complaint);

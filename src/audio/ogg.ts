@@ -243,6 +243,8 @@ export async function oggDuration(file: FileBytes): Promise<number | undefined> 
       } else link!.add(page);
     }
   }
+  // Of FLAC also what is whole on a page that is cut off.
+  if (link?.codec.bytesOf && pages.rest().length > 0) return undefined;
   seconds += link?.seconds() ?? Number.NaN;
   return Number.isNaN(seconds) ? undefined : seconds;
 }
@@ -266,7 +268,7 @@ class Link {
 
   constructor(
     page: Page,
-    private readonly codec: OggCodec,
+    readonly codec: OggCodec,
   ) {
     const view = new DataView(page.body.buffer, page.body.byteOffset, page.body.byteLength);
     this.sequence = page.sequence;
