@@ -6,6 +6,7 @@ import { decoder as mp3Decoder } from '@audio/decode-mp3';
 import { type AudioDecoder, type DecodedBlock, silently } from './decoder.ts';
 import { blocksFrom, type FileBytes } from './file-bytes.ts';
 import { joinBytes } from './join-bytes.ts';
+import { freeFormatConverter } from './mpeg-free-format.ts';
 import { paddingLength, tagLength } from './tags.ts';
 
 /** What the four bytes of a frame's header say (ISO/IEC 11172-3, 13818-3). */
@@ -309,6 +310,7 @@ export function mpegDecoder(): AudioDecoder {
   const scan = new MpegFrames();
   let current: Awaited<ReturnType<typeof mp3Decoder>> | undefined;
   let channels = 2;
+  let convert: ReturnType<typeof freeFormatConverter> | undefined;
   let links = 0;
   let promised = 0;
   /** Of the last stream. */
@@ -332,6 +334,7 @@ export function mpegDecoder(): AudioDecoder {
       if (frame.begins) {
         if (run.length > 0) blocks.push(decodeRun(run));
         run = [];
+        convert = freeFormatConverter((header) => frameHeader(header, 0)!.length);
         current?.free();
         if (++links > MAX_LINKS) throw new Error(`more than ${MAX_LINKS} streams one after the other`);
         if (links > 1) endLink();
@@ -342,7 +345,7 @@ export function mpegDecoder(): AudioDecoder {
         link = { info, seconds: (length ?? Number.NaN) / rate, bytes: 0 };
       }
       link.bytes += frame.bytes.length;
-      run.push(frame.bytes);
+      run.push(isFreeFormat(frame.bytes, 0) ? convert!(frame) : frame.bytes);
     }
     if (run.length > 0) blocks.push(decodeRun(run));
     return blocks;
