@@ -185,7 +185,11 @@ export async function trainingData(
   const measured = clipsOfWindow(readable, leftOut);
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
   const encoded = tunesEncoder(tune) ? undefined : encodedSpeech(outputs, measured, { copies, augmentation });
-  const pairs = encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation });
+  const pairs =
+    encoded ??
+    melSpeech(model.dimensions.melBins, measured, {
+      ...{ window, augmentation, onNote: work.onNote },
+    });
   if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
   let version = 0;
   const examples = textExamples<CorpusClip, Example['clip']>(model, pairs, {
