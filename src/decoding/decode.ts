@@ -58,6 +58,14 @@ export async function decode(
   return english.map((first, clip) => joined(model, first, stretches[clip]!, targets));
 }
 
+/** Option `separators` for texts that are all decoded English first, or all directly. */
+export function separatorsOf(
+  texts: readonly { readonly separator?: number | undefined }[],
+): number[] | undefined {
+  const separators = texts.flatMap(({ separator }) => separator ?? []);
+  return separators.length > 0 ? separators : undefined;
+}
+
 /** Timestamps, or what is said between them. */
 interface Stretch {
   readonly isText: boolean;

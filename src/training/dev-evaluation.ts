@@ -2,7 +2,7 @@
 
 import type { Program } from '../backend/runtime.ts';
 import { referenceIn } from '../data/clip.ts';
-import { decode } from '../decoding/decode.ts';
+import { decode, separatorsOf } from '../decoding/decode.ts';
 import { largest } from '../extremes.ts';
 import { translationScores } from '../metrics/translation-scores.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -97,12 +97,6 @@ export function bestEvaluation(evaluations: readonly DevEvaluation[], by: BestBy
     (best, one) => (best && merit(best) >= merit(one) ? best : one),
     undefined,
   );
-}
-
-/** English first: of each example. */
-function separatorsOf(examples: readonly EncodedExample[]): number[] | undefined {
-  const separators = examples.flatMap(({ separator }) => separator ?? []);
-  return separators.length > 0 ? separators : undefined;
 }
 
 async function meanLoss(

@@ -6,6 +6,7 @@ import { languageProfile } from '../language/profile.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import type { Tokens } from '../whisper/tokens.ts';
 import type { Example } from './batches.ts';
 
 /** An example of the dev set, whose encoder output may be read when it is needed. */
@@ -28,58 +29,150 @@ export interface ExampleOptions<C extends Clip> {
   readonly separatorOf?: ((target: string) => number | undefined) | undefined;
   /** Called for each skipped clip. */
   readonly onSkipped?: (clip: C, reason: string) => void;
+  /** Index of a clip's corpus in a mixture. Default: 0. */
+  readonly corpusOf?: (clip: C) => number;
 }
 
 /** Skips clips without a reference, and those whose text exceeds the decoder's context. */
 export function translationExamples<C extends Clip, Speech extends Example['clip']>(
   model: WhisperModel,
-  clips: readonly { readonly clip: C; readonly encoded: Speech }[],
-  { target, promptOf, separatorOf, onSkipped }: ExampleOptions<C>,
+  clips: readonly ClipAndSpeech<C, Speech>[],
+  options: ExampleOptions<C>,
 ): (Example & {
   readonly clip: Speech;
   readonly source: C;
   readonly target: string;
-  readonly separator?: number;
+  readonly separator?: number | undefined;
 })[] {
-  const { tokens, dimensions } = model;
+  return textExamples(model, clips, options).map(
+    ({ clip, source, target, separator, tokens, promptLength }) => ({
+      clip,
+      tokens,
+      promptLength,
+      source,
+      target,
+      separator,
+    }),
+  );
+}
+
+/** As translationExamples; the texts are tokenised when a batch needs them, as hundreds of thousands take long. */
+export function textExamples<C extends Clip, Speech extends Example['clip']>(
+  { tokens, dimensions: { textPositions } }: WhisperModel,
+  clips: readonly ClipAndSpeech<C, Speech>[],
+  { target, promptOf, separatorOf, onSkipped, corpusOf }: ExampleOptions<C>,
+): TextExample<C, Speech>[] {
   const targetOf = typeof target === 'string' ? () => target : target;
-  const examples = clips.flatMap(({ clip, encoded }) => {
+  const prompts = new Map<string, readonly number[]>();
+  const promptFor = (language: string, target: string): readonly number[] => {
+    const pair = `${language} ${target}`;
+    const known = prompts.get(pair) ?? promptOf(language, target);
+    prompts.set(pair, known);
+    return known;
+  };
+  const examples: TextExample<C, Speech>[] = [];
+  for (const { clip, encoded } of clips) {
     const written = targetOf(clip);
     const reference = referenceIn(clip, written);
     if (reference === '') {
       onSkipped?.(clip, `no reference in "${written}"`);
-      return [];
+      continue;
     }
-    const prompt = promptOf(clip.language, written);
     const separator = separatorOf?.(written);
-    const english = separator === undefined ? '' : referenceIn(clip, 'en');
-    if (separator !== undefined && english === '') {
+    if (separator !== undefined && referenceIn(clip, 'en') === '') {
       onSkipped?.(clip, 'no English text');
-      return [];
+      continue;
     }
-    // As Whisper writes it: a space before the first word.
-    const first = separator === undefined ? [] : [...tokens.encode(` ${english.trim()}`), separator];
-    const text = tokens.encode(languageProfile(written).reference(reference));
-    const all = [...prompt, ...first, ...text, tokens.endOfText];
-    if (all.length > dimensions.textPositions) {
-      onSkipped?.(clip, `longer than the decoder's ${dimensions.textPositions} tokens`);
-      return [];
+    const prompt = promptFor(clip.language, written);
+    const parts = {
+      clip: encoded,
+      source: clip,
+      target: written,
+      prompt,
+      separator,
+      corpus: corpusOf?.(clip),
+    };
+    const example = new TextExample(tokens, parts);
+    if (example.maxLength > textPositions && example.length > textPositions) {
+      onSkipped?.(clip, `longer than the decoder's ${textPositions} tokens`);
+      continue;
     }
-    return [
-      {
-        clip: encoded,
-        tokens: all,
-        // Without speech the English text is given, and only the text after it is learnt.
-        promptLength: prompt.length + (clip.audio === '' ? first.length : 0),
-        source: clip,
-        target: written,
-        ...(separator !== undefined && { separator }),
-      },
-    ];
-  });
+    examples.push(example);
+  }
   if (examples.length === 0) {
     const targets = [...new Set(clips.map(({ clip }) => `"${targetOf(clip)}"`))].join(' or ');
     throw new UserError(`no clip to train on: none has a reference in ${targets} that fits the decoder`);
   }
   return examples;
+}
+
+interface ClipAndSpeech<C extends Clip, Speech extends Example['clip']> {
+  readonly clip: C;
+  readonly encoded: Speech;
+}
+
+interface TextExampleParts<C extends Clip, Speech extends Example['clip']> {
+  readonly clip: Speech;
+  readonly source: C;
+  readonly target: string;
+  readonly prompt: readonly number[];
+  readonly separator?: number | undefined;
+  readonly corpus?: number | undefined;
+}
+
+/** An example whose text is tokenised whenever its tokens are read. Only their number is held. */
+export class TextExample<C extends Clip, Speech extends Example['clip']> implements Example {
+  readonly clip: Speech;
+  readonly source: C;
+  readonly target: string;
+  readonly separator: number | undefined;
+  readonly maxLength: number;
+  readonly corpus: number;
+  readonly #prompt: readonly number[];
+  readonly #tokenizer: Tokens;
+  #length: number | undefined;
+
+  constructor(
+    tokenizer: Tokens,
+    { clip, source, target, prompt, separator, corpus = 0 }: TextExampleParts<C, Speech>,
+  ) {
+    this.clip = clip;
+    this.source = source;
+    this.target = target;
+    this.separator = separator;
+    this.corpus = corpus;
+    this.#prompt = prompt;
+    this.#tokenizer = tokenizer;
+    const first = separator === undefined ? 0 : tokenizer.maxCount(this.#english) + 1;
+    this.maxLength = prompt.length + first + tokenizer.maxCount(this.#text) + 1;
+  }
+
+  get #text(): string {
+    return languageProfile(this.target).reference(referenceIn(this.source, this.target));
+  }
+
+  /** English first, as Whisper writes it: a space before the first word. */
+  get #english(): string {
+    return ` ${referenceIn(this.source, 'en').trim()}`;
+  }
+
+  /** The tokens before the text in the target language. */
+  get #before(): readonly number[] {
+    if (this.separator === undefined) return this.#prompt;
+    return [...this.#prompt, ...this.#tokenizer.encode(this.#english), this.separator];
+  }
+
+  get tokens(): readonly number[] {
+    return [...this.#before, ...this.#tokenizer.encode(this.#text), this.#tokenizer.endOfText];
+  }
+
+  /** Without speech the English text is given, and only the text after it is learnt. */
+  get promptLength(): number {
+    return this.source.audio === '' ? this.#before.length : this.#prompt.length;
+  }
+
+  get length(): number {
+    this.#length ??= this.tokens.length;
+    return this.#length;
+  }
 }
