@@ -14,11 +14,12 @@ import { WhisperModel } from '../whisper/model.ts';
 import type { PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { cometFiles, type ReadComet } from './comet.ts';
+import { englishHalf } from './english-half.ts';
 import { type RetrievedPair, retrievalSystem, retrieveAllPairs } from './forgotten-retrieval.ts';
 import { defaultPrompts, type ModelFolder, modelFolders } from './models.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { type Prediction, PredictionsFile } from './predictions.ts';
-import type { EvaluatedModel, EvaluationResults, EvaluationRow } from './results.ts';
+import { ENGLISH_HALF, type EvaluatedModel, type EvaluationResults, type EvaluationRow } from './results.ts';
 import { scoredRows } from './scores.ts';
 import { type SystemOutput, systemsOf } from './systems.ts';
 import { type PromptName, recognitionTest, type Test, translationTest } from './tasks.ts';
@@ -121,6 +122,12 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
       resampling,
     ),
   );
+  const halves = main.flatMap((output) => englishHalf(output) ?? []);
+  if (halves.length > 0) {
+    await prepareMetrics('en');
+    const half = { test: ENGLISH_HALF, forgetting: false };
+    for (const row of scoredRows(half, systemsOf(halves), resampling)) rows.push(row);
+  }
   if (forgetting) {
     const systems = models.map((model) =>
       retrievalSystem(model.name, retrieved.get(model.encoderFingerprint)!),

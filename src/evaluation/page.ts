@@ -9,7 +9,13 @@ import { pageStyle } from '../report/page-style.ts';
 import { barGroups } from '../report/svg.ts';
 import { ceiling } from '../report/ticks.ts';
 import { worstSection } from './page-examples.ts';
-import { AVERAGE, type EvaluationResults, type EvaluationRow, type WorstSentence } from './results.ts';
+import {
+  AVERAGE,
+  type EvaluationResults,
+  type EvaluationRow,
+  mainRows,
+  type WorstSentence,
+} from './results.ts';
 import { evaluationTables, headingOf, languageLabel, metricsOf, type NamedTable } from './tables.ts';
 
 /** Grey for the baseline, then five colours in turn. */
@@ -28,7 +34,7 @@ table{font-size:.84rem}th,td{padding:.4rem .45rem}main{max-width:1300px}
 
 /** @param worst with the systems in the order of the rows */
 export function evaluationReport(results: EvaluationResults, worst: readonly WorstSentence[]): string {
-  const rows = results.rows.filter(({ forgetting }) => !forgetting);
+  const rows = mainRows(results);
   const tables = evaluationTables(results);
   const title = titleOf(rows[0]!.test);
   return htmlPage(
@@ -128,6 +134,7 @@ const className = (system: number): string =>
 const HEADINGS: Readonly<Record<NamedTable['name'], string>> = {
   table: 'All scores',
   comparison: 'Differences',
+  english: 'The English half',
   forgetting: 'Forgetting',
 };
 
@@ -136,6 +143,8 @@ const REMARKS: Readonly<Record<NamedTable['name'], string>> = {
     '“Off-target” is the share of outputs in another language, judged by scripts and words; “halluc.” that of outputs which loop or run on. An average counts every language the same.',
   comparison:
     'In brackets: how often chance alone would make a difference at least as large. A small test set finds large differences only.',
+  english:
+    'English first: the decoder writes an English text, then goes on in the target language. What is wrong here is wrong there, too.',
   forgetting:
     'Decoded as plain Whisper: with its own prompts, without target vocabulary and language model. Retrieval looks at the encoder alone; it cannot change where only the decoder was trained. A few outputs that loop (“halluc.”) weigh heavily in BLEU and WER: a difference may come from them alone.',
 };

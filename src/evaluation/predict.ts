@@ -4,6 +4,7 @@ import type { Clip } from '../data/clip.ts';
 import type { Recording } from '../data/recording.ts';
 import { type DecodingOptions, separatorsOf } from '../decoding/decode.ts';
 import { decodeWithRetry } from '../decoding/full-window-retry.ts';
+import { textOfTokens } from '../decoding/text-of-tokens.ts';
 import { type CacheOptions, EncoderOutputs } from '../features/encoder-outputs.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import type { WorkOptions } from '../report/progress.ts';
@@ -125,6 +126,7 @@ export async function predict(
       sourceText: text,
       ...(predicted && {
         hypothesis: predicted.hypothesis,
+        ...(predicted.english !== undefined && { english: predicted.english }),
         averageLogProbability: predicted.averageLogProbability,
         ...sentenceScores(test, language, predicted.hypothesis, item.reference),
       }),
@@ -184,11 +186,20 @@ export async function predict(
         },
       );
       const predicted = new Map(
-        decoded.map(({ result: { text, silent, averageLogProbability } }, i): [Item, PredictedText] => [
-          readable[i]!,
+        decoded.map(({ result }, i): [Item, PredictedText] => {
+          const { text, silent, averageLogProbability, englishTokens } = result;
           // No speech: no text.
-          { hypothesis: silent ? '' : text, averageLogProbability },
-        ]),
+          const spoken = (words: string): string => (silent ? '' : words);
+          const english = englishTokens && textOfTokens(model.tokens, englishTokens).trim();
+          return [
+            readable[i]!,
+            {
+              hypothesis: spoken(text),
+              ...(english !== undefined && { english: spoken(english) }),
+              averageLogProbability,
+            },
+          ];
+        }),
       );
       await file.add(mine.map((item) => predictionOf(system, item, predicted.get(item))));
       done += mine.length;

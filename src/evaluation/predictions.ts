@@ -19,6 +19,8 @@ export interface PredictionKey {
 
 export interface PredictedText {
   readonly hypothesis: string;
+  /** English first: the English text. */
+  readonly english?: string | undefined;
   /** Mean over the tokens, end of text included; nats. */
   readonly averageLogProbability: number;
 }

@@ -27,6 +27,13 @@ export interface EvaluationRow {
 
 export const AVERAGE = 'average';
 
+/** Name of the test of the English texts that a translation English first begins with. */
+export const ENGLISH_HALF = 'English half';
+
+/** Rows of the evaluation itself. */
+export const mainRows = ({ rows }: Pick<EvaluationResults, 'rows'>): EvaluationRow[] =>
+  rows.filter(({ test, forgetting }) => !forgetting && test !== ENGLISH_HALF);
+
 export interface EvaluatedModel {
   readonly name: string;
   /** Path as the user gave it. */

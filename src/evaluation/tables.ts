@@ -3,11 +3,18 @@
 import { htmlTable } from '../report/html-table.ts';
 import { formatTable, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
-import { AVERAGE, type EvaluationResults, type EvaluationRow, METRIC_HEADINGS } from './results.ts';
+import {
+  AVERAGE,
+  ENGLISH_HALF,
+  type EvaluationResults,
+  type EvaluationRow,
+  METRIC_HEADINGS,
+  mainRows,
+} from './results.ts';
 
 export interface NamedTable {
   /** Name of the file, without its extension. */
-  readonly name: 'table' | 'comparison' | 'forgetting';
+  readonly name: 'table' | 'comparison' | 'english' | 'forgetting';
   /** One line that says what it shows. */
   readonly caption: string;
   readonly render: (format: TableFormat) => string;
@@ -16,7 +23,8 @@ export interface NamedTable {
 
 /** Tables of the results; empty ones are omitted. */
 export function evaluationTables(results: EvaluationResults): NamedTable[] {
-  const main = results.rows.filter(({ forgetting }) => !forgetting);
+  const main = mainRows(results);
+  const english = results.rows.filter(({ test }) => test === ENGLISH_HALF);
   const compared = main.filter(({ scores }) => Object.values(scores).some(({ comparison }) => comparison));
   const before = results.rows.filter(({ forgetting }) => forgetting).flatMap(forgettingLines);
   const several = results.models.length > 1 ? `, against ${results.models[0]!.name}` : '';
@@ -31,6 +39,10 @@ export function evaluationTables(results: EvaluationResults): NamedTable[] {
       compared,
       (format) => [...rowColumns(compared), ...differenceColumns(compared, format)],
     ),
+    named('english', 'The English text that the translation goes on from', english, (format) => [
+      ...rowColumns(english),
+      ...scoreColumns(english, format),
+    ]),
     named('forgetting', `What the model could do before it was trained${several}`, before, (format) =>
       forgettingColumns(before, format),
     ),
