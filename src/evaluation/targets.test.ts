@@ -7,6 +7,7 @@ import { wavBytes } from '../audio/wav-write.ts';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
+import type { PromptKind } from '../whisper/prompts.ts';
 import { evaluateModels } from './evaluate.ts';
 import { defaultTarget } from './models.ts';
 import { evaluationReport } from './page.ts';
@@ -31,14 +32,15 @@ beforeAll(async () => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const decoding = { settings: {}, of: async () => ({ decoding: { maxTokens: 4 }, temperatures: [0] }) };
-const run = (target: string) =>
+const run = (target: string, promptKinds?: readonly PromptKind[], of = clips) =>
   evaluateModels({
     version: '0',
     manifest,
     selection: { set: null, language: null },
-    clips,
+    clips: of,
     task: 'translate',
     target,
+    promptKinds,
     models: [model],
     forgetting: false,
     window: 'fit',
@@ -66,6 +68,22 @@ test.each([
   const page = evaluationReport(results, await worstSentences(outputs, 1));
   expect(page).toContain(`<h1>Speech translation into ${name}</h1>`);
   expect(page).toContain(`<dd lang="${target}"><bdi>${referenceIn(clips[0]!, target).slice(0, 2)}`);
+});
+
+test('English first: the English half is scored for itself, on the clips that have an English text', async () => {
+  const [first, second] = clips;
+  const english = [{ ...first!, translations: { ...first!.translations, en: 'Good day.' } }, second!];
+  const { results, outputs } = await run('de', ['english-first', 'target-transcribe'], english);
+  expect(results.rows.map(({ test, prompt, n }) => [test, prompt, n])).toEqual([
+    ['translation into de', 'english-first', 2],
+    ['translation into de', 'target-transcribe', 2],
+    ['English half', 'english-first', 1],
+  ]);
+  const [both, direct] = outputs.map(({ predictions }) => [...predictions]);
+  for (const { english, hypothesis } of both!) expect(english).not.toBe(hypothesis);
+  for (const { english } of direct!) expect(english).toBeUndefined();
+  const page = evaluationReport(results, await worstSentences(outputs, 1));
+  expect(page.includes('The English half')).toBe(true);
 });
 
 test('without a target: the only language that there is, or the columns are listed', async () => {
