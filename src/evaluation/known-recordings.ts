@@ -32,7 +32,7 @@ export async function knownRecordings(
       onProgress: (done, total) => onProgress?.({ stage: 'comparing recordings', done, total }),
       signal,
     });
-    return [sameRecordings('that are evaluated', what, pairs)].filter((note) => note !== undefined);
+    return [sameRecordings('to evaluate', what, pairs)].filter((note) => note !== undefined);
   };
   const sets = new Set(own.map(({ set }) => set));
   const paths = new Set(files);
