@@ -2,13 +2,14 @@
 import type { CorpusMetric, Statistics } from '../metrics/corpus.ts';
 import { type Measured, type MeasureOptions, measure } from '../metrics/measure.ts';
 import { SACREBLEU_METRICS } from '../metrics/metrics.ts';
+import { joinedTables, type SentenceTable, sentenceTable } from '../metrics/sentence-table.ts';
 import { AVERAGE, type EvaluationRow } from './results.ts';
 
-/** Counts of one metric for the sentences of one language, a row each. */
+/** Counts of one metric for the sentences of one language. */
 export interface SentenceCounts {
   readonly metric: Pick<CorpusMetric, 'score'>;
   readonly signature: string;
-  readonly statistics: readonly number[][];
+  readonly statistics: SentenceTable;
 }
 
 /** One model with one prompt in one test. */
@@ -70,8 +71,11 @@ function baselineOf(
   if (system.model === first) return undefined;
   const baseline =
     systems.find(({ model, prompt }) => model === first && prompt === system.prompt) ?? systems[0]!;
-  const clips = (of: System): string => JSON.stringify(languages.map((language) => of.clips.get(language)));
-  return clips(baseline) === clips(system) ? baseline : undefined;
+  const areSame = languages.every((language) => {
+    const [own, theirs = []] = [system.clips.get(language)!, baseline.clips.get(language)];
+    return own.length === theirs.length && own.every((clip, i) => clip === theirs[i]);
+  });
+  return areSame ? baseline : undefined;
 }
 
 function measured(
@@ -105,23 +109,14 @@ function measured(
 }
 
 /**
- * The mean of the languages' scores as a metric of its own. Each sentence's counts stand in the columns of its language,
- * with a one before them, so that resampling sentences resamples all languages; one that no sentence of a sample is in
- * does not count there.
+ * The mean of the languages' scores as a metric of its own. Resampling sentences resamples all languages; one that no
+ * sentence of a sample is in does not count there.
  */
 function average(languages: readonly SentenceCounts[]): SentenceCounts {
   if (languages.length === 1) return languages[0]!;
-  const width = 1 + languages[0]!.statistics[0]!.length;
   const { metric } = languages[0]!;
-  const statistics = languages.flatMap((language, place) =>
-    language.statistics.map((row) => {
-      const columns = new Array<number>(width * languages.length).fill(0);
-      [1, ...row].forEach((count, i) => {
-        columns[place * width + i] = count;
-      });
-      return columns;
-    }),
-  );
+  const statistics = joinedTables(languages.map(({ statistics }) => statistics));
+  const width = statistics.parts[0]!.columns.length;
   const score = (total: Statistics): { score: number } => {
     let sum = 0;
     let present = 0;
@@ -145,6 +140,9 @@ export function hitRate(hits: readonly boolean[], signature: string): SentenceCo
   return {
     metric: { score: ([hit = 0, all = 0]) => ({ score: (100 * hit) / Math.max(1, all) }) },
     signature,
-    statistics: hits.map((hit) => [hit ? 1 : 0, 1]),
+    statistics: sentenceTable(
+      hits.map((hit) => [hit ? 1 : 0, 1]),
+      hits.length,
+    ),
   };
 }

@@ -43,7 +43,7 @@ const write = (step: number, best?: number) =>
   writeTrainingCheckpoint(folder, stateOf(step), recordOf(step), best);
 const read = (expected: Parameters<typeof readNewestCheckpoint>[1] = settings) => {
   const lines: string[] = [];
-  return readNewestCheckpoint(folder, expected, (line) => lines.push(line)).then((found) => ({
+  return readNewestCheckpoint(folder, expected, { note: (line) => lines.push(line) }).then((found) => ({
     found,
     lines,
   }));
