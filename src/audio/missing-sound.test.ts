@@ -134,6 +134,18 @@ describe('damaged: in how many places', () => {
     expect(damage).toMatch(/^damaged: nothing decodes after 0\.\d of 1\.2 s$/);
   });
 
+  test('the first of chained Ogg streams that is cut off', async () => {
+    for (const [name, seconds] of [
+      ['48k-stereo.opus', 0.25],
+      ['other-programs/ffmpeg-chained.ogg', 0.5],
+    ] as const) {
+      const bytes = fixture(name);
+      const { damage, ...found } = await read(file('chained.ogg', bytes.subarray(0, -40), bytes));
+      expect(damage, name).toBe('damaged in 1 place');
+      expect(found.seconds, name).toBeGreaterThanOrEqual(seconds);
+    }
+  });
+
   test('of FLAC silence stands for the frames, so that later times are right', async () => {
     const whole = await read(join(FIXTURES, 'speech.flac'));
     const { samples, damage } = await read(file('damaged.flac', damaged('speech.flac')));

@@ -31,6 +31,11 @@ const OPUS_RATE = 48_000;
 /** Cuts bytes that come in pieces into pages, and skips what is none. */
 class OggPages {
   private pending: Uint8Array = new Uint8Array(0);
+  /** Of the first pending byte, and of the end of the last page. */
+  private position = 0;
+  private end: number | undefined;
+  /** Places between pages at which bytes are none: the rest of a page, say. */
+  gaps = 0;
 
   *push(chunk: Uint8Array): Generator<Page> {
     const bytes = this.pending.length === 0 ? chunk : joinBytes([this.pending, chunk]);
@@ -52,6 +57,8 @@ class OggPages {
           continue;
         }
       }
+      if (this.end !== undefined && this.position + at > this.end) this.gaps++;
+      this.end = this.position + end;
       const view = new DataView(bytes.buffer, bytes.byteOffset + at, HEADER_BYTES);
       const flags = bytes[at + 5]!;
       yield {
@@ -68,6 +75,7 @@ class OggPages {
       at = end;
     }
     this.pending = bytes.slice(at);
+    this.position += at;
   }
 
   /** What is left at the end: a page that is cut off. */
@@ -136,6 +144,10 @@ class SoundPages {
         yield { page };
       }
     }
+  }
+
+  get gaps(): number {
+    return this.pages.gaps;
   }
 
   rest(): Uint8Array {
@@ -223,7 +235,7 @@ export function oggDecoder(): AudioDecoder {
       const last = cut ? await decodeRun([codec?.bytesOf ? bodyOf(rest) : rest]) : [];
       return [...last, ...(await endLink())];
     },
-    missing: () => ({ damaged: Math.max(damagedPages, damagedFrames), cut }),
+    missing: () => ({ damaged: Math.max(pages.gaps, damagedPages, damagedFrames), cut }),
     free: () => current?.free(),
   };
 }
