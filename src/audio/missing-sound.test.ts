@@ -86,6 +86,13 @@ describe('cut off: how much of what the header promises is there', () => {
     expect((await read(file('cut', bytes.subarray(0, bytes.length * 0.6)))).damage).toMatch(expected);
   });
 
+  test('before the table of packets of CAF, without which nothing decodes', async () => {
+    const bytes = fixture('containers/alac.caf');
+    await expect(read(file('cut.caf', bytes.subarray(0, bytes.length * 0.6)))).rejects.toThrow(
+      /found a CAF file without its table of packets \(pakt\): its recording was cut off; expected/,
+    );
+  });
+
   test('a clip that ends before is whole, one beyond the end is not', async () => {
     const bytes = fixture('pcm16-16k.wav');
     const path = file('cut.wav', bytes.subarray(0, bytes.length / 2));
