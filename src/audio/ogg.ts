@@ -24,6 +24,8 @@ interface Page {
 }
 
 const HEADER_BYTES = 27;
+/** "OggS" and the version. */
+const CAPTURE_BYTES = 5;
 /** Streams one after the other; more are damage. */
 const MAX_LINKS = 1000;
 const OPUS_RATE = 48_000;
@@ -231,7 +233,7 @@ export function oggDecoder(): AudioDecoder {
     decode: (chunk) => blocksOf(pages.push(chunk)),
     async flush() {
       const rest = pages.rest();
-      cut = rest.length > 0;
+      cut = rest.length >= CAPTURE_BYTES;
       const last = cut ? await decodeRun([codec?.bytesOf ? bodyOf(rest) : rest]) : [];
       return [...last, ...(await endLink())];
     },
