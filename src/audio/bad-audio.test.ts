@@ -11,6 +11,7 @@ import { UserError } from '../errors.ts';
 import { readAudio } from './audio-file.ts';
 import { readAudioSource } from './audio-source.ts';
 import { detectFormat } from './formats.ts';
+import { joinSamples } from './join-samples.ts';
 
 const FIXTURES = fileURLToPath(new URL('./fixtures/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bad-audio-'));
@@ -132,21 +133,22 @@ test('no FLAC frame is lost where blocks end within its header', async () => {
   const decoded = async (blocks: Uint8Array[]) => {
     const decoder = await format.open(bytes.length);
     const parts = await Promise.all([...blocks.map((block) => decoder.decode(block)), decoder.flush!()]);
-    const samples = parts.flat().flatMap(({ channelData }) => Array.from(channelData[0] ?? []));
     decoder.free();
-    return samples;
+    return joinSamples(parts.flat().flatMap(({ channelData }) => channelData.slice(0, 1)));
   };
   const whole = await decoded([bytes]);
+  const isWhole = async (blocks: Uint8Array[]) =>
+    Buffer.from((await decoded(blocks)).buffer).equals(Buffer.from(whole.buffer));
   expect(whole.length).toBeGreaterThan(10_000);
   const headers = [...bytes.keys()].filter((i) => bytes[i] === 0xff && bytes[i + 1] === 0xf8);
   expect(headers.length).toBeGreaterThan(3);
   for (const header of headers) {
     for (let cut = header - 2; cut < header + 18; cut++) {
-      expect(await decoded([bytes.subarray(0, cut), bytes.subarray(cut)]), `cut at ${cut}`).toEqual(whole);
+      expect(await isWhole([bytes.subarray(0, cut), bytes.subarray(cut)]), `cut at ${cut}`).toBe(true);
     }
     const bytewise = Array.from({ length: 40 }, (_, i) => bytes.subarray(header - 20 + i, header - 19 + i));
     const blocks = [bytes.subarray(0, header - 20), ...bytewise, bytes.subarray(header + 20)];
-    expect(await decoded(blocks)).toEqual(whole);
+    expect(await isWhole(blocks)).toBe(true);
   }
 });
 

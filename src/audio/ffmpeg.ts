@@ -32,7 +32,7 @@ export async function* ffmpegBlocks(
   const output = ['-c:a', 'pcm_f32le', '-f', 'wav', 'pipe:1'];
   // In a group of its own: a terminal's Ctrl-C would cut its sound short before the signal stops the reading.
   const child = spawn('ffmpeg', [...limits, ...input, ...output], {
-    detached: true,
+    detached: process.platform !== 'win32',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const kill = () => child.kill('SIGKILL');

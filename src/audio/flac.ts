@@ -50,7 +50,8 @@ interface Frame {
 /** Of the bytes from "fLaC" on. */
 function streamInfo(head: Uint8Array): StreamInfo | undefined {
   if (head.length < HEAD_BYTES || !isMagic(head, 0) || (head[4]! & 127) !== 0) return undefined;
-  const bytes = head.slice(8, HEAD_BYTES);
+  // A copy; of a Buffer slice() gives none.
+  const bytes = new Uint8Array(head.subarray(8, HEAD_BYTES));
   const view = new DataView(bytes.buffer);
   const rate = view.getUint32(10) >>> 12;
   if (rate === 0) return undefined;

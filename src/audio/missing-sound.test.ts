@@ -1,4 +1,6 @@
 // Sound that is cut off or damaged says so; what is whole, or never had a length, says nothing.
+
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -9,6 +11,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,6 +90,13 @@ describe('cut off: how much of what the header promises is there', () => {
     expect((await read(file('cut', bytes.subarray(0, bytes.length * 0.6)))).damage).toMatch(expected);
   });
 
+  test('before the table of packets of CAF, without which nothing decodes', async () => {
+    const bytes = fixture('containers/alac.caf');
+    await expect(read(file('cut.caf', bytes.subarray(0, bytes.length * 0.6)))).rejects.toThrow(
+      /found a CAF file without its table of packets \(pakt\): its recording was cut off; expected/,
+    );
+  });
+
   test('a clip that ends before is whole, one beyond the end is not', async () => {
     const bytes = fixture('pcm16-16k.wav');
     const path = file('cut.wav', bytes.subarray(0, bytes.length / 2));
@@ -106,6 +117,26 @@ describe('cut off: how much of what the header promises is there', () => {
     bytes.writeUInt32LE(size, 40);
     expect(await read(file('stream.wav', bytes))).toMatchObject({ damage: undefined, seconds: 0.25 });
   });
+});
+
+test('a connection that breaks is an error with one line; one that ends too early a shorter recording', async () => {
+  const bytes = fixture('speech.flac');
+  const answers = [
+    (response: ServerResponse) => response.end(bytes.subarray(0, 9000)),
+    (response: ServerResponse) => {
+      response.write(bytes.subarray(0, 9000), () => setTimeout(() => response.destroy(), 50));
+    },
+  ];
+  const server = createServer((_, response) => answers.pop()!(response)).listen(0);
+  await once(server, 'listening');
+  const url = new URL(`http://localhost:${(server.address() as AddressInfo).port}/talk.flac`);
+  await expect(readAudioSource(url)).rejects.toThrow(
+    /^http:.*talk\.flac: found a connection that broke after 9000 bytes \([^)]+\); expected the whole recording$/,
+  );
+  const reported: string[] = [];
+  await readAudioSource(url, { onDamage: (damage) => reported.push(damage) });
+  expect(reported).toEqual([expect.stringMatching(/^cut off: \d\.\d of \d\.\d s$/)]);
+  server.close();
 });
 
 describe('damaged: in how many places', () => {
@@ -132,6 +163,18 @@ describe('damaged: in how many places', () => {
     expect(await read(ogg)).toMatchObject({ damage: 'damaged in 1 place', seconds: 0.25 });
     const { damage } = await read(file('cluster.mkv', damaged('containers/aac.mkv', 0.5, 300)));
     expect(damage).toMatch(/^damaged: nothing decodes after 0\.\d of 1\.2 s$/);
+  });
+
+  test('the first of chained Ogg streams that is cut off', async () => {
+    for (const [name, seconds] of [
+      ['48k-stereo.opus', 0.25],
+      ['other-programs/ffmpeg-chained.ogg', 0.5],
+    ] as const) {
+      const bytes = fixture(name);
+      const { damage, ...found } = await read(file('chained.ogg', bytes.subarray(0, -40), bytes));
+      expect(damage, name).toBe('damaged in 1 place');
+      expect(found.seconds, name).toBeGreaterThanOrEqual(seconds);
+    }
   });
 
   test('of FLAC silence stands for the frames, so that later times are right', async () => {

@@ -29,7 +29,7 @@ export function freeFormatConverter(
     const first = version === 1;
     const sideBytes = first ? (channels === 1 ? 17 : 32) : channels === 1 ? 9 : 17;
     const sideAt = protectedByChecksum ? 6 : 4;
-    const side = bytes.slice(sideAt, sideAt + sideBytes);
+    const side = new Uint8Array(bytes.subarray(sideAt, sideAt + sideBytes));
     const bits = (at: number, count: number) => {
       let value = 0;
       for (let i = at; i < at + count; i++) value = value * 2 + (((side[i >> 3] ?? 0) >> (7 - (i & 7))) & 1);

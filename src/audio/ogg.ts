@@ -24,6 +24,8 @@ interface Page {
 }
 
 const HEADER_BYTES = 27;
+/** "OggS" and the version. */
+const CAPTURE_BYTES = 5;
 /** Streams one after the other; more are damage. */
 const MAX_LINKS = 1000;
 const OPUS_RATE = 48_000;
@@ -31,6 +33,11 @@ const OPUS_RATE = 48_000;
 /** Cuts bytes that come in pieces into pages, and skips what is none. */
 class OggPages {
   private pending: Uint8Array = new Uint8Array(0);
+  /** Of the first pending byte, and of the end of the last page. */
+  private position = 0;
+  private end: number | undefined;
+  /** Places between pages at which bytes are none: the rest of a page, say. */
+  gaps = 0;
 
   *push(chunk: Uint8Array): Generator<Page> {
     const bytes = this.pending.length === 0 ? chunk : joinBytes([this.pending, chunk]);
@@ -52,6 +59,8 @@ class OggPages {
           continue;
         }
       }
+      if (this.end !== undefined && this.position + at > this.end) this.gaps++;
+      this.end = this.position + end;
       const view = new DataView(bytes.buffer, bytes.byteOffset + at, HEADER_BYTES);
       const flags = bytes[at + 5]!;
       yield {
@@ -68,6 +77,7 @@ class OggPages {
       at = end;
     }
     this.pending = bytes.slice(at);
+    this.position += at;
   }
 
   /** What is left at the end: a page that is cut off. */
@@ -136,6 +146,10 @@ class SoundPages {
         yield { page };
       }
     }
+  }
+
+  get gaps(): number {
+    return this.pages.gaps;
   }
 
   rest(): Uint8Array {
@@ -219,11 +233,11 @@ export function oggDecoder(): AudioDecoder {
     decode: (chunk) => blocksOf(pages.push(chunk)),
     async flush() {
       const rest = pages.rest();
-      cut = rest.length > 0;
+      cut = rest.length >= CAPTURE_BYTES;
       const last = cut ? await decodeRun([codec?.bytesOf ? bodyOf(rest) : rest]) : [];
       return [...last, ...(await endLink())];
     },
-    missing: () => ({ damaged: Math.max(damagedPages, damagedFrames), cut }),
+    missing: () => ({ damaged: Math.max(pages.gaps, damagedPages, damagedFrames), cut }),
     free: () => current?.free(),
   };
 }

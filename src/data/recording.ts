@@ -34,15 +34,31 @@ export type OnDamage = (file: string, damage: string) => void;
 /** Recordings that are reported by name. */
 const NAMED = 3;
 
-/** Reports recordings that are cut off or damaged: the first ones by name, then their number as it becomes ten times as large. */
-export function damageReporter(onNote: ((note: string) => void) | undefined): OnDamage {
+/** Reports recordings that are cut off or damaged: the first ones by name, then their number. */
+export interface DamageReport {
+  /** Reports a file once. */
+  readonly add: OnDamage;
+  /** Reports the number, where more were added than are named. */
+  readonly end: () => void;
+}
+
+export function damageReport(onNote: ((note: string) => void) | undefined): DamageReport {
   const files = new Set<string>();
-  return (file, damage) => {
-    if (files.has(file)) return;
-    const count = files.add(file).size;
-    if (count <= NAMED) onNote?.(`${file}: ${damage}`);
-    else if (/^10+$/.test(String(count)))
-      onNote?.(`${formatNumber(count)} recordings are cut off or damaged so far, such as ${file}: ${damage}`);
+  let counted = NAMED;
+  const count = (soFar: string) => {
+    counted = files.size;
+    onNote?.(`${formatNumber(counted)} recordings are cut off or damaged${soFar}`);
+  };
+  return {
+    add(file, damage) {
+      if (files.has(file)) return;
+      files.add(file);
+      if (files.size <= NAMED) onNote?.(`${file}: ${damage}`);
+      else if (/^10+$/.test(String(files.size))) count(` so far, such as ${file}: ${damage}`);
+    },
+    end() {
+      if (files.size > counted) count('');
+    },
   };
 }
 

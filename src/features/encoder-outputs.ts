@@ -1,7 +1,7 @@
 /** Encoder outputs of recordings: read from the cache or from memory, or encoded when they are needed. */
 
 import { join } from 'node:path';
-import { damageReporter, maskMel, type Recording } from '../data/recording.ts';
+import { damageReport, maskMel, type Recording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { exists } from '../files/read.ts';
@@ -96,13 +96,14 @@ export class EncoderOutputs {
     readonly memo: RecordingMemo,
     private readonly shards: Shards | undefined,
     private readonly limit: number | undefined,
-    private readonly maxBytes: number,
+    /** Outputs held in memory, bytes. */
+    readonly maxBytes: number,
     onNote: EncoderOutputsOptions['onNote'],
   ) {
     this.#source = {
       perRound: CLIPS_PER_ROUND,
       memo: shards && memo,
-      onDamage: damageReporter(onNote),
+      damage: damageReport(onNote),
       find: (key) => this.#find(key),
       encode: (missing, onProgress, signal) => this.#encode(missing, onProgress, signal),
     };

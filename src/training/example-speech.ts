@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { Augmentation } from '../audio/augment/augmentation.ts';
 import type { Clip } from '../data/clip.ts';
-import { clipFiles, damageReporter, maskMel, type Recording, readRecording } from '../data/recording.ts';
+import { clipFiles, damageReport, maskMel, type Recording, readRecording } from '../data/recording.ts';
 import { type EncoderOutputs, HELD_WITHOUT } from '../features/encoder-outputs.ts';
 import {
   type EncodedClip,
@@ -76,7 +76,7 @@ export function melSpeech<C extends Clip>(
   { window, augmentation, maxBytes = HELD_WITHOUT, onNote }: MelSpeechOptions,
 ): ClipSpeech<C>[] {
   let bytes = 0;
-  const onDamage = damageReporter(onNote);
+  const onDamage = damageReport(onNote).add;
   return clips.map(({ clip, samples }) => {
     const frames = windowFrames(Math.ceil(samples * (augmentation?.longest ?? 1)), window);
     let held: MelClip | undefined;

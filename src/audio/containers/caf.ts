@@ -40,6 +40,9 @@ export async function openCaf(file: FileBytes): Promise<Track> {
   const bits = description.getUint32(28);
   const { codec, ...described } = describe(format, cookie, flags, bits, channels, sampleRate);
   const isPcm = format === 'lpcm' || format === 'alaw' || format === 'ulaw';
+  if (!isPcm && packetBytes === 0 && !table) {
+    throw new NoSoundError('a CAF file without its table of packets (pakt): its recording was cut off');
+  }
   const frameBytes = packetBytes || (Math.ceil(bits / 8) || 1) * channels;
   // Number of packets, valid frames, frames before them, frames after them.
   const view = table && table.length >= 24 ? viewOf(table) : undefined;
