@@ -96,7 +96,8 @@ export class EncoderOutputs {
     readonly memo: RecordingMemo,
     private readonly shards: Shards | undefined,
     private readonly limit: number | undefined,
-    private readonly maxBytes: number,
+    /** Outputs held in memory, bytes. */
+    readonly maxBytes: number,
     onNote: EncoderOutputsOptions['onNote'],
   ) {
     this.#source = {

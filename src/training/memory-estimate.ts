@@ -26,7 +26,7 @@ export interface MemoryEstimate {
   readonly optimizer: number;
   /** Peak of the activations of a step on the largest batch. */
   readonly activations: number;
-  /** Encoder outputs of the clips. */
+  /** Clips that are held: encoder outputs, or log-mels where the encoder is trained. */
   readonly clips: number;
   /** Copy of trained weights and moments while a checkpoint is written. */
   readonly checkpoint: number;
@@ -45,11 +45,13 @@ const PROGRAM_BYTES = 380e6;
 /**
  * Estimates activations from the graph of a step: the results that live at the same time, for the largest batch. Measured
  * by `npm run bench -- training-memory`.
+ * @param held bytes of clips that are held in memory at most; others are read when a batch needs them
  */
 export async function estimateMemory(
   model: WhisperModel,
   examples: readonly Example[],
   options: TrainingOptions,
+  held = HELD_WITHOUT,
 ): Promise<MemoryEstimate> {
   const { dimensions } = model;
   const whole = whisperTensors(dimensions);
@@ -91,7 +93,7 @@ export async function estimateMemory(
     optimizer: (accumulate > 1 ? 16 : 12) * trained,
     activations: peakMemory(graph, sizesOf(graph, feeds)),
     clips: Math.min(
-      HELD_WITHOUT,
+      held,
       examples.reduce((sum, { clip }) => sum + heldBytes(clip, dimensions), 0),
     ),
     checkpoint: 12 * trained,

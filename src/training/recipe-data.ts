@@ -7,7 +7,7 @@ import { readManifest } from '../data/manifest.ts';
 import { repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
 import { clipsOf } from '../features/encoded-clips.ts';
-import { EncoderOutputs } from '../features/encoder-outputs.ts';
+import { EncoderOutputs, HELD_WITHOUT } from '../features/encoder-outputs.ts';
 import { recordingLengths } from '../features/recording-lengths.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
@@ -45,6 +45,8 @@ export interface RecipeClips {
 
 export interface TrainingData {
   readonly examples: readonly Example[];
+  /** Bytes of their clips that are held in memory at most. */
+  readonly held: number;
   /** Number of skipped clips, by reason. */
   readonly skipped: ReadonlyMap<string, number>;
   /** Notes on merging and augmentation, a line each. */
@@ -218,6 +220,7 @@ export async function trainingData(
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,
+    held: encoded ? outputs.maxBytes : HELD_WITHOUT,
     skipped,
     notes,
     devSet: devExamples && {
