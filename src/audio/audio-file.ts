@@ -5,7 +5,14 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
 import { cannotOpen } from '../files/read.ts';
-import { BLOCK_BYTES, decodeAudio, decodeChannels, type ReadOptions, type Span } from './decode-audio.ts';
+import {
+  BLOCK_BYTES,
+  decodeAudio,
+  decodeChannels,
+  type ReadEvents,
+  type ReadOptions,
+  type Span,
+} from './decode-audio.ts';
 import type { ByteSource, FileBytes } from './file-bytes.ts';
 import { READABLE_FORMATS } from './formats.ts';
 import { headerSeconds } from './header-seconds.ts';
@@ -19,7 +26,7 @@ import { SAMPLE_RATE } from './sample-rate.ts';
  */
 export function readAudio(
   file: string | URL,
-  options?: ReadOptions,
+  options?: ReadOptions & ReadEvents,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   return withFile(file, (name, handle, size) =>
@@ -28,7 +35,11 @@ export function readAudio(
 }
 
 /** Reads each channel of an audio file for itself; see decodeChannels. */
-export function readChannels(file: string | URL, span?: Span, signal?: AbortSignal): Promise<Float32Array[]> {
+export function readChannels(
+  file: string | URL,
+  span?: Span & ReadEvents,
+  signal?: AbortSignal,
+): Promise<Float32Array[]> {
   return withFile(file, (name, handle, size) =>
     decodeChannels(name, sourceOf(file, handle, size, signal), size, span),
   );

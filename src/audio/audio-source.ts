@@ -1,7 +1,14 @@
 /** Sources of recordings: a file, a URL, a Blob, a stream, samples. */
 import { UserError } from '../errors.ts';
 import { readAudio, readChannels } from './audio-file.ts';
-import { decodeAudio, decodeChannels, prepareSamples, type ReadOptions, type Span } from './decode-audio.ts';
+import {
+  decodeAudio,
+  decodeChannels,
+  prepareSamples,
+  type ReadEvents,
+  type ReadOptions,
+  type Span,
+} from './decode-audio.ts';
 import { READABLE_FORMATS } from './formats.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
@@ -51,7 +58,7 @@ export interface Abortable {
  */
 export async function readAudioSource(
   source: AudioSource,
-  { signal, ...options }: ReadOptions & Abortable = {},
+  { signal, ...options }: ReadOptions & ReadEvents & Abortable = {},
 ): Promise<Float32Array> {
   const bytes = await openSource(source, signal);
   if ('file' in bytes) return readAudio(bytes.file, options, signal);
@@ -62,7 +69,7 @@ export async function readAudioSource(
 /** As readAudioSource, each channel for itself; samples are one channel. */
 export async function readSourceChannels(
   source: AudioSource,
-  { signal, ...span }: Span & Abortable = {},
+  { signal, ...span }: Span & ReadEvents & Abortable = {},
 ): Promise<Float32Array[]> {
   const bytes = await openSource(source, signal);
   if ('file' in bytes) return readChannels(bytes.file, span, signal);

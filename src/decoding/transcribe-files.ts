@@ -172,6 +172,7 @@ interface BegunFile<Audio extends AudioSource> {
   readonly samples?: Float32Array;
   /** Reason why it could not be read. */
   readonly error?: string;
+  readonly damage?: string | undefined;
 }
 
 const isDone = ({ tracks }: BegunFile<AudioSource>): boolean =>
@@ -187,12 +188,13 @@ const sum = <Item>(items: readonly Item[], value: (item: Item) => number): numbe
   items.reduce((total, item) => total + value(item), 0);
 
 function resultOf<Audio extends AudioSource>(
-  { audio, tracks, error }: BegunFile<Audio>,
+  { audio, tracks, error, damage }: BegunFile<Audio>,
   { clip }: Plan,
 ): Transcript<Audio> | FailedTranscript<Audio> {
   if (error !== undefined) return { audio, error };
   const transcripts = tracks.map(({ file, parts }) => later(joined(file, parts), clip?.from));
-  return transcripts.length === 1 ? transcripts[0]! : mergedChannels(transcripts);
+  const transcript = transcripts.length === 1 ? transcripts[0]! : mergedChannels(transcripts);
+  return damage === undefined ? transcript : { ...transcript, damage };
 }
 
 function reportSegments(file: BegunFile<AudioSource>, plan: Plan, { onSegment }: TranscribeOptions): void {
@@ -231,7 +233,12 @@ async function begin<Audio extends AudioSource>(
   const { channels, clip, signal } = plan;
   try {
     const language = named === undefined ? plan.from : model.tokens.codeOf(named);
-    const options = { ...clip, signal };
+    let damage: string | undefined;
+    const onDamage = (found: string) => {
+      damage = found;
+      plan.note?.(`${audioName(audio)}: ${found}`);
+    };
+    const options = { ...clip, signal, onDamage };
     const read =
       channels === 'separate'
         ? await readSourceChannels(audio, options)
@@ -241,7 +248,7 @@ async function begin<Audio extends AudioSource>(
     const duration = read[0]!.length / SAMPLE_RATE;
     // Of all channels, for the limits of a round.
     const samples = read.length === 1 ? read[0]! : new Float32Array(sum(read, ({ length }) => length));
-    return { audio, duration, tracks, newSegments: segmentsByTime(tracks), samples };
+    return { audio, duration, tracks, newSegments: segmentsByTime(tracks), samples, damage };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { audio, duration: 0, tracks: [], newSegments: () => [], error: error.message };

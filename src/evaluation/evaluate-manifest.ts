@@ -20,6 +20,7 @@ import type { PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { type EvaluatedDecoding, evaluatedDecoding } from './decoding.ts';
 import { evaluateModels } from './evaluate.ts';
+import { knownRecordings } from './known-recordings.ts';
 import { defaultTarget } from './models.ts';
 import { evaluationReport } from './page.ts';
 import { audioName } from './predict.ts';
@@ -98,6 +99,7 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
   const own = clipsOf(all, manifest, { set, language: from });
   // Recordings on both sides of a split are those of the whole manifest; repetitions count where they are tested.
   for (const note of repeatedClips(manifest, all)) options.onNote?.(note);
+  for (const note of await knownRecordings(all, own, options)) options.onNote?.(note);
   if (own.length < MIN_CLIPS) {
     options.onNote?.(
       `${manifest}: ${plural(own.length, 'clip', 'clips')}: too few for scores with intervals and tests; ` +
