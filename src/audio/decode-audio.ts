@@ -220,9 +220,9 @@ async function decodeContainer(
     gaveUp = true;
     if (error instanceof Error && error.constructor === Error) damage = error.message;
   }
-  const { cut = false, damaged = 0, lost = gaveUp, promised } = track?.missing?.() ?? {};
+  const { cut = false, damaged = 0, lost = gaveUp, promised, joined } = track?.missing?.() ?? {};
   const tracks = sound.finish({
-    ...{ promised, lost },
+    ...{ promised, lost, joined },
     cut: cut || failures.cut,
     damaged: damaged + failures.damaged,
   });

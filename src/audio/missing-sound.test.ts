@@ -247,14 +247,39 @@ describe('files that were joined', () => {
     expect(joined.damage).toBeUndefined();
   });
 
-  test('WAV and AIFF: the first part, and a line', async () => {
-    for (const name of ['pcm16-16k.wav', 'other-programs/ffmpeg-s16.aiff']) {
-      const bytes = fixture(name);
-      expect(await seconds(file('joined', bytes, bytes)), name).toMatchObject({
-        seconds: 0.25,
-        damage: 'another file is joined to it, which is not read',
-      });
-    }
+  test.each([
+    'pcm16-16k.wav',
+    'other-programs/ffmpeg-rf64.wav',
+    'other-programs/ffmpeg-s24.w64',
+    'other-programs/ffmpeg-s16.aiff',
+    'other-programs/ffmpeg-mulaw.au',
+    'containers/aac-moov-first.mp4',
+    'containers/aac-moov-last.m4a',
+    'containers/pcm.caf',
+    'containers/alac.caf',
+  ])('%s: the first part, and a line', async (name) => {
+    const bytes = fixture(name);
+    const alone = await read(join(FIXTURES, name));
+    const { damage, samples } = await read(file('joined', bytes, bytes));
+    expect(damage).toBe('another file is joined to it, which is not read');
+    expect(samples).toEqual(alone.samples);
+  });
+
+  test.each([
+    'containers/opus.webm',
+    'containers/opus-live.webm',
+    'containers/flac.mkv',
+    'containers/recorder.webm',
+    'containers/recorder-opus.mp4',
+    '44k-stereo.mp3',
+    'other-programs/ffmpeg-chained-flac.ogg',
+  ])('%s: all parts', async (name) => {
+    const bytes = fixture(name);
+    const alone = await read(join(FIXTURES, name));
+    const joined = await seconds(file('joined', bytes, bytes));
+    expect(joined.damage).toBeUndefined();
+    // Of the second part the priming of its codec stays.
+    expect(Math.abs(joined.seconds - 2 * alone.seconds)).toBeLessThan(0.1);
   });
 
   test('a count of frames in an MP3 that is wrong costs no sound', async () => {

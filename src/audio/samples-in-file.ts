@@ -91,9 +91,11 @@ export class HeaderInput {
 /** Writers to a pipe, which do not know the length, say the largest that they can, or about: SoX 0x7ffff000. */
 const UNKNOWN_BYTES = 0x7f00_0000;
 
+/** WAV, AIFF, AU and W64. */
+const OTHER_FILE = /(?:RIFF|RIFX|RF64|BW64)[\s\S]{4}WAVE|FORM[\s\S]{4}AIF[FC]|\.snd[^ -~]{2}|riff\.\x91\xcf/;
+
 function holdsFile({ buffer, byteOffset, length }: Uint8Array): boolean {
-  const bytes = Buffer.from(buffer, byteOffset, length);
-  return bytes.includes('WAVEfmt ', 0, 'latin1') || bytes.includes('AIFFCOMM', 0, 'latin1');
+  return OTHER_FILE.test(Buffer.from(buffer, byteOffset, length).toString('latin1'));
 }
 
 /** The decoder of files whose samples follow a header. */

@@ -112,6 +112,7 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
     throw new UserError(`${manifest}: no clip could be evaluated; see ${path}`);
   }
   const comet = await cometFiles(main, join(output, 'comet'), options.comet);
+<<<<<<< HEAD
   const rows = tests.flatMap((test): EvaluationRow[] =>
     scoredRows(
       { test: test.name, forgetting: test.forgetting },
@@ -127,12 +128,23 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
     await prepareMetrics('en');
     const half = { test: ENGLISH_HALF, forgetting: false };
     for (const row of scoredRows(half, systemsOf(halves), resampling)) rows.push(row);
+=======
+  const scoring = { ...resampling, onProgress: options.onProgress, signal: options.signal };
+  const rows: EvaluationRow[] = [];
+  for (const test of tests) {
+    const systems = await systemsOf(
+      outputs.filter((of) => of.test === test),
+      comet,
+    );
+    const { name, forgetting } = test;
+    for (const row of await scoredRows({ test: name, forgetting }, systems, scoring)) rows.push(row);
+>>>>>>> main
   }
   if (forgetting) {
     const systems = models.map((model) =>
       retrievalSystem(model.name, retrieved.get(model.encoderFingerprint)!),
     );
-    for (const row of scoredRows({ test: 'retrieval', forgetting }, systems, resampling)) rows.push(row);
+    for (const row of await scoredRows({ test: 'retrieval', forgetting }, systems, scoring)) rows.push(row);
   }
   const { test, samples = DEFAULT_SAMPLES[test], seed } = resampling;
   return {

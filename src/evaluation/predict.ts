@@ -164,6 +164,7 @@ export async function predict(
     cut += [...encodedOf.values()].filter(({ length }) => length >= FULL_WINDOW_POSITIONS).length;
     for (const system of systems) {
       const mine = clips.flatMap((clip) => system.waiting.get(clip) ?? []);
+      for (const clip of clips) system.waiting.delete(clip);
       const readable = mine.filter(({ clip }) => encodedOf.has(clip));
       const { decoding, temperatures } = await (system.test.forgetting ? plain : own)!;
       // As `translate` and `transcribe` decode, so that scores hold for a user's texts.

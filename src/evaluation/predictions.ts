@@ -69,7 +69,7 @@ export class PredictionsFile {
 
   /** Rewrites the file with only the predictions of the tables, in their order. */
   finish(predictions: Iterable<Prediction>): Promise<void> {
-    return this.lines.replace(predictions);
+    return this.lines.finish(predictions);
   }
 
   /** Predictions of the finished file, read as they are iterated over: `count` of them from `first` on. */

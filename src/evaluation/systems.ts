@@ -1,4 +1,5 @@
 /** Sentence counts by language and metric from a model's predictions. */
+import { nextTurn } from '../abort.ts';
 import type { Statistics } from '../metrics/corpus.ts';
 import { sentenceTable } from '../metrics/sentence-table.ts';
 import { type Measure, measuresOf } from './measures.ts';
@@ -35,11 +36,12 @@ interface Texts {
 const SENTENCES_AT_ONCE = 1024;
 
 /** Scores the predictions of each system. @param comet scores by system and item, where there are any */
-export function systemsOf(
+export async function systemsOf(
   outputs: readonly SystemOutput[],
   comet?: ReadonlyMap<SystemOutput, (places: readonly number[]) => SentenceCounts>,
-): System[] {
-  return outputs.map((of): System => {
+): Promise<System[]> {
+  const systems: System[] = [];
+  for (const of of outputs) {
     const { test, model, prompt, notDefined, items } = of;
     const counts = new Map<string, ReadonlyMap<string, SentenceCounts>>();
     const clips = new Map<string, readonly string[]>();
@@ -51,15 +53,19 @@ export function systemsOf(
       );
       if (places.length === 0) continue;
       const references = some.map(({ reference }) => reference);
-      const counted = measuresOf(test, language).map((measure): [string, SentenceCounts] => {
+      const counted = new Map<string, SentenceCounts>();
+      for (const measure of measuresOf(test, language)) {
+        await nextTurn();
         const statistics = sentenceTable(countsOf(measure, hypotheses, references), hypotheses.length);
-        return [measure.name, { ...measure, statistics }];
-      });
+        counted.set(measure.name, { ...measure, statistics });
+      }
       const given = comet?.get(of)?.(places);
-      counts.set(language, new Map([...counted, ...(given ? [['comet', given] as const] : [])]));
+      if (given) counted.set('comet', given);
+      counts.set(language, counted);
     }
-    return { model, prompt, clips, counts, notDefined };
-  });
+    systems.push({ model, prompt, clips, counts, notDefined });
+  }
+  return systems;
 }
 
 function textsOf(output: SystemOutput): Map<string, Texts> {

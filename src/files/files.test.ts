@@ -94,11 +94,10 @@ test('records are rewritten in another order as they are read from the same file
   function* reversed() {
     for (const key of [6, 5, 4, 3, 2, 1]) yield lines.get(String(key))!;
   }
-  await lines.replace(reversed());
+  await lines.finish(reversed());
   expect(readFileSync(path, 'utf8')).toBe(
     [6, 5, 4, 3, 2, 1].map((key) => `${JSON.stringify(record(key))}\n`).join(''),
   );
-  expect([lines.has('0'), lines.get('3')]).toEqual([false, record(3)]);
   expect([...lines.slice(2, 3)]).toEqual([4, 3, 2].map(record));
   expect([...lines.slice(5, 9)]).toEqual([record(1)]);
 });

@@ -98,21 +98,14 @@ export class ResumableLines<R extends object> {
     await this.#keep([...after]);
   }
 
-  /** Rewrites the file with these records, in their order, which may be read from it. */
-  async replace(records: Iterable<R>): Promise<void> {
-    const places = new Map<string, Place>();
-    let at = 0;
-    const line = (record: R): string => {
-      const text = `${JSON.stringify(record)}\n`;
-      const bytes = Buffer.byteLength(text);
-      places.set(this.keyOf(record), { at, bytes });
-      at += bytes;
-      return text;
-    };
-    await writeWhole(this.path, inPieces(records, line));
+  /** Rewrites the file at the end with these records, in their order, which may be read from it; their keys are forgotten. */
+  async finish(records: Iterable<R>): Promise<void> {
+    await writeWhole(
+      this.path,
+      inPieces(records, (record) => `${JSON.stringify(record)}\n`),
+    );
     this.#places.clear();
-    for (const [key, place] of places) this.#places.set(key, place);
-    this.#size = at;
+    this.#size = (await stat(this.path)).size;
   }
 
   /** Records by their place in the file: `count` of them from `first` on. */

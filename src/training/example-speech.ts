@@ -22,7 +22,7 @@ export interface MeasuredClip<C extends Clip = Clip> {
 
 export interface ClipSpeech<C extends Clip = Clip> {
   readonly clip: C;
-  readonly encoded: ReadyClip | Lazy<ReadyClip>;
+  readonly encoded: Lazy<ReadyClip>;
 }
 
 /** Speech that is encoded once. */

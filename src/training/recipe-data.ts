@@ -19,13 +19,7 @@ import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { Example } from './batches.ts';
 import type { IsFormer, RunSettings } from './checkpoints.ts';
-import {
-  type ClipSpeech,
-  encodedSpeech,
-  type MeasuredClip,
-  melSpeech,
-  withoutSpeech,
-} from './example-speech.ts';
+import { encodedSpeech, type MeasuredClip, melSpeech, withoutSpeech } from './example-speech.ts';
 import { textExamples } from './examples.ts';
 import { mergeClips } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
@@ -212,7 +206,7 @@ export async function trainingData(
     melSpeech(model.dimensions.melBins, measured, {
       ...{ window, augmentation, onNote: work.onNote },
     });
-  const pairs: readonly ClipSpeech<CorpusClip>[] =
+  const pairs: readonly { readonly clip: CorpusClip; readonly encoded: Example['clip'] }[] =
     written.length === 0
       ? speech
       : [...speech, ...written.map((clip) => ({ clip, encoded: withoutSpeech(model.dimensions.width) }))];

@@ -12,11 +12,15 @@ export async function openCaf(file: FileBytes): Promise<Track> {
   let description: DataView | undefined;
   let cookie: Uint8Array = new Uint8Array(0);
   let table: Uint8Array | undefined;
-  let isCut = false;
+  let [isCut, joined] = [false, false];
   let data: { at: number; size: number; claimed: number } | undefined;
   for (let at = 8; at + 12 <= file.size; ) {
     const head = await window.bytes(at, 12);
     const type = textOf(head.subarray(0, 4));
+    if (type === 'caff') {
+      joined = true;
+      break;
+    }
     const body = at + 12;
     const claimed = Number(viewOf(head).getBigInt64(4));
     // -1: to the end of the file.
@@ -71,7 +75,7 @@ export async function openCaf(file: FileBytes): Promise<Track> {
     missing: () =>
       isCut && sampleRate > 0
         ? { promised: (isPcm ? Math.floor(claimed / frameBytes) : valid) / sampleRate, cut: true }
-        : {},
+        : { joined },
     packets: isPcm
       ? () => pieces(window, at, size, Math.max(1, Math.floor(PCM_BYTES / frameBytes)) * frameBytes)
       : packetBytes > 0

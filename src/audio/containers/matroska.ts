@@ -60,7 +60,7 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
   let duration: number | undefined;
   let sounds: Sound[] | undefined;
   let first = 0;
-  let isCut = false;
+  let [isCut, joined] = [false, false];
   for (let at = 0; at < file.size; ) {
     const element = await elementAt(window, at);
     if (!element) break;
@@ -71,7 +71,10 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
       at = size === undefined ? body : body + size;
       continue;
     }
-    if (id === SEGMENT && size !== undefined && body + size > file.size) isCut = true;
+    if (id === SEGMENT && size !== undefined) {
+      if (body + size > file.size) isCut = true;
+      else joined = body + size < file.size && (await elementAt(window, body + size))?.id === EBML;
+    }
     if (id === SEGMENT || size === undefined) {
       at = body;
       continue;
@@ -103,7 +106,7 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
     channels: sound.channels,
     spans: sound.delay > 0 ? [{ from: sound.delay, to: Number.POSITIVE_INFINITY }] : EVERYTHING,
     silence: 0,
-    seconds: isCut ? undefined : promised,
+    seconds: isCut || joined ? undefined : promised,
     packets: () => packetsOf(window, sound, scale / 1e9, first, missing),
     // The length is that of the picture, too: a sound that ends before it is whole.
     missing: () => ({ ...missing, promised: isCut || missing.lost ? promised : undefined }),

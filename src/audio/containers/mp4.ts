@@ -41,16 +41,25 @@ interface Sound {
   readonly samples: Samples | undefined;
 }
 
+/** Boxes behind the index that are looked at for another file. */
+const MAX_BOXES = 64;
 /** Frames of PCM in a packet. */
 const PCM_FRAMES = 4096;
 
 export async function openMp4(file: FileBytes): Promise<Track> {
   const window = new Window(file);
   let movie: Uint8Array | undefined;
-  for (let at = 0; at < file.size && !movie; ) {
+  let joined = false;
+  for (let at = 0, behind = 0; at < file.size && behind < MAX_BOXES; ) {
     const box = await boxAt(window, at);
     if (!box) break;
-    if (box.type === 'moov') movie = (await window.bytes(box.body, box.end - box.body)).slice();
+    if (box.type === 'moov') {
+      joined = movie !== undefined;
+      movie ??= (await window.bytes(box.body, box.end - box.body)).slice();
+    }
+    // Fragments follow, of which there may be thousands.
+    if (joined || (movie && box.type === 'moof')) break;
+    if (movie) behind++;
     at = box.end;
   }
   if (!movie) throw new NoSoundError('an MP4 file without its index (moov): its recording was cut off');
@@ -77,7 +86,7 @@ export async function openMp4(file: FileBytes): Promise<Track> {
     silence,
     seconds: isWhole && promised > 0 ? promised : undefined,
     packets: () => packetsOf(window, sound, movie!, fragmented, missing),
-    missing: () => ({ ...missing, promised: isWhole ? undefined : promised }),
+    missing: () => ({ ...missing, joined, promised: isWhole ? undefined : promised }),
   };
 }
 
