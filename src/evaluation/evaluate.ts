@@ -112,23 +112,6 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
     throw new UserError(`${manifest}: no clip could be evaluated; see ${path}`);
   }
   const comet = await cometFiles(main, join(output, 'comet'), options.comet);
-<<<<<<< HEAD
-  const rows = tests.flatMap((test): EvaluationRow[] =>
-    scoredRows(
-      { test: test.name, forgetting: test.forgetting },
-      systemsOf(
-        outputs.filter((of) => of.test === test),
-        comet,
-      ),
-      resampling,
-    ),
-  );
-  const halves = main.flatMap((output) => englishHalf(output) ?? []);
-  if (halves.length > 0) {
-    await prepareMetrics('en');
-    const half = { test: ENGLISH_HALF, forgetting: false };
-    for (const row of scoredRows(half, systemsOf(halves), resampling)) rows.push(row);
-=======
   const scoring = { ...resampling, onProgress: options.onProgress, signal: options.signal };
   const rows: EvaluationRow[] = [];
   for (const test of tests) {
@@ -138,7 +121,12 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
     );
     const { name, forgetting } = test;
     for (const row of await scoredRows({ test: name, forgetting }, systems, scoring)) rows.push(row);
->>>>>>> main
+  }
+  const halves = main.flatMap((output) => englishHalf(output) ?? []);
+  if (halves.length > 0) {
+    await prepareMetrics('en');
+    const half = { test: ENGLISH_HALF, forgetting: false };
+    for (const row of await scoredRows(half, await systemsOf(halves), scoring)) rows.push(row);
   }
   if (forgetting) {
     const systems = models.map((model) =>
