@@ -94,6 +94,12 @@ export class ResumableLines<R extends object> {
     await this.#keep([...after]);
   }
 
+  /** Drops the other records. @returns the number of those kept */
+  async retain(keeps: (key: string) => boolean): Promise<number> {
+    await this.#keep([...this.#places.keys()].filter(keeps));
+    return this.#places.size;
+  }
+
   /** Rewrites the file with these records, in their order. */
   async replace(records: readonly R[]): Promise<void> {
     const lines = records.map((record) => `${JSON.stringify(record)}\n`);
