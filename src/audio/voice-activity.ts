@@ -42,7 +42,13 @@ const SHORTEST_COLD_SPEECH = 12;
 export async function speechStretches(samples: Float32Array, signal?: AbortSignal): Promise<SpeechStretch[]> {
   const activity = new VoiceActivity(signal);
   await activity.add(samples);
-  return activity.stretches();
+  return (await activity.finish()).stretches;
+}
+
+export interface Speech {
+  readonly stretches: readonly SpeechStretch[];
+  /** The speech in them without padding and pauses: 32 ms of silence part two. */
+  readonly runs: readonly SpeechStretch[];
 }
 
 /** As speechStretches, of samples that come block by block. */
@@ -61,11 +67,11 @@ export class VoiceActivity {
     await this.#frames.add(samples);
   }
 
-  /** The stretches of all that was added. */
-  async stretches(): Promise<SpeechStretch[]> {
-    const stretches = stretchesOf(await this.#frames.finish(), this.#length);
-    if (stretches.length > 0) return stretches;
-    return stretchesAfterSilence(this.#first.subarray(0, this.#length), this.#length, this.signal);
+  /** The speech in all that was added. */
+  async finish(): Promise<{ stretches: SpeechStretch[]; runs: SpeechStretch[] }> {
+    let runs = runsOf(await this.#frames.finish());
+    if (runs.length === 0) runs = await runsAfterSilence(this.#first.subarray(0, this.#length), this.signal);
+    return { stretches: stretchesOf(runs, this.#length), runs };
   }
 }
 
@@ -73,18 +79,13 @@ export class VoiceActivity {
  * A word without a sound before it may stay below the threshold, as the network begins cold: of 3,196 recordings of single words
  * five did. After half a second of silence it hears them. So it does the onset of a tone, but for a shorter time.
  * @param first the first samples of a recording
- * @param length of the recording
  */
-async function stretchesAfterSilence(
-  first: Float32Array,
-  length: number,
-  signal?: AbortSignal,
-): Promise<SpeechStretch[]> {
+async function runsAfterSilence(first: Float32Array, signal?: AbortSignal): Promise<SpeechStretch[]> {
   const padded = new Float32Array(SILENCE_BEFORE + first.length);
   padded.set(first, SILENCE_BEFORE);
   const probabilities = (await speechProbabilities(padded, signal)).subarray(SILENCE_BEFORE / FRAME);
   const loud = probabilities.reduce((count, probability) => count + Number(probability >= SPEECH_FROM), 0);
-  return loud < SHORTEST_COLD_SPEECH ? [] : stretchesOf(probabilities, length);
+  return loud < SHORTEST_COLD_SPEECH ? [] : runsOf(probabilities);
 }
 
 /** Loaded at the first use and kept: 15 MB. One thread: more gain nothing on so small a network. */
@@ -156,15 +157,25 @@ class FrameProbabilities {
   }
 }
 
-function stretchesOf(probabilities: Float32Array, length: number): SpeechStretch[] {
-  const stretches: { start: number; end: number }[] = [];
+function runsOf(probabilities: Float32Array): SpeechStretch[] {
+  const runs: { start: number; end: number }[] = [];
   let speaking = false;
   for (const [i, probability] of probabilities.entries()) {
+    const begins = !speaking;
     speaking = probability >= (speaking ? SPEECH_UNTIL : SPEECH_FROM);
     if (!speaking) continue;
+    if (begins) runs.push({ start: i * FRAME, end: (i + 1) * FRAME });
+    else runs.at(-1)!.end = (i + 1) * FRAME;
+  }
+  return runs;
+}
+
+function stretchesOf(runs: readonly SpeechStretch[], length: number): SpeechStretch[] {
+  const stretches: { start: number; end: number }[] = [];
+  for (const { start, end } of runs) {
     const last = stretches.at(-1);
-    if (last && i * FRAME - last.end < SHORTEST_SILENCE) last.end = (i + 1) * FRAME;
-    else stretches.push({ start: i * FRAME, end: (i + 1) * FRAME });
+    if (last && start - last.end < SHORTEST_SILENCE) last.end = end;
+    else stretches.push({ start, end });
   }
   // The silence between two stretches is longer than both their paddings.
   return stretches.map(({ start, end }) => ({

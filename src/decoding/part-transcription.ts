@@ -2,6 +2,7 @@
 
 import type { AudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import type { SpeechStretch } from '../audio/voice-activity.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { alignWords } from './alignment.ts';
@@ -11,6 +12,7 @@ import { MAX_CONTEXT_TOKENS, type PromptOf } from './prompt-choice.ts';
 import { segmentsOf } from './segments.ts';
 import { isDoubtful, type Piece } from './speech-regions.ts';
 import { WINDOW_SAMPLES } from './split-long-audio.ts';
+import { spokenTimes } from './spoken-times.ts';
 import { textOfTokens } from './text-of-tokens.ts';
 import { type Segment, type Transcript, UNKNOWN_LANGUAGE } from './transcript.ts';
 import { wordsOfSegments } from './word-timestamps.ts';
@@ -46,6 +48,8 @@ export interface Part {
   readonly originalTime: (seconds: number) => number;
   /** Seconds of speech between two samples of the part. */
   readonly speech: (from: number, to: number) => number;
+  /** Runs of speech in the file, where the times of segments follow them. */
+  readonly runs?: readonly SpeechStretch[] | undefined;
   /** The part whose text is the context of the first window. */
   readonly previous?: PartTranscription | undefined;
 }
@@ -192,12 +196,12 @@ export class PartTranscription {
     );
     let advance = found.advance;
     const words = this.options.words ? await this.#words(spoken, clip, offset, duration) : undefined;
-    const segments = spoken.map((segment, i): Segment => {
-      const timed = words?.[i] ?? segment;
+    const timed = spoken.map((segment, i): Segment => {
+      const { start, end } = words?.[i] ?? segment;
       const time = (seconds: number): number => this.part.originalTime(offset + seconds);
       return {
-        start: time(timed.start),
-        end: Math.min(this.file.duration, time(timed.end)),
+        start: time(start),
+        end: Math.min(this.file.duration, time(end)),
         text: textOf(segment.tokens),
         tokens: segment.tokens,
         logProbabilities: decoded.logProbabilities.slice(
@@ -218,6 +222,8 @@ export class PartTranscription {
         }),
       };
     });
+    const { runs } = this.part;
+    const segments = runs ? timed.map((segment) => spokenTimes(segment, runs)) : timed;
     const last = words?.at(-1);
     // After a cut-off window the next one begins after the last word, not in it.
     if (last && advance < duration && last.end > 0) advance = Math.max(advance, Math.min(last.end, duration));

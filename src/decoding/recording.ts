@@ -3,7 +3,7 @@ import { type AudioSource, audioName, canReadAgain, readSourceInBlocks } from '.
 import type { Span } from '../audio/decode-audio.ts';
 import { joinSamples } from '../audio/join-samples.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import { type SpeechStretch, VoiceActivity } from '../audio/voice-activity.ts';
+import { type Speech, VoiceActivity } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
 import { AudibleSamples } from './audible-samples.ts';
@@ -20,9 +20,8 @@ export interface Samples {
 }
 
 /** A recording, or a channel of it, after the first pass over its samples. */
-export interface ScannedTrack {
+export interface ScannedTrack extends Speech {
   readonly length: number;
-  readonly stretches: readonly SpeechStretch[];
   readonly audible: AudibleSamples;
   /** Fingerprint of the samples, on request. */
   readonly sound: string | undefined;
@@ -68,7 +67,7 @@ export async function scanRecording(
     scanned.push({
       length,
       audible,
-      stretches: await track.activity.stretches(),
+      ...(await track.activity.finish()),
       sound: track.hash?.hex(16),
       open: () => {
         if (whole) return heldSamples(whole);

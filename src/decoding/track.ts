@@ -25,6 +25,8 @@ const LANGUAGE_WINDOW_SAMPLES = 15 * SAMPLE_RATE;
 
 export interface TrackOptions extends WindowOptions {
   readonly skipSilence: boolean;
+  /** Of several channels, times follow voice activity, so that segments merge in the order of speech. */
+  readonly channels: 'mix' | 'separate' | undefined;
   readonly kept: Pick<WindowFile, 'get' | 'add'> | undefined;
 }
 
@@ -39,6 +41,7 @@ export class Track<Audio extends AudioSource> {
   readonly #close: () => Promise<void>;
   readonly #originalTime: (seconds: number) => number;
   readonly #stretches: readonly SpeechStretch[];
+  readonly #runs: readonly SpeechStretch[];
 
   constructor(
     private readonly model: WhisperModel,
@@ -54,6 +57,7 @@ export class Track<Audio extends AudioSource> {
     const { samples, originalTime } = opened();
     this.length = samples.length;
     this.#originalTime = originalTime;
+    this.#runs = track.runs;
     this.#stretches = skipSilence ? [{ start: -PADDING, end: this.length + PADDING }] : track.stretches;
     const regions = skipSilence ? [{ start: 0, end: this.length, speech: true }] : speechRegions(track);
     const longest = languagePerWindow ? LANGUAGE_WINDOW_SAMPLES : WINDOW_SAMPLES;
@@ -106,6 +110,7 @@ export class Track<Audio extends AudioSource> {
         originalTime: (seconds: number) => this.#originalTime(begin / SAMPLE_RATE + seconds),
         speech: (from: number, to: number) =>
           spoken ? speechSeconds(this.#stretches, begin + from, begin + to) : 0,
+        runs: this.options.channels === 'separate' ? this.#runs : undefined,
         previous: this.parts.at(-1),
       },
       place,

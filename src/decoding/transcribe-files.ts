@@ -102,7 +102,6 @@ interface Plan extends TrackOptions, Awaited<ReturnType<typeof chosenDecoding>> 
   readonly from: string | undefined;
   readonly note: TranslateOptions['onNote'];
   readonly clip: TranscribeOptions['clip'];
-  readonly channels: TranscribeOptions['channels'];
   readonly fallback: Pick<
     TranslateOptions,
     'compressionRatioThreshold' | 'logProbabilityThreshold' | 'noSpeechThreshold'
