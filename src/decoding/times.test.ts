@@ -93,5 +93,5 @@ test.each<TranscribeFilesOptions>([
     expect(starts).toEqual([...starts].sort((a, b) => a - b));
     words += segments.reduce((sum, segment) => sum + segment.words!.length, 0);
   }
-  expect(words).toBeGreaterThan(3);
+  expect(words).toBeGreaterThan(2);
 });
