@@ -43,3 +43,6 @@ export async function* abortableResults<T>(
     iterator.return?.()?.catch(() => {});
   }
 }
+
+/** A turn of the event loop, in which an interruption is noticed: for computations of minutes. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -10,6 +10,7 @@ import {
   decodeAudio,
   decodeChannels,
   decodeInBlocks,
+  type ReadEvents,
   type ReadOptions,
   type SampleBlock,
   type Selection,
@@ -28,7 +29,7 @@ import { SAMPLE_RATE } from './sample-rate.ts';
  */
 export function readAudio(
   file: string | URL,
-  options?: ReadOptions,
+  options?: ReadOptions & ReadEvents,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   return withFile(file, (name, handle, size) =>
@@ -37,7 +38,11 @@ export function readAudio(
 }
 
 /** Reads each channel of an audio file for itself; see decodeChannels. */
-export function readChannels(file: string | URL, span?: Span, signal?: AbortSignal): Promise<Float32Array[]> {
+export function readChannels(
+  file: string | URL,
+  span?: Span & ReadEvents,
+  signal?: AbortSignal,
+): Promise<Float32Array[]> {
   return withFile(file, (name, handle, size) =>
     decodeChannels(name, sourceOf(file, handle, size, signal), size, span),
   );

@@ -6,6 +6,7 @@ import {
   decodeChannels,
   decodeInBlocks,
   prepareSamples,
+  type ReadEvents,
   type ReadOptions,
   type SampleBlock,
   type Selection,
@@ -60,7 +61,7 @@ export interface Abortable {
  */
 export async function readAudioSource(
   source: AudioSource,
-  { signal, ...options }: ReadOptions & Abortable = {},
+  { signal, ...options }: ReadOptions & ReadEvents & Abortable = {},
 ): Promise<Float32Array> {
   const bytes = await openSource(source, signal);
   if ('file' in bytes) return readAudio(bytes.file, options, signal);
@@ -71,7 +72,7 @@ export async function readAudioSource(
 /** As readAudioSource, each channel for itself; samples are one channel. */
 export async function readSourceChannels(
   source: AudioSource,
-  { signal, ...span }: Span & Abortable = {},
+  { signal, ...span }: Span & ReadEvents & Abortable = {},
 ): Promise<Float32Array[]> {
   const bytes = await openSource(source, signal);
   if ('file' in bytes) return readChannels(bytes.file, span, signal);
@@ -102,7 +103,7 @@ export async function* readSourceInBlocks(
 type OpenSource =
   | { readonly file: string | URL }
   | { readonly name: string; readonly samples: Float32Array; readonly sampleRate: number }
-  | { readonly name: string; readonly stream: ReadableStream<Uint8Array>; readonly size?: number };
+  | { readonly name: string; readonly stream: AsyncIterable<Uint8Array>; readonly size?: number };
 
 async function openSource(source: AudioSource, signal?: AbortSignal): Promise<OpenSource> {
   signal?.throwIfAborted();
@@ -110,7 +111,8 @@ async function openSource(source: AudioSource, signal?: AbortSignal): Promise<Op
   const name = audioName(source);
   if (source instanceof URL) {
     if (source.protocol === 'file:') return { file: source };
-    return { name, stream: abortable(await fetchAudio(name, source, signal), signal) };
+    const body = await fetchAudio(name, source, signal);
+    return { name, stream: received(name, abortable(body, signal), signal) };
   }
   if (source instanceof Blob) {
     const { size } = source;
@@ -140,6 +142,28 @@ async function fetchAudio(name: string, url: URL, signal?: AbortSignal): Promise
     );
   }
   return response.body;
+}
+
+/** A connection that breaks is an error, not the end of the recording. */
+async function* received(
+  name: string,
+  body: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  try {
+    for await (const piece of body) {
+      bytes += piece.length;
+      yield piece;
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
+    const reason = cause?.code ?? cause?.message ?? message;
+    throw new UserError(
+      `${name}: found a connection that broke after ${bytes} bytes (${reason}); expected the whole recording`,
+    );
+  }
 }
 
 /** A pipe ends with the signal, also while it waits for bytes. */

@@ -2,13 +2,14 @@
 import { UserError } from '../errors.ts';
 import { ForeignCodecError } from './containers/codecs.ts';
 import { decodeTrack } from './containers/decode-track.ts';
-import { NoSoundError } from './containers/track.ts';
+import { type Track as ContainerTrack, NoSoundError } from './containers/track.ts';
 import { type AudioDecoder, type Decoded, type DecodedBlock, silently, UnreadCodecError } from './decoder.ts';
 import { ffmpegBlocks, NoFfmpegError } from './ffmpeg.ts';
 import { type ByteSource, fromByte, heldBytes } from './file-bytes.ts';
 import { type ContainerFormat, detectFormat, type ForeignFormat, READABLE_FORMATS } from './formats.ts';
 import { joinBytes } from './join-bytes.ts';
 import { joinSamples } from './join-samples.ts';
+import { describeMissing, type MissingSound } from './missing-sound.ts';
 import { Resampler } from './resample.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 import { leadingLength } from './tags.ts';
@@ -43,7 +44,15 @@ export interface ReadOptions extends Span {
   readonly channel?: number | 'mix' | undefined;
 }
 
-export interface Selection extends Span {
+export interface ReadEvents {
+  /**
+   * Called once, with one line, where sound is missing: "cut off: 12.3 of 30.0 s" where the file ends before the length in
+   * its header, "damaged in 2 places". A stream that never had a length is whole.
+   */
+  readonly onDamage?: ((damage: string) => void) | undefined;
+}
+
+export interface Selection extends Span, ReadEvents {
   readonly channel?: number | 'mix' | 'separate' | undefined;
   /** Whether the samples are held in memory, which limits their length. Default true. */
   readonly isHeld?: boolean;
@@ -53,8 +62,7 @@ export interface Selection extends Span {
  * Decodes a recording of any of READABLE_FORMATS (detected by content) to 16 kHz mono samples in [-1, 1]: the mean of the
  * channels, resampled; louder samples are clipped. Other formats of a file are decoded by `ffmpeg` where it is installed.
  *
- * Sound that is cut off, or damaged in the middle, gives what decodes before (compare the length with what a manifest
- * promises); where nothing decodes, it is an error.
+ * Sound that is cut off, or damaged, gives what decodes, and `onDamage` says so; where nothing decodes, it is an error.
  *
  * @param name for messages: a path, an address
  * @param source its bytes in order, in pieces of any size; those of a container (MP4, WebM, CAF…) that come in no file are held
@@ -67,7 +75,7 @@ export async function decodeAudio(
   name: string,
   source: ByteSource,
   size?: number,
-  options: ReadOptions = {},
+  options: ReadOptions & ReadEvents = {},
 ): Promise<Float32Array> {
   return (await decodeSelection(name, source, size, options))[0]!;
 }
@@ -77,9 +85,9 @@ export function decodeChannels(
   name: string,
   source: ByteSource,
   size?: number,
-  { from, to }: Span = {},
+  { from, to, onDamage }: Span & ReadEvents = {},
 ): Promise<Float32Array[]> {
-  return decodeSelection(name, source, size, { from, to, channel: 'separate' });
+  return decodeSelection(name, source, size, { from, to, onDamage, channel: 'separate' });
 }
 
 async function decodeSelection(
@@ -193,7 +201,7 @@ async function* decodeBlocks(
   } finally {
     decoder.free();
   }
-  if (sound.finish()) return yield* sound.take();
+  if (sound.finish({ ...decoder.missing?.(), lost: damage !== '' })) return yield* sound.take();
   const reason = damage === '' ? 'cut off, damaged or without samples' : damage;
   throw new UserError(
     `${name}: found ${size ?? reader.position} bytes of ${format.name} in which nothing decodes (${reason}); ` +
@@ -225,10 +233,14 @@ async function* decodeContainer(
     bytes = heldBytes(pieces);
   }
   let damage = 'cut off, damaged or without samples';
+  const failures = { damaged: 0, cut: false };
+  let track: ContainerTrack | undefined;
+  let gaveUp = false;
   try {
-    const track = await openTrack(bytes);
-    sound.checkPromised({ seconds: () => track.seconds });
-    yield* soundOf(sound, decodeTrack(track));
+    track = await openTrack(bytes);
+    const { seconds } = track;
+    sound.checkPromised({ seconds: () => seconds });
+    yield* soundOf(sound, decodeTrack(track, failures));
   } catch (error) {
     source.signal?.throwIfAborted();
     if (error instanceof ForeignCodecError) {
@@ -238,9 +250,16 @@ async function* decodeContainer(
       throw new UserError(`${name}: found ${error.message}; expected audio (${READABLE_FORMATS})`);
     }
     if (error instanceof UserError || isSystemError(error)) throw error;
+    gaveUp = true;
     if (error instanceof Error && error.constructor === Error) damage = error.message;
   }
-  if (sound.finish()) return yield* sound.take();
+  const { cut = false, damaged = 0, lost = gaveUp, promised, joined } = track?.missing?.() ?? {};
+  const isSound = sound.finish({
+    ...{ promised, lost, joined },
+    cut: cut || failures.cut,
+    damaged: damaged + failures.damaged,
+  });
+  if (isSound) return yield* sound.take();
   throw new UserError(
     `${name}: found ${bytes.size} bytes of ${container} in which nothing decodes (${damage}); expected at least one sample`,
   );
@@ -258,8 +277,12 @@ async function* decodeForeign(
       `${name}: found ${found}; expected audio (${READABLE_FORMATS}). Of a file on disk ffmpeg would read it, where installed`,
     );
   }
+  let words: string | undefined;
   try {
-    yield* soundOf(sound, ffmpegBlocks(path, ffmpeg, signal));
+    const onWords = (line: string) => {
+      words = line;
+    };
+    yield* soundOf(sound, ffmpegBlocks(path, ffmpeg, signal, onWords));
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof NoFfmpegError) {
@@ -272,7 +295,7 @@ async function* decodeForeign(
       `${name}: found ${found} of which ffmpeg decodes nothing (${error.message}); expected at least one sample`,
     );
   }
-  if (sound.finish()) return yield* sound.take();
+  if (sound.finish({ words })) return yield* sound.take();
   throw new UserError(`${name}: found ${found} without samples; expected at least one`);
 }
 
@@ -411,11 +434,14 @@ class Sound {
     return this.seconds * SAMPLE_RATE >= this.end;
   }
 
-  /** Ends the sound. @returns whether anything was decoded */
-  finish(): boolean {
+  /** Ends the sound, and reports what is missing of it. @returns whether anything was decoded */
+  finish(missing: MissingSound = {}): boolean {
     for (const track of this.tracks) track.finish();
     const { name, begin, seconds } = this;
     if (seconds === 0) return false;
+    // Where the clip that was selected ends before the sound does, nothing of it is missing.
+    const damage = describeMissing(seconds, this.complete ? { damaged: missing.damaged } : missing);
+    if (damage !== undefined) this.selection.onDamage?.(damage);
     if (seconds * SAMPLE_RATE <= begin) {
       throw new UserError(
         `${name}: found a recording of ${Number(seconds.toFixed(2))} s; ` +

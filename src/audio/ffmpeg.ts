@@ -8,6 +8,8 @@ import { wavDecoder } from './wav.ts';
 const LONGEST_SECONDS = 100 * 3600 + 60;
 /** Time without a byte after which it is stopped. */
 const SILENT_MS = 60_000;
+/** Characters of its words in a message. */
+const MAX_WORDS = 200;
 
 /** Where `ffmpeg` could not be started. */
 export class NoFfmpegError extends Error {}
@@ -16,24 +18,30 @@ export class NoFfmpegError extends Error {}
  * The sound of a file, at its rate and with its channels.
  * @param format the name of ffmpeg's reader: nothing is guessed, so that no list of other files is ever followed
  * @param signal stops it
- * @throws NoFfmpegError where it is not installed; Error with its words where it fails before the first sample
+ * @param onDamage called with its first words, where it complains of a file that it decodes
+ * @throws NoFfmpegError where it is not installed; Error with its words where it fails before the first sample, or is ended
  */
 export async function* ffmpegBlocks(
   path: string,
   format: string,
   signal?: AbortSignal,
+  onDamage?: (words: string) => void,
 ): AsyncGenerator<DecodedBlock> {
   const limits = ['-nostdin', '-v', 'error', '-protocol_whitelist', 'file,pipe', '-f', format];
   const input = ['-i', `file:${path}`, '-map', '0:a:0', '-vn', '-sn', '-dn', '-t', String(LONGEST_SECONDS)];
   const output = ['-c:a', 'pcm_f32le', '-f', 'wav', 'pipe:1'];
-  const child = spawn('ffmpeg', [...limits, ...input, ...output], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // In a group of its own: a terminal's Ctrl-C would cut its sound short before the signal stops the reading.
+  const child = spawn('ffmpeg', [...limits, ...input, ...output], {
+    detached: process.platform !== 'win32',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const kill = () => child.kill('SIGKILL');
   signal?.addEventListener('abort', kill);
   let words = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     words = (words + text).slice(0, 2000);
   });
-  const ended = once(child, 'close').catch(() => undefined);
+  const ended = once(child, 'close').catch(() => []);
   const decoder = wavDecoder(Number.POSITIVE_INFINITY);
   let stop = setTimeout(kill, SILENT_MS);
   let decodedAny = false;
@@ -53,10 +61,17 @@ export async function* ffmpegBlocks(
       }
       stop = setTimeout(kill, SILENT_MS);
     }
-    await ended;
+    const [, endedBy] = (await ended) as [code?: number, signal?: string];
     signal?.throwIfAborted();
-    if (!decodedAny)
-      throw new Error(words.trim().split('\n')[0]?.replaceAll(`file:${path}: `, '') || 'no sound');
+    const complaint = words
+      .trim()
+      .split('\n')[0]!
+      .replaceAll(`file:${path}: `, '')
+      .replace(/^\[[^\]]*\] /, '')
+      .slice(0, MAX_WORDS);
+    if (endedBy) throw new Error(`ended by ${endedBy}`);
+    if (!decodedAny) throw new Error(complaint || 'no sound');
+    if (complaint !== '') onDamage?.(complaint);
   } finally {
     clearTimeout(stop);
     signal?.removeEventListener('abort', kill);

@@ -18,6 +18,7 @@ import {
   printNote,
   spmModelOption,
   tokenizeOption,
+  writtenLanguage,
 } from './options.ts';
 
 interface Flags {
@@ -104,7 +105,7 @@ export function scoreCommand(command: Command): Command {
     new Option(
       '--to <code>',
       'language of the texts, such as de: selects the tokenizer and adds the off-target rate',
-    ),
+    ).argParser(writtenLanguage),
     '--language',
   );
   return command.addHelpText('after', HELP).action(run);

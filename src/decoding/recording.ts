@@ -1,6 +1,6 @@
 /** The samples of a recording: held where it is short, read again from its source where it is long. */
 import { type AudioSource, audioName, canReadAgain, readSourceInBlocks } from '../audio/audio-source.ts';
-import type { Span } from '../audio/decode-audio.ts';
+import type { ReadEvents, Span } from '../audio/decode-audio.ts';
 import { joinSamples } from '../audio/join-samples.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { type Speech, VoiceActivity } from '../audio/voice-activity.ts';
@@ -28,7 +28,7 @@ export interface ScannedTrack extends Speech {
   readonly open: () => Samples;
 }
 
-export interface ScanOptions {
+export interface ScanOptions extends ReadEvents {
   readonly channels?: 'mix' | 'separate' | undefined;
   readonly clip?: Span | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -43,13 +43,13 @@ export interface ScanOptions {
  */
 export async function scanRecording(
   source: AudioSource,
-  { channels = 'mix', clip, signal, fingerprints = false }: ScanOptions,
+  { channels = 'mix', clip, signal, onDamage, fingerprints = false }: ScanOptions,
 ): Promise<ScannedTrack[]> {
   const again = canReadAgain(source);
   const selection = { ...clip, signal, isHeld: !again };
   const tracks: TrackScan[] = [];
   let held = true;
-  for await (const block of readSourceInBlocks(source, { ...selection, channel: channels })) {
+  for await (const block of readSourceInBlocks(source, { ...selection, onDamage, channel: channels })) {
     for (const [i, samples] of block.entries()) {
       tracks[i] ??= new TrackScan(signal, fingerprints);
       await tracks[i].add(samples, held);

@@ -155,6 +155,7 @@ interface BegunFile<Audio extends AudioSource> {
   readonly length: number;
   /** Reason why it could not be read. */
   error?: string;
+  readonly damage?: string | undefined;
 }
 
 const isDone = ({ tracks }: BegunFile<AudioSource>): boolean =>
@@ -172,12 +173,13 @@ const sum = <Item>(items: readonly Item[], value: (item: Item) => number): numbe
   items.reduce((total, item) => total + value(item), 0);
 
 function resultOf<Audio extends AudioSource>(
-  { audio, tracks, error }: BegunFile<Audio>,
+  { audio, tracks, error, damage }: BegunFile<Audio>,
   { clip }: Plan,
 ): Transcript<Audio> | FailedTranscript<Audio> {
   if (error !== undefined) return { audio, error };
   const transcripts = tracks.map(({ file, parts }) => later(joined(file, parts), clip?.from));
-  return transcripts.length === 1 ? transcripts[0]! : mergedChannels(transcripts);
+  const transcript = transcripts.length === 1 ? transcripts[0]! : mergedChannels(transcripts);
+  return damage === undefined ? transcript : { ...transcript, damage };
 }
 
 function reportSegments(file: BegunFile<AudioSource>, plan: Plan, { onSegment }: TranscribeOptions): void {
@@ -230,12 +232,17 @@ async function begin<Audio extends AudioSource>(
   const { channels, clip, signal } = plan;
   try {
     const language = named === undefined ? plan.from : model.tokens.codeOf(named);
+    let damage: string | undefined;
+    const onDamage = (found: string) => {
+      damage = found;
+      plan.note?.(`${audioName(audio)}: ${found}`);
+    };
     const fingerprints = plan.kept !== undefined && typeof audio === 'string';
-    const scanned = await scanRecording(audio, { channels, clip, signal, fingerprints });
+    const scanned = await scanRecording(audio, { channels, clip, signal, onDamage, fingerprints });
     const tracks = scanned.map((track) => new Track(model, { audio, language }, track, plan));
     const duration = scanned[0]!.length / SAMPLE_RATE;
     const length = sum(scanned, ({ length }) => length);
-    return { audio, duration, tracks, newSegments: segmentsByTime(tracks), length };
+    return { audio, duration, tracks, newSegments: segmentsByTime(tracks), length, damage };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { audio, duration: 0, tracks: [], newSegments: () => [], length: 0, error: error.message };

@@ -16,6 +16,7 @@ import {
   SACREBLEU_METRICS,
 } from './metrics.ts';
 import { offTargetRate } from './off-target.ts';
+import { type SentenceTable, tableOf } from './sentence-table.ts';
 import type { PairedTest } from './significance.ts';
 import { type BleuTokenizer, bleuTokenizerOf, loadBleuTokenizer } from './tokenizers.ts';
 
@@ -86,11 +87,11 @@ export async function scoreOutputs(
   const metrics = chooseMetrics(options.metrics, right.length, metricOptions(options, right));
   const scores = outputs.map((): Partial<Scores> => ({}));
   const add = (name: MetricName | 'comet', metricOf: (output: number) => CorpusMetric | undefined) => {
-    let baseline: number[][] | undefined;
+    let baseline: SentenceTable | undefined;
     const ties = !SACREBLEU_METRICS.includes(name);
     scores.forEach((found, i) => {
       const metric = metricOf(i);
-      const statistics = metric?.statistics(texts[i]!, right);
+      const statistics = metric && tableOf(metric.statistics(texts[i]!, right));
       found[name] =
         metric && statistics
           ? measure(metric, statistics, baseline, right.length, { test, samples, seed, ties })
