@@ -9,8 +9,11 @@ import {
   BLOCK_BYTES,
   decodeAudio,
   decodeChannels,
+  decodeInBlocks,
   type ReadEvents,
   type ReadOptions,
+  type SampleBlock,
+  type Selection,
   type Span,
 } from './decode-audio.ts';
 import type { ByteSource, FileBytes } from './file-bytes.ts';
@@ -45,6 +48,20 @@ export function readChannels(
   );
 }
 
+/** Reads an audio file block by block; see decodeInBlocks. The file is open until the iteration ends. */
+export async function* readInBlocks(
+  file: string | URL,
+  selection: Selection,
+  signal?: AbortSignal,
+): AsyncGenerator<SampleBlock, void, undefined> {
+  const { name, handle, size } = await openFile(file);
+  try {
+    yield* decodeInBlocks(name, sourceOf(file, handle, size, signal), size, selection);
+  } finally {
+    await handle.close();
+  }
+}
+
 /**
  * Length of an audio file in seconds, that of what readAudio gives: by its headers where they tell, with few reads, by
  * decoding it where they do not. Damage in the middle, after which decoding gives up, shows only there.
@@ -59,25 +76,26 @@ async function withFile<T>(
   file: string | URL,
   use: (name: string, handle: FileHandle, size: number) => Promise<T>,
 ): Promise<T> {
+  const { name, handle, size } = await openFile(file);
+  try {
+    return await use(name, handle, size);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openFile(file: string | URL): Promise<{ name: string; handle: FileHandle; size: number }> {
   const name = String(file);
   const expected = `an audio file (${READABLE_FORMATS})`;
-  let handle: FileHandle;
-  let size: number;
   try {
     // Before opening: to open a pipe would wait for its writer.
     const found = await stat(file);
     if (found.isDirectory()) throw new UserError(`${name}: found a directory; expected ${expected}`);
     if (!found.isFile()) throw new UserError(`${name}: found a device or pipe; expected ${expected}`);
     if (found.size === 0) throw new UserError(`${name}: found an empty file; expected ${expected}`);
-    size = found.size;
-    handle = await open(file);
+    return { name, handle: await open(file), size: found.size };
   } catch (error) {
     throw cannotOpen(name, error, expected);
-  }
-  try {
-    return await use(name, handle, size);
-  } finally {
-    await handle.close();
   }
 }
 

@@ -1,12 +1,15 @@
 /** Sources of recordings: a file, a URL, a Blob, a stream, samples. */
 import { UserError } from '../errors.ts';
-import { readAudio, readChannels } from './audio-file.ts';
+import { readAudio, readChannels, readInBlocks } from './audio-file.ts';
 import {
   decodeAudio,
   decodeChannels,
+  decodeInBlocks,
   prepareSamples,
   type ReadEvents,
   type ReadOptions,
+  type SampleBlock,
+  type Selection,
   type Span,
 } from './decode-audio.ts';
 import { READABLE_FORMATS } from './formats.ts';
@@ -75,6 +78,26 @@ export async function readSourceChannels(
   if ('file' in bytes) return readChannels(bytes.file, span, signal);
   if ('samples' in bytes) return [prepareSamples(bytes.name, bytes.samples, bytes.sampleRate, span)];
   return decodeChannels(bytes.name, bytes.stream, bytes.size, span);
+}
+
+/** Whether a recording can be read more than once without being held. */
+export function canReadAgain(source: AudioSource): boolean {
+  return (
+    typeof source === 'string' ||
+    source instanceof Blob ||
+    (source instanceof URL && source.protocol === 'file:')
+  );
+}
+
+/** The samples of readAudioSource, or of readSourceChannels, block by block; given samples are one block. */
+export async function* readSourceInBlocks(
+  source: AudioSource,
+  { signal, ...selection }: Selection & Abortable,
+): AsyncGenerator<SampleBlock, void, undefined> {
+  const bytes = await openSource(source, signal);
+  if ('file' in bytes) yield* readInBlocks(bytes.file, selection, signal);
+  else if ('stream' in bytes) yield* decodeInBlocks(bytes.name, bytes.stream, bytes.size, selection);
+  else yield [prepareSamples(bytes.name, bytes.samples, bytes.sampleRate, { ...selection, channel: 'mix' })];
 }
 
 type OpenSource =

@@ -26,6 +26,8 @@ const HIGHEST_RATE = 768_000;
 const LONGEST_SECONDS = 4 * 3600;
 /** Of all channels that are read separately. */
 const LONGEST_TOGETHER = 2 * LONGEST_SECONDS;
+/** Of what is read in blocks: no recording is longer, so that a damaged or hostile file ends. */
+const LONGEST_IN_BLOCKS = 100 * 3600;
 /** Channels of one recording that are read apart: those of a meeting, not of a sound field. */
 const MAX_SEPARATE_CHANNELS = 16;
 
@@ -50,8 +52,10 @@ export interface ReadEvents {
   readonly onDamage?: ((damage: string) => void) | undefined;
 }
 
-interface Selection extends Span, ReadEvents {
+export interface Selection extends Span, ReadEvents {
   readonly channel?: number | 'mix' | 'separate' | undefined;
+  /** Whether the samples are held in memory, which limits their length. Default true. */
+  readonly isHeld?: boolean;
 }
 
 /**
@@ -92,10 +96,36 @@ async function decodeSelection(
   size: number | undefined,
   selection: Selection,
 ): Promise<Float32Array[]> {
+  const tracks: Float32Array[][] = [];
+  for await (const block of decodeInBlocks(name, source, size, selection)) addBlock(tracks, block);
+  // The parts of a track are freed as soon as they are joined.
+  return tracks.map((parts) => joinSamples(parts.splice(0)));
+}
+
+function addBlock(tracks: Float32Array[][], block: SampleBlock): void {
+  block.forEach((samples, i) => {
+    tracks[i] ??= [];
+    tracks[i].push(samples);
+  });
+}
+
+/** Samples of each track, equally long, which follow those of the block before. */
+export type SampleBlock = readonly Float32Array[];
+
+/**
+ * As decodeAudio and decodeChannels, block by block, so that a recording of any length takes little memory; together the
+ * blocks are what those give.
+ */
+export async function* decodeInBlocks(
+  name: string,
+  source: ByteSource,
+  size: number | undefined,
+  selection: Selection,
+): AsyncGenerator<SampleBlock, void, undefined> {
   const sound = new Sound(name, selection);
   const reader = new BlockReader(source);
   try {
-    return await decodeBlocks(name, reader, sound, source, size);
+    yield* decodeBlocks(name, reader, sound, source, size);
   } finally {
     await reader.close();
   }
@@ -111,16 +141,19 @@ export function prepareSamples(
   const sound = new Sound(name, options);
   if (!sound.add({ channelData: [samples], sampleRate }))
     throw new UserError(`${name}: found no samples; expected at least one`);
-  return sound.finish()[0]!;
+  sound.finish();
+  const tracks: Float32Array[][] = [];
+  for (const block of sound.take()) addBlock(tracks, block);
+  return joinSamples(tracks[0]!);
 }
 
-async function decodeBlocks(
+async function* decodeBlocks(
   name: string,
   reader: BlockReader,
   sound: Sound,
   source: ByteSource,
   size?: number,
-): Promise<Float32Array[]> {
+): AsyncGenerator<SampleBlock, void, undefined> {
   let block = await reader.read();
   let tags = 0;
   for (;;) {
@@ -137,8 +170,8 @@ async function decodeBlocks(
     const found = block.length === 0 ? (tags > 0 ? 'a tag and nothing after it' : 'no bytes') : format;
     throw new UserError(`${name}: found ${found}; expected audio (${READABLE_FORMATS})`);
   }
-  if ('found' in format) return decodeForeign(name, sound, format, source);
-  if ('openTrack' in format) return decodeContainer(name, reader, block, sound, format, source);
+  if ('found' in format) return yield* decodeForeign(name, sound, format, source);
+  if ('openTrack' in format) return yield* decodeContainer(name, reader, block, sound, format, source);
   const decoder = await format.open(size ?? Number.POSITIVE_INFINITY);
   let damage = '';
   try {
@@ -150,6 +183,7 @@ async function decodeBlocks(
       }
       silentBytes = sound.addAll(decoded) ? 0 : silentBytes + block.length;
       sound.checkPromised(decoder);
+      yield* sound.take();
       if (silentBytes > MAX_SILENT_BYTES) {
         damage = `no sound within ${MAX_SILENT_BYTES / 2 ** 20} MiB`;
         break;
@@ -163,12 +197,11 @@ async function decodeBlocks(
   } catch (error) {
     if (!(error instanceof UnreadCodecError)) throw error;
     const found = `${error.message} in ${format.name}`;
-    return decodeForeign(name, sound, { found, ffmpeg: format.name.toLowerCase() }, source);
+    return yield* decodeForeign(name, sound, { found, ffmpeg: format.name.toLowerCase() }, source);
   } finally {
     decoder.free();
   }
-  const tracks = sound.finish({ ...decoder.missing?.(), lost: damage !== '' });
-  if (tracks.length > 0) return tracks;
+  if (sound.finish({ ...decoder.missing?.(), lost: damage !== '' })) return yield* sound.take();
   const reason = damage === '' ? 'cut off, damaged or without samples' : damage;
   throw new UserError(
     `${name}: found ${size ?? reader.position} bytes of ${format.name} in which nothing decodes (${reason}); ` +
@@ -176,14 +209,14 @@ async function decodeBlocks(
   );
 }
 
-async function decodeContainer(
+async function* decodeContainer(
   name: string,
   reader: BlockReader,
   head: Uint8Array,
   sound: Sound,
   { name: container, openTrack, ffmpeg }: ContainerFormat,
   source: ByteSource,
-): Promise<Float32Array[]> {
+): AsyncGenerator<SampleBlock, void, undefined> {
   const begin = reader.position - head.length;
   let bytes = source.file && fromByte(source.file, begin);
   if (!bytes) {
@@ -207,11 +240,11 @@ async function decodeContainer(
     track = await openTrack(bytes);
     const { seconds } = track;
     sound.checkPromised({ seconds: () => seconds });
-    await addBlocks(sound, decodeTrack(track, failures));
+    yield* soundOf(sound, decodeTrack(track, failures));
   } catch (error) {
     source.signal?.throwIfAborted();
     if (error instanceof ForeignCodecError) {
-      return decodeForeign(name, sound, { found: `${error.message} in ${container}`, ffmpeg }, source);
+      return yield* decodeForeign(name, sound, { found: `${error.message} in ${container}`, ffmpeg }, source);
     }
     if (error instanceof NoSoundError) {
       throw new UserError(`${name}: found ${error.message}; expected audio (${READABLE_FORMATS})`);
@@ -221,24 +254,24 @@ async function decodeContainer(
     if (error instanceof Error && error.constructor === Error) damage = error.message;
   }
   const { cut = false, damaged = 0, lost = gaveUp, promised, joined } = track?.missing?.() ?? {};
-  const tracks = sound.finish({
+  const isSound = sound.finish({
     ...{ promised, lost, joined },
     cut: cut || failures.cut,
     damaged: damaged + failures.damaged,
   });
-  if (tracks.length > 0) return tracks;
+  if (isSound) return yield* sound.take();
   throw new UserError(
     `${name}: found ${bytes.size} bytes of ${container} in which nothing decodes (${damage}); expected at least one sample`,
   );
 }
 
 /** Of a format that is recognised and not decoded here: what `ffmpeg` makes of it. */
-async function decodeForeign(
+async function* decodeForeign(
   name: string,
   sound: Sound,
   { found, ffmpeg }: ForeignFormat,
   { path, signal }: ByteSource,
-): Promise<Float32Array[]> {
+): AsyncGenerator<SampleBlock, void, undefined> {
   if (path === undefined) {
     throw new UserError(
       `${name}: found ${found}; expected audio (${READABLE_FORMATS}). Of a file on disk ffmpeg would read it, where installed`,
@@ -246,12 +279,10 @@ async function decodeForeign(
   }
   let words: string | undefined;
   try {
-    await addBlocks(
-      sound,
-      ffmpegBlocks(path, ffmpeg, signal, (line) => {
-        words = line;
-      }),
-    );
+    const onWords = (line: string) => {
+      words = line;
+    };
+    yield* soundOf(sound, ffmpegBlocks(path, ffmpeg, signal, onWords));
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof NoFfmpegError) {
@@ -264,14 +295,17 @@ async function decodeForeign(
       `${name}: found ${found} of which ffmpeg decodes nothing (${error.message}); expected at least one sample`,
     );
   }
-  const tracks = sound.finish({ words });
-  if (tracks.length > 0) return tracks;
+  if (sound.finish({ words })) return yield* sound.take();
   throw new UserError(`${name}: found ${found} without samples; expected at least one`);
 }
 
-async function addBlocks(sound: Sound, blocks: AsyncGenerator<DecodedBlock>): Promise<void> {
+async function* soundOf(
+  sound: Sound,
+  blocks: AsyncGenerator<DecodedBlock>,
+): AsyncGenerator<SampleBlock, void, undefined> {
   for await (const block of blocks) {
     sound.add(block);
+    yield* sound.take();
     if (sound.complete) return;
   }
 }
@@ -333,6 +367,8 @@ class BlockReader {
 class Sound {
   private readonly tracks: Track[] = [];
   private rate = Number.NaN;
+  /** Samples of each track that were taken. */
+  private taken = 0;
   private readonly begin: number;
   private readonly end: number;
 
@@ -398,11 +434,11 @@ class Sound {
     return this.seconds * SAMPLE_RATE >= this.end;
   }
 
-  /** One array a track; none where nothing was decoded. */
-  finish(missing: MissingSound = {}): Float32Array[] {
+  /** Ends the sound, and reports what is missing of it. @returns whether anything was decoded */
+  finish(missing: MissingSound = {}): boolean {
     for (const track of this.tracks) track.finish();
     const { name, begin, seconds } = this;
-    if (seconds === 0) return [];
+    if (seconds === 0) return false;
     // Where the clip that was selected ends before the sound does, nothing of it is missing.
     const damage = describeMissing(seconds, this.complete ? { damaged: missing.damaged } : missing);
     if (damage !== undefined) this.selection.onDamage?.(damage);
@@ -412,23 +448,35 @@ class Sound {
           `expected a longer one: the clip begins at ${begin / SAMPLE_RATE} s`,
       );
     }
-    // The parts of a track are freed as soon as they are joined.
-    return this.tracks.map(({ parts }) => this.clip(joinSamples(parts.splice(0))));
+    return true;
+  }
+
+  /** What was added since the last call. */
+  *take(): Generator<SampleBlock, void, undefined> {
+    const parts = this.tracks.map((track) => track.parts.splice(0));
+    for (const i of parts[0]?.keys() ?? []) {
+      const block = parts.map((part) => this.clip(part[i]!));
+      this.taken += block[0]!.length;
+      yield block;
+    }
   }
 
   private clip(samples: Float32Array): Float32Array {
+    let clipped = samples;
     for (let i = 0; i < samples.length; i++) {
       const sample = samples[i]!;
       if (sample >= -1 && sample <= 1) continue;
       if (Number.isNaN(sample)) {
-        const second = ((this.begin + i) / SAMPLE_RATE).toFixed(2);
+        const second = ((this.begin + this.taken + i) / SAMPLE_RATE).toFixed(2);
         throw new UserError(
           `${this.name}: found a sample that is not a number at ${second} s; expected [-1, 1]`,
         );
       }
-      samples[i] = Math.sign(sample);
+      // A decoder's own array, or the caller's, stays as it is.
+      if (clipped === samples) clipped = samples.slice();
+      clipped[i] = Math.sign(sample);
     }
-    return samples;
+    return clipped;
   }
 
   private select(channels: readonly Float32Array[]): readonly Float32Array[] {
@@ -454,7 +502,8 @@ class Sound {
   private checkLength(seconds: number): void {
     const kept = Math.min(seconds, this.end / SAMPLE_RATE) - this.begin / SAMPLE_RATE;
     const tracks = Math.max(1, this.tracks.length);
-    const longest = Math.min(LONGEST_SECONDS, LONGEST_TOGETHER / tracks);
+    const held = Math.min(LONGEST_SECONDS, LONGEST_TOGETHER / tracks);
+    const longest = this.selection.isHeld === false ? LONGEST_IN_BLOCKS : held;
     if (kept <= longest) return;
     const found = tracks > 2 ? `${tracks} channels` : 'a recording';
     throw new UserError(

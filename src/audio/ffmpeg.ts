@@ -5,7 +5,7 @@ import type { DecodedBlock } from './decoder.ts';
 import { wavDecoder } from './wav.ts';
 
 /** Longer than the longest recording that is read; a longer one is refused then. */
-const LONGEST_SECONDS = 4 * 3600 + 60;
+const LONGEST_SECONDS = 100 * 3600 + 60;
 /** Time without a byte after which it is stopped. */
 const SILENT_MS = 60_000;
 /** Characters of its words in a message. */
@@ -51,14 +51,15 @@ export async function* ffmpegBlocks(
     });
     if (!started) throw new NoFfmpegError();
     for await (const bytes of child.stdout as AsyncIterable<Uint8Array>) {
+      // While it waits for this program it is not stopped.
       clearTimeout(stop);
-      stop = setTimeout(kill, SILENT_MS);
       const decoded = await decoder.decode(bytes);
       for (const block of Array.isArray(decoded) ? decoded : [decoded]) {
         if ((block.channelData[0]?.length ?? 0) === 0) continue;
         decodedAny = true;
         yield block;
       }
+      stop = setTimeout(kill, SILENT_MS);
     }
     const [, endedBy] = (await ended) as [code?: number, signal?: string];
     signal?.throwIfAborted();

@@ -98,6 +98,12 @@ export class ResumableLines<R extends object> {
     await this.#keep([...after]);
   }
 
+  /** Drops the other records. @returns the number of those kept */
+  async retain(keeps: (key: string) => boolean): Promise<number> {
+    await this.#keep([...this.#places.keys()].filter(keeps));
+    return this.#places.size;
+  }
+
   /** Rewrites the file at the end with these records, in their order, which may be read from it; their keys are forgotten. */
   async finish(records: Iterable<R>): Promise<void> {
     await writeWhole(
