@@ -11,6 +11,7 @@ import { wavBytes } from '../audio/wav-write.ts';
 import { UserError } from '../errors.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import type { KeptWindow, WindowKey } from './kept-window.ts';
 import { type Samples, scanRecording } from './recording.ts';
 import { type TranscribeFilesOptions, transcribeFiles } from './transcribe-files.ts';
 
@@ -75,6 +76,28 @@ test.each<[string, TranscribeFilesOptions]>([
   const expected = await transcript(stream, options);
   expect(await transcript(file, options)).toEqual(expected);
   expect('segments' in expected && expected.segments.length).toBeGreaterThan(3);
+});
+
+test.each<TranscribeFilesOptions>([
+  { languagePerWindow: true, from: undefined },
+  { from: undefined },
+  { channels: 'separate', words: true },
+  { conditionOnPrevious: true, words: true },
+])('a run that stopped within a recording resumes to the same transcript: %o', async (options) => {
+  const kept = new Map<string, KeptWindow>();
+  const keyOf = ({ sound, part, window }: WindowKey) => `${sound} ${part} ${window}`;
+  const add = async (windows: readonly KeptWindow[]) => {
+    // As in a file.
+    for (const window of windows) kept.set(keyOf(window), JSON.parse(JSON.stringify(window)));
+  };
+  const get = (key: WindowKey) => kept.get(keyOf(key));
+  const chosen = { clip: { to: 75 }, ...options };
+  const expected = await transcript(file, { ...chosen, windows: { get, add } });
+  expect(kept.size).toBeGreaterThan(2);
+  const half = [...kept.keys()].slice(Math.ceil(kept.size / 2));
+  for (const key of half) kept.delete(key);
+  expect(await transcript(file, { ...chosen, windows: { get, add } })).toEqual(expected);
+  expect([...kept.keys()]).toEqual(expect.arrayContaining(half));
 });
 
 test('what is read again is bit by bit what the file holds, from any place on', async () => {
