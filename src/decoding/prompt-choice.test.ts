@@ -66,7 +66,7 @@ test('previous text has the tokens and the place that transformers gives it', ()
   };
   expect(prompts.length).toBeGreaterThan(60);
   for (const { text, language, task, ids } of prompts) {
-    expect(choosePrompt(model, { task, prompt: text, to: 'en' })(language), text).toEqual(ids);
+    expect(choosePrompt(model, { task, prompt: text, to: 'en' }).of(language), text).toEqual(ids);
   }
 });
 
