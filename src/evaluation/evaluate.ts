@@ -104,21 +104,20 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
     throw new UserError(`${manifest}: no clip could be evaluated; see ${path}`);
   }
   const comet = await cometFiles(main, join(output, 'comet'), options.comet);
-  const rows = tests.flatMap((test): EvaluationRow[] =>
-    scoredRows(
-      { test: test.name, forgetting: test.forgetting },
-      systemsOf(
-        outputs.filter((of) => of.test === test),
-        comet,
-      ),
-      resampling,
-    ),
-  );
+  const rows: EvaluationRow[] = [];
+  const { onProgress, signal } = options;
+  const scoring = { ...resampling, onProgress, signal };
+  for (const test of tests) {
+    const own = outputs.filter((of) => of.test === test);
+    const systems = await systemsOf(own, signal, comet);
+    for (const row of await scoredRows({ test: test.name, forgetting: test.forgetting }, systems, scoring))
+      rows.push(row);
+  }
   if (forgetting) {
     const systems = models.map((model) =>
       retrievalSystem(model.name, retrieved.get(model.encoderFingerprint)!),
     );
-    for (const row of scoredRows({ test: 'retrieval', forgetting }, systems, resampling)) rows.push(row);
+    for (const row of await scoredRows({ test: 'retrieval', forgetting }, systems, scoring)) rows.push(row);
   }
   const { test, samples = DEFAULT_SAMPLES[test], seed } = resampling;
   return {

@@ -16,8 +16,8 @@ const rowsOf = (...systems: System[]) =>
   scoredRows({ test: 't', forgetting: false }, systems, { samples: 500, seed: 1 });
 const [yes, no] = [true, false];
 
-test('an average counts every language the same, however many clips it has', () => {
-  const rows = rowsOf(system('a', { fr: [yes, yes, yes, yes, yes, no], de: [no, no] }));
+test('an average counts every language the same, however many clips it has', async () => {
+  const rows = await rowsOf(system('a', { fr: [yes, yes, yes, yes, yes, no], de: [no, no] }));
   expect(rows.map(({ language, n, scores }) => [language, n, scores.hits!.score])).toEqual([
     ['de', 2, 0],
     ['fr', 6, (100 * 5) / 6],
@@ -30,10 +30,10 @@ test('an average counts every language the same, however many clips it has', () 
   expect(interval.high).toBeLessThanOrEqual(100);
 });
 
-test('only the same clips are compared, with the same prompt where there is one', () => {
+test('only the same clips are compared, with the same prompt where there is one', async () => {
   const many = Array.from({ length: 30 }, (_, i) => i % 3 === 0);
   const better = many.map(() => yes);
-  const rows = rowsOf(
+  const rows = await rowsOf(
     system('a', { fr: many, de: many }, 'q'),
     system('a', { fr: better, de: better }, 'p'),
     system('b', { fr: better, de: better.slice(1) }, 'p'),
@@ -49,9 +49,9 @@ test('only the same clips are compared, with the same prompt where there is one'
   expect(comparison('c', 'fr')!.pValue).toBeLessThan(0.01);
 });
 
-test('a language that a prompt is not defined for has a row that says so, and does not enter the average', () => {
+test('a language that a prompt is not defined for has a row that says so, and does not enter the average', async () => {
   const asked = system('a', { fr: [yes, no], de: [yes, yes] });
-  const rows = rowsOf({ ...asked, notDefined: new Map([['kea', 'no token']]) });
+  const rows = await rowsOf({ ...asked, notDefined: new Map([['kea', 'no token']]) });
   expect(rows.find(({ language }) => language === 'kea')).toMatchObject({
     n: 0,
     notDefined: 'no token',

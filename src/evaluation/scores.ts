@@ -1,7 +1,9 @@
 /** Rows of the tables from sentence counts: scores with intervals, and tests against the first model. */
+import { takeTurn } from '../abort.ts';
 import type { CorpusMetric, Statistics } from '../metrics/corpus.ts';
 import { type Measured, type MeasureOptions, measure } from '../metrics/measure.ts';
 import { SACREBLEU_METRICS } from '../metrics/metrics.ts';
+import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { AVERAGE, type EvaluationRow } from './results.ts';
 
 /** Counts of one metric for the sentences of one language, a row each. */
@@ -24,40 +26,46 @@ export interface System {
 }
 
 /** Rows by language and system, the averages at the end; the first model is the baseline. */
-export function scoredRows(
+export async function scoredRows(
   { test, forgetting }: Pick<EvaluationRow, 'test' | 'forgetting'>,
   systems: readonly System[],
-  options: MeasureOptions,
-): EvaluationRow[] {
+  options: MeasureOptions & Pick<WorkOptions, 'onProgress' | 'signal'>,
+): Promise<EvaluationRow[]> {
   const languages = [
     ...new Set(systems.flatMap(({ clips, notDefined }) => [...clips.keys(), ...notDefined.keys()])),
   ].sort();
   const common = { test, forgetting };
-  const rows = languages.flatMap((language) =>
-    systems.map((system): EvaluationRow => {
+  const averaged = languages.length < 2 ? [] : systems;
+  const total = languages.length * systems.length + averaged.length;
+  const progress = stageProgress(options, `scoring ${test}`, total);
+  const rows: EvaluationRow[] = [];
+  const add = (row: EvaluationRow): void => {
+    rows.push(row);
+    progress(rows.length);
+  };
+  for (const language of languages) {
+    for (const system of systems) {
       const { model, prompt } = system;
       const reason = system.notDefined.get(language);
       const clips = system.clips.get(language) ?? [];
       const row = { ...common, model, prompt, language, n: clips.length };
       if (reason !== undefined || clips.length === 0) {
-        return { ...row, n: 0, notDefined: reason ?? 'no clip could be read', scores: {} };
+        add({ ...row, n: 0, notDefined: reason ?? 'no clip could be read', scores: {} });
+        continue;
       }
-      return {
-        ...row,
-        scores: measured(system, [language], baselineOf(systems, system, [language]), options),
-      };
-    }),
-  );
-  if (languages.length < 2) return rows;
-  const averages = systems.flatMap((system): EvaluationRow[] => {
+      const baseline = baselineOf(systems, system, [language]);
+      add({ ...row, scores: await measured(system, [language], baseline, options) });
+    }
+  }
+  for (const system of averaged) {
     const own = [...system.clips].filter(([, clips]) => clips.length > 0).map(([language]) => language);
-    if (own.length === 0) return [];
+    if (own.length === 0) continue;
     const { model, prompt } = system;
     const n = own.reduce((sum, language) => sum + system.clips.get(language)!.length, 0);
-    const scores = measured(system, own, baselineOf(systems, system, own), options);
-    return [{ ...common, model, prompt, language: AVERAGE, languages: own.length, n, scores }];
-  });
-  return [...rows, ...averages];
+    const scores = await measured(system, own, baselineOf(systems, system, own), options);
+    add({ ...common, model, prompt, language: AVERAGE, languages: own.length, n, scores });
+  }
+  return rows;
 }
 
 /** The first model with the same prompt, or else with its first prompt; only on the very same clips. */
@@ -74,12 +82,12 @@ function baselineOf(
   return clips(baseline) === clips(system) ? baseline : undefined;
 }
 
-function measured(
+async function measured(
   system: System,
   languages: readonly string[],
   baseline: System | undefined,
-  options: MeasureOptions,
-): Record<string, Measured> {
+  options: MeasureOptions & Pick<WorkOptions, 'signal'>,
+): Promise<Record<string, Measured>> {
   const counted = (of: System, name: string): SentenceCounts[] | undefined => {
     const found = languages.flatMap((language) => of.counts.get(language)?.get(name) ?? []);
     return found.length === languages.length ? found : undefined;
@@ -88,6 +96,7 @@ function measured(
   const scores: Record<string, Measured> = {};
   for (const name of names) {
     const own = counted(system, name);
+    await takeTurn(options.signal);
     if (!own) continue; // not in all of the languages
     const theirs = baseline && counted(baseline, name);
     const { metric, signature, statistics } = average(own);

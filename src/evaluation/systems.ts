@@ -1,4 +1,5 @@
 /** Sentence counts by language and metric from a model's predictions. */
+import { takeTurn } from '../abort.ts';
 import { measuresOf } from './measures.ts';
 import type { Prediction } from './predictions.ts';
 import type { SentenceCounts, System } from './scores.ts';
@@ -17,11 +18,13 @@ export interface SystemOutput {
 }
 
 /** Scores the predictions of each system. @param comet scores by system and item, where there are any */
-export function systemsOf(
+export async function systemsOf(
   outputs: readonly SystemOutput[],
+  signal?: AbortSignal | undefined,
   comet?: ReadonlyMap<SystemOutput, (places: readonly number[]) => SentenceCounts>,
-): System[] {
-  return outputs.map((of): System => {
+): Promise<System[]> {
+  const systems: System[] = [];
+  for (const of of outputs) {
     const { test, model, prompt, notDefined, items, predictions } = of;
     const counts = new Map<string, ReadonlyMap<string, SentenceCounts>>();
     const clips = new Map<string, readonly string[]>();
@@ -34,16 +37,18 @@ export function systemsOf(
         places.map((i) => predictions[i]!.audio),
       );
       if (places.length === 0) continue;
-      const counted = measuresOf(test, language).map(
-        ({ name, metric, prepare, signature }): [string, SentenceCounts] => {
-          const hypotheses = places.map((i) => prepare(predictions[i]!.hypothesis!));
-          const references = places.map((i) => prepare(items[i]!.reference));
-          return [name, { metric, signature, statistics: metric.statistics(hypotheses, [references]) }];
-        },
-      );
+      const counted = new Map<string, SentenceCounts>();
+      for (const { name, metric, prepare, signature } of measuresOf(test, language)) {
+        const hypotheses = places.map((i) => prepare(predictions[i]!.hypothesis!));
+        const references = places.map((i) => prepare(items[i]!.reference));
+        counted.set(name, { metric, signature, statistics: metric.statistics(hypotheses, [references]) });
+        await takeTurn(signal);
+      }
       const given = comet?.get(of)?.(places);
-      counts.set(language, new Map([...counted, ...(given ? [['comet', given] as const] : [])]));
+      if (given) counted.set('comet', given);
+      counts.set(language, counted);
     }
-    return { model, prompt, clips, counts, notDefined };
-  });
+    systems.push({ model, prompt, clips, counts, notDefined });
+  }
+  return systems;
 }

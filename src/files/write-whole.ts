@@ -41,10 +41,17 @@ export async function replaceWhole(
   }
 }
 
-/** Removes what killed runs left half written in a folder that nobody else writes into. */
-export async function removeLeftovers(folder: string): Promise<void> {
-  for (const name of await readdir(folder))
-    if (/\.\d+-\d+\.incomplete$/.test(name)) await rm(join(folder, name), { recursive: true, force: true });
+/**
+ * Removes what killed runs left half written where nobody else writes.
+ * @param of the file or folder that they wrote. Default: any in the folder
+ */
+export async function removeLeftovers(folder: string, of?: string): Promise<void> {
+  const written = /^(.*)\.\d+-\d+\.incomplete$/;
+  for (const name of await readdir(folder)) {
+    const target = written.exec(name)?.[1];
+    if (target === undefined || (of !== undefined && target !== shortName(of))) continue;
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /** Writes a file, and missing folders above it. @throws UserError where it cannot be written */
