@@ -1,5 +1,6 @@
 /** Writes files and folders atomically: each is complete, or as it was before. */
-import { access, constants, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { rmdirSync } from 'node:fs';
+import { access, constants, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -93,7 +94,7 @@ export async function createFolder(folder: string): Promise<string | undefined> 
       try {
         await checkRoom(join(folder, 'room'));
       } catch (error) {
-        await removeEmpty(folder, created);
+        removeEmpty(folder, created);
         throw error;
       }
       return created;
@@ -102,12 +103,22 @@ export async function createFolder(folder: string): Promise<string | undefined> 
   );
 }
 
-/** Removes a folder, and those above it up to `highest`, where they are empty; nothing without `highest`. */
-export async function removeEmpty(folder: string, highest: string | undefined): Promise<void> {
+/** Whether a place may not be written, which a full disk, say, may be later. @param error of {@link writing} */
+export function isReadOnly({ cause }: Error): boolean {
+  return ['EACCES', 'EPERM', 'EROFS'].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? '');
+}
+
+/**
+ * Removes a folder, and those above it up to `highest`, where they are empty; nothing without `highest`. At once, so that it
+ * can be the last work of a process.
+ */
+export function removeEmpty(folder: string, highest: string | undefined): void {
   if (highest === undefined) return;
   const last = resolve(highest);
-  for (let path = resolve(folder); path.length >= last.length; path = dirname(path)) {
-    await rmdir(path).catch(() => {});
+  try {
+    for (let path = resolve(folder); path.length >= last.length; path = dirname(path)) rmdirSync(path);
+  } catch {
+    // It is not empty, or gone.
   }
 }
 
@@ -160,6 +171,6 @@ export async function writing<T>(
   } catch (error) {
     const reason = reasonOf(error);
     if (reason === undefined) throw error;
-    throw new UserError(`${path}: cannot be written: ${reason}; expected ${expected}`);
+    throw new UserError(`${path}: cannot be written: ${reason}; expected ${expected}`, { cause: error });
   }
 }
