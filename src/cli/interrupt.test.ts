@@ -107,9 +107,12 @@ test('a second Ctrl-C ends a training at once, in the middle of a step', async (
   // Of many batches: a step takes many seconds.
   let second = Number.NaN;
   const stopping = 'stopping after the current step; Ctrl-C again ends at once';
-  const slow = [...training('slow'), '--accumulate', '2000'];
+  const optimizer = { steps: 9, batchSize: 1, accumulate: 5000 };
+  const corpus = { manifest: 'clips.tsv', language: 'en' };
+  const recipe = { model: 'tiny', target: 'zh', data: { corpora: [corpus], cache: 'off' }, optimizer };
+  writeFileSync(join(scratch, 'slow.json'), JSON.stringify({ ...recipe, output: 'slow' }));
   let steps = 0;
-  const { signal, stderr } = await run(slow, (child, text) => {
+  const { signal, stderr } = await run(['train', 'slow.json'], (child, text) => {
     if (steps === 0 && text.includes('data: 2 clips')) {
       steps++;
       child.kill('SIGINT');
