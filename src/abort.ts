@@ -9,6 +9,15 @@
  *   progress has ended; its result is dropped.
  */
 
+/**
+ * Lets an abort through, such as Ctrl-C, in a long computation that awaits nothing else. Call it several times a second.
+ * @throws the reason of an aborted signal
+ */
+export async function takeTurn(signal?: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal?.throwIfAborted();
+}
+
 /** The result of `work`, or a rejection with the signal's reason as soon as it aborts. */
 export async function abortable<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   if (!signal) return work();
@@ -43,6 +52,3 @@ export async function* abortableResults<T>(
     iterator.return?.()?.catch(() => {});
   }
 }
-
-/** A turn of the event loop, in which an interruption is noticed: for computations of minutes. */
-export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

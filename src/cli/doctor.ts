@@ -1,9 +1,11 @@
 /** `whisper-transfer doctor`: facts about the installation for bug reports. */
 import type { Command } from 'commander';
+import { abortable } from '../abort.ts';
 import { type Diagnosis, diagnose, type FolderSize } from '../decoding/diagnose.ts';
 import { UserError } from '../errors.ts';
 import { packageVersion } from '../report/package-version.ts';
 import { modelOption, threadsOption } from './options.ts';
+import { showWork } from './show-work.ts';
 
 export function doctorCommand(command: Command): Command {
   return command
@@ -13,7 +15,8 @@ export function doctorCommand(command: Command): Command {
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExample:\n  $ whisper-transfer doctor --model out/en-zh')
     .action(async ({ json, ...options }: { model: string; cache: string; json?: boolean }) => {
-      const found = await diagnose({ version: packageVersion, ...options });
+      const { signal } = showWork();
+      const found = await abortable(signal, () => diagnose({ version: packageVersion, ...options }));
       console.log(json ? JSON.stringify(found) : described(found));
       const faults = [found.onnxruntime, found.model].flatMap((part) =>
         'error' in part ? [part.error] : [],

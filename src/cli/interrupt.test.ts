@@ -103,7 +103,35 @@ test.each([
   expect(again, again.stderr).toMatchObject({ code });
 });
 
-test('a second Ctrl-C ends a training at once, and the next run takes its folder over', async () => {
+test('a second Ctrl-C ends a training at once, in the middle of a step', async () => {
+  // Of many batches: a step takes many seconds.
+  let second = Number.NaN;
+  const stopping = 'stopping after the current step; Ctrl-C again ends at once';
+  const optimizer = { steps: 9, batchSize: 1, accumulate: 5000 };
+  const corpus = { manifest: 'clips.tsv', language: 'en' };
+  const recipe = { model: 'tiny', target: 'zh', data: { corpora: [corpus], cache: 'off' }, optimizer };
+  writeFileSync(join(scratch, 'slow.json'), JSON.stringify({ ...recipe, output: 'slow' }));
+  let steps = 0;
+  const { signal, stderr } = await run(['train', 'slow.json'], (child, text) => {
+    if (steps === 0 && text.includes('data: 2 clips')) {
+      steps++;
+      child.kill('SIGINT');
+    }
+    if (steps === 1 && text.includes(stopping)) {
+      steps++;
+      // Within half a second it would count as the same keypress.
+      setTimeout(() => {
+        second = performance.now();
+        child.kill('SIGINT');
+      }, 700);
+    }
+  });
+  expect({ signal, stderr }).toMatchObject({ signal: 'SIGINT' });
+  expect(performance.now() - second).toBeLessThan(2000);
+  expect(stderr).not.toContain('stopped at step');
+});
+
+test('the folder of a training that was killed is taken over by the next run', async () => {
   const killed = await run(
     training('twice'),
     atStep((child) => {

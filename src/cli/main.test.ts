@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { writeTinyModel } from '../testing/tiny-model.ts';
 import { recipeKeys } from '../training/recipe-keys.ts';
 import { run } from './program.ts';
 
@@ -205,4 +206,24 @@ test('--threads and its variable are checked, and doctor shows the number', asyn
     code: 2,
     stderr: expect.stringMatching(/'--threads <n>' argument '0' is invalid\. Expected a whole number from 1/),
   });
+});
+
+test('an empty argument, mostly a variable that is not set, is refused: as a path it is the working directory', async () => {
+  const expected = 'found an empty text; expected a value, such as of a variable that is set\n';
+  expect(await runHere('encode', 'clips.tsv', '--cache', '')).toMatchObject({
+    code: 2,
+    stderr: `error: --cache: ${expected}`,
+  });
+  expect((await runHere('transcribe', 'a.wav', '--results=')).stderr).toBe(`error: --results: ${expected}`);
+  expect((await runHere('transcribe', '')).stderr).toBe(`error: argument: ${expected}`);
+});
+
+test('--cache off keeps nothing, also not in the working directory', async () => {
+  const speech = path('../../samples/gcompris/en/maze.opus');
+  writeFileSync('off.tsv', `audio\tlang\tkey\ttext_zh\n${speech}\ten\tmaze\t迷宫\n`);
+  await writeTinyModel('tiny-off');
+  const before = readdirSync('.');
+  const args = ['off.tsv', '--to', 'zh', '--model', 'tiny-off', '--max-tokens', '3', '--cache', 'off'];
+  expect(await runHere('evaluate', ...args, '--output', 'scored-off')).toMatchObject({ code: 0 });
+  expect(readdirSync('.').filter((name) => !before.includes(name))).toEqual(['scored-off']);
 });

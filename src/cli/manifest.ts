@@ -1,10 +1,12 @@
 /** `whisper-transfer manifest`: manifests of downloaded corpora. */
 import { type Command, Option } from 'commander';
+import { abortable } from '../abort.ts';
 import { readCovost, readFleurs } from '../data/corpora.ts';
 import { type CorpusClip, writeManifest } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { checkWritable } from '../files/write-whole.ts';
 import { formatNumber } from '../report/format.ts';
+import { showWork } from './show-work.ts';
 
 const COVOST_EXAMPLE =
   '  $ whisper-transfer manifest covost covost_v2.en_de.tsv covost_v2.en_zh-CN.tsv --clips cv-corpus-4/en/clips --output en.tsv';
@@ -29,7 +31,7 @@ export function manifestCommand(command: Command): Command {
     .action(async (files: string[], options: { clips: string; sentences?: string; output: string }) => {
       await checkWritable(options.output);
       const skipped = new SkippedRows();
-      const clips = await readCovost(files, options, skipped.add);
+      const clips = await abortable(showWork().signal, () => readCovost(files, options, skipped.add));
       await write(options.output, clips, skipped);
     });
   manifest
@@ -52,7 +54,10 @@ export function manifestCommand(command: Command): Command {
       ) => {
         await checkWritable(options.output);
         const skipped = new SkippedRows();
-        const clips = await readFleurs(folder, { ...options, all: Boolean(options.all) }, skipped.add);
+        const all = Boolean(options.all);
+        const clips = await abortable(showWork().signal, () =>
+          readFleurs(folder, { ...options, all }, skipped.add),
+        );
         await write(options.output, clips, skipped);
       },
     );

@@ -40,11 +40,11 @@ export function addCacheOptions(
   about = 'folder where encoder outputs are kept between runs',
 ): Command {
   return command
-    .addOption(
-      new Option('--cache <dir>', `${about}; off: nowhere`)
-        .default('out/cache')
-        .argParser((text) => (text === 'off' ? undefined : text)),
-    )
+    .addOption(new Option('--cache <dir>', `${about}; off: nowhere`).default('out/cache'))
+    .hook('preAction', () => {
+      // Not by argParser: commander makes an empty text, which is a path, of undefined.
+      if (command.getOptionValue('cache') === 'off') command.setOptionValue('cache', undefined);
+    })
     .addOption(
       new Option('--cache-dtype <name>', 'number format of kept encoder outputs; int8 takes half the space')
         .choices(CACHE_DTYPES)

@@ -89,6 +89,17 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
   ],
 ];
 
+/** Refuses an empty argument: mostly a variable that is not set, and as a path it would be the working directory. */
+function refuseEmpty(args: readonly string[]): void {
+  const at = args.findIndex(
+    (arg, i) => (arg === '' && args[i - 1] !== '--prompt') || /^--[\w-]+=$/.test(arg),
+  );
+  if (at < 0 || args[at] === '--prompt=') return;
+  const before = args[at - 1] ?? '';
+  const where = args[at] !== '' ? args[at]!.slice(0, -1) : before.startsWith('-') ? before : 'argument';
+  throw new UserError(`${where}: found an empty text; expected a value, such as of a variable that is set`);
+}
+
 /**
  * Runs a command; a mistake of the user's, or an error of the system such as a full disk, is one line on standard error. Its
  * stack trace follows where the environment has DEBUG=whisper-transfer.
@@ -108,6 +119,7 @@ export async function run(args: readonly string[]): Promise<number> {
     if (name === called) (await load())(command);
   }
   try {
+    refuseEmpty(args);
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {

@@ -1,5 +1,6 @@
 /** `whisper-transfer quantize`: a Whisper model directory as int8. */
 import type { Command } from 'commander';
+import { showWork } from './show-work.ts';
 
 export function quantizeCommand(command: Command): Command {
   return command
@@ -9,7 +10,9 @@ export function quantizeCommand(command: Command): Command {
     .addHelpText('after', '\nExample:\n  $ whisper-transfer quantize whisper-base models/whisper-base-int8')
     .action(async (source: string, target: string, options: { json?: boolean }) => {
       const { quantize } = await import('../whisper/quantize.ts');
-      const summary = await quantize({ model: source, output: target });
+      const work = showWork();
+      const summary = await quantize({ ...work, model: source, output: target });
+      work.end();
       if (options.json) {
         console.log(JSON.stringify(summary));
         return;

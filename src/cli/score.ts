@@ -15,11 +15,11 @@ import {
   addRenamed,
   positiveInteger,
   positiveNumber,
-  printNote,
   spmModelOption,
   tokenizeOption,
   writtenLanguage,
 } from './options.ts';
+import { showWork } from './show-work.ts';
 
 interface Flags {
   hyp: string[];
@@ -60,6 +60,9 @@ Examples:
   $ whisper-transfer score --hyp output.txt --ref de.txt --to de --json
   $ whisper-transfer score --hyp new.txt --baseline old.txt --ref zh.txt --to zh-Hans --metrics bleu chrf
 `;
+
+/** Sentences of all outputs that take long enough for a line of progress. */
+const WORTH_A_LINE = 5000;
 
 const collect = (file: string, before: string[] = []) => [...before, file];
 
@@ -129,10 +132,13 @@ async function run(flags: Flags): Promise<void> {
     given.push(cometScores(text, file, files[i]!, sentences));
   }
   const outputs = texts.slice(0, files.length).map((lines, i) => ({ lines, comet: given[i] }));
+  const { onProgress, onNote, signal, end } = showWork();
   const scores = await scoreOutputs(outputs, texts.slice(files.length), {
     ...options,
-    ...{ smooth, smoothValue, onNote: printNote },
+    ...{ smooth, smoothValue, onNote, signal },
+    ...(sentences * files.length >= WORTH_A_LINE && { onProgress }),
   });
+  end();
   const scored = files.map((file, i): ScoredFile => ({ file, scores: scores[i]! }));
   if (!json) {
     process.stdout.write(scoreTable(scored, format));

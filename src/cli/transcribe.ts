@@ -175,7 +175,7 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
     if (!work.signal.aborted || error !== work.signal.reason) throw error;
     throw stoppedAt(work.signal, stopped(done, inputs.length, resultsPath));
   } finally {
-    if (output) await removeEmpty(output, created);
+    if (output) removeEmpty(output, created);
   }
   failedFiles(done.failed, inputs.length);
 }

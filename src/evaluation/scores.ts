@@ -1,5 +1,5 @@
 /** Rows of the tables from sentence counts: scores with intervals, and tests against the first model. */
-import { nextTurn } from '../abort.ts';
+import { takeTurn } from '../abort.ts';
 import type { CorpusMetric, Statistics } from '../metrics/corpus.ts';
 import { type Measured, type MeasureOptions, measure } from '../metrics/measure.ts';
 import { SACREBLEU_METRICS } from '../metrics/metrics.ts';
@@ -103,8 +103,7 @@ async function measured(
   const names = [...(system.counts.get(languages[0]!)?.keys() ?? [])];
   const scores: Record<string, Measured> = {};
   for (const name of names) {
-    await nextTurn();
-    signal?.throwIfAborted();
+    await takeTurn(signal);
     const own = counted(system, name);
     if (!own) continue; // not in all of the languages
     const theirs = baseline && counted(baseline, name);

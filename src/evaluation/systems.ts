@@ -1,5 +1,5 @@
 /** Sentence counts by language and metric from a model's predictions. */
-import { nextTurn } from '../abort.ts';
+import { takeTurn } from '../abort.ts';
 import type { Statistics } from '../metrics/corpus.ts';
 import { sentenceTable } from '../metrics/sentence-table.ts';
 import { type Measure, measuresOf } from './measures.ts';
@@ -55,7 +55,7 @@ export async function systemsOf(
       const references = some.map(({ reference }) => reference);
       const counted = new Map<string, SentenceCounts>();
       for (const measure of measuresOf(test, language)) {
-        await nextTurn();
+        await takeTurn();
         const statistics = sentenceTable(countsOf(measure, hypotheses, references), hypotheses.length);
         counted.set(measure.name, { ...measure, statistics });
       }

@@ -83,6 +83,7 @@ interface OutputRequest {
 export class EncoderOutputs {
   readonly #source: FeatureSource<EncodedClip>;
   #held = 0;
+  #isRefusalNoted = false;
   #idle = 0;
   /** Requested by `lazy` clips and not yet begun. */
   #requested: OutputRequest[] = [];
@@ -98,7 +99,7 @@ export class EncoderOutputs {
     private readonly limit: number | undefined,
     /** Outputs held in memory, bytes. */
     readonly maxBytes: number,
-    onNote: EncoderOutputsOptions['onNote'],
+    private readonly onNote: EncoderOutputsOptions['onNote'],
   ) {
     this.#source = {
       perRound: CLIPS_PER_ROUND,
@@ -123,10 +124,10 @@ export class EncoderOutputs {
       if (!(await exists(folder)) && (await exists(former))) {
         onNote?.(`${former}: encoder outputs of an earlier version, which are not read; it can be deleted`);
       }
-      shards = await Shards.open(
-        cacheDtype === 'float16' ? folder : `${folder}-${cacheDtype}`,
-        limitedRoom(cache, cacheLimit, onNote),
-      );
+      shards = await Shards.open(cacheDtype === 'float16' ? folder : `${folder}-${cacheDtype}`, {
+        cache,
+        room: limitedRoom(cache, cacheLimit, onNote),
+      });
     }
     return new EncoderOutputs(model, window, cacheDtype, cache, memo, shards, cacheLimit, held, onNote);
   }
@@ -182,6 +183,11 @@ export class EncoderOutputs {
     };
   }
 
+  /** Why the cache cannot take further outputs, one line. */
+  get refusal(): string | undefined {
+    return this.shards?.refusal;
+  }
+
   /** The key of a recording's outputs, beside encoder and window. */
   keyOf(recording: Recording): Promise<string> {
     return this.memo.keyOf(recording);
@@ -207,7 +213,10 @@ export class EncoderOutputs {
           const about = this.shards?.about(key);
           return about && told(encodedShape(about));
         },
-        encode: async (...args) => (await this.#encode(...args)).map(told),
+        encode: async (...args) => {
+          if (this.refusal !== undefined) throw new UserError(this.refusal);
+          return (await this.#encode(...args)).map(told);
+        },
       },
       handlers,
     );
@@ -240,7 +249,7 @@ export class EncoderOutputs {
         });
       }
     }
-    if (count === 0) return undefined;
+    if (count === 0 || this.refusal !== undefined) return undefined;
     const gb = (bytes: number): string => `${formatNumber(bytes / 1e9, bytes < 1e9 ? 3 : 1)} GB`;
     const what = `encoder outputs of ${formatNumber(count)} clips`;
     if (Math.min(bytes, this.limit ?? bytes) > free) {
@@ -298,7 +307,13 @@ export class EncoderOutputs {
       },
     );
     const records = encoded.map((clip, i) => ({ key: missing[i]!.key, ...encodedRecord(clip, this.dtype) }));
-    await this.shards?.add(records.flatMap(({ key, ...record }) => (key ? [{ key, ...record }] : [])));
+    const { refusal } = this.shards ?? {};
+    if (refusal === undefined)
+      await this.shards?.add(records.flatMap(({ key, ...record }) => (key ? [{ key, ...record }] : [])));
+    else if (!this.#isRefusalNoted) {
+      this.#isRefusalNoted = true;
+      this.onNote?.(`${refusal}; what it lacks is encoded for this run alone`);
+    }
     return records.map(({ clip }) => clip);
   }
 

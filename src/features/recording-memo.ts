@@ -29,8 +29,8 @@ export class RecordingMemo {
   static async open(cache: string | undefined): Promise<RecordingMemo> {
     if (cache === undefined) return new RecordingMemo(undefined);
     const [contents, lengths] = await Promise.all([
-      Shards.open(join(cache, RECORDINGS, 'contents')),
-      Shards.open(join(cache, RECORDINGS, 'lengths')),
+      Shards.open(join(cache, RECORDINGS, 'contents'), { cache }),
+      Shards.open(join(cache, RECORDINGS, 'lengths'), { cache }),
     ]);
     return new RecordingMemo({ contents, lengths });
   }
@@ -104,9 +104,12 @@ export class RecordingMemo {
   }
 
   async #write(what: Known): Promise<void> {
+    const store = this.stores?.[what];
+    // A cache that may only be read: what is found stays in memory.
+    if (store?.refusal !== undefined) return;
     const records = [...this.#pending[what]].map(([key, about]): ShardRecord => ({ key, about }));
     this.#pending[what].clear();
-    await this.stores?.[what].add(records);
+    await store?.add(records);
   }
 }
 

@@ -175,7 +175,7 @@ test('a limit drops the oldest shards whole, never one that is in use; beyond it
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const { room, lines } = roomOf(70_000);
-  const shards = await Shards.open(folder, room);
+  const shards = await Shards.open(folder, { room });
   expect(await whole(shards, 2, 10_000)).toBe(true);
   // Of the first run and the third, which nothing was read from, the first is the older.
   expect(await shards.add([record(6, 10_000)])).toBe(true);
@@ -187,7 +187,7 @@ test('a limit drops the oldest shards whole, never one that is in use; beyond it
   const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
   expect(bytes).toBeLessThanOrEqual(70_000);
   // A run that still writes keeps what it writes.
-  const other = await Shards.open(folder, roomOf(15_000).room);
+  const other = await Shards.open(folder, { room: roomOf(15_000).room });
   expect(await other.add([record(20, 10_000)])).toBe(false);
 });
 

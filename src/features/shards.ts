@@ -16,8 +16,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from '../files/crc32.ts';
 import { fingerprint } from '../files/fingerprint.ts';
-import { namesIn } from '../files/read.ts';
-import { createFolder, writeWhole, writing } from '../files/write-whole.ts';
+import { exists, namesIn } from '../files/read.ts';
+import { createFolder, isReadOnly, writeWhole, writing } from '../files/write-whole.ts';
 import type { CacheRoom } from './cache-room.ts';
 
 export const HEADER_BYTES = 64;
@@ -56,11 +56,21 @@ export function writerOf(name: string): { pid: number; here: boolean } | undefin
   return found ? { pid: Number(found[2]), here: found[1] === HOST } : undefined;
 }
 
+export interface ShardsOptions {
+  /** The cache that the folder is in. Default: the folder itself. */
+  readonly cache?: string | undefined;
+  /** Room in that cache. Default: no limit. */
+  readonly room?: CacheRoom | undefined;
+}
+
 export class Shards {
   /** Shard and place in its headers, by key as Latin-1 text. */
   readonly #places = new Map<string, { readonly shard: Shard; readonly at: number }>();
   #own: { readonly path: string; readonly index: string; size: number; indexed: number } | undefined;
   #writing: Promise<unknown> = Promise.resolve();
+
+  /** Why nothing can be added. */
+  #refusal: Error | undefined;
 
   private constructor(
     readonly folder: string,
@@ -68,12 +78,16 @@ export class Shards {
   ) {}
 
   /**
-   * @param room of the cache that the folder is in. Default: no limit
+   * Opens a folder. One in a cache that may only be read can be read.
    * @throws UserError where the folder cannot be created
    */
-  static async open(folder: string, room?: CacheRoom): Promise<Shards> {
-    await createFolder(folder);
+  static async open(folder: string, { cache = folder, room }: ShardsOptions = {}): Promise<Shards> {
     const shards = new Shards(folder, room);
+    const isThere = await exists(cache);
+    await createFolder(folder).catch((error: Error) => {
+      if (!isThere || !isReadOnly(error)) throw error;
+      shards.#refusal = error;
+    });
     for (const name of await namesIn(folder)) {
       if (writerOf(name)) shards.#include(await openShard(join(folder, name)));
     }
@@ -82,6 +96,11 @@ export class Shards {
 
   get size(): number {
     return this.#places.size;
+  }
+
+  /** Why nothing can be added, one line; undefined where it can. */
+  get refusal(): string | undefined {
+    return this.#refusal?.message;
   }
 
   #include(shard: Shard): void {
@@ -117,7 +136,7 @@ export class Shards {
   /**
    * Writes records together.
    * @returns whether they were stored: not where the cache has reached its limit
-   * @throws UserError where they cannot be written; what was stored stays
+   * @throws UserError where they cannot be written, also where {@link refusal} says so; what was stored stays
    */
   add(records: readonly ShardRecord[]): Promise<boolean> {
     const written = this.#writing.then(() => this.#add(records));
@@ -127,6 +146,7 @@ export class Shards {
 
   async #add(records: readonly ShardRecord[]): Promise<boolean> {
     if (records.length === 0) return true;
+    if (this.#refusal) throw this.#refusal;
     const bytes = records.reduce((sum, { payload }) => sum + 2 * HEADER_BYTES + (payload?.length ?? 0), 0);
     if (this.room && !(await this.room.reserve(bytes))) return false;
     let own = this.#own;

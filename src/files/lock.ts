@@ -46,6 +46,8 @@ export async function lockFolder<T>(
 ): Promise<T> {
   return inTurn(join(folder, FOLDER_LOCK), async (lock) => {
     const created = await createFolder(folder);
+    const removeMade = () => removeEmpty(folder, created);
+    process.once('exit', removeMade);
     try {
       return await whileLocked(
         folder,
@@ -57,7 +59,8 @@ export async function lockFolder<T>(
         options,
       );
     } finally {
-      await removeEmpty(folder, created);
+      process.off('exit', removeMade);
+      removeMade();
     }
   });
 }
@@ -113,7 +116,8 @@ async function whileLocked<T>(
       // It is gone.
     }
   };
-  process.once('exit', release);
+  // Before its folder is removed.
+  process.prependOnceListener('exit', release);
   try {
     return await work();
   } finally {

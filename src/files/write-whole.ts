@@ -1,5 +1,6 @@
 /** Writes files and folders atomically: each is complete, or as it was before. */
-import { access, constants, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { rmdirSync } from 'node:fs';
+import { access, constants, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -56,10 +57,17 @@ export async function replaceWhole(
   }
 }
 
-/** Removes what killed runs left half written in a folder that nobody else writes into. */
-export async function removeLeftovers(folder: string): Promise<void> {
-  for (const name of await readdir(folder))
-    if (/\.\d+-\d+\.incomplete$/.test(name)) await rm(join(folder, name), { recursive: true, force: true });
+/**
+ * Removes what killed runs left half written where nobody else writes.
+ * @param of the file or folder that they wrote. Default: any in the folder
+ */
+export async function removeLeftovers(folder: string, of?: string): Promise<void> {
+  const written = /^(.*)\.\d+-\d+\.incomplete$/;
+  for (const name of await readdir(folder)) {
+    const target = written.exec(name)?.[1];
+    if (target === undefined || (of !== undefined && target !== shortName(of))) continue;
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /** Writes a file, and missing folders above it. @throws UserError where it cannot be written */
@@ -101,7 +109,7 @@ export async function createFolder(folder: string): Promise<string | undefined> 
       try {
         await checkRoom(join(folder, 'room'));
       } catch (error) {
-        await removeEmpty(folder, created);
+        removeEmpty(folder, created);
         throw error;
       }
       return created;
@@ -110,12 +118,22 @@ export async function createFolder(folder: string): Promise<string | undefined> 
   );
 }
 
-/** Removes a folder, and those above it up to `highest`, where they are empty; nothing without `highest`. */
-export async function removeEmpty(folder: string, highest: string | undefined): Promise<void> {
+/** Whether a place may not be written, which a full disk, say, may be later. @param error of {@link writing} */
+export function isReadOnly({ cause }: Error): boolean {
+  return ['EACCES', 'EPERM', 'EROFS'].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? '');
+}
+
+/**
+ * Removes a folder, and those above it up to `highest`, where they are empty; nothing without `highest`. At once, so that it
+ * can be the last work of a process.
+ */
+export function removeEmpty(folder: string, highest: string | undefined): void {
   if (highest === undefined) return;
   const last = resolve(highest);
-  for (let path = resolve(folder); path.length >= last.length; path = dirname(path)) {
-    await rmdir(path).catch(() => {});
+  try {
+    for (let path = resolve(folder); path.length >= last.length; path = dirname(path)) rmdirSync(path);
+  } catch {
+    // It is not empty, or gone.
   }
 }
 
@@ -168,6 +186,6 @@ export async function writing<T>(
   } catch (error) {
     const reason = reasonOf(error);
     if (reason === undefined) throw error;
-    throw new UserError(`${path}: cannot be written: ${reason}; expected ${expected}`);
+    throw new UserError(`${path}: cannot be written: ${reason}; expected ${expected}`, { cause: error });
   }
 }

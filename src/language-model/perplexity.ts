@@ -1,4 +1,5 @@
 /** Perplexity of a text under a language model. */
+import { takeTurn } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import { readSentences } from '../files/read.ts';
 import type { WorkOptions } from '../report/progress.ts';
@@ -22,6 +23,18 @@ export interface Perplexity {
 
 /** @param sentences words as from `languageModelWords` */
 export function perplexity(model: LanguageModel, sentences: Iterable<readonly string[]>): Perplexity {
+  const counting = countedSentences(model, sentences);
+  for (;;) {
+    const next = counting.next();
+    if (next.done) return next.value;
+  }
+}
+
+/** Yields after each sentence. */
+function* countedSentences(
+  model: LanguageModel,
+  sentences: Iterable<readonly string[]>,
+): Generator<void, Perplexity> {
   let [count, tokens, unknown, total, ofUnknown] = [0, 0, 0, 0, 0];
   for (const words of sentences) {
     model.sentence(words).forEach((value, i) => {
@@ -33,6 +46,7 @@ export function perplexity(model: LanguageModel, sentences: Iterable<readonly st
     });
     count++;
     tokens += words.length + 1;
+    yield;
   }
   return {
     sentences: count,
@@ -44,12 +58,15 @@ export function perplexity(model: LanguageModel, sentences: Iterable<readonly st
   };
 }
 
+const SENTENCES_PER_TURN = 1000;
+
 /** @throws UserError where the text has no words */
 export async function textPerplexity({
   model,
   text,
   to: language,
   onProgress,
+  signal,
 }: {
   /** ARPA file, plain or gzipped. */
   readonly model: string;
@@ -57,17 +74,25 @@ export async function textPerplexity({
   readonly text: string;
   /** Language of the text, which determines how it is split into words. */
   readonly to: string;
-} & Pick<WorkOptions, 'onProgress'>): Promise<Perplexity & { readonly order: number }> {
+} & Pick<WorkOptions, 'onProgress' | 'signal'>): Promise<Perplexity & { readonly order: number }> {
   const lines = await readSentences(text);
   let read = 0;
   const reading = (done: number, total: number) =>
     onProgress?.({ stage: 'reading the model', done, total, note: 'bytes' });
   const languageModel = await readArpa(model, (bytes) => {
+    signal?.throwIfAborted();
     read = bytes;
     reading(bytes, 0);
   });
   reading(read, read);
-  const found = perplexity(languageModel, wordsOfLines(lines, language, { stage: 'scoring', onProgress }));
+  const words = wordsOfLines(lines, language, { stage: 'scoring', onProgress });
+  const counting = countedSentences(languageModel, words);
+  let next = counting.next();
+  for (let done = 1; !next.done; done++) {
+    if (done % SENTENCES_PER_TURN === 0) await takeTurn(signal);
+    next = counting.next();
+  }
+  const found = next.value;
   if (found.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
   return { order: languageModel.order, ...found };
 }

@@ -1,5 +1,5 @@
 /** Trains an n-gram language model on a text file, and writes it in ARPA format. */
-import { abortable } from '../abort.ts';
+import { abortable, takeTurn } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import { readSentences } from '../files/read.ts';
 import { checkWritable } from '../files/write-whole.ts';
@@ -56,9 +56,7 @@ async function train({
   for (const words of sentences) {
     counter.add(words);
     if (counter.sentences % SENTENCES_PER_TURN > 0) continue;
-    // Lets an abort through.
-    await new Promise((resolve) => setImmediate(resolve));
-    signal?.throwIfAborted();
+    await takeTurn(signal);
   }
   if (counter.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
   const smoothed = smooth(counter);

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { corpusBleu } from './bleu.ts';
 import { score } from './score.ts';
+import { corpusTer } from './ter.ts';
 
 const references = ['Der Hund schläft im Garten.', 'Die Katze sitzt auf dem Dach.', 'Es regnet heute.'];
 
@@ -35,4 +37,16 @@ test('lists of different lengths, and texts that a tokenizer does not fit', asyn
   const chinese = ['今天天气很好。', '我喜欢喝茶。', '他在看书。'];
   await score({ hypotheses: chinese, references: chinese, onNote: (note) => notes.push(note) });
   expect(notes.join()).toContain('use --tokenize zh');
+});
+
+test('scores of many sentences are those of one pass, and an abort ends them', async () => {
+  const hypotheses = Array.from({ length: 1100 }, (_, i) => `a sentence of number ${i % 7}`);
+  const references = Array.from({ length: 1100 }, (_, i) => `the sentence of number ${i % 5}`);
+  const { bleu, ter } = await score({ hypotheses, references, samples: 10 });
+  expect(bleu!.score).toBe(corpusBleu(hypotheses, [references]).score);
+  expect(ter!.score).toBe(corpusTer(hypotheses, [references]).score);
+  const stopping = new AbortController();
+  const onProgress = ({ done }: { done: number }) => done > 500 && stopping.abort(new Error('stopped'));
+  const stopped = score({ hypotheses, references, onProgress, signal: stopping.signal });
+  await expect(stopped).rejects.toThrow('stopped');
 });

@@ -1,8 +1,9 @@
 /** Scores of texts against references, sentence by sentence: all metrics, their intervals, paired tests. */
+import { takeTurn } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import { LANGUAGES_WITHOUT_SPACES, type LanguageProfile, languageProfile } from '../language/profile.ts';
 import { languageName } from '../report/format.ts';
-import type { WorkOptions } from '../report/progress.ts';
+import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import type { BleuOptions } from './bleu.ts';
 import { comet } from './comet.ts';
 import type { CorpusMetric } from './corpus.ts';
@@ -20,7 +21,7 @@ import { type SentenceTable, tableOf } from './sentence-table.ts';
 import type { PairedTest } from './significance.ts';
 import { type BleuTokenizer, bleuTokenizerOf, loadBleuTokenizer } from './tokenizers.ts';
 
-export interface ScoringOptions extends BleuOptions, Pick<WorkOptions, 'onNote'> {
+export interface ScoringOptions extends BleuOptions, Pick<WorkOptions, 'onNote' | 'onProgress' | 'signal'> {
   /** Only these metrics. Default: all that the number of references allows, with or without a language. */
   readonly metrics?: readonly MetricName[] | undefined;
   /** Language of the texts: selects the tokenizer and adds the off-target rate. */
@@ -34,6 +35,9 @@ export interface ScoringOptions extends BleuOptions, Pick<WorkOptions, 'onNote'>
   /** Seed of the resampling. Default 12345. */
   readonly seed?: number | undefined;
 }
+
+/** Scored before a turn is taken: the slowest metric, TER, counts some thousands a second. */
+const SENTENCES_PER_TURN = 500;
 
 export interface ScoreOptions extends ScoringOptions {
   /** The texts, one a sentence. */
@@ -86,21 +90,39 @@ export async function scoreOutputs(
   const right = references.map(form);
   const metrics = chooseMetrics(options.metrics, right.length, metricOptions(options, right));
   const scores = outputs.map((): Partial<Scores> => ({}));
-  const add = (name: MetricName | 'comet', metricOf: (output: number) => CorpusMetric | undefined) => {
+  const progress = stageProgress(
+    options,
+    'scoring',
+    sentences * (outputs.length * metrics.size + outputs.filter((of) => of.comet).length),
+  );
+  let done = 0;
+  /** Each sentence is counted for itself. */
+  const statisticsOf = async (metric: CorpusMetric, lines: readonly string[]): Promise<number[][]> => {
+    const rows: number[][] = [];
+    do {
+      const some = (list: readonly string[]) => list.slice(rows.length, rows.length + SENTENCES_PER_TURN);
+      const counted = metric.statistics(some(lines), right.map(some));
+      for (const row of counted) rows.push(row);
+      progress((done += counted.length));
+      await takeTurn(options.signal);
+    } while (rows.length < sentences);
+    return rows;
+  };
+  const add = async (name: MetricName | 'comet', metricOf: (output: number) => CorpusMetric | undefined) => {
     let baseline: SentenceTable | undefined;
     const ties = !SACREBLEU_METRICS.includes(name);
-    scores.forEach((found, i) => {
+    for (const [i, lines] of texts.entries()) {
       const metric = metricOf(i);
-      const statistics = metric && tableOf(metric.statistics(texts[i]!, right));
-      found[name] =
+      const statistics = metric && tableOf(await statisticsOf(metric, lines));
+      scores[i]![name] =
         metric && statistics
           ? measure(metric, statistics, baseline, right.length, { test, samples, seed, ties })
           : null;
       baseline ??= statistics;
-    });
+    }
   };
-  for (const name of METRICS) add(name, () => metrics.get(name));
-  add('comet', (i) => outputs[i]!.comet && comet(outputs[i]!.comet));
+  for (const name of METRICS) await add(name, () => metrics.get(name));
+  await add('comet', (i) => outputs[i]!.comet && comet(outputs[i]!.comet));
   return scores as Scores[];
 }
 

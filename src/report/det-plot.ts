@@ -63,13 +63,18 @@ export function detPlot(
       `<text class="tick middle" x="${x(rate)}" y="${bottom + 17}">${text}</text>`
     );
   });
-  const path = points.map(({ falseAlarm, miss }, i) => `${i === 0 ? 'M' : 'L'}${x(falseAlarm)} ${y(miss)}`);
+  // Of millions of points most fall onto the one before.
+  const places: string[] = [];
+  for (const { falseAlarm, miss } of points) {
+    const place = `${x(falseAlarm)} ${y(miss)}`;
+    if (place !== places.at(-1)) places.push(place);
+  }
   return svg(
     title,
     LEFT + SIDE + 6,
     bottom + 42,
     `<text class="axis" x="0" y="12">${escapeHtml('missed pairs of one speaker, %')}</text>${grid.join('')}` +
       `<text class="axis middle" x="${LEFT + SIDE / 2}" y="${bottom + 36}">false alarms, %</text>` +
-      `<path class="line raw" d="M${LEFT} ${bottom}L${LEFT + SIDE} ${TOP}"/><path class="line main" d="${path.join('')}"/>`,
+      `<path class="line raw" d="M${LEFT} ${bottom}L${LEFT + SIDE} ${TOP}"/><path class="line main" d="M${places.join('L')}"/>`,
   );
 }

@@ -114,7 +114,10 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
       variants: methods,
       shortlist,
       onMatrix: options.onMatrix,
-      kept: cache === undefined ? undefined : storedRanks(encoding, outputs, clips, cache),
+      kept:
+        cache === undefined || outputs.refusal !== undefined
+          ? undefined
+          : storedRanks(encoding, outputs, clips, cache),
       onProgress: progress,
       onKnown: (known) => {
         if (known === 0) return;

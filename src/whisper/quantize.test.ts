@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,8 @@ import {
 import { float16ToFloat32, float32ToFloat16 } from '../checkpoint/half-precision.ts';
 import { elementCount } from '../checkpoint/safetensors-header.ts';
 import { sfc32, uniform } from '../random.ts';
+import type { StageProgress } from '../report/progress.ts';
+import { writeTinyModel } from '../testing/tiny-model.ts';
 import { quantize, quantizeRows } from './quantize.ts';
 
 const embedded = fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url));
@@ -168,4 +170,28 @@ test('the embedded Whisper base is whole, small, and in files that GitHub takes'
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(embedded, name))).size));
   expect(Math.max(...sizes)).toBeLessThan(50_000_000);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(80_000_000);
+});
+
+test('an abort while weights are quantised or written leaves nothing, and the next run removes what a killed one left', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'quantize-abort-'));
+  try {
+    const model = join(folder, 'tiny');
+    const output = join(folder, 'int8');
+    await writeTinyModel(model);
+    for (const share of [0.5, 1]) {
+      const stopping = new AbortController();
+      const onProgress = ({ done, total }: StageProgress) =>
+        done >= share * total && total > 0 && stopping.abort(new Error('stopped'));
+      await expect(quantize({ model, output, onProgress, signal: stopping.signal })).rejects.toThrow(
+        'stopped',
+      );
+      expect(await readdir(folder)).toEqual(['tiny']);
+    }
+    await mkdir(join(folder, 'int8.1-1.incomplete'));
+    await quantize({ model, output });
+    expect((await readdir(folder)).sort()).toEqual(['int8', 'tiny']);
+    expect(await readdir(output)).not.toContain('run.lock');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -6,15 +6,18 @@
  * float16. In the file the tensor `x` is I8 and `x.scale` is F16 [rows]. readCheckpoint undoes this as it reads.
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { takeTurn } from '../abort.ts';
 import { rowScales } from '../backend/row-scales.ts';
 import { floatBytes, readCheckpoint, type Weight } from '../checkpoint/checkpoint.ts';
 import { refuseUnlessModel, writeCheckpointDirectory } from '../checkpoint/directory.ts';
 import { float16ToFloat32, float32ToFloat16 } from '../checkpoint/half-precision.ts';
 import type { TensorToWrite } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
-import { checkRoomBeside } from '../files/write-whole.ts';
+import { lockFolder } from '../files/lock.ts';
+import { checkRoomBeside, removeLeftovers } from '../files/write-whole.ts';
 import { INT8_LIMIT, SCALE_SUFFIX } from '../graph/int8.ts';
+import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { copyExperts } from './expert-files.ts';
 import { isQuantized } from './quantized-weights.ts';
 
@@ -82,7 +85,7 @@ export interface QuantizeSummary {
   readonly seconds: number;
 }
 
-export interface QuantizeOptions {
+export interface QuantizeOptions extends Pick<WorkOptions, 'onProgress' | 'onNote' | 'signal'> {
   /** Directory of a Whisper model in Hugging Face layout. */
   readonly model: string;
   /** Directory to write; an older model there is replaced. */
@@ -94,8 +97,8 @@ export interface QuantizeOptions {
  *
  * @throws UserError where either directory cannot be used
  */
-export async function quantize({ model: source, output: target }: QuantizeOptions): Promise<QuantizeSummary> {
-  const start = performance.now();
+export async function quantize(options: QuantizeOptions): Promise<QuantizeSummary> {
+  const { model: source, output: target } = options;
   if (await isSameDirectory(source, target)) {
     throw new UserError(
       `${target}: is the source itself: quantising would replace it, name another directory`,
@@ -103,17 +106,42 @@ export async function quantize({ model: source, output: target }: QuantizeOption
   }
   await refuseUnlessModel(target);
   await checkRoomBeside(target);
+  return lockFolder(target, () => quantizeInto(options), options);
+}
+
+async function quantizeInto({
+  model: source,
+  output: target,
+  ...work
+}: QuantizeOptions): Promise<QuantizeSummary> {
+  const start = performance.now();
+  await removeLeftovers(dirname(target), basename(target));
   const checkpoint = await readCheckpoint(source);
+  work.signal?.throwIfAborted();
   const method = (checkpoint.config.quantization_config as { quant_method?: string } | undefined)
     ?.quant_method;
   if (method === QUANT_METHOD) throw new UserError(`${source}: is int8 already (${QUANT_METHOD})`);
 
   const tensors: TensorToWrite[] = [];
   const errors: [name: string, relative: number][] = [];
+  const progress = stageProgress(work, 'quantising', checkpoint.weights.size);
+  let done = 0;
+  /** Called as the tensor is written: until the last one an abort leaves nothing. */
+  const bytesOf = (bytes: () => Uint8Array) => (): Uint8Array => {
+    work.signal?.throwIfAborted();
+    return bytes();
+  };
   for (const [name, weight] of checkpoint.weights) {
     const { shape } = weight;
+    await takeTurn(work.signal);
+    progress(++done);
     if (!isQuantized(name, shape)) {
-      tensors.push({ name, shape, dtype: 'F16', bytes: () => floatBytes(name, weight.data, 'float16') });
+      tensors.push({
+        name,
+        shape,
+        dtype: 'F16',
+        bytes: bytesOf(() => floatBytes(name, weight.data, 'float16')),
+      });
       continue;
     }
     const rows = shape[0]!;
@@ -123,12 +151,12 @@ export async function quantize({ model: source, output: target }: QuantizeOption
     }
     checkpoint.weights.delete(name); // its float32 copy is not needed any more
     errors.push([name, squaredNorm === 0 ? 0 : Math.sqrt(squaredError / squaredNorm)]);
-    tensors.push({ name, shape, dtype: 'I8', bytes: () => new Uint8Array(values.buffer) });
+    tensors.push({ name, shape, dtype: 'I8', bytes: bytesOf(() => new Uint8Array(values.buffer)) });
     tensors.push({
       name: name + SCALE_SUFFIX,
       shape: [rows],
       dtype: 'F16',
-      bytes: () => new Uint8Array(scales.buffer),
+      bytes: bytesOf(() => new Uint8Array(scales.buffer)),
     });
   }
   await writeCheckpointDirectory(target, {

@@ -124,7 +124,9 @@ async function run(options: AnalyseOptions): Promise<Analysis> {
       ...(layers && { layers: await layerPart(compared, layers) }),
       ...(options.phonetic && { phonetic: await phoneticPart(compared, pronunciations) }),
       alignments: await alignmentPart(compared),
-      ...(options.project && { projection: await projectionFigures(clips, compared.players.id) }),
+      ...(options.project && {
+        projection: await projectionFigures(clips, compared.players.id, options.signal),
+      }),
       ...(exits && { earlyExit: await earlyExitPart(compared, exits) }),
     };
     return { parts, players: compared.players };

@@ -2,6 +2,7 @@
 
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { UMAP } from 'umap-js';
+import { takeTurn } from '../../abort.ts';
 import { referenceIn } from '../../data/clip.ts';
 import { largest, smallest } from '../../extremes.ts';
 import { sfc32, uniform } from '../../random.ts';
@@ -80,11 +81,16 @@ export function principalComponents(rows: readonly Float64Array[]): { points: nu
 }
 
 /** UMAP (McInnes et al. 2018) by umap-js, of unit vectors: their distance orders as their cosine. */
-function umap(rows: readonly Float64Array[]): number[][] {
+async function umap(rows: readonly Float64Array[], signal: AbortSignal | undefined): Promise<number[][]> {
   const draw = sfc32(SEED);
   const neighbours = Math.min(15, rows.length - 1);
   const model = new UMAP({ nNeighbors: neighbours, minDist: 0.1, random: () => uniform(draw) });
-  return model.fit(rows.map((row) => [...row]));
+  const epochs = model.initializeFit(rows.map((row) => [...row]));
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    model.step();
+    await takeTurn(signal);
+  }
+  return model.getEmbedding();
 }
 
 /** Shares of the clips whose nearest neighbour is of the same language, and of the same sentence. */
@@ -110,17 +116,20 @@ function neighbourShares(clips: readonly ParallelClip[], rows: readonly Float64A
 export async function projectionFigures(
   languages: ParallelClips,
   clipId: (clip: ParallelClip) => string,
+  signal?: AbortSignal | undefined,
 ): Promise<Figure[]> {
-  const asTheyAre = figures(await unitMeans(languages, false), false, clipId);
-  return [...asTheyAre, ...figures(await unitMeans(languages, true), true, clipId)];
+  const asTheyAre = await figures(await unitMeans(languages, false), false, clipId, signal);
+  return [...asTheyAre, ...(await figures(await unitMeans(languages, true), true, clipId, signal))];
 }
 
-function figures(
+async function figures(
   { clips, rows }: Awaited<ReturnType<typeof unitMeans>>,
   isCentred: boolean,
   clipId: (clip: ParallelClip) => string,
-): Figure[] {
+  signal: AbortSignal | undefined,
+): Promise<Figure[]> {
   if (clips.length < 4) return [];
+  await takeTurn(signal);
   const near = neighbourShares(clips, rows);
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   const how = isCentred ? 'each language’s mean frame subtracted' : 'frames as they are';
@@ -133,7 +142,12 @@ function figures(
       points: pca.points,
       axes: pca.shares.map((share, i) => `component ${i + 1} (${percent(share)} of the variance)`),
     },
-    { kind: 'umap', name: 'UMAP', points: umap(rows), axes: ['UMAP 1 (no unit)', 'UMAP 2 (no unit)'] },
+    {
+      kind: 'umap',
+      name: 'UMAP',
+      points: await umap(rows, signal),
+      axes: ['UMAP 1 (no unit)', 'UMAP 2 (no unit)'],
+    },
   ];
   return kinds.flatMap(({ kind, name, points, axes }) =>
     (['language', 'sentence'] as const).map(

@@ -3,6 +3,7 @@
  * of the clip's own frames, then a perceptron, width → 256 → 256.
  */
 
+import { takeTurn } from '../../abort.ts';
 import { float32, type HostTensor } from '../../backend/runtime.ts';
 import type { Weight } from '../../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../../checkpoint/dimensions.ts';
@@ -100,7 +101,13 @@ export async function embedClips(
   const means = meanFrames(graph, dimensions, 'batch');
   graph.output('embedding', withHead ? speakerHead(means) : means);
   const program = await runtime.load(graph, { builtIn: () => true, arena: false });
-  const mels = clips.map((samples) => melClip(samples, dimensions.melBins, 'fit'));
+  const mels: MelClip[] = [];
+  for (const samples of clips) {
+    mels.push(melClip(samples, dimensions.melBins, 'fit'));
+    await takeTurn();
+    // It throws where the work is aborted.
+    onProgress?.(0);
+  }
   const results = new Array<Float32Array>(clips.length);
   let done = 0;
   for (const { members } of windowBatches(mels.map(({ window }) => window))) {

@@ -19,18 +19,16 @@ export interface SpeakerRecording {
 }
 
 /** Reads recordings; those that cannot be read are skipped. @throws UserError where that leaves none */
-export async function readRecordings(
-  clips: readonly Clip[],
-  { onSkip, signal }: WorkOptions,
-): Promise<SpeakerRecording[]> {
+export async function readRecordings(clips: readonly Clip[], work: WorkOptions): Promise<SpeakerRecording[]> {
   const found: SpeakerRecording[] = [];
-  for (const clip of clips) {
-    signal?.throwIfAborted();
+  const progress = stageProgress(work, 'reading', clips.length);
+  for (const [i, clip] of clips.entries()) {
     try {
       found.push({ clip, samples: await readAudio(clip.audio) });
     } catch (error) {
-      onSkip?.((error as Error).message);
+      work.onSkip?.((error as Error).message);
     }
+    progress(i + 1);
   }
   if (found.length === 0) throw new UserError('found no recording that can be read; expected some');
   return found;

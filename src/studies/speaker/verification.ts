@@ -24,22 +24,26 @@ export function operatingPoints(scores: ArrayLike<number>, same: readonly boolea
       `found ${targets} pairs of one speaker and ${others} of different ones; expected some of both`,
     );
   }
-  const order = Array.from(same.keys()).sort((a, b) => scores[b]! - scores[a]!);
+  const sorted = (one: boolean) =>
+    Float64Array.from(Array.from(scores).filter((_, pair) => same[pair] === one)).sort();
+  const [ofOne, ofTwo] = [sorted(true), sorted(false)];
   const points: OperatingPoint[] = [{ threshold: Number.POSITIVE_INFINITY, falseAlarm: 0, miss: 1 }];
-  let accepted = 0;
-  let falsely = 0;
-  order.forEach((pair, i) => {
-    if (same[pair]) accepted++;
-    else falsely++;
-    // Equal scores are accepted together.
-    const next = order[i + 1];
-    if (next !== undefined && scores[next] === scores[pair]) return;
+  let rejected = targets;
+  let rightly = others;
+  while (rejected > 0 || rightly > 0) {
+    const threshold = Math.max(
+      ofOne[rejected - 1] ?? Number.NEGATIVE_INFINITY,
+      ofTwo[rightly - 1] ?? Number.NEGATIVE_INFINITY,
+    );
+    // Equal scores are accepted together. Negated, so that a NaN ends, too.
+    while (rejected > 0 && !(ofOne[rejected - 1]! < threshold)) rejected--;
+    while (rightly > 0 && !(ofTwo[rightly - 1]! < threshold)) rightly--;
     points.push({
-      threshold: scores[pair]!,
-      falseAlarm: falsely / others,
-      miss: 1 - accepted / targets,
+      threshold,
+      falseAlarm: (others - rightly) / others,
+      miss: 1 - (targets - rejected) / targets,
     });
-  });
+  }
   return points;
 }
 

@@ -50,5 +50,5 @@ test('a speaker model is trained from a manifest, embeds its recordings and veri
   expect(JSON.parse(readFileSync(join(output, 'results.json'), 'utf8'))).toEqual(found);
   expect(readFileSync(join(output, 'scores.tsv'), 'utf8').trim().split('\n')).toHaveLength(16);
   expect(skipped).toHaveLength(3);
-  expect(stages).toEqual(new Set(['training', 'embedding']));
+  expect(stages).toEqual(new Set(['reading', 'training', 'embedding', 'comparing']));
 });

@@ -1,8 +1,9 @@
 /** Speaker verification by the cosine of embeddings, over all pairs of recordings. */
-import { abortable } from '../../abort.ts';
+import { abortable, takeTurn } from '../../abort.ts';
 import { lockFolder } from '../../files/lock.ts';
 import { writeFiles } from '../../files/write-whole.ts';
 import { detPlot } from '../../report/det-plot.ts';
+import { stageProgress } from '../../report/progress.ts';
 import { svgFile } from '../../report/svg.ts';
 import { type EmbedOptions, embedRecordings, recordingsBySpeaker, type SpokenBy } from './recordings.ts';
 import { areaUnderRoc, equalErrorRate, minimumDetectionCost, operatingPoints } from './verification.ts';
@@ -32,39 +33,47 @@ export function verifySpeakers(options: VerifyOptions): Promise<Verification> {
 async function verify(options: VerifyOptions): Promise<Verification> {
   const clips = await recordingsBySpeaker(options, options);
   const vectors = await embedRecordings(clips, options);
-  const pairs = vectors.flatMap((a, i) =>
-    vectors.slice(i + 1).map((b, k) => {
-      const j = i + 1 + k;
-      return { i, j, score: cosine(a, b), same: clips[i]!.speaker === clips[j]!.speaker };
-    }),
-  );
-  const same = pairs.map((pair) => pair.same);
-  const points = operatingPoints(
-    pairs.map(({ score }) => score),
-    same,
-  );
+  const scores = new Float64Array((vectors.length * (vectors.length - 1)) / 2);
+  const same: boolean[] = [];
+  /** Rows of scores.tsv, those of a clip together. */
+  const rows: string[] = [];
+  const squares = vectors.map((vector) => dot(vector, vector));
+  const progress = stageProgress(options, 'comparing', vectors.length);
+  for (const [i, a] of vectors.entries()) {
+    let text = '';
+    for (let j = i + 1; j < vectors.length; j++) {
+      const score = dot(a, vectors[j]!) / Math.sqrt(squares[i]! * squares[j]! || 1);
+      const one = clips[i]!.speaker === clips[j]!.speaker;
+      scores[same.length] = score;
+      same.push(one);
+      text += `${clips[i]!.clip.audio}\t${clips[j]!.clip.audio}\t${Number(one)}\t${score.toFixed(6)}\n`;
+    }
+    rows.push(text);
+    progress(i + 1);
+    await takeTurn(options.signal);
+  }
+  const points = operatingPoints(scores, same);
   const results = {
     speakers: new Set(clips.map(({ speaker }) => speaker)).size,
     clips: clips.length,
-    pairs: pairs.length,
+    pairs: same.length,
     pairsOfOne: same.filter(Boolean).length,
     eer: equalErrorRate(points),
     minDcf: minimumDetectionCost(points, PRIOR),
     auc: areaUnderRoc(points),
     prior: PRIOR,
   };
-  const rows = pairs.map(({ i, j, score, same: one }) =>
-    [clips[i]!.clip.audio, clips[j]!.clip.audio, Number(one), score.toFixed(6)].join('\t'),
-  );
+  await takeTurn(options.signal);
   await writeFiles(options.output, {
     'results.json': `${JSON.stringify(results, null, 2)}\n`,
-    'scores.tsv': `a\tb\tsame\tscore\n${rows.join('\n')}\n`,
+    'scores.tsv': ['a\tb\tsame\tscore\n', ...rows],
     'det.svg': svgFile(detPlot('DET curve', points)),
   });
   return results;
 }
 
-function cosine(a: Float32Array, b: Float32Array): number {
-  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
-  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b) || 1);
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
 }
