@@ -18,6 +18,8 @@ export interface Goal {
   readonly found: string;
   /** Undefined: it could not be measured, which counts as missed. */
   readonly reached: boolean | undefined;
+  /** Missed by so much that no busy machine explains it: the bench ends with status 1. */
+  readonly farMissed?: boolean;
 }
 
 export interface BenchResult {
@@ -42,6 +44,9 @@ const QUIET_LOAD = 0.5;
 
 export const goalsReached = ({ goals }: BenchResult): boolean =>
   goals.every(({ reached }) => reached === true);
+
+export const goalsFarMissed = ({ goals }: BenchResult): boolean =>
+  goals.some(({ farMissed }) => farMissed === true);
 
 export function report(name: string, result: BenchResult): void {
   const { title, rows, goals, notes } = result;

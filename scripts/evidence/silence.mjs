@@ -1,13 +1,13 @@
 // What voice activity detection would cost in speech: recordings in which somebody speaks, by their manifests, and in
-// which it finds nobody, or a long silence. With --decode also those of them that lose their text or language.
+// which it finds nobody, or a long silence; CPU seconds with decoding. With --decode also those of them that lose their
+// text or language.
 // Prints Markdown.
 //
 //     npm run build && node scripts/evidence/silence.mjs [--decode] samples/manifest.tsv other/manifest.tsv
 import { dirname, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readAudio } from '../../dist/audio/audio-file.js';
-import { speechStretches } from '../../dist/audio/voice-activity.js';
 import { readManifest } from '../../dist/data/manifest.js';
+import { scanRecording } from '../../dist/decoding/recording.js';
 import { speechRegions } from '../../dist/decoding/speech-regions.js';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { decode: { type: 'boolean' } } });
@@ -22,17 +22,16 @@ for (const manifest of positionals) {
     const group = `${relative(dirname(manifest), dirname(audio))} (${language})`;
     const counts = groups.get(group) ?? { clips: 0, seconds: 0, none: 0, parted: 0, cpu: 0 };
     groups.set(group, counts);
-    const samples = await readAudio(audio);
     const before = process.cpuUsage();
-    const stretches = await speechStretches(samples);
+    const [track] = await scanRecording(audio, {});
     const { user, system } = process.cpuUsage(before);
     counts.clips++;
-    counts.seconds += samples.length / 16_000;
+    counts.seconds += track.length / 16_000;
     counts.cpu += (user + system) / 1e6;
-    if (stretches.length === 0) {
+    if (track.stretches.length === 0) {
       counts.none++;
       silent.push({ audio, text });
-    } else if (speechRegions(samples, stretches).length > 1) counts.parted++;
+    } else if (speechRegions(track).length > 1) counts.parted++;
   }
   for (const [group, { clips, seconds, none, parted, cpu }] of groups) {
     const hours = seconds / 3600;

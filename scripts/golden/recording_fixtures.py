@@ -114,6 +114,14 @@ keep(join("lame-tags-behind.mp3", a, ape, b"TAG" + b"title".ljust(125, b"\0")), 
 keep(join("lame-joined.mp3", a, tag, a), a, a)
 keep(join("lame-joined-rates.mp3", b, tag, a), b, a)
 keep(join("lame-no-info.mp3", SCRATCH / "no-info.mp3"))
+run("lame", "--quiet", "--freeformat", "-b", "80", sine(22050), SCRATCH / "free.mp3")
+keep(join("lame-free-format.mp3", SCRATCH / "free.mp3"), a)  # ffmpeg does not read it
+# FLAC without its length, and one after the other with tags between and behind
+piped = join("ffmpeg-pipe.flac", run("ffmpeg", "-v", "error", "-i", mono, "-fflags", "+bitexact", "-flags", "+bitexact",
+                                     "-f", "flac", "-"))
+keep(piped, mono)
+run("sox", "-D", wide, SCRATCH / "b.flac")
+keep(join("joined.flac", piped, tag, SCRATCH / "b.flac", b"TAG" + bytes(125)), mono, wide)
 # Ogg (ffmpeg keeps what Vorbis adds at the end): one stream after the other, and beside a video
 vorbis = ffmpeg(sine(16000), "a.ogg", "scratch", "-c:a", "libvorbis", "-q:a", "7")
 wider = ffmpeg(wide, "b.ogg", "scratch", "-c:a", "libvorbis", "-q:a", "7")
@@ -123,6 +131,7 @@ keep(join("ffmpeg-chained.ogg", vorbis, vorbis), mono, mono)
 keep(join("ffmpeg-chained-rates.ogg", wider, vorbis), wide, mono)
 keep(join("ffmpeg-chained.opus", opus, opus, opus), opus, opus, opus)
 keep(join("ffmpeg-chained-codecs.ogg", flac, opus), flac, opus)
+keep(join("ffmpeg-chained-flac.ogg", flac, flac), flac, flac)
 video = FOLDER / "ffmpeg-theora.ogv"
 run("ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "color=c=gray:s=16x16:r=10:d=0.25", "-i", sine(16000),
     "-c:v", "libtheora", "-c:a", "libvorbis", "-q:a", "7", "-fflags", "+bitexact", video)

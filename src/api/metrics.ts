@@ -21,6 +21,12 @@ export {
 export type { Statistics } from '../metrics/corpus.ts';
 export { type HallucinationMarkers, hallucinationMarkers } from '../metrics/hallucination.ts';
 export { isTargetLanguage, offTargetRate } from '../metrics/off-target.ts';
+export type {
+  CountColumn,
+  SentencePart,
+  SentenceStatistics,
+  SentenceTable,
+} from '../metrics/sentence-table.ts';
 export {
   approximateRandomization,
   bootstrap,

@@ -9,7 +9,7 @@ export {
   readAudioSource,
   type SampledAudio,
 } from '../audio/audio-source.ts';
-export type { ReadOptions, Span } from '../audio/decode-audio.ts';
+export type { ReadEvents, ReadOptions, Span } from '../audio/decode-audio.ts';
 export { logMel } from '../audio/log-mel.ts';
 export { SAMPLE_RATE } from '../audio/sample-rate.ts';
 export { type SpeechStretch, speechStretches } from '../audio/voice-activity.ts';

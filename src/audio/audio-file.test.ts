@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../errors.ts';
 import { audioDuration, readAudio } from './audio-file.ts';
+import { decodeAudio } from './decode-audio.ts';
 
 const FIXTURES = fileURLToPath(new URL('./fixtures/', import.meta.url));
 const about: { madeBy: string; frequency: number; amplitude: number; seconds: number; files: string[] } =
@@ -91,6 +92,19 @@ describe(`what other programs write, and what stands around it or is joined to i
     }
   });
 });
+
+test('a stream of Buffers in small pieces gives the same samples as a file, and leaves them as they are', async () => {
+  const names = [...about.files, ...Object.keys(others.samples).map((name) => `other-programs/${name}`)];
+  for (const name of names) {
+    const bytes = fixture(name);
+    const before = Buffer.from(bytes);
+    const pieces = (async function* () {
+      for (let at = 0; at < bytes.length; at += 777) yield bytes.subarray(at, at + 777);
+    })();
+    expect(await decodeAudio('stream', pieces), name).toEqual(await readAudio(join(FIXTURES, name)));
+    expect(bytes.equals(before), name).toBe(true);
+  }
+}, 30_000);
 
 test('the name of a file does not matter, its content does', async () => {
   copyFileSync(join(FIXTURES, '22k.mp3'), join(folder, 'clip.wav'));

@@ -5,7 +5,17 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
 import { cannotOpen } from '../files/read.ts';
-import { BLOCK_BYTES, decodeAudio, decodeChannels, type ReadOptions, type Span } from './decode-audio.ts';
+import {
+  BLOCK_BYTES,
+  decodeAudio,
+  decodeChannels,
+  decodeInBlocks,
+  type ReadEvents,
+  type ReadOptions,
+  type SampleBlock,
+  type Selection,
+  type Span,
+} from './decode-audio.ts';
 import type { ByteSource, FileBytes } from './file-bytes.ts';
 import { READABLE_FORMATS } from './formats.ts';
 import { headerSeconds } from './header-seconds.ts';
@@ -19,7 +29,7 @@ import { SAMPLE_RATE } from './sample-rate.ts';
  */
 export function readAudio(
   file: string | URL,
-  options?: ReadOptions,
+  options?: ReadOptions & ReadEvents,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   return withFile(file, (name, handle, size) =>
@@ -28,10 +38,28 @@ export function readAudio(
 }
 
 /** Reads each channel of an audio file for itself; see decodeChannels. */
-export function readChannels(file: string | URL, span?: Span, signal?: AbortSignal): Promise<Float32Array[]> {
+export function readChannels(
+  file: string | URL,
+  span?: Span & ReadEvents,
+  signal?: AbortSignal,
+): Promise<Float32Array[]> {
   return withFile(file, (name, handle, size) =>
     decodeChannels(name, sourceOf(file, handle, size, signal), size, span),
   );
+}
+
+/** Reads an audio file block by block; see decodeInBlocks. The file is open until the iteration ends. */
+export async function* readInBlocks(
+  file: string | URL,
+  selection: Selection,
+  signal?: AbortSignal,
+): AsyncGenerator<SampleBlock, void, undefined> {
+  const { name, handle, size } = await openFile(file);
+  try {
+    yield* decodeInBlocks(name, sourceOf(file, handle, size, signal), size, selection);
+  } finally {
+    await handle.close();
+  }
 }
 
 /**
@@ -48,25 +76,26 @@ async function withFile<T>(
   file: string | URL,
   use: (name: string, handle: FileHandle, size: number) => Promise<T>,
 ): Promise<T> {
+  const { name, handle, size } = await openFile(file);
+  try {
+    return await use(name, handle, size);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openFile(file: string | URL): Promise<{ name: string; handle: FileHandle; size: number }> {
   const name = String(file);
   const expected = `an audio file (${READABLE_FORMATS})`;
-  let handle: FileHandle;
-  let size: number;
   try {
     // Before opening: to open a pipe would wait for its writer.
     const found = await stat(file);
     if (found.isDirectory()) throw new UserError(`${name}: found a directory; expected ${expected}`);
     if (!found.isFile()) throw new UserError(`${name}: found a device or pipe; expected ${expected}`);
     if (found.size === 0) throw new UserError(`${name}: found an empty file; expected ${expected}`);
-    size = found.size;
-    handle = await open(file);
+    return { name, handle: await open(file), size: found.size };
   } catch (error) {
     throw cannotOpen(name, error, expected);
-  }
-  try {
-    return await use(name, handle, size);
-  } finally {
-    await handle.close();
   }
 }
 

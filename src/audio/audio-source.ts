@@ -1,7 +1,17 @@
 /** Sources of recordings: a file, a URL, a Blob, a stream, samples. */
 import { UserError } from '../errors.ts';
-import { readAudio, readChannels } from './audio-file.ts';
-import { decodeAudio, decodeChannels, prepareSamples, type ReadOptions, type Span } from './decode-audio.ts';
+import { readAudio, readChannels, readInBlocks } from './audio-file.ts';
+import {
+  decodeAudio,
+  decodeChannels,
+  decodeInBlocks,
+  prepareSamples,
+  type ReadEvents,
+  type ReadOptions,
+  type SampleBlock,
+  type Selection,
+  type Span,
+} from './decode-audio.ts';
 import { READABLE_FORMATS } from './formats.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
@@ -51,7 +61,7 @@ export interface Abortable {
  */
 export async function readAudioSource(
   source: AudioSource,
-  { signal, ...options }: ReadOptions & Abortable = {},
+  { signal, ...options }: ReadOptions & ReadEvents & Abortable = {},
 ): Promise<Float32Array> {
   const bytes = await openSource(source, signal);
   if ('file' in bytes) return readAudio(bytes.file, options, signal);
@@ -62,7 +72,7 @@ export async function readAudioSource(
 /** As readAudioSource, each channel for itself; samples are one channel. */
 export async function readSourceChannels(
   source: AudioSource,
-  { signal, ...span }: Span & Abortable = {},
+  { signal, ...span }: Span & ReadEvents & Abortable = {},
 ): Promise<Float32Array[]> {
   const bytes = await openSource(source, signal);
   if ('file' in bytes) return readChannels(bytes.file, span, signal);
@@ -70,10 +80,30 @@ export async function readSourceChannels(
   return decodeChannels(bytes.name, bytes.stream, bytes.size, span);
 }
 
+/** Whether a recording can be read more than once without being held. */
+export function canReadAgain(source: AudioSource): boolean {
+  return (
+    typeof source === 'string' ||
+    source instanceof Blob ||
+    (source instanceof URL && source.protocol === 'file:')
+  );
+}
+
+/** The samples of readAudioSource, or of readSourceChannels, block by block; given samples are one block. */
+export async function* readSourceInBlocks(
+  source: AudioSource,
+  { signal, ...selection }: Selection & Abortable,
+): AsyncGenerator<SampleBlock, void, undefined> {
+  const bytes = await openSource(source, signal);
+  if ('file' in bytes) yield* readInBlocks(bytes.file, selection, signal);
+  else if ('stream' in bytes) yield* decodeInBlocks(bytes.name, bytes.stream, bytes.size, selection);
+  else yield [prepareSamples(bytes.name, bytes.samples, bytes.sampleRate, { ...selection, channel: 'mix' })];
+}
+
 type OpenSource =
   | { readonly file: string | URL }
   | { readonly name: string; readonly samples: Float32Array; readonly sampleRate: number }
-  | { readonly name: string; readonly stream: ReadableStream<Uint8Array>; readonly size?: number };
+  | { readonly name: string; readonly stream: AsyncIterable<Uint8Array>; readonly size?: number };
 
 async function openSource(source: AudioSource, signal?: AbortSignal): Promise<OpenSource> {
   signal?.throwIfAborted();
@@ -81,7 +111,8 @@ async function openSource(source: AudioSource, signal?: AbortSignal): Promise<Op
   const name = audioName(source);
   if (source instanceof URL) {
     if (source.protocol === 'file:') return { file: source };
-    return { name, stream: abortable(await fetchAudio(name, source, signal), signal) };
+    const body = await fetchAudio(name, source, signal);
+    return { name, stream: received(name, abortable(body, signal), signal) };
   }
   if (source instanceof Blob) {
     const { size } = source;
@@ -111,6 +142,28 @@ async function fetchAudio(name: string, url: URL, signal?: AbortSignal): Promise
     );
   }
   return response.body;
+}
+
+/** A connection that breaks is an error, not the end of the recording. */
+async function* received(
+  name: string,
+  body: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  try {
+    for await (const piece of body) {
+      bytes += piece.length;
+      yield piece;
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
+    const reason = cause?.code ?? cause?.message ?? message;
+    throw new UserError(
+      `${name}: found a connection that broke after ${bytes} bytes (${reason}); expected the whole recording`,
+    );
+  }
 }
 
 /** A pipe ends with the signal, also while it waits for bytes. */

@@ -2,13 +2,14 @@
 import { UserError } from '../errors.ts';
 import { ForeignCodecError } from './containers/codecs.ts';
 import { decodeTrack } from './containers/decode-track.ts';
-import { NoSoundError } from './containers/track.ts';
+import { type Track as ContainerTrack, NoSoundError } from './containers/track.ts';
 import { type AudioDecoder, type Decoded, type DecodedBlock, silently, UnreadCodecError } from './decoder.ts';
 import { ffmpegBlocks, NoFfmpegError } from './ffmpeg.ts';
 import { type ByteSource, fromByte, heldBytes } from './file-bytes.ts';
 import { type ContainerFormat, detectFormat, type ForeignFormat, READABLE_FORMATS } from './formats.ts';
 import { joinBytes } from './join-bytes.ts';
 import { joinSamples } from './join-samples.ts';
+import { describeMissing, type MissingSound } from './missing-sound.ts';
 import { Resampler } from './resample.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 import { leadingLength } from './tags.ts';
@@ -25,6 +26,8 @@ const HIGHEST_RATE = 768_000;
 const LONGEST_SECONDS = 4 * 3600;
 /** Of all channels that are read separately. */
 const LONGEST_TOGETHER = 2 * LONGEST_SECONDS;
+/** Of what is read in blocks: no recording is longer, so that a damaged or hostile file ends. */
+const LONGEST_IN_BLOCKS = 100 * 3600;
 /** Channels of one recording that are read apart: those of a meeting, not of a sound field. */
 const MAX_SEPARATE_CHANNELS = 16;
 
@@ -41,16 +44,25 @@ export interface ReadOptions extends Span {
   readonly channel?: number | 'mix' | undefined;
 }
 
-interface Selection extends Span {
+export interface ReadEvents {
+  /**
+   * Called once, with one line, where sound is missing: "cut off: 12.3 of 30.0 s" where the file ends before the length in
+   * its header, "damaged in 2 places". A stream that never had a length is whole.
+   */
+  readonly onDamage?: ((damage: string) => void) | undefined;
+}
+
+export interface Selection extends Span, ReadEvents {
   readonly channel?: number | 'mix' | 'separate' | undefined;
+  /** Whether the samples are held in memory, which limits their length. Default true. */
+  readonly isHeld?: boolean;
 }
 
 /**
  * Decodes a recording of any of READABLE_FORMATS (detected by content) to 16 kHz mono samples in [-1, 1]: the mean of the
  * channels, resampled; louder samples are clipped. Other formats of a file are decoded by `ffmpeg` where it is installed.
  *
- * Sound that is cut off, or damaged in the middle, gives what decodes before (compare the length with what a manifest
- * promises); where nothing decodes, it is an error.
+ * Sound that is cut off, or damaged, gives what decodes, and `onDamage` says so; where nothing decodes, it is an error.
  *
  * @param name for messages: a path, an address
  * @param source its bytes in order, in pieces of any size; those of a container (MP4, WebM, CAF…) that come in no file are held
@@ -63,7 +75,7 @@ export async function decodeAudio(
   name: string,
   source: ByteSource,
   size?: number,
-  options: ReadOptions = {},
+  options: ReadOptions & ReadEvents = {},
 ): Promise<Float32Array> {
   return (await decodeSelection(name, source, size, options))[0]!;
 }
@@ -73,9 +85,9 @@ export function decodeChannels(
   name: string,
   source: ByteSource,
   size?: number,
-  { from, to }: Span = {},
+  { from, to, onDamage }: Span & ReadEvents = {},
 ): Promise<Float32Array[]> {
-  return decodeSelection(name, source, size, { from, to, channel: 'separate' });
+  return decodeSelection(name, source, size, { from, to, onDamage, channel: 'separate' });
 }
 
 async function decodeSelection(
@@ -84,10 +96,36 @@ async function decodeSelection(
   size: number | undefined,
   selection: Selection,
 ): Promise<Float32Array[]> {
+  const tracks: Float32Array[][] = [];
+  for await (const block of decodeInBlocks(name, source, size, selection)) addBlock(tracks, block);
+  // The parts of a track are freed as soon as they are joined.
+  return tracks.map((parts) => joinSamples(parts.splice(0)));
+}
+
+function addBlock(tracks: Float32Array[][], block: SampleBlock): void {
+  block.forEach((samples, i) => {
+    tracks[i] ??= [];
+    tracks[i].push(samples);
+  });
+}
+
+/** Samples of each track, equally long, which follow those of the block before. */
+export type SampleBlock = readonly Float32Array[];
+
+/**
+ * As decodeAudio and decodeChannels, block by block, so that a recording of any length takes little memory; together the
+ * blocks are what those give.
+ */
+export async function* decodeInBlocks(
+  name: string,
+  source: ByteSource,
+  size: number | undefined,
+  selection: Selection,
+): AsyncGenerator<SampleBlock, void, undefined> {
   const sound = new Sound(name, selection);
   const reader = new BlockReader(source);
   try {
-    return await decodeBlocks(name, reader, sound, source, size);
+    yield* decodeBlocks(name, reader, sound, source, size);
   } finally {
     await reader.close();
   }
@@ -103,16 +141,19 @@ export function prepareSamples(
   const sound = new Sound(name, options);
   if (!sound.add({ channelData: [samples], sampleRate }))
     throw new UserError(`${name}: found no samples; expected at least one`);
-  return sound.finish()[0]!;
+  sound.finish();
+  const tracks: Float32Array[][] = [];
+  for (const block of sound.take()) addBlock(tracks, block);
+  return joinSamples(tracks[0]!);
 }
 
-async function decodeBlocks(
+async function* decodeBlocks(
   name: string,
   reader: BlockReader,
   sound: Sound,
   source: ByteSource,
   size?: number,
-): Promise<Float32Array[]> {
+): AsyncGenerator<SampleBlock, void, undefined> {
   let block = await reader.read();
   let tags = 0;
   for (;;) {
@@ -129,8 +170,8 @@ async function decodeBlocks(
     const found = block.length === 0 ? (tags > 0 ? 'a tag and nothing after it' : 'no bytes') : format;
     throw new UserError(`${name}: found ${found}; expected audio (${READABLE_FORMATS})`);
   }
-  if ('found' in format) return decodeForeign(name, sound, format, source);
-  if ('openTrack' in format) return decodeContainer(name, reader, block, sound, format, source);
+  if ('found' in format) return yield* decodeForeign(name, sound, format, source);
+  if ('openTrack' in format) return yield* decodeContainer(name, reader, block, sound, format, source);
   const decoder = await format.open(size ?? Number.POSITIVE_INFINITY);
   let damage = '';
   try {
@@ -142,6 +183,7 @@ async function decodeBlocks(
       }
       silentBytes = sound.addAll(decoded) ? 0 : silentBytes + block.length;
       sound.checkPromised(decoder);
+      yield* sound.take();
       if (silentBytes > MAX_SILENT_BYTES) {
         damage = `no sound within ${MAX_SILENT_BYTES / 2 ** 20} MiB`;
         break;
@@ -155,12 +197,11 @@ async function decodeBlocks(
   } catch (error) {
     if (!(error instanceof UnreadCodecError)) throw error;
     const found = `${error.message} in ${format.name}`;
-    return decodeForeign(name, sound, { found, ffmpeg: format.name.toLowerCase() }, source);
+    return yield* decodeForeign(name, sound, { found, ffmpeg: format.name.toLowerCase() }, source);
   } finally {
     decoder.free();
   }
-  const tracks = sound.finish();
-  if (tracks.length > 0) return tracks;
+  if (sound.finish({ ...decoder.missing?.(), lost: damage !== '' })) return yield* sound.take();
   const reason = damage === '' ? 'cut off, damaged or without samples' : damage;
   throw new UserError(
     `${name}: found ${size ?? reader.position} bytes of ${format.name} in which nothing decodes (${reason}); ` +
@@ -168,14 +209,14 @@ async function decodeBlocks(
   );
 }
 
-async function decodeContainer(
+async function* decodeContainer(
   name: string,
   reader: BlockReader,
   head: Uint8Array,
   sound: Sound,
   { name: container, openTrack, ffmpeg }: ContainerFormat,
   source: ByteSource,
-): Promise<Float32Array[]> {
+): AsyncGenerator<SampleBlock, void, undefined> {
   const begin = reader.position - head.length;
   let bytes = source.file && fromByte(source.file, begin);
   if (!bytes) {
@@ -192,42 +233,56 @@ async function decodeContainer(
     bytes = heldBytes(pieces);
   }
   let damage = 'cut off, damaged or without samples';
+  const failures = { damaged: 0, cut: false };
+  let track: ContainerTrack | undefined;
+  let gaveUp = false;
   try {
-    const track = await openTrack(bytes);
-    sound.checkPromised({ seconds: () => track.seconds });
-    await addBlocks(sound, decodeTrack(track));
+    track = await openTrack(bytes);
+    const { seconds } = track;
+    sound.checkPromised({ seconds: () => seconds });
+    yield* soundOf(sound, decodeTrack(track, failures));
   } catch (error) {
     source.signal?.throwIfAborted();
     if (error instanceof ForeignCodecError) {
-      return decodeForeign(name, sound, { found: `${error.message} in ${container}`, ffmpeg }, source);
+      return yield* decodeForeign(name, sound, { found: `${error.message} in ${container}`, ffmpeg }, source);
     }
     if (error instanceof NoSoundError) {
       throw new UserError(`${name}: found ${error.message}; expected audio (${READABLE_FORMATS})`);
     }
     if (error instanceof UserError || isSystemError(error)) throw error;
+    gaveUp = true;
     if (error instanceof Error && error.constructor === Error) damage = error.message;
   }
-  const tracks = sound.finish();
-  if (tracks.length > 0) return tracks;
+  const { cut = false, damaged = 0, lost = gaveUp, promised, joined } = track?.missing?.() ?? {};
+  const isSound = sound.finish({
+    ...{ promised, lost, joined },
+    cut: cut || failures.cut,
+    damaged: damaged + failures.damaged,
+  });
+  if (isSound) return yield* sound.take();
   throw new UserError(
     `${name}: found ${bytes.size} bytes of ${container} in which nothing decodes (${damage}); expected at least one sample`,
   );
 }
 
 /** Of a format that is recognised and not decoded here: what `ffmpeg` makes of it. */
-async function decodeForeign(
+async function* decodeForeign(
   name: string,
   sound: Sound,
   { found, ffmpeg }: ForeignFormat,
   { path, signal }: ByteSource,
-): Promise<Float32Array[]> {
+): AsyncGenerator<SampleBlock, void, undefined> {
   if (path === undefined) {
     throw new UserError(
       `${name}: found ${found}; expected audio (${READABLE_FORMATS}). Of a file on disk ffmpeg would read it, where installed`,
     );
   }
+  let words: string | undefined;
   try {
-    await addBlocks(sound, ffmpegBlocks(path, ffmpeg, signal));
+    const onWords = (line: string) => {
+      words = line;
+    };
+    yield* soundOf(sound, ffmpegBlocks(path, ffmpeg, signal, onWords));
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof NoFfmpegError) {
@@ -240,14 +295,17 @@ async function decodeForeign(
       `${name}: found ${found} of which ffmpeg decodes nothing (${error.message}); expected at least one sample`,
     );
   }
-  const tracks = sound.finish();
-  if (tracks.length > 0) return tracks;
+  if (sound.finish({ words })) return yield* sound.take();
   throw new UserError(`${name}: found ${found} without samples; expected at least one`);
 }
 
-async function addBlocks(sound: Sound, blocks: AsyncGenerator<DecodedBlock>): Promise<void> {
+async function* soundOf(
+  sound: Sound,
+  blocks: AsyncGenerator<DecodedBlock>,
+): AsyncGenerator<SampleBlock, void, undefined> {
   for await (const block of blocks) {
     sound.add(block);
+    yield* sound.take();
     if (sound.complete) return;
   }
 }
@@ -309,6 +367,8 @@ class BlockReader {
 class Sound {
   private readonly tracks: Track[] = [];
   private rate = Number.NaN;
+  /** Samples of each track that were taken. */
+  private taken = 0;
   private readonly begin: number;
   private readonly end: number;
 
@@ -374,34 +434,49 @@ class Sound {
     return this.seconds * SAMPLE_RATE >= this.end;
   }
 
-  /** One array a track; none where nothing was decoded. */
-  finish(): Float32Array[] {
+  /** Ends the sound, and reports what is missing of it. @returns whether anything was decoded */
+  finish(missing: MissingSound = {}): boolean {
     for (const track of this.tracks) track.finish();
     const { name, begin, seconds } = this;
-    if (seconds === 0) return [];
+    if (seconds === 0) return false;
+    // Where the clip that was selected ends before the sound does, nothing of it is missing.
+    const damage = describeMissing(seconds, this.complete ? { damaged: missing.damaged } : missing);
+    if (damage !== undefined) this.selection.onDamage?.(damage);
     if (seconds * SAMPLE_RATE <= begin) {
       throw new UserError(
         `${name}: found a recording of ${Number(seconds.toFixed(2))} s; ` +
           `expected a longer one: the clip begins at ${begin / SAMPLE_RATE} s`,
       );
     }
-    // The parts of a track are freed as soon as they are joined.
-    return this.tracks.map(({ parts }) => this.clip(joinSamples(parts.splice(0))));
+    return true;
+  }
+
+  /** What was added since the last call. */
+  *take(): Generator<SampleBlock, void, undefined> {
+    const parts = this.tracks.map((track) => track.parts.splice(0));
+    for (const i of parts[0]?.keys() ?? []) {
+      const block = parts.map((part) => this.clip(part[i]!));
+      this.taken += block[0]!.length;
+      yield block;
+    }
   }
 
   private clip(samples: Float32Array): Float32Array {
+    let clipped = samples;
     for (let i = 0; i < samples.length; i++) {
       const sample = samples[i]!;
       if (sample >= -1 && sample <= 1) continue;
       if (Number.isNaN(sample)) {
-        const second = ((this.begin + i) / SAMPLE_RATE).toFixed(2);
+        const second = ((this.begin + this.taken + i) / SAMPLE_RATE).toFixed(2);
         throw new UserError(
           `${this.name}: found a sample that is not a number at ${second} s; expected [-1, 1]`,
         );
       }
-      samples[i] = Math.sign(sample);
+      // A decoder's own array, or the caller's, stays as it is.
+      if (clipped === samples) clipped = samples.slice();
+      clipped[i] = Math.sign(sample);
     }
-    return samples;
+    return clipped;
   }
 
   private select(channels: readonly Float32Array[]): readonly Float32Array[] {
@@ -427,7 +502,8 @@ class Sound {
   private checkLength(seconds: number): void {
     const kept = Math.min(seconds, this.end / SAMPLE_RATE) - this.begin / SAMPLE_RATE;
     const tracks = Math.max(1, this.tracks.length);
-    const longest = Math.min(LONGEST_SECONDS, LONGEST_TOGETHER / tracks);
+    const held = Math.min(LONGEST_SECONDS, LONGEST_TOGETHER / tracks);
+    const longest = this.selection.isHeld === false ? LONGEST_IN_BLOCKS : held;
     if (kept <= longest) return;
     const found = tracks > 2 ? `${tracks} channels` : 'a recording';
     throw new UserError(

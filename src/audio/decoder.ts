@@ -1,4 +1,5 @@
 /** The interface of decoders of audio formats. */
+import type { MissingSound } from './missing-sound.ts';
 
 export interface DecodedBlock {
   /** One array for each channel, equally long; none when the block completed no samples. */
@@ -17,6 +18,8 @@ export interface AudioDecoder {
   flush?(): Decoded | Promise<Decoded>;
   /** Length of the whole sound by the header, once known, and no more than the file has bytes for. */
   seconds?(): number | undefined;
+  /** What is missing of the sound, once all bytes were decoded. */
+  missing?(): MissingSound;
   free(): void;
 }
 

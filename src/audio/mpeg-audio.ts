@@ -6,6 +6,7 @@ import { decoder as mp3Decoder } from '@audio/decode-mp3';
 import { type AudioDecoder, type DecodedBlock, silently } from './decoder.ts';
 import { blocksFrom, type FileBytes } from './file-bytes.ts';
 import { joinBytes } from './join-bytes.ts';
+import { freeFormatConverter } from './mpeg-free-format.ts';
 import { paddingLength, tagLength } from './tags.ts';
 
 /** What the four bytes of a frame's header say (ISO/IEC 11172-3, 13818-3). */
@@ -56,8 +57,11 @@ const DECODER_DELAY = 529;
 /** Joined files beyond this number are damage. */
 const MAX_LINKS = 1000;
 
-/** @returns undefined where no frame begins, or its length is not said (free format) */
-function frameHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
+/**
+ * @param freeBytes of a frame without padding, where headers do not say their bit rate (free format)
+ * @returns undefined where no frame begins, or its length is not known
+ */
+function frameHeader(bytes: Uint8Array, at: number, freeBytes = 0): FrameHeader | undefined {
   if (!isMpegHeader(bytes, at)) return undefined;
   const [b, c, d] = [bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!];
   const version = [2.5, 0, 2, 1][(b >> 3) & 3]!;
@@ -65,15 +69,42 @@ function frameHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
   const table = version === 1 ? layer - 1 : layer === 1 ? 3 : 4;
   const bits = BIT_RATES[table]![c >> 4]! * 1000;
   const rate = SAMPLE_RATES[(c >> 2) & 3]! / (version === 1 ? 1 : version === 2 ? 2 : 4);
-  if (bits === 0) return undefined;
+  if (bits === 0 && freeBytes === 0) return undefined;
   const samples = layer === 1 ? 384 : layer === 3 && version !== 1 ? 576 : 1152;
   const padding = (c >> 1) & 1;
   const length =
-    layer === 1
-      ? (Math.floor((12 * bits) / rate) + padding) * 4
-      : Math.floor(((samples / 8) * bits) / rate) + padding;
+    bits === 0
+      ? freeBytes + padding * (layer === 1 ? 4 : 1)
+      : layer === 1
+        ? (Math.floor((12 * bits) / rate) + padding) * 4
+        : Math.floor(((samples / 8) * bits) / rate) + padding;
   const channels = d >> 6 === 3 ? 1 : 2;
   return { version, layer, rate, channels, protectedByChecksum: (b & 1) === 0, samples, length };
+}
+
+/** Longest frame of free format: 640 kbit/s at 8 kHz. */
+const LONGEST_FREE = 5761;
+
+function isFreeFormat(bytes: Uint8Array, at: number): boolean {
+  return isMpegHeader(bytes, at) && bytes[at + 2]! >> 4 === 0;
+}
+
+/** Bytes of a frame of free format without padding: how far it is to the next one, and the one after; 0 if neither. */
+function freeFrameBytes(bytes: Uint8Array, at: number): number {
+  const slot = 4 - ((bytes[at + 1]! >> 1) & 3) === 1 ? 4 : 1;
+  const padding = (place: number) => ((bytes[place + 2]! >> 1) & 1) * slot;
+  const matches = (place: number) =>
+    bytes[place] === 0xff &&
+    bytes[place + 1] === bytes[at + 1] &&
+    (bytes[place + 2]! & 0xfc) === (bytes[at + 2]! & 0xfc) &&
+    bytes[place + 3]! >> 6 === bytes[at + 3]! >> 6;
+  for (let next = at + 24; next <= at + LONGEST_FREE && next + 4 <= bytes.length; next++) {
+    if (!matches(next)) continue;
+    const length = next - at - padding(at);
+    const after = next + length + padding(next);
+    if (matches(after) || after === bytes.length) return length;
+  }
+  return 0;
 }
 
 /** Sync word, no reserved version, layer, bit rate or sample rate. */
@@ -122,6 +153,14 @@ class MpegFrames {
   private skip = 0;
   private before: FrameHeader | undefined;
   private synced = false;
+  /** Of a frame without padding, in free format. */
+  private freeBytes = 0;
+  /** Whether bytes that are none of a frame, a tag or padding follow the last frame. */
+  private gap = false;
+  /** Places between frames of a stream that are none. */
+  damaged = 0;
+  /** Whether the last frame is not whole. */
+  cut = false;
 
   /** @param last whether no bytes follow */
   *push(chunk: Uint8Array, last = false): Generator<MpegFrame> {
@@ -138,7 +177,11 @@ class MpegFrames {
         at += skipped;
         continue;
       }
-      const header = frameHeader(bytes, at);
+      if (!this.synced && isFreeFormat(bytes, at)) {
+        if (bytes.length - at < 3 * LONGEST_FREE && !last) return wait();
+        this.freeBytes = freeFrameBytes(bytes, at);
+      }
+      const header = frameHeader(bytes, at, this.freeBytes);
       if (header && at + header.length > bytes.length && !last) return wait();
       const next = at + (header?.length ?? 0);
       const sure = header && this.synced && this.before && continues(this.before, header);
@@ -146,17 +189,21 @@ class MpegFrames {
       if (header && next <= bytes.length && (sure || this.confirmed(bytes, header, next, last))) {
         const info = infoFrame(bytes.subarray(at, next), header);
         const begins = !this.before || !continues(this.before, header) || info !== undefined;
+        if (this.gap && !begins) this.damaged++;
+        this.gap = false;
         this.before = header;
         this.synced = true;
         yield { ...header, bytes: bytes.subarray(at, next), info, begins };
         at = next;
         continue;
       }
+      if (sure && next > bytes.length) this.cut = true;
       this.synced = false;
       if (bytes.length - at < 32 && !last) return wait();
       this.skip = betweenFrames(bytes.subarray(at));
       if (this.skip > 0) continue;
       at++;
+      this.gap = true;
       while (at < bytes.length && !MAY_BEGIN.has(bytes[at]!)) at++;
     }
     this.pending = new Uint8Array(0);
@@ -165,7 +212,7 @@ class MpegFrames {
   /** Whether what follows a supposed frame is another one, a tag or the end. */
   private confirmed(bytes: Uint8Array, header: FrameHeader, next: number, last: boolean): boolean {
     if (next + 4 > bytes.length) return last;
-    return continues(header, frameHeader(bytes, next)) || tagLength(bytes.subarray(next)) > 0;
+    return continues(header, frameHeader(bytes, next, this.freeBytes)) || tagLength(bytes.subarray(next)) > 0;
   }
 }
 
@@ -230,10 +277,7 @@ export async function mpegDuration(file: FileBytes): Promise<number | undefined>
     if (length === undefined) unknown = true;
     else seconds += length / rate;
   };
-  let freeFormat: boolean | undefined;
   for await (const block of blocksFrom(file)) {
-    freeFormat ??= isFreeFormat(block);
-    if (freeFormat) return undefined;
     position += block.length;
     for (const frame of scan.push(block, position >= file.size)) {
       if (frame.begins) {
@@ -261,18 +305,22 @@ export async function mpegDuration(file: FileBytes): Promise<number | undefined>
   return unknown || seconds === 0 ? undefined : seconds;
 }
 
-function isFreeFormat(head: Uint8Array): boolean {
-  return isMpegHeader(head, 0) && head[2]! >> 4 === 0;
-}
-
 /** Decodes each of the files that were joined for itself. */
 export function mpegDecoder(): AudioDecoder {
   const scan = new MpegFrames();
-  let raw: boolean | undefined;
   let current: Awaited<ReturnType<typeof mp3Decoder>> | undefined;
   let channels = 2;
+  let convert: ReturnType<typeof freeFormatConverter> | undefined;
   let links = 0;
+  let promised = 0;
+  /** Of the last stream. */
+  let link = { info: undefined as InfoFrame | undefined, seconds: 0, bytes: 0 };
 
+  const endLink = (): void => {
+    const { info, seconds, bytes } = link;
+    // A count of frames that is wrong is not one of bytes, too.
+    promised += info && bytes < (info.bytes || Number.POSITIVE_INFINITY) ? seconds : Number.NaN;
+  };
   /** Decodes neighbouring frames in one call. */
   const decodeRun = (run: readonly Uint8Array[]): DecodedBlock => {
     const { channelData, sampleRate } = silently(() => current!.decode(joinBytes(run)));
@@ -286,24 +334,30 @@ export function mpegDecoder(): AudioDecoder {
       if (frame.begins) {
         if (run.length > 0) blocks.push(decodeRun(run));
         run = [];
+        convert = freeFormatConverter((header) => frameHeader(header, 0)!.length);
         current?.free();
         if (++links > MAX_LINKS) throw new Error(`more than ${MAX_LINKS} streams one after the other`);
+        if (links > 1) endLink();
         current = await mp3Decoder();
         channels = frame.channels;
+        const { info, samples, rate } = frame;
+        const length = info?.frames ? soundLength(info.frames * samples, info, samples) : undefined;
+        link = { info, seconds: (length ?? Number.NaN) / rate, bytes: 0 };
       }
-      run.push(frame.bytes);
+      link.bytes += frame.bytes.length;
+      run.push(isFreeFormat(frame.bytes, 0) ? convert!(frame) : frame.bytes);
     }
     if (run.length > 0) blocks.push(decodeRun(run));
     return blocks;
   };
   return {
-    async decode(chunk) {
-      raw ??= isFreeFormat(chunk);
-      if (!raw) return decodeFrames(scan.push(chunk));
-      current ??= await mp3Decoder();
-      return silently(() => current!.decode(chunk));
+    decode: (chunk) => decodeFrames(scan.push(chunk)),
+    async flush() {
+      const blocks = await decodeFrames(scan.push(new Uint8Array(0), true));
+      endLink();
+      return blocks;
     },
-    flush: () => decodeFrames(raw ? [] : scan.push(new Uint8Array(0), true)),
+    missing: () => ({ promised, damaged: scan.damaged, cut: scan.cut }),
     free: () => current?.free(),
   };
 }

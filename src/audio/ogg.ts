@@ -24,6 +24,8 @@ interface Page {
 }
 
 const HEADER_BYTES = 27;
+/** "OggS" and the version. */
+const CAPTURE_BYTES = 5;
 /** Streams one after the other; more are damage. */
 const MAX_LINKS = 1000;
 const OPUS_RATE = 48_000;
@@ -31,6 +33,11 @@ const OPUS_RATE = 48_000;
 /** Cuts bytes that come in pieces into pages, and skips what is none. */
 class OggPages {
   private pending: Uint8Array = new Uint8Array(0);
+  /** Of the first pending byte, and of the end of the last page. */
+  private position = 0;
+  private end: number | undefined;
+  /** Places between pages at which bytes are none: the rest of a page, say. */
+  gaps = 0;
 
   *push(chunk: Uint8Array): Generator<Page> {
     const bytes = this.pending.length === 0 ? chunk : joinBytes([this.pending, chunk]);
@@ -52,6 +59,8 @@ class OggPages {
           continue;
         }
       }
+      if (this.end !== undefined && this.position + at > this.end) this.gaps++;
+      this.end = this.position + end;
       const view = new DataView(bytes.buffer, bytes.byteOffset + at, HEADER_BYTES);
       const flags = bytes[at + 5]!;
       yield {
@@ -68,6 +77,7 @@ class OggPages {
       at = end;
     }
     this.pending = bytes.slice(at);
+    this.position += at;
   }
 
   /** What is left at the end: a page that is cut off. */
@@ -90,13 +100,21 @@ interface OggCodec {
   readonly name: string;
   /** How the first packet begins. */
   readonly magic: string;
-  open(): Promise<AudioDecoder>;
+  open(): AudioDecoder | Promise<AudioDecoder>;
+  /** What its decoder reads of a page; default: all. */
+  bytesOf?(page: Page): Uint8Array;
 }
 
 const CODECS: readonly OggCodec[] = [
   { name: 'Opus', magic: 'OpusHead', open: opusDecoder },
   { name: 'Vorbis', magic: '\x01vorbis', open: vorbisDecoder },
-  { name: 'FLAC', magic: '\x7fFLAC', open: flacDecoder },
+  // Without the mapping's 9 bytes the packets are those of a FLAC file.
+  {
+    name: 'FLAC',
+    magic: '\x7fFLAC',
+    open: () => flacDecoder(Number.POSITIVE_INFINITY),
+    bytesOf: ({ body, beginsStream }) => (beginsStream ? body.subarray(9) : body),
+  },
 ];
 
 const codecOf = (page: Page): OggCodec | undefined => {
@@ -130,23 +148,53 @@ class SoundPages {
     }
   }
 
+  get gaps(): number {
+    return this.pages.gaps;
+  }
+
   rest(): Uint8Array {
     return this.serial === undefined ? new Uint8Array(0) : this.pages.rest();
   }
 }
 
+/** Of a page that is cut off. */
+const bodyOf = (bytes: Uint8Array): Uint8Array =>
+  bytes.subarray(HEADER_BYTES + (bytes[HEADER_BYTES - 1] ?? 0));
+
+/** CRC-32 of polynomial 0x04c11db7, not reflected, of each byte. */
+const CRC = Int32Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte << 24;
+  for (let bit = 0; bit < 8; bit++) sum = sum < 0 ? (sum << 1) ^ 0x04c11db7 : sum << 1;
+  return sum;
+});
+
+/** Whether a page's checksum is right, or was left out. */
+function isWhole(page: Uint8Array): boolean {
+  let sum = 0;
+  for (let at = 0; at < page.length; at++) {
+    const byte = at >= 22 && at < 26 ? 0 : page[at]!;
+    sum = (sum << 8) ^ CRC[(sum >>> 24) ^ byte]!;
+  }
+  const claimed = new DataView(page.buffer, page.byteOffset, page.length).getInt32(22, true);
+  return claimed === 0 || claimed === sum;
+}
+
 export function oggDecoder(): AudioDecoder {
   const pages = new SoundPages();
   let current: AudioDecoder | undefined;
+  let codec: OggCodec | undefined;
   let begins: SoundPage | undefined;
   let links = 0;
+  let sequence = 0;
+  let [damagedPages, damagedFrames, wasDamaged, cut] = [0, 0, false, false];
 
   const decodeRun = async (run: Uint8Array[]): Promise<DecodedBlock[]> => {
     if (run.length === 0) return [];
     // A decoder is opened for a stream that goes on.
     if (begins) {
       if (++links > MAX_LINKS) throw new Error(`more than ${MAX_LINKS} streams one after the other`);
-      current = await begins.begins!.open();
+      codec = begins.begins!;
+      current = await codec.open();
       begins = undefined;
     }
     const decoder = current!;
@@ -154,9 +202,11 @@ export function oggDecoder(): AudioDecoder {
   };
   const endLink = async (): Promise<DecodedBlock[]> => {
     const rest = current?.flush ? silently(() => current!.flush!()) : [];
+    const blocks = [await rest].flat();
+    damagedFrames += current?.missing?.().damaged ?? 0;
     current?.free();
     current = undefined;
-    return [await rest].flat();
+    return blocks;
   };
   const blocksOf = async (found: Iterable<SoundPage>): Promise<DecodedBlock[]> => {
     const blocks: DecodedBlock[][] = [];
@@ -167,7 +217,14 @@ export function oggDecoder(): AudioDecoder {
         begins = each;
         run = [];
       }
-      run.push(each.page.bytes);
+      const { page } = each;
+      const isDamaged = !isWhole(page.bytes);
+      // Recordings of broadcasts begin with the headers and go on anywhere.
+      const isLater = !each.begins && sequence > 2 && page.sequence > sequence + 1;
+      if ((isDamaged && !wasDamaged) || (isLater && !wasDamaged && !isDamaged)) damagedPages++;
+      wasDamaged = isDamaged;
+      sequence = page.sequence;
+      run.push((begins?.begins ?? codec)?.bytesOf?.(page) ?? page.bytes);
     }
     blocks.push(await decodeRun(run));
     return blocks.flat();
@@ -176,9 +233,11 @@ export function oggDecoder(): AudioDecoder {
     decode: (chunk) => blocksOf(pages.push(chunk)),
     async flush() {
       const rest = pages.rest();
-      const cut = rest.length > 0 ? await decodeRun([rest]) : [];
-      return [...cut, ...(await endLink())];
+      cut = rest.length >= CAPTURE_BYTES;
+      const last = cut ? await decodeRun([codec?.bytesOf ? bodyOf(rest) : rest]) : [];
+      return [...last, ...(await endLink())];
     },
+    missing: () => ({ damaged: Math.max(pages.gaps, damagedPages, damagedFrames), cut }),
     free: () => current?.free(),
   };
 }
@@ -198,6 +257,8 @@ export async function oggDuration(file: FileBytes): Promise<number | undefined> 
       } else link!.add(page);
     }
   }
+  // Of FLAC also what is whole on a page that is cut off.
+  if (link?.codec.bytesOf && pages.rest().length > 0) return undefined;
   seconds += link?.seconds() ?? Number.NaN;
   return Number.isNaN(seconds) ? undefined : seconds;
 }
@@ -221,7 +282,7 @@ class Link {
 
   constructor(
     page: Page,
-    private readonly codec: OggCodec,
+    readonly codec: OggCodec,
   ) {
     const view = new DataView(page.body.buffer, page.body.byteOffset, page.body.byteLength);
     this.sequence = page.sequence;

@@ -88,6 +88,16 @@ export class HeaderInput {
   }
 }
 
+/** Writers to a pipe, which do not know the length, say the largest that they can, or about: SoX 0x7ffff000. */
+const UNKNOWN_BYTES = 0x7f00_0000;
+
+/** WAV, AIFF, AU and W64. */
+const OTHER_FILE = /(?:RIFF|RIFX|RF64|BW64)[\s\S]{4}WAVE|FORM[\s\S]{4}AIF[FC]|\.snd[^ -~]{2}|riff\.\x91\xcf/;
+
+function holdsFile({ buffer, byteOffset, length }: Uint8Array): boolean {
+  return OTHER_FILE.test(Buffer.from(buffer, byteOffset, length).toString('latin1'));
+}
+
 /** The decoder of files whose samples follow a header. */
 export function headerThenSamples(readHeader: HeaderReader): (fileBytes: number) => AudioDecoder {
   return (fileBytes) => {
@@ -96,6 +106,8 @@ export function headerThenSamples(readHeader: HeaderReader): (fileBytes: number)
     let data: SampleData | undefined;
     let left = 0;
     let seconds: number | undefined;
+    let promised: number | undefined;
+    let joined = false;
 
     const readOn = (): Uint8Array => {
       if (data) return input.rest();
@@ -105,12 +117,14 @@ export function headerThenSamples(readHeader: HeaderReader): (fileBytes: number)
       left = data.bytes;
       const present = Math.min(left, fileBytes - input.position);
       if (Number.isFinite(present)) seconds = data.decoder.secondsIn?.(present);
+      if (left < UNKNOWN_BYTES) promised = data.decoder.secondsIn?.(left);
       return input.rest();
     };
     const decodeSamples = (bytes: Uint8Array): Decoded | Promise<Decoded> => {
       if (!data || bytes.length === 0) return NO_SOUND;
       const samples = bytes.subarray(0, left);
       left -= samples.length;
+      joined ||= samples.length < bytes.length && holdsFile(bytes.subarray(samples.length));
       return samples.length === 0 ? NO_SOUND : data.decoder.decode(samples);
     };
     return {
@@ -129,6 +143,7 @@ export function headerThenSamples(readHeader: HeaderReader): (fileBytes: number)
         return blocks.flat();
       },
       seconds: () => seconds,
+      missing: () => ({ ...data?.decoder.missing?.(), promised, joined }),
       free: () => data?.decoder.free(),
     };
   };

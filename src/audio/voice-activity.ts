@@ -1,6 +1,7 @@
 /** Voice activity detection: the stretches of a recording with speech, so that others need not be transcribed. */
 import { fileURLToPath } from 'node:url';
 import ort from '../backend/onnxruntime.ts';
+import { joinSamples } from './join-samples.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
 /** A stretch in samples of the recording, `end` not included. */
@@ -39,21 +40,52 @@ const SHORTEST_COLD_SPEECH = 12;
  * faster-whisper uses before Whisper. An hour of audio takes 8 s on one core.
  */
 export async function speechStretches(samples: Float32Array, signal?: AbortSignal): Promise<SpeechStretch[]> {
-  const stretches = stretchesOf(await speechProbabilities(samples, signal), samples.length);
-  return stretches.length > 0 ? stretches : stretchesAfterSilence(samples, signal);
+  const activity = new VoiceActivity(signal);
+  await activity.add(samples);
+  return (await activity.finish()).stretches;
+}
+
+export interface Speech {
+  readonly stretches: readonly SpeechStretch[];
+  /** The speech in them without padding and pauses: 32 ms of silence part two. */
+  readonly runs: readonly SpeechStretch[];
+}
+
+/** As speechStretches, of samples that come block by block. */
+export class VoiceActivity {
+  readonly #frames: FrameProbabilities;
+  readonly #first = new Float32Array(COLD);
+  #length = 0;
+
+  constructor(private readonly signal?: AbortSignal | undefined) {
+    this.#frames = new FrameProbabilities(signal);
+  }
+
+  async add(samples: Float32Array): Promise<void> {
+    if (this.#length < COLD) this.#first.set(samples.subarray(0, COLD - this.#length), this.#length);
+    this.#length += samples.length;
+    await this.#frames.add(samples);
+  }
+
+  /** The speech in all that was added. */
+  async finish(): Promise<{ stretches: SpeechStretch[]; runs: SpeechStretch[] }> {
+    let runs = runsOf(await this.#frames.finish());
+    if (runs.length === 0) runs = await runsAfterSilence(this.#first.subarray(0, this.#length), this.signal);
+    return { stretches: stretchesOf(runs, this.#length), runs };
+  }
 }
 
 /**
  * A word without a sound before it may stay below the threshold, as the network begins cold: of 3,196 recordings of single words
  * five did. After half a second of silence it hears them. So it does the onset of a tone, but for a shorter time.
+ * @param first the first samples of a recording
  */
-async function stretchesAfterSilence(samples: Float32Array, signal?: AbortSignal): Promise<SpeechStretch[]> {
-  const first = samples.subarray(0, COLD);
+async function runsAfterSilence(first: Float32Array, signal?: AbortSignal): Promise<SpeechStretch[]> {
   const padded = new Float32Array(SILENCE_BEFORE + first.length);
   padded.set(first, SILENCE_BEFORE);
   const probabilities = (await speechProbabilities(padded, signal)).subarray(SILENCE_BEFORE / FRAME);
   const loud = probabilities.reduce((count, probability) => count + Number(probability >= SPEECH_FROM), 0);
-  return loud < SHORTEST_COLD_SPEECH ? [] : stretchesOf(probabilities, samples.length);
+  return loud < SHORTEST_COLD_SPEECH ? [] : runsOf(probabilities);
 }
 
 /** Loaded at the first use and kept: 15 MB. One thread: more gain nothing on so small a network. */
@@ -68,44 +100,82 @@ export async function speechFlags(samples: Float32Array, step: number): Promise<
   });
 }
 
-/** One value in [0, 1] for each 512 samples; the last frame is filled up with silence. */
 async function speechProbabilities(samples: Float32Array, signal?: AbortSignal): Promise<Float32Array> {
-  session ??= ort.InferenceSession.create(MODEL, { intraOpNumThreads: 1, interOpNumThreads: 1 });
-  const model = await session;
-  const frames = Math.ceil(samples.length / FRAME);
-  const probabilities = new Float32Array(frames);
-  let h = new ort.Tensor('float32', new Float32Array(STATE), [1, 1, STATE]);
-  let c = h;
-  for (let first = 0; first < frames; first += FRAMES_PER_RUN) {
-    signal?.throwIfAborted();
-    const count = Math.min(FRAMES_PER_RUN, frames - first);
+  const frames = new FrameProbabilities(signal);
+  await frames.add(samples);
+  return frames.finish();
+}
+
+type State = ort.TypedTensor<'float32'>;
+
+/** One value in [0, 1] for each 512 samples; the last frame is filled up with silence. */
+class FrameProbabilities {
+  readonly #runs: Float32Array[] = [];
+  /** Samples that the next run takes, after the end of those before; before the first frame there is silence. */
+  readonly #pending = new Float32Array(CONTEXT + FRAMES_PER_RUN * FRAME);
+  #filled = CONTEXT;
+  #h: State = new ort.Tensor('float32', new Float32Array(STATE), [1, 1, STATE]);
+  #c = this.#h;
+
+  constructor(private readonly signal: AbortSignal | undefined) {}
+
+  async add(samples: Float32Array): Promise<void> {
+    for (let at = 0; at < samples.length; ) {
+      const part = samples.subarray(at, at + this.#pending.length - this.#filled);
+      this.#pending.set(part, this.#filled);
+      this.#filled += part.length;
+      at += part.length;
+      if (this.#filled === this.#pending.length) await this.#run();
+    }
+  }
+
+  async finish(): Promise<Float32Array> {
+    if (this.#filled > CONTEXT) await this.#run();
+    return joinSamples(this.#runs);
+  }
+
+  async #run(): Promise<void> {
+    this.signal?.throwIfAborted();
+    session ??= ort.InferenceSession.create(MODEL, { intraOpNumThreads: 1, interOpNumThreads: 1 });
+    const model = await session;
+    const count = Math.ceil((this.#filled - CONTEXT) / FRAME);
+    this.#pending.fill(0, this.#filled);
     const input = new Float32Array(count * (CONTEXT + FRAME));
     for (let i = 0; i < count; i++) {
-      const end = (first + i + 1) * FRAME;
-      const start = Math.max(0, end - FRAME - CONTEXT); // before the first frame there is silence
-      input.set(samples.subarray(start, end), (i + 1) * (CONTEXT + FRAME) - (end - start));
+      input.set(this.#pending.subarray(i * FRAME, (i + 1) * FRAME + CONTEXT), i * (CONTEXT + FRAME));
     }
     const output = await model.run({
       input: new ort.Tensor('float32', input, [count, CONTEXT + FRAME]),
-      h,
-      c,
+      h: this.#h,
+      c: this.#c,
     });
-    probabilities.set(output.speech_probs!.data as Float32Array, first);
-    h = output.hn as typeof h;
-    c = output.cn as typeof c;
+    this.#runs.push((output.speech_probs!.data as Float32Array).slice());
+    this.#h = output.hn as State;
+    this.#c = output.cn as State;
+    this.#pending.copyWithin(0, FRAMES_PER_RUN * FRAME);
+    this.#filled = CONTEXT;
   }
-  return probabilities;
 }
 
-function stretchesOf(probabilities: Float32Array, length: number): SpeechStretch[] {
-  const stretches: { start: number; end: number }[] = [];
+function runsOf(probabilities: Float32Array): SpeechStretch[] {
+  const runs: { start: number; end: number }[] = [];
   let speaking = false;
   for (const [i, probability] of probabilities.entries()) {
+    const begins = !speaking;
     speaking = probability >= (speaking ? SPEECH_UNTIL : SPEECH_FROM);
     if (!speaking) continue;
+    if (begins) runs.push({ start: i * FRAME, end: (i + 1) * FRAME });
+    else runs.at(-1)!.end = (i + 1) * FRAME;
+  }
+  return runs;
+}
+
+function stretchesOf(runs: readonly SpeechStretch[], length: number): SpeechStretch[] {
+  const stretches: { start: number; end: number }[] = [];
+  for (const { start, end } of runs) {
     const last = stretches.at(-1);
-    if (last && i * FRAME - last.end < SHORTEST_SILENCE) last.end = (i + 1) * FRAME;
-    else stretches.push({ start: i * FRAME, end: (i + 1) * FRAME });
+    if (last && start - last.end < SHORTEST_SILENCE) last.end = end;
+    else stretches.push({ start, end });
   }
   // The silence between two stretches is longer than both their paddings.
   return stretches.map(({ start, end }) => ({

@@ -71,8 +71,16 @@ test.each([
     /order 9; expected 1 to 6/,
   ],
   ['no language', ['train', text, '--output', 'x'], /--to <code>/],
-  ['an unknown language', ['train', text, '--output', 'x', '--language', 'xx'], /code of a language/],
-  ['a language by another code', ['train', text, '--output', 'x', '--language', 'eng'], /code of a language/],
+  [
+    'an unknown language',
+    ['train', text, '--output', 'x', '--language', 'xx'],
+    /--to: found "xx"; expected a language/,
+  ],
+  [
+    'a mistyped language',
+    ['train', text, '--output', 'x', '--to', 'englsh'],
+    /--to: found "englsh"; expected a language, .*; did you mean en \(English\)\?$/,
+  ],
   ['no model', ['perplexity', text, text, '--language', 'en'], /text\.txt:1: found "The cat sat\."/],
   [
     'a folder that is not there',

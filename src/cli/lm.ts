@@ -1,10 +1,9 @@
 /** `whisper-transfer lm`: n-gram language models, to be fused with Whisper when it transcribes. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
+import { namedLanguage } from '../language/profile.ts';
 import { addTuneCommand } from './lm-tune.ts';
 import { addRenamed, positiveInteger } from './options.ts';
 import { showWork } from './show-work.ts';
-
-const LANGUAGE_NAMES = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
 
 const TRAIN_EXAMPLE = '  $ whisper-transfer lm train text.txt --order 5 --output model.arpa --to en\n';
 const PERPLEXITY_EXAMPLE = '  $ whisper-transfer lm perplexity model.arpa held-out.txt --to en --json\n';
@@ -55,17 +54,8 @@ export function lmCommand(command: Command): Command {
 
 const languageOption = (): Option =>
   new Option('--to <code>', 'language of the text, such as en: it determines the words')
-    .argParser(languageCode)
+    .argParser((value: string) => namedLanguage(value, '--to: ').base)
     .makeOptionMandatory();
-
-/** Parses Whisper's code of a language: a mistyped one would silently change the word segmentation. */
-function languageCode(value: string): string {
-  const name = /^[a-z]{2,3}$/.test(value) && LANGUAGE_NAMES.of(value);
-  // "eng" is English, too, but everything here calls it "en".
-  if (!name || Intl.getCanonicalLocales(value)[0]!.length < value.length)
-    throw new InvalidArgumentError("Expected Whisper's code of a language, such as en or zh.");
-  return value;
-}
 
 async function train(text: string, { json, ...options }: TrainOptions): Promise<void> {
   const { trainLanguageModel } = await import('../language-model/train.ts');

@@ -118,6 +118,9 @@ export function printNote(note: string): void {
 /** Parses the spoken language, before anything is loaded: its code. */
 export const spokenLanguage = (value: string): string => namedLanguage(value, '--from: ').base;
 
+/** Parses the written language, likewise: its code, with script and region where they are named. */
+export const writtenLanguage = (value: string): string => namedLanguage(value, '--to: ').code;
+
 /** Checks the language of `--from` against the model, before any long work. */
 export function checkedLanguage(model: WhisperModel, code: string | undefined): string | undefined {
   if (code !== undefined) model.tokens.language(code);

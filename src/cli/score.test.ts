@@ -247,7 +247,7 @@ test.each([
   [
     'an unknown language',
     () => ['--hyp', hyp, '--ref', ref, '--to', 'klingon', '--metrics', 'off-target'],
-    /"klingon" is not known/,
+    /--to: found "klingon"; expected a language/,
   ],
 ])('%s is a mistake reported in one line', async (_, args, message) => {
   let thrown: unknown;

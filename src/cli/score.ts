@@ -11,7 +11,14 @@ import { type ScoredFile, scoresJson, scoreTable } from '../metrics/score-table.
 import { DEFAULT_SAMPLES, PAIRED_TESTS, type PairedTest } from '../metrics/significance.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import { TABLE_FORMATS, type TableFormat } from '../report/table-formats.ts';
-import { addRenamed, positiveInteger, positiveNumber, spmModelOption, tokenizeOption } from './options.ts';
+import {
+  addRenamed,
+  positiveInteger,
+  positiveNumber,
+  spmModelOption,
+  tokenizeOption,
+  writtenLanguage,
+} from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Flags {
@@ -101,7 +108,7 @@ export function scoreCommand(command: Command): Command {
     new Option(
       '--to <code>',
       'language of the texts, such as de: selects the tokenizer and adds the off-target rate',
-    ),
+    ).argParser(writtenLanguage),
     '--language',
   );
   return command.addHelpText('after', HELP).action(run);

@@ -12,7 +12,6 @@ import type { TranscribeFilesOptions } from '../decoding/transcribe-files.ts';
 import type { AudioProgress, TranslateOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
-import { namedLanguage } from '../language/profile.ts';
 import { formatClock } from '../report/format.ts';
 import { formatSpeed } from '../report/progress.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -26,6 +25,7 @@ import {
   spokenLanguage,
   threadsOption,
   windowOption,
+  writtenLanguage,
 } from './options.ts';
 import { transcriptPrinter } from './print-transcripts.ts';
 import { addPromptOptions } from './prompt-options.ts';
@@ -63,7 +63,7 @@ export function translateCommand(command: Command): Command {
     .option(
       '--to <language>',
       'language to translate into, such as de; default: the one that the model was trained for, else en',
-      (value: string) => namedLanguage(value, '--to: ').code,
+      writtenLanguage,
     )
     .addHelpText(
       'after',

@@ -1,5 +1,6 @@
 /** A clip of speech: one row of a manifest. */
-import { languageProfile, sameLanguage } from '../language/profile.ts';
+import { unknownLanguage } from '../language/names.ts';
+import { isLanguage, languageProfile, sameLanguage } from '../language/profile.ts';
 
 /** One recording of a manifest. Texts are as the file has them; a column that is not there reads as ''. */
 export interface Clip {
@@ -49,8 +50,9 @@ export function unnamedTarget(manifests: string, clips: readonly Clip[]): string
   return `--to: found nothing; expected the language to translate into; ${manifests} has ${columnsOf(clips)}`;
 }
 
-/** Message for a manifest without a text in the target language. */
+/** Message for a manifest without a text in the target language, or for a target that is none. */
 export function missingReference(manifest: string, clips: readonly Clip[], target: string): string {
+  if (!isLanguage(target)) return unknownLanguage(target, '--to: ').message;
   const { code } = languageProfile(target);
   return `${manifest}: found no text in "${code}" (column text_${code}) of these clips; it has ${columnsOf(clips)}`;
 }

@@ -210,3 +210,26 @@ test('a language may be written by name or by ISO 639; labels that say more stay
     ...['fr', 'pt', 'pt-BR', 'en_robot', 'xx', 'no', 'jw', 'zh-Hant', ''],
   ]);
 });
+
+test.each([
+  [
+    'nemo.jsonl',
+    '{"audio_filepath": "a.wav", "offset": 0, "duration": 3}\n{"audio_filepath": "a.wav", "offset": 3.5, "duration": 2}',
+    2,
+  ],
+  ['parts.tsv', 'audio\tstart\tend\na.wav\t0\t1.5\na.wav\t1.5\t4\n', 3],
+  ['parts.csv', 'path,start_time,end_time\na.wav,61,70\n', 2],
+])('a row that is a part of a recording is refused, not read as the whole: %s', async (name, content, line) => {
+  expect(await message(manifest(name, content))).toMatch(
+    new RegExp(
+      `^/${name}:${line}: found "(offset|start|start_time)" "[\\d.]+", the text of a part of a recording; expected`,
+    ),
+  );
+});
+
+test('columns like those of parts are kept where they say nothing of a part', async () => {
+  const whole = manifest('whole.tsv', 'audio\tstart\tend\na.wav\t0\t1.5\nb.wav\t0\t2\n');
+  expect((await readManifest(whole))[1]!.other).toEqual({ start: '0', end: '2' });
+  const session = manifest('session.tsv', 'audio\tstart\na.wav\t17\n');
+  expect((await readManifest(session))[0]!.other).toEqual({ start: '17' });
+});

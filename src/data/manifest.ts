@@ -17,6 +17,13 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   text: ['sentence', 'transcription', 'transcript'],
   lang: ['language', 'locale'],
 };
+/** Pairs of columns by which other tools name a part of a recording: where it begins, and where it ends or how long it is. */
+const PARTS: readonly (readonly [start: string, end: string])[] = [
+  ['offset', 'duration'],
+  ['start', 'end'],
+  ['start_s', 'end_s'],
+  ['start_time', 'end_time'],
+];
 /** `text_de`, `text_pt-BR`: the sentence in another language. */
 const TRANSLATION = /^text_([a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?)$/i;
 /** Node's longest string is a little above this; a manifest of ten million clips is below. */
@@ -57,6 +64,8 @@ interface Columns {
   readonly places: Readonly<Record<string, number | undefined>>;
   readonly translations: readonly (readonly [code: string, place: number])[];
   readonly others: readonly (readonly [name: string, place: number])[];
+  /** Those of `others` that say where in a recording a row begins. */
+  readonly starts: readonly (readonly [name: string, place: number])[];
 }
 
 function columnsOf(names: readonly string[]): Columns {
@@ -77,7 +86,10 @@ function columnsOf(names: readonly string[]): Columns {
     if (code !== undefined) translations.push([languageProfile(code).code, place]);
     else if (!COLUMNS.includes(name) && !foreign.has(place)) others.push([name, place]);
   }
-  return { places, translations, others };
+  const starts = others.filter(([name]) =>
+    PARTS.some(([start, end]) => start === name && names.includes(end)),
+  );
+  return { places, translations, others, starts };
 }
 
 /** The columns of a table's header line. */
@@ -214,6 +226,13 @@ function toClip(path: string, folder: string, { columns, values, line }: Row): C
   if (seconds !== '' && !(duration >= 0 && duration < Number.POSITIVE_INFINITY)) {
     throw new UserError(
       `${path}:${line}: found "duration_s" ${excerpt(seconds)}; expected seconds such as 2.35`,
+    );
+  }
+  const part = columns.starts.find(([, place]) => Number(values[place]) > 0);
+  if (part !== undefined) {
+    throw new UserError(
+      `${path}:${line}: found "${part[0]}" ${excerpt(values[part[1]]!)}, the text of a part of a recording; ` +
+        'expected a file a row: cut the recordings, with ffmpeg for example',
     );
   }
   const language = spokenCode(value('lang'));

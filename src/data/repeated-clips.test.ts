@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Clip } from './clip.ts';
-import { repeatedClips } from './repeated-clips.ts';
+import { repeatedClips, sameRecordings } from './repeated-clips.ts';
 
 const clip = (audio: string, set: string, text = ''): Clip => ({
   ...{ audio, set, text, language: 'en', key: '', translations: {}, duration: 1, other: {} },
@@ -19,6 +19,18 @@ test('a recording on both sides of a split is reported, whatever its text', () =
   expect(repeatedClips('m.tsv', rows)).toEqual([
     'm.tsv: 1 recording is in more than one set (a.wav in "train" and "test"): scores of one are no proof for the other',
   ]);
+});
+
+test('recordings that are tested and trained on are counted, with the first two names', () => {
+  const pairs = new Map([
+    ['/x/dev/1.wav', '/x/train/9.wav'],
+    ['/x/dev/2.wav', '/x/dev/2.wav'],
+  ]);
+  expect(sameRecordings('of the dev set', 'to train on', pairs)).toBe(
+    '2 recordings of the dev set are also among those to train on (/x/dev/1.wav has the content of /x/train/9.wav): ' +
+      'scores on such recordings are no proof',
+  );
+  expect(sameRecordings('of the dev set', 'to train on', new Map())).toBeUndefined();
 });
 
 test('300,000 rows take linear time', () => {

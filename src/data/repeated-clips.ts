@@ -1,5 +1,5 @@
 /** Recordings that stand twice: in a set, or on both sides of a split. */
-import { basename } from 'node:path';
+import { basename, relative } from 'node:path';
 import { formatNumber } from '../report/format.ts';
 import type { Clip } from './clip.ts';
 
@@ -42,6 +42,31 @@ export function repeatedClips(manifest: string, clips: readonly Clip[]): string[
     );
   }
   return notes;
+}
+
+/**
+ * A note on recordings that are tested and trained on, one line; undefined: there is none.
+ * @param tested, others what the two are: `of the dev set`, `to train on`
+ * @param pairs each tested file with one of the others that has the same content
+ */
+export function sameRecordings(
+  tested: string,
+  others: string,
+  pairs: ReadonlyMap<string, string>,
+): string | undefined {
+  const [first] = pairs;
+  if (first === undefined) return undefined;
+  const names = [...new Set(first)].map(shortPath).join(' has the content of ');
+  return (
+    `${plural(pairs.size, 'recording', 'recordings')} ${tested} ${pairs.size === 1 ? 'is' : 'are'} also among those ` +
+    `${others} (${names}): scores on such recordings are no proof`
+  );
+}
+
+/** Relative to the working directory, if that is shorter. */
+function shortPath(file: string): string {
+  const path = relative('', file);
+  return path.length < file.length ? path : file;
 }
 
 function sameTexts(a: Clip['translations'], b: Clip['translations']): boolean {

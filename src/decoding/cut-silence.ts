@@ -1,26 +1,34 @@
 /** Removes stretches without speech, and maps times back to the whole recording. */
 
+import { joinSamples } from '../audio/join-samples.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { SpeechStretch } from '../audio/voice-activity.ts';
+import type { Samples } from './recording.ts';
 
 export interface Cut {
-  readonly samples: Float32Array;
+  readonly samples: Samples;
   /** Maps seconds in the shortened audio to seconds in the whole. */
   readonly originalTime: (seconds: number) => number;
 }
 
-export function cutSilence(samples: Float32Array, stretches: readonly SpeechStretch[]): Cut {
-  const length = stretches.reduce((sum, { start, end }) => sum + end - start, 0);
-  const left = new Float32Array(length);
+export function cutSilence(samples: Samples, stretches: readonly SpeechStretch[]): Cut {
   const begins: number[] = [];
-  let at = 0;
+  let length = 0;
   for (const { start, end } of stretches) {
-    begins.push(at);
-    left.set(samples.subarray(start, end), at);
-    at += end - start;
+    begins.push(length);
+    length += end - start;
   }
+  const read = async (from: number, to: number): Promise<Float32Array> => {
+    const parts: Float32Array[] = [];
+    for (const [i, { start, end }] of stretches.entries()) {
+      const moved = start - begins[i]!;
+      const [first, last] = [Math.max(start, from + moved), Math.min(end, to + moved)];
+      if (first < last) parts.push(await samples.read(first, last));
+    }
+    return parts.length === 1 ? parts[0]! : joinSamples(parts);
+  };
   return {
-    samples: left,
+    samples: { length, read, close: () => samples.close() },
     originalTime: (seconds) => {
       const sample = seconds * SAMPLE_RATE;
       // At the seam of two stretches it is the end of the first.

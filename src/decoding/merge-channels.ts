@@ -36,6 +36,8 @@ export function mergedChannels<Audio extends AudioSource>(
 
 interface Segments {
   readonly parts: readonly { readonly segments: readonly Segment[]; readonly done: boolean }[];
+  /** Whether no part follows. */
+  readonly planned: boolean;
 }
 
 /**
@@ -46,14 +48,14 @@ export function segmentsByTime(tracks: readonly Segments[]): () => Iterable<Segm
   const places = tracks.map(() => ({ part: 0, segment: 0 }));
   /** The next segment of a track; undefined: not yet; null: none any more. */
   const next = (track: number): Segment | undefined | null => {
-    const { parts } = tracks[track]!;
+    const { parts, planned } = tracks[track]!;
     const place = places[track]!;
     for (; place.part < parts.length; place.part++, place.segment = 0) {
       const { segments, done } = parts[place.part]!;
       if (place.segment < segments.length) return segments[place.segment]!;
       if (!done) return undefined;
     }
-    return null;
+    return planned ? null : undefined;
   };
   return function* () {
     for (;;) {

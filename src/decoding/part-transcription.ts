@@ -2,6 +2,7 @@
 
 import type { AudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import type { SpeechStretch } from '../audio/voice-activity.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { alignWords } from './alignment.ts';
@@ -9,8 +10,9 @@ import type { DetectedLanguage } from './detect-language.ts';
 import type { DecodedWithFallback } from './fallback.ts';
 import { MAX_CONTEXT_TOKENS, type PromptOf } from './prompt-choice.ts';
 import { segmentsOf } from './segments.ts';
-import { isDoubtful } from './speech-regions.ts';
+import { isDoubtful, type Piece } from './speech-regions.ts';
 import { WINDOW_SAMPLES } from './split-long-audio.ts';
+import { spokenTimes } from './spoken-times.ts';
 import { textOfTokens } from './text-of-tokens.ts';
 import { type Segment, type Transcript, UNKNOWN_LANGUAGE } from './transcript.ts';
 import { wordsOfSegments } from './word-timestamps.ts';
@@ -28,19 +30,26 @@ export interface FileFacts<Audio extends AudioSource = AudioSource> {
   /** The language spoken, once known. */
   language: string | undefined;
   detected?: DetectedLanguage;
-  /** Windows of which the language is asked, with their seconds of speech. */
-  readonly languageWindows: readonly { readonly samples: Float32Array; readonly speech: number }[];
+  /** Whether somebody speaks. */
+  readonly spoken: boolean;
+  /** Reads the windows of which the language is asked. */
+  readonly languageWindows: () => Promise<readonly Piece[]>;
   /** Fingerprint of the samples, where its windows are kept for a later run. */
   readonly sound?: string | undefined;
 }
 
 /** A part of a file. */
 export interface Part {
-  readonly samples: Float32Array;
+  /** Number of samples. */
+  readonly length: number;
+  /** Samples of the part from `from` to `to`. */
+  readonly read: (from: number, to: number) => Promise<Float32Array>;
   /** Maps seconds in the part to seconds in the file. */
   readonly originalTime: (seconds: number) => number;
   /** Seconds of speech between two samples of the part. */
   readonly speech: (from: number, to: number) => number;
+  /** Runs of speech in the file, where the times of segments follow them. */
+  readonly runs?: readonly SpeechStretch[] | undefined;
   /** The part whose text is the context of the first window. */
   readonly previous?: PartTranscription | undefined;
 }
@@ -80,6 +89,9 @@ export class PartTranscription {
   windowLanguage: DetectedLanguage | undefined;
   /** First sample of the next window. */
   #seek = 0;
+  private readonly part: Omit<Part, 'read'>;
+  /** None any more when all is done: the samples are freed. */
+  #read: Part['read'] | undefined;
   /** Tokens of the previous text for the next window. */
   #context: number[] = [];
   /** End of the last word, seconds. */
@@ -88,24 +100,27 @@ export class PartTranscription {
   constructor(
     private readonly model: WhisperModel,
     readonly file: FileFacts,
-    private readonly part: Part,
+    part: Part,
     /** Number of the part, and its first sample in the file. */
     readonly place: { readonly part: number; readonly begin: number },
     private readonly options: WindowOptions,
   ) {
     this.withTimestamps = options.timestamps ?? file.long;
+    const { read, ...others } = part;
+    this.#read = read;
+    this.part = others;
     // The rest of a long file may be a second: too short for a fitted window with timestamps.
     this.window = file.long ? 'full' : options.window;
   }
 
   get done(): boolean {
     // A file without samples is one (silent) window.
-    return this.windows > 0 && this.#seek >= this.part.samples.length;
+    return this.windows > 0 && this.#seek >= this.part.length;
   }
 
-  /** Share of the audio that is done. */
-  get share(): number {
-    return this.done ? 1 : this.#seek / Math.max(1, this.part.samples.length);
+  /** Samples that are done. */
+  get samplesDone(): number {
+    return Math.min(this.#seek, this.part.length);
   }
 
   /** First sample of the next window, in the file: the same whatever it is decoded together with. */
@@ -123,8 +138,13 @@ export class PartTranscription {
     return this.windowLanguage?.language ?? this.file.language;
   }
 
-  nextWindow(): Float32Array {
-    return this.part.samples.subarray(this.#seek, this.#seek + WINDOW_SAMPLES);
+  /** Number of samples of the next window. */
+  get nextLength(): number {
+    return Math.min(WINDOW_SAMPLES, this.part.length - this.#seek);
+  }
+
+  nextWindow(): Promise<Float32Array> {
+    return this.#read!(this.#seek, this.#seek + this.nextLength);
   }
 
   prompt(): readonly number[] {
@@ -154,13 +174,13 @@ export class PartTranscription {
   /** The decoded text of the next window, with times. */
   async result(decoded: DecodedWithFallback, clip: EncodedClip): Promise<WindowResult> {
     const { tokens } = this.model;
-    const window = this.nextWindow();
-    const duration = window.length / SAMPLE_RATE;
+    const length = this.nextLength;
+    const duration = length / SAMPLE_RATE;
     const offset = this.#seek / SAMPLE_RATE;
     const alternatives = decoded.alternatives.map(({ text, score }) => ({ text, score }));
     const unspoken = this.speech === 0 && isDoubtful(decoded);
     if (decoded.silent || unspoken) {
-      const next = this.#seek + Math.max(1, window.length);
+      const next = this.#seek + Math.max(1, length);
       return { segments: [], next, lastSpeech: this.#lastSpeech, trusted: true };
     }
     const whole = {
@@ -176,12 +196,12 @@ export class PartTranscription {
     );
     let advance = found.advance;
     const words = this.options.words ? await this.#words(spoken, clip, offset, duration) : undefined;
-    const segments = spoken.map((segment, i): Segment => {
-      const timed = words?.[i] ?? segment;
+    const timed = spoken.map((segment, i): Segment => {
+      const { start, end } = words?.[i] ?? segment;
       const time = (seconds: number): number => this.part.originalTime(offset + seconds);
       return {
-        start: time(timed.start),
-        end: Math.min(this.file.duration, time(timed.end)),
+        start: time(start),
+        end: Math.min(this.file.duration, time(end)),
         text: textOf(segment.tokens),
         tokens: segment.tokens,
         logProbabilities: decoded.logProbabilities.slice(
@@ -202,13 +222,15 @@ export class PartTranscription {
         }),
       };
     });
+    const { runs } = this.part;
+    const segments = runs ? timed.map((segment) => spokenTimes(segment, runs)) : timed;
     const last = words?.at(-1);
     // After a cut-off window the next one begins after the last word, not in it.
     if (last && advance < duration && last.end > 0) advance = Math.max(advance, Math.min(last.end, duration));
     return {
       segments,
       // Always advance, or a window without text would be decoded forever.
-      next: this.#seek + Math.max(1, Math.round(advance * SAMPLE_RATE) || window.length),
+      next: this.#seek + Math.max(1, Math.round(advance * SAMPLE_RATE) || length),
       lastSpeech: last ? offset + last.end : this.#lastSpeech,
       trusted: decoded.temperature <= TRUSTED_TEMPERATURE,
       alternatives,
@@ -226,6 +248,7 @@ export class PartTranscription {
     this.#seek = next;
     this.#lastSpeech = lastSpeech;
     this.alternatives = alternatives;
+    if (this.done) this.#read = undefined;
   }
 
   async #words(
@@ -275,7 +298,7 @@ export function joined<Audio extends AudioSource>(
 
 /** The language of a file: given or detected; that of most of the time, where each window has its own. */
 function languageOf(
-  { language, detected, languageWindows }: FileFacts,
+  { language, detected, spoken }: FileFacts,
   segments: readonly Segment[],
 ): { language: string; probability?: number } {
   const seconds = new Map<string, number>();
@@ -288,7 +311,6 @@ function languageOf(
   }
   if (!detected) return { language: language ?? UNKNOWN_LANGUAGE };
   // Detected where nobody speaks, and no text: nothing is known.
-  const spoken = segments.length > 0 || languageWindows.some(({ speech }) => speech > 0);
-  if (!spoken) return { language: UNKNOWN_LANGUAGE };
+  if (!spoken && segments.length === 0) return { language: UNKNOWN_LANGUAGE };
   return { language: detected.language, probability: detected.probabilities.get(detected.language)! };
 }

@@ -1,4 +1,5 @@
 /** Prompts: of tasks, of trained models, and what a user puts before them. */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +58,16 @@ test('plain text comes before the prompt, as if it had been said; what is too lo
   );
   const long = choosePrompt(model, { task: 'transcribe', prompt: 'so '.repeat(500) })('fr');
   expect(long.length).toBe(1 + MAX_CONTEXT_TOKENS + 4);
+});
+
+test('previous text has the tokens and the place that transformers gives it', () => {
+  const { prompts } = JSON.parse(readFileSync(new URL('./golden/prompts.json', import.meta.url), 'utf8')) as {
+    prompts: { text: string; language: string; task: 'transcribe' | 'translate'; ids: number[] }[];
+  };
+  expect(prompts.length).toBeGreaterThan(60);
+  for (const { text, language, task, ids } of prompts) {
+    expect(choosePrompt(model, { task, prompt: text, to: 'en' })(language), text).toEqual(ids);
+  }
 });
 
 test('a prompt with special tokens is the whole prompt', () => {

@@ -1,8 +1,17 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
+import type { KeptWindow } from './kept-window.ts';
 import { ResultsFile } from './results-file.ts';
 import type { Transcript } from './transcript.ts';
 
@@ -110,6 +119,23 @@ test('failures are tried again', async () => {
   expect(named(path)).toEqual(['a.wav', 'b.wav']);
   expect(await run(path, ['a.wav', 'b.wav'])).toEqual(['a.wav']);
   expect(named(path)).toEqual(['a.wav', 'b.wav']);
+});
+
+test('windows of a long recording are kept until it is finished, also by a run over others', async () => {
+  const path = newPath();
+  const window = (audio: string, part: number): KeptWindow => ({
+    ...{ audio, part, sound: 'abc', window: 0 },
+    result: { segments: [], next: 480_000, lastSpeech: part, trusted: true },
+  });
+  const stopped = await ResultsFile.open(path, settings, true);
+  await stopped.windows.add([window('long.wav', 0), window('short.wav', 0), window('long.wav', 1)]);
+  await run(path, ['short.wav']);
+  expect(existsSync(`${path}.unfinished`)).toBe(true);
+  const { windows } = await ResultsFile.open(path, settings, true);
+  expect(windows.get(window('short.wav', 0))).toBeUndefined();
+  expect(windows.get(window('./long.wav', 1))?.result.lastSpeech).toBe(1);
+  await run(path, ['long.wav']);
+  expect(existsSync(`${path}.unfinished`)).toBe(false);
 });
 
 test('without resume the file begins empty', async () => {

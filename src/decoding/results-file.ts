@@ -65,6 +65,6 @@ export class ResultsFile {
   /** All are done: sorts the results into the order of `audio`; those of other recordings follow. */
   async finish(audio: readonly string[]): Promise<void> {
     await this.lines.order(audio.map((path) => resolve(path)));
-    await this.windows.remove();
+    await this.windows.finish(audio);
   }
 }

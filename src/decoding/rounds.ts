@@ -8,9 +8,9 @@ const MAX_SECONDS = 1800;
 /**
  * Recordings in rounds, in their order. A round does not wait for a recording that is not available yet; the next round
  * does.
- * @param read reads a recording, while the next one is requested
+ * @param read reads a recording, while the next one is requested; its length is in samples
  */
-export async function* rounds<Item, Read extends { readonly samples?: Float32Array }>(
+export async function* rounds<Item, Read extends { readonly length: number }>(
   items: Iterable<Item> | AsyncIterable<Item>,
   read: (item: Item) => Promise<Read>,
 ): AsyncGenerator<Read[], void, undefined> {
@@ -36,7 +36,7 @@ export async function* rounds<Item, Read extends { readonly samples?: Float32Arr
         next = pull();
         const item = await read(found.value);
         round.push(item);
-        samples += item.samples?.length ?? 0;
+        samples += item.length;
       }
       yield round;
     }

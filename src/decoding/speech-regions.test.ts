@@ -1,13 +1,22 @@
 /** Regions of speech, and what follows from them for texts and languages. */
 import { expect, test } from 'vitest';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { AudibleSamples } from './audible-samples.ts';
 import { certainLanguages, commonLanguage } from './detect-language.ts';
 import { isLong, piecesOf, speechRegions, windowsToAsk } from './speech-regions.ts';
 
 const seconds = (start: number, end: number) => ({ start: start * SAMPLE_RATE, end: end * SAMPLE_RATE });
 const sound = (length: number) => new Float32Array(length * SAMPLE_RATE).fill(0.1);
+
+function trackOf(samples: Float32Array, ...stretches: { start: number; end: number }[]) {
+  const audible = new AudibleSamples();
+  // Blocks of any length give the same.
+  for (let at = 0; at < samples.length; at += 1000) audible.add(samples.subarray(at, at + 1000));
+  return { length: samples.length, stretches, audible };
+}
+
 const regionsOf = (samples: Float32Array, ...stretches: { start: number; end: number }[]) =>
-  speechRegions(samples, stretches).map(({ start, end, speech }) => [
+  speechRegions(trackOf(samples, ...stretches)).map(({ start, end, speech }) => [
     start / SAMPLE_RATE,
     end / SAMPLE_RATE,
     speech,
@@ -35,19 +44,31 @@ test('digital silence beside a long silence belongs to it', () => {
   const samples = sound(20);
   samples.fill(0, 0, 10.25 * SAMPLE_RATE);
   samples.fill(0, 15 * SAMPLE_RATE);
-  expect(regionsOf(samples, seconds(9.75, 15.25))).toEqual([
+  expect(regionsOf(samples, seconds(9.76, 15.264))).toEqual([
     [0, 10.25, false],
     [10.25, 15, true],
     [15, 20, false],
   ]);
 });
 
-test('silence does not make a recording long, and the language is asked of windows with speech', () => {
+test('a region of digital silence is empty, and the end of a recording may lie within a note on it', () => {
+  expect(regionsOf(new Float32Array(25_600), { start: 2560, end: 12_800 })).toEqual([[0, 1.6, true]]);
+  const samples = sound(20).subarray(0, 20 * SAMPLE_RATE - 77);
+  samples.fill(0, 6 * SAMPLE_RATE + 1, 6 * SAMPLE_RATE + 3);
+  samples.fill(0, samples.length - 5);
+  expect(
+    speechRegions(trackOf(samples, { start: 96_000, end: samples.length })).map(({ end }) => end),
+  ).toEqual([96_000, samples.length]);
+});
+
+test('silence does not make a recording long, and the language is asked of windows with speech', async () => {
   const samples = sound(60);
   const stretches = [seconds(40, 50)];
-  const regions = speechRegions(samples, stretches);
+  const regions = speechRegions(trackOf(samples, ...stretches));
   expect(isLong(regions)).toBe(false);
-  const asked = windowsToAsk(regions.flatMap((region) => piecesOf(samples, region, stretches)));
+  const read = async (from: number, to: number) => samples.subarray(from, to);
+  const pieces = piecesOf({ length: samples.length, read, close: async () => {} }, regions, stretches);
+  const asked = await windowsToAsk(pieces);
   expect(asked.map(({ begin }) => begin / SAMPLE_RATE)).toEqual([40]);
   expect(asked[0]!.speech).toBeCloseTo(9.2);
 });

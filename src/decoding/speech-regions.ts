@@ -4,7 +4,8 @@ import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { PADDING, type SpeechStretch } from '../audio/voice-activity.ts';
 import { MAX_COMPRESSION_RATIO } from '../files/deflate.ts';
 import type { DecodedWithFallback } from './fallback.ts';
-import { splitLongAudio, WINDOW_SAMPLES } from './split-long-audio.ts';
+import type { Samples, ScannedTrack } from './recording.ts';
+import { quietestCut, WINDOW_SAMPLES } from './split-long-audio.ts';
 
 /**
  * A silence of this length parts two regions, which share no window: Whisper writes text for the silence, has to begin
@@ -20,16 +21,15 @@ export interface Region {
   readonly speech: boolean;
 }
 
-/** Softer samples, −80 dBFS, are digital silence. */
-const INAUDIBLE = 1e-4;
-
 /**
  * The whole recording in regions, in order: those with speech, and the long silences before, between and after them.
  * Digital silence beside a long silence belongs to it: speech is decoded as if it stood in a file of its own.
- * @param stretches with speech, in order (voice-activity.ts)
  */
-export function speechRegions(samples: Float32Array, stretches: readonly SpeechStretch[]): Region[] {
-  const { length } = samples;
+export function speechRegions({
+  length,
+  stretches,
+  audible,
+}: Pick<ScannedTrack, 'length' | 'stretches' | 'audible'>): Region[] {
   if (stretches.length === 0) return [{ start: 0, end: length, speech: false }];
   const spoken: { start: number; end: number }[] = [];
   for (const { start, end } of stretches) {
@@ -38,10 +38,9 @@ export function speechRegions(samples: Float32Array, stretches: readonly SpeechS
     else spoken.push({ start, end });
   }
   const [first, last] = [spoken[0]!, spoken.at(-1)!];
-  const inaudible = (at: number): boolean => Math.abs(samples[at]!) < INAUDIBLE;
   for (const region of spoken) {
-    while (region.start < region.end && inaudible(region.start)) region.start++;
-    while (region.end > region.start + 1 && inaudible(region.end - 1)) region.end--;
+    region.start = audible.firstFrom(region.start, region.end);
+    region.end = audible.lastBefore(region.end, Math.min(region.end, region.start + 1));
   }
   if (first.start < LONG_SILENCE) first.start = 0;
   if (length - last.end < LONG_SILENCE) last.end = length;
@@ -73,27 +72,41 @@ export interface Piece {
   readonly speech: number;
 }
 
-/** A region in pieces, cut where it is quietest. */
-export function piecesOf(
-  samples: Float32Array,
-  { start, end, speech: spoken }: Region,
+/** Regions in pieces, cut where it is quietest. @param longest samples of a piece, at most a window */
+export async function* piecesOf(
+  samples: Samples,
+  regions: readonly Region[],
   stretches: readonly SpeechStretch[],
-  longest?: number,
-): Piece[] {
-  let at = start;
-  return splitLongAudio(samples.subarray(start, end), longest).map((piece) => {
-    const begin = at;
-    at += piece.length;
-    return { samples: piece, begin, spoken, speech: spoken ? speechSeconds(stretches, begin, at) : 0 };
-  });
+  longest = WINDOW_SAMPLES,
+): AsyncGenerator<Piece, void, undefined> {
+  for (const { start, end, speech: spoken } of regions) {
+    let begin = start;
+    const piece = (samples: Float32Array): Piece => {
+      const speech = spoken ? speechSeconds(stretches, begin, begin + samples.length) : 0;
+      return { samples, begin, spoken, speech };
+    };
+    while (end - begin > longest) {
+      const window = await samples.read(begin, begin + longest);
+      const own = window.subarray(0, quietestCut(window));
+      yield piece(own);
+      begin += own.length;
+    }
+    yield piece(await samples.read(begin, end));
+  }
 }
 
 /** The language is asked of the first pieces with speech: at most of this many. Without speech: of the first piece. */
 const LANGUAGE_WINDOWS = 5;
 
-export function windowsToAsk(pieces: readonly Piece[]): readonly Piece[] {
-  const speaking = pieces.filter(({ speech }) => speech > 0);
-  return speaking.length > 0 ? speaking.slice(0, LANGUAGE_WINDOWS) : pieces.slice(0, 1);
+export async function windowsToAsk(pieces: AsyncIterable<Piece>): Promise<readonly Piece[]> {
+  const speaking: Piece[] = [];
+  let first: Piece | undefined;
+  for await (const piece of pieces) {
+    first ??= piece;
+    if (piece.speech > 0) speaking.push(piece);
+    if (speaking.length === LANGUAGE_WINDOWS) break;
+  }
+  return speaking.length > 0 ? speaking : first ? [first] : [];
 }
 
 /** Seconds of speech between two samples. */

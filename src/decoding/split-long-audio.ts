@@ -11,24 +11,17 @@ const SEARCHED = 8 * SAMPLE_RATE;
 /** Loudness is measured over stretches of this length. */
 const STRETCH = 0.2 * SAMPLE_RATE;
 
-/** @param longest samples of a piece, at most a window */
-export function splitLongAudio(samples: Float32Array, longest = WINDOW_SAMPLES): Float32Array[] {
-  const pieces: Float32Array[] = [];
-  let start = 0;
-  while (samples.length - start > longest) {
-    let cut = start + longest;
-    let quietest = Number.POSITIVE_INFINITY;
-    for (let at = start + longest - SEARCHED; at + STRETCH <= start + longest; at += STRETCH / 4) {
-      let energy = 0;
-      for (let i = at; i < at + STRETCH; i++) energy += samples[i]! ** 2;
-      if (energy < quietest) {
-        quietest = energy;
-        cut = at + STRETCH / 2;
-      }
+/** Where to cut, in samples. @param samples of the longest piece: at most a window */
+export function quietestCut(samples: Float32Array): number {
+  let cut = samples.length;
+  let quietest = Number.POSITIVE_INFINITY;
+  for (let at = samples.length - SEARCHED; at + STRETCH <= samples.length; at += STRETCH / 4) {
+    let energy = 0;
+    for (let i = at; i < at + STRETCH; i++) energy += samples[i]! ** 2;
+    if (energy < quietest) {
+      quietest = energy;
+      cut = at + STRETCH / 2;
     }
-    pieces.push(samples.subarray(start, cut));
-    start = cut;
   }
-  pieces.push(samples.subarray(start));
-  return pieces;
+  return cut;
 }

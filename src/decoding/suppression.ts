@@ -17,12 +17,17 @@ export function suppression(
   // Rows that pad the embedding have no token.
   for (const id of ids) if (!model.tokens.isKnown(id)) never.add(id);
   const notAtBegin = listed('begin_suppress_tokens');
-  const of = (isSuppressed: (id: number) => boolean): Suppression => ({
-    bias: Float32Array.from(ids, (id) => (isSuppressed(id) ? MASKED : 0)),
-    places: [...ids.keys()].filter((place) => isSuppressed(ids[place]!)),
-  });
-  return {
-    suppressed: of((id) => never.has(id)),
-    suppressedAtBegin: of((id) => never.has(id) || notAtBegin.has(id)),
+  // In loops: it is done for each batch, over all of the vocabulary.
+  const of = (some: ReadonlySet<number>): Suppression => {
+    const bias = new Float32Array(ids.length);
+    const places: number[] = [];
+    for (let place = 0; place < ids.length; place++) {
+      const id = ids[place]!;
+      if (!some.has(id)) continue;
+      bias[place] = MASKED;
+      places.push(place);
+    }
+    return { bias, places };
   };
+  return { suppressed: of(never), suppressedAtBegin: of(new Set([...never, ...notAtBegin])) };
 }

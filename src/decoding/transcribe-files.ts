@@ -5,50 +5,31 @@
  */
 
 import { abortableResults } from '../abort.ts';
-import { type AudioSource, audioName, readAudioSource, readSourceChannels } from '../audio/audio-source.ts';
+import { type AudioSource, audioName } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import { PADDING, speechStretches } from '../audio/voice-activity.ts';
 import { UserError } from '../errors.ts';
-import { fingerprint } from '../files/fingerprint.ts';
 import { alignmentHeads } from '../whisper/alignment-heads.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { cutSilence } from './cut-silence.ts';
 import { FRAMES_PER_BATCH } from './decode.ts';
 import { chosenDecoding } from './decoding-choice.ts';
 import { certainLanguages, commonLanguage, detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
-import { type KeptWindow, keptLanguage, languageToKeep, type WindowKey } from './kept-window.ts';
+import { type KeptWindow, languageToKeep } from './kept-window.ts';
 import { later, laterSegment, mergedChannels, segmentsByTime } from './merge-channels.ts';
-import {
-  type FileFacts,
-  joined,
-  PartTranscription,
-  type WindowOptions,
-  type WindowResult,
-} from './part-transcription.ts';
+import { type FileFacts, joined, type PartTranscription, type WindowResult } from './part-transcription.ts';
 import { choosePrompt, targetOf } from './prompt-choice.ts';
+import { scanRecording } from './recording.ts';
 import { rounds } from './rounds.ts';
-import {
-  isLong,
-  piecesOf,
-  type Region,
-  speechRegions,
-  speechSeconds,
-  windowsToAsk,
-} from './speech-regions.ts';
-import { WINDOW_SAMPLES } from './split-long-audio.ts';
+import { keyOf, Track, type TrackOptions } from './track.ts';
 import type { TranscribeOptions, TranslateOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
 import type { WindowFile } from './window-file.ts';
 
 /** Windows decoded together: more gain no time, and results come later. Encoded full windows are 3 MB each. */
 const MAX_WINDOWS = 8;
-
-/** Windows that each have a language are shorter: fewer have two. */
-const LANGUAGE_WINDOW_SAMPLES = 15 * SAMPLE_RATE;
 
 export interface FileToTranscribe<Audio extends AudioSource = AudioSource> {
   readonly audio: Audio;
@@ -87,24 +68,28 @@ async function* transcripts<Audio extends AudioSource>(
   for await (const round of rounds(list, (file) => begin(model, file, plan))) {
     const total = seconds + sum(round, ({ duration }) => duration);
     let yielded = 0;
-    for (;;) {
-      plan.signal?.throwIfAborted();
-      const done = files + sum(round, shareDone);
-      options.onProgress?.(done, {
-        done: seconds + sum(round, (file) => shareDone(file) * file.duration),
-        total,
-      });
-      for (; yielded < round.length; yielded++) {
-        const file = round[yielded]!;
-        reportSegments(file, plan, options);
-        if (!isDone(file)) break;
-        const result = resultOf(file, plan);
-        if (!('error' in result)) noteLanguages(result, plan);
-        yield result;
+    try {
+      for (;;) {
+        plan.signal?.throwIfAborted();
+        const group = await nextGroup(round, plan.conditionOnPrevious);
+        const done = files + sum(round, shareDone);
+        options.onProgress?.(done, {
+          done: seconds + sum(round, (file) => shareDone(file) * file.duration),
+          total,
+        });
+        for (; yielded < round.length; yielded++) {
+          const file = round[yielded]!;
+          reportSegments(file, plan, options);
+          if (!isDone(file)) break;
+          const result = resultOf(file, plan);
+          if (!('error' in result)) noteLanguages(result, plan);
+          yield result;
+        }
+        if (group.length === 0) break;
+        await nextWindows(model, group, plan);
       }
-      const group = nextGroup(round, plan.conditionOnPrevious);
-      if (group.length === 0) break;
-      await nextWindows(model, group, plan);
+    } finally {
+      for (const { tracks } of round) for (const track of tracks) await track.close();
     }
     files += round.length;
     seconds = total;
@@ -112,14 +97,11 @@ async function* transcripts<Audio extends AudioSource>(
 }
 
 /** Options with defaults filled in and named files read. */
-interface Plan extends WindowOptions, Awaited<ReturnType<typeof chosenDecoding>> {
+interface Plan extends TrackOptions, Awaited<ReturnType<typeof chosenDecoding>> {
   /** The language spoken, if common to all recordings. */
   readonly from: string | undefined;
-  readonly skipSilence: boolean;
   readonly note: TranslateOptions['onNote'];
   readonly clip: TranscribeOptions['clip'];
-  readonly channels: TranscribeOptions['channels'];
-  readonly kept: TranscribeFilesOptions['windows'];
   readonly fallback: Pick<
     TranslateOptions,
     'compressionRatioThreshold' | 'logProbabilityThreshold' | 'noSpeechThreshold'
@@ -165,34 +147,39 @@ interface BegunFile<Audio extends AudioSource> {
   readonly audio: Audio;
   /** Seconds. */
   readonly duration: number;
-  /** One, or one for each channel. */
-  readonly tracks: readonly Track<Audio>[];
+  /** One, or one for each channel; none where it could not be read. */
+  tracks: readonly Track<Audio>[];
   /** Segments that follow those of the last call, in order. */
   readonly newSegments: () => Iterable<Segment>;
-  readonly samples?: Float32Array;
+  /** Samples of all tracks together. */
+  readonly length: number;
   /** Reason why it could not be read. */
-  readonly error?: string;
+  error?: string;
+  readonly damage?: string | undefined;
 }
 
 const isDone = ({ tracks }: BegunFile<AudioSource>): boolean =>
-  tracks.every(({ parts }) => parts.every((part) => part.done));
+  tracks.every(({ parts, planned }) => planned && parts.every((part) => part.done));
 
 const shareDone = ({ tracks }: BegunFile<AudioSource>): number =>
   tracks.length === 0 ? 1 : sum(tracks, shareOf) / tracks.length;
 
-const shareOf = ({ parts }: Track<AudioSource>): number =>
-  parts.length === 0 ? 1 : sum(parts, (part) => part.share) / parts.length;
+const shareOf = ({ parts, planned, length }: Track<AudioSource>): number =>
+  planned && parts.every((part) => part.done)
+    ? 1
+    : sum(parts, (part) => part.samplesDone) / Math.max(1, length);
 
 const sum = <Item>(items: readonly Item[], value: (item: Item) => number): number =>
   items.reduce((total, item) => total + value(item), 0);
 
 function resultOf<Audio extends AudioSource>(
-  { audio, tracks, error }: BegunFile<Audio>,
+  { audio, tracks, error, damage }: BegunFile<Audio>,
   { clip }: Plan,
 ): Transcript<Audio> | FailedTranscript<Audio> {
   if (error !== undefined) return { audio, error };
   const transcripts = tracks.map(({ file, parts }) => later(joined(file, parts), clip?.from));
-  return transcripts.length === 1 ? transcripts[0]! : mergedChannels(transcripts);
+  const transcript = transcripts.length === 1 ? transcripts[0]! : mergedChannels(transcripts);
+  return damage === undefined ? transcript : { ...transcript, damage };
 }
 
 function reportSegments(file: BegunFile<AudioSource>, plan: Plan, { onSegment }: TranscribeOptions): void {
@@ -208,19 +195,33 @@ function reportSegments(file: BegunFile<AudioSource>, plan: Plan, { onSegment }:
  * The first parts that are not done: as many as are decoded in one batch.
  * @param inOrder only the first one of each file
  */
-function nextGroup(round: readonly BegunFile<AudioSource>[], inOrder: boolean): PartTranscription[] {
-  const group: PartTranscription[] = [];
+async function nextGroup(round: readonly BegunFile<AudioSource>[], inOrder: boolean): Promise<NextWindow[]> {
+  const group: NextWindow[] = [];
   let frames = 0;
-  for (const { parts } of round.flatMap(({ tracks }) => tracks)) {
-    for (const part of parts) {
-      if (part.done) continue;
-      frames += windowFrames(part.nextWindow().length, part.window);
-      if (group.length === MAX_WINDOWS || (group.length > 0 && frames > FRAMES_PER_BATCH)) return group;
-      group.push(part);
-      if (inOrder) break;
+  for (const file of round) {
+    try {
+      for (const track of file.tracks) {
+        for await (const part of track.unfinished()) {
+          frames += windowFrames(part.nextLength, part.window);
+          if (group.length === MAX_WINDOWS || (group.length > 0 && frames > FRAMES_PER_BATCH)) return group;
+          group.push({ part, samples: await part.nextWindow() });
+          if (inOrder) break;
+        }
+      }
+    } catch (error) {
+      // A long recording is read again: it may have changed, or be gone.
+      if (!(error instanceof UserError)) throw error;
+      file.error = error.message;
+      for (const track of file.tracks) await track.close();
+      file.tracks = [];
     }
   }
   return group;
+}
+
+interface NextWindow {
+  readonly part: PartTranscription;
+  readonly samples: Float32Array;
 }
 
 async function begin<Audio extends AudioSource>(
@@ -231,98 +232,22 @@ async function begin<Audio extends AudioSource>(
   const { channels, clip, signal } = plan;
   try {
     const language = named === undefined ? plan.from : model.tokens.codeOf(named);
-    const options = { ...clip, signal };
-    const read =
-      channels === 'separate'
-        ? await readSourceChannels(audio, options)
-        : [await readAudioSource(audio, options)];
-    const tracks: Track<Audio>[] = [];
-    for (const all of read) tracks.push(await trackOf(model, { audio, language }, all, plan));
-    const duration = read[0]!.length / SAMPLE_RATE;
-    // Of all channels, for the limits of a round.
-    const samples = read.length === 1 ? read[0]! : new Float32Array(sum(read, ({ length }) => length));
-    return { audio, duration, tracks, newSegments: segmentsByTime(tracks), samples };
+    let damage: string | undefined;
+    const onDamage = (found: string) => {
+      damage = found;
+      plan.note?.(`${audioName(audio)}: ${found}`);
+    };
+    const fingerprints = plan.kept !== undefined && typeof audio === 'string';
+    const scanned = await scanRecording(audio, { channels, clip, signal, onDamage, fingerprints });
+    const tracks = scanned.map((track) => new Track(model, { audio, language }, track, plan));
+    const duration = scanned[0]!.length / SAMPLE_RATE;
+    const length = sum(scanned, ({ length }) => length);
+    return { audio, duration, tracks, newSegments: segmentsByTime(tracks), length, damage };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return { audio, duration: 0, tracks: [], newSegments: () => [], error: error.message };
+    return { audio, duration: 0, tracks: [], newSegments: () => [], length: 0, error: error.message };
   }
 }
-
-/** Audio that is transcribed for itself: of a recording, or of a channel. */
-interface Track<Audio extends AudioSource> {
-  readonly file: FileFacts<Audio>;
-  readonly parts: readonly PartTranscription[];
-}
-
-async function trackOf<Audio extends AudioSource>(
-  model: WhisperModel,
-  { audio, language }: FileToTranscribe<Audio>,
-  all: Float32Array,
-  plan: Plan,
-): Promise<Track<Audio>> {
-  const { skipSilence, conditionOnPrevious, signal } = plan;
-  const found = await speechStretches(all, signal);
-  const { samples, originalTime } = skipSilence
-    ? cutSilence(all, found)
-    : { samples: all, originalTime: (seconds: number) => seconds };
-  const stretches = skipSilence ? [{ start: -PADDING, end: samples.length + PADDING }] : found;
-  const regions = speechRegions(samples, stretches);
-  const long = isLong(regions);
-  const duration = all.length / SAMPLE_RATE;
-  const longest = plan.languagePerWindow ? LANGUAGE_WINDOW_SAMPLES : WINDOW_SAMPLES;
-  const pieces = regions.flatMap((region) => piecesOf(samples, region, stretches, longest));
-  const languageWindows = windowsToAsk(pieces);
-  const sound = long && plan.kept ? fingerprint(bytesOf(all), 16) : undefined;
-  const file = { audio, duration, long, language, sound, languageWindows };
-  // With previous text as context, windows must be decoded in order.
-  const whole = ({ start, end, speech }: Region) => ({
-    samples: samples.subarray(start, end),
-    begin: start,
-    spoken: speech,
-  });
-  const chosen = conditionOnPrevious && !plan.languagePerWindow ? regions.map(whole) : pieces;
-  const nothing = skipSilence && samples.length === 0;
-  const parts: PartTranscription[] = [];
-  for (const { samples, begin, spoken } of nothing ? [] : chosen) {
-    const part = {
-      samples,
-      originalTime: (seconds: number) => originalTime(begin / SAMPLE_RATE + seconds),
-      speech: (from: number, to: number) => (spoken ? speechSeconds(stretches, begin + from, begin + to) : 0),
-      previous: parts.at(-1),
-    };
-    parts.push(new PartTranscription(model, file, part, { part: parts.length, begin }, plan));
-  }
-  addKept(file, parts, plan);
-  return { file, parts };
-}
-
-/** Adds the windows of an earlier run. */
-function addKept(file: FileFacts, parts: readonly PartTranscription[], { kept }: Plan): void {
-  for (const part of parts) {
-    while (!part.done) {
-      const key = keyOf(part);
-      const found = key && kept?.get(key);
-      if (!found) break;
-      if (found.detected) {
-        file.detected = keptLanguage(found.detected);
-        file.language = found.detected.language;
-      }
-      part.add(found.result);
-    }
-  }
-}
-
-/** Where the next window of a part is kept. */
-function keyOf({ file: { audio, sound }, place, windows }: PartTranscription): WindowKey | undefined {
-  if (typeof audio !== 'string' || sound === undefined) return undefined;
-  return { audio, sound, part: place.part, window: windows };
-}
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength);
-
-const sameSamples = (a: Float32Array, b: Float32Array): boolean =>
-  a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
 
 function severalLanguages({ audio, language }: FileFacts, languages: readonly string[]): string {
   return (
@@ -343,26 +268,24 @@ function noteLanguages({ audio, segments }: Transcript<AudioSource>, { note }: P
 }
 
 /** Encodes the next window of each part, detects unknown languages, decodes, and splits the text into segments. */
-async function nextWindows(
-  model: WhisperModel,
-  parts: readonly PartTranscription[],
-  plan: Plan,
-): Promise<void> {
+async function nextWindows(model: WhisperModel, group: readonly NextWindow[], plan: Plan): Promise<void> {
+  const parts = group.map(({ part }) => part);
+  const samples = group.map(({ samples }) => samples);
   const { decoding, temperatures, fallback, kept, signal } = plan;
-  const samples = parts.map((part) => part.nextWindow());
   const windows = parts.map(({ window }, i) => ({ samples: samples[i]!, window }));
   const unknown = parts.filter(
     ({ file }, i) => file.language === undefined && parts.findIndex((part) => part.file === file) === i,
   );
   // Windows that tell a file's language and are not decoded now are encoded, too.
-  const asked = (plan.languagePerWindow ? [] : unknown).flatMap(({ file, window }) =>
-    file.languageWindows.map(({ samples, speech }) => {
-      const decoded = windows.findIndex(
-        (other) => other.window === window && sameSamples(other.samples, samples),
+  const asked: { file: FileFacts; speech: number; clip: number }[] = [];
+  for (const { file, window } of plan.languagePerWindow ? [] : unknown) {
+    for (const { samples, begin, speech } of await file.languageWindows()) {
+      const decoded = parts.findIndex(
+        (part) => part.file === file && part.position === begin && part.nextLength === samples.length,
       );
-      return { file, speech, clip: decoded < 0 ? windows.push({ samples, window }) - 1 : decoded };
-    }),
-  );
+      asked.push({ file, speech, clip: decoded < 0 ? windows.push({ samples, window }) - 1 : decoded });
+    }
+  }
   const encoded = await encodeWindows(model, windows, signal);
   const clips = encoded.slice(0, parts.length);
   if (asked.length > 0) {

@@ -45,6 +45,8 @@ export interface Transcript<Audio extends AudioSource = string> {
   readonly text: string;
   /** Seconds. */
   readonly duration: number;
+  /** What is missing of the recording, where its file tells: 'cut off: 12.3 of 30.0 s', 'damaged in 2 places'. */
+  readonly damage?: string;
   /** Mean over the tokens. */
   readonly averageLogProbability: number;
   readonly segments: readonly Segment[];

@@ -1,7 +1,7 @@
 /** Class `Whisper`: a model that is loaded once and transcribes, translates and encodes recordings. */
 import { abortable, abortableResults } from '../abort.ts';
 import { type AudioSource, isAudioSource, notAudio, readAudioSource } from '../audio/audio-source.ts';
-import { speechStretches } from '../audio/voice-activity.ts';
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
@@ -10,6 +10,7 @@ import type { Task } from '../whisper/tokens.ts';
 import { commonLanguage, detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
 import { targetOf } from './prompt-choice.ts';
+import { scanRecording } from './recording.ts';
 import { rounds } from './rounds.ts';
 import { isLong, piecesOf, speechRegions, windowsToAsk } from './speech-regions.ts';
 import { WINDOW_SAMPLES } from './split-long-audio.ts';
@@ -220,14 +221,16 @@ export class Whisper {
     const { window = 'fit', signal, onError } = options;
     const read = async (audio: Audio) => {
       try {
-        const samples = await readAudioSource(audio, { signal });
-        const stretches = await speechStretches(samples, signal);
-        const regions = speechRegions(samples, stretches);
-        const pieces = regions.flatMap((region) => piecesOf(samples, region, stretches));
-        return { audio, samples, long: isLong(regions), windows: windowsToAsk(pieces) };
+        const [track] = await scanRecording(audio, { signal });
+        const { stretches, length, open } = track!;
+        const regions = speechRegions(track!);
+        const samples = open();
+        const windows = await windowsToAsk(piecesOf(samples, regions, stretches));
+        await samples.close();
+        return { audio, length, long: isLong(regions), windows };
       } catch (error) {
         report(audio, error, onError);
-        return { audio, long: false, windows: [] };
+        return { audio, length: 0, long: false, windows: [] };
       }
     };
     for await (const round of rounds(list, read)) {
@@ -276,10 +279,13 @@ export class Whisper {
   ): AsyncGenerator<{ readonly audio: Audio; readonly clip: EncodedClip }[], void, undefined> {
     const read = async (audio: Audio) => {
       try {
-        return { audio, samples: await readAudioSource(audio, { signal }) };
+        // A sample more tells that it is longer than the window.
+        const to = (WINDOW_SAMPLES + 1) / SAMPLE_RATE;
+        const samples = await readAudioSource(audio, { to, signal });
+        return { audio, samples, length: samples.length };
       } catch (error) {
         report(audio, error, onError);
-        return { audio };
+        return { audio, length: 0 };
       }
     };
     for await (const round of rounds(list, read)) {

@@ -11,7 +11,9 @@ type Line = { readonly settings: Settings } & KeptWindow;
 const EXPECTED = 'a window of a recording that an earlier run did not finish';
 
 const keyOf = ({ audio, sound, part, window }: WindowKey): string =>
-  [resolve(audio), sound, part, window].join('\n');
+  [sound, part, window, resolve(audio)].join('\n');
+
+const audioIn = (key: string): string => key.split('\n').slice(3).join('\n');
 
 export class WindowFile {
   private constructor(
@@ -41,9 +43,13 @@ export class WindowFile {
     await this.lines.addAll(windows.map((window): Line => ({ settings: this.settings, ...window })));
   }
 
-  /** Removes the file: all recordings are finished. */
-  async remove(): Promise<void> {
-    if (this.lines) await removeFile(this.path);
+  /** Drops the windows of recordings that are finished; where no others are left, the file is removed. */
+  async finish(audio: readonly string[]): Promise<void> {
+    if (!this.lines) return;
+    const finished = new Set(audio.map((path) => resolve(path)));
+    if ((await this.lines.retain((key) => !finished.has(audioIn(key)))) > 0) return;
+    await removeFile(this.path);
+    this.lines = undefined;
   }
 
   #open(resume: boolean): Promise<ResumableLines<Line>> {

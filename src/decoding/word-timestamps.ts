@@ -78,9 +78,11 @@ export function wordsOfSegments(
         latest = word.end;
       }
       start = first.start;
-      end = Math.max(Math.min(duration, end), latest);
-      latest = end;
     }
+    // A segment may be without a word of its own: its marks belong to the word before.
+    start = Math.min(duration, own.length > 0 ? start : Math.max(start, latest));
+    end = Math.max(Math.min(duration, end), start, latest);
+    latest = end;
     return {
       start,
       end,

@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import { referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
-import { writeWhole } from '../files/write-whole.ts';
+import { inPieces, writeWhole } from '../files/write-whole.ts';
 import { comet, cometScores } from '../metrics/comet.ts';
+import { sentenceTable } from '../metrics/sentence-table.ts';
 import type { SentenceCounts } from './scores.ts';
-import type { SystemOutput } from './systems.ts';
+import { predictedItems, type SystemOutput } from './systems.ts';
 import type { Item } from './tasks.ts';
 
 /** Output of `comet-score` for the files below. */
@@ -26,30 +27,26 @@ export async function cometFiles(
   folder: string,
   given: ReadComet | undefined,
 ): Promise<Map<SystemOutput, (places: readonly number[]) => SentenceCounts> | undefined> {
-  const answers = systems.map(
-    ({ items, predictions }) =>
-      new Map(
-        items.flatMap((item, i) =>
-          predictions[i]!.hypothesis === undefined ? [] : [[item, predictions[i]!.hypothesis!] as const],
-        ),
-      ),
-  );
   const translation = systems[0]?.test.task === 'translate';
   if (!translation) {
     if (given)
       throw new UserError(`--comet ${given.file}: expected with translation, not with --task transcribe`);
     return undefined;
   }
-  const items = systems[0]!.test.items.filter((item) => answers.some((of) => of.has(item)));
-  const write = async (name: string, text: (item: Item) => string): Promise<void> =>
+  const answered = new Set<Item>();
+  for (const system of systems) for (const item of answersOf(system).keys()) answered.add(item);
+  const items = systems[0]!.test.items.filter((item) => answered.has(item));
+  const write = (name: string, text: (item: Item) => string): Promise<void> =>
     writeWhole(
       join(folder, name),
-      items.map((item) => `${text(item).replace(/\s+/g, ' ').trim()}\n`).join(''),
+      inPieces(items, (item) => `${text(item).replace(/\s+/g, ' ').trim()}\n`),
     );
   await write('source.txt', ({ clip }) => clip.text || referenceIn(clip, 'en'));
   await write('reference.txt', ({ reference }) => reference);
-  for (const [i, system] of systems.entries())
-    await write(fileOf(system), (item) => answers[i]!.get(item) ?? '');
+  for (const system of systems) {
+    const answers = answersOf(system);
+    await write(fileOf(system), (item) => answers.get(item) ?? '');
+  }
   if (!given) return undefined;
 
   const line = new Map(items.map((item, i) => [item, i]));
@@ -62,11 +59,19 @@ export async function cometFiles(
       const scores = cometScores(given.text, given.file, name, items.length);
       const counted = (places: readonly number[]): SentenceCounts => {
         const metric = comet(places.map((i) => scores[line.get(system.items[i]!)!]!));
-        return { metric, signature: metric.signature(1), statistics: metric.statistics([], []) };
+        const statistics = sentenceTable(metric.statistics([], []), places.length);
+        return { metric, signature: metric.signature(1), statistics };
       };
       return [system, counted];
     }),
   );
+}
+
+function answersOf(system: SystemOutput): Map<Item, string> {
+  const answers = new Map<Item, string>();
+  for (const [item, { hypothesis }] of predictedItems(system))
+    if (hypothesis !== undefined) answers.set(item, hypothesis);
+  return answers;
 }
 
 /** A model's name may hold slashes. */

@@ -20,8 +20,10 @@ import type { PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { type EvaluatedDecoding, evaluatedDecoding } from './decoding.ts';
 import { evaluateModels } from './evaluate.ts';
+import { knownRecordings } from './known-recordings.ts';
 import { defaultTarget } from './models.ts';
 import { evaluationReport } from './page.ts';
+import { audioName } from './predict.ts';
 import type { EvaluationResults } from './results.ts';
 import type { SystemOutput } from './systems.ts';
 import { evaluationTables, type NamedTable } from './tables.ts';
@@ -97,6 +99,7 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
   const own = clipsOf(all, manifest, { set, language: from });
   // Recordings on both sides of a split are those of the whole manifest; repetitions count where they are tested.
   for (const note of repeatedClips(manifest, all)) options.onNote?.(note);
+  for (const note of await knownRecordings(all, own, options)) options.onNote?.(note);
   if (own.length < MIN_CLIPS) {
     options.onNote?.(
       `${manifest}: ${plural(own.length, 'clip', 'clips')}: too few for scores with intervals and tests; ` +
@@ -139,7 +142,7 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
   const report = join(output, 'report.html');
   const worst = await worstSentences(outputs, options.worst ?? 5);
   await writeWhole(report, evaluationReport(results, worst));
-  return { results, tables, systems: outputs, recordings: recordingsOf(results, outputs), report };
+  return { results, tables, systems: outputs, recordings: recordingsOf(manifest, results, outputs), report };
 }
 
 const TABLE_FILES: readonly (readonly [TableFormat, string])[] = [
@@ -155,7 +158,12 @@ async function writeTables(output: string, tables: readonly NamedTable[]): Promi
   }
 }
 
-function recordingsOf(results: EvaluationResults, systems: readonly SystemOutput[]): number {
-  const audio = systems.flatMap(({ predictions }) => predictions.map((prediction) => prediction.audio));
-  return new Set([...audio, ...results.unreadable.map((file) => file.audio)]).size;
+function recordingsOf(
+  manifest: string,
+  { unreadable }: EvaluationResults,
+  systems: readonly SystemOutput[],
+): number {
+  const names = new Set(unreadable.map(({ audio }) => audio));
+  for (const { items } of systems) for (const { clip } of items) names.add(audioName(manifest, clip.audio));
+  return names.size;
 }

@@ -17,7 +17,7 @@ import { cometFiles, type ReadComet } from './comet.ts';
 import { type RetrievedPair, retrievalSystem, retrieveAllPairs } from './forgotten-retrieval.ts';
 import { defaultPrompts, type ModelFolder, modelFolders } from './models.ts';
 import { type PredictOptions, predict } from './predict.ts';
-import { PredictionsFile } from './predictions.ts';
+import { type Prediction, PredictionsFile } from './predictions.ts';
 import type { EvaluatedModel, EvaluationResults, EvaluationRow } from './results.ts';
 import { scoredRows } from './scores.ts';
 import { type SystemOutput, systemsOf } from './systems.ts';
@@ -76,7 +76,7 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
   const file = await PredictionsFile.open(path, resume);
 
   const models: EvaluatedModel[] = [];
-  const outputs: SystemOutput[] = [];
+  const predicted: SystemOutput[] = [];
   const unreadable = new Map<string, string>();
   const retrieved = new Map<string, RetrievedPair[]>();
   for (const folder of folders) {
@@ -87,8 +87,9 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
       const { name, directory, fingerprint, trained } = folder;
       models.push({ name, directory, fingerprint, encoderFingerprint, trained: trained ?? null });
       const prompts = (test: Test) => promptsOf(test, folder, folders, options);
-      const predicted = await predict(model, folder, tests, prompts, unreadable, { ...options, file, note });
-      for (const output of predicted) outputs.push(output);
+      const work = { ...options, file, note };
+      for (const output of await predict(model, folder, tests, prompts, unreadable, work))
+        predicted.push(output);
       // A frozen encoder retrieves as before: measured once.
       if (forgetting && !retrieved.has(encoderFingerprint)) {
         retrieved.set(encoderFingerprint, await retrieveAllPairs(model, clips, options));
@@ -97,21 +98,28 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
       await model.close();
     }
   }
-  await file.finish(outputs.flatMap(({ predictions }) => predictions));
+  await file.finish(allPredictions(predicted));
+  let first = 0;
+  const outputs = predicted.map((output): SystemOutput => {
+    const predictions = file.slice(first, output.items.length);
+    first += output.items.length;
+    return { ...output, predictions };
+  });
 
   const main = outputs.filter(({ test }) => !test.forgetting);
-  if (main.every(({ predictions }) => predictions.every(({ hypothesis }) => hypothesis === undefined))) {
+  if (!main.some(hasPrediction)) {
     throw new UserError(`${manifest}: no clip could be evaluated; see ${path}`);
   }
   const comet = await cometFiles(main, join(output, 'comet'), options.comet);
+  const scoring = { ...resampling, onProgress: options.onProgress, signal: options.signal };
   const rows: EvaluationRow[] = [];
-  const { onProgress, signal } = options;
-  const scoring = { ...resampling, onProgress, signal };
   for (const test of tests) {
-    const own = outputs.filter((of) => of.test === test);
-    const systems = await systemsOf(own, signal, comet);
-    for (const row of await scoredRows({ test: test.name, forgetting: test.forgetting }, systems, scoring))
-      rows.push(row);
+    const systems = await systemsOf(
+      outputs.filter((of) => of.test === test),
+      comet,
+    );
+    const { name, forgetting } = test;
+    for (const row of await scoredRows({ test: name, forgetting }, systems, scoring)) rows.push(row);
   }
   if (forgetting) {
     const systems = models.map((model) =>
@@ -138,6 +146,15 @@ export async function evaluateModels(options: EvaluateModelsOptions): Promise<Mo
       machine: await machine(),
     },
   };
+}
+
+function* allPredictions(outputs: readonly SystemOutput[]): Generator<Prediction> {
+  for (const { predictions } of outputs) yield* predictions;
+}
+
+function hasPrediction({ predictions }: SystemOutput): boolean {
+  for (const { hypothesis } of predictions) if (hypothesis !== undefined) return true;
+  return false;
 }
 
 function testsOf(

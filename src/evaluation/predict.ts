@@ -42,16 +42,26 @@ export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal
 
 const recordingOf = ({ audio }: Clip): Recording => ({ files: [audio] });
 
-/** A clip to decode with one prompt, and its prediction once there is one. */
-interface PredictionRequest {
-  readonly item: Item;
+/** Audio path relative to the manifest. */
+export const audioName = (manifest: string, audio: string): string => relative(dirname(manifest), audio);
+
+/** A prompt in a language. */
+interface LanguagePrompt {
   readonly ids: readonly number[];
-  readonly key: PredictionKey;
-  prediction: PredictedText | undefined;
+  /** The same as text. */
+  readonly text: string;
+}
+
+/** A model with one prompt in a test. */
+interface PromptedTest extends Pick<SystemOutput, 'test' | 'prompt' | 'notDefined' | 'items'> {
+  readonly promptOf: (item: Item) => LanguagePrompt;
+  readonly keyOf: (item: Item) => PredictionKey;
+  /** Those without a prediction in the file. */
+  readonly waiting: Map<Clip, Item>;
 }
 
 /**
- * Decodes the clips of all tests with a model. Predictions in the file are reused.
+ * Decodes the clips of all tests with a model. Predictions in the file are reused, and new ones are only in the file.
  * @param promptsOf the prompts of a test
  * @param unreadable clips that could not be read, with the reason; those met here are added
  */
@@ -63,124 +73,148 @@ export async function predict(
   unreadable: Map<string, string>,
   { file, note, ...options }: PredictOptions,
 ): Promise<SystemOutput[]> {
-  const audioName = (audio: string): string => relative(dirname(options.manifest), audio);
+  const nameOf = ({ audio }: Clip): string => audioName(options.manifest, audio);
   const systems = tests.flatMap((test) =>
-    promptsOf(test).map((prompt) => {
+    promptsOf(test).map((prompt): PromptedTest => {
       const notDefined = new Map<string, string>();
       const { settings: used } = test.forgetting ? options.plainDecoding : options.decoding;
       const settings = fingerprint(JSON.stringify(used), 12);
-      const requests = test.items.flatMap((item): PredictionRequest[] => {
-        const { language } = item.clip;
+      const prompts = new Map<string, LanguagePrompt>();
+      for (const language of new Set(test.items.map(({ clip }) => clip.language))) {
         const tokens = promptFor(model.tokens, test, prompt, language);
         if ('lacking' in tokens) {
           notDefined.set(language, `the model has no token for ${tokens.lacking}`);
           note(
             `${prompt} is not defined for "${language}": ${folder.name} has no token for ${tokens.lacking}`,
           );
-          return [];
+        } else {
+          const { ids } = tokens;
+          prompts.set(language, { ids, text: model.tokens.decodeEach(ids).join('') });
         }
-        const { ids } = tokens;
-        const key = {
-          test: test.forgetting ? `forgetting: ${test.name}` : test.name,
-          fingerprint: folder.fingerprint,
-          settings,
-          prompt,
-          promptTokens: model.tokens.decodeEach(ids).join(''),
-          audio: audioName(item.clip.audio),
-        };
-        return [{ item, ids, key, prediction: file.get(key) }];
-      });
-      const waiting = new Map<Clip, PredictionRequest[]>();
-      for (const one of requests) {
-        if (!one.prediction) waiting.set(one.item.clip, [...(waiting.get(one.item.clip) ?? []), one]);
       }
-      return { test, prompt, notDefined, requests, waiting };
+      const promptOf = ({ clip }: Item): LanguagePrompt => prompts.get(clip.language)!;
+      const keyOf = (item: Item): PredictionKey => ({
+        test: test.forgetting ? `forgetting: ${test.name}` : test.name,
+        fingerprint: folder.fingerprint,
+        settings,
+        prompt,
+        promptTokens: promptOf(item).text,
+        audio: nameOf(item.clip),
+      });
+      const items = test.items.filter(({ clip }) => prompts.has(clip.language));
+      const waiting = new Map<Clip, Item>();
+      for (const item of items) if (!file.has(keyOf(item))) waiting.set(item.clip, item);
+      return { test, prompt, notDefined, items, promptOf, keyOf, waiting };
     }),
   );
+  const predictionOf = (
+    { test, keyOf }: PromptedTest,
+    item: Item,
+    predicted: PredictedText | undefined,
+  ): Prediction => {
+    const key = keyOf(item);
+    const { language, key: sentence, text } = item.clip;
+    return {
+      ...key,
+      model: folder.name,
+      language,
+      key: sentence,
+      reference: item.reference,
+      sourceText: text,
+      ...(predicted && {
+        hypothesis: predicted.hypothesis,
+        averageLogProbability: predicted.averageLogProbability,
+        ...sentenceScores(test, language, predicted.hypothesis, item.reference),
+      }),
+      ...(!predicted && { error: unreadable.get(key.audio) ?? 'not read' }),
+    };
+  };
 
-  const all = systems.flatMap(({ requests }) => requests);
-  const missing = all.filter(({ prediction }) => !prediction);
-  const toRead = [...new Set(missing.map(({ item }) => item.clip))];
-  const predictionOf = (test: Test, { item, key, prediction }: PredictionRequest): Prediction => ({
-    ...key,
-    model: folder.name,
-    language: item.clip.language,
-    key: item.clip.key,
-    reference: item.reference,
-    sourceText: item.clip.text,
-    ...(prediction && {
-      hypothesis: prediction.hypothesis,
-      averageLogProbability: prediction.averageLogProbability,
-      ...sentenceScores(test, item.clip.language, prediction.hypothesis, item.reference),
-    }),
-    ...(!prediction && { error: unreadable.get(key.audio) ?? 'not read' }),
-  });
-
-  let done = all.length - missing.length;
+  const all = systems.reduce((sum, { items }) => sum + items.length, 0);
+  const missing = systems.reduce((sum, { waiting }) => sum + waiting.size, 0);
+  const toRead = new Set<Clip>();
+  for (const { waiting } of systems) for (const clip of waiting.keys()) toRead.add(clip);
+  let done = all - missing;
   const resumed = done;
   const progress = (sofar: number): void => {
-    if (missing.length === 0) return;
+    if (missing === 0) return;
     const stage = `evaluating ${folder.name}`;
-    options.onProgress?.({ stage, done: sofar, total: all.length, resumed });
+    options.onProgress?.({ stage, done: sofar, total: all, resumed });
   };
   progress(done);
   // Read once: language models and vocabularies are large.
-  const own = missing.length > 0 ? options.decoding.of(model) : undefined;
+  const own = missing > 0 ? options.decoding.of(model) : undefined;
   const plain =
-    missing.length > 0 && tests.some(({ forgetting }) => forgetting)
-      ? options.plainDecoding.of(model)
-      : undefined;
+    missing > 0 && tests.some(({ forgetting }) => forgetting) ? options.plainDecoding.of(model) : undefined;
   const outputs = await EncoderOutputs.open(model, { ...options, onNote: note });
   let full: Promise<EncoderOutputs> | undefined;
   let cut = 0;
-  for (let start = 0; start < toRead.length; start += CLIPS_PER_ROUND) {
-    const clips = toRead.slice(start, start + CLIPS_PER_ROUND);
+  for (const clips of inRounds(toRead, CLIPS_PER_ROUND)) {
     const encoded = await outputs.read(clips.map(recordingOf), {
       signal: options.signal,
       onError: (audio, error) => {
-        unreadable.set(audioName(audio), error.message);
+        unreadable.set(audioName(options.manifest, audio), error.message);
       },
     });
     const encodedOf = new Map(clips.flatMap((clip, i) => (encoded[i] ? [[clip, encoded[i]] as const] : [])));
     cut += [...encodedOf.values()].filter(({ length }) => length >= FULL_WINDOW_POSITIONS).length;
-    for (const { test, waiting } of systems) {
-      const mine = clips.flatMap((clip) => waiting.get(clip) ?? []);
-      const readable = mine.filter(({ item }) => encodedOf.has(item.clip));
-      const { decoding, temperatures } = await (test.forgetting ? plain : own)!;
+    for (const system of systems) {
+      const mine = clips.flatMap((clip) => system.waiting.get(clip) ?? []);
+      for (const clip of clips) system.waiting.delete(clip);
+      const readable = mine.filter(({ clip }) => encodedOf.has(clip));
+      const { decoding, temperatures } = await (system.test.forgetting ? plain : own)!;
       // As `translate` and `transcribe` decode, so that scores hold for a user's texts.
       const decoded = await decodeWithRetry(
         model,
-        readable.map(({ item }) => encodedOf.get(item.clip)!),
+        readable.map(({ clip }) => encodedOf.get(clip)!),
         {
           ...decoding,
           temperatures,
-          prompts: readable.map(({ ids }) => ids),
-          languages: readable.map(({ item }) => item.clip.language),
+          prompts: readable.map((item) => system.promptOf(item).ids),
+          languages: readable.map(({ clip }) => clip.language),
           signal: options.signal,
           onProgress: (count) => progress(done + count),
         },
         async (members) => {
           full ??= EncoderOutputs.open(model, { ...options, window: 'full' });
-          const recordings = members.map((i) => recordingOf(readable[i]!.item.clip));
+          const recordings = members.map((i) => recordingOf(readable[i]!.clip));
           return (await (await full).read(recordings)) as EncodedClip[];
         },
       );
-      decoded.forEach(({ result: { text, silent, averageLogProbability } }, i) => {
-        // No speech: no text.
-        readable[i]!.prediction = { hypothesis: silent ? '' : text, averageLogProbability };
-      });
-      await file.add(mine.map((one) => predictionOf(test, one)));
+      const predicted = new Map(
+        decoded.map(({ result: { text, silent, averageLogProbability } }, i): [Item, PredictedText] => [
+          readable[i]!,
+          // No speech: no text.
+          { hypothesis: silent ? '' : text, averageLogProbability },
+        ]),
+      );
+      await file.add(mine.map((item) => predictionOf(system, item, predicted.get(item))));
       done += mine.length;
       progress(done);
     }
   }
   if (cut > 0) note(`${cut} clips are 30 s long or longer: what comes after 30 s is ignored`);
-  return systems.map(({ test, prompt, notDefined, requests }) => ({
-    test,
+  return systems.map((system) => ({
+    test: system.test,
     model: folder.name,
-    prompt,
-    notDefined,
-    items: requests.map(({ item }) => item),
-    predictions: requests.map((one) => predictionOf(test, one)),
+    prompt: system.prompt,
+    notDefined: system.notDefined,
+    items: system.items,
+    predictions: {
+      *[Symbol.iterator]() {
+        for (const item of system.items) yield predictionOf(system, item, file.get(system.keyOf(item)));
+      },
+    },
   }));
+}
+
+function* inRounds<T>(all: Iterable<T>, perRound: number): Generator<T[]> {
+  let round: T[] = [];
+  for (const one of all) {
+    round.push(one);
+    if (round.length < perRound) continue;
+    yield round;
+    round = [];
+  }
+  if (round.length > 0) yield round;
 }

@@ -1,4 +1,5 @@
 /** The file of predictions: written as they come, so that an interrupted evaluation resumes. */
+import { fingerprint } from '../files/fingerprint.ts';
 import { ResumableLines } from '../files/resumable-lines.ts';
 import type { SentenceScores } from './measures.ts';
 
@@ -56,16 +57,26 @@ export class PredictionsFile {
     return found?.hypothesis === undefined ? undefined : (found as PredictedText);
   }
 
+  has(key: PredictionKey): boolean {
+    return this.lines.has(keyText(key));
+  }
+
   add(predictions: readonly Prediction[]): Promise<void> {
     return this.lines.addAll(predictions);
   }
 
   /** Rewrites the file with only the predictions of the tables, in their order. */
-  finish(predictions: readonly Prediction[]): Promise<void> {
-    return this.lines.replace(predictions);
+  finish(predictions: Iterable<Prediction>): Promise<void> {
+    return this.lines.finish(predictions);
+  }
+
+  /** Predictions of the finished file, read as they are iterated over: `count` of them from `first` on. */
+  slice(first: number, count: number): Iterable<Prediction> {
+    return { [Symbol.iterator]: () => this.lines.slice(first, count) };
   }
 }
 
-function keyText({ test, fingerprint, settings, prompt, promptTokens, audio }: PredictionKey): string {
-  return JSON.stringify([test, fingerprint, settings, prompt, promptTokens, audio]);
+/** Short: the keys of all predictions are in memory. */
+function keyText({ test, fingerprint: model, settings, prompt, promptTokens, audio }: PredictionKey): string {
+  return fingerprint(JSON.stringify([test, model, settings, prompt, promptTokens, audio]), 32);
 }

@@ -3,14 +3,17 @@ import { takeTurn } from '../abort.ts';
 import type { CorpusMetric, Statistics } from '../metrics/corpus.ts';
 import { type Measured, type MeasureOptions, measure } from '../metrics/measure.ts';
 import { SACREBLEU_METRICS } from '../metrics/metrics.ts';
+import { joinedTables, type SentenceTable, sentenceTable } from '../metrics/sentence-table.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { AVERAGE, type EvaluationRow } from './results.ts';
 
-/** Counts of one metric for the sentences of one language, a row each. */
+type ScoringOptions = MeasureOptions & Pick<WorkOptions, 'onProgress' | 'signal'>;
+
+/** Counts of one metric for the sentences of one language. */
 export interface SentenceCounts {
   readonly metric: Pick<CorpusMetric, 'score'>;
   readonly signature: string;
-  readonly statistics: readonly number[][];
+  readonly statistics: SentenceTable;
 }
 
 /** One model with one prompt in one test. */
@@ -25,24 +28,22 @@ export interface System {
   readonly notDefined: ReadonlyMap<string, string>;
 }
 
-/** Rows by language and system, the averages at the end; the first model is the baseline. */
+/**
+ * Rows by language and system, the averages at the end; the first model is the baseline. Of hundreds of thousands of
+ * sentences it takes minutes, and can be aborted between two metrics.
+ */
 export async function scoredRows(
   { test, forgetting }: Pick<EvaluationRow, 'test' | 'forgetting'>,
   systems: readonly System[],
-  options: MeasureOptions & Pick<WorkOptions, 'onProgress' | 'signal'>,
+  options: ScoringOptions,
 ): Promise<EvaluationRow[]> {
   const languages = [
     ...new Set(systems.flatMap(({ clips, notDefined }) => [...clips.keys(), ...notDefined.keys()])),
   ].sort();
-  const common = { test, forgetting };
-  const averaged = languages.length < 2 ? [] : systems;
-  const total = languages.length * systems.length + averaged.length;
+  const total = systems.length * (languages.length + Number(languages.length > 1));
   const progress = stageProgress(options, `scoring ${test}`, total);
+  const common = { test, forgetting };
   const rows: EvaluationRow[] = [];
-  const add = (row: EvaluationRow): void => {
-    rows.push(row);
-    progress(rows.length);
-  };
   for (const language of languages) {
     for (const system of systems) {
       const { model, prompt } = system;
@@ -50,20 +51,24 @@ export async function scoredRows(
       const clips = system.clips.get(language) ?? [];
       const row = { ...common, model, prompt, language, n: clips.length };
       if (reason !== undefined || clips.length === 0) {
-        add({ ...row, n: 0, notDefined: reason ?? 'no clip could be read', scores: {} });
-        continue;
+        rows.push({ ...row, n: 0, notDefined: reason ?? 'no clip could be read', scores: {} });
+      } else {
+        const baseline = baselineOf(systems, system, [language]);
+        rows.push({ ...row, scores: await measured(system, [language], baseline, options) });
       }
-      const baseline = baselineOf(systems, system, [language]);
-      add({ ...row, scores: await measured(system, [language], baseline, options) });
+      progress(rows.length);
     }
   }
-  for (const system of averaged) {
+  if (languages.length < 2) return rows;
+  for (const [i, system] of systems.entries()) {
     const own = [...system.clips].filter(([, clips]) => clips.length > 0).map(([language]) => language);
-    if (own.length === 0) continue;
-    const { model, prompt } = system;
-    const n = own.reduce((sum, language) => sum + system.clips.get(language)!.length, 0);
-    const scores = await measured(system, own, baselineOf(systems, system, own), options);
-    add({ ...common, model, prompt, language: AVERAGE, languages: own.length, n, scores });
+    if (own.length > 0) {
+      const { model, prompt } = system;
+      const n = own.reduce((sum, language) => sum + system.clips.get(language)!.length, 0);
+      const scores = await measured(system, own, baselineOf(systems, system, own), options);
+      rows.push({ ...common, model, prompt, language: AVERAGE, languages: own.length, n, scores });
+    }
+    progress(systems.length * languages.length + i + 1);
   }
   return rows;
 }
@@ -78,15 +83,18 @@ function baselineOf(
   if (system.model === first) return undefined;
   const baseline =
     systems.find(({ model, prompt }) => model === first && prompt === system.prompt) ?? systems[0]!;
-  const clips = (of: System): string => JSON.stringify(languages.map((language) => of.clips.get(language)));
-  return clips(baseline) === clips(system) ? baseline : undefined;
+  const areSame = languages.every((language) => {
+    const [own, theirs = []] = [system.clips.get(language)!, baseline.clips.get(language)];
+    return own.length === theirs.length && own.every((clip, i) => clip === theirs[i]);
+  });
+  return areSame ? baseline : undefined;
 }
 
 async function measured(
   system: System,
   languages: readonly string[],
   baseline: System | undefined,
-  options: MeasureOptions & Pick<WorkOptions, 'signal'>,
+  { signal, onProgress: _, ...options }: ScoringOptions,
 ): Promise<Record<string, Measured>> {
   const counted = (of: System, name: string): SentenceCounts[] | undefined => {
     const found = languages.flatMap((language) => of.counts.get(language)?.get(name) ?? []);
@@ -95,8 +103,8 @@ async function measured(
   const names = [...(system.counts.get(languages[0]!)?.keys() ?? [])];
   const scores: Record<string, Measured> = {};
   for (const name of names) {
+    await takeTurn(signal);
     const own = counted(system, name);
-    await takeTurn(options.signal);
     if (!own) continue; // not in all of the languages
     const theirs = baseline && counted(baseline, name);
     const { metric, signature, statistics } = average(own);
@@ -114,23 +122,14 @@ async function measured(
 }
 
 /**
- * The mean of the languages' scores as a metric of its own. Each sentence's counts stand in the columns of its language,
- * with a one before them, so that resampling sentences resamples all languages; one that no sentence of a sample is in
- * does not count there.
+ * The mean of the languages' scores as a metric of its own. Resampling sentences resamples all languages; one that no
+ * sentence of a sample is in does not count there.
  */
 function average(languages: readonly SentenceCounts[]): SentenceCounts {
   if (languages.length === 1) return languages[0]!;
-  const width = 1 + languages[0]!.statistics[0]!.length;
   const { metric } = languages[0]!;
-  const statistics = languages.flatMap((language, place) =>
-    language.statistics.map((row) => {
-      const columns = new Array<number>(width * languages.length).fill(0);
-      [1, ...row].forEach((count, i) => {
-        columns[place * width + i] = count;
-      });
-      return columns;
-    }),
-  );
+  const statistics = joinedTables(languages.map(({ statistics }) => statistics));
+  const width = statistics.parts[0]!.columns.length;
   const score = (total: Statistics): { score: number } => {
     let sum = 0;
     let present = 0;
@@ -154,6 +153,9 @@ export function hitRate(hits: readonly boolean[], signature: string): SentenceCo
   return {
     metric: { score: ([hit = 0, all = 0]) => ({ score: (100 * hit) / Math.max(1, all) }) },
     signature,
-    statistics: hits.map((hit) => [hit ? 1 : 0, 1]),
+    statistics: sentenceTable(
+      hits.map((hit) => [hit ? 1 : 0, 1]),
+      hits.length,
+    ),
   };
 }

@@ -4,7 +4,8 @@ import { audioUri } from '../audio/audio-uri.ts';
 import { referenceIn } from '../data/clip.ts';
 import type { Prediction } from './predictions.ts';
 import type { WorstSentence } from './results.ts';
-import type { SystemOutput } from './systems.ts';
+import { predictedItems, type SystemOutput } from './systems.ts';
+import type { Item } from './tasks.ts';
 
 /**
  * Sentences with the worst chrF or WER of the last model with its first prompt: the first model is usually the untrained
@@ -16,30 +17,19 @@ export async function worstSentences(
   count: number,
 ): Promise<WorstSentence[]> {
   const ranked = rankedBy(systems);
-  const answers = systems.map(
-    ({ items, predictions }) => new Map(items.map((item, i) => [item, predictions[i]!])),
-  );
-  const scored = ranked.items.flatMap((item, i) => {
-    const score = sentenceError(ranked.predictions[i]!);
-    return score === undefined ? [] : [{ item, score }];
-  });
-  const languages = [...new Set(scored.map(({ item }) => item.clip.language))].sort();
-  const worst = languages.flatMap((language) =>
-    scored
-      .filter(({ item }) => item.clip.language === language)
-      .sort((a, b) => b.score - a.score)
-      .slice(0, count),
-  );
+  const chosen = worstItems(ranked, count);
+  const predictions = systems.map((system) => predictionsOf(system, new Set(chosen)));
+  const rankedPredictions = predictions[systems.indexOf(ranked)]!;
   return Promise.all(
-    worst.map(async ({ item }): Promise<WorstSentence> => {
-      const about = ranked.predictions[ranked.items.indexOf(item)]!;
+    chosen.map(async (item): Promise<WorstSentence> => {
+      const about = rankedPredictions.get(item)!;
       return {
         language: item.clip.language,
         audio: about.audio,
         reference: item.reference,
         sourceText: about.sourceText || referenceIn(item.clip, 'en'),
         hypotheses: systems.flatMap(({ model, prompt }, i) => {
-          const answer = answers[i]!.get(item);
+          const answer = predictions[i]!.get(item);
           if (answer?.hypothesis === undefined) return [];
           return [{ model, prompt, text: answer.hypothesis, score: answer.chrf ?? answer.wer! }];
         }),
@@ -49,7 +39,33 @@ export async function worstSentences(
   );
 }
 
-export function rankedBy(systems: readonly SystemOutput[]): SystemOutput {
+/** @param count of each language */
+function worstItems(system: SystemOutput, count: number): Item[] {
+  const scored = new Map<string, { item: Item; score: number }[]>();
+  for (const [item, prediction] of predictedItems(system)) {
+    const score = sentenceError(prediction);
+    if (score === undefined) continue;
+    const { language } = item.clip;
+    const own = scored.get(language) ?? [];
+    scored.set(language, own);
+    own.push({ item, score });
+  }
+  return [...scored.keys()].sort().flatMap((language) =>
+    scored
+      .get(language)!
+      .sort((a, b) => b.score - a.score)
+      .slice(0, count)
+      .map(({ item }) => item),
+  );
+}
+
+function predictionsOf(system: SystemOutput, some: ReadonlySet<Item>): Map<Item, Prediction> {
+  const found = new Map<Item, Prediction>();
+  for (const [item, prediction] of predictedItems(system)) if (some.has(item)) found.set(item, prediction);
+  return found;
+}
+
+function rankedBy(systems: readonly SystemOutput[]): SystemOutput {
   const last = systems.at(-1)!.model;
   return systems.find(({ model }) => model === last)!;
 }

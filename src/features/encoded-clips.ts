@@ -4,7 +4,8 @@ import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { clipFiles, type Recording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
-import { sameLanguage } from '../language/profile.ts';
+import { didYouMean } from '../language/names.ts';
+import { isLanguage, sameLanguage } from '../language/profile.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { Lazy } from '../whisper/lazy.ts';
@@ -37,8 +38,9 @@ export function clipsOf(all: readonly Clip[], source: string, { set, language }:
   if (clips.length === 0 && language) clips = ofSet.filter((clip) => isIn(clip, language));
   if (clips.length === 0) {
     const has = [...new Set(all.map((clip) => `${clip.language}/${clip.set}`))].sort().join(', ');
+    const meant = language && !isLanguage(language) ? didYouMean(language) : '';
     throw new UserError(
-      `${source}: no clip of language "${language ?? 'any'}" in set "${set ?? 'any'}"; it has ${has || 'none'}`,
+      `${source}: no clip of language "${language ?? 'any'}" in set "${set ?? 'any'}"; it has ${has || 'none'}${meant}`,
     );
   }
   return clips;

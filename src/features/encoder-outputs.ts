@@ -1,7 +1,7 @@
 /** Encoder outputs of recordings: read from the cache or from memory, or encoded when they are needed. */
 
 import { join } from 'node:path';
-import { maskMel, type Recording } from '../data/recording.ts';
+import { damageReport, maskMel, type Recording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { exists } from '../files/read.ts';
@@ -58,6 +58,7 @@ export interface EncoderOutputsOptions extends CacheOptions {
   readonly window: WindowMode;
   /** Outputs held in memory, bytes. Default: 256 MB with a cache, 1 GB without. */
   readonly maxBytes?: number | undefined;
+  /** Called with a line, also for recordings that are cut off or damaged. */
   readonly onNote?: ((note: string) => void) | undefined;
 }
 
@@ -96,12 +97,14 @@ export class EncoderOutputs {
     readonly memo: RecordingMemo,
     private readonly shards: Shards | undefined,
     private readonly limit: number | undefined,
-    private readonly maxBytes: number,
+    /** Outputs held in memory, bytes. */
+    readonly maxBytes: number,
     private readonly onNote: EncoderOutputsOptions['onNote'],
   ) {
     this.#source = {
       perRound: CLIPS_PER_ROUND,
       memo: shards && memo,
+      damage: damageReport(onNote),
       find: (key) => this.#find(key),
       encode: (missing, onProgress, signal) => this.#encode(missing, onProgress, signal),
     };

@@ -1,5 +1,5 @@
 /** Features of recordings, some at a time: stored ones are looked up, others read, encoded and stored. */
-import { type Recording, readRecording } from '../data/recording.ts';
+import { type DamageReport, type Recording, readRecording } from '../data/recording.ts';
 import type { RecordingMemo } from './recording-memo.ts';
 
 export interface RoundHandlers {
@@ -25,6 +25,8 @@ export interface FeatureSource<T> {
   readonly perRound: number;
   /** Keys of recordings; undefined where nothing is stored. */
   readonly memo: RecordingMemo | undefined;
+  /** Of files that are cut off or damaged, when they are read. */
+  readonly damage?: DamageReport | undefined;
   /** Looks up stored features. */
   readonly find: (key: string) => Promise<T | undefined>;
   /** Encodes and stores missing features. */
@@ -55,13 +57,14 @@ export async function inRounds<T extends object>(
     onProgress?.(start + some.length);
   }
   await source.memo?.flush();
+  source.damage?.end();
   return results;
 }
 
 /** Features of a few recordings, encoded together; an error in the place of one that cannot be read. */
 export async function oneRound<T extends object>(
   recordings: readonly Recording[],
-  { memo, find, encode }: FeatureSource<T>,
+  { memo, damage, find, encode }: FeatureSource<T>,
   { onProgress, signal }: Pick<RoundHandlers, 'onProgress' | 'signal'> = {},
 ): Promise<(T | Error)[]> {
   signal?.throwIfAborted();
@@ -76,7 +79,7 @@ export async function oneRound<T extends object>(
     if (results[index] !== undefined) continue;
     signal?.throwIfAborted();
     try {
-      const samples = await readRecording(recording);
+      const samples = await readRecording(recording, damage?.add);
       missing.push({ index, recording, samples, key: await keyOf(memo, recording) });
     } catch (error) {
       results[index] = error as Error;

@@ -14,6 +14,8 @@ export interface RecordingLengthsOptions {
   readonly onProgress?: ((done: number) => void) | undefined;
   /** Called with the reason, one line, where a file of a clip is missing or no audio. */
   readonly onSkip?: ((reason: string) => void) | undefined;
+  /** Called with each file of a clip and its size in bytes. */
+  readonly onFile?: ((clip: number, file: string, bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -24,13 +26,19 @@ export interface RecordingLengthsOptions {
 export async function recordingLengths(
   memo: RecordingMemo,
   clips: readonly Clip[],
-  { onProgress, onSkip, signal }: RecordingLengthsOptions = {},
+  { onProgress, onSkip, onFile, signal }: RecordingLengthsOptions = {},
 ): Promise<(number | undefined)[]> {
   const lengths: (number | undefined)[] = [];
   for (let start = 0; start < clips.length; start += FILES_AT_ONCE) {
     signal?.throwIfAborted();
     const some = clips.slice(start, start + FILES_AT_ONCE);
-    const found = await Promise.all(some.map((clip) => lengthOf(memo, clip).catch((error: Error) => error)));
+    const found = await Promise.all(
+      some.map((clip, i) =>
+        lengthOf(memo, clip, (file, bytes) => onFile?.(start + i, file, bytes)).catch(
+          (error: Error) => error,
+        ),
+      ),
+    );
     for (const one of found) {
       if (one instanceof Error && !(one instanceof UserError)) throw one;
       if (one instanceof Error) onSkip?.(one.message);
@@ -42,17 +50,24 @@ export async function recordingLengths(
   return lengths;
 }
 
-async function lengthOf(memo: RecordingMemo, clip: Clip): Promise<number> {
+async function lengthOf(
+  memo: RecordingMemo,
+  clip: Clip,
+  onFile: (file: string, bytes: number) => void,
+): Promise<number> {
   const files = clipFiles(clip);
-  if (!Number.isNaN(clip.duration)) {
-    for (const file of files) {
+  const isKnown = !Number.isNaN(clip.duration);
+  const lengths = await Promise.all(
+    files.map(async (file) => {
       const found = await stat(file).catch(() => undefined);
+      if (found) onFile(file, found.size);
+      if (!isKnown) return memo.samplesOf(file, found);
       // Its message says what is wrong with the file.
       if (!found?.isFile() || found.size === 0) await audioDuration(file);
-    }
-    return Math.round(SAMPLE_RATE * clip.duration);
-  }
-  const lengths = await Promise.all(files.map((file) => memo.samplesOf(file)));
+      return 0;
+    }),
+  );
+  if (isKnown) return Math.round(SAMPLE_RATE * clip.duration);
   const gaps = (files.length - 1) * GAP_SECONDS * SAMPLE_RATE;
   return lengths.reduce((sum, length) => sum + length, gaps);
 }

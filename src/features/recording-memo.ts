@@ -2,6 +2,7 @@
  * What is known of audio files: hash of the content, by which encoder outputs are stored, and length. Both are kept in the
  * cache by path, size, time and inode, so that hundreds of thousands of files are not read again in every run.
  */
+import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { audioDuration } from '../audio/audio-file.ts';
@@ -46,7 +47,8 @@ export class RecordingMemo {
   async knownKeyOf(recording: Recording): Promise<string | undefined> {
     const contents: string[] = [];
     for (const file of recording.files) {
-      const known = this.#known('contents', await placeOf(file).catch(() => ''));
+      const found = await stat(file).catch(() => undefined);
+      const known = found && this.#known('contents', placeOf(file, found));
       if (!known) return undefined;
       contents.push(hexOf(known));
     }
@@ -63,21 +65,23 @@ export class RecordingMemo {
 
   /**
    * Length of an audio file in samples at 16 kHz, from its header where that says it.
+   * @param found of the file, where it was looked up
    * @throws UserError where the file cannot be read
    */
-  async samplesOf(file: string): Promise<number> {
-    const about = await this.#recall('lengths', file, async () => {
+  async samplesOf(file: string, found?: FileStatus): Promise<number> {
+    const find = async () => {
       const length = Buffer.alloc(8);
       length.writeDoubleLE(Math.round(SAMPLE_RATE * (await audioDuration(file))));
       return length;
-    });
+    };
+    const about = await this.#recall('lengths', file, find, found);
     return about.readDoubleLE();
   }
 
-  async #recall(what: Known, file: string, find: () => Promise<Buffer>): Promise<Buffer> {
+  async #recall(what: Known, file: string, find: () => Promise<Buffer>, found?: FileStatus): Promise<Buffer> {
     try {
       if (!this.stores) return await find();
-      const key = await placeOf(file);
+      const key = placeOf(file, found ?? (await stat(file)));
       const known = this.#known(what, key);
       if (known) return known;
       const about = await find();
@@ -113,11 +117,12 @@ type Known = 'contents' | 'lengths';
 
 const hexOf = (content: Buffer): string => content.toString('hex', 0, 16);
 
+/** What a file's status says of it. */
+type FileStatus = Pick<Stats, 'size' | 'mtimeMs' | 'ino'>;
+
 /** A file as it is now: another size or time is another. */
-async function placeOf(file: string): Promise<string> {
-  const { size, mtimeMs, ino } = await stat(file);
-  return fingerprint(`${file}\n${size}\n${mtimeMs}\n${ino}`, 32);
-}
+const placeOf = (file: string, { size, mtimeMs, ino }: FileStatus): string =>
+  fingerprint(`${file}\n${size}\n${mtimeMs}\n${ino}`, 32);
 
 function keyOf({ files, version }: Recording, contents: readonly string[]): string {
   const hash = new Fingerprint().add(contents.join('\n'));

@@ -81,6 +81,27 @@ test('of several records with one key the last counts, and lines of another kind
   expect(readFileSync(path, 'utf8')).toBe('{"key":"a","value":2}\n');
 });
 
+test('records are rewritten in another order as they are read from the same file, and read by their places', async () => {
+  const path = join(folder, 'rewritten.jsonl');
+  // Longer than a block that is read at a time.
+  const record = (key: number) => ({ key: String(key), text: 'ü'.repeat(200_000) });
+  const lines = await ResumableLines.open<{ key: string; text: string }>(path, {
+    resume: false,
+    keyOf: ({ key }) => key,
+    keep: () => true,
+  });
+  await lines.addAll([0, 1, 2, 3, 4, 5, 6].map(record));
+  function* reversed() {
+    for (const key of [6, 5, 4, 3, 2, 1]) yield lines.get(String(key))!;
+  }
+  await lines.finish(reversed());
+  expect(readFileSync(path, 'utf8')).toBe(
+    [6, 5, 4, 3, 2, 1].map((key) => `${JSON.stringify(record(key))}\n`).join(''),
+  );
+  expect([...lines.slice(2, 3)]).toEqual([4, 3, 2].map(record));
+  expect([...lines.slice(5, 9)]).toEqual([record(1)]);
+});
+
 // By these, caches, checkpoints and results of earlier versions are recognised.
 test('fingerprints are SHA-256, of texts, arrays, files and folders', async () => {
   expect(fingerprint('abc', 16)).toBe('ba7816bf8f01cfea');

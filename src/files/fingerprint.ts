@@ -24,7 +24,11 @@ export class Fingerprint {
 
   /** @param digits hexadecimal digits of the result, of 64 */
   hex(digits = 64): string {
-    return this.#hash.digest('hex').slice(0, digits);
+    // A part of a longer text would keep the whole in memory.
+    return this.#hash
+      .digest()
+      .toString('hex', 0, Math.ceil(digits / 2))
+      .slice(0, digits);
   }
 }
 

@@ -3,7 +3,7 @@ import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { appendFile, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
 import { cannotOpen } from './read.ts';
-import { type Content, writeWhole, writing } from './write-whole.ts';
+import { type Content, inPieces, writeWhole, writing } from './write-whole.ts';
 
 export interface ResumableLinesOptions<R> {
   /** Keep the records of earlier runs; otherwise the file begins empty. */
@@ -83,7 +83,11 @@ export class ResumableLines<R extends object> {
   async addAll(records: readonly R[]): Promise<void> {
     const lines = records.map((record) => `${JSON.stringify(record)}\n`);
     await writing(this.path, () => appendFile(this.path, lines.join('')));
-    this.#added(records, lines);
+    for (const [i, record] of records.entries()) {
+      const place = { at: this.#size, bytes: Buffer.byteLength(lines[i]!) };
+      this.#places.set(this.keyOf(record), place);
+      this.#size += place.bytes;
+    }
   }
 
   /** Sorts the records into the order of `keys`; those of other keys follow. */
@@ -94,20 +98,33 @@ export class ResumableLines<R extends object> {
     await this.#keep([...after]);
   }
 
-  /** Rewrites the file with these records, in their order. */
-  async replace(records: readonly R[]): Promise<void> {
-    const lines = records.map((record) => `${JSON.stringify(record)}\n`);
-    await writeWhole(this.path, lines);
-    this.#places.clear();
-    this.#size = 0;
-    this.#added(records, lines);
+  /** Drops the other records. @returns the number of those kept */
+  async retain(keeps: (key: string) => boolean): Promise<number> {
+    await this.#keep([...this.#places.keys()].filter(keeps));
+    return this.#places.size;
   }
 
-  #added(records: readonly R[], lines: readonly string[]): void {
-    for (const [i, record] of records.entries()) {
-      const place = { at: this.#size, bytes: Buffer.byteLength(lines[i]!) };
-      this.#places.set(this.keyOf(record), place);
-      this.#size += place.bytes;
+  /** Rewrites the file at the end with these records, in their order, which may be read from it; their keys are forgotten. */
+  async finish(records: Iterable<R>): Promise<void> {
+    await writeWhole(
+      this.path,
+      inPieces(records, (record) => `${JSON.stringify(record)}\n`),
+    );
+    this.#places.clear();
+    this.#size = (await stat(this.path)).size;
+  }
+
+  /** Records by their place in the file: `count` of them from `first` on. */
+  *slice(first: number, count: number): Generator<R> {
+    const file = openSync(this.path, 'r');
+    try {
+      let number = 0;
+      for (const line of linesIn(file)) {
+        if (number >= first + count) return;
+        if (number++ >= first) yield JSON.parse(line.toString('utf8')) as R;
+      }
+    } finally {
+      closeSync(file);
     }
   }
 
@@ -157,6 +174,21 @@ function* copied(file: number, places: readonly Place[]): Generator<Uint8Array> 
     ({ at, bytes } = place);
   }
   if (bytes > 0) yield bytesAt(file, { at, bytes });
+}
+
+/** Lines, without their breaks. */
+function* linesIn(file: number): Generator<Buffer> {
+  const block = Buffer.alloc(COPIED_AT_ONCE);
+  let begun = Buffer.alloc(0);
+  for (let count = readSync(file, block); count > 0; count = readSync(file, block)) {
+    const bytes = Buffer.concat([begun, block.subarray(0, count)]);
+    let begin = 0;
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, begin)) {
+      yield bytes.subarray(begin, end);
+      begin = end + 1;
+    }
+    begun = bytes.subarray(begin);
+  }
 }
 
 function bytesAt(file: number, { at, bytes }: Place): Buffer {

@@ -10,6 +10,21 @@ import { reasonOf } from './system-error.ts';
 /** Content for `writeFile`; an iterable of strings where the whole exceeds the longest string. */
 export type Content = string | Uint8Array | Iterable<string | Uint8Array>;
 
+/** Characters of a piece. */
+const PIECE = 1 << 20;
+
+/** Lines joined into pieces of about a megabyte: each piece of a content is a write of its own. */
+export function* inPieces<T>(items: Iterable<T>, line: (item: T) => string): Generator<string> {
+  let piece = '';
+  for (const item of items) {
+    piece += line(item);
+    if (piece.length < PIECE) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
+}
+
 /** Longest name of a file, in bytes, that leaves room for a suffix. */
 const MAX_NAME_BYTES = 200;
 

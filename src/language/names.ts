@@ -85,11 +85,14 @@ function nearLanguages(given: string): string[] {
   return [...new Set(near.map(({ code }) => code))].slice(0, 3);
 }
 
-/** The error for a text that names no language. @param where the flag or file, with a colon: `--from: ` */
-export function unknownLanguage(given: string, where = ''): UserError {
+/** The end of a message on a text that names no language: `; did you mean ja (Japanese)?`, or '' where none is like it. */
+export function didYouMean(given: string): string {
   const near = nearLanguages(given).map((code) => `${code} (${english.of(code)})`);
-  const meant = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
-  return new UserError(
-    `${where}found ${JSON.stringify(given)}; expected a language, such as fr, pt-BR, French or <|fr|>${meant}`,
-  );
+  return near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
 }
+
+/** The error for a text that names no language. @param where the flag or file, with a colon: `--from: ` */
+export const unknownLanguage = (given: string, where = ''): UserError =>
+  new UserError(
+    `${where}found ${JSON.stringify(given)}; expected a language, such as fr, pt-BR, French or <|fr|>${didYouMean(given)}`,
+  );

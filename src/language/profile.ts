@@ -99,10 +99,14 @@ function profileOf(given: string): LanguageProfile {
  */
 export function namedLanguage(given: string, where?: string): LanguageProfile {
   const profile = languageProfile(given);
-  if (profile.tag === '' || englishName(profile.tag.split('-')[0]!) === undefined) {
-    throw unknownLanguage(given, where);
-  }
+  if (!isLanguage(given)) throw unknownLanguage(given, where);
   return profile;
+}
+
+/** Whether a text names a language. */
+export function isLanguage(given: string): boolean {
+  const { tag } = languageProfile(given);
+  return tag !== '' && englishName(tag.split('-')[0]!) !== undefined;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The score of one output with its bootstrap interval, paired test and signature. */
-import { type CorpusMetric, sumStatistics } from './corpus.ts';
+import type { CorpusMetric } from './corpus.ts';
+import { equalTables, type SentenceStatistics, sumTable, tableOf } from './sentence-table.ts';
 import {
   approximateRandomization,
   bootstrap,
@@ -30,21 +31,22 @@ export interface MeasureOptions extends ResamplingOptions {
  */
 export function measure<Score extends { score: number }>(
   metric: CorpusMetric<Score>,
-  statistics: readonly number[][],
-  baseline: readonly number[][] | undefined,
+  statistics: SentenceStatistics,
+  baseline: SentenceStatistics | undefined,
   referenceCount: number,
   { test = 'bootstrap', samples, seed, ties }: MeasureOptions = {},
 ): Score & Measured {
   const scoreOf = (total: readonly number[]) => metric.score(total).score;
   // With approximate randomization `samples` are its trials; the interval is a bootstrap's all the same.
   const resamples = test === 'bootstrap' ? samples : undefined;
-  const { mean, low, high } = bootstrap(statistics, scoreOf, { samples: resamples, seed });
+  const [own, theirs] = [tableOf(statistics), baseline && tableOf(baseline)];
+  const { mean, low, high } = bootstrap(own, scoreOf, { samples: resamples, seed });
   const paired = test === 'bootstrap' ? pairedBootstrap : approximateRandomization;
-  const result = baseline && paired(baseline, statistics, scoreOf, { samples, seed, ties });
+  const result = theirs && paired(theirs, own, scoreOf, { samples, seed, ties });
   // sacreBLEU calls even these different, as no resample differs more than they do.
-  const equal = baseline?.every((counts, i) => counts.every((count, k) => count === statistics[i]![k]));
+  const equal = theirs && equalTables(theirs, own);
   return {
-    ...metric.score(sumStatistics(statistics)),
+    ...metric.score(sumTable(own)),
     signature: metric.signature(referenceCount),
     interval: { mean, low, high },
     ...(result && { comparison: { difference: result.difference, pValue: equal ? 1 : result.pValue } }),

@@ -17,6 +17,7 @@ import {
   SACREBLEU_METRICS,
 } from './metrics.ts';
 import { offTargetRate } from './off-target.ts';
+import { type SentenceTable, tableOf } from './sentence-table.ts';
 import type { PairedTest } from './significance.ts';
 import { type BleuTokenizer, bleuTokenizerOf, loadBleuTokenizer } from './tokenizers.ts';
 
@@ -108,11 +109,11 @@ export async function scoreOutputs(
     return rows;
   };
   const add = async (name: MetricName | 'comet', metricOf: (output: number) => CorpusMetric | undefined) => {
-    let baseline: number[][] | undefined;
+    let baseline: SentenceTable | undefined;
     const ties = !SACREBLEU_METRICS.includes(name);
     for (const [i, lines] of texts.entries()) {
       const metric = metricOf(i);
-      const statistics = metric && (await statisticsOf(metric, lines));
+      const statistics = metric && tableOf(await statisticsOf(metric, lines));
       scores[i]![name] =
         metric && statistics
           ? measure(metric, statistics, baseline, right.length, { test, samples, seed, ties })

@@ -1,6 +1,13 @@
 import { UserError } from '../errors.ts';
 import { below, sfc32 } from '../random.ts';
-import { type Statistics, sumStatistics } from './corpus.ts';
+import type { Statistics } from './corpus.ts';
+import {
+  type CountColumn,
+  type SentenceStatistics,
+  type SentenceTable,
+  sumTable,
+  tableOf,
+} from './sentence-table.ts';
 
 /** Corpus score of summed statistics, e.g. `(total) => bleuFromStatistics(total, options).score`. */
 export type ScoreOf = (total: Statistics) => number;
@@ -44,36 +51,79 @@ export interface ResamplingOptions {
   ties?: boolean;
 }
 
-/** Statistics of all sentences behind one another: summing a resample is then one flat loop. */
-function flatten(statistics: readonly Statistics[]): { rows: Float64Array; width: number } {
-  const width = statistics[0]?.length ?? 0;
-  if (width === 0) throw new UserError('There are no sentences to resample.');
-  return { rows: Float64Array.from(statistics.flat()), width };
-}
-
-function checkPaired(baseline: readonly Statistics[], system: readonly Statistics[]): void {
-  if (baseline.length !== system.length) {
+/** Both as tables. */
+function pairedTables(
+  baseline: SentenceStatistics,
+  system: SentenceStatistics,
+): [SentenceTable, SentenceTable] {
+  const count = (of: SentenceStatistics): number => ('parts' in of ? of.sentences : of.length);
+  if (count(baseline) !== count(system)) {
     throw new UserError(
-      `A paired test needs the same sentences: the baseline has ${baseline.length}, the system ${system.length}.`,
+      `A paired test needs the same sentences: the baseline has ${count(baseline)}, the system ${count(system)}.`,
     );
   }
+  return [tableOf(baseline), tableOf(system)];
 }
 
-/** Scores of resamples with replacement; equal seeds draw equal sentences, so that two systems are paired. */
-function resampledScores(statistics: readonly Statistics[], scoreOf: ScoreOf, samples: number, seed: number) {
-  const { rows, width } = flatten(statistics);
+/**
+ * Scores of resamples with replacement; equal seeds draw equal sentences, so that two systems are paired. Each column is
+ * summed by itself, in the order of the draws: it stays in the processor's cache.
+ */
+function resampledScores(table: SentenceTable, scoreOf: ScoreOf, samples: number, seed: number) {
   const random = sfc32(seed);
+  const draws = new Draws(table);
   const scores = new Float64Array(samples);
-  const total = new Array<number>(width);
   for (let sample = 0; sample < samples; sample++) {
-    total.fill(0);
-    for (let i = 0; i < statistics.length; i++) {
-      const row = below(statistics.length, random) * width;
-      for (let column = 0; column < width; column++) total[column]! += rows[row + column]!;
-    }
-    scores[sample] = scoreOf(total);
+    const drawn = draws.next(random);
+    scores[sample] = scoreOf(
+      table.parts.flatMap(({ columns }, part) => columns.map((column) => sumOf(column, drawn[part]!))),
+    );
   }
   return scores;
+}
+
+function sumOf(column: CountColumn, sentences: Uint32Array): number {
+  let sum = 0;
+  for (let i = 0; i < sentences.length; i++) sum += column[sentences[i]!]!;
+  return sum;
+}
+
+/** Random sentences of a table, by part. */
+class Draws {
+  /** As drawn, and by part; where there is one part only, these are the same. */
+  readonly #drawn: Uint32Array;
+  readonly #byPart: Uint32Array;
+  readonly #partOf: Uint16Array;
+  readonly #firsts: number[] = [];
+
+  constructor({ sentences, parts }: SentenceTable) {
+    this.#drawn = new Uint32Array(sentences);
+    this.#byPart = parts.length === 1 ? this.#drawn : new Uint32Array(sentences);
+    this.#partOf = new Uint16Array(parts.length === 1 ? 0 : sentences);
+    let first = 0;
+    for (const [part, { sentences: count }] of parts.entries()) {
+      this.#firsts.push(first);
+      this.#partOf.fill(part, first, first + count);
+      first += count;
+    }
+  }
+
+  /** As many sentences as there are, with replacement: places within each part, in the order in which they are drawn. */
+  next(random: () => number): Uint32Array[] {
+    const drawn = this.#drawn;
+    for (let i = 0; i < drawn.length; i++) drawn[i] = below(drawn.length, random);
+    if (this.#firsts.length === 1) return [drawn];
+    const ends = this.#firsts.map(() => 0);
+    for (const sentence of drawn) ends[this.#partOf[sentence]!]!++;
+    let end = 0;
+    const bounds = ends.map((count): [number, number] => [end, (end += count)]);
+    const next = bounds.map(([start]) => start);
+    for (const sentence of drawn) {
+      const part = this.#partOf[sentence]!;
+      this.#byPart[next[part]!++] = sentence - this.#firsts[part]!;
+    }
+    return bounds.map(([start, end]) => this.#byPart.subarray(start, end));
+  }
 }
 
 /** sacreBLEU's percentiles: a fortieth of the resamples is cut off at each end. */
@@ -99,12 +149,13 @@ function pValue(differences: Float64Array, observed: number, ties: boolean): num
  * @param statistics a row per sentence, from `bleuStatistics`, `chrfStatistics` or `terStatistics`
  */
 export function bootstrap(
-  statistics: readonly Statistics[],
+  statistics: SentenceStatistics,
   scoreOf: ScoreOf,
   options: ResamplingOptions = {},
 ): Interval {
   const { samples = DEFAULT_SAMPLES.bootstrap, seed = 12345 } = options;
-  return interval(scoreOf(sumStatistics(statistics)), resampledScores(statistics, scoreOf, samples, seed));
+  const table = tableOf(statistics);
+  return interval(scoreOf(sumTable(table)), resampledScores(table, scoreOf, samples, seed));
 }
 
 /**
@@ -113,17 +164,17 @@ export function bootstrap(
  * @throws UserError when the systems have different numbers of sentences
  */
 export function pairedBootstrap(
-  baseline: readonly Statistics[],
-  system: readonly Statistics[],
+  baseline: SentenceStatistics,
+  system: SentenceStatistics,
   scoreOf: ScoreOf,
   options: ResamplingOptions = {},
 ): PairedResult {
   const { samples = DEFAULT_SAMPLES.bootstrap, seed = 12345, ties = false } = options;
-  checkPaired(baseline, system);
-  const baselineScores = resampledScores(baseline, scoreOf, samples, seed);
-  const systemScores = resampledScores(system, scoreOf, samples, seed);
-  const baselineScore = scoreOf(sumStatistics(baseline));
-  const systemScore = scoreOf(sumStatistics(system));
+  const [first, second] = pairedTables(baseline, system);
+  const baselineScores = resampledScores(first, scoreOf, samples, seed);
+  const systemScores = resampledScores(second, scoreOf, samples, seed);
+  const baselineScore = scoreOf(sumTable(first));
+  const systemScore = scoreOf(sumTable(second));
   const differences = systemScores.map((score, i) => Math.abs(score - baselineScores[i]!));
   const mean = differences.reduce((sum, value) => sum + value, 0) / samples;
   return {
@@ -145,33 +196,38 @@ export function pairedBootstrap(
  * @throws UserError when the systems have different numbers of sentences
  */
 export function approximateRandomization(
-  baseline: readonly Statistics[],
-  system: readonly Statistics[],
+  baseline: SentenceStatistics,
+  system: SentenceStatistics,
   scoreOf: ScoreOf,
   options: ResamplingOptions = {},
 ): { difference: number; pValue: number } {
   const { samples = DEFAULT_SAMPLES.randomization, seed = 12345, ties = false } = options;
-  checkPaired(baseline, system);
-  const { rows, width } = flatten(baseline);
-  // A swap adds this to the first sum and subtracts it from the second.
-  const changes = flatten(system).rows.map((count, i) => count - rows[i]!);
-  const [baselineTotal, systemTotal] = [sumStatistics(baseline), sumStatistics(system)];
+  const [before, after] = pairedTables(baseline, system);
+  const [baselineTotal, systemTotal] = [sumTable(before), sumTable(after)];
   const random = sfc32(seed);
-  const first = new Array<number>(width);
-  const second = new Array<number>(width);
+  const swapped = new Uint32Array(before.sentences);
   const differences = new Float64Array(samples);
   for (let trial = 0; trial < samples; trial++) {
-    first.fill(0);
-    for (let row = 0; row < changes.length; row += width) {
-      if (random() >>> 31 === 0) continue;
-      for (let column = 0; column < width; column++) first[column]! += changes[row + column]!;
-    }
-    for (let column = 0; column < width; column++) {
-      second[column] = systemTotal[column]! - first[column]!;
-      first[column]! += baselineTotal[column]!;
-    }
+    // A swap adds this to the first sum and subtracts it from the second.
+    const changes = before.parts.flatMap(({ sentences, columns }, part) => {
+      let count = 0;
+      for (let sentence = 0; sentence < sentences; sentence++) {
+        swapped[count] = sentence;
+        count += random() >>> 31;
+      }
+      const some = swapped.subarray(0, count);
+      return columns.map((column, i) => changeOf(column, after.parts[part]!.columns[i]!, some));
+    });
+    const first = baselineTotal.map((count, column) => count + changes[column]!);
+    const second = systemTotal.map((count, column) => count - changes[column]!);
     differences[trial] = Math.abs(scoreOf(first) - scoreOf(second));
   }
   const difference = scoreOf(systemTotal) - scoreOf(baselineTotal);
   return { difference, pValue: pValue(differences, Math.abs(difference), ties) };
+}
+
+function changeOf(before: CountColumn, after: CountColumn, sentences: Uint32Array): number {
+  let change = 0;
+  for (let i = 0; i < sentences.length; i++) change += after[sentences[i]!]! - before[sentences[i]!]!;
+  return change;
 }

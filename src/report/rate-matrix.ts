@@ -8,8 +8,8 @@ export interface RateCell {
   readonly column: string;
   /** Rate from 0 to 1. */
   readonly value: number;
-  readonly low: number;
-  readonly high: number;
+  /** Its interval. Default: none is shown. */
+  readonly interval?: readonly [low: number, high: number] | undefined;
 }
 
 /** Rates of pairs of languages as coloured cells, each with its value and interval in percent, on a scale from 0 to 100. */
@@ -35,7 +35,7 @@ export function rateMatrix(
       `<text class="label end" x="${left - 8}" y="${top + middle + 4}">${escapeHtml(languageName(language))}</text>`,
     );
   });
-  for (const { row, column, value, low, high } of cells) {
+  for (const { row, column, value, interval } of cells) {
     const x = coordinate(left + languages.indexOf(column) * side);
     const y = coordinate(top + languages.indexOf(row) * side);
     const size = coordinate(side - 2);
@@ -45,6 +45,10 @@ export function rateMatrix(
     parts.push(
       `<rect x="${x}" y="${y}" width="${size}" height="${size}" rx="3" fill="${colour(Math.max(0, Math.min(1, value)))}"/>`,
       `<text class="middle" x="${middle}" y="${coordinate(y + size / 2 + 3)}" font-size="16" font-weight="600" fill="${ink}">${formatNumber(100 * value)}</text>`,
+    );
+    if (!interval) continue;
+    const [low, high] = interval;
+    parts.push(
       `<text class="middle" x="${middle}" y="${coordinate(y + size / 2 + 19)}" font-size="11" fill="${ink}">${formatNumber(100 * low)}–${formatNumber(100 * high)}</text>`,
     );
   }

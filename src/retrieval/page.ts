@@ -10,8 +10,8 @@ import { rateMatrix } from '../report/rate-matrix.ts';
 import type { ComparedClip } from './clip-blocks.ts';
 import type { RetrievalMethod } from './methods.ts';
 import type { ParallelClips } from './parallel-clips.ts';
-import type { PairResult, SimilarityMatrix } from './study.ts';
-import { retrievalColumns, retrievalRows } from './tables.ts';
+import { MIN_QUERIES, type PairResult, type SimilarityMatrix } from './study.ts';
+import { isShown, retrievalColumns, retrievalRows } from './tables.ts';
 
 export function retrievalPage(
   results: readonly PairResult[],
@@ -28,7 +28,7 @@ ${retrievalContent(results, retrievalFigures(results, matrices, languages))}`,
 }
 
 export function retrievalContent(results: readonly PairResult[], figures: readonly Figure[]): string {
-  return `<p>Each recording of one language looks for the same sentence among all recordings of another, by encoder output alone: no text, no training. R@1: the share that finds it at once, with the 95 % interval of a bootstrap over the recordings that search. p: R@1 against the first metric of the pair, by paired approximate randomisation, not corrected for the number of comparisons. “length only” guesses by how long the recordings are. Where a language has one speaker, language and speaker cannot be told apart.</p>
+  return `<p>Each recording of one language looks for the same sentence among all recordings of another, by encoder output alone: no text, no training. R@1: the share that finds it at once, with the 95 % interval of a bootstrap over the recordings that search. p: R@1 against the first metric of the pair, by paired approximate randomisation, not corrected for the number of comparisons. Of fewer than ${MIN_QUERIES} recordings that search, neither is given. “length only” guesses by how long the recordings are. Where a language has one speaker, language and speaker cannot be told apart.</p>
 <div class="figures">${figures.map(figureHtml).join('\n')}</div>
 ${htmlTable('Retrieval by pair of languages and metric', retrievalRows(results), retrievalColumns)}`;
 }
@@ -54,9 +54,11 @@ export function retrievalFigures(
 }
 
 function pairsFigure(results: readonly PairResult[], variant: RetrievalMethod, index: number): Figure {
-  const cells = results.map(({ from, to, keys, variants }) => {
+  const cells = results.map((pair) => {
+    const { from, to, keys, variants } = pair;
     const { value, low, high } = variants[index]!.r1;
-    return { row: from, column: to, value, low, high, n: keys.length };
+    const interval = isShown(pair) ? ([low, high] as const) : undefined;
+    return { row: from, column: to, value, interval, n: keys.length };
   });
   return {
     name: `r1-${fileName(variant.name)}`,
@@ -64,7 +66,11 @@ function pairsFigure(results: readonly PairResult[], variant: RetrievalMethod, i
     svg: rateMatrix(`R@1 by ${variant.label}`, cells, 'searches', 'is searched'),
     csv: csvText([
       ['from', 'to', 'r1', 'low', 'high', 'n'],
-      ...cells.map((c) => [c.row, c.column, c.value, c.low, c.high, c.n]),
+      ...cells.map(({ row, column, value, interval, n }) => [
+        ...[row, column, value],
+        ...(interval ?? ['', '']),
+        n,
+      ]),
     ]),
   };
 }

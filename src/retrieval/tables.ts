@@ -45,7 +45,7 @@ export const retrievalColumns: readonly Column<RetrievalRow>[] = [
   { heading: 'chance %', value: ({ pair }) => percent(pair.chance), align: 'right' },
 ];
 
-/** For programs: a row for each pair and metric, shares from 0 to 1. */
+/** For programs: a row for each pair and metric, shares from 0 to 1; without intervals and p where queries are few. */
 export const retrievalCsvColumns: readonly Column<RetrievalRow>[] = [
   { heading: 'from', value: ({ pair }) => pair.from },
   { heading: 'to', value: ({ pair }) => pair.to },
@@ -56,10 +56,11 @@ export const retrievalCsvColumns: readonly Column<RetrievalRow>[] = [
   ...(['r1', 'r5', 'r10', 'mrr'] as const).flatMap((name) =>
     (['value', 'low', 'high'] as const).map((part) => ({
       heading: part === 'value' ? name : `${name}_${part}`,
-      value: ({ result }: RetrievalRow) => result[name][part],
+      value: ({ pair, result }: RetrievalRow) =>
+        part === 'value' || isShown(pair) ? result[name][part] : '',
     })),
   ),
-  { heading: 'p_value', value: ({ result }) => result.pValue ?? '' },
+  { heading: 'p_value', value: ({ pair, result }) => (isShown(pair) ? (result.pValue ?? '') : '') },
 ];
 
 /** The object that `retrieve --json` prints: the numbers of one pair, or of all. */
@@ -69,13 +70,15 @@ export function retrievalJson({ pairs, clips: _, shortlist, ...facts }: Retrieva
 }
 
 /** The first metric's numbers stand at the top, the mean frame's under its name, and all of them in `metrics`. */
-function pairJson({ from, to, keys, candidates, chance, variants }: PairResult) {
-  const rates = ({ r1, r5, r10, mrr }: PairResult['variants'][number]) => ({
+function pairJson(pair: PairResult) {
+  const { from, to, keys, candidates, chance, variants } = pair;
+  const rates = ({ r1, r5, r10, mrr }: MethodResult) => ({
     r1: r1.value,
     r5: r5.value,
     r10: r10.value,
     mrr: mrr.value,
   });
+  const estimate = ({ value, low, high }: Estimate) => ({ value, ...(isShown(pair) && { low, high }) });
   const [first] = variants;
   const baseline = variants.find(({ variant }) => variant.metric === 'mean-pool');
   return {
@@ -87,10 +90,13 @@ function pairJson({ from, to, keys, candidates, chance, variants }: PairResult) 
     ...rates(first!),
     chance,
     ...(baseline && { meanPool: rates(baseline) }),
-    metrics: variants.map(({ variant, ranks, pValue, ...estimates }) => ({
+    metrics: variants.map(({ variant, ranks, pValue, r1, r5, r10, mrr }) => ({
       metric: variant.name,
-      ...estimates,
-      ...(pValue !== undefined && { pValue }),
+      r1: estimate(r1),
+      r5: estimate(r5),
+      r10: estimate(r10),
+      mrr: estimate(mrr),
+      ...(pValue !== undefined && isShown(pair) && { pValue }),
       ranks: Object.fromEntries(ranks.map((rank, i) => [keys[i], rank])),
     })),
   };

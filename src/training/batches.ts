@@ -15,6 +15,10 @@ export interface Example {
   readonly clip: ReadyClip | Lazy<ReadyClip>;
   /** Tokens of prompt, text, end of text. */
   readonly tokens: readonly number[];
+  /** Their number, where the text is tokenised whenever it is needed. Default: that of `tokens`. */
+  readonly length?: number;
+  /** Upper bound of their number that needs no tokenising. Default: their number. */
+  readonly maxLength?: number;
   /** Number of prompt tokens: the first prediction in the loss is at the last of them. */
   readonly promptLength: number;
   /** Clip of the example, for reports of batches whose loss is not finite. */
@@ -29,8 +33,18 @@ export type ReadyExample = Example & { readonly clip: ReadyClip };
 
 export async function readyExample(example: Example, visit: number): Promise<ReadyExample> {
   const { clip } = example;
-  return { ...example, clip: isLazy<ReadyClip>(clip) ? await clip.read(visit) : clip };
+  return withClip(example, isLazy<ReadyClip>(clip) ? await clip.read(visit) : clip);
 }
+
+/** The example with its tokens, and with another clip. */
+export function withClip<E extends Example, C extends Example['clip']>(
+  example: E,
+  clip: C,
+): Omit<E, 'clip'> & { readonly clip: C } {
+  return { ...example, tokens: example.tokens, clip };
+}
+
+export const tokenCount = (example: Example): number => example.length ?? example.tokens.length;
 
 export interface TrainingBatch {
   readonly feeds: Readonly<Record<string, HostTensor>>;
@@ -99,7 +113,7 @@ export function trainingBatch(
 export function batchSize(examples: readonly Example[]): BatchSize {
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
   const windows = examples.map(({ clip }) => clip.window);
-  const lengths = examples.map(({ tokens }) => tokens.length - 1);
+  const lengths = examples.map((example) => tokenCount(example) - 1);
   const frames = windows.length * largest(windows, Number);
   const positions = lengths.length * largest(lengths, Number);
   return {

@@ -43,7 +43,7 @@ const write = (step: number, best?: number) =>
   writeTrainingCheckpoint(folder, stateOf(step), recordOf(step), best);
 const read = (expected: Parameters<typeof readNewestCheckpoint>[1] = settings) => {
   const lines: string[] = [];
-  return readNewestCheckpoint(folder, expected, (line) => lines.push(line)).then((found) => ({
+  return readNewestCheckpoint(folder, expected, { note: (line) => lines.push(line) }).then((found) => ({
     found,
     lines,
   }));
@@ -102,6 +102,18 @@ test("another model's, or other settings', is refused: what differs is said, and
     'FOLDER/step-000002: found a checkpoint of model "abc", seed not set; expected model "xyz", seed 1 as in this run',
   );
   expect((await read()).found!.state.step).toBe(2);
+});
+
+test('other clips: what to do is said; a fingerprint that an earlier version made of the same clips is none', async () => {
+  const ofClips = (clips: string) => ({ ...settings, clips });
+  await writeTrainingCheckpoint(folder, stateOf(2), { ...recordOf(2), settings: ofClips('9 (old)') });
+  expect(await complaint(read(ofClips('9 (new)')))).toBe(
+    'FOLDER/step-000002: found a checkpoint of clips "9 (old)"; expected clips "9 (new)" as in this run; the recordings of the ' +
+      'manifest, their order, texts or lengths are not those that the run began with: restore them, or begin again with another --output',
+  );
+  const isFormer = async (name: string, found: unknown) => name === 'clips' && found === '9 (old)';
+  const same = await readNewestCheckpoint(folder, ofClips('9 (new)'), { note: () => {}, isFormer });
+  expect(same!.state.step).toBe(2);
 });
 
 test('a checkpoint with former names of settings is resumed', async () => {

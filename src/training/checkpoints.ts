@@ -155,25 +155,38 @@ export async function writeTrainingCheckpoint<R extends KeptRecord = RunRecord>(
   }
 }
 
+/** Whether a setting of a checkpoint, by name, is as in this run in the form of an earlier version. */
+export type IsFormer = (name: string, found: unknown) => Promise<boolean>;
+
+export interface ReadCheckpointOptions {
+  /** Reports each newer checkpoint that is damaged, in one line. */
+  readonly note: (line: string) => void;
+  /** Asked where a setting differs. Default: it is not. */
+  readonly isFormer?: IsFormer | undefined;
+}
+
 /**
  * Reads the newest undamaged checkpoint; undefined where there is none.
- * @param onDamaged reports each newer one that is damaged, in one line
  * @throws UserError when it belongs to a run of other settings
  */
 export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
   folder: string,
   settings: RunSettings,
-  onDamaged: (line: string) => void,
+  { note, isFormer }: ReadCheckpointOptions,
 ): Promise<{ state: TrainingState; record: R } | undefined> {
   for (const step of await checkpointSteps(folder)) {
     const path = join(folder, checkpointName(step));
     const damage = await damageOf(path);
     if (damage !== undefined) {
-      onDamaged(`${path}: ${damage}; the checkpoint before it is taken`);
+      note(`${path}: ${damage}; the checkpoint before it is taken`);
       continue;
     }
     const record = await readRecord<R>(path);
-    checkSettings(path, record.step, withCurrentPaths(record.settings), settings);
+    const found = withCurrentPaths(record.settings);
+    for (const [name, value] of Object.entries(settings)) {
+      if (found[name] !== value && (await isFormer?.(name, found[name]))) found[name] = value;
+    }
+    checkSettings(path, record.step, found, settings);
     return { state: await readState(path, record), record };
   }
   return undefined;
@@ -181,18 +194,17 @@ export async function readNewestCheckpoint<R extends KeptRecord = RunRecord>(
 
 /**
  * The checkpoint to resume from; undefined: begin at the first step.
- * @param note reports damaged checkpoints, and that none was found, in one line each
+ * @param options `note` also reports that there is none
  * @throws UserError as `readNewestCheckpoint`
  */
 export async function resumption<R extends KeptRecord = RunRecord>(
   folder: string,
   settings: RunSettings,
-  resume: boolean,
-  note: (line: string) => void,
+  { resume, ...options }: ReadCheckpointOptions & { readonly resume: boolean },
 ): Promise<{ state: TrainingState; record: R } | undefined> {
   if (!resume) return undefined;
-  const found = await readNewestCheckpoint<R>(folder, settings, note);
-  if (!found) note(`${folder}: no whole checkpoint: training begins at the first step`);
+  const found = await readNewestCheckpoint<R>(folder, settings, options);
+  if (!found) options.note(`${folder}: no whole checkpoint: training begins at the first step`);
   return found;
 }
 
@@ -278,6 +290,12 @@ function checkSettings(path: string, step: number, found: RunSettings, expected:
             (step === steps
               ? `a new run trains its model further: --model ${output} with another --output`
               : `--steps ${steps} finishes this one`),
+        ]
+      : []),
+    ...(differing.includes('clips') || differing.includes('devClips')
+      ? [
+          'the recordings of the manifest, their order, texts or lengths are not those that the run began with: ' +
+            'restore them, or begin again with another --output',
         ]
       : []),
     ...(differing.includes('threads') ? [`--threads ${found.threads} computes as it did`] : []),

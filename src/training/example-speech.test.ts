@@ -232,3 +232,29 @@ test('merged recordings are joined with a gap; a clip without one of its files, 
     /0\.wav and the 1 after it: found 30\.7 s of sound together; expected at most 30 s/,
   );
 });
+
+test('recordings that are cut off are reported: the first ones by name, then their number', async () => {
+  const some = Array.from({ length: 12 }, (_, i) => {
+    const audio = join(scratch, `cut-${i}.wav`);
+    writeFileSync(audio, wavBytes(pseudo(16_000, i, 0.8)).subarray(0, 16_000));
+    return { ...clips[0]!, audio, duration: Number.NaN };
+  });
+  const cut = (i: number) => `${some[i]!.audio}: cut off: 0.5 of 1.0 s`;
+  const named = [0, 1, 2].map(cut);
+  const ten = `10 recordings are cut off or damaged so far, such as ${cut(9)}`;
+  const notes: string[] = [];
+  const onNote = (note: string) => notes.push(note);
+  const outputs = await outputsOf({ cache: undefined, onNote });
+  for (const { encoded } of encodedSpeech(outputs, await measured(some))) await encoded.read();
+  expect(notes).toEqual([...named, ten]);
+  notes.length = 0;
+  const recordings = some.map(({ audio }) => ({ files: [audio] }));
+  await (await outputsOf({ cache: undefined, onNote })).read(recordings);
+  expect(notes).toEqual([...named, ten, '12 recordings are cut off or damaged']);
+  notes.length = 0;
+  for (const { encoded } of melSpeech(80, await measured(some), { window: 'fit', maxBytes: 0, onNote })) {
+    await encoded.read();
+    await encoded.read();
+  }
+  expect(notes).toEqual([...named, ten]);
+});

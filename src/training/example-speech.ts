@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { Augmentation } from '../audio/augment/augmentation.ts';
 import type { Clip } from '../data/clip.ts';
-import { clipFiles, maskMel, type Recording, readRecording } from '../data/recording.ts';
+import { clipFiles, damageReport, maskMel, type Recording, readRecording } from '../data/recording.ts';
 import { type EncoderOutputs, HELD_WITHOUT } from '../features/encoder-outputs.ts';
 import {
   type EncodedClip,
@@ -60,22 +60,25 @@ export interface MelSpeechOptions {
   readonly augmentation?: Augmentation | undefined;
   /** Log-mels held in memory, bytes; the rest is computed again when a batch needs it. Default: 1 GB. */
   readonly maxBytes?: number | undefined;
+  /** Called with a line for recordings that are cut off or damaged. */
+  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /** Log-mels; with augmentation a new version at each visit. */
 export function melSpeech<C extends Clip>(
   melBins: number,
   clips: readonly MeasuredClip<C>[],
-  { window, augmentation, maxBytes = HELD_WITHOUT }: MelSpeechOptions,
+  { window, augmentation, maxBytes = HELD_WITHOUT, onNote }: MelSpeechOptions,
 ): ClipSpeech<C>[] {
   let bytes = 0;
+  const onDamage = damageReport(onNote).add;
   return clips.map(({ clip, samples }) => {
     const frames = windowFrames(Math.ceil(samples * (augmentation?.longest ?? 1)), window);
     let held: MelClip | undefined;
     const read = async (visit = 0): Promise<MelClip> => {
       if (held) return held;
       const recording = recordingOf(clip, augmentation, visit);
-      const sound = await readRecording(recording);
+      const sound = await readRecording(recording, onDamage);
       const version = melClip(sound, melBins, window);
       maskMel(recording, sound, version.mel, melBins);
       if (!augmentation && bytes < maxBytes) {

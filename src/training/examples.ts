@@ -6,6 +6,7 @@ import { languageProfile } from '../language/profile.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import type { Tokens } from '../whisper/tokens.ts';
 import type { Example } from './batches.ts';
 
 /** An example of the dev set, whose encoder output may be read when it is needed. */
@@ -24,35 +25,109 @@ export interface ExampleOptions<C extends Clip> {
   readonly promptOf: (language: string, target: string) => readonly number[];
   /** Called for each skipped clip. */
   readonly onSkipped?: (clip: C, reason: string) => void;
+  /** Index of a clip's corpus in a mixture. Default: 0. */
+  readonly corpusOf?: (clip: C) => number;
 }
 
 /** Skips clips without a reference, and those whose text exceeds the decoder's context. */
 export function translationExamples<C extends Clip, Speech extends Example['clip']>(
   model: WhisperModel,
-  clips: readonly { readonly clip: C; readonly encoded: Speech }[],
-  { target, promptOf, onSkipped }: ExampleOptions<C>,
+  clips: readonly ClipAndSpeech<C, Speech>[],
+  options: ExampleOptions<C>,
 ): (Example & { readonly clip: Speech; readonly source: C; readonly target: string })[] {
-  const { tokens, dimensions } = model;
+  return textExamples(model, clips, options).map(({ clip, source, target, tokens, promptLength }) => ({
+    clip,
+    tokens,
+    promptLength,
+    source,
+    target,
+  }));
+}
+
+/** As translationExamples; the texts are tokenised when a batch needs them, as hundreds of thousands take long. */
+export function textExamples<C extends Clip, Speech extends Example['clip']>(
+  { tokens, dimensions: { textPositions } }: WhisperModel,
+  clips: readonly ClipAndSpeech<C, Speech>[],
+  { target, promptOf, onSkipped, corpusOf }: ExampleOptions<C>,
+): TextExample<C, Speech>[] {
   const targetOf = typeof target === 'string' ? () => target : target;
-  const examples = clips.flatMap(({ clip, encoded }) => {
+  const prompts = new Map<string, readonly number[]>();
+  const promptFor = (language: string, target: string): readonly number[] => {
+    const pair = `${language} ${target}`;
+    const known = prompts.get(pair) ?? promptOf(language, target);
+    prompts.set(pair, known);
+    return known;
+  };
+  const examples: TextExample<C, Speech>[] = [];
+  for (const { clip, encoded } of clips) {
     const written = targetOf(clip);
     const reference = referenceIn(clip, written);
     if (reference === '') {
       onSkipped?.(clip, `no reference in "${written}"`);
-      return [];
+      continue;
     }
-    const prompt = promptOf(clip.language, written);
-    const text = tokens.encode(languageProfile(written).reference(reference));
-    const all = [...prompt, ...text, tokens.endOfText];
-    if (all.length > dimensions.textPositions) {
-      onSkipped?.(clip, `longer than the decoder's ${dimensions.textPositions} tokens`);
-      return [];
+    const prompt = promptFor(clip.language, written);
+    const parts = { clip: encoded, source: clip, target: written, prompt, corpus: corpusOf?.(clip) };
+    const example = new TextExample(tokens, parts);
+    if (example.maxLength > textPositions && example.length > textPositions) {
+      onSkipped?.(clip, `longer than the decoder's ${textPositions} tokens`);
+      continue;
     }
-    return [{ clip: encoded, tokens: all, promptLength: prompt.length, source: clip, target: written }];
-  });
+    examples.push(example);
+  }
   if (examples.length === 0) {
     const targets = [...new Set(clips.map(({ clip }) => `"${targetOf(clip)}"`))].join(' or ');
     throw new UserError(`no clip to train on: none has a reference in ${targets} that fits the decoder`);
   }
   return examples;
+}
+
+interface ClipAndSpeech<C extends Clip, Speech extends Example['clip']> {
+  readonly clip: C;
+  readonly encoded: Speech;
+}
+
+interface TextExampleParts<C extends Clip, Speech extends Example['clip']> {
+  readonly clip: Speech;
+  readonly source: C;
+  readonly target: string;
+  readonly prompt: readonly number[];
+  readonly corpus?: number | undefined;
+}
+
+/** An example whose text is tokenised whenever its tokens are read. Only their number is held. */
+export class TextExample<C extends Clip, Speech extends Example['clip']> implements Example {
+  readonly clip: Speech;
+  readonly source: C;
+  readonly target: string;
+  readonly promptLength: number;
+  readonly maxLength: number;
+  readonly corpus: number;
+  readonly #prompt: readonly number[];
+  readonly #tokenizer: Tokens;
+  #length: number | undefined;
+
+  constructor(tokenizer: Tokens, { clip, source, target, prompt, corpus = 0 }: TextExampleParts<C, Speech>) {
+    this.clip = clip;
+    this.source = source;
+    this.target = target;
+    this.promptLength = prompt.length;
+    this.corpus = corpus;
+    this.#prompt = prompt;
+    this.#tokenizer = tokenizer;
+    this.maxLength = prompt.length + tokenizer.maxCount(this.#text) + 1;
+  }
+
+  get #text(): string {
+    return languageProfile(this.target).reference(referenceIn(this.source, this.target));
+  }
+
+  get tokens(): readonly number[] {
+    return [...this.#prompt, ...this.#tokenizer.encode(this.#text), this.#tokenizer.endOfText];
+  }
+
+  get length(): number {
+    this.#length ??= this.tokens.length;
+    return this.#length;
+  }
 }

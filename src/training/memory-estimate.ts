@@ -10,7 +10,7 @@ import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import { isLazy, isMel, type ReadyClip } from '../whisper/lazy.ts';
 import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { type Example, type ReadyExample, trainingBatch } from './batches.ts';
+import { type Example, type ReadyExample, tokenCount, trainingBatch, withClip } from './batches.ts';
 import { expertShapes } from './experts.ts';
 import { adapterShapes } from './lora.ts';
 import { crossEntropy } from './objective.ts';
@@ -26,7 +26,7 @@ export interface MemoryEstimate {
   readonly optimizer: number;
   /** Peak of the activations of a step on the largest batch. */
   readonly activations: number;
-  /** Encoder outputs of the clips. */
+  /** Clips that are held: encoder outputs, or log-mels where the encoder is trained. */
   readonly clips: number;
   /** Copy of trained weights and moments while a checkpoint is written. */
   readonly checkpoint: number;
@@ -45,11 +45,13 @@ const PROGRAM_BYTES = 380e6;
 /**
  * Estimates activations from the graph of a step: the results that live at the same time, for the largest batch. Measured
  * by `npm run bench -- training-memory`.
+ * @param held bytes of clips that are held in memory at most; others are read when a batch needs them
  */
 export async function estimateMemory(
   model: WhisperModel,
   examples: readonly Example[],
   options: TrainingOptions,
+  held = HELD_WITHOUT,
 ): Promise<MemoryEstimate> {
   const { dimensions } = model;
   const whole = whisperTensors(dimensions);
@@ -91,7 +93,7 @@ export async function estimateMemory(
     optimizer: (accumulate > 1 ? 16 : 12) * trained,
     activations: peakMemory(graph, sizesOf(graph, feeds)),
     clips: Math.min(
-      HELD_WITHOUT,
+      held,
       examples.reduce((sum, { clip }) => sum + heldBytes(clip, dimensions), 0),
     ),
     checkpoint: 12 * trained,
@@ -108,16 +110,31 @@ function heldBytes(clip: Example['clip'], { melBins, width }: WhisperDimensions)
 /** An example of the same size, for a clip that is not read yet. */
 function sized(example: Example, { melBins, width }: WhisperDimensions): ReadyExample {
   const { clip } = example;
-  if (!isLazy<ReadyClip>(clip)) return { ...example, clip };
+  if (!isLazy<ReadyClip>(clip)) return withClip(example, clip);
   const { window, length } = clip;
   const values: ReadyClip = isMel(clip)
     ? { mel: new Float32Array(2 * melBins * window), window, length }
     : { frames: new Uint16Array(window * width), window, length, width };
-  return { ...example, clip: values };
+  return withClip(example, values);
 }
 
 export function totalBytes({ batch: _, ...needs }: MemoryEstimate): number {
   return Object.values(needs).reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** In the order of the sampler. Few are tokenised: in falling order of upper bounds, until no other can be longer. */
+function longestExamples(examples: readonly Example[], count: number): readonly Example[] {
+  const size = (example: Example): number => example.clip.window + 4 * tokenCount(example);
+  const bound = (example: Example): number =>
+    example.clip.window + 4 * (example.maxLength ?? tokenCount(example));
+  const candidates = [...examples].sort((a, b) => bound(b) - bound(a));
+  let longest: Example[] = [];
+  for (let start = 0; start < candidates.length; start += count) {
+    const some = candidates.slice(start, start + count);
+    if (longest.length === count && bound(some[0]!) <= size(longest.at(-1)!)) break;
+    longest = [...longest, ...some].sort((a, b) => size(b) - size(a)).slice(0, count);
+  }
+  return longest;
 }
 
 /** The longest clips together, as the sampler groups similar lengths. */
@@ -126,8 +143,7 @@ async function largestBatch(
   examples: readonly Example[],
   { batchSize, vocabulary }: TrainingOptions,
 ): Promise<Readonly<Record<string, HostTensor>>> {
-  const size = ({ clip, tokens }: Example): number => clip.window + 4 * tokens.length;
-  const longest = [...examples].sort((a, b) => size(b) - size(a)).slice(0, batchSize);
+  const longest = longestExamples(examples, batchSize);
   const tails = await model.silenceTailsFor(longest.map(({ clip }) => clip));
   const ready = longest.map((example) => sized(example, model.dimensions));
   const outputIds = vocabulary && model.output(vocabulary).ids;

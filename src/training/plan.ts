@@ -29,14 +29,14 @@ export interface TrainingPlan {
 
 export async function trainingPlan(
   model: WhisperModel,
-  { examples, skipped, notes }: Pick<TrainingData, 'examples' | 'skipped' | 'notes'>,
+  { examples, skipped, notes, held }: Pick<TrainingData, 'examples' | 'skipped' | 'notes' | 'held'>,
   training: TrainingOptions,
 ): Promise<TrainingPlan> {
   const planned = plannedBatches(examples, training);
   const clipsPerBatch = planned.reduce((sum, { clips }) => sum + clips, 0) / planned.length;
   const stepsPerEpoch = examples.length / clipsPerBatch;
   return {
-    memory: await estimateMemory(model, examples, training),
+    memory: await estimateMemory(model, examples, training, held),
     examples: examples.length,
     skipped,
     notes,

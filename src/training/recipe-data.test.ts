@@ -1,6 +1,14 @@
 /** `train` with mixed corpora, merging, augmentation and bounded padding, on a tiny model: what is told, what is written. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -142,4 +150,37 @@ test.each([
   expect(run.stderr).toMatch(message);
   expect(run.stderr.trim().split('\n')).toHaveLength(1);
   expect(existsSync(join(scratch, 'refused/model.safetensors'))).toBe(false);
+});
+
+test('recordings of the dev set that are trained on under another name are reported before the first step', async () => {
+  const row = (audio: string, set: string, zh = '你好') =>
+    JSON.stringify({ audio, lang: 'en', set, zh, duration_s: 1.5 });
+  mkdirSync(join(scratch, 'copies'));
+  copyFileSync(join(scratch, 'en-1.wav'), join(scratch, 'copies/x.wav'));
+  const own = [0, 1, 2, 3].map((i) => row(`en-${i}.wav`, 'train'));
+  writeFileSync(
+    join(scratch, 'own.jsonl'),
+    [...own, row('copies/x.wav', 'dev'), row('en-5.wav', 'dev')].join('\n'),
+  );
+  writeFileSync(join(scratch, 'plain.jsonl'), own.join('\n'));
+  writeFileSync(join(scratch, 'other.jsonl'), [row('en-2.wav', 'dev'), row('en-6.wav', 'train')].join('\n'));
+  const plain = { mergeSeconds: undefined, cache: 'off', maxPadding: 1, temperature: 1 };
+  const split = (name: string, ...manifests: string[]) =>
+    write(name, {
+      data: { ...recipe.data, ...plain, corpora: manifests.map((manifest) => ({ manifest })) },
+      augment: undefined,
+      optimizer: { steps: 1, batchSize: 2, warmup: 1 },
+      output: name.replace('.json', ''),
+      dev: { set: 'dev', every: 1 },
+    });
+  split('one.json', 'own.jsonl');
+  const one = await train('one.json');
+  expect(one.code, one.stderr).toBe(0);
+  expect(one.stderr).toMatch(
+    /^1 recording of the dev set is also among those to train on \(copies\/x\.wav has the content of en-1\.wav\): /m,
+  );
+  split('two.json', 'plain.jsonl', 'other.jsonl');
+  const two = await train('two.json');
+  expect(two.code, two.stderr).toBe(0);
+  expect(two.stderr).toMatch(/^1 recording of the dev set is also among those to train on \(en-2\.wav\): /m);
 });

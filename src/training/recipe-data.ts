@@ -1,17 +1,15 @@
 /** Training data of a recipe: clips, their encoder outputs or log-mels, texts, target vocabulary, dev set. */
-import { dirname, relative } from 'node:path';
 import { readAudio } from '../audio/audio-file.ts';
 import { Augmentation } from '../audio/augment/augmentation.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { type Clip, missingReference, referenceIn, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
-import { clipFiles } from '../data/recording.ts';
 import { repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
 import { clipsOf } from '../features/encoded-clips.ts';
-import { EncoderOutputs } from '../features/encoder-outputs.ts';
+import { EncoderOutputs, HELD_WITHOUT } from '../features/encoder-outputs.ts';
 import { recordingLengths } from '../features/recording-lengths.ts';
-import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
+import { fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
@@ -20,14 +18,16 @@ import { promptOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { Example } from './batches.ts';
-import type { RunSettings } from './checkpoints.ts';
+import type { IsFormer, RunSettings } from './checkpoints.ts';
 import { encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
-import { translationExamples } from './examples.ts';
+import { textExamples } from './examples.ts';
 import { mergeClips } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
 import { cacheOf } from './recipe-cache.ts';
 import type { DevSet } from './run.ts';
+import { isFormerSelection, selectionFingerprint } from './selection.ts';
 import { clipsOfWindow, SkippedClips } from './skipped-clips.ts';
+import { Split } from './split.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
 /** A clip, its place among `data.corpora`, and the language of its text there. */
@@ -45,6 +45,8 @@ export interface RecipeClips {
 
 export interface TrainingData {
   readonly examples: readonly Example[];
+  /** Bytes of their clips that are held in memory at most. */
+  readonly held: number;
   /** Number of skipped clips, by reason. */
   readonly skipped: ReadonlyMap<string, number>;
   /** Notes on merging and augmentation, a line each. */
@@ -53,6 +55,8 @@ export interface TrainingData {
   readonly vocabulary: TargetVocabulary | undefined;
   /** Fingerprints of the data, which must be equal to resume a run. */
   readonly fingerprints: RunSettings;
+  /** Whether a fingerprint in a checkpoint is that of the same data, made by an earlier version. */
+  readonly isFormer: IsFormer;
 }
 
 /** Room for the longest prompt and the end of text. */
@@ -156,53 +160,51 @@ export async function trainingData(
   const words = await wordsOf(model, recipe.targetVocabulary);
   const ofExamples = {
     target: (clip: CorpusClip) => clip.target,
+    corpusOf: (clip: CorpusClip) => clip.corpus,
     promptOf: (language: string, target: string) => promptOf(model.tokens, recipe.prompt, target, language),
   };
   const augmentation = recipe.augment && (await Augmentation.open(recipe.augment, recipe.optimizer.seed));
   const { window } = data;
   const outputs = await EncoderOutputs.open(model, { ...cacheOf(data), window, onNote: work.onNote });
   const notes: string[] = [];
+  const split = new Split(data.corpora.map(({ manifest }) => manifest));
   const leftOut = new SkippedClips();
   const devLeftOut = new SkippedClips();
-  const merged = await mergedClips(model, recipe, clips.training, (file) => outputs.memo.samplesOf(file));
+  const devReadable =
+    dev && (await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work, split.addDev));
+  const merged = await mergedClips(model, recipe, clips.training, outputs, work);
   if (merged.length < clips.training.length) {
     notes.push(
       `merged: ${formatNumber(clips.training.length)} clips into ${formatNumber(merged.length)} of at most ` +
         `${data.mergeSeconds} s`,
     );
   }
-  const readable = await measuredClips(outputs, merged, 'reading lengths', work);
+  const readable = await measuredClips(outputs, merged, 'reading lengths', work, split.addTraining);
   const unread = merged.length - readable.length;
   if (readable.length === 0) throw new UserError('no clip can be read');
+  const onBothSides = await split.note(work);
+  if (onBothSides !== undefined) notes.push(onBothSides);
   const measured = clipsOfWindow(readable, leftOut);
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
   const encoded = tunesEncoder(tune) ? undefined : encodedSpeech(outputs, measured, { copies, augmentation });
-  const pairs = encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation });
+  const pairs =
+    encoded ??
+    melSpeech(model.dimensions.melBins, measured, {
+      ...{ window, augmentation, onNote: work.onNote },
+    });
   if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
   let version = 0;
-  const examples: (Example & { readonly target: string; corpus?: number })[] = translationExamples(
-    model,
-    pairs,
-    {
-      ...ofExamples,
-      onSkipped: (clip, reason) => {
-        // Its versions follow one another.
-        if (version++ % copies === 0) leftOut.add(clip, reason);
-      },
+  const examples = textExamples<CorpusClip, Example['clip']>(model, pairs, {
+    ...ofExamples,
+    onSkipped: (clip, reason) => {
+      // Its versions follow one another.
+      if (version++ % copies === 0) leftOut.add(clip, reason);
     },
-  );
-  // In place: a copy of each would take hundreds of megabytes.
-  for (const example of examples) example.corpus = (example.source as CorpusClip).corpus;
-  const devClips =
-    dev &&
-    clipsOfWindow(
-      await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work),
-      devLeftOut,
-    );
-  const devPairs = devClips && encodedSpeech(outputs, devClips);
+  });
+  const devPairs = devReadable && encodedSpeech(outputs, clipsOfWindow(devReadable, devLeftOut));
   const devExamples =
     devPairs &&
-    translationExamples(model, devPairs, {
+    textExamples(model, devPairs, {
       ...ofExamples,
       onSkipped: (clip, reason) => devLeftOut.add(clip, reason),
     });
@@ -218,6 +220,7 @@ export async function trainingData(
   const vocabulary = words && withReferences(words, examples, model);
   return {
     examples,
+    held: encoded ? outputs.maxBytes : HELD_WITHOUT,
     skipped,
     notes,
     devSet: devExamples && {
@@ -232,10 +235,15 @@ export async function trainingData(
     },
     vocabulary,
     fingerprints: {
-      clips: selectionHash(recipe, examples),
+      clips: selectionFingerprint(recipe, examples),
       ...(augmentation && { augmentation: augmentation.fingerprint }),
-      ...(devExamples && { devClips: selectionHash(recipe, devExamples) }),
+      ...(devExamples && { devClips: selectionFingerprint(recipe, devExamples) }),
       ...(vocabulary && { vocabulary: fingerprint(vocabulary.words.join(), 12) }),
+    },
+    isFormer: async (name, found) => {
+      const selected = name === 'clips' ? examples : name === 'devClips' ? devExamples : undefined;
+      const options = { ...work, memo: outputs.memo, window };
+      return selected !== undefined && (await isFormerSelection(found, recipe, selected, options));
     },
   };
 }
@@ -246,10 +254,12 @@ async function measuredClips(
   clips: readonly CorpusClip[],
   stage: string,
   { onProgress, onSkip, signal }: WorkOptions,
+  onFile?: (clip: CorpusClip, file: string, bytes: number) => void,
 ): Promise<MeasuredClip<CorpusClip>[]> {
   const lengths = await recordingLengths(outputs.memo, clips, {
     onProgress: stageProgress({ onProgress }, stage, clips.length),
     onSkip,
+    onFile: (clip, file, bytes) => onFile?.(clips[clip]!, file, bytes),
     signal,
   });
   return clips.flatMap((clip, i) => {
@@ -263,21 +273,30 @@ async function mergedClips(
   { tokens, dimensions }: WhisperModel,
   { data }: Recipe,
   clips: readonly CorpusClip[],
-  samplesOf: (file: string) => Promise<number>,
+  outputs: EncoderOutputs,
+  work: WorkOptions,
 ): Promise<readonly CorpusClip[]> {
   if (data.mergeSeconds === undefined) return clips;
+  const unmeasured = clips.filter(({ duration }) => Number.isNaN(duration));
+  // Files that cannot be read are reported once they are looked up as all are.
+  const silent = { onProgress: work.onProgress, signal: work.signal };
+  const found =
+    unmeasured.length > 0 ? await measuredClips(outputs, unmeasured, 'reading lengths to merge', silent) : [];
+  const seconds = new Map(found.map(({ clip, samples }) => [clip.audio, samples / SAMPLE_RATE]));
   const merged: CorpusClip[] = [];
   for (const corpus of data.corpora.keys()) {
     const own = clips.filter((clip) => clip.corpus === corpus);
     const target = own[0]?.target;
     if (target === undefined) continue;
-    const fits = (text: string): boolean =>
-      tokens.encode(languageProfile(target).reference(text)).length + PROMPT_TOKENS <=
-      dimensions.textPositions;
+    const fits = (text: string): boolean => {
+      const written = languageProfile(target).reference(text);
+      const room = dimensions.textPositions - PROMPT_TOKENS;
+      return tokens.maxCount(written) <= room || tokens.encode(written).length <= room;
+    };
     const joined = await mergeClips(own, target, {
       seconds: data.mergeSeconds,
       fits,
-      durationOf: async (file) => (await samplesOf(file)) / SAMPLE_RATE,
+      durationOf: async (file) => seconds.get(file) ?? Number.NaN,
     });
     for (const clip of joined) merged.push({ ...clip, corpus, target });
   }
@@ -304,18 +323,4 @@ function withReferences(
     for (const id of tokens) if (id < endOfText) wanted.add(id);
   }
   return { source, words: [...wanted].sort((a, b) => a - b) };
-}
-
-/** Which clips, in which order, with which texts and windows. */
-function selectionHash({ data }: Recipe, examples: readonly Example[]): string {
-  const hash = new Fingerprint();
-  examples.forEach(({ source, clip, tokens }, i) => {
-    const { corpus } = source as CorpusClip;
-    const folder = dirname(data.corpora[corpus]!.manifest);
-    const files = clipFiles(source!).map((file) => relative(folder, file));
-    hash.add(
-      `${i === 0 ? '[' : ','}${JSON.stringify([corpus, ...files, clip.window, clip.length, ...tokens])}`,
-    );
-  });
-  return `${examples.length} (${hash.add(']').hex(12)})`;
 }

@@ -125,6 +125,14 @@ test('patience: the run ends when nothing gets better, and the best weights are 
   expect(html).not.toMatch(/https?:|<script/);
 });
 
+test('clips count as far as they are held', async () => {
+  const training = { ...defaultTraining, steps: 1, batchSize: 1 };
+  const clips = async (held?: number) => (await estimateMemory(model, examples, training, held)).clips;
+  const all = await clips();
+  expect(all).toBeGreaterThan(1);
+  expect(await clips(all - 1)).toBe(all - 1);
+});
+
 test('what is needed grows with the batch and with what is trained', async () => {
   const needs = (batchSize: number, embedding: 'frozen' | 'trained') =>
     estimateMemory(model, examples, { ...defaultTraining, steps: 1, batchSize, embedding });

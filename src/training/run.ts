@@ -11,8 +11,9 @@ import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { mergeLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { type Example, readyExample } from './batches.ts';
+import { type Example, readyExample, withClip } from './batches.ts';
 import {
+  type IsFormer,
   prepareCheckpoints,
   type RunRecord,
   type RunSettings,
@@ -51,6 +52,8 @@ export interface RunOptions {
   /** Text of recipe.json, saved beside the model. */
   readonly recipe: string;
   readonly settings: RunSettings;
+  /** Whether a checkpoint's setting is the same in the form of an earlier version. Default: none is. */
+  readonly isFormer?: IsFormer | undefined;
   readonly training: TrainingOptions;
   readonly checkpointEvery: number;
   readonly resume: boolean;
@@ -87,7 +90,7 @@ export async function runTraining(
   const { output, settings, training, devSet, signal, note } = options;
   const folder = await prepareOutput(output, options.resume);
   await createFolder(folder);
-  const found = await resumption(folder, settings, options.resume, note);
+  const found = await resumption(folder, settings, options);
   await writeWhole(join(output, 'recipe.json'), options.recipe);
   const adapters = tuningAdapters(model.dimensions, training);
   const reports = [...(found?.record.reports ?? [])];
@@ -208,7 +211,7 @@ async function encodedExamples(
   await model.encoderChanged();
   const clips = await encode(examples);
   await model.releaseEncoder();
-  return examples.map((example, i) => ({ ...example, clip: clips[i]! }));
+  return examples.map((example, i) => withClip(example, clips[i]!));
 }
 
 /**

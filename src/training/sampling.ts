@@ -1,7 +1,7 @@
 /** Sampler of batches: mixes corpora in given shares and groups examples of similar length. */
 import { smallest } from '../extremes.ts';
 import { sfc32, shuffle } from '../random.ts';
-import type { Example } from './batches.ts';
+import { type Example, tokenCount } from './batches.ts';
 
 export interface SamplingOptions {
   readonly batchSize: number;
@@ -68,7 +68,7 @@ export function* sampleBatches(
     Number,
   );
   const poolSize = batchSize * Math.max(1, Math.min(POOL_BATCHES, Math.floor(once / batchSize)));
-  const size = (i: number): number => examples[i]!.clip.window + 4 * examples[i]!.tokens.length;
+  const size = (i: number): number => examples[i]!.clip.window + 4 * tokenCount(examples[i]!);
   for (;;) {
     const pool = Array.from({ length: poolSize }, draw).sort((a, b) => size(a) - size(b));
     yield* shuffle(cutBatches(pool, examples, options), random);
@@ -95,7 +95,7 @@ function cutBatches(
     extents.every(({ sum, most }) => sum >= (1 - maxPadding) * count * most);
   for (const i of pool) {
     const window = examples[i]!.clip.window;
-    const length = examples[i]!.tokens.length - 1;
+    const length = tokenCount(examples[i]!) - 1;
     const last = batches.at(-1);
     const longer = [extended(frames, window), extended(tokens, length)] as const;
     if (last && hasRoom(last.length + 1, ...longer)) {

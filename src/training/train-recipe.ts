@@ -123,6 +123,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
       output: recipe.output,
       recipe: recipeText(recipe),
       settings: settingsOf(recipe, files, data, model.runtime.threads),
+      isFormer: data.isFormer,
       training,
       checkpointEvery: recipe.checkpointEvery,
       resume: Boolean(options.resume),

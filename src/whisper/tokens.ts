@@ -16,6 +16,14 @@ export interface FreePrompt {
 
 const LANGUAGE_TOKEN = /^<\|([a-z]{2,3})\|>$/;
 
+function isByteLevel(json: object): boolean {
+  const { normalizer, pre_tokenizer: pre } = json as {
+    readonly normalizer?: unknown;
+    readonly pre_tokenizer?: { readonly type?: string; readonly add_prefix_space?: boolean } | null;
+  };
+  return !normalizer && pre?.type === 'ByteLevel' && pre.add_prefix_space === false;
+}
+
 export class Tokens {
   readonly #tokenizer: Tokenizer;
   readonly startOfTranscript: number;
@@ -31,6 +39,8 @@ export class Tokens {
   readonly startOfPrevious: number;
   /** Ids of the language tokens by code ("en", "zh"), in the order of their ids. */
   readonly languages: ReadonlyMap<string, number>;
+  /** Whether the bytes of a text are encoded as they are: as in every Whisper, and not with a normaliser. */
+  readonly #isByteLevel: boolean;
   /** Ids after the timestamps that are text. */
   readonly #addedText: ReadonlySet<number>;
   /** Further languages, for prompts only, with a new token or that of another language (language-token.ts). */
@@ -47,6 +57,7 @@ export class Tokens {
     } catch (error) {
       throw new UserError(`${file}: not a tokenizer of the Hugging Face kind (${(error as Error).message})`);
     }
+    this.#isByteLevel = isByteLevel(json);
     this.startOfTranscript = this.#special(file, '<|startoftranscript|>');
     this.endOfText = this.#special(file, '<|endoftext|>');
     this.noTimestamps = this.#special(file, '<|notimestamps|>');
@@ -88,6 +99,11 @@ export class Tokens {
   /** Ids of ordinary text; special tokens in it are encoded as text, too. */
   encode(text: string): number[] {
     return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  /** Upper bound of the number of ids of a text, without encoding it: byte-level BPE makes at most one of each byte. */
+  maxCount(text: string): number {
+    return this.#isByteLevel ? Buffer.byteLength(text) : Number.POSITIVE_INFINITY;
   }
 
   /** Whether an id is text: no special token, no timestamp. Fine-tuning may have added text after the timestamps. */

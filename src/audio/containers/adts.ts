@@ -23,6 +23,7 @@ function headerOf(head: Uint8Array) {
 
 export async function openAdts(file: FileBytes): Promise<Track> {
   const window = new Window(file);
+  const found = { damaged: 0, cut: false };
   const first = headerOf(await window.bytes(0, 7));
   if (!first) throw new NoSoundError('AAC without a frame');
   const { rate, profile, channels } = first;
@@ -39,11 +40,12 @@ export async function openAdts(file: FileBytes): Promise<Track> {
     channels,
     spans: EVERYTHING,
     silence: 0,
-    packets: () => frames(window),
+    packets: () => frames(window, found),
+    missing: () => found,
   };
 }
 
-async function* frames(window: Window): AsyncGenerator<Packet> {
+async function* frames(window: Window, missing: { damaged: number; cut: boolean }): AsyncGenerator<Packet> {
   for (let at = 0, gap = 0; at < window.size && gap < MAX_GAP; ) {
     const found = headerOf(await window.bytes(at, 7));
     if (!found) {
@@ -51,9 +53,11 @@ async function* frames(window: Window): AsyncGenerator<Packet> {
       gap++;
       continue;
     }
+    if (gap > 0) missing.damaged++;
     gap = 0;
     const frame = await window.bytes(at, found.length);
     at += found.length;
+    missing.cut = frame.length < found.length;
     if (frame.length > found.header) yield { data: frame.subarray(found.header) };
   }
 }

@@ -12,17 +12,21 @@ export async function openCaf(file: FileBytes): Promise<Track> {
   let description: DataView | undefined;
   let cookie: Uint8Array = new Uint8Array(0);
   let table: Uint8Array | undefined;
-  let isCut = false;
-  let data: { at: number; size: number } | undefined;
+  let [isCut, joined] = [false, false];
+  let data: { at: number; size: number; claimed: number } | undefined;
   for (let at = 8; at + 12 <= file.size; ) {
     const head = await window.bytes(at, 12);
     const type = textOf(head.subarray(0, 4));
+    if (type === 'caff') {
+      joined = true;
+      break;
+    }
     const body = at + 12;
     const claimed = Number(viewOf(head).getBigInt64(4));
     // -1: to the end of the file.
     const size = claimed < 0 ? file.size - body : Math.min(claimed, file.size - body);
     if (claimed > size) isCut = true;
-    if (type === 'data') data = { at: body + 4, size: Math.max(0, size - 4) };
+    if (type === 'data') data = { at: body + 4, size: Math.max(0, size - 4), claimed: claimed - 4 };
     else if (type === 'desc') description = viewOf((await window.bytes(body, size)).slice());
     else if (type === 'kuki') cookie = (await window.bytes(body, size)).slice();
     else if (type === 'pakt') table = (await window.bytes(body, size)).slice();
@@ -40,6 +44,9 @@ export async function openCaf(file: FileBytes): Promise<Track> {
   const bits = description.getUint32(28);
   const { codec, ...described } = describe(format, cookie, flags, bits, channels, sampleRate);
   const isPcm = format === 'lpcm' || format === 'alaw' || format === 'ulaw';
+  if (!isPcm && packetBytes === 0 && !table) {
+    throw new NoSoundError('a CAF file without its table of packets (pakt): its recording was cut off');
+  }
   const frameBytes = packetBytes || (Math.ceil(bits / 8) || 1) * channels;
   // Number of packets, valid frames, frames before them, frames after them.
   const view = table && table.length >= 24 ? viewOf(table) : undefined;
@@ -49,7 +56,7 @@ export async function openCaf(file: FileBytes): Promise<Track> {
     !isPcm && valid > 0 && sampleRate > 0
       ? [{ from: priming / sampleRate, to: (priming + valid) / sampleRate }]
       : EVERYTHING;
-  const { at, size } = data;
+  const { at, size, claimed } = data;
   return {
     codec,
     config: new Uint8Array(0),
@@ -65,6 +72,10 @@ export async function openCaf(file: FileBytes): Promise<Track> {
           !isCut && valid > 0 && sampleRate > 0 && (priming > 0 || view!.getInt32(20) > 0)
           ? valid / sampleRate
           : undefined,
+    missing: () =>
+      isCut && sampleRate > 0
+        ? { promised: (isPcm ? Math.floor(claimed / frameBytes) : valid) / sampleRate, cut: true }
+        : { joined },
     packets: isPcm
       ? () => pieces(window, at, size, Math.max(1, Math.floor(PCM_BYTES / frameBytes)) * frameBytes)
       : packetBytes > 0

@@ -164,6 +164,77 @@ test('of HE-AAC its core is decoded, at half the rate', () => {
   expect(coreOfAac(Buffer.from('f8e85000', 'hex'))).toBe('AAC-ELD');
 });
 
+test.each(['he-aac.m4a', 'he-aac-v2.aac', 'he-aac-v2.mov'])('%s: 1 kHz, as long as it was', async (name) => {
+  const samples = await readAudio(join(FIXTURES, name));
+  // Encoders add up to three frames of 2048 samples at 48 kHz.
+  expect(samples.length / 16_000).toBeGreaterThan(0.55);
+  expect(samples.length / 16_000).toBeLessThan(0.75);
+  expect(await audioDuration(join(FIXTURES, name))).toBeCloseTo(samples.length / 16_000, 3);
+  const [from, to] = [4800, 8000];
+  let [sine, cosine, energy] = [0, 0, 0];
+  for (let i = from; i < to; i++) {
+    sine += samples[i]! * Math.sin((2 * Math.PI * i) / 16);
+    cosine += samples[i]! * Math.cos((2 * Math.PI * i) / 16);
+    energy += samples[i]! ** 2;
+  }
+  // Nearly all of it is the sine.
+  expect((2 * (sine ** 2 + cosine ** 2)) / (to - from) / energy).toBeGreaterThan(0.99);
+  expect(Math.sqrt(energy / (to - from))).toBeGreaterThan(0.1);
+});
+
+test('AAC in CAF as afconvert writes it: an ES descriptor, a table of packets, priming', async () => {
+  const adts = fixture('aac.aac');
+  const packets: Buffer[] = [];
+  for (let at = 0; at < adts.length; ) {
+    const length = ((adts[at + 3]! & 3) << 11) | (adts[at + 4]! << 3) | (adts[at + 5]! >> 5);
+    packets.push(adts.subarray(at + 7, at + length));
+    at += length;
+  }
+  const rateIndex = (adts[2]! >> 2) & 15;
+  const rate = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000][rateIndex]!;
+  const channels = ((adts[2]! & 1) << 2) | (adts[3]! >> 6);
+  const chunk = (type: string, body: Buffer) => {
+    const head = Buffer.alloc(12);
+    head.write(type, 'latin1');
+    head.writeBigInt64BE(BigInt(body.length), 4);
+    return Buffer.concat([head, body]);
+  };
+  const description = Buffer.alloc(32);
+  description.writeDoubleBE(rate);
+  description.write('aac ', 8, 'latin1');
+  description.writeUInt32BE(1024, 20);
+  description.writeUInt32BE(channels, 24);
+  const config = aacConfig(rate, channels);
+  const descriptor = Buffer.from([
+    ...[3, 0x80, 0x80, 0x80, 0x22, 0, 0, 0, 4, 0x80, 0x80, 0x80, 0x14, 0x40, 0x15, 0, 0x18, 0],
+    ...[0, 0, 0xfa, 0, 0, 0, 0xfa, 0, 5, 0x80, 0x80, 0x80, 2, ...config, 6, 0x80, 0x80, 0x80, 1, 2],
+  ]);
+  const table = Buffer.alloc(24);
+  const frames = 1024 * packets.length - 2112 - 100;
+  table.writeBigInt64BE(BigInt(packets.length), 0);
+  table.writeBigInt64BE(BigInt(frames), 8);
+  table.writeInt32BE(2112, 16);
+  table.writeInt32BE(100, 20);
+  const sizes = packets.flatMap(({ length }) =>
+    length > 127 ? [128 | (length >> 7), length & 127] : [length],
+  );
+  const path = file(
+    'afconvert.caf',
+    Buffer.concat([
+      Buffer.from('caff\0\x01\0\0', 'latin1'),
+      chunk('desc', description),
+      chunk('kuki', descriptor),
+      chunk('data', Buffer.concat([Buffer.alloc(4), ...packets])),
+      chunk('pakt', Buffer.concat([table, Buffer.from(sizes)])),
+    ]),
+  );
+  const samples = await readAudio(path);
+  expect(samples.length / 16_000).toBeCloseTo(frames / rate, 3);
+  const whole = await readAudio(join(FIXTURES, 'aac.aac'), { from: 2112 / rate });
+  expect(Math.abs(samples.length - whole.length)).toBeLessThan(100);
+  if (rate === 16_000) expect(samples).toEqual(whole.subarray(0, samples.length));
+});
+
 test('a QuickTime file from before ftyp, its index last', async () => {
   const bytes = Buffer.from(fixture('pcm.mov'));
   bytes.write('wide', 4, 'latin1');

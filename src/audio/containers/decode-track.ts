@@ -20,22 +20,34 @@ const MOST_FAILURES = 2000;
 /** @throws NoSoundError for a file without sound; Error for damage */
 export type OpenTrack = (file: FileBytes) => Promise<Track>;
 
+/** Packets that do not decode. */
+export interface Failures {
+  /** Places with some. */
+  damaged: number;
+  /** Whether the last ones do not. */
+  cut: boolean;
+}
+
 /**
  * Decodes what is heard of the track: without the priming and padding of its codec, by its edit list; silence stands for
  * what is missing between packets or does not decode, so that later times are right.
  *
+ * @param failures counts packets that do not decode
  * @throws ForeignCodecError for a codec that is not decoded here; Error for damage, unless something was decoded before
  */
-export async function* decodeTrack(track: Track): AsyncGenerator<DecodedBlock> {
+export async function* decodeTrack(
+  track: Track,
+  failures: Failures = { damaged: 0, cut: false },
+): AsyncGenerator<DecodedBlock> {
   const decoder = await packetDecoder(track);
   try {
-    yield* batched(heard(track, decoder));
+    yield* batched(heard(track, decoder, failures));
   } finally {
     decoder.free();
   }
 }
 
-async function* heard(track: Track, decoder: PacketDecoder): AsyncGenerator<DecodedBlock> {
+async function* heard(track: Track, decoder: PacketDecoder, failed: Failures): AsyncGenerator<DecodedBlock> {
   const { spans } = track;
   const end = spans.at(-1)!.to;
   let clock: number | undefined;
@@ -65,6 +77,7 @@ async function* heard(track: Track, decoder: PacketDecoder): AsyncGenerator<Deco
     let block: DecodedBlock;
     try {
       block = decoder.decode(packet.data);
+      if (failures > 0) failed.damaged++;
       failures = 0;
     } catch (error) {
       failure = error;
@@ -97,6 +110,7 @@ async function* heard(track: Track, decoder: PacketDecoder): AsyncGenerator<Deco
     clock += length / sampleRate;
     sounded += length / sampleRate;
   }
+  failed.cut = failures > 0;
   if (!decodedAny && failure !== undefined) throw failure;
 }
 

@@ -30,6 +30,8 @@ const OTHERS = new Set([
 ]);
 /** Longest packet of sound with its lacing; blocks of pictures are not read. */
 const MAX_BLOCK = 4 * 2 ** 20;
+/** Longest id and size of an element. */
+const LONGEST_HEAD = 12;
 /** Bytes that are searched for the next cluster after damage, in pieces. */
 const SEARCH_BYTES = 64 * 1024;
 
@@ -58,7 +60,7 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
   let duration: number | undefined;
   let sounds: Sound[] | undefined;
   let first = 0;
-  let isCut = false;
+  let [isCut, joined] = [false, false];
   for (let at = 0; at < file.size; ) {
     const element = await elementAt(window, at);
     if (!element) break;
@@ -69,7 +71,10 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
       at = size === undefined ? body : body + size;
       continue;
     }
-    if (id === SEGMENT && size !== undefined && body + size > file.size) isCut = true;
+    if (id === SEGMENT && size !== undefined) {
+      if (body + size > file.size) isCut = true;
+      else joined = body + size < file.size && (await elementAt(window, body + size))?.id === EBML;
+    }
     if (id === SEGMENT || size === undefined) {
       at = body;
       continue;
@@ -91,6 +96,9 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
   const readable = sounds.filter(({ codec }) => !codec.startsWith('?'));
   const sound = readable.find(({ isDefault }) => isDefault) ?? readable[0] ?? sounds[0];
   if (!sound) throw new NoSoundError('a WebM or Matroska file without sound');
+  const missing = { damaged: 0, cut: false, lost: false };
+  const promised =
+    duration !== undefined && duration > 0 ? (duration * scale) / 1e9 - sound.delay : undefined;
   return {
     codec: sound.codec,
     config: sound.config,
@@ -98,14 +106,15 @@ export async function openMatroska(file: FileBytes): Promise<Track> {
     channels: sound.channels,
     spans: sound.delay > 0 ? [{ from: sound.delay, to: Number.POSITIVE_INFINITY }] : EVERYTHING,
     silence: 0,
-    seconds:
-      !isCut && duration !== undefined && duration > 0 ? (duration * scale) / 1e9 - sound.delay : undefined,
-    packets: () => packetsOf(window, sound, scale / 1e9, first),
+    seconds: isCut || joined ? undefined : promised,
+    packets: () => packetsOf(window, sound, scale / 1e9, first, missing),
+    // The length is that of the picture, too: a sound that ends before it is whole.
+    missing: () => ({ ...missing, promised: isCut || missing.lost ? promised : undefined }),
   };
 }
 
 async function elementAt(window: Window, at: number): Promise<Element | undefined> {
-  const head = await window.bytes(at, 12);
+  const head = await window.bytes(at, LONGEST_HEAD);
   const id = idOf(head, 0);
   if (!id) return undefined;
   const size = sizeOf(head, id.length);
@@ -249,7 +258,13 @@ function restorer(encodings: Uint8Array | undefined): ((data: Uint8Array) => Uin
   return method === 0 ? (data) => inflateSync(data, { maxOutputLength: MAX_BLOCK }) : undefined;
 }
 
-async function* packetsOf(window: Window, sound: Sound, tick: number, start: number): AsyncGenerator<Packet> {
+async function* packetsOf(
+  window: Window,
+  sound: Sound,
+  tick: number,
+  start: number,
+  missing: { damaged: number; cut: boolean; lost: boolean },
+): AsyncGenerator<Packet> {
   let cluster = 0;
   for (let at = start; at < window.size; ) {
     const element = await elementAt(window, at);
@@ -260,7 +275,12 @@ async function* packetsOf(window: Window, sound: Sound, tick: number, start: num
     const known = descends || isLeaf || OTHERS.has(id) || id === INFO || id === TRACKS || id === EBML;
     if (!element || !known || (size === undefined && !descends)) {
       const next = await clusterAfter(window, at);
-      if (next === undefined) return;
+      if (next === undefined) {
+        missing.cut = at + LONGEST_HEAD > window.size;
+        missing.lost = !missing.cut;
+        return;
+      }
+      missing.damaged++;
       at = next;
       continue;
     }
@@ -287,6 +307,7 @@ async function* packetsOf(window: Window, sound: Sound, tick: number, start: num
       }
     }
     at = element.body + size!;
+    missing.cut = at > window.size;
   }
 }
 

@@ -41,16 +41,25 @@ interface Sound {
   readonly samples: Samples | undefined;
 }
 
+/** Boxes behind the index that are looked at for another file. */
+const MAX_BOXES = 64;
 /** Frames of PCM in a packet. */
 const PCM_FRAMES = 4096;
 
 export async function openMp4(file: FileBytes): Promise<Track> {
   const window = new Window(file);
   let movie: Uint8Array | undefined;
-  for (let at = 0; at < file.size && !movie; ) {
+  let joined = false;
+  for (let at = 0, behind = 0; at < file.size && behind < MAX_BOXES; ) {
     const box = await boxAt(window, at);
     if (!box) break;
-    if (box.type === 'moov') movie = (await window.bytes(box.body, box.end - box.body)).slice();
+    if (box.type === 'moov') {
+      joined = movie !== undefined;
+      movie ??= (await window.bytes(box.body, box.end - box.body)).slice();
+    }
+    // Fragments follow, of which there may be thousands.
+    if (joined || (movie && box.type === 'moof')) break;
+    if (movie) behind++;
     at = box.end;
   }
   if (!movie) throw new NoSoundError('an MP4 file without its index (moov): its recording was cut off');
@@ -64,8 +73,10 @@ export async function openMp4(file: FileBytes): Promise<Track> {
   const fragmented = childOf(movie, 'mvex') !== undefined;
   // The length of fragments stands in each, and an index may name more than the file has.
   const isWhole = !fragmented && sound.samples !== undefined && endOf(sound.samples) <= file.size;
-  const seconds = isWhole && sound.timescale > 0 ? sound.duration / sound.timescale : 0;
+  const claimed = !fragmented && sound.samples && sound.timescale > 0 ? sound.duration / sound.timescale : 0;
+  const missing = { cut: false };
   const { spans, silence } = heard(sound, movieScale, movie);
+  const promised = claimed > 0 ? lengthOf(spans, silence, claimed) : 0;
   return {
     codec: sound.codec,
     config: sound.config,
@@ -73,8 +84,9 @@ export async function openMp4(file: FileBytes): Promise<Track> {
     channels: sound.channels,
     spans,
     silence,
-    seconds: seconds > 0 ? lengthOf(spans, silence, seconds) : undefined,
-    packets: () => packetsOf(window, sound, movie!, fragmented),
+    seconds: isWhole && promised > 0 ? promised : undefined,
+    packets: () => packetsOf(window, sound, movie!, fragmented, missing),
+    missing: () => ({ ...missing, joined, promised: isWhole ? undefined : promised }),
   };
 }
 
@@ -456,9 +468,10 @@ async function* packetsOf(
   sound: Sound,
   movie: Uint8Array,
   fragmented: boolean,
+  missing: { cut: boolean },
 ): AsyncGenerator<Packet> {
   if (sound.samples) yield* indexedPackets(window, sound, sound.samples);
-  if (fragmented) yield* fragmentPackets(window, sound, movie);
+  if (fragmented) yield* fragmentPackets(window, sound, movie, missing);
 }
 
 async function* indexedPackets(window: Window, sound: Sound, samples: Samples): AsyncGenerator<Packet> {
@@ -511,7 +524,12 @@ async function* indexedPackets(window: Window, sound: Sound, samples: Samples): 
   }
 }
 
-async function* fragmentPackets(window: Window, sound: Sound, movie: Uint8Array): AsyncGenerator<Packet> {
+async function* fragmentPackets(
+  window: Window,
+  sound: Sound,
+  movie: Uint8Array,
+  missing: { cut: boolean },
+): AsyncGenerator<Packet> {
   let defaults = { duration: 0, size: 0 };
   for (const { type, body } of boxesIn(childOf(movie, 'mvex') ?? new Uint8Array(0))) {
     if (type !== 'trex' || numbers(body).u32(4) !== sound.id) continue;
@@ -575,6 +593,7 @@ async function* fragmentPackets(window: Window, sound: Sound, movie: Uint8Array)
               left -= Math.max(1, bytes);
               if (left < 0) return;
               const data = await window.bytes(next, bytes);
+              missing.cut = data.length < bytes;
               if (data.length > 0)
                 yield sound.frameBytes > 0
                   ? { data }

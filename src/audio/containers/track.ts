@@ -1,4 +1,5 @@
 /** The interface between containers and codecs: one track of sound as packets with times. */
+import type { MissingSound } from '../missing-sound.ts';
 
 export interface Packet {
   readonly data: Uint8Array;
@@ -24,6 +25,8 @@ export interface Track {
   readonly seconds?: number | undefined;
   /** Packets in order. */
   packets(): AsyncGenerator<Packet>;
+  /** What the container tells is missing, once all packets were read. */
+  missing?(): MissingSound;
 }
 
 /** A file that is what it seems to be, but has no sound that can be decoded. The message completes "found …". */

@@ -48,7 +48,7 @@ export async function runSpeakerTraining(
     clips: clipsFingerprint(clips),
     threads: model.runtime.threads,
   };
-  const found = await resumption<SpeakerRecord>(folder, settings, resume, note);
+  const found = await resumption<SpeakerRecord>(folder, settings, { resume, note });
   const losses = [...(found?.record.losses ?? [])];
   onStart(losses.length);
   let written = performance.now();
