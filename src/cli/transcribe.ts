@@ -221,6 +221,11 @@ async function transcribeInputs(
       signal: work.signal,
       onNote: work.onNote,
       onProgress: audioProgress(task, inputs.length, work, done),
+      onRead: (audio, seconds) => {
+        if (seconds < WORTH_A_LINE_SECONDS) return;
+        const stage = `reading ${String(audio)}`;
+        work.onProgress({ stage, done: seconds, total: 0, unit: 'audio' });
+      },
       onSegment:
         printer.onSegment &&
         ((segment, recording) => {

@@ -102,7 +102,10 @@ test.each<TranscribeFilesOptions>([
 
 test('what is read again is bit by bit what the file holds, from any place on', async () => {
   const whole = await readAudio(file);
-  const [track] = await scanRecording(file, { fingerprints: true });
+  const seconds: number[] = [];
+  const [track] = await scanRecording(file, { fingerprints: true, onRead: (read) => seconds.push(read) });
+  expect(seconds.length).toBeGreaterThan(1);
+  expect(seconds.at(-1)).toBeCloseTo(track!.length / 16_000);
   const [held] = await scanRecording(whole, { fingerprints: true });
   expect(track!.length).toBe(whole.length);
   expect(track!.stretches).toEqual(held!.stretches);

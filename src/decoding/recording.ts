@@ -32,6 +32,8 @@ export interface ScanOptions extends ReadEvents {
   readonly channels?: 'mix' | 'separate' | undefined;
   readonly clip?: Span | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called with the seconds read so far. */
+  readonly onRead?: ((seconds: number) => void) | undefined;
   /** Whether fingerprints are computed. */
   readonly fingerprints?: boolean;
 }
@@ -43,7 +45,7 @@ export interface ScanOptions extends ReadEvents {
  */
 export async function scanRecording(
   source: AudioSource,
-  { channels = 'mix', clip, signal, onDamage, fingerprints = false }: ScanOptions,
+  { channels = 'mix', clip, signal, onDamage, onRead, fingerprints = false }: ScanOptions,
 ): Promise<ScannedTrack[]> {
   const again = canReadAgain(source);
   const selection = { ...clip, signal, isHeld: !again };
@@ -54,6 +56,7 @@ export async function scanRecording(
       tracks[i] ??= new TrackScan(signal, fingerprints);
       await tracks[i].add(samples, held);
     }
+    onRead?.((tracks[0]?.length ?? 0) / SAMPLE_RATE);
     if (held && again && tracks[0]!.length * tracks.length > MAX_HELD) {
       held = false;
       for (const track of tracks) track.parts.length = 0;

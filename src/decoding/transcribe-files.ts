@@ -101,6 +101,7 @@ interface Plan extends TrackOptions, Awaited<ReturnType<typeof chosenDecoding>> 
   /** The language spoken, if common to all recordings. */
   readonly from: string | undefined;
   readonly note: TranslateOptions['onNote'];
+  readonly onRead: TranslateOptions['onRead'];
   readonly clip: TranscribeOptions['clip'];
   readonly fallback: Pick<
     TranslateOptions,
@@ -135,6 +136,7 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     conditionOnPrevious: options.conditionOnPrevious ?? false,
     languagePerWindow,
     note: options.onNote,
+    onRead: options.onRead,
     skipSilence: options.skipSilence ?? false,
     clip: options.clip,
     channels: options.channels,
@@ -239,7 +241,9 @@ async function begin<Audio extends AudioSource>(
       plan.note?.(`${audioName(audio)}: ${found}`);
     };
     const fingerprints = plan.kept !== undefined && typeof audio === 'string';
-    const scanned = await scanRecording(audio, { channels, clip, signal, onDamage, fingerprints });
+    const onRead = plan.onRead && ((seconds: number) => plan.onRead!(audio, seconds));
+    const events = { signal, onDamage, onRead };
+    const scanned = await scanRecording(audio, { channels, clip, fingerprints, ...events });
     const tracks = scanned.map((track) => new Track(model, { audio, language }, track, plan));
     const duration = scanned[0]!.length / SAMPLE_RATE;
     const length = sum(scanned, ({ length }) => length);

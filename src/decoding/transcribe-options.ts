@@ -43,6 +43,11 @@ export interface TranscribeOptions
    * read so far.
    */
   readonly onProgress?: ((done: number, audio: AudioProgress) => void) | undefined;
+  /**
+   * Called while a recording is read, with the seconds so far: where somebody speaks is known before the first text, which
+   * takes a while in recordings of hours.
+   */
+  readonly onRead?: ((audio: AudioSource, seconds: number) => void) | undefined;
   /** Called with each segment as soon as it and those before it are done: long recordings give text while they run. */
   readonly onSegment?:
     | ((
