@@ -179,7 +179,7 @@ test.each([
     expect([...new Set(libraries)]).toEqual(['commander']);
     const commands = loaded.flatMap((url: string) => /dist\/cli\/(\w+)\.js$/.exec(url)?.[1] ?? []);
     expect(commands).toEqual(
-      more.length > 0 ? ['main', 'program', 'interrupt', name] : ['main', 'program', 'interrupt'],
+      more.length > 0 ? ['main', 'program', 'interrupt', name, 'options'] : ['main', 'program', 'interrupt'],
     );
   } finally {
     rmSync(coverage, { recursive: true, force: true });
