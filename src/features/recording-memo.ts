@@ -28,10 +28,9 @@ export class RecordingMemo {
   /** @param cache folder; undefined: nothing is kept */
   static async open(cache: string | undefined): Promise<RecordingMemo> {
     if (cache === undefined) return new RecordingMemo(undefined);
-    const [contents, lengths] = await Promise.all([
-      Shards.open(join(cache, RECORDINGS, 'contents'), { cache }),
-      Shards.open(join(cache, RECORDINGS, 'lengths'), { cache }),
-    ]);
+    // One after the other: a folder that cannot be written into is removed with those made for it.
+    const contents = await Shards.open(join(cache, RECORDINGS, 'contents'), { cache });
+    const lengths = await Shards.open(join(cache, RECORDINGS, 'lengths'), { cache });
     return new RecordingMemo({ contents, lengths });
   }
 
