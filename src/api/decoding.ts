@@ -32,7 +32,12 @@ export { type DecodedWindow, decodeWithRetry } from '../decoding/full-window-ret
 export type { KeptWindow, WindowKey } from '../decoding/kept-window.ts';
 export { type FusionOptions, LanguageModelFusion } from '../decoding/language-model-fusion.ts';
 export type { WindowResult } from '../decoding/part-transcription.ts';
-export { choosePrompt, type PromptChoice, type PromptOf } from '../decoding/prompt-choice.ts';
+export {
+  type ChosenPrompt,
+  choosePrompt,
+  type PromptChoice,
+  type PromptOf,
+} from '../decoding/prompt-choice.ts';
 export type { CandidateFilter, Candidates, Hypothesis } from '../decoding/search.ts';
 export type { SessionOptions } from '../decoding/session.ts';
 export {

@@ -5,7 +5,13 @@
 export type { BatchSize, Example } from '../training/batches.ts';
 export type { TrainingState } from '../training/checkpoints.ts';
 export { defaultTraining, TUNED_PARTS, type TunedPart } from '../training/choices.ts';
-export { type EncodedExample, type ExampleOptions, translationExamples } from '../training/examples.ts';
+export {
+  type ClipAndSpeech,
+  type DevExample,
+  type EncodedExample,
+  type ExampleOptions,
+  translationExamples,
+} from '../training/examples.ts';
 export type { ExpertOptions } from '../training/experts.ts';
 export type { Stop } from '../training/loop.ts';
 export type { LoraOptions } from '../training/lora.ts';

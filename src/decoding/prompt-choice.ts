@@ -22,6 +22,7 @@ export interface PromptChoice {
 export type PromptOf = (language: string, probabilities?: ReadonlyMap<string, number>) => readonly number[];
 
 export interface ChosenPrompt {
+  /** The prompt for a clip in a language. */
   readonly of: PromptOf;
   /** English first: the token between the English text and that in the target language. */
   readonly separator?: number | undefined;

@@ -106,7 +106,8 @@ export function textExamples<C extends Clip, Speech extends Example['clip']>(
   return examples;
 }
 
-interface ClipAndSpeech<C extends Clip, Speech extends Example['clip']> {
+/** A clip with its speech: encoder outputs, or what reads them. */
+export interface ClipAndSpeech<C extends Clip, Speech extends Example['clip']> {
   readonly clip: C;
   readonly encoded: Speech;
 }
