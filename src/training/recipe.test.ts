@@ -77,7 +77,7 @@ test.each<[string, unknown, string[]]>([
     'a prompt that there is not',
     { ...least, prompt: 'translate' },
     [
-      'bad.json: prompt: found "translate"; expected one of target-transcribe, target-translate, source-translate',
+      'bad.json: prompt: found "translate"; expected one of target-transcribe, target-translate, source-translate, english-first',
     ],
   ],
   [
