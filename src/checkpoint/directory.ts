@@ -24,6 +24,9 @@ const COMPANIONS = [
 /** Files of an older model that do not fit the new one (expert-files.ts). */
 export const EXPERTS_FOLDER = 'experts';
 
+/** The model before its training for English first, whose decoder writes the English text (english-half.ts). */
+export const ENGLISH_FOLDER = 'english';
+
 /** Configurations are some kB (old preprocessors with their mel filters 0.2 MB), tokenizers 2 to 4 MB. */
 const MAX_JSON_BYTES = 64_000_000;
 
@@ -111,6 +114,7 @@ function isModelFile(name: string): boolean {
     COMPANIONS.includes(name) ||
     name === 'processor_config.json' ||
     name === EXPERTS_FOLDER ||
+    name === ENGLISH_FOLDER ||
     /^model.*\.safetensors/.test(basename(name))
   );
 }

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
 import { namesIn } from '../files/read.ts';
-import { EXPERTS_FOLDER } from './directory.ts';
+import { ENGLISH_FOLDER, EXPERTS_FOLDER } from './directory.ts';
 
 /**
- * Hash of weights, tokenizer, configurations and experts, so that a model retrained under the same name is another one.
+ * Hash of weights, tokenizer, configurations, experts and the English half's model, so that a model retrained under the same name is another one.
  * @throws UserError where the folder holds no model
  */
 export async function modelFingerprint(directory: string): Promise<string> {
@@ -17,8 +17,9 @@ export async function modelFingerprint(directory: string): Promise<string> {
     );
   }
   const hash = new Fingerprint();
-  const experts = await namesIn(join(directory, EXPERTS_FOLDER));
-  for (const name of experts) files.push(join(EXPERTS_FOLDER, name));
+  for (const folder of [EXPERTS_FOLDER, ENGLISH_FOLDER]) {
+    for (const name of await namesIn(join(directory, folder))) files.push(join(folder, name));
+  }
   for (const name of files) await hash.add(`${name}\n`).addFile(join(directory, name));
   return hash.hex(16);
 }

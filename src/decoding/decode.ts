@@ -24,8 +24,12 @@ export async function decode(
   if (!separators) return decodeClips(model, clips, options);
   const { tokens, dimensions } = model;
   // Language model and target vocabulary are of the target language.
-  const english = await decodeClips(model, clips, {
+  const half = await model.englishHalf();
+  const english = await decodeClips(half ?? model, clips, {
     ...options,
+    // A model that is not trained for it ends its English text as any other.
+    separators: half ? undefined : separators,
+    experts: half ? false : options.experts,
     filters: [],
     vocabulary: undefined,
     maxTokens: Math.min(MAX_ENGLISH_TOKENS, dimensions.textPositions >> 1),

@@ -2,7 +2,7 @@
 
 import type { Program } from '../backend/runtime.ts';
 import { referenceIn } from '../data/clip.ts';
-import { decode, separatorsOf } from '../decoding/decode.ts';
+import { decode } from '../decoding/decode.ts';
 import { largest } from '../extremes.ts';
 import { translationScores } from '../metrics/translation-scores.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -30,7 +30,7 @@ const CLIPS_PER_BATCH = 4;
 
 /**
  * Clips whose reference needs a token that is not in the target vocabulary have no finite loss: they are translated, but
- * excluded from the loss.
+ * excluded from the loss. English first, the English text is given.
  */
 export async function evaluateDevSet(
   model: WhisperModel,
@@ -57,7 +57,6 @@ export async function evaluateDevSet(
     examples.map(({ clip }) => clip),
     {
       prompts: examples.map(({ tokens, promptLength }) => tokens.slice(0, promptLength)),
-      separators: separatorsOf(examples),
       // A text that loops is wrong however long it gets.
       maxTokens: 2 * longest,
       vocabulary,

@@ -1,5 +1,5 @@
 /** English first: labels, training with text alone beside speech, and texts decoded in two halves. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { toSrt } from '../decoding/formats/subtitles.ts';
 import { Whisper } from '../decoding/whisper.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import { quantize } from '../whisper/quantize.ts';
 import type { Recipe } from './recipe.ts';
 import { recipeClips, trainingData } from './recipe-data.ts';
 import { parseRecipe } from './recipe-file.ts';
@@ -25,9 +26,9 @@ beforeAll(async () => {
   await writeTinyModel(join(scratch, 'model'), { width: 64 });
   const rows = PAIRS.map(([en, de], i) => {
     writeFileSync(join(scratch, `${i}.wav`), wavBytes(pseudo(16_000, i, 0.6)));
-    return `${i}.wav\ten\ttrain\t${en}\t${de}\n`;
+    return `${i}.wav\tfr\ttrain\t${en}\t${de}\n`;
   });
-  writeFileSync(manifest, `audio\tlang\tset\ttext\ttext_de\n${rows.join('')}`);
+  writeFileSync(manifest, `audio\tlang\tset\ttext_en\ttext_de\n${rows.join('')}`);
   writeFileSync(texts, 'text_en\ttext_de\nGood night.\tGute Nacht.\nNo German.\t\n');
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -47,7 +48,7 @@ const recipeOf = (values: object = {}, corpora: object[] = [{ manifest }, { mani
     },
   ]);
 
-test('labels: the English text, the token of the target language, the text in it; of text alone only the last', async () => {
+test('the English text and the token of the target language are given, with speech or text alone', async () => {
   const model = await WhisperModel.load(join(scratch, 'model'), { threads: 1 });
   const { tokens } = model;
   const recipe = recipeOf();
@@ -57,30 +58,42 @@ test('labels: the English text, the token of the target language, the text in it
     given: tokens.decodeEach(ids.slice(0, promptLength)).join(''),
     learnt: tokens.decodeEach(ids.slice(promptLength)).join(''),
   }));
-  const prompt = '<|startoftranscript|><|en|><|translate|><|notimestamps|>';
+  const prompt = (language: string) => `<|startoftranscript|><|${language}|><|translate|><|notimestamps|>`;
   expect(written).toEqual([
-    { window: 160, given: prompt, learnt: ' Open the door.<|de|>Öffne die Tür.<|endoftext|>' },
-    { window: 160, given: prompt, learnt: ' Where is the dog?<|de|>Wo ist der Hund?<|endoftext|>' },
-    { window: 0, given: `${prompt} Good night.<|de|>`, learnt: 'Gute Nacht.<|endoftext|>' },
+    { window: 160, given: `${prompt('fr')} Open the door.<|de|>`, learnt: 'Öffne die Tür.<|endoftext|>' },
+    {
+      window: 160,
+      given: `${prompt('fr')} Where is the dog?<|de|>`,
+      learnt: 'Wo ist der Hund?<|endoftext|>',
+    },
+    { window: 0, given: `${prompt('en')} Good night.<|de|>`, learnt: 'Gute Nacht.<|endoftext|>' },
   ]);
   expect([...skipped]).toEqual([['no reference in "de" ("No German.")', 1]]);
   await model.close();
 });
 
-test('a model trained so gives both texts, and only that in the target language as the text', async () => {
-  const recipe = recipeOf({
-    optimizer: { steps: 100, batchSize: 3, learningRate: 0.01, warmup: 5 },
-    tune: { embedding: 'trained' },
-    dtype: 'float32',
-  });
-  await train(recipe);
-  await using whisper = await Whisper.load(join(scratch, 'out'), { threads: 1 });
-  expect(whisper.target).toBe('de');
-  for (const [i, [en, de]] of PAIRS.entries()) {
-    const transcript = await whisper.translate(join(scratch, `${i}.wav`), { from: 'en' });
-    const { text, english, segments } = transcript;
-    expect({ text, english }).toEqual({ text: de, english: en });
-    expect(segments.map((segment) => [segment.text, segment.english])).toEqual([[de, ` ${en}`]]);
-    expect(toSrt(transcript)).not.toContain(en);
+test('the model before the training writes the English half, the trained one the other, quantised too', async () => {
+  const optimizer = { steps: 100, batchSize: 3, learningRate: 0.01, warmup: 5 };
+  const common = { optimizer, tune: { embedding: 'trained' }, dtype: 'float32' };
+  const before = join(scratch, 'into-english');
+  const first = { ...common, output: before, target: 'en', prompt: 'source-translate' };
+  await train(recipeOf(first, [{ manifest }]));
+  await train(recipeOf({ ...common, model: before }));
+  const small = join(scratch, 'int8');
+  await quantize({ model: join(scratch, 'out'), output: small });
+  for (const directory of [join(scratch, 'out'), small]) {
+    await using whisper = await Whisper.load(directory, { threads: 1 });
+    expect(whisper.target).toBe('de');
+    for (const [i, [en, de]] of PAIRS.entries()) {
+      const transcript = await whisper.translate(join(scratch, `${i}.wav`), { from: 'fr' });
+      const { text, english, segments } = transcript;
+      expect({ text, english }).toEqual({ text: de, english: en });
+      expect(segments.map((segment) => segment.text)).toEqual([de]);
+      expect(toSrt(transcript)).not.toContain(en);
+    }
   }
+  const [english, original] = [join(scratch, 'out/english'), before].map((folder) =>
+    readFileSync(join(folder, 'model.safetensors')),
+  );
+  expect(english!.equals(original!)).toBe(true);
 });

@@ -167,9 +167,9 @@ export class TextExample<C extends Clip, Speech extends Example['clip']> impleme
     return [...this.#before, ...this.#tokenizer.encode(this.#text), this.#tokenizer.endOfText];
   }
 
-  /** Without speech the English text is given, and only the text after it is learnt. */
+  /** The English text is given: the model before the training writes it (whisper/english-half.ts). */
   get promptLength(): number {
-    return this.source.audio === '' ? this.#before.length : this.#prompt.length;
+    return this.#before.length;
   }
 
   get length(): number {

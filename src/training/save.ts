@@ -5,6 +5,7 @@ import {
   type WriteCheckpointOptions,
   writeCheckpoint,
 } from '../checkpoint/checkpoint.ts';
+import { writeEnglishHalf } from '../whisper/english-half.ts';
 import { writeExperts } from '../whisper/expert-files.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { generationFields, type TrainedPrompt } from '../whisper/prompts.ts';
@@ -38,4 +39,5 @@ export async function saveModel(
     model.runtime.read(names),
   );
   if (vocabulary) await writeTargetVocabulary(directory, vocabulary);
+  if (prompt.kind === 'english-first') await writeEnglishHalf(model.directory, directory);
 }

@@ -22,6 +22,7 @@ import {
   windowFrames,
 } from './encoded-clip.ts';
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
+import { englishFolder } from './english-half.ts';
 import { readExperts } from './expert-files.ts';
 import { type LanguageToken, withLanguageToken } from './language-token.ts';
 import { isMel, type Lazy, type ReadyClip } from './lazy.ts';
@@ -62,6 +63,7 @@ export class WhisperModel {
     { readonly tokens: OutputTokens; readonly ids: Int32Array }
   >();
   #fingerprint: Promise<string> | undefined;
+  #english: Promise<WhisperModel | undefined> | undefined;
   #silence: Promise<SilenceTails> | undefined;
 
   private constructor(
@@ -109,8 +111,18 @@ export class WhisperModel {
     );
   }
 
-  close(): Promise<void> {
-    return this.runtime.close();
+  async close(): Promise<void> {
+    const english = await this.#english?.catch(() => undefined);
+    await english?.close();
+    await this.runtime.close();
+  }
+
+  /** The model that writes the English half, where this one translates English first; loaded when it is needed. */
+  englishHalf(): Promise<WhisperModel | undefined> {
+    this.#english ??= englishFolder(this.directory).then((folder) =>
+      folder === undefined ? undefined : WhisperModel.load(folder, { threads: this.runtime.threads }),
+    );
+    return this.#english;
   }
 
   /**

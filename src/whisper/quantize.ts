@@ -18,6 +18,7 @@ import { lockFolder } from '../files/lock.ts';
 import { checkRoomBeside, removeLeftovers } from '../files/write-whole.ts';
 import { INT8_LIMIT, SCALE_SUFFIX } from '../graph/int8.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
+import { copyEnglishHalf } from './english-half.ts';
 import { copyExperts } from './expert-files.ts';
 import { isQuantized } from './quantized-weights.ts';
 
@@ -170,6 +171,7 @@ async function quantizeInto({
     maxShardBytes: SHARD_BYTES,
   });
   await copyExperts(source, target);
+  await copyEnglishHalf(source, target);
   const [worst, maxRelativeError] = errors.reduce((a, b) => (b[1] > a[1] ? b : a));
   return {
     sourceBytes: await weightBytes(source),
