@@ -33,6 +33,7 @@ mkdirSync(out, { recursive: true });
 const speech = { manifest: resolve(values.speech), set: 'train', language: 'en' };
 /** Of what is drawn, this share is text, of each table as its size is. */
 async function withText(share) {
+  if (share === 1) return values.text.map((manifest) => ({ manifest: resolve(manifest) }));
   const sizes = await Promise.all(
     values.text.map(async (file) => (await readManifest(file, { withoutAudio: true })).length),
   );
@@ -48,6 +49,7 @@ const RUNS = {
   'english-first': { prompt: 'english-first' },
   'english-first, half text': { prompt: 'english-first', corpora: () => withText(0.5) },
   'english-first, three quarters text': { prompt: 'english-first', corpora: () => withText(0.75) },
+  'english-first, text alone': { prompt: 'english-first', corpora: () => withText(1) },
   'english-first, full window': { prompt: 'english-first', data: { window: 'full' } },
 };
 

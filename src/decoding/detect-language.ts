@@ -14,10 +14,11 @@ export interface DetectedLanguage {
 const CLIPS_PER_BATCH = 8;
 
 export async function detectLanguages(
-  model: WhisperModel,
+  trained: WhisperModel,
   clips: readonly EncodedClip[],
   signal?: AbortSignal,
 ): Promise<DetectedLanguage[]> {
+  const model = (await trained.englishHalf()) ?? trained;
   const { tokens } = model;
   const detected: DetectedLanguage[] = [];
   for (let start = 0; start < clips.length; start += CLIPS_PER_BATCH) {

@@ -58,11 +58,13 @@ export function transcribeFiles<Audio extends AudioSource>(
 }
 
 async function* transcripts<Audio extends AudioSource>(
-  model: WhisperModel,
+  trained: WhisperModel,
   list: Iterable<FileToTranscribe<Audio>> | AsyncIterable<FileToTranscribe<Audio>>,
   options: TranscribeFilesOptions,
 ): AsyncGenerator<Transcript<Audio> | FailedTranscript<Audio>, void, undefined> {
-  const plan = await planOf(model, options);
+  const plan = await planOf(trained, options);
+  // Where nothing is translated English first, the model before that training does as it did.
+  const model = plan.separator === undefined ? ((await trained.englishHalf()) ?? trained) : trained;
   let files = 0;
   let seconds = 0;
   for await (const round of rounds(list, (file) => begin(model, file, plan))) {

@@ -151,6 +151,7 @@ export async function predict(
   const plain =
     missing > 0 && tests.some(({ forgetting }) => forgetting) ? options.plainDecoding.of(model) : undefined;
   const outputs = await EncoderOutputs.open(model, { ...options, onNote: note });
+  const before = await model.englishHalf();
   let full: Promise<EncoderOutputs> | undefined;
   let cut = 0;
   for (const clips of inRounds(toRead, CLIPS_PER_ROUND)) {
@@ -169,7 +170,7 @@ export async function predict(
       const { decoding, temperatures } = await (system.test.forgetting ? plain : own)!;
       // As `translate` and `transcribe` decode, so that scores hold for a user's texts.
       const decoded = await decodeWithRetry(
-        model,
+        system.prompt === 'english-first' ? model : (before ?? model),
         readable.map(({ clip }) => encodedOf.get(clip)!),
         {
           ...decoding,

@@ -90,6 +90,8 @@ test('the model before the training writes the English half, the trained one the
       expect({ text, english }).toEqual({ text: de, english: en });
       expect(segments.map((segment) => segment.text)).toEqual([de]);
       expect(toSrt(transcript)).not.toContain(en);
+      // As before the training.
+      expect((await whisper.translate(join(scratch, `${i}.wav`), { from: 'fr', to: 'en' })).text).toBe(en);
     }
   }
   const [english, original] = [join(scratch, 'out/english'), before].map((folder) =>
