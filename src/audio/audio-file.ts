@@ -8,13 +8,11 @@ import { cannotOpen } from '../files/read.ts';
 import {
   BLOCK_BYTES,
   decodeAudio,
-  decodeChannels,
   decodeInBlocks,
   type ReadEvents,
   type ReadOptions,
   type SampleBlock,
   type Selection,
-  type Span,
 } from './decode-audio.ts';
 import type { ByteSource, FileBytes } from './file-bytes.ts';
 import { READABLE_FORMATS } from './formats.ts';
@@ -34,17 +32,6 @@ export function readAudio(
 ): Promise<Float32Array> {
   return withFile(file, (name, handle, size) =>
     decodeAudio(name, sourceOf(file, handle, size, signal), size, options),
-  );
-}
-
-/** Reads each channel of an audio file for itself; see decodeChannels. */
-export function readChannels(
-  file: string | URL,
-  span?: Span & ReadEvents,
-  signal?: AbortSignal,
-): Promise<Float32Array[]> {
-  return withFile(file, (name, handle, size) =>
-    decodeChannels(name, sourceOf(file, handle, size, signal), size, span),
   );
 }
 

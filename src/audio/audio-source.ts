@@ -1,16 +1,14 @@
 /** Sources of recordings: a file, a URL, a Blob, a stream, samples. */
 import { UserError } from '../errors.ts';
-import { readAudio, readChannels, readInBlocks } from './audio-file.ts';
+import { readAudio, readInBlocks } from './audio-file.ts';
 import {
   decodeAudio,
-  decodeChannels,
   decodeInBlocks,
   prepareSamples,
   type ReadEvents,
   type ReadOptions,
   type SampleBlock,
   type Selection,
-  type Span,
 } from './decode-audio.ts';
 import { READABLE_FORMATS } from './formats.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
@@ -69,17 +67,6 @@ export async function readAudioSource(
   return decodeAudio(bytes.name, bytes.stream, bytes.size, options);
 }
 
-/** As readAudioSource, each channel for itself; samples are one channel. */
-export async function readSourceChannels(
-  source: AudioSource,
-  { signal, ...span }: Span & ReadEvents & Abortable = {},
-): Promise<Float32Array[]> {
-  const bytes = await openSource(source, signal);
-  if ('file' in bytes) return readChannels(bytes.file, span, signal);
-  if ('samples' in bytes) return [prepareSamples(bytes.name, bytes.samples, bytes.sampleRate, span)];
-  return decodeChannels(bytes.name, bytes.stream, bytes.size, span);
-}
-
 /** Whether a recording can be read more than once without being held. */
 export function canReadAgain(source: AudioSource): boolean {
   return (
@@ -89,7 +76,7 @@ export function canReadAgain(source: AudioSource): boolean {
   );
 }
 
-/** The samples of readAudioSource, or of readSourceChannels, block by block; given samples are one block. */
+/** As readAudioSource, block by block, of each channel where they are separate; given samples are one block of one channel. */
 export async function* readSourceInBlocks(
   source: AudioSource,
   { signal, ...selection }: Selection & Abortable,

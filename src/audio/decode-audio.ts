@@ -77,44 +77,18 @@ export async function decodeAudio(
   size?: number,
   options: ReadOptions & ReadEvents = {},
 ): Promise<Float32Array> {
-  return (await decodeSelection(name, source, size, options))[0]!;
-}
-
-/** As decodeAudio, each channel for itself, in one pass: at most 16, of 8 hours together. */
-export function decodeChannels(
-  name: string,
-  source: ByteSource,
-  size?: number,
-  { from, to, onDamage }: Span & ReadEvents = {},
-): Promise<Float32Array[]> {
-  return decodeSelection(name, source, size, { from, to, onDamage, channel: 'separate' });
-}
-
-async function decodeSelection(
-  name: string,
-  source: ByteSource,
-  size: number | undefined,
-  selection: Selection,
-): Promise<Float32Array[]> {
-  const tracks: Float32Array[][] = [];
-  for await (const block of decodeInBlocks(name, source, size, selection)) addBlock(tracks, block);
-  // The parts of a track are freed as soon as they are joined.
-  return tracks.map((parts) => joinSamples(parts.splice(0)));
-}
-
-function addBlock(tracks: Float32Array[][], block: SampleBlock): void {
-  block.forEach((samples, i) => {
-    tracks[i] ??= [];
-    tracks[i].push(samples);
-  });
+  const parts: Float32Array[] = [];
+  for await (const [samples] of decodeInBlocks(name, source, size, options)) parts.push(samples!);
+  // They are freed as soon as they are joined.
+  return joinSamples(parts.splice(0));
 }
 
 /** Samples of each track, equally long, which follow those of the block before. */
 export type SampleBlock = readonly Float32Array[];
 
 /**
- * As decodeAudio and decodeChannels, block by block, so that a recording of any length takes little memory; together the
- * blocks are what those give.
+ * As decodeAudio, block by block, so that a recording of any length takes little memory; together the blocks are what it gives.
+ * With `channel: 'separate'` each channel is a track, in one pass: at most 16, held of 8 hours together.
  */
 export async function* decodeInBlocks(
   name: string,
@@ -142,9 +116,7 @@ export function prepareSamples(
   if (!sound.add({ channelData: [samples], sampleRate }))
     throw new UserError(`${name}: found no samples; expected at least one`);
   sound.finish();
-  const tracks: Float32Array[][] = [];
-  for (const block of sound.take()) addBlock(tracks, block);
-  return joinSamples(tracks[0]!);
+  return joinSamples(Array.from(sound.take(), ([samples]) => samples!));
 }
 
 async function* decodeBlocks(

@@ -265,7 +265,9 @@ export function flacDecoder(fileBytes: number): AudioDecoder {
       let block: DecodedBlock | undefined;
       try {
         block = frame.bytes && decoder!.decode(frame.bytes);
-      } catch {}
+      } catch {
+        // Silence stands for it, as for one that is not whole.
+      }
       if (!block) {
         lost = Math.max(lost, position + samples);
         continue;
@@ -312,7 +314,7 @@ export async function flacDuration(file: FileBytes): Promise<number | undefined>
   const tail = await file.read(start, TAIL_BYTES);
   for (let at = tail.length - 8; at >= 0; at--) {
     const header = tail[at] === 0xff ? frameHeader(tail, at, info) : undefined;
-    if (header?.position === undefined || header.position + header.samples !== info.total) continue;
+    if (!header || header.position + header.samples !== info.total) continue;
     if (!endsWhole(tail.subarray(at)) || (await isJoined(file, info))) return undefined;
     return info.total / info.rate;
   }

@@ -17,7 +17,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { audioDuration, readAudio, readChannels } from './audio-file.ts';
+import { readChannels } from '../testing/read-channels.ts';
+import { audioDuration, readAudio } from './audio-file.ts';
 import { readAudioSource } from './audio-source.ts';
 import { describeMissing } from './missing-sound.ts';
 

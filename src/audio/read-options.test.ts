@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
-import { audioDuration, readAudio, readChannels } from './audio-file.ts';
-import { readAudioSource, readSourceChannels } from './audio-source.ts';
+import { readChannels } from '../testing/read-channels.ts';
+import { audioDuration, readAudio } from './audio-file.ts';
+import { readAudioSource } from './audio-source.ts';
 import { headerSeconds } from './header-seconds.ts';
 import { wavBytes } from './wav-write.ts';
 
@@ -110,8 +111,8 @@ describe('channels', () => {
     expect(await failing(readAudio(path, { channel: 2 }))).toBe(
       'two.wav: found 2 channels; expected at least 3',
     );
-    expect((await readSourceChannels(new Blob([readFileSync(path)]))).length).toBe(2);
-    expect((await readSourceChannels(new Float32Array(100))).length).toBe(1);
+    expect((await readChannels(new Blob([readFileSync(path)]))).length).toBe(2);
+    expect((await readChannels(new Float32Array(100))).length).toBe(1);
   });
 
   test('a mono MP3 has one channel, a stereo MP3 two', async () => {

@@ -2,7 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
-import { readAudioSource, readSourceChannels } from './audio-source.ts';
+import { readChannels } from '../testing/read-channels.ts';
+import { readAudioSource } from './audio-source.ts';
 
 const SAMPLES = Float32Array.from({ length: 1600 }, (_, i) => Math.round(8000 * Math.sin(i / 5)) / 32_768);
 const pcm = (bytes: number, littleEndian = true, shift = 0): Buffer => {
@@ -181,7 +182,7 @@ test('AIFF: sound before its format, an offset, no sound at all', async () => {
 test('mu-law keeps channels apart', async () => {
   const header = format({ codec: 7, bits: 8, unit: 2 });
   header.writeUInt16LE(2, 10);
-  const [left, right] = await readSourceChannels(
+  const [left, right] = await readChannels(
     riff([header, chunk('data', Buffer.alloc(400, '\x00\xff', 'latin1'))]),
   );
   expect([left!.length, right!.length]).toEqual([200, 200]);

@@ -91,12 +91,12 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
 
 /** Refuses an empty argument: mostly a variable that is not set, and as a path it would be the working directory. */
 function refuseEmpty(args: readonly string[]): void {
-  const at = args.findIndex(
-    (arg, i) => (arg === '' && args[i - 1] !== '--prompt') || /^--[\w-]+=$/.test(arg),
-  );
-  if (at < 0 || args[at] === '--prompt=') return;
-  const before = args[at - 1] ?? '';
-  const where = args[at] !== '' ? args[at]!.slice(0, -1) : before.startsWith('-') ? before : 'argument';
+  const isEmpty = (arg: string, i: number): boolean =>
+    arg === '' ? args[i - 1] !== '--prompt' : /^--[\w-]+=$/.test(arg) && arg !== '--prompt=';
+  const at = args.findIndex(isEmpty);
+  if (at < 0) return;
+  const flag = args[at]?.slice(0, -1) || args[at - 1];
+  const where = flag?.startsWith('-') ? flag : 'argument';
   throw new UserError(`${where}: found an empty text; expected a value, such as of a variable that is set`);
 }
 

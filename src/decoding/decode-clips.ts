@@ -12,7 +12,7 @@ const CLIPS_PER_BATCH = 32;
 
 /**
  * Results come in the order of the clips.
- * @param options `separators` end a text like the end of text
+ * @param options `separator` ends a text like the end of text
  */
 export async function decodeClips(
   model: WhisperModel,
@@ -45,7 +45,6 @@ export async function decodeClips(
       {
         ...options,
         prompts: batch.map((i) => options.prompts[i]!),
-        separators: options.separators && batch.map((i) => options.separators![i]!),
         language: experts[batch[0]!] || undefined,
       },
     );
@@ -81,7 +80,7 @@ function newSearch(model: WhisperModel, options: DecodingOptions, clip: number, 
   } = options;
   const limits: SearchLimits = {
     endOfText: model.tokens.endOfText,
-    separator: options.separators?.[clip],
+    separator: options.separator,
     maxTokens: Math.min(maxTokens, model.dimensions.textPositions - options.prompts[clip]!.length),
   };
   if (temperature > 0) {

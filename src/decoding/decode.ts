@@ -6,13 +6,10 @@ import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { decodeClips } from './decode-clips.ts';
 import type { Decoded, DecodingOptions } from './decoding.ts';
+import { averageLogProbability } from './search.ts';
 import { textOfTokens } from './text-of-tokens.ts';
 
-export { FRAMES_PER_BATCH } from './decode-clips.ts';
 export type { Alternative, Decoded, DecodingOptions, SearchOptions } from './decoding.ts';
-
-/** A text of 30 s of fast speech has fewer. */
-const MAX_ENGLISH_TOKENS = 224;
 
 /** Results come in the order of the clips. */
 export async function decode(
@@ -20,19 +17,19 @@ export async function decode(
   clips: readonly EncodedClip[],
   options: DecodingOptions,
 ): Promise<Decoded[]> {
-  const { separators, languages, positions } = options;
-  if (!separators) return decodeClips(model, clips, options);
+  const { separator, languages, positions } = options;
+  if (separator === undefined) return decodeClips(model, clips, options);
   const { tokens, dimensions } = model;
-  // Language model and target vocabulary are of the target language.
-  const half = await model.englishHalf();
-  const english = await decodeClips(half ?? model, clips, {
+  const before = await model.englishHalf();
+  const english = await decodeClips(before, clips, {
     ...options,
-    // A model that is not trained for it ends its English text as any other.
-    separators: half ? undefined : separators,
-    experts: half ? false : options.experts,
+    // The model before the training ends its English text as any other.
+    ...(before !== model && { separator: undefined, experts: false }),
+    // These are of the target language.
     filters: [],
     vocabulary: undefined,
-    maxTokens: Math.min(MAX_ENGLISH_TOKENS, dimensions.textPositions >> 1),
+    // The other half of the context is the target's.
+    maxTokens: dimensions.textPositions >> 1,
     onProgress: undefined,
   });
   const isTimestamp = (id: number): boolean => !tokens.isText(id);
@@ -45,12 +42,12 @@ export async function decode(
     texts.map(({ clip }) => clips[clip]!),
     {
       ...options,
-      separators: undefined,
+      separator: undefined,
       withTimestamps: false,
       prompts: texts.map(({ clip, stretch }) => [
         ...tokens.withoutTimestamps(options.prompts[clip]!),
         ...stretch.ids,
-        separators[clip]!,
+        separator,
       ]),
       ...(languages && { languages: texts.map(({ clip }) => languages[clip]) }),
       positions: texts.map(({ clip }) => positions?.[clip] ?? clip),
@@ -60,14 +57,6 @@ export async function decode(
     texts.map(({ stretch }, i) => [stretch, withAnyToken(decoded[i]!, tokens.encode(' '))]),
   );
   return english.map((first, clip) => joined(model, first, stretches[clip]!, targets));
-}
-
-/** Option `separators` for texts that are all decoded English first, or all directly. */
-export function separatorsOf(
-  texts: readonly { readonly separator?: number | undefined }[],
-): number[] | undefined {
-  const separators = texts.flatMap(({ separator }) => separator ?? []);
-  return separators.length > 0 ? separators : undefined;
 }
 
 /** Timestamps, or what is said between them. */
@@ -88,7 +77,7 @@ function stretchesOf(ids: readonly number[], isTimestamp: (id: number) => boolea
     stretches.push({ isText, ids: ids.slice(first, end), first });
     first = end;
   }
-  const hasPair = stretches.some(({ isText, ids, first }) => !isText && ids.length + Math.min(first, 1) > 2);
+  const hasPair = stretches.some(({ isText, ids }) => !isText && ids.length > 1);
   if (hasPair && stretches.at(-1)!.isText) stretches.pop();
   return stretches;
 }
@@ -118,24 +107,24 @@ function joined(
       logProbabilities.push(scores[i]!);
     }
   }
-  const [only] = texts;
-  const all = texts.flatMap((text) => text.logProbabilities);
+  const only = texts.length === 1 ? texts[0] : undefined;
   const finished = english.finished && texts.every((text) => text.finished);
   const ending = targets.get(stretches.at(-1)!) ?? english;
   if (finished) logProbabilities.push(ending.logProbabilities.at(-1)!);
-  const average = all.length === 0 ? english.averageLogProbability : mean(all);
+  const average =
+    texts.length === 0
+      ? english.averageLogProbability
+      : averageLogProbability({ logProbabilities: texts.flatMap((text) => text.logProbabilities) });
   return {
     tokens,
     text: textOfTokens(vocabulary, tokens).trim(),
+    english: english.text,
     englishTokens: english.tokens,
     logProbabilities,
     averageLogProbability: average,
-    score: texts.length === 1 ? only!.score : average,
+    score: only?.score ?? average,
     finished,
     noSpeechProbability: english.noSpeechProbability,
-    alternatives: texts.length === 1 ? only!.alternatives : [],
+    alternatives: only?.alternatives ?? [],
   };
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -43,10 +43,10 @@ export interface DecodingOptions extends SearchOptions, Omit<SessionOptions, 'la
    */
   readonly positions?: readonly number[];
   /**
-   * English first: for each clip the token between the English text and the one in the target language, which is the
-   * result. Default: the text is decoded directly.
+   * English first: the token between the English text and the one in the target language, which is the result. Default: the
+   * text is decoded directly.
    */
-  readonly separators?: readonly number[] | undefined;
+  readonly separator?: number | undefined;
   /** Above 0: sample, and ignore `beams`. Default 0. */
   readonly temperature?: number;
   /** Further candidate filters, in this order. */
@@ -69,7 +69,9 @@ export interface Decoded {
   /** Without prompt and end of text. */
   readonly tokens: readonly number[];
   readonly text: string;
-  /** English first: the tokens that were decoded before, timestamps included, without the separator. */
+  /** English first: the English text. */
+  readonly english?: string;
+  /** Its tokens, timestamps included, without the separator. */
   readonly englishTokens?: readonly number[];
   /** Log probability of each token, and of the end of text, among the allowed tokens. */
   readonly logProbabilities: readonly number[];

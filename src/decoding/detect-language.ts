@@ -18,7 +18,7 @@ export async function detectLanguages(
   clips: readonly EncodedClip[],
   signal?: AbortSignal,
 ): Promise<DetectedLanguage[]> {
-  const model = (await trained.englishHalf()) ?? trained;
+  const model = await trained.englishHalf();
   const { tokens } = model;
   const detected: DetectedLanguage[] = [];
   for (let start = 0; start < clips.length; start += CLIPS_PER_BATCH) {

@@ -28,14 +28,14 @@ const decoded = async (options: Partial<DecodingOptions>) => {
   const [result] = await decode(model, [clip], { maxTokens: 12, ...options, prompts });
   return result!;
 };
-const separators = () => [separatorOf(model.tokens, 'english-first', 'zh-Hant')!];
+const separator = () => separatorOf(model.tokens, 'english-first', 'zh-Hant')!;
 
 test.each([
   {},
   { beams: 3 },
 ])('the English half is the translation without the other (%j)', async (search) => {
   const direct = await decoded({ ...search, maxTokens: 224 });
-  const both = await decoded({ ...search, separators: separators() });
+  const both = await decoded({ ...search, separator: separator() });
   expect(direct.text).toMatch(/[a-z]{4}/);
   expect(both.englishTokens).toEqual(direct.tokens);
   // The target's half alone is counted.
@@ -48,7 +48,7 @@ test.each([
 
 test('with timestamps, each stretch between two of them is translated for itself', async () => {
   const direct = await decoded({ withTimestamps: true, maxTokens: 224 });
-  const both = await decoded({ withTimestamps: true, separators: separators() });
+  const both = await decoded({ withTimestamps: true, separator: separator() });
   expect(both.englishTokens).toEqual(direct.tokens);
   const times = (tokens: readonly number[]) =>
     segmentsOf(tokens, model.tokens.firstTimestamp, clip.length / 50).segments.map(({ start, end }) => ({

@@ -6,7 +6,6 @@ import { compressionRatio, MAX_COMPRESSION_RATIO } from '../files/deflate.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { type Decoded, type DecodingOptions, decode } from './decode.ts';
-import { textOfTokens } from './text-of-tokens.ts';
 
 export interface FallbackOptions {
   /** Temperatures, tried in order; 0: greedy or beam search. Default: only 0. */
@@ -37,7 +36,6 @@ export async function decodeWithFallback(
     logProbabilityThreshold = -1,
     noSpeechThreshold = 0.6,
     prompts,
-    separators,
     languages,
     positions,
   } = options;
@@ -51,7 +49,6 @@ export async function decodeWithFallback(
         ...options,
         temperature,
         prompts: failed.map((i) => prompts[i]!),
-        ...(separators && { separators: failed.map((i) => separators[i]!) }),
         ...(languages && { languages: failed.map((i) => languages[i]) }),
         ...(positions && { positions: failed.map((i) => positions[i]!) }),
         ...(attempt > 0 && { onProgress: undefined }),
@@ -59,8 +56,8 @@ export async function decodeWithFallback(
     );
     const again: number[] = [];
     decoded.forEach((result, k) => {
-      const english = result.englishTokens && textOfTokens(model.tokens, result.englishTokens);
-      const ratio = Math.max(compressionRatio(result.text), compressionRatio(english ?? ''));
+      const { text, english = '' } = result;
+      const ratio = Math.max(compressionRatio(text), compressionRatio(english));
       const unlikely = result.averageLogProbability < logProbabilityThreshold;
       const silent = unlikely && result.noSpeechProbability > noSpeechThreshold;
       results[failed[k]!] = { ...result, temperature, compressionRatio: ratio, silent };

@@ -22,8 +22,7 @@ export async function decodeWithRetry(
   options: DecodingOptions & FallbackOptions,
   inFullWindow: (members: readonly number[]) => Promise<readonly EncodedClip[]>,
 ): Promise<DecodedWindow[]> {
-  const { compressionRatioThreshold = MAX_COMPRESSION_RATIO } = options;
-  const { prompts, separators, languages, positions } = options;
+  const { compressionRatioThreshold = MAX_COMPRESSION_RATIO, prompts, languages, positions } = options;
   const decoded = await decodeWithFallback(model, clips, { ...options, stopLoops: true } as DecodingOptions);
   const windows = decoded.map((result, i): DecodedWindow => ({ result, clip: clips[i]! }));
   const endless = windows.flatMap(({ result: { finished, compressionRatio }, clip }, i) =>
@@ -36,7 +35,6 @@ export async function decodeWithRetry(
     const retried = await decodeWithFallback(model, whole, {
       ...options,
       prompts: endless.map((i) => prompts[i]!),
-      ...(separators && { separators: endless.map((i) => separators[i]!) }),
       ...(languages && { languages: endless.map((i) => languages[i]) }),
       ...(positions && { positions: endless.map((i) => positions[i]!) }),
       onProgress: undefined,

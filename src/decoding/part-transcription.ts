@@ -278,14 +278,13 @@ export class PartTranscription {
   }
 
   async #words(segments: readonly TimedTokens[], clip: EncodedClip, offset: number, duration: number) {
-    const textTokens = segments.map(({ tokens }) => tokens.filter((id) => this.model.tokens.isText(id)));
-    const given = segments.flatMap(({ english = [] }) =>
-      english.filter((id) => this.model.tokens.isText(id)),
-    );
+    const isText = (id: number): boolean => this.model.tokens.isText(id);
+    const textTokens = segments.map(({ tokens }) => tokens.filter(isText));
     const { separator } = this.options;
+    const english = segments.flatMap(({ english = [] }) => english.filter(isText));
     const aligned = await alignWords(this.model, clip, textTokens.flat(), {
       prompt: this.prompt(),
-      given: separator === undefined ? [] : [...given, separator],
+      given: separator === undefined ? [] : [...english, separator],
     });
     return wordsOfSegments(
       segments.map(({ start, end }, i) => ({ start, end, textTokens: textTokens[i]!.length })),
@@ -307,21 +306,16 @@ export function joined<Audio extends AudioSource>(
     (sum, { averageLogProbability, tokens }) => sum + averageLogProbability * (tokens.length + 1),
     0,
   );
+  const whole = (textOf: (segment: Segment) => string): string => segments.map(textOf).join('').trim();
   const { language, probability } = languageOf(file, segments);
   const alternatives = segments.length <= 1 ? parts.flatMap((part) => part.alternatives ?? []) : [];
   return {
     audio: file.audio,
     language,
     ...(probability !== undefined && { languageProbability: probability }),
-    text: segments
-      .map(({ text }) => text)
-      .join('')
-      .trim(),
+    text: whole(({ text }) => text),
     ...(segments.some(({ english }) => english !== undefined) && {
-      english: segments
-        .map(({ english = '' }) => english)
-        .join('')
-        .trim(),
+      english: whole(({ english = '' }) => english),
     }),
     duration: file.duration,
     averageLogProbability: counted === 0 ? 0 : total / counted,

@@ -126,11 +126,11 @@ class SamplesReadAgain implements Samples {
   ) {}
 
   async read(from: number, to: number): Promise<Float32Array> {
-    if (!this.#blocks || from < this.#start) await this.#begin();
-    const begin = from;
-    this.#drop(begin);
+    if (from < this.#start) await this.close();
+    this.#blocks ??= this.decode();
+    this.#drop(from);
     while (this.#end < to) {
-      const { value, done } = await this.#blocks!.next();
+      const { value, done } = await this.#blocks.next();
       if (done) {
         throw new UserError(
           `${this.name}: found ${(this.#end / SAMPLE_RATE).toFixed(1)} s of sound; ` +
@@ -139,7 +139,7 @@ class SamplesReadAgain implements Samples {
       }
       this.#parts.push(value[0]!);
       this.#end += value[0]!.length;
-      this.#drop(begin);
+      this.#drop(from);
     }
     const samples = new Float32Array(Math.max(0, to - from));
     let at = this.#start;
@@ -156,11 +156,6 @@ class SamplesReadAgain implements Samples {
     while (this.#parts.length > 0 && this.#start + this.#parts[0]!.length <= before) {
       this.#start += this.#parts.shift()!.length;
     }
-  }
-
-  async #begin(): Promise<void> {
-    await this.close();
-    this.#blocks = this.decode();
   }
 
   async close(): Promise<void> {

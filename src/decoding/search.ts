@@ -77,7 +77,7 @@ function grown(from: Hypothesis, token: number, candidate: Candidates, i: number
 }
 
 /** Mean log probability of the tokens, the end of text included. */
-export function averageLogProbability({ logProbabilities }: Hypothesis): number {
+export function averageLogProbability({ logProbabilities }: Pick<Hypothesis, 'logProbabilities'>): number {
   return logProbabilities.reduce((sum, value) => sum + value, 0) / Math.max(1, logProbabilities.length);
 }
 

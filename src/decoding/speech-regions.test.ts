@@ -67,8 +67,10 @@ test('silence does not make a recording long, and the language is asked of windo
   const regions = speechRegions(trackOf(samples, ...stretches));
   expect(isLong(regions)).toBe(false);
   const read = async (from: number, to: number) => samples.subarray(from, to);
-  const pieces = piecesOf({ length: samples.length, read, close: async () => {} }, regions, stretches);
-  const asked = await windowsToAsk(pieces);
+  let closed = 0;
+  const open = () => ({ length: samples.length, read, close: async () => void closed++ });
+  const asked = await windowsToAsk(open, (opened) => piecesOf(opened, regions, stretches));
+  expect(closed).toBe(1);
   expect(asked.map(({ begin }) => begin / SAMPLE_RATE)).toEqual([40]);
   expect(asked[0]!.speech).toBeCloseTo(9.2);
 });

@@ -98,13 +98,22 @@ export async function* piecesOf(
 /** The language is asked of the first pieces with speech: at most of this many. Without speech: of the first piece. */
 const LANGUAGE_WINDOWS = 5;
 
-export async function windowsToAsk(pieces: AsyncIterable<Piece>): Promise<readonly Piece[]> {
+/** @param open gives samples of their own, which are closed again */
+export async function windowsToAsk(
+  open: () => Samples,
+  piecesIn: (samples: Samples) => AsyncIterable<Piece>,
+): Promise<readonly Piece[]> {
   const speaking: Piece[] = [];
   let first: Piece | undefined;
-  for await (const piece of pieces) {
-    first ??= piece;
-    if (piece.speech > 0) speaking.push(piece);
-    if (speaking.length === LANGUAGE_WINDOWS) break;
+  const samples = open();
+  try {
+    for await (const piece of piecesIn(samples)) {
+      first ??= piece;
+      if (piece.speech > 0) speaking.push(piece);
+      if (speaking.length === LANGUAGE_WINDOWS) break;
+    }
+  } finally {
+    await samples.close();
   }
   return speaking.length > 0 ? speaking : first ? [first] : [];
 }

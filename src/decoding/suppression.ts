@@ -6,12 +6,12 @@ import type { Suppression } from './session.ts';
 
 /**
  * @param ids output tokens, whose indices are suppressed
- * @param options `separators` may be written, whatever the config says
+ * @param options `separator` may be written, whatever the config says
  */
 export function suppression(
   model: WhisperModel,
   ids: Int32Array,
-  { withTimestamps, separators = [] }: Pick<DecodingOptions, 'withTimestamps' | 'separators'>,
+  { withTimestamps, separator }: Pick<DecodingOptions, 'withTimestamps' | 'separator'>,
 ): { suppressed: Suppression; suppressedAtBegin: Suppression } {
   const { generationConfig } = model.settings;
   const listed = (key: string): Set<number> =>
@@ -20,7 +20,7 @@ export function suppression(
   if (withTimestamps) never.add(model.tokens.noTimestamps);
   // Rows that pad the embedding have no token.
   for (const id of ids) if (!model.tokens.isKnown(id)) never.add(id);
-  for (const id of separators) never.delete(id);
+  if (separator !== undefined) never.delete(separator);
   const notAtBegin = listed('begin_suppress_tokens');
   // In loops: it is done for each batch, over all of the vocabulary.
   const of = (some: ReadonlySet<number>): Suppression => {

@@ -67,14 +67,7 @@ export class Track<Audio extends AudioSource> {
       ...{ audio, language, long, duration: track.length / SAMPLE_RATE },
       spoken: speechSeconds(this.#stretches, 0, this.length) > 0,
       sound: long ? track.sound : undefined,
-      languageWindows: async () => {
-        const { samples } = opened();
-        try {
-          return await windowsToAsk(pieces(samples));
-        } finally {
-          await samples.close();
-        }
-      },
+      languageWindows: () => windowsToAsk(() => opened().samples, pieces),
     };
     // With previous text as context, windows must be decoded in order.
     const inOrder = conditionOnPrevious && !languagePerWindow;

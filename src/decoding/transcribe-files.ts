@@ -12,7 +12,7 @@ import { alignmentHeads } from '../whisper/alignment-heads.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { FRAMES_PER_BATCH } from './decode.ts';
+import { FRAMES_PER_BATCH } from './decode-clips.ts';
 import { chosenDecoding } from './decoding-choice.ts';
 import { certainLanguages, commonLanguage, detectLanguages } from './detect-language.ts';
 import { encodeWindows } from './encode-windows.ts';
@@ -64,7 +64,7 @@ async function* transcripts<Audio extends AudioSource>(
 ): AsyncGenerator<Transcript<Audio> | FailedTranscript<Audio>, void, undefined> {
   const plan = await planOf(trained, options);
   // Where nothing is translated English first, the model before that training does as it did.
-  const model = plan.separator === undefined ? ((await trained.englishHalf()) ?? trained) : trained;
+  const model = plan.separator === undefined ? await trained.englishHalf() : trained;
   let files = 0;
   let seconds = 0;
   for await (const round of rounds(list, (file) => begin(model, file, plan))) {
@@ -328,7 +328,7 @@ async function nextWindows(model: WhisperModel, group: readonly NextWindow[], pl
         temperatures,
         signal,
         prompts: members.map((i) => parts[i]!.prompt()),
-        separators: separator === undefined ? undefined : members.map(() => separator),
+        separator,
         languages: members.map((i) => parts[i]!.language),
         positions: members.map((i) => parts[i]!.position),
         withTimestamps,

@@ -74,7 +74,7 @@ export async function tuneFusion(
   const run = (weights: Weights | undefined, stage: string) =>
     decode(model, encoded, {
       prompts,
-      separators: separator === undefined ? undefined : prompts.map(() => separator),
+      separator,
       beams,
       patience: weights ? 1 : 2, // more texts to rescore
       ...(weights && { filters: [new LanguageModelFusion(lm, model.tokens, { ...weights, language })] }),

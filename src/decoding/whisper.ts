@@ -224,9 +224,7 @@ export class Whisper {
         const [track] = await scanRecording(audio, { signal });
         const { stretches, length, open } = track!;
         const regions = speechRegions(track!);
-        const samples = open();
-        const windows = await windowsToAsk(piecesOf(samples, regions, stretches));
-        await samples.close();
+        const windows = await windowsToAsk(open, (samples) => piecesOf(samples, regions, stretches));
         return { audio, length, long: isLong(regions), windows };
       } catch (error) {
         report(audio, error, onError);

@@ -28,7 +28,7 @@ export function englishHalf(output: SystemOutput): SystemOutput | undefined {
         for (const [{ clip }, prediction] of predictedItems(output)) {
           if (!clips.has(clip)) continue;
           const { english, ...rest } = prediction;
-          yield english === undefined ? { ...rest, hypothesis: undefined } : { ...rest, hypothesis: english };
+          yield { ...rest, hypothesis: english };
         }
       },
     },

@@ -2,14 +2,14 @@
 import { dirname, relative } from 'node:path';
 import type { Clip } from '../data/clip.ts';
 import type { Recording } from '../data/recording.ts';
-import { type DecodingOptions, separatorsOf } from '../decoding/decode.ts';
+import type { DecodingOptions } from '../decoding/decode.ts';
 import { decodeWithRetry } from '../decoding/full-window-retry.ts';
-import { textOfTokens } from '../decoding/text-of-tokens.ts';
 import { type CacheOptions, EncoderOutputs } from '../features/encoder-outputs.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import { separatorOf } from '../whisper/prompts.ts';
 import { sentenceScores } from './measures.ts';
 import type { ModelFolder } from './models.ts';
 import type { PredictedText, Prediction, PredictionKey, PredictionsFile } from './predictions.ts';
@@ -49,8 +49,6 @@ export const audioName = (manifest: string, audio: string): string => relative(d
 /** A prompt in a language. */
 interface LanguagePrompt {
   readonly ids: readonly number[];
-  /** English first: the token before the text in the target language. */
-  readonly separator?: number | undefined;
   /** The same as text. */
   readonly text: string;
 }
@@ -58,6 +56,8 @@ interface LanguagePrompt {
 /** A model with one prompt in a test. */
 interface PromptedTest extends Pick<SystemOutput, 'test' | 'prompt' | 'notDefined' | 'items'> {
   readonly promptOf: (item: Item) => LanguagePrompt;
+  /** English first: the token before the text in the target language. */
+  readonly separator: number | undefined;
   readonly keyOf: (item: Item) => PredictionKey;
   /** Those without a prediction in the file. */
   readonly waiting: Map<Clip, Item>;
@@ -91,8 +91,8 @@ export async function predict(
             `${prompt} is not defined for "${language}": ${folder.name} has no token for ${tokens.lacking}`,
           );
         } else {
-          const { ids, separator } = tokens;
-          prompts.set(language, { ids, separator, text: model.tokens.decodeEach(ids).join('') });
+          const { ids } = tokens;
+          prompts.set(language, { ids, text: model.tokens.decodeEach(ids).join('') });
         }
       }
       const promptOf = ({ clip }: Item): LanguagePrompt => prompts.get(clip.language)!;
@@ -107,7 +107,8 @@ export async function predict(
       const items = test.items.filter(({ clip }) => prompts.has(clip.language));
       const waiting = new Map<Clip, Item>();
       for (const item of items) if (!file.has(keyOf(item))) waiting.set(item.clip, item);
-      return { test, prompt, notDefined, items, promptOf, keyOf, waiting };
+      const separator = prompt === 'transcribe' ? undefined : separatorOf(model.tokens, prompt, test.target!);
+      return { test, prompt, notDefined, items, promptOf, separator, keyOf, waiting };
     }),
   );
   const predictionOf = (
@@ -126,7 +127,7 @@ export async function predict(
       sourceText: text,
       ...(predicted && {
         hypothesis: predicted.hypothesis,
-        ...(predicted.english !== undefined && { english: predicted.english }),
+        english: predicted.english,
         averageLogProbability: predicted.averageLogProbability,
         ...sentenceScores(test, language, predicted.hypothesis, item.reference),
       }),
@@ -151,7 +152,6 @@ export async function predict(
   const plain =
     missing > 0 && tests.some(({ forgetting }) => forgetting) ? options.plainDecoding.of(model) : undefined;
   const outputs = await EncoderOutputs.open(model, { ...options, onNote: note });
-  const before = await model.englishHalf();
   let full: Promise<EncoderOutputs> | undefined;
   let cut = 0;
   for (const clips of inRounds(toRead, CLIPS_PER_ROUND)) {
@@ -170,13 +170,13 @@ export async function predict(
       const { decoding, temperatures } = await (system.test.forgetting ? plain : own)!;
       // As `translate` and `transcribe` decode, so that scores hold for a user's texts.
       const decoded = await decodeWithRetry(
-        system.prompt === 'english-first' ? model : (before ?? model),
+        system.separator === undefined ? await model.englishHalf() : model,
         readable.map(({ clip }) => encodedOf.get(clip)!),
         {
           ...decoding,
           temperatures,
           prompts: readable.map((item) => system.promptOf(item).ids),
-          separators: separatorsOf(readable.map(system.promptOf)),
+          separator: system.separator,
           languages: readable.map(({ clip }) => clip.language),
           signal: options.signal,
           onProgress: (count) => progress(done + count),
@@ -189,15 +189,13 @@ export async function predict(
       );
       const predicted = new Map(
         decoded.map(({ result }, i): [Item, PredictedText] => {
-          const { text, silent, averageLogProbability, englishTokens } = result;
+          const { text, english, silent, averageLogProbability } = result;
           // No speech: no text.
-          const spoken = (words: string): string => (silent ? '' : words);
-          const english = englishTokens && textOfTokens(model.tokens, englishTokens).trim();
           return [
             readable[i]!,
             {
-              hypothesis: spoken(text),
-              ...(english !== undefined && { english: spoken(english) }),
+              hypothesis: silent ? '' : text,
+              english: silent && english !== undefined ? '' : english,
               averageLogProbability,
             },
           ];

@@ -2,7 +2,7 @@
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { sameLanguage } from '../language/profile.ts';
 import type { BleuTokenizer } from '../metrics/tokenizers.ts';
-import { namedLanguage, type PromptKind, promptOf, separatorOf } from '../whisper/prompts.ts';
+import { namedLanguage, type PromptKind, promptOf } from '../whisper/prompts.ts';
 import type { Task, Tokens } from '../whisper/tokens.ts';
 
 export interface Item {
@@ -50,12 +50,13 @@ export function promptFor(
   { target }: Test,
   prompt: PromptName,
   language: string,
-): { readonly ids: number[]; readonly separator?: number | undefined } | { readonly lacking: string } {
+): { readonly ids: number[] } | { readonly lacking: string } {
   const named = prompt === 'transcribe' ? language : namedLanguage(tokens, prompt, target!, language);
   if (!tokens.hasLanguage(named)) return { lacking: named };
-  if (prompt === 'transcribe') return { ids: tokens.prompt(language, 'transcribe') };
   return {
-    ids: promptOf(tokens, prompt, target!, language),
-    separator: separatorOf(tokens, prompt, target!),
+    ids:
+      prompt === 'transcribe'
+        ? tokens.prompt(language, 'transcribe')
+        : promptOf(tokens, prompt, target!, language),
   };
 }

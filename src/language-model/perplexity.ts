@@ -23,39 +23,43 @@ export interface Perplexity {
 
 /** @param sentences words as from `languageModelWords` */
 export function perplexity(model: LanguageModel, sentences: Iterable<readonly string[]>): Perplexity {
-  const counting = countedSentences(model, sentences);
-  for (;;) {
-    const next = counting.next();
-    if (next.done) return next.value;
-  }
+  const counter = new PerplexityCounter(model);
+  for (const words of sentences) counter.add(words);
+  return counter.result();
 }
 
-/** Yields after each sentence. */
-function* countedSentences(
-  model: LanguageModel,
-  sentences: Iterable<readonly string[]>,
-): Generator<void, Perplexity> {
-  let [count, tokens, unknown, total, ofUnknown] = [0, 0, 0, 0, 0];
-  for (const words of sentences) {
-    model.sentence(words).forEach((value, i) => {
-      total += value;
-      if (i < words.length && !model.has(words[i]!)) {
-        unknown++;
-        ofUnknown += value;
+class PerplexityCounter {
+  sentences = 0;
+  #tokens = 0;
+  #unknown = 0;
+  /** log10 probabilities of all tokens, and of the unknown words. */
+  #total = 0;
+  #ofUnknown = 0;
+
+  constructor(private readonly model: LanguageModel) {}
+
+  add(words: readonly string[]): void {
+    this.model.sentence(words).forEach((value, i) => {
+      this.#total += value;
+      if (i < words.length && !this.model.has(words[i]!)) {
+        this.#unknown++;
+        this.#ofUnknown += value;
       }
     });
-    count++;
-    tokens += words.length + 1;
-    yield;
+    this.sentences++;
+    this.#tokens += words.length + 1;
   }
-  return {
-    sentences: count,
-    tokens,
-    unknown,
-    logProbability: total,
-    perplexity: 10 ** (-total / tokens),
-    perplexityOfKnown: 10 ** (-(total - ofUnknown) / (tokens - unknown)),
-  };
+
+  result(): Perplexity {
+    return {
+      sentences: this.sentences,
+      tokens: this.#tokens,
+      unknown: this.#unknown,
+      logProbability: this.#total,
+      perplexity: 10 ** (-this.#total / this.#tokens),
+      perplexityOfKnown: 10 ** (-(this.#total - this.#ofUnknown) / (this.#tokens - this.#unknown)),
+    };
+  }
 }
 
 const SENTENCES_PER_TURN = 1000;
@@ -85,14 +89,11 @@ export async function textPerplexity({
     reading(bytes, 0);
   });
   reading(read, read);
-  const words = wordsOfLines(lines, language, { stage: 'scoring', onProgress });
-  const counting = countedSentences(languageModel, words);
-  let next = counting.next();
-  for (let done = 1; !next.done; done++) {
-    if (done % SENTENCES_PER_TURN === 0) await takeTurn(signal);
-    next = counting.next();
+  const counter = new PerplexityCounter(languageModel);
+  for (const words of wordsOfLines(lines, language, { stage: 'scoring', onProgress })) {
+    counter.add(words);
+    if (counter.sentences % SENTENCES_PER_TURN === 0) await takeTurn(signal);
   }
-  const found = next.value;
-  if (found.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
-  return { order: languageModel.order, ...found };
+  if (counter.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
+  return { order: languageModel.order, ...counter.result() };
 }

@@ -13,12 +13,10 @@ import type { Example } from './batches.ts';
 export type DevExample = Example & {
   readonly clip: EncodedClip | Lazy<EncodedClip>;
   readonly target: string;
-  /** English first: the token before the text in the target language. */
-  readonly separator?: number | undefined;
 };
 
 /** An example with encoder outputs, for training the decoder alone. */
-export type EncodedExample = DevExample & { readonly clip: EncodedClip };
+export type EncodedExample = Example & { readonly clip: EncodedClip; readonly target: string };
 
 export interface ExampleOptions<C extends Clip> {
   /** Target language; by clip where there are several. */
@@ -38,22 +36,14 @@ export function translationExamples<C extends Clip, Speech extends Example['clip
   model: WhisperModel,
   clips: readonly ClipAndSpeech<C, Speech>[],
   options: ExampleOptions<C>,
-): (Example & {
-  readonly clip: Speech;
-  readonly source: C;
-  readonly target: string;
-  readonly separator?: number | undefined;
-})[] {
-  return textExamples(model, clips, options).map(
-    ({ clip, source, target, separator, tokens, promptLength }) => ({
-      clip,
-      tokens,
-      promptLength,
-      source,
-      target,
-      separator,
-    }),
-  );
+): (Example & { readonly clip: Speech; readonly source: C; readonly target: string })[] {
+  return textExamples(model, clips, options).map(({ clip, source, target, tokens, promptLength }) => ({
+    clip,
+    tokens,
+    promptLength,
+    source,
+    target,
+  }));
 }
 
 /** As translationExamples; the texts are tokenised when a batch needs them, as hundreds of thousands take long. */

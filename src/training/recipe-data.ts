@@ -179,6 +179,11 @@ export async function trainingData(
   const devLeftOut = new SkippedClips();
   const spoken = clips.training.filter(({ audio }) => audio !== '');
   const written = clips.training.filter(({ audio }) => audio === '');
+  if (written.length > 0 && tunesEncoder(tune)) {
+    throw new UserError(
+      `${formatNumber(written.length)} rows have no audio; expected a recording in each where the encoder is trained`,
+    );
+  }
   const devReadable =
     dev && (await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work, split.addDev));
   const merged = await mergedClips(model, recipe, spoken, outputs, work);
@@ -191,21 +196,13 @@ export async function trainingData(
   const readable = await measuredClips(outputs, merged, 'reading lengths', work, split.addTraining);
   const unread = merged.length - readable.length;
   if (readable.length === 0 && spoken.length > 0) throw new UserError('no clip can be read');
-  if (written.length > 0 && tunesEncoder(tune)) {
-    throw new UserError(
-      `${formatNumber(written.length)} rows have no audio; expected a recording in each where the encoder is trained`,
-    );
-  }
   const onBothSides = await split.note(work);
   if (onBothSides !== undefined) notes.push(onBothSides);
   const measured = clipsOfWindow(readable, leftOut);
   const copies = augmentation && !tunesEncoder(tune) ? (recipe.augment?.copies ?? COPIES) : 1;
   const encoded = tunesEncoder(tune) ? undefined : encodedSpeech(outputs, measured, { copies, augmentation });
   const speech =
-    encoded ??
-    melSpeech(model.dimensions.melBins, measured, {
-      ...{ window, augmentation, onNote: work.onNote },
-    });
+    encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation, onNote: work.onNote });
   const pairs: readonly { readonly clip: CorpusClip; readonly encoded: Example['clip'] }[] =
     written.length === 0
       ? speech

@@ -21,7 +21,7 @@ export async function copyEnglishHalf(from: string, to: string): Promise<void> {
   if (folder) await writeEnglishHalf(folder, to);
 }
 
-/** Makes a model the English half of another: its own English half, if it has one. */
+/** Copies a model into the folder `english` of another: its own English half, where it translates English first itself. */
 export async function writeEnglishHalf(from: string, to: string): Promise<void> {
   const source = (await englishFolder(from)) ?? from;
   const target = join(to, ENGLISH_FOLDER);

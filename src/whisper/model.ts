@@ -63,7 +63,7 @@ export class WhisperModel {
     { readonly tokens: OutputTokens; readonly ids: Int32Array }
   >();
   #fingerprint: Promise<string> | undefined;
-  #english: Promise<WhisperModel | undefined> | undefined;
+  #english: Promise<WhisperModel> | undefined;
   #silence: Promise<SilenceTails> | undefined;
 
   private constructor(
@@ -113,14 +113,17 @@ export class WhisperModel {
 
   async close(): Promise<void> {
     const english = await this.#english?.catch(() => undefined);
-    await english?.close();
+    if (english !== this) await english?.close();
     await this.runtime.close();
   }
 
-  /** The model that writes the English half, where this one translates English first; loaded when it is needed. */
-  englishHalf(): Promise<WhisperModel | undefined> {
+  /**
+   * Of a model that was trained to translate English first the one before that training, which writes the English half and
+   * does whatever else is asked; of others this one. Loaded when it is needed, and closed with this one.
+   */
+  englishHalf(): Promise<WhisperModel> {
     this.#english ??= englishFolder(this.directory).then((folder) =>
-      folder === undefined ? undefined : WhisperModel.load(folder, { threads: this.runtime.threads }),
+      folder === undefined ? this : WhisperModel.load(folder, { threads: this.runtime.threads }),
     );
     return this.#english;
   }
