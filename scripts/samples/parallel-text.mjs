@@ -53,7 +53,7 @@ function* pairsOfTable(file) {
 }
 
 const filesIn = (folder, ending) =>
-  readdirSync(folder, { recursive: true })
+  readdirSync(folder, { encoding: 'utf8', recursive: true })
     .filter((name) => ending.test(name))
     .sort();
 const isSentence = (en) => en.split(/\s+/).length >= MIN_WORDS;
