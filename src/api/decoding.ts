@@ -49,6 +49,7 @@ export type { AudioProgress, TranscribeOptions, TranslateOptions } from '../deco
 export type {
   ChannelTranscript,
   FailedTranscript,
+  LanguageSpan,
   Segment,
   Transcript,
   Word,

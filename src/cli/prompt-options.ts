@@ -1,5 +1,7 @@
 /** Options of the decoder's prompt: language, task and previous text. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UserError } from '../errors.ts';
+import { namedLanguage } from '../language/profile.ts';
 import { PROMPT_KINDS } from '../whisper/prompts.ts';
 
 export function addPromptOptions(command: Command): Command {
@@ -11,8 +13,8 @@ export function addPromptOptions(command: Command): Command {
     .addOption(promptKindOption())
     .option(
       '--code-switched <languages>',
-      'for speech that mixes languages, such as zh,en: put the tokens of all into the prompt',
-      (value: string) => value.split(','),
+      'for speech that mixes languages, such as zh,en: put the tokens of all into the prompt; segments in --json have spans of each',
+      languageList,
     )
     .option(
       '--code-switched-below <p>',
@@ -23,6 +25,15 @@ export function addPromptOptions(command: Command): Command {
         return p;
       },
     );
+}
+
+/** Parses two languages or more. */
+function languageList(value: string): string[] {
+  const languages = value.split(',').map((name) => namedLanguage(name.trim(), '--code-switched: ').base);
+  if (new Set(languages).size < 2) {
+    throw new UserError(`--code-switched: found "${value}"; expected two languages or more, such as zh,en`);
+  }
+  return languages;
 }
 
 export function promptKindOption(): Option {

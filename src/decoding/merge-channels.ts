@@ -1,6 +1,6 @@
 /** Transcripts of the channels of a recording, merged by time, and of a clip, in the time of the whole recording. */
 import type { AudioSource } from '../audio/audio-source.ts';
-import type { Segment, Transcript } from './transcript.ts';
+import type { LanguageSpan, Segment, Transcript } from './transcript.ts';
 
 /** @param transcripts of each channel, at least one */
 export function mergedChannels<Audio extends AudioSource>(
@@ -92,5 +92,12 @@ export function laterSegment(segment: Segment, seconds = 0): Segment {
     start: one.start + seconds,
     end: one.end + seconds,
   });
-  return { ...moved(segment), ...(segment.words && { words: segment.words.map(moved) }) };
+  const { words, spans } = segment;
+  const timed = ({ start, end, ...span }: LanguageSpan): LanguageSpan =>
+    start === undefined || end === undefined ? span : { ...span, ...moved({ start, end }) };
+  return {
+    ...moved(segment),
+    ...(words && { words: words.map(moved) }),
+    ...(spans && { spans: spans.map(timed) }),
+  };
 }

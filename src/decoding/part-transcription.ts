@@ -3,11 +3,13 @@
 import type { AudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { SpeechStretch } from '../audio/voice-activity.ts';
+import type { SpansOf } from '../language/spans.ts';
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { alignWords } from './alignment.ts';
 import type { DetectedLanguage } from './detect-language.ts';
 import type { DecodedWithFallback } from './fallback.ts';
+import { withSpans } from './language-spans.ts';
 import { MAX_CONTEXT_TOKENS, type PromptOf } from './prompt-choice.ts';
 import { segmentsOf } from './segments.ts';
 import { isDoubtful, type Piece } from './speech-regions.ts';
@@ -66,6 +68,8 @@ export interface WindowOptions {
   readonly conditionOnPrevious: boolean;
   /** Whether each window's language is detected. */
   readonly languagePerWindow: boolean;
+  /** Spans of languages in a text, where segments tell them. */
+  readonly spansOf?: SpansOf | undefined;
 }
 
 /** What a window adds to its part, and where the next one begins: plain values, which a file keeps exactly. */
@@ -238,7 +242,9 @@ export class PartTranscription {
       };
     });
     const { runs } = this.part;
-    const segments = runs ? timed.map((segment) => spokenTimes(segment, runs)) : timed;
+    const { spansOf } = this.options;
+    const moved = runs ? timed.map((segment) => spokenTimes(segment, runs)) : timed;
+    const segments = spansOf ? moved.map((segment) => withSpans(segment, spansOf)) : moved;
     const last = words?.at(-1);
     // After a cut-off window the next one begins after the last word, not in it.
     if (last && advance < duration && last.end > 0) advance = Math.max(advance, Math.min(last.end, duration));

@@ -12,7 +12,10 @@ export interface PromptChoice {
   readonly prompt?: string | undefined;
   /** Language token and task token for translation. Default: those of the training. */
   readonly promptKind?: PromptKind | undefined;
-  /** Code-switched speech: languages whose tokens are all in the prompt, such as `['zh', 'en']`. Default: one. */
+  /**
+   * Code-switched speech: languages whose tokens are all in the prompt, such as `['zh', 'en']`, and whose spans the segments of a
+   * transcript tell. Default: one.
+   */
   readonly codeSwitched?: readonly string[] | undefined;
   /** Apply only where the likeliest language has a lower probability. Default: always. */
   readonly codeSwitchedBelow?: number | undefined;

@@ -8,6 +8,7 @@ import { abortableResults } from '../abort.ts';
 import { type AudioSource, audioName } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { UserError } from '../errors.ts';
+import { type SpansOf, spansByScript } from '../language/spans.ts';
 import { alignmentHeads } from '../whisper/alignment-heads.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -123,6 +124,7 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     );
   }
   const { of: prompt, separator } = choosePrompt(model, { ...options, task }, options.onNote);
+  const spansOf = task === 'transcribe' ? languageSpans(options) : undefined;
   const { note } = alignmentHeads(model.settings.generationConfig, model.dimensions);
   if (words && note !== undefined) options.onNote?.(note);
   const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
@@ -137,6 +139,7 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     timestamps: options.timestamps ?? (words || undefined),
     conditionOnPrevious: options.conditionOnPrevious ?? false,
     languagePerWindow,
+    spansOf,
     note: options.onNote,
     onRead: options.onRead,
     skipSilence: options.skipSilence ?? false,
@@ -146,6 +149,17 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     fallback: { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold },
     signal,
   };
+}
+
+/** Spans of code-switched languages, where their scripts tell them. */
+function languageSpans({ codeSwitched, onNote }: TranscribeFilesOptions): SpansOf | undefined {
+  const spansOf = codeSwitched && spansByScript(codeSwitched);
+  if (codeSwitched && !spansOf) {
+    onNote?.(
+      `code-switched ${codeSwitched.join(', ')}: one script; segments do not tell which part is in which`,
+    );
+  }
+  return spansOf;
 }
 
 interface BegunFile<Audio extends AudioSource> {

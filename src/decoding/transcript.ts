@@ -1,5 +1,6 @@
 /** Results of transcription and translation. */
 import type { AudioSource } from '../audio/audio-source.ts';
+import type { TextSpan } from '../language/spans.ts';
 
 /** A stretch of the audio with its text. Times in seconds from the beginning of the file. */
 export interface Segment {
@@ -24,6 +25,15 @@ export interface Segment {
   /** With `languagePerWindow`: the language spoken, as Whisper's code. */
   readonly language?: string;
   readonly words?: readonly Word[];
+  /** With `codeSwitched` languages of different scripts, transcribed: which part of the text is in which. */
+  readonly spans?: readonly LanguageSpan[];
+}
+
+/** A run of one language in a segment: `text.slice(from, to)`. */
+export interface LanguageSpan extends TextSpan {
+  /** Seconds; with word timestamps, where a word begins in the span. */
+  readonly start?: number;
+  readonly end?: number;
 }
 
 /** `text` holds the spaces and punctuation around it: the words joined are the segment's text. */

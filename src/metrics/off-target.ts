@@ -1,6 +1,7 @@
 import { UserError } from '../errors.ts';
 import { identifierName, isLikelyIn } from '../language/identify.ts';
 import { languageProfile } from '../language/profile.ts';
+import { letterIn, scriptsOf } from '../language/script.ts';
 import type { CorpusMetric } from './corpus.ts';
 
 const KANA = /[\p{Script=Hiragana}\p{Script=Katakana}]/u;
@@ -31,22 +32,14 @@ export function isTargetLanguage(text: string, language: string): boolean {
   return own >= MIN_SHARE * letters.length && isLikelyIn(text, language);
 }
 
-/** Scripts of ISO 15924 that are not one script of Unicode. */
-const MIXED_SCRIPTS: Readonly<Record<string, RegExp>> = {
-  Hans: /\p{Script=Han}/u,
-  Hant: /\p{Script=Han}/u,
-  Jpan: /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u,
-  Kore: HANGUL,
-};
-
 function lettersOf(language: string): RegExp {
-  const { script } = languageProfile(language);
-  if (script === undefined) {
+  const scripts = scriptsOf(language);
+  if (scripts.length === 0) {
     throw new UserError(
       `the script of language "${language}" is not known: expected a code such as de or zh`,
     );
   }
-  return MIXED_SCRIPTS[script] ?? new RegExp(`\\p{Script=${script}}`, 'u');
+  return letterIn(scripts);
 }
 
 /** Share (0 to 1) of texts that are not in the language; 0 for no texts. See {@link isTargetLanguage}. */
