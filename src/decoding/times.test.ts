@@ -11,7 +11,7 @@ import { wavBytes } from '../audio/wav-write.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { type TranscribeFilesOptions, transcribeFiles } from './transcribe-files.ts';
-import type { Segment, Transcript } from './transcript.ts';
+import type { LanguageSpan, Segment, Transcript } from './transcript.ts';
 
 const sample = (name: string) =>
   fileURLToPath(new URL(`../../samples/gcompris/${name}.opus`, import.meta.url));
@@ -47,9 +47,23 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
+/** Spans cover the text, and their times lie in the segment. */
+function expectSpans(text: string, spans: readonly LanguageSpan[], start: number, end: number): void {
+  if (spans.length > 0) expect(spans.map(({ from, to }) => text.slice(from, to)).join('')).toBe(text);
+  for (const span of spans) {
+    if (span.start === undefined || span.end === undefined) continue;
+    expect(span.start).toBeGreaterThanOrEqual(start - 1e-9);
+    expect(span.end).toBeGreaterThanOrEqual(span.start);
+    expect(span.end).toBeLessThanOrEqual(end + 1e-9);
+    timedSpans.add(span.language);
+  }
+}
+const timedSpans = new Set<string>();
+
 function expectInOrder(segments: readonly Segment[], from: number, to: number, where: string): void {
   let latest = from;
-  for (const { start, end, words } of segments) {
+  for (const { start, end, words, text, spans } of segments) {
+    if (spans) expectSpans(text, spans, start, end);
     expect(start, where).toBeGreaterThanOrEqual(latest - 1e-9);
     expect(end, where).toBeGreaterThanOrEqual(start);
     let spoken = start;
@@ -73,6 +87,7 @@ test.each<TranscribeFilesOptions>([
   { skipSilence: true },
   { conditionOnPrevious: true, prompt: 'Tux' },
   { channels: 'separate' },
+  { codeSwitched: ['zh', 'en'], clip: { from: 2.5 } },
   { channels: 'separate', clip: { from: 3 }, skipSilence: true },
 ])('%o', async (options) => {
   const list = files.map((audio) => ({ audio }));
@@ -94,4 +109,5 @@ test.each<TranscribeFilesOptions>([
     words += segments.reduce((sum, segment) => sum + segment.words!.length, 0);
   }
   expect(words).toBeGreaterThan(2);
+  if (options.codeSwitched) expect(timedSpans.size).toBeGreaterThan(0);
 });
