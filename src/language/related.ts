@@ -1,12 +1,14 @@
 /** Languages of Whisper that are close to some that it has no token for: of the same branch of a family. */
 
-/** The closest first. Languages of FLEURS, CoVoST and Common Voice; others have no row. */
+/** The closest first. Languages of FLEURS, CoVoST, Common Voice and Tatoeba; others have no row. */
 const RELATED: Readonly<Record<string, readonly string[]>> = {
+  an: ['es', 'ca'], // Aragonese: West Romance
   ast: ['es', 'gl', 'pt'], // Asturian: West Iberian
   ceb: ['tl'], // Cebuano: Central Philippine
   ckb: ['fa', 'ps'], // Sorani: Iranian
   cv: ['tt', 'ba'], // Chuvash: Turkic
   dv: ['si'], // Dhivehi: Insular Indo-Aryan
+  eo: ['it', 'es'], // Esperanto: constructed, mostly of Romance words
   ga: ['cy', 'br'], // Irish: Celtic
   gd: ['cy', 'br'], // Scottish Gaelic: Celtic
   kea: ['pt'], // Kabuverdianu: a creole of Portuguese

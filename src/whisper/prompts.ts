@@ -38,8 +38,13 @@ export function promptOf(tokens: Tokens, kind: PromptKind, target: string, sourc
 export function namedLanguage(tokens: Tokens, kind: PromptKind, target: string, source: string): string {
   if (kind === 'source-translate') return source;
   if (kind !== 'english-first') return languageProfile(target).base;
-  const known = [source, languageProfile(source).base, ...relatedLanguages(source)];
-  return known.find((code) => tokens.hasLanguage(code)) ?? source;
+  return knownLanguage(tokens, source) ?? source;
+}
+
+/** The language itself, or a related one where the model has no token for it; undefined where it has for none. */
+export function knownLanguage(tokens: Tokens, language: string): string | undefined {
+  const { base } = languageProfile(language);
+  return [language, base, ...relatedLanguages(language)].find((code) => tokens.hasLanguage(code));
 }
 
 /** The token between the English text and that in the target language; undefined for direct prompts. */

@@ -16,6 +16,7 @@ import { languageName } from '../../report/format.ts';
 import type { Estimate } from '../../retrieval/study.ts';
 import type { EncodedClip, WindowMode } from '../../whisper/encoded-clip.ts';
 import { WhisperModel } from '../../whisper/model.ts';
+import { knownLanguage } from '../../whisper/prompts.ts';
 
 /** From early layers the decoder does not stop: no text of these clips is as long. */
 const MAX_TOKENS = 80;
@@ -24,16 +25,19 @@ export interface EarlyExitRow {
   readonly layer: number;
   readonly language: string;
   readonly n: number;
-  /** Word error rate, 1 is 100 %. */
+  /** The language of the prompt's token, where the model has none for the language itself. */
+  readonly promptedAs?: string;
+  /** Word and character error rates, 1 is 100 %. */
   readonly wer: Estimate;
+  readonly cer: Estimate;
   readonly texts: readonly { readonly clip: Clip; readonly reference: string; readonly text: string }[];
 }
 
-/** Whether a clip has a reference, and the model a token for its language. */
+/** Whether a clip has a reference, and the model a token for its language or a related one. */
 export const canTranscribe = (model: WhisperModel, clip: Clip): boolean =>
-  clip.text.trim() !== '' && model.tokens.languages.has(clip.language);
+  clip.text.trim() !== '' && knownLanguage(model.tokens, clip.language) !== undefined;
 
-/** Word error rates of transcripts from each layer. @param cache filled with the clips */
+/** Error rates of transcripts from each layer. @param cache filled with the clips */
 export async function earlyExitStudy(
   cache: LayerCache,
   clips: readonly Clip[],
@@ -54,7 +58,9 @@ export async function earlyExitStudy(
         model,
         encodedClips.map(({ encoded }) => encoded),
         {
-          prompts: encodedClips.map(({ clip }) => model.tokens.prompt(clip.language, 'transcribe')),
+          prompts: encodedClips.map(({ clip }) =>
+            model.tokens.prompt(knownLanguage(model.tokens, clip.language)!, 'transcribe'),
+          ),
           maxTokens: MAX_TOKENS,
           stopLoops: true,
           onProgress: (done) =>
@@ -68,7 +74,10 @@ export async function earlyExitStudy(
       }));
       for (const language of [...new Set(clips.map((clip) => clip.language))].sort()) {
         const own = texts.filter(({ clip }) => clip.language === language);
-        rows.push({ layer, language, n: own.length, wer: wordErrorRate(own, language), texts: own });
+        const promptedAs = knownLanguage(model.tokens, language)!;
+        const rates = { wer: errorRate('wer', own, language), cer: errorRate('cer', own, language) };
+        const other = promptedAs !== language && { promptedAs };
+        rows.push({ layer, language, n: own.length, ...other, ...rates, texts: own });
       }
     } finally {
       await model.close();
@@ -77,10 +86,10 @@ export async function earlyExitStudy(
   return rows;
 }
 
-function wordErrorRate(texts: EarlyExitRow['texts'], language: string): Estimate {
+function errorRate(kind: 'wer' | 'cer', texts: EarlyExitRow['texts'], language: string): Estimate {
   const { transcript, spaces } = languageProfile(language);
-  const normalize = (text: string): string => transcript(text, { splitLetters: !spaces });
-  const metric = errorMetric('wer');
+  const normalize = (text: string): string => transcript(text, { splitLetters: kind === 'wer' && !spaces });
+  const metric = errorMetric(kind);
   const statistics = metric.statistics(
     texts.map(({ text }) => normalize(text)),
     [texts.map(({ reference }) => normalize(reference))],
@@ -112,8 +121,11 @@ export function earlyExitFigure(rows: readonly EarlyExitRow[], window: WindowMod
       { x: 'encoder layers', y: 'WER (%)' },
     ),
     csv: csvText([
-      ['layer', 'language', 'n', 'wer', 'low', 'high'],
-      ...rows.map(({ layer, language, n, wer }) => [layer, language, n, wer.value, wer.low, wer.high]),
+      ['layer', 'language', 'n', 'wer', 'low', 'high', 'cer', 'cer low', 'cer high'],
+      ...rows.map(({ layer, language, n, wer, cer }) => [
+        ...[layer, language, n],
+        ...[wer.value, wer.low, wer.high, cer.value, cer.low, cer.high],
+      ]),
     ]),
   };
 }

@@ -61,8 +61,8 @@ export function phoneticStudy(
       const textTo = texts.get(languages.of(to)[column]!.clip)?.text ?? '';
       if (textFrom === '' || textTo === '') return undefined;
       const words = alikeWords(
-        contentWords(textFrom, pronunciations.get(from)),
-        contentWords(textTo, pronunciations.get(to)),
+        contentWords(textFrom, from, pronunciations.get(from)),
+        contentWords(textTo, to, pronunciations.get(to)),
       );
       sentences.push({ from, to, key, textFrom, textTo, alike: words });
       return words.length;
@@ -84,7 +84,7 @@ export function phoneticStudy(
   return { rows, sentences };
 }
 
-const percent = ({ value, low, high }: Estimate): string =>
+export const percent = ({ value, low, high }: Estimate): string =>
   `${(100 * value).toFixed(1)} [${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}]`;
 
 export const phoneticColumns: readonly Column<PhoneticRow>[] = [

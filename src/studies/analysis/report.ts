@@ -11,7 +11,7 @@ import type { ParallelClip } from '../../retrieval/parallel-clips.ts';
 import type { PairResult } from '../../retrieval/study.ts';
 import type { Alignment, WordMatch } from './alignment.ts';
 import type { EarlyExitRow } from './early-exit.ts';
-import { type AlikeSentence, type PhoneticRow, phoneticColumns } from './phonetic.ts';
+import { type AlikeSentence, type PhoneticRow, percent, phoneticColumns } from './phonetic.ts';
 import { type Players, playScript, playStyle } from './players.ts';
 
 /** The nearest neighbours of a clip. */
@@ -143,16 +143,18 @@ function earlyExit({ earlyExit: part }: AnalysisParts): string {
   );
   return `<h2>Early exit</h2>
 ${figures([part.figure], 'wide')}
-${htmlTable('Word error rates by exit layer', part.rows, [
+${htmlTable('Error rates by exit layer', part.rows, [
   { heading: 'layers', value: ({ layer }) => layer },
-  { heading: 'language', value: ({ language }) => languageName(language) },
-  { heading: 'n', value: ({ n }) => n },
   {
-    heading: 'WER % [95 %]',
-    value: ({ wer }) =>
-      `${(100 * wer.value).toFixed(1)} [${(100 * wer.low).toFixed(1)}, ${(100 * wer.high).toFixed(1)}]`,
-    align: 'right',
+    heading: 'language',
+    value: ({ language, promptedAs }) =>
+      promptedAs === undefined
+        ? languageName(language)
+        : `${languageName(language)}, prompted as ${languageName(promptedAs)}`,
   },
+  { heading: 'n', value: ({ n }) => n },
+  { heading: 'WER % [95 %]', value: ({ wer }) => percent(wer), align: 'right' },
+  { heading: 'CER % [95 %]', value: ({ cer }) => percent(cer), align: 'right' },
 ])}
 <details><summary>The first texts of each</summary>${htmlTable('Texts', examples, [
     { heading: 'layers', value: ({ layer }) => layer },

