@@ -130,11 +130,11 @@ const order = (text) => spansOf(text).map(({ language }) => language).join(' ');
 
 async function scores(task, hypotheses, references, baseline) {
   if (task === 'translate') {
-    const options = { metrics: ['bleu', 'chrf'], to: 'en', lowercase: true, pairedTest: 'randomization' };
+    const options = /** @type {const} */ ({ metrics: ['bleu', 'chrf'], to: 'en', lowercase: true, pairedTest: 'randomization' });
     const { bleu, chrf } = await score({ hypotheses, references, baseline, ...options });
     return { bleu: round(bleu), chrf: round(chrf), ...(baseline && { p: chrf.comparison.pValue }) };
   }
-  const options = { metrics: ['mer'], pairedTest: 'randomization' };
+  const options = /** @type {const} */ ({ metrics: ['mer'], pairedTest: 'randomization' });
   const { mer } = await score({ hypotheses, references, baseline, ...options });
   const found = { mer: round(mer), ...(baseline && { p: mer.comparison.pValue }) };
   for (const language of LANGUAGES) {
