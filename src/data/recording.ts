@@ -17,6 +17,8 @@ export const MAX_SECONDS = 30;
 export interface Recording {
   readonly files: readonly string[];
   readonly version?: RecordingVersion | undefined;
+  /** The language spoken, where a model's experts of it are to encode the recording. Default: the shared networks do. */
+  readonly language?: string | undefined;
 }
 
 export interface RecordingVersion {

@@ -2,10 +2,17 @@
 import type { EncodedClip, WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 
+export interface WindowToEncode {
+  readonly samples: Float32Array;
+  readonly window: WindowMode;
+  /** Language whose experts encode it, where the model has them in the encoder. Default: the shared networks do. */
+  readonly language?: string | undefined;
+}
+
 /** Encoder outputs of clips (16 kHz mono), in the order given. */
 export async function encodeWindows(
   model: WhisperModel,
-  clips: readonly { readonly samples: Float32Array; readonly window: WindowMode }[],
+  clips: readonly WindowToEncode[],
   signal?: AbortSignal,
 ): Promise<EncodedClip[]> {
   const results: EncodedClip[] = new Array(clips.length);
@@ -14,7 +21,7 @@ export async function encodeWindows(
     const encoded = await model.encode(
       members.map((i) => clips[i]!.samples),
       window,
-      { signal },
+      { signal, languages: members.map((i) => clips[i]!.language) },
     );
     for (const [k, i] of members.entries()) results[i] = encoded[k]!;
   }

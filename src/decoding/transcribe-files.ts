@@ -16,7 +16,7 @@ import type { Task } from '../whisper/tokens.ts';
 import { FRAMES_PER_BATCH } from './decode-clips.ts';
 import { chosenDecoding } from './decoding-choice.ts';
 import { certainLanguages, commonLanguage, detectLanguages } from './detect-language.ts';
-import { encodeWindows } from './encode-windows.ts';
+import { encodeWindows, type WindowToEncode } from './encode-windows.ts';
 import { decodeWithRetry } from './full-window-retry.ts';
 import { type KeptWindow, languageToKeep } from './kept-window.ts';
 import { later, laterSegment, mergedChannels, segmentsByTime } from './merge-channels.ts';
@@ -293,7 +293,14 @@ async function nextWindows(model: WhisperModel, group: readonly NextWindow[], pl
   const parts = group.map(({ part }) => part);
   const samples = group.map(({ samples }) => samples);
   const { decoding, temperatures, fallback, separator, kept, signal } = plan;
-  const windows = parts.map(({ window }, i) => ({ samples: samples[i]!, window }));
+  const spoken = (part: (typeof parts)[number]): string | undefined =>
+    decoding.experts === false ? undefined : part.language;
+  const windows: WindowToEncode[] = parts.map((part, i) => ({
+    samples: samples[i]!,
+    window: part.window,
+    // The shared encoder detects languages.
+    language: plan.languagePerWindow ? undefined : spoken(part),
+  }));
   const unknown = parts.filter(
     ({ file }, i) => file.language === undefined && parts.findIndex((part) => part.file === file) === i,
   );
@@ -328,6 +335,12 @@ async function nextWindows(model: WhisperModel, group: readonly NextWindow[], pl
     const detected = await detectLanguages(model, clips, signal);
     for (const [i, part] of parts.entries()) part.windowLanguage = detected[i]!;
   }
+  const ofExperts = [...parts.keys()].filter(
+    (i) => windows[i]!.language === undefined && model.encoderExperts(spoken(parts[i]!)),
+  );
+  const again = ofExperts.map((i) => ({ ...windows[i]!, language: spoken(parts[i]!) }));
+  const byExperts = await encodeWindows(model, again, signal);
+  for (const [k, i] of ofExperts.entries()) clips[i] = byExperts[k]!;
   const results: WindowResult[] = new Array(parts.length);
   // Timestamps need another program: parts with and without are decoded separately.
   for (const withTimestamps of [false, true]) {
@@ -351,7 +364,7 @@ async function nextWindows(model: WhisperModel, group: readonly NextWindow[], pl
         model.encode(
           some.map((k) => samples[members[k]!]!),
           'full',
-          { signal },
+          { signal, languages: some.map((k) => spoken(parts[members[k]!]!)) },
         ),
     );
     for (const [k, i] of members.entries()) {

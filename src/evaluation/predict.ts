@@ -41,8 +41,6 @@ export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal
   readonly note: (text: string) => void;
 }
 
-const recordingOf = ({ audio }: Clip): Recording => ({ files: [audio] });
-
 /** Audio path relative to the manifest. */
 export const audioName = (manifest: string, audio: string): string => relative(dirname(manifest), audio);
 
@@ -151,6 +149,11 @@ export async function predict(
   const own = missing > 0 ? options.decoding.of(model) : undefined;
   const plain =
     missing > 0 && tests.some(({ forgetting }) => forgetting) ? options.plainDecoding.of(model) : undefined;
+  const { experts = true } = (await (own ?? plain))?.decoding ?? {};
+  const recordingOf = ({ audio, language }: Clip): Recording => ({
+    files: [audio],
+    language: experts ? language : undefined,
+  });
   const outputs = await EncoderOutputs.open(model, { ...options, onNote: note });
   let full: Promise<EncoderOutputs> | undefined;
   let cut = 0;

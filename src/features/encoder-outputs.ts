@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { damageReport, maskMel, type Recording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
+import { fingerprint } from '../files/fingerprint.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { exists } from '../files/read.ts';
 import { formatNumber } from '../report/format.ts';
@@ -103,7 +104,7 @@ export class EncoderOutputs {
   ) {
     this.#source = {
       perRound: CLIPS_PER_ROUND,
-      memo: shards && memo,
+      memo: shards && { keyOf: (recording) => this.keyOf(recording), flush: () => memo.flush() },
       damage: damageReport(onNote),
       find: (key) => this.#find(key),
       encode: (missing, onProgress, signal) => this.#encode(missing, onProgress, signal),
@@ -189,8 +190,10 @@ export class EncoderOutputs {
   }
 
   /** The key of a recording's outputs, beside encoder and window. */
-  keyOf(recording: Recording): Promise<string> {
-    return this.memo.keyOf(recording);
+  async keyOf(recording: Recording): Promise<string> {
+    const key = await this.memo.keyOf(recording);
+    const experts = this.model.encoderExperts(recording.language);
+    return experts ? fingerprint(`${key}\n${await this.model.expertsFingerprint(experts)}`, 32) : key;
   }
 
   /**
@@ -302,6 +305,7 @@ export class EncoderOutputs {
       this.window,
       {
         onProgress,
+        languages: missing.map(({ recording }) => recording.language),
         mask: (i, mel) => maskMel(missing[i]!.recording, missing[i]!.samples, mel, melBins),
         signal,
       },

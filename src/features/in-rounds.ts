@@ -24,7 +24,7 @@ export interface FeatureSource<T> {
   /** Recordings read, encoded and stored together: so many are in memory. */
   readonly perRound: number;
   /** Keys of recordings; undefined where nothing is stored. */
-  readonly memo: RecordingMemo | undefined;
+  readonly memo: Pick<RecordingMemo, 'keyOf' | 'flush'> | undefined;
   /** Of files that are cut off or damaged, when they are read. */
   readonly damage?: DamageReport | undefined;
   /** Looks up stored features. */
@@ -96,5 +96,5 @@ export async function oneRound<T extends object>(
 }
 
 /** Reading reports a file that does not open. */
-const keyOf = (memo: RecordingMemo | undefined, recording: Recording): Promise<string | undefined> =>
+const keyOf = (memo: FeatureSource<unknown>['memo'], recording: Recording): Promise<string | undefined> =>
   memo ? memo.keyOf(recording).catch(() => undefined) : Promise.resolve(undefined);

@@ -61,6 +61,8 @@ export async function evaluateDevSet(
       maxTokens: 2 * longest,
       vocabulary,
       languages: examples.map(({ source }) => source?.language),
+      // Of a model that has experts, those in training alone.
+      experts: variant?.experts !== undefined,
     },
   );
   const targets = new Map<string, { bleu: number; chrf: number }>();

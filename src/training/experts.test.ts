@@ -156,7 +156,7 @@ test('decoding step by step gives the logits of the training graph with hard gat
   const model = await WhisperModel.load(join(scratch, 'whole'));
   const { runtime, dimensions, tokens } = model;
   const graph = trainingGraph(dimensions, [], {
-    variant: { experts: { language: 'fr', gateWidth: 4, gate: 'hard' } },
+    variant: { experts: { language: 'fr', part: 'decoder', gateWidth: 4, gate: 'hard' } },
     loss: (predictions) => {
       predictions.graph.output('logits', linear(predictions.hidden, predictions.output));
       return crossEntropyLoss(predictions);
@@ -201,9 +201,11 @@ test('experts of another width, or something else to tune with them: one line', 
   const model = await WhisperModel.load(tiny);
   rmSync(join(tiny, 'experts'), { recursive: true });
   const { createExperts } = await import('./experts.ts');
-  await expect(createExperts(model, { language: 'fr', gateWidth: 8 }, 1)).rejects.toThrow(UserError);
+  await expect(createExperts(model, { language: 'fr', part: 'decoder', gateWidth: 8 }, 1)).rejects.toThrow(
+    UserError,
+  );
   for (const more of [
-    { part: 'all' as const },
+    { part: 'cross-attention' as const },
     { embedding: 'trained' as const },
     { quantization: { bits: 8 as const } },
   ])

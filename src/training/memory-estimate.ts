@@ -11,7 +11,7 @@ import { isLazy, isMel, type ReadyClip } from '../whisper/lazy.ts';
 import { isMelClip } from '../whisper/mel-batch.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { type Example, type ReadyExample, tokenCount, trainingBatch, withClip } from './batches.ts';
-import { expertShapes } from './experts.ts';
+import { expertShapes, trainedExperts } from './experts.ts';
 import { adapterShapes } from './lora.ts';
 import { crossEntropy } from './objective.ts';
 import { scaledWeights } from './quantization.ts';
@@ -56,7 +56,7 @@ export async function estimateMemory(
   const { dimensions } = model;
   const whole = whisperTensors(dimensions);
   const adapters = tuningAdapters(dimensions, options);
-  const { experts } = options;
+  const experts = trainedExperts(options);
   const shapes = new Map([
     ...whole,
     ...(adapters ? adapterShapes(dimensions, adapters) : []),
@@ -89,7 +89,11 @@ export async function estimateMemory(
   });
   return {
     weights:
-      4 * (elements(whole.keys()) + elements(scaledWeights(dimensions, options))) + (others?.weights ?? 0),
+      4 *
+        (elements(whole.keys()) +
+          elements(scaledWeights(dimensions, options)) +
+          elements(experts ? expertShapes(dimensions, experts).keys() : [])) +
+      (others?.weights ?? 0),
     optimizer: (accumulate > 1 ? 16 : 12) * trained,
     activations: peakMemory(graph, sizesOf(graph, feeds)),
     clips: Math.min(

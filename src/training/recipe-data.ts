@@ -242,7 +242,9 @@ export async function trainingData(
       examples: devExamples,
       encode: tunesEncoder(tune)
         ? async (some) =>
-            model.encode(await Promise.all(some.map(({ source }) => readAudio(source!.audio))), window)
+            model.encode(await Promise.all(some.map(({ source }) => readAudio(source!.audio))), window, {
+              languages: some.map(({ source }) => source!.language),
+            })
         : undefined,
       every: dev.every,
       patience: dev.patience,

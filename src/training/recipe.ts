@@ -136,7 +136,9 @@ const tune = z.strictObject({
       languages: z
         .array(text())
         .min(1)
-        .describe('spoken language that gets feed-forward layers (experts) of its own; one per run'),
+        .describe(
+          'spoken language that gets feed-forward layers (experts) of its own, in the tuned part: decoder, encoder or all; one per run',
+        ),
       gateWidth: wholeNumber()
         .default(64)
         .describe('hidden width of the gates between experts and shared layers'),
@@ -292,6 +294,13 @@ export const recipeSchema = z
       refuse(['targetToken'], 'found with the prompt source-translate, which does not name the target');
     if (targetToken && tune.experts)
       refuse(['targetToken'], 'found with experts, which begin from a model that knows its target');
+    if (tune.experts && tune.part === 'cross-attention')
+      refuse(['tune', 'part'], 'found cross-attention with experts; expected decoder, encoder or all');
+    if (tune.experts && tune.part !== 'decoder' && prompt === 'english-first')
+      refuse(
+        ['tune', 'part'],
+        `found "${tune.part}" with experts and english-first; expected "decoder": the English half hears the encoder as it was`,
+      );
     if (tune.experts && tune.experts.languages.length > 1)
       refuse(
         ['tune', 'experts', 'languages'],

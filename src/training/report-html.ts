@@ -5,9 +5,13 @@ import { formatDuration, formatNumber, languageName } from '../report/format.ts'
 import { definitions, spaced } from '../report/html-table.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
-import { type Line, lineChart } from '../report/svg.ts';
+import { barList, type Line, lineChart } from '../report/svg.ts';
 import type { RunRecord } from './checkpoints.ts';
 import type { DevEvaluation } from './dev-evaluation.ts';
+import { describeGates, isGateOfLayer, openGates } from './experts.ts';
+
+/** Steps whose gates are averaged: one has few tokens. */
+const GATE_STEPS = 20;
 
 export function trainingReport(
   { settings, reports, evaluations }: RunRecord,
@@ -26,13 +30,16 @@ export function trainingReport(
       { kind: 'main', points: movingAverage(losses) },
     ]),
     // Metrics that an objective of several terms reports beside its loss.
-    ...Object.keys(reports[0]?.terms ?? {}).map((name) => {
-      const points = steps(({ terms }) => terms![name]!);
-      return chart(`Training loss: ${spaced(name)}`, 'of the batch', [
-        { kind: 'raw', points },
-        { kind: 'main', points: movingAverage(points) },
-      ]);
-    }),
+    ...Object.keys(reports[0]?.terms ?? {})
+      .filter((name) => !isGateOfLayer(name))
+      .map((name) => {
+        const points = steps(({ terms }) => terms![name]!);
+        return chart(`Training loss: ${spaced(name)}`, 'of the batch', [
+          { kind: 'raw', points },
+          { kind: 'main', points: movingAverage(points) },
+        ]);
+      }),
+    ...gatesChart(reports),
     chart('Learning rate', 'step size', [{ kind: 'main', points: steps((one) => one.learningRate) }]),
     chart('Gradient norm, before clipping', 'L2 norm', [
       { kind: 'main', points: steps((one) => one.gradientNorm) },
@@ -69,6 +76,19 @@ export function trainingReport(
       Object.entries(settings).map(([name, value]): [string, unknown] => [spaced(name), value]),
     )}</section></div>`,
   );
+}
+
+/** The experts' gates over the last steps, a bar for each layer. */
+function gatesChart(reports: RunRecord['reports']): string[] {
+  const gates = openGates(reports.slice(-GATE_STEPS));
+  if (gates.size === 0) return [];
+  const bars = [...gates].map(([layer, share]) => ({
+    label: layer.replace('.', ' '),
+    value: share,
+    text: `${(100 * share).toFixed(0)} %`,
+  }));
+  const title = `Gates open at test, last ${GATE_STEPS} steps: ${describeGates(gates)}`;
+  return [`<figure>${barList(title, bars)}<figcaption>${title}.</figcaption></figure>`];
 }
 
 function chart(title: string, unit: string, lines: readonly Line[]): string {

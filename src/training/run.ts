@@ -24,7 +24,7 @@ import {
 import type { BestBy } from './choices.ts';
 import { bestEvaluation, type DevEvaluation, evaluateDevSet } from './dev-evaluation.ts';
 import type { DevExample, EncodedExample } from './examples.ts';
-import { createExperts } from './experts.ts';
+import { createExperts, trainedExperts } from './experts.ts';
 import { mergeLora, saveLora } from './lora.ts';
 import { MetricsFile } from './metrics.ts';
 import { quantizeWeights } from './quantization.ts';
@@ -93,6 +93,7 @@ export async function runTraining(
   const found = await resumption(folder, settings, options);
   await writeWhole(join(output, 'recipe.json'), options.recipe);
   const adapters = tuningAdapters(model.dimensions, training);
+  const experts = trainedExperts(training);
   const reports = [...(found?.record.reports ?? [])];
   const evaluations = [...(found?.record.evaluations ?? [])];
   const record = (): RunRecord => ({ settings, reports, evaluations });
@@ -129,7 +130,7 @@ export async function runTraining(
             const found = await evaluateDevSet(model, clips, {
               step: step.step,
               vocabulary,
-              variant: training.experts && { experts: { ...training.experts, gate: 'hard' } },
+              variant: experts && { experts: { ...experts, gate: 'hard' } },
             });
             await undo();
             return found;
@@ -148,7 +149,7 @@ export async function runTraining(
       },
     });
   } else if (found) {
-    if (training.experts) await createExperts(model, training.experts, training.seed);
+    if (experts) await createExperts(model, experts, training.seed);
     await restoreWeights(model, found.state);
   }
 

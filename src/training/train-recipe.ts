@@ -16,6 +16,7 @@ import { withModel } from '../whisper/with-model.ts';
 import { paddingShares } from './batches.ts';
 import type { RunSettings } from './checkpoints.ts';
 import type { DevEvaluation } from './dev-evaluation.ts';
+import { describeGates, openGates } from './experts.ts';
 import { type TrainingPlan, trainingPlan } from './plan.ts';
 import { quantizeFrozen } from './quantization.ts';
 import type { Recipe } from './recipe.ts';
@@ -117,6 +118,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     signal?.throwIfAborted();
     const started = performance.now();
     let resumed = 0;
+    const lastSteps: StepReport[] = [];
     const progress = (done: number, note?: string) =>
       onProgress?.({ stage: 'training', done, total: training.steps, note, resumed });
     const result = await runTraining(model, examples, {
@@ -138,6 +140,11 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
       onStep: (report) => {
         const rate = (report.tokens / report.seconds).toFixed(0);
         progress(report.step, `loss ${report.loss.toFixed(3)}  ${rate} tokens/s`);
+        lastSteps.push(report);
+        if (report.step % recipe.checkpointEvery === 0 || report.step === training.steps) {
+          const gates = openGates(lastSteps.splice(0));
+          if (gates.size > 0) onNote?.(`step ${report.step}: gates open at test: ${describeGates(gates)}`);
+        }
         if (report.skipped) onNote?.(`step ${report.step} skipped: loss or gradient is not finite`);
         return options.onStep?.(report) === 'stop' ? 'stop' : undefined;
       },

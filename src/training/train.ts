@@ -9,7 +9,7 @@ import type { WhisperModel } from '../whisper/model.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
 import { storeTrained, type TrainingState } from './checkpoints.ts';
-import { createExperts, withGates } from './experts.ts';
+import { createExperts, trainedExperts, withGates } from './experts.ts';
 import { type LoopProgress, type LoopStep, type Stop, scheduledRate, trainingLoop } from './loop.ts';
 import { createLora } from './lora.ts';
 import { auxiliaryWeights, createAuxiliaryWeights, crossEntropy, type Objective } from './objective.ts';
@@ -70,13 +70,14 @@ export async function trainDecoder(
 ): Promise<StepReport[]> {
   const { runtime, dimensions } = model;
   const { steps, from, vocabulary, accumulate = 1, recompute, weightDecay, clipNorm } = options;
-  const objective = withGates(options.objective ?? crossEntropy, dimensions, options.experts, options.seed);
+  const objective = withGates(options.objective ?? crossEntropy, dimensions, options, options.seed);
   const trained = [...tunedWeights(dimensions, options), ...auxiliaryWeights(objective)];
   const adapters = tuningAdapters(dimensions, options);
   const tails = await model.silenceTailsFor(examples.map(({ clip }) => clip));
   await model.decoderChanged();
   if (adapters) await createLora(model, adapters, options.seed);
-  if (options.experts) await createExperts(model, options.experts, options.seed);
+  const experts = trainedExperts(options);
+  if (experts) await createExperts(model, experts, options.seed);
   if (trained.includes(LANGUAGE_ROW)) await createLanguageRow(model);
   await createAuxiliaryWeights(model, objective, options.seed);
   if (from) await restoreWeights(model, from);
@@ -135,5 +136,5 @@ export async function restoreWeights(
 ): Promise<void> {
   await model.decoderChanged();
   await storeTrained(model.runtime, state);
-  if (state.names.some((name) => name.startsWith('model.encoder.'))) await model.encoderChanged();
+  if (state.names.some((name) => name.includes('model.encoder.'))) await model.encoderChanged();
 }

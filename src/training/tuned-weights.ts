@@ -9,7 +9,7 @@ import { encoderWeights } from '../whisper/encoder.ts';
 import { decoderWeights, trainingGraph } from '../whisper/training-graph.ts';
 import type { Adapters } from '../whisper/variant.ts';
 import type { TunedPart } from './choices.ts';
-import { type ExpertOptions, expertShapes } from './experts.ts';
+import { type ExpertOptions, expertShapes, trainedExperts } from './experts.ts';
 import { type LoraOptions, loraAdapters } from './lora.ts';
 import { auxiliaryWeights, crossEntropy, type Objective } from './objective.ts';
 
@@ -21,7 +21,7 @@ export interface Tuning {
   readonly lora?: LoraOptions | undefined;
   /** The weights are trained as the int8 format rounds them; see quantization.ts for what is frozen. */
   readonly quantization?: { readonly bits: 8 } | undefined;
-  /** A language's experts are trained instead of the part's own weights. */
+  /** A language's experts are trained instead of the part's own weights: beside its feed-forward layers. */
   readonly experts?: ExpertOptions | undefined;
   /** Trains the embedding's row of a new language token while the rest is frozen: language-token.ts. */
   readonly languageRow?: boolean | undefined;
@@ -41,12 +41,12 @@ export function tunesEncoder({ part }: Pick<Tuning, 'part'>): boolean {
 export function tunedWeights(dimensions: WhisperDimensions, tuning: Tuning): string[] {
   const { part, embedding, lora, quantization, experts, languageRow } = tuning;
   if (experts) {
-    if (part !== 'decoder' || embedding !== 'frozen' || lora || quantization || languageRow) {
+    if (embedding !== 'frozen' || lora || quantization || languageRow) {
       throw new UserError(
-        `experts of "${experts.language}": only they are trained; expected the decoder with a frozen embedding, no LoRA, no quantization, no new token`,
+        `experts of "${experts.language}": only they are trained; expected a frozen embedding, no LoRA, no quantization, no new token`,
       );
     }
-    return [...expertShapes(dimensions, experts).keys()];
+    return [...expertShapes(dimensions, trainedExperts(tuning)!).keys()];
   }
   const adapters = tuningAdapters(dimensions, tuning);
   if (adapters) {
@@ -97,6 +97,7 @@ export function tuningGraph(
   }: { withOutputIds?: boolean; objective?: Objective; recompute?: boolean | undefined } = {},
 ): Graph {
   const trained = tunedWeights(dimensions, tuning);
+  const experts = trainedExperts(tuning);
   return trainingGraph(dimensions, [...trained, ...auxiliaryWeights(objective)], {
     withOutputIds,
     recompute,
@@ -106,7 +107,7 @@ export function tuningGraph(
       adapters: tuningAdapters(dimensions, tuning),
       quantized: tuning.quantization && new Set(trained.filter((name) => name !== LANGUAGE_ROW)),
       languageRow: trained.includes(LANGUAGE_ROW),
-      experts: tuning.experts && { ...tuning.experts, gate: 'noisy' },
+      experts: experts && { ...experts, gate: 'noisy' },
     },
   });
 }

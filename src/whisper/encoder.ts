@@ -4,7 +4,7 @@ import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { type Dim, Graph, sumOfSizes, type Tensor } from '../graph/graph.ts';
 import { add, concat, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
 import { attention, feedForward, keysAndValues, normalized, positionTable, sourceOf } from './layers.ts';
-import { weight } from './variant.ts';
+import { type ModelVariant, setVariant, weight } from './variant.ts';
 
 /** Silence after the clip, which the attention of each layer sees beside the clip's frames: see silence-tail.ts. */
 export interface SilenceContext {
@@ -105,8 +105,13 @@ function encoderStates(
  * Inputs `mel` [batch, mel bins, melFrames] and `positions` [frames]; outputs `frames` [batch, frames, width] and, for each
  * layer, `attended.<layer>` of the same shape. For fitted windows also the inputs of `silenceContext`.
  */
-export function encoderGraph(dimensions: WhisperDimensions, fitted = false): Graph {
+export function encoderGraph(
+  dimensions: WhisperDimensions,
+  fitted = false,
+  variant: ModelVariant = {},
+): Graph {
   const graph = new Graph();
+  setVariant(graph, variant);
   const mel = graph.input('mel', ['batch', dimensions.melBins, 'melFrames']);
   const positions = graph.input('positions', ['frames'], 'int64');
   const layers = encoderLayers(dimensions, mel, positions, {

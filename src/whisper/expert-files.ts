@@ -1,7 +1,7 @@
 /**
  * Experts on disk, beside the unchanged model that they belong to:
  *
- *     experts/experts.json      {"fr": {"gateWidth": 64}, …}
+ *     experts/experts.json      {"fr": {"gateWidth": 64, "part": "all"}, …}; without a part: of the decoder
  *     experts/fr.safetensors    the language's networks and gates, float16
  */
 import { cp } from 'node:fs/promises';
@@ -22,7 +22,10 @@ const LIST = 'experts.json';
 
 const schema = z.record(
   z.string().regex(/^[a-z]{2,3}$/, 'expected language codes'),
-  z.strictObject({ gateWidth: z.int().min(1) }),
+  z.strictObject({
+    gateWidth: z.int().min(1),
+    part: z.enum(['encoder', 'decoder', 'all']).default('decoder'),
+  }),
 );
 
 /**
@@ -46,7 +49,7 @@ export async function readExperts(
     const { path, message } = error.issues[0]!;
     throw new UserError(`${file}: "${path.join('.')}": ${message}`);
   }
-  const sets = Object.entries(data).map(([language, { gateWidth }]) => ({ language, gateWidth }));
+  const sets = Object.entries(data).map(([language, set]) => ({ language, ...set }));
   const weights = new Map<string, Weight>();
   for (const set of sets) {
     for (const [name, weight] of await readSet(join(folder, `${set.language}.safetensors`), set, dimensions))
@@ -57,10 +60,10 @@ export async function readExperts(
 
 async function readSet(
   file: string,
-  { gateWidth }: ExpertSet,
+  set: ExpertSet,
   dimensions: WhisperDimensions,
 ): Promise<Map<string, Weight>> {
-  const expected = expertTensors(dimensions, gateWidth);
+  const expected = expertTensors(dimensions, set);
   const read = new Map<string, Weight>();
   for await (const { entry, data } of readFloat32(await readFileEntries(file))) {
     const shape = expected.get(entry.name);
@@ -88,8 +91,9 @@ export async function writeExperts(
   if (sets.length === 0) return;
   const folder = join(directory, EXPERTS_FOLDER);
   await createFolder(folder);
-  for (const { language, gateWidth } of sets) {
-    const shapes = [...expertTensors(dimensions, gateWidth)];
+  for (const set of sets) {
+    const { language } = set;
+    const shapes = [...expertTensors(dimensions, set)];
     const values = await read(shapes.map(([name]) => expertPrefix(language) + name));
     const tensors = shapes.map(([name, shape], i) => {
       const data = values[i]!.data as Float32Array;
@@ -97,7 +101,7 @@ export async function writeExperts(
     });
     await writeSafetensors(join(folder, `${language}.safetensors`), tensors);
   }
-  const list = Object.fromEntries(sets.map(({ language, gateWidth }) => [language, { gateWidth }]));
+  const list = Object.fromEntries(sets.map(({ language, ...set }) => [language, set]));
   await writeWhole(join(folder, LIST), `${JSON.stringify(list)}\n`);
 }
 

@@ -12,7 +12,7 @@ import { pseudo, tinyDimensions } from '../testing/tiny-model.ts';
 import { readExperts, writeExperts } from './expert-files.ts';
 import { expertTensors, gateNoise, gatesOf } from './experts.ts';
 import { feedForward } from './layers.ts';
-import type { Experts } from './variant.ts';
+import type { ExpertSet, Experts } from './variant.ts';
 import { withVariant } from './variant.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/experts.json', import.meta.url), 'utf8'));
@@ -47,9 +47,9 @@ async function run(experts: Experts | undefined, trained: readonly string[] = []
   const x = graph.input('x', SHAPE);
   const y = withVariant(graph, { experts }, () => feedForward(x, NETWORK, 16));
   graph.output('y', y);
-  for (const gate of gatesOf(graph)) graph.output('gate', gate);
+  for (const { value } of gatesOf(graph)) graph.output('gate', value);
   if (trained.length > 0) {
-    const budget = abs(sub(reshape(mean(gatesOf(graph)[0]!, [0, 1, 2]), []), graph.scalar(0.5)));
+    const budget = abs(sub(reshape(mean(gatesOf(graph)[0]!.value, [0, 1, 2]), []), graph.scalar(0.5)));
     const loss = add(reshape(sum(mul(y, graph.input('upstream', SHAPE)), [0, 1, 2]), []), budget);
     graph.output('loss', loss);
     const parameters = trained.map((name) => (name === 'x' ? x : graph.parameters.get(nameOf(name))!));
@@ -75,7 +75,10 @@ function expectClose(found: HostTensor | undefined, expected: readonly number[],
 test('noisy gates: output, gates, loss and every gradient equal PyTorch’s', async () => {
   await storeWeights();
   const names = Object.keys(golden.gradients);
-  const found = await run({ language: 'fr', gateWidth: golden.gateWidth, gate: 'noisy' }, names);
+  const found = await run(
+    { language: 'fr', part: 'decoder', gateWidth: golden.gateWidth, gate: 'noisy' },
+    names,
+  );
   expectClose(found.y, golden.noisy, 'y');
   expectClose(found.gate, golden.gates, 'gate');
   expectClose(found.loss, [golden.loss], 'loss');
@@ -84,7 +87,7 @@ test('noisy gates: output, gates, loss and every gradient equal PyTorch’s', as
 
 test('hard gates: some tokens go through the expert, the others through the shared network', async () => {
   await storeWeights();
-  const found = await run({ language: 'fr', gateWidth: golden.gateWidth, gate: 'hard' });
+  const found = await run({ language: 'fr', part: 'decoder', gateWidth: golden.gateWidth, gate: 'hard' });
   expect([...found.gate!.data]).toEqual(golden.hardGates);
   expectClose(found.y, golden.hard, 'y');
 });
@@ -92,7 +95,7 @@ test('hard gates: some tokens go through the expert, the others through the shar
 test('where a gate is closed the output is the plain network’s to the bit', async () => {
   // relu of x·1 is positive somewhere for every token, and −1 closes the gate.
   await storeWeights({ 'expert.gate.fc2.weight': -1 });
-  const experts: Experts = { language: 'fr', gateWidth: golden.gateWidth, gate: 'hard' };
+  const experts: Experts = { language: 'fr', part: 'decoder', gateWidth: golden.gateWidth, gate: 'hard' };
   const found = await run(experts);
   const closed = [...found.gate!.data].map((g) => g === 0);
   expect(closed.filter(Boolean).length).toBeGreaterThan(3);
@@ -105,12 +108,14 @@ test('where a gate is closed the output is the plain network’s to the bit', as
 test('files: read back as float16 kept them; what is not whole or does not fit is one line', async () => {
   const directory = join(scratch, 'model');
   const dimensions = { ...tinyDimensions, decoderLayers: 1 };
-  const shapes = [...expertTensors(dimensions, 4).values()];
+  const set: ExpertSet = { language: 'fr', part: 'all', gateWidth: 4 };
+  const shapes = [...expertTensors(dimensions, set).values()];
+  expect(shapes).toHaveLength(12);
   const values = shapes.map((shape, k) => ({ data: pseudo(shape[0]! * (shape[1] ?? 1), k, 1) }));
   expect(await readExperts(directory, dimensions)).toEqual({ sets: [], weights: new Map() });
-  await writeExperts(directory, dimensions, [{ language: 'fr', gateWidth: 4 }], async () => values);
+  await writeExperts(directory, dimensions, [set], async () => values);
   const { sets, weights } = await readExperts(directory, dimensions);
-  expect(sets).toEqual([{ language: 'fr', gateWidth: 4 }]);
+  expect(sets).toEqual([set]);
   [...weights.values()].forEach(({ shape, data }, i) => {
     expect(shape).toEqual(shapes[i]);
     data.forEach((value, k) => {
@@ -128,10 +133,13 @@ test('files: read back as float16 kept them; what is not whole or does not fit i
   expect(await complaint({ ...dimensions, decoderLayers: 2 })).toBe(
     'MODEL/experts/fr.safetensors: 6 tensors are missing, the first "model.decoder.layers.1.fc1.weight"',
   );
-  expect(await complaint({ ...dimensions, decoderFfn: 64 })).toMatch(
-    /fr\.safetensors: found tensor "model.decoder.layers.0.fc1.weight" \[32,16\]; expected \[64,16\]/,
+  expect(await complaint({ ...dimensions, encoderFfn: 64, decoderFfn: 64 })).toMatch(
+    /fr\.safetensors: found tensor "model.\w+.layers.0.fc1.weight" \[32,16\]; expected \[64,16\]/,
   );
-  writeFileSync(list, '{"fr": {"gateWidth": 4}, "de": {"gateWidth": 4}}');
+  // As versions before wrote it: experts of the decoder alone.
+  writeFileSync(list, '{"fr": {"gateWidth": 4}}');
+  expect(await complaint()).toMatch(/found tensor "model.encoder.layers.0[^"]*" .* no such one/);
+  writeFileSync(list, '{"fr": {"gateWidth": 4, "part": "all"}, "de": {"gateWidth": 4}}');
   expect(await complaint()).toMatch(/MODEL\/experts\/de\.safetensors/);
   writeFileSync(list, '{"fr": {"gateWidth": "wide"}}');
   expect(await complaint()).toMatch(/experts\.json: "fr\.gateWidth"/);
@@ -139,7 +147,7 @@ test('files: read back as float16 kept them; what is not whole or does not fit i
   expect(await complaint()).toMatch(/^MODEL\/experts\/experts\.json:?\d*: not JSON/);
   rmSync(list);
   expect(await complaint()).toBe('MODEL/experts: found fr.safetensors, but no experts.json');
-  writeFileSync(list, '{"fr": {"gateWidth": 4}}');
+  writeFileSync(list, '{"fr": {"gateWidth": 4, "part": "all"}}');
   truncateSync(join(directory, 'experts/fr.safetensors'), 100);
   expect(await complaint()).toMatch(/fr\.safetensors/);
 });

@@ -24,6 +24,7 @@ import {
 import { encoderGraph, encoderStatesGraph, finalNormGraph } from './encoder.ts';
 import { englishFolder } from './english-half.ts';
 import { readExperts } from './expert-files.ts';
+import { expertPrefix, expertTensors } from './experts.ts';
 import { type LanguageToken, withLanguageToken } from './language-token.ts';
 import { isMel, type Lazy, type ReadyClip } from './lazy.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
@@ -38,9 +39,11 @@ export interface EncodeOptions {
   /** Called with the number of clips done. */
   readonly onProgress?: ((done: number) => void) | undefined;
   /** Changes a clip's log-mel, [mel bins, frames], in place. */
-  readonly mask?: (clip: number, mel: Float32Array) => void;
+  readonly mask?: ((clip: number, mel: Float32Array) => void) | undefined;
   /** Aborts between two encoder runs (abort.ts). */
   readonly signal?: AbortSignal | undefined;
+  /** The language spoken in each clip: its experts encode the clip, where the model has them in the encoder. */
+  readonly languages?: readonly (string | undefined)[] | undefined;
 }
 
 export interface ModelOptions {
@@ -54,7 +57,7 @@ export interface ModelOptions {
   readonly languageToken?: LanguageToken | undefined;
 }
 
-const FITTED_ENCODER = 'encoder of fitted windows';
+const FITTED_ENCODER = 'encoder, fitted';
 
 export class WhisperModel {
   readonly #programs = new Map<string, Promise<Program>>();
@@ -63,6 +66,7 @@ export class WhisperModel {
     { readonly tokens: OutputTokens; readonly ids: Int32Array }
   >();
   #fingerprint: Promise<string> | undefined;
+  readonly #expertFingerprints = new Map<string, Promise<string>>();
   #english: Promise<WhisperModel> | undefined;
   #silence: Promise<SilenceTails> | undefined;
 
@@ -131,12 +135,29 @@ export class WhisperModel {
   /**
    * For fitted windows, which see silence beside the clip, or for full ones. Each compiled encoder packs its own copy of the
    * weights, so full windows reuse the fitted one if it exists: without silence it gives the same, a little slower.
+   * @param language whose experts encode. Default, and where the encoder has none: the shared networks. Only one program
+   * of experts is kept at a time.
    */
-  encoderProgram(window: WindowMode): Promise<Program> {
+  async encoderProgram(window: WindowMode, language?: string): Promise<Program> {
+    const set = this.encoderExperts(language);
+    if (set) {
+      const name = `encoder of ${set.language}`;
+      if (!this.#programs.has(name)) await this.#release((other) => other.startsWith('encoder of '));
+      const variant = { experts: { ...set, gate: 'hard' as const } };
+      return this.#program(name, () =>
+        this.runtime.load(encoderGraph(this.dimensions, true, variant), { builtIn: () => true }),
+      );
+    }
     const fitted = window === 'fit' || this.#programs.has(FITTED_ENCODER);
     return this.#program(fitted ? FITTED_ENCODER : 'encoder', () =>
       this.runtime.load(encoderGraph(this.dimensions, fitted), { builtIn: () => true }),
     );
+  }
+
+  /** The experts of a language, where the model has them in the encoder. */
+  encoderExperts(language: string | undefined): ExpertSet | undefined {
+    const set = language === undefined ? undefined : this.experts.get(language);
+    return set?.part === 'decoder' ? undefined : set;
   }
 
   audioMemoryProgram(): Promise<Program> {
@@ -168,7 +189,8 @@ export class WhisperModel {
     language?: string,
   ): Promise<Program> {
     const { tokens, ids } = this.output(vocabulary);
-    const set = language === undefined ? undefined : this.experts.get(language);
+    const known = language === undefined ? undefined : this.experts.get(language);
+    const set = known?.part === 'encoder' ? undefined : known;
     const ofExperts = (name: string) => name.startsWith('experts ');
     const name = `${set ? `experts ${language} ` : ''}step ${tokens.weight} ${withTimestamps}`;
     if (set && !this.#programs.has(name)) await this.#release(ofExperts);
@@ -222,6 +244,7 @@ export class WhisperModel {
   /** Discards the compiled encoder and the silence it encoded: call it when the encoder's weights have changed. */
   async encoderChanged(): Promise<void> {
     this.#fingerprint = undefined;
+    this.#expertFingerprints.clear();
     this.#silence = undefined;
     await this.releaseEncoder();
   }
@@ -240,16 +263,40 @@ export class WhisperModel {
   }
 
   /**
-   * Encoder outputs of clips (16 kHz mono), in the order given. Clips of equal windows share a run.
+   * Encoder outputs of clips (16 kHz mono), in the order given. Clips of equal windows share a run, if no experts of
+   * different languages encode them.
    */
   async encode(
     clips: readonly Float32Array[],
     window: WindowMode,
     options: EncodeOptions = {},
   ): Promise<EncodedClip[]> {
-    const program = await this.encoderProgram(window);
-    const [encoded] = await this.#encode(program, ['frames'], clips, window, options);
-    return encoded!;
+    const { languages, mask, onProgress } = options;
+    const results = new Array<EncodedClip>(clips.length);
+    const byLanguage = new Map<string | undefined, number[]>();
+    for (const i of clips.keys()) {
+      const language = this.encoderExperts(languages?.[i])?.language;
+      byLanguage.set(language, [...(byLanguage.get(language) ?? []), i]);
+    }
+    let done = 0;
+    for (const [language, members] of byLanguage) {
+      const program = await this.encoderProgram(window, language);
+      const before = done;
+      const [encoded] = await this.#encode(
+        program,
+        ['frames'],
+        members.map((i) => clips[i]!),
+        window,
+        {
+          ...options,
+          mask: mask && ((k, mel) => mask(members[k]!, mel)),
+          onProgress: (count) => onProgress?.(before + count),
+        },
+      );
+      for (const [k, i] of members.entries()) results[i] = encoded![k]!;
+      done += members.length;
+    }
+    return results;
   }
 
   /**
@@ -353,7 +400,23 @@ export class WhisperModel {
     return this.#fingerprint;
   }
 
-  /** Encoder outputs of silence, computed once (a full window). */
+  /** Hash of a language's experts in the encoder. */
+  expertsFingerprint(set: ExpertSet): Promise<string> {
+    let found = this.#expertFingerprints.get(set.language);
+    if (!found) {
+      const prefix = expertPrefix(set.language);
+      const names = [...expertTensors(this.dimensions, { ...set, part: 'encoder' }).keys()];
+      found = this.runtime.read(names.map((name) => prefix + name)).then((weights) => {
+        const hash = new Fingerprint();
+        for (const { data } of weights) hash.add(data);
+        return hash.hex(16);
+      });
+      this.#expertFingerprints.set(set.language, found);
+    }
+    return found;
+  }
+
+  /** Encoder outputs of silence by the shared networks, computed once (a full window). */
   silenceTails(): Promise<SilenceTails> {
     this.#silence ??= this.#encodeSilence();
     return this.#silence;

@@ -13,15 +13,19 @@ export interface Adapters {
   readonly projections: ReadonlySet<string>;
 }
 
+/** Which feed-forward networks have experts: those of the encoder, of the decoder, or of both. */
+export type ExpertPart = 'encoder' | 'decoder' | 'all';
+
 /** A language's experts: experts.ts. */
 export interface ExpertSet {
   readonly language: string;
+  readonly part: ExpertPart;
   /** Inner size of the gates. */
   readonly gateWidth: number;
 }
 
 export interface Experts extends ExpertSet {
-  /** `noisy`: the graph has inputs `gateNoise.<network>` [batch, tokens, 1]. */
+  /** `noisy`: the graph has inputs `gateNoise.<network>` [batch, positions, 1]. */
   readonly gate: 'hard' | 'noisy';
 }
 
@@ -31,7 +35,7 @@ export interface ModelVariant {
   readonly adapters?: Adapters | undefined;
   /** Names of weights that layers read after an int8 round trip. */
   readonly quantized?: ReadonlySet<string> | undefined;
-  /** A language's experts, in the decoder. */
+  /** A language's experts. */
   readonly experts?: Experts | undefined;
   /** Adds a separate weight to the embedding's last row, that of a new language token: language-token.ts. */
   readonly languageRow?: boolean | undefined;
