@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeWhole } from '../../dist/files/write-whole.js';
+import { byHash } from '../samples/sentences.mjs';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -59,6 +60,25 @@ export async function train(folder, recipe, flags = []) {
     steps,
     evaluations: lines.filter(({ devLoss }) => devLoss !== undefined),
   };
+}
+
+/** Clips of GCompris words in a language, each text once, in an order that looks random and is the same everywhere. */
+export function wordsOf(clips, language) {
+  const own = clips.filter((clip) => clip.set === 'words' && clip.language === language && clip.text !== '');
+  const known = new Set();
+  const once = own.filter(({ text }) => !known.has(text.toLowerCase()) && known.add(text.toLowerCase()));
+  return byHash(once.map(({ translations: _, ...clip }) => ({ ...clip, en: clip.key })));
+}
+
+/** Of a run with experts: the share of gates that are open at test, by layer, and their mean, over its last 20 steps. */
+export function openGates(steps) {
+  const last = steps.slice(-20);
+  const names = Object.keys(last[0].terms ?? {}).filter((name) => name.startsWith('openGates.'));
+  if (names.length === 0) return undefined;
+  const shareOf = (name) => Number((last.reduce((sum, { terms }) => sum + terms[name], 0) / last.length).toFixed(3));
+  const layers = Object.fromEntries(names.map((name) => [name.slice('openGates.'.length), shareOf(name)]));
+  const mean = Object.values(layers).reduce((sum, share) => sum + share, 0) / names.length;
+  return { mean: Number(mean.toFixed(3)), ...layers };
 }
 
 const rounded = (value) => Number(value.toFixed(1));

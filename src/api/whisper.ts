@@ -36,4 +36,4 @@ export {
 } from '../whisper/prompts.ts';
 export { type TargetVocabulary, vocabularyOf } from '../whisper/target-vocabulary.ts';
 export { type FreePrompt, type Task, Tokens } from '../whisper/tokens.ts';
-export type { ExpertSet } from '../whisper/variant.ts';
+export type { ExpertPart, ExpertSet } from '../whisper/variant.ts';
