@@ -20,6 +20,7 @@ const FLOORS = [
   'data',
   'features',
   'language-model',
+  'speakers',
   'decoding',
   'retrieval',
   'training',

@@ -1,12 +1,10 @@
 /** A trained probe on disk: settings in `probe.json`, weights in `head.safetensors`. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Weight } from '../../checkpoint/checkpoint.ts';
-import { readFileEntries, readFloat32 } from '../../checkpoint/safetensors.ts';
-import { writeSafetensors } from '../../checkpoint/safetensors-write.ts';
+import { readFloat32Weights, writeFloat32Weights } from '../../checkpoint/float32-weights.ts';
 import { UserError } from '../../errors.ts';
 import { readJson } from '../../files/read.ts';
-import { writeJson, writing } from '../../files/write-whole.ts';
+import { writeJson } from '../../files/write-whole.ts';
 import { HEADS, type HeadShape, headWeights } from './head.ts';
 import type { Head } from './probe.ts';
 
@@ -38,35 +36,4 @@ export async function readProbe(directory: string): Promise<{ probe: ProbeSettin
   const shape: HeadShape = { kind: probe.head, layers, width, classes: labels.length };
   const weights = await readFloat32Weights(join(directory, 'head.safetensors'), headWeights(shape));
   return { probe, head: { shape, weights } };
-}
-
-/** Writes weights as float32 into one safetensors file. */
-export function writeFloat32Weights(file: string, weights: ReadonlyMap<string, Weight>): Promise<void> {
-  const tensors = [...weights].map(([name, { shape, data }]) => ({
-    name,
-    shape,
-    dtype: 'F32' as const,
-    bytes: () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-  }));
-  return writing(file, () => writeSafetensors(file, tensors));
-}
-
-/** Reads weights of the given shapes as float32. @throws UserError where the file does not hold exactly these */
-export async function readFloat32Weights(
-  file: string,
-  shapes: ReadonlyMap<string, readonly number[]>,
-): Promise<Map<string, Weight>> {
-  const weights = new Map<string, Weight>();
-  for await (const { entry, data } of readFloat32(await readFileEntries(file))) {
-    weights.set(entry.name, { shape: entry.shape, data });
-  }
-  for (const [name, shape] of shapes) {
-    const found = weights.get(name)?.shape;
-    if (found?.join() !== shape.join()) {
-      throw new UserError(
-        `${file}: found ${found ? `[${found}]` : 'no such weight'} as "${name}"; expected [${shape}]`,
-      );
-    }
-  }
-  return weights;
 }

@@ -5,12 +5,12 @@ import type { Clip } from '../../data/clip.ts';
 import { readManifest } from '../../data/manifest.ts';
 import { UserError } from '../../errors.ts';
 import { stageProgress, type WorkOptions } from '../../report/progress.ts';
+import { embedClips } from '../../speakers/embedder.ts';
+import { loadSpeaker } from '../../speakers/speaker-file.ts';
 import { WhisperModel } from '../../whisper/model.ts';
 import { withModel } from '../../whisper/with-model.ts';
 import { columnOf } from '../probes/labels.ts';
 import { clipsWithLabel, ofSets } from '../probes/select.ts';
-import { embedClips } from './embedder.ts';
-import { loadSpeaker } from './speaker-file.ts';
 
 export interface SpeakerRecording {
   readonly clip: Clip;

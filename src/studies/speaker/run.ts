@@ -1,6 +1,7 @@
 /** Trains speaker embeddings with checkpoints, and writes the speaker model. */
 import { Fingerprint } from '../../files/fingerprint.ts';
 import { createFolder } from '../../files/write-whole.ts';
+import { writeSpeaker } from '../../speakers/speaker-file.ts';
 import {
   type KeptRecord,
   prepareCheckpoints,
@@ -9,7 +10,6 @@ import {
   writeTrainingCheckpoint,
 } from '../../training/checkpoints.ts';
 import type { WhisperModel } from '../../whisper/model.ts';
-import { writeSpeaker } from './speaker-file.ts';
 import { type SpeakerClip, type SpeakerOptions, trainSpeaker } from './train.ts';
 
 export interface SpeakerRunOptions extends Omit<SpeakerOptions, 'from' | 'onStep'> {

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { UserError } from '../../errors.ts';
 import { detPlot, probit } from '../../report/det-plot.ts';
+import { embedClips } from '../../speakers/embedder.ts';
+import { loadSpeaker, writeSpeaker } from '../../speakers/speaker-file.ts';
 import { writeTinyModel } from '../../testing/tiny-model.ts';
 import { WhisperModel } from '../../whisper/model.ts';
-import { embedClips } from './embedder.ts';
 import { runSpeakerTraining } from './run.ts';
-import { loadSpeaker, writeSpeaker } from './speaker-file.ts';
 import { timeStretch } from './time-stretch.ts';
 import { defaultSpeaker, pairMasks, speakerBatches, trainSpeaker } from './train.ts';
 

@@ -8,12 +8,6 @@ import { backward } from '../../graph/backward.ts';
 import { Graph, type Tensor } from '../../graph/graph.ts';
 import { split } from '../../graph/ops.ts';
 import { below, sfc32, shuffle } from '../../random.ts';
-import { storeTrained, type TrainingState } from '../../training/checkpoints.ts';
-import { type Stop, trainingLoop } from '../../training/loop.ts';
-import { encoderWeights } from '../../whisper/encoder.ts';
-import { melClip } from '../../whisper/mel-batch.ts';
-import type { WhisperModel } from '../../whisper/model.ts';
-import { whiteNoise } from '../probes/synthetic-sounds.ts';
 import {
   embedClips,
   headShapes,
@@ -21,7 +15,13 @@ import {
   meanFrameFeeds,
   meanFrames,
   speakerHead,
-} from './embedder.ts';
+} from '../../speakers/embedder.ts';
+import { storeTrained, type TrainingState } from '../../training/checkpoints.ts';
+import { type Stop, trainingLoop } from '../../training/loop.ts';
+import { encoderWeights } from '../../whisper/encoder.ts';
+import { melClip } from '../../whisper/mel-batch.ts';
+import type { WhisperModel } from '../../whisper/model.ts';
+import { whiteNoise } from '../probes/synthetic-sounds.ts';
 import { speakerLoss } from './losses.ts';
 import { timeStretch } from './time-stretch.ts';
 

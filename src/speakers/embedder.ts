@@ -3,18 +3,18 @@
  * of the clip's own frames, then a perceptron, width → 256 → 256.
  */
 
-import { takeTurn } from '../../abort.ts';
-import { float32, type HostTensor } from '../../backend/runtime.ts';
-import type { Weight } from '../../checkpoint/checkpoint.ts';
-import type { WhisperDimensions } from '../../checkpoint/dimensions.ts';
-import { largest } from '../../extremes.ts';
-import { Graph, type Tensor } from '../../graph/graph.ts';
-import { linear, matmul, relu, reshape } from '../../graph/ops.ts';
-import { sfc32, uniformValues } from '../../random.ts';
-import { encoder } from '../../whisper/encoder.ts';
-import { type MelClip, melBatch, melClip } from '../../whisper/mel-batch.ts';
-import type { WhisperModel } from '../../whisper/model.ts';
-import { windowBatches } from '../../whisper/window-batches.ts';
+import { takeTurn } from '../abort.ts';
+import { float32, type HostTensor } from '../backend/runtime.ts';
+import type { Weight } from '../checkpoint/checkpoint.ts';
+import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { largest } from '../extremes.ts';
+import { Graph, type Tensor } from '../graph/graph.ts';
+import { linear, matmul, relu, reshape } from '../graph/ops.ts';
+import { sfc32, uniformValues } from '../random.ts';
+import { encoder } from '../whisper/encoder.ts';
+import { type MelClip, melBatch, melClip } from '../whisper/mel-batch.ts';
+import type { WhisperModel } from '../whisper/model.ts';
+import { windowBatches } from '../whisper/window-batches.ts';
 
 export const EMBEDDING_WIDTH = 256;
 

@@ -1,13 +1,13 @@
 /** A speaker model on disk: `speaker.json`, and the perceptron's and the tuned encoder's weights in one safetensors file. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { whisperTensors } from '../../checkpoint/checkpoint.ts';
-import { UserError } from '../../errors.ts';
-import { readJson } from '../../files/read.ts';
-import { writeJson } from '../../files/write-whole.ts';
-import { encoderWeights } from '../../whisper/encoder.ts';
-import type { WhisperModel } from '../../whisper/model.ts';
-import { readFloat32Weights, writeFloat32Weights } from '../probes/probe-file.ts';
+import { whisperTensors } from '../checkpoint/checkpoint.ts';
+import { readFloat32Weights, writeFloat32Weights } from '../checkpoint/float32-weights.ts';
+import { UserError } from '../errors.ts';
+import { readJson } from '../files/read.ts';
+import { writeJson } from '../files/write-whole.ts';
+import { encoderWeights } from '../whisper/encoder.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { headShapes } from './embedder.ts';
 
 const settings = z.object({
