@@ -1,6 +1,8 @@
 /** `whisper-transfer speaker`: speaker embeddings from the encoder, and their verification. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { checkWritable, writeWhole } from '../files/write-whole.ts';
+import type { ScoredTurns } from '../metrics/score-turns.ts';
+import { formatTable } from '../report/table-formats.ts';
 import { defaultSpeaker } from '../studies/speaker/train.ts';
 import { stoppedAt } from './interrupt.ts';
 import { modelOption, positiveInteger, positiveNumber, threadsOption } from './options.ts';
@@ -13,6 +15,7 @@ export function speakerCommand(command: Command): Command {
   trainCommand(command.command('train'));
   embedCommand(command.command('embed'));
   verifyCommand(command.command('verify'));
+  scoreCommand(command.command('score'));
   return command.addHelpText('after', TRAIN_EXAMPLE);
 }
 
@@ -164,4 +167,73 @@ async function verify(manifest: string, options: VerifyOptions): Promise<void> {
     `${found.speakers} speakers, ${found.clips} clips, ${found.pairs} pairs (${found.pairsOfOne} of one speaker)\n` +
       `EER ${(100 * found.eer).toFixed(1)} %, minDCF (prior ${found.prior}) ${found.minDcf.toFixed(3)}, AUC ${found.auc.toFixed(3)}`,
   );
+}
+
+interface ScoreOptions {
+  collar: number;
+  skipOverlap?: boolean;
+  json?: boolean;
+}
+
+function scoreCommand(command: Command): Command {
+  return command
+    .description(
+      'compare who speaks when, such as "transcribe --speakers --format rttm" writes it, with a reference: diarization error rate',
+    )
+    .argument('<reference>', 'RTTM file of who really speaks')
+    .argument('<hypothesis>', 'RTTM file to score')
+    .option(
+      '--collar <seconds>',
+      'leave out this much time around each edge of a reference turn, half before and half after',
+      collar,
+      0,
+    )
+    .option('--skip-overlap', 'leave out where several speakers of the reference speak at once')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      '\nValues equal those of pyannote.metrics.' +
+        '\n\nExample:\n  $ whisper-transfer speaker score reference.rttm talk.rttm --collar 0.5',
+    )
+    .action(score);
+}
+
+function collar(value: string): number {
+  const seconds = Number(value);
+  if (value.trim() !== '' && seconds >= 0 && Number.isFinite(seconds)) return seconds;
+  throw new InvalidArgumentError('Expected seconds from 0, such as 0.5.');
+}
+
+async function score(reference: string, hypothesis: string, { json, ...options }: ScoreOptions): Promise<void> {
+  const { scoreTurns } = await import('../metrics/score-turns.ts');
+  const { recordings, all, interval } = await scoreTurns(reference, hypothesis, options);
+  if (json) {
+    console.log(JSON.stringify({ ...all, interval, ...options, recordings: Object.fromEntries(recordings) }));
+    return;
+  }
+  const rows = [...recordings].map(([name, scores]) => ({ name, ...scores }));
+  if (rows.length > 1) rows.push({ name: 'all', ...all });
+  type Row = ScoredTurns & { readonly name: string };
+  const share = (value: (row: Row) => number) => (row: Row) =>
+    row.total > 0 ? (100 * (value(row) / row.total)).toFixed(1) : '';
+  process.stdout.write(
+    formatTable(
+      rows,
+      [
+        { heading: 'recording', value: ({ name }) => name },
+        { heading: 'speech, s', value: ({ total }) => total.toFixed(1), align: 'right' },
+        { heading: 'speakers', value: ({ speakers }) => speakers.reference, align: 'right' },
+        { heading: 'found', value: ({ speakers }) => speakers.hypothesis, align: 'right' },
+        { heading: 'missed, %', value: share(({ missed }) => missed), align: 'right' },
+        { heading: 'false alarm, %', value: share(({ falseAlarm }) => falseAlarm), align: 'right' },
+        { heading: 'confusion, %', value: share(({ confusion }) => confusion), align: 'right' },
+        { heading: 'DER, %', value: ({ rate }) => (100 * rate).toFixed(1), align: 'right' },
+      ],
+      'terminal',
+    ),
+  );
+  if (interval)
+    console.log(
+      `95 % interval of ${rows.length - 1} recordings: ${(100 * interval.low).toFixed(1)}–${(100 * interval.high).toFixed(1)} %`,
+    );
 }

@@ -4,7 +4,7 @@
  */
 
 import { takeTurn } from '../abort.ts';
-import { float32, type HostTensor } from '../backend/runtime.ts';
+import { float32, type HostTensor, type Program } from '../backend/runtime.ts';
 import type { Weight } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { largest } from '../extremes.ts';
@@ -86,39 +86,59 @@ export function meanFrameFeeds(clips: readonly MelClip[]): Record<string, HostTe
   };
 }
 
-/**
- * Embeddings of clips (16 kHz mono) in their order, at most 30 s of each.
- * @param withHead false: the encoder's mean frame as it is, the baseline
- */
+/** Embeds clips of a loaded model with a program that is compiled once. */
+export class ClipEmbedder {
+  private constructor(
+    private readonly model: WhisperModel,
+    private readonly program: Program,
+  ) {}
+
+  /** @param withHead false: the encoder's mean frame as it is, the baseline */
+  static async open(model: WhisperModel, withHead: boolean): Promise<ClipEmbedder> {
+    const graph = new Graph();
+    const means = meanFrames(graph, model.dimensions, 'batch');
+    graph.output('embedding', withHead ? speakerHead(means) : means);
+    return new ClipEmbedder(model, await model.runtime.load(graph, { builtIn: () => true, arena: false }));
+  }
+
+  /** Embeddings of clips (16 kHz mono) in their order, at most 30 s of each. */
+  async embed(clips: readonly Float32Array[], onProgress?: (done: number) => void): Promise<Float32Array[]> {
+    const { dimensions, runtime } = this.model;
+    const mels: MelClip[] = [];
+    for (const samples of clips) {
+      mels.push(melClip(samples, dimensions.melBins, 'fit'));
+      await takeTurn();
+      // It throws where the work is aborted.
+      onProgress?.(0);
+    }
+    const results = new Array<Float32Array>(clips.length);
+    let done = 0;
+    for (const { members } of windowBatches(mels.map(({ window }) => window))) {
+      const feeds = meanFrameFeeds(members.map((i) => mels[i]!));
+      const { fetched } = await runtime.run(this.program, feeds, { fetch: ['embedding'] });
+      const { data, shape } = fetched.embedding!;
+      members.forEach((place, i) => {
+        results[place] = (data as Float32Array).slice(i * shape[1]!, (i + 1) * shape[1]!);
+      });
+      onProgress?.((done += members.length));
+    }
+    return results;
+  }
+
+  close(): Promise<void> {
+    return this.model.runtime.unload(this.program);
+  }
+}
+
+/** As `ClipEmbedder`, for one list of clips. */
 export async function embedClips(
   model: WhisperModel,
   clips: readonly Float32Array[],
   withHead: boolean,
   onProgress?: (done: number) => void,
 ): Promise<Float32Array[]> {
-  const { dimensions, runtime } = model;
-  const graph = new Graph();
-  const means = meanFrames(graph, dimensions, 'batch');
-  graph.output('embedding', withHead ? speakerHead(means) : means);
-  const program = await runtime.load(graph, { builtIn: () => true, arena: false });
-  const mels: MelClip[] = [];
-  for (const samples of clips) {
-    mels.push(melClip(samples, dimensions.melBins, 'fit'));
-    await takeTurn();
-    // It throws where the work is aborted.
-    onProgress?.(0);
-  }
-  const results = new Array<Float32Array>(clips.length);
-  let done = 0;
-  for (const { members } of windowBatches(mels.map(({ window }) => window))) {
-    const feeds = meanFrameFeeds(members.map((i) => mels[i]!));
-    const { fetched } = await runtime.run(program, feeds, { fetch: ['embedding'] });
-    const { data, shape } = fetched.embedding!;
-    members.forEach((place, i) => {
-      results[place] = (data as Float32Array).slice(i * shape[1]!, (i + 1) * shape[1]!);
-    });
-    onProgress?.((done += members.length));
-  }
-  await runtime.unload(program);
+  const embedder = await ClipEmbedder.open(model, withHead);
+  const results = await embedder.embed(clips, onProgress);
+  await embedder.close();
   return results;
 }
