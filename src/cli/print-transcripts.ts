@@ -1,5 +1,5 @@
 /** Prints transcripts on standard output: whole ones, or the segments of a recording as they come. */
-import { formatTime, type SubtitleOptions } from '../decoding/formats/subtitles.ts';
+import { formatTime, type SubtitleOptions, speakerLabel } from '../decoding/formats/subtitles.ts';
 import {
   formatTranscript,
   type SegmentFormatter,
@@ -53,8 +53,8 @@ export function transcriptPrinter({
     } else if (toFiles || begun) return;
     else if (format) for (const name of format) process.stdout.write(formatTranscript(result, name, layout));
     else {
-      const { audio, language, text, channels } = result;
-      if (!channels) console.log(`${audio}\t${language}\t${text}`);
+      const { audio, language, channels } = result;
+      if (!channels) console.log(`${audio}\t${language}\t${textOf(result)}`);
       for (const one of channels ?? [])
         console.log(`${audio} (channel ${one.channel})\t${one.language}\t${one.text}`);
     }
@@ -74,13 +74,28 @@ export function transcriptPrinter({
   };
 }
 
+/** The text; where speakers were found, each before what they say. */
+function textOf({ text, segments, turns }: Transcript): string {
+  if (!turns) return text;
+  let before: number | undefined;
+  let labelled = '';
+  for (const segment of segments) {
+    const { speaker } = segment;
+    if (speaker !== undefined && speaker !== before) labelled += ` ${speakerLabel(speaker)}${segment.text.trimStart()}`;
+    else labelled += segment.text;
+    before = speaker;
+  }
+  return labelled.trim();
+}
+
 function timedLines(): SegmentFormatter {
   const time = (seconds: number) => formatTime(seconds, '.', true);
   return {
     head: '',
     add: (segment) => {
-      const { start, end, text } = withChannel(segment);
-      return `[${time(start)} --> ${time(end)}] ${text.trim().replace(/\s+/g, ' ')}\n`;
+      const { start, end, text, speaker } = withChannel(segment);
+      const label = speaker === undefined ? '' : speakerLabel(speaker);
+      return `[${time(start)} --> ${time(end)}] ${label}${text.trim().replace(/\s+/g, ' ')}\n`;
     },
   };
 }

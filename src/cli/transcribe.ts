@@ -101,6 +101,15 @@ function withCommonOptions(command: Command): Command {
       'decode timestamps of segments; always on for more than 30 s of speech and for subtitles',
     )
     .option('--word-timestamps', 'compute the start and end of each word')
+    .option(
+      '--speakers [n]',
+      'find who speaks, and label segments, words and subtitles; n: how many, where it is known',
+      speakersOf,
+    )
+    .option(
+      '--speaker-model <dir>',
+      'with --speakers: folder that "speaker train" wrote with this --model; default: embeddings of its own',
+    )
     .option('--condition-on-previous', 'long audio: prompt each window with the text of those before it')
     .option('--skip-silence', 'skip stretches without speech (Silero VAD)')
     .option('--alternatives', 'with --json: also the other hypotheses of the beam search');
@@ -152,6 +161,10 @@ async function run(paths: readonly string[], flags: Flags, task: Task): Promise<
       `--language-per-window: found --from ${flags.from} with it; expected one or the other`,
     );
   if (flags.resume && !resultsPath) throw new UserError('--resume: expected --results <file> to resume');
+  if (flags.speakerModel !== undefined && !flags.speakers)
+    throw new UserError('--speaker-model: expected --speakers with it');
+  if (format?.includes('rttm') && !flags.speakers)
+    throw new UserError('--format rttm: expected --speakers with it: the format says who speaks when');
   if (output && !format) throw new UserError('--output: expected --format with it');
   const { audioInputsOrErrors } = await import('../data/audio-inputs.ts');
   const { lockFile } = await import('../files/lock.ts');
@@ -221,10 +234,10 @@ async function transcribeInputs(
       signal: work.signal,
       onNote: work.onNote,
       onProgress: audioProgress(task, inputs.length, work, done),
-      onRead: (audio, seconds) => {
+      onRead: (audio, seconds, stage) => {
         if (seconds < WORTH_A_LINE_SECONDS) return;
-        const stage = `reading ${String(audio)}`;
-        work.onProgress({ stage, done: seconds, total: 0, unit: 'audio' });
+        const what = stage === 'reading' ? 'reading' : 'finding speakers in';
+        work.onProgress({ stage: `${what} ${String(audio)}`, done: seconds, total: 0, unit: 'audio' });
       },
       onSegment:
         printer.onSegment &&
@@ -279,6 +292,15 @@ function audioProgress(task: Task, total: number, work: ShownWork, done: Done): 
     const note = `${formatClock(audio.done)} of audio${speed}`;
     work.onProgress({ stage, done: files, total, resumed, note });
   };
+}
+
+/** The number after --speakers: a file's name lands here, too, where it follows the flag. */
+function speakersOf(value: string): number {
+  const count = Number(value);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new UserError(
+    `--speakers: found "${value}"; expected how many speak, or nothing: then files go before --speakers`,
+  );
 }
 
 /** `10:00-20:00` in seconds; either end may be left out. */

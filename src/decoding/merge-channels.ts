@@ -31,6 +31,9 @@ export function mergedChannels<Audio extends AudioSource>(
       text,
     })),
     segments,
+    ...(transcripts.some(({ turns }) => turns) && {
+      turns: transcripts.flatMap(({ turns = [] }) => turns).sort((a, b) => a.start - b.start),
+    }),
   };
 }
 
@@ -83,21 +86,26 @@ export const later = <Audio extends AudioSource>(
 ): Transcript<Audio> =>
   seconds === 0
     ? transcript
-    : { ...transcript, segments: transcript.segments.map((segment) => laterSegment(segment, seconds)) };
+    : {
+        ...transcript,
+        segments: transcript.segments.map((segment) => laterSegment(segment, seconds)),
+        ...(transcript.turns && { turns: transcript.turns.map((turn) => moved(turn, seconds)) }),
+      };
 
 export function laterSegment(segment: Segment, seconds = 0): Segment {
   if (seconds === 0) return segment;
-  const moved = <T extends { readonly start: number; readonly end: number }>(one: T): T => ({
-    ...one,
-    start: one.start + seconds,
-    end: one.end + seconds,
-  });
   const { words, spans } = segment;
   const timed = ({ start, end, ...span }: LanguageSpan): LanguageSpan =>
-    start === undefined || end === undefined ? span : { ...span, ...moved({ start, end }) };
+    start === undefined || end === undefined ? span : { ...span, ...moved({ start, end }, seconds) };
   return {
-    ...moved(segment),
-    ...(words && { words: words.map(moved) }),
+    ...moved(segment, seconds),
+    ...(words && { words: words.map((word) => moved(word, seconds)) }),
     ...(spans && { spans: spans.map(timed) }),
   };
 }
+
+const moved = <T extends { readonly start: number; readonly end: number }>(one: T, seconds: number): T => ({
+  ...one,
+  start: one.start + seconds,
+  end: one.end + seconds,
+});

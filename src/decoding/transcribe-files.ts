@@ -9,6 +9,8 @@ import { type AudioSource, audioName } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { UserError } from '../errors.ts';
 import { type SpansOf, spansByScript } from '../language/spans.ts';
+import { type OpenVoiceEmbedder, openVoiceEmbedder } from '../speakers/voice-embedder.ts';
+import { type SpeakerTurn, speakerTurns } from '../speakers/turns.ts';
 import { alignmentHeads } from '../whisper/alignment-heads.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -22,8 +24,9 @@ import { type KeptWindow, languageToKeep } from './kept-window.ts';
 import { later, laterSegment, mergedChannels, segmentsByTime } from './merge-channels.ts';
 import { type FileFacts, joined, type PartTranscription, type WindowResult } from './part-transcription.ts';
 import { choosePrompt, targetOf } from './prompt-choice.ts';
-import { scanRecording } from './recording.ts';
+import { type ScannedTrack, scanRecording } from './recording.ts';
 import { rounds } from './rounds.ts';
+import { withSpeakers } from './speakers.ts';
 import { keyOf, Track, type TrackOptions } from './track.ts';
 import type { TranscribeOptions, TranslateOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Segment, Transcript } from './transcript.ts';
@@ -66,6 +69,19 @@ async function* transcripts<Audio extends AudioSource>(
   const plan = await planOf(trained, options);
   // Where nothing is translated English first, the model before that training does as it did.
   const model = plan.separator === undefined ? await trained.englishHalf() : trained;
+  try {
+    yield* inRounds(model, list, plan, options);
+  } finally {
+    await plan.speakers?.embedder.close();
+  }
+}
+
+async function* inRounds<Audio extends AudioSource>(
+  model: WhisperModel,
+  list: Iterable<FileToTranscribe<Audio>> | AsyncIterable<FileToTranscribe<Audio>>,
+  plan: Plan,
+  options: TranscribeFilesOptions,
+): AsyncGenerator<Transcript<Audio> | FailedTranscript<Audio>, void, undefined> {
   let files = 0;
   let seconds = 0;
   for await (const round of rounds(list, (file) => begin(model, file, plan))) {
@@ -82,9 +98,9 @@ async function* transcripts<Audio extends AudioSource>(
         });
         for (; yielded < round.length; yielded++) {
           const file = round[yielded]!;
-          reportSegments(file, plan, options);
+          reportSegments(model, file, plan, options);
           if (!isDone(file)) break;
-          const result = resultOf(file, plan);
+          const result = resultOf(model, file, plan);
           if (!('error' in result)) noteLanguages(result, plan);
           yield result;
         }
@@ -106,6 +122,7 @@ interface Plan extends TrackOptions, Awaited<ReturnType<typeof chosenDecoding>> 
   readonly note: TranslateOptions['onNote'];
   readonly onRead: TranslateOptions['onRead'];
   readonly clip: TranscribeOptions['clip'];
+  readonly speakers: { readonly embedder: OpenVoiceEmbedder; readonly count: number | undefined } | undefined;
   readonly fallback: Pick<
     TranslateOptions,
     'compressionRatioThreshold' | 'logProbabilityThreshold' | 'noSpeechThreshold'
@@ -128,7 +145,8 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
   const { note } = alignmentHeads(model.settings.generationConfig, model.dimensions);
   if (words && note !== undefined) options.onNote?.(note);
   const written = task === 'translate' ? targetOf(model, to) : (from ?? 'en');
-  const { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold } = options;
+  const { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold, speakers } = options;
+  checkSpeakers(options);
   return {
     ...(await chosenDecoding(model, options, written)),
     from,
@@ -136,7 +154,7 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     separator,
     window,
     words,
-    timestamps: options.timestamps ?? (words || undefined),
+    timestamps: options.timestamps ?? (words || Boolean(speakers) || undefined),
     conditionOnPrevious: options.conditionOnPrevious ?? false,
     languagePerWindow,
     spansOf,
@@ -146,6 +164,12 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     clip: options.clip,
     channels: options.channels,
     kept: options.windows,
+    speakers: speakers
+      ? {
+          embedder: await openVoiceEmbedder(model, options.speakerModel),
+          count: speakers === true ? undefined : speakers,
+        }
+      : undefined,
     fallback: { compressionRatioThreshold, logProbabilityThreshold, noSpeechThreshold },
     signal,
   };
@@ -162,12 +186,27 @@ function languageSpans({ codeSwitched, onNote }: TranscribeFilesOptions): SpansO
   return spansOf;
 }
 
+/** @throws UserError where options of speakers contradict each other */
+function checkSpeakers({ speakers, speakerModel, channels }: TranscribeFilesOptions): void {
+  if (speakerModel !== undefined && !speakers)
+    throw new UserError(`speaker model: found ${speakerModel} without speakers; expected both`);
+  if (typeof speakers !== 'number') return;
+  if (!(Number.isInteger(speakers) && speakers > 0))
+    throw new UserError(`speakers: found ${speakers}; expected how many speak, from 1, or none to find out`);
+  if (channels === 'separate')
+    throw new UserError(
+      `speakers: found their number, ${speakers}, with separate channels; expected no number: it is found in each channel`,
+    );
+}
+
 interface BegunFile<Audio extends AudioSource> {
   readonly audio: Audio;
   /** Seconds. */
   readonly duration: number;
   /** One, or one for each channel; none where it could not be read. */
   tracks: readonly Track<Audio>[];
+  /** Who speaks when in each track, where that is asked. */
+  readonly turns: readonly (readonly SpeakerTurn[])[] | undefined;
   /** Segments that follow those of the last call, in order. */
   readonly newSegments: () => Iterable<Segment>;
   /** Samples of all tracks together. */
@@ -192,21 +231,34 @@ const sum = <Item>(items: readonly Item[], value: (item: Item) => number): numbe
   items.reduce((total, item) => total + value(item), 0);
 
 function resultOf<Audio extends AudioSource>(
-  { audio, tracks, error, damage }: BegunFile<Audio>,
+  model: WhisperModel,
+  { audio, tracks, turns, error, damage }: BegunFile<Audio>,
   { clip }: Plan,
 ): Transcript<Audio> | FailedTranscript<Audio> {
   if (error !== undefined) return { audio, error };
-  const transcripts = tracks.map(({ file, parts }) => later(joined(file, parts), clip?.from));
+  const transcripts = tracks.map(({ file, parts }, i) => {
+    const whole = joined(file, parts);
+    const own = turns?.[i];
+    const segments = whole.segments.flatMap((segment) => withSpeakers(segment, own ?? [], model.tokens));
+    return later(own ? { ...whole, segments, turns: own } : whole, clip?.from);
+  });
   const transcript = transcripts.length === 1 ? transcripts[0]! : mergedChannels(transcripts);
   return damage === undefined ? transcript : { ...transcript, damage };
 }
 
-function reportSegments(file: BegunFile<AudioSource>, plan: Plan, { onSegment }: TranscribeOptions): void {
+function reportSegments(
+  { tokens }: WhisperModel,
+  file: BegunFile<AudioSource>,
+  plan: Plan,
+  { onSegment }: TranscribeOptions,
+): void {
   if (!onSegment) return;
-  const { audio, duration, tracks } = file;
+  const { audio, duration, tracks, turns } = file;
   for (const segment of file.newSegments()) {
-    const language = segment.language ?? tracks[(segment.channel ?? 1) - 1]!.file.language!;
-    onSegment(laterSegment(segment, plan.clip?.from), { audio, duration, language });
+    const track = (segment.channel ?? 1) - 1;
+    const language = segment.language ?? tracks[track]!.file.language!;
+    for (const part of withSpeakers(segment, turns?.[track] ?? [], tokens))
+      onSegment(laterSegment(part, plan.clip?.from), { audio, duration, language });
   }
 }
 
@@ -257,17 +309,42 @@ async function begin<Audio extends AudioSource>(
       plan.note?.(`${audioName(audio)}: ${found}`);
     };
     const fingerprints = plan.kept !== undefined && typeof audio === 'string';
-    const onRead = plan.onRead && ((seconds: number) => plan.onRead!(audio, seconds));
+    const onRead = plan.onRead && ((seconds: number) => plan.onRead!(audio, seconds, 'reading'));
     const events = { signal, onDamage, onRead };
     const scanned = await scanRecording(audio, { channels, clip, fingerprints, ...events });
+    const turns = plan.speakers && (await turnsOf(audio, scanned, plan));
     const tracks = scanned.map((track) => new Track(model, { audio, language }, track, plan));
     const duration = scanned[0]!.length / SAMPLE_RATE;
     const length = sum(scanned, ({ length }) => length);
-    return { audio, duration, tracks, newSegments: segmentsByTime(tracks), length, damage };
+    return { audio, duration, tracks, turns, newSegments: segmentsByTime(tracks), length, damage };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return { audio, duration: 0, tracks: [], newSegments: () => [], length: 0, error: error.message };
+    const nothing = { duration: 0, tracks: [], turns: undefined, newSegments: () => [], length: 0 };
+    return { audio, ...nothing, error: error.message };
   }
+}
+
+/** Who speaks when in each track; the speakers of a channel are numbered after those of the channels before it. */
+async function turnsOf(
+  audio: AudioSource,
+  tracks: readonly ScannedTrack[],
+  { speakers, signal, onRead }: Plan,
+): Promise<SpeakerTurn[][]> {
+  const { embedder, count } = speakers!;
+  const all: SpeakerTurn[][] = [];
+  let before = 0;
+  for (const { open, runs } of tracks) {
+    const samples = open();
+    try {
+      const onProgress = onRead && ((seconds: number) => onRead(audio, seconds, 'speakers'));
+      const turns = await speakerTurns(samples, runs, embedder, { count, signal, onProgress });
+      all.push(turns.map((turn) => ({ ...turn, speaker: before + turn.speaker })));
+      before += turns.reduce((most, { speaker }) => Math.max(most, speaker), 0);
+    } finally {
+      await samples.close();
+    }
+  }
+  return all;
 }
 
 function severalLanguages({ audio, language }: FileFacts, languages: readonly string[]): string {

@@ -23,7 +23,14 @@ export interface TranscribeOptions
   readonly languagePerWindow?: boolean | undefined;
   /** Word timestamps, in `segments[].words`. Default false. */
   readonly words?: boolean | undefined;
-  /** Timestamps of segments. Default: for recordings with more than 30 s of speech, and with `words`. */
+  /**
+   * Find who speaks: `segments[].speaker`, with `words` also that of each word, and `turns`. A number where it is known how
+   * many speak, else they are told apart by a threshold. Default false.
+   */
+  readonly speakers?: boolean | number | undefined;
+  /** Folder that `speaker train` wrote with this model. Default: embeddings that come with the package. */
+  readonly speakerModel?: string | undefined;
+  /** Timestamps of segments. Default: for recordings with more than 30 s of speech, with `words` and with `speakers`. */
   readonly timestamps?: boolean | undefined;
   /** Give each window of a long recording the previous text as context. Default false. */
   readonly conditionOnPrevious?: boolean | undefined;
@@ -44,10 +51,12 @@ export interface TranscribeOptions
    */
   readonly onProgress?: ((done: number, audio: AudioProgress) => void) | undefined;
   /**
-   * Called while a recording is read, with the seconds so far: where somebody speaks is known before the first text, which
-   * takes a while in recordings of hours.
+   * Called while a recording is read, and then while its speakers are found, with the seconds so far: both are done before
+   * the first text, which takes a while in recordings of hours.
    */
-  readonly onRead?: ((audio: AudioSource, seconds: number) => void) | undefined;
+  readonly onRead?:
+    | ((audio: AudioSource, seconds: number, stage: 'reading' | 'speakers') => void)
+    | undefined;
   /** Called with each segment as soon as it and those before it are done: long recordings give text while they run. */
   readonly onSegment?:
     | ((

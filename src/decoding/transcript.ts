@@ -1,11 +1,14 @@
 /** Results of transcription and translation. */
 import type { AudioSource } from '../audio/audio-source.ts';
 import type { TextSpan } from '../language/spans.ts';
+import type { SpeakerTurn } from '../speakers/turns.ts';
 
 /** A stretch of the audio with its text. Times in seconds from the beginning of the file. */
 export interface Segment {
   /** From 1, where the channels are transcribed apart. */
   readonly channel?: number;
+  /** With `speakers`: who speaks, from 1 in the order in which they first speak. */
+  readonly speaker?: number;
   readonly start: number;
   readonly end: number;
   readonly text: string;
@@ -42,6 +45,8 @@ export interface Word {
   readonly end: number;
   readonly text: string;
   readonly probability: number;
+  /** With `speakers`: who says it. */
+  readonly speaker?: number;
 }
 
 /** The language of a recording in which nobody speaks. */
@@ -64,6 +69,8 @@ export interface Transcript<Audio extends AudioSource = string> {
   /** Mean over the tokens. */
   readonly averageLogProbability: number;
   readonly segments: readonly Segment[];
+  /** With `speakers`: who speaks when, by the sound alone. */
+  readonly turns?: readonly SpeakerTurn[];
   /** Of each channel, where they are transcribed apart; `segments` are those of all, by time. */
   readonly channels?: readonly ChannelTranscript[];
   /** Other texts of the search, the best first. */

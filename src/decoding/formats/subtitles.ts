@@ -38,7 +38,7 @@ export function srtCues(
   before = 0,
 ): string[] {
   const time = (seconds: number) => formatTime(seconds, ',', true);
-  return [...cues(transcript, options, time, (text) => text)].map(
+  return [...cues(transcript, options, time, (text) => text, speakerLabel)].map(
     ({ start, end, text }, i) => `${before + i + 1}\n${start} --> ${end}\n${text}\n\n`,
   );
 }
@@ -52,10 +52,13 @@ export const VTT_HEAD = 'WEBVTT\n\n';
 export function vttCues(transcript: Pick<Transcript, 'segments'>, options: SubtitleOptions): string {
   const time = (seconds: number) => formatTime(seconds, '.', false);
   const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-  return [...cues(transcript, options, time, escaped)]
+  return [...cues(transcript, options, time, escaped, (speaker) => `<v Speaker ${speaker}>`)]
     .map(({ start, end, text }) => `${start} --> ${end}\n${text}\n\n`)
     .join('');
 }
+
+/** What stands before the text of a speaker, but in WebVTT, which has a tag for it. */
+export const speakerLabel = (speaker: number): string => `Speaker ${speaker}: `;
 
 /** @throws Error when a time cannot be one: that is a bug of ours. */
 export function milliseconds(seconds: number): number {
@@ -79,25 +82,32 @@ function* cues(
   options: SubtitleOptions,
   time: (seconds: number) => string,
   escaped: (text: string) => string,
+  labelOf: (speaker: number) => string,
 ): Generator<Cue> {
-  const cue = (start: string, end: string, text: string): Cue => ({ start, end, text: cueText(text) });
+  const cue = (start: string, end: string, text: string, speaker: number | undefined): Cue => ({
+    start,
+    end,
+    text: (speaker === undefined ? '' : labelOf(speaker)) + cueText(text),
+  });
   if (!segments.every(hasWords)) {
-    for (const { start, end, text } of segments) yield cue(time(start), time(end), escaped(text));
+    for (const { start, end, text, speaker } of segments)
+      yield cue(time(start), time(end), escaped(text), speaker);
     return;
   }
   for (const words of subtitlesOfWords(segments, options)) {
     const texts = words.map(({ text }) => escaped(text));
+    const { speaker } = words[0]!;
     const end = time(words.at(-1)!.end);
     let shownUntil = time(words[0]!.start);
     if (!options.highlightWords) {
-      yield cue(shownUntil, end, texts.join(''));
+      yield cue(shownUntil, end, texts.join(''), speaker);
       continue;
     }
     for (const [i, word] of words.entries()) {
       const [from, to] = [time(word.start), time(word.end)];
-      if (from !== shownUntil) yield cue(shownUntil, from, texts.join(''));
+      if (from !== shownUntil) yield cue(shownUntil, from, texts.join(''), speaker);
       const underlined = texts[i]!.replace(/^(\s*)(.*)$/, '$1<u>$2</u>');
-      yield cue(from, to, texts.with(i, underlined).join(''));
+      yield cue(from, to, texts.with(i, underlined).join(''), speaker);
       shownUntil = to;
     }
   }
@@ -129,7 +139,9 @@ function* subtitlesOfWords(
     for (const [i, word] of words.entries()) {
       const wordWidth = characters(word.text);
       const pause = flowing && word.start - previousStart > LONG_PAUSE;
-      const newSegment = !flowing && i === 0 && subtitle.length > 0;
+      // Words of two speakers share no subtitle.
+      const other = subtitle.length > 0 && subtitle.at(-1)!.speaker !== word.speaker;
+      const newSegment = (!flowing && i === 0 && subtitle.length > 0) || other;
       previousStart = word.start;
       const fits = width + wordWidth <= (maxLineWidth ?? Number.POSITIVE_INFINITY);
       if (width > 0 && fits && !pause && !newSegment) {

@@ -1,12 +1,13 @@
 /** Transcripts as files: the text, JSON, subtitles and a table, as OpenAI's whisper writes them. */
 import { dirname, join, parse, relative, resolve, sep } from 'node:path';
-import type { AudioSource } from '../../audio/audio-source.ts';
+import { type AudioSource, audioName } from '../../audio/audio-source.ts';
 import { UserError } from '../../errors.ts';
 import { writeWhole } from '../../files/write-whole.ts';
+import { formatRttm } from '../../metrics/rttm.ts';
 import type { Segment, Transcript } from '../transcript.ts';
-import { milliseconds, type SubtitleOptions, srtCues, toSrt, toVtt, VTT_HEAD, vttCues } from './subtitles.ts';
+import { milliseconds, type SubtitleOptions, speakerLabel, srtCues, toSrt, toVtt, VTT_HEAD, vttCues } from './subtitles.ts';
 
-export const TRANSCRIPT_FORMATS = ['txt', 'json', 'jsonl', 'srt', 'vtt', 'tsv'] as const;
+export const TRANSCRIPT_FORMATS = ['txt', 'json', 'jsonl', 'srt', 'vtt', 'tsv', 'rttm'] as const;
 export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number];
 
 /** The content of the file. @throws Error when a time is negative or not a number: that is a bug of ours. */
@@ -23,7 +24,7 @@ export function formatTranscript(
     transcript = { ...transcript, segments: transcript.segments.map(withChannel) };
   switch (format) {
     case 'txt':
-      return transcript.segments.map(({ text }) => `${oneLine(text)}\n`).join('');
+      return transcript.segments.map(txtLine).join('');
     case 'json':
       return `${JSON.stringify(transcript, null, 2)}\n`;
     case 'jsonl':
@@ -34,12 +35,15 @@ export function formatTranscript(
       return toVtt(transcript, options);
     case 'tsv':
       return toTsv(transcript);
+    case 'rttm':
+      return toRttm(transcript);
   }
 }
 
 /** With the channel before the text, where channels are transcribed apart. */
 export function withChannel(segment: Segment): Segment {
-  if (segment.channel === undefined) return segment;
+  // Speakers are counted over all channels.
+  if (segment.channel === undefined || segment.speaker !== undefined) return segment;
   const label = (text: string): string => ` Channel ${segment.channel}: ${text.trimStart()}`;
   const [first, ...rest] = segment.words ?? [];
   return {
@@ -49,13 +53,26 @@ export function withChannel(segment: Segment): Segment {
   };
 }
 
+const txtLine = ({ text, speaker }: Segment): string =>
+  `${speaker === undefined ? '' : speakerLabel(speaker)}${oneLine(text)}\n`;
+
+/**
+ * NIST's table of who speaks when, for tools that score it.
+ * @throws UserError where speakers were not asked for
+ */
+function toRttm({ audio, turns }: Transcript<AudioSource>): string {
+  if (!turns) throw new UserError(`${audioName(audio)}: found no speakers; expected --speakers with --format rttm`);
+  const named = turns.map(({ speaker, ...turn }) => ({ ...turn, speaker: `speaker${speaker}` }));
+  return formatRttm(parse(audioName(audio)).name, named);
+}
+
 const TSV_HEAD = 'start\tend\ttext\n';
 
 /** Columns start and end in whole milliseconds, and text. */
 const toTsv = ({ segments }: Transcript<AudioSource>): string => TSV_HEAD + segments.map(tsvRow).join('');
 
-const tsvRow = ({ start, end, text }: Segment): string =>
-  `${milliseconds(start)}\t${milliseconds(end)}\t${oneLine(text)}\n`;
+const tsvRow = (segment: Segment): string =>
+  `${milliseconds(segment.start)}\t${milliseconds(segment.end)}\t${txtLine(segment)}`;
 
 /** Formats segments one by one as they come: the pieces joined are `formatTranscript`'s. */
 export interface SegmentFormatter {
@@ -71,7 +88,7 @@ export function segmentFormatter(
   if (options.maxLineWidth !== undefined && options.maxLineCount !== undefined) return undefined;
   let subtitles = 0;
   const rows: Partial<Record<TranscriptFormat, SegmentFormatter>> = {
-    txt: { head: '', add: ({ text }) => `${oneLine(text)}\n` },
+    txt: { head: '', add: txtLine },
     tsv: { head: TSV_HEAD, add: tsvRow },
     vtt: { head: VTT_HEAD, add: (segment) => vttCues({ segments: [segment] }, options) },
     srt: {
