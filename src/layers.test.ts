@@ -64,6 +64,7 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'features/shards.ts': 'the cache of features',
   'language-model/arpa-read.ts': 'reads gigabytes, compressed or not',
   'language-model/arpa-write.ts': 'writes gigabytes',
+  'speakers/voice-embedder.ts': 'the path of its weights in the package',
   'decoding/diagnose.ts': 'reads processor, memory and versions',
   'training/checkpoints.ts': 'brings a checkpoint to the disk before it is renamed',
   'training/plan.ts': 'how much memory the machine has',

@@ -196,7 +196,7 @@ for (const [kind, voices] of kinds) {
       const { score, low, high } = bootstrap(rows, ([wrong, all]) => wrong / all);
       const percent = (/** @type {number} */ share) => Number((100 * share).toFixed(2));
       const line = {
-        ...{ run, seed: SEED, date: new Date().toISOString().slice(0, 10), machine: machine() },
+        ...{ run, seed: SEED, date: new Date().toISOString().slice(0, 10), machine: (await machine()).cpu },
         ...{ der: percent(score), low: percent(low), high: percent(high) },
         ...{ missed: percent(missed / total), falseAlarm: percent(falseAlarm / total), confusion: percent(confusion / total) },
         ...{ numberRight: right, recordings: recordings.length, seconds: Math.round(total) },

@@ -1,7 +1,7 @@
 // Learns the directions in which windows of one voice differ, for the default embeddings of --speakers
 // (src/speakers/voice-embedder.ts), from folders of recordings, one voice a folder, and the synthetic voices of samples/.
-// models/voices was made from eight folders of the voice prompts of Asterisk (Debian: asterisk-core-sounds-{en,es,fr,it,ru}-g722,
-// asterisk-prompt-{es-co,fr-armelle,it-menardi-wav}; CC-BY-SA 3.0 and LGPL), 130 prompts each, the longest ones:
+// models/voices was made from seven folders of voice prompts for Asterisk (Debian: asterisk-core-sounds-{en,es,fr,it,ru}-g722,
+// asterisk-prompt-{fr-armelle,it-menardi-wav}; CC-BY-SA 3.0, CC-BY 3.0, BSD-like), converted to WAV, 130 prompts each, the longest ones:
 //
 //     npm run build && node scripts/speakers/fit.mjs models/voices/within-voice.safetensors prompts/*
 import { basename } from 'node:path';

@@ -81,7 +81,8 @@ function textOf({ text, segments, turns }: Transcript): string {
   let labelled = '';
   for (const segment of segments) {
     const { speaker } = segment;
-    if (speaker !== undefined && speaker !== before) labelled += ` ${speakerLabel(speaker)}${segment.text.trimStart()}`;
+    if (speaker !== undefined && speaker !== before)
+      labelled += ` ${speakerLabel(speaker)}${segment.text.trimStart()}`;
     else labelled += segment.text;
     before = speaker;
   }

@@ -204,7 +204,11 @@ function collar(value: string): number {
   throw new InvalidArgumentError('Expected seconds from 0, such as 0.5.');
 }
 
-async function score(reference: string, hypothesis: string, { json, ...options }: ScoreOptions): Promise<void> {
+async function score(
+  reference: string,
+  hypothesis: string,
+  { json, ...options }: ScoreOptions,
+): Promise<void> {
   const { scoreTurns } = await import('../metrics/score-turns.ts');
   const { recordings, all, interval } = await scoreTurns(reference, hypothesis, options);
   if (json) {

@@ -27,7 +27,15 @@ function segment(text: string, words?: readonly (readonly [string, number, numbe
   const ids = model.tokens.encode(text);
   const { firstTimestamp } = model.tokens;
   return {
-    ...{ start: 0, end: 4, text, english: 'x', averageLogProbability: -0.1, compressionRatio: 1, temperature: 0 },
+    ...{
+      start: 0,
+      end: 4,
+      text,
+      english: 'x',
+      averageLogProbability: -0.1,
+      compressionRatio: 1,
+      temperature: 0,
+    },
     tokens: [firstTimestamp, ...ids, firstTimestamp + 200],
     logProbabilities: [0, ...ids.map(() => -0.1), 0],
     ...(words && { words: words.map(([text, start, end]) => ({ text, start, end, probability: 1 })) }),
@@ -64,8 +72,12 @@ describe('a segment', () => {
   });
 });
 
-const sample = (name: string) => readAudio(fileURLToPath(new URL(`../../samples/gcompris/${name}.opus`, import.meta.url)));
-const transcribed = async (samples: Float32Array, options: TranscribeFilesOptions): Promise<Transcript<Float32Array>> => {
+const sample = (name: string) =>
+  readAudio(fileURLToPath(new URL(`../../samples/gcompris/${name}.opus`, import.meta.url)));
+const transcribed = async (
+  samples: Float32Array,
+  options: TranscribeFilesOptions,
+): Promise<Transcript<Float32Array>> => {
   for await (const result of transcribeFiles(model, [{ audio: samples, language: 'en' }], options)) {
     if ('error' in result) throw new Error(result.error);
     return result;
@@ -84,27 +96,36 @@ test('a woman and a man by turns are two speakers, in every format', async () =>
     words: true,
     onSegment: (segment) => segments.push(segment),
   });
-  expect(found.turns!.map(({ speaker }) => speaker)).toEqual([1, 2, 1, 2]);
+  // Pauses part turns of one speaker: the last of each.
+  const last = found.turns!.filter(({ speaker }, i, all) => all[i + 1]?.speaker !== speaker);
+  expect(last.map(({ speaker }) => speaker)).toEqual([1, 2, 1, 2]);
   // Where the parts really end.
   let end = 0;
-  for (const [i, { end: turnEnd }] of found.turns!.entries()) {
+  for (const [i, { end: turnEnd }] of last.entries()) {
     end += (parts[2 * i]!.length + pause.length) / 16_000;
     expect(Math.abs(turnEnd - end)).toBeLessThan(1.2);
   }
   expect(segments).toEqual(found.segments);
   expect(new Set(found.segments.map(({ speaker }) => speaker))).toEqual(new Set([1, 2]));
-  expect(found.segments.map(({ text }) => text).join('').trim()).toBe(found.text);
+  expect(
+    found.segments
+      .map(({ text }) => text)
+      .join('')
+      .trim(),
+  ).toBe(found.text);
   const named = { ...found, audio: 'the talk.wav' };
   expect(formatTranscript(named, 'vtt')).toMatch(/\d\n<v Speaker 1>\w/);
   expect(formatTranscript(named, 'srt')).toMatch(/\d\nSpeaker 2: \w/);
   expect(formatTranscript(named, 'txt')).toMatch(/^Speaker 1: \w/);
-  expect(formatTranscript(named, 'rttm')).toMatch(/^SPEAKER the_talk 1 \d\.\d{3} \d\.\d{3} <NA> <NA> speaker1 <NA> <NA>\n/);
+  expect(formatTranscript(named, 'rttm')).toMatch(
+    /^SPEAKER the_talk 1 \d\.\d{3} \d\.\d{3} <NA> <NA> speaker1 <NA> <NA>\n/,
+  );
 });
 
 test('with their number, and in a clip, times are those of the recording', async () => {
   const samples = joinSamples([new Float32Array(32_000), await sample('en/algebra_by')]);
   const { turns } = await transcribed(samples, { speakers: 1, clip: { from: 2 } });
-  expect(turns!.length).toBe(1);
+  expect(new Set(turns!.map(({ speaker }) => speaker))).toEqual(new Set([1]));
   expect(turns![0]!.start).toBeGreaterThan(2);
 });
 

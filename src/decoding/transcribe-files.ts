@@ -11,6 +11,7 @@ import { UserError } from '../errors.ts';
 import { type SpansOf, spansByScript } from '../language/spans.ts';
 import { type OpenVoiceEmbedder, openVoiceEmbedder } from '../speakers/voice-embedder.ts';
 import { type SpeakerTurn, speakerTurns } from '../speakers/turns.ts';
+import { type OpenVoiceEmbedder, openVoiceEmbedder } from '../speakers/voice-embedder.ts';
 import { alignmentHeads } from '../whisper/alignment-heads.ts';
 import { windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';

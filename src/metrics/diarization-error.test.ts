@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { UserError } from '../errors.ts';
 import { bestAssignment } from './assignment.ts';
 import {
   type DiarizationErrorOptions,
@@ -10,6 +11,7 @@ import {
   diarizationErrors,
   type Turn,
 } from './diarization-error.ts';
+import { formatRttm, parseRttm } from './rttm.ts';
 
 interface Case {
   readonly reference: Turn[];
@@ -48,13 +50,18 @@ test('each row gets the column that makes the sum greatest, as a search through 
   const orders = (columns: number[]): number[][] =>
     columns.length === 0
       ? [[]]
-      : columns.flatMap((column) => orders(columns.filter((other) => other !== column)).map((rest) => [column, ...rest]));
+      : columns.flatMap((column) =>
+          orders(columns.filter((other) => other !== column)).map((rest) => [column, ...rest]),
+        );
   let state = 7;
   const draw = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
   for (let round = 0; round < 30; round++) {
     const size = [1 + (round % 5), 1 + ((round * 3) % 5)] as const;
-    const gains = Array.from({ length: size[0] }, () => Array.from({ length: size[1] }, () => Math.round(9 * draw())));
-    const sum = (columns: readonly number[]) => gains.reduce((total, row, i) => total + (row[columns[i]!] ?? 0), 0);
+    const gains = Array.from({ length: size[0] }, () =>
+      Array.from({ length: size[1] }, () => Math.round(9 * draw())),
+    );
+    const sum = (columns: readonly number[]) =>
+      gains.reduce((total, row, i) => total + (row[columns[i]!] ?? 0), 0);
     const all = orders([...Array(Math.max(...size)).keys()]).map((order) => sum(order.slice(0, size[0])));
     const found = bestAssignment(gains);
     expect(sum(found)).toBe(Math.max(...all));
@@ -62,4 +69,20 @@ test('each row gets the column that makes the sum greatest, as a search through 
     expect(new Set(used).size).toBe(Math.min(...size));
   }
   expect(bestAssignment([])).toEqual([]);
+});
+
+test('RTTM that was written is read again', () => {
+  const turns = [{ start: 0.5, end: 2.25, speaker: 'anna' }];
+  const text = `;; made by hand\nSPKR-INFO talk 1 <NA> <NA> <NA> unknown anna <NA> <NA>\n\n${formatRttm('a talk', turns)}`;
+  expect(parseRttm(text, 'x.rttm')).toEqual(new Map([['a_talk', turns]]));
+});
+
+test.each([
+  ['SPEAKER talk 1 0.5 x <NA> <NA> anna', 'x.rttm, line 1: found "SPEAKER talk 1 0.5 x'],
+  ['SPEAKER talk 1 0.5 1', 'x.rttm, line 1'],
+  ['Hello there.', 'x.rttm, line 1: found "Hello there."'],
+  ['', 'x.rttm: found no SPEAKER line'],
+])('no RTTM: "%s"', (text, message) => {
+  expect(() => parseRttm(text, 'x.rttm')).toThrow(UserError);
+  expect(() => parseRttm(text, 'x.rttm')).toThrow(message);
 });

@@ -53,7 +53,8 @@ export function diarizationErrors(
     if (!(end > start) || collar === 0) continue;
     for (const edge of [start, end]) add(edge - collar / 2, edge + collar / 2, collars);
   }
-  for (const { start, end, speaker } of hypothesis) add(start, end, speakers.length + guesses.indexOf(speaker));
+  for (const { start, end, speaker } of hypothesis)
+    add(start, end, speakers.length + guesses.indexOf(speaker));
   changes.sort((a, b) => a.time - b.time);
   const active = new Int32Array(collars + 1);
   const pieces: { seconds: number; truth: number[]; guess: number[] }[] = [];

@@ -11,15 +11,22 @@ const EXPECTED = 'a line such as "SPEAKER talk 1 12.3 4.5 <NA> <NA> anna <NA> <N
  */
 export function parseRttm(text: string, file: string): Map<string, Turn[]> {
   const recordings = new Map<string, Turn[]>();
-  for (const [i, line] of text.replace(/^\uFEFF/, '').split('\n').entries()) {
+  for (const [i, line] of text
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .entries()) {
     const [type, recording, , start, duration, , , speaker] = line.trim().split(/\s+/);
     if (type !== 'SPEAKER') {
       if (type === '' || type!.startsWith(';') || /^[A-Z_-]+$/.test(type!)) continue;
-      throw new UserError(`${file}, line ${i + 1}: found "${line.trim().slice(0, 60)}"; expected ${EXPECTED}`);
+      throw new UserError(
+        `${file}, line ${i + 1}: found "${line.trim().slice(0, 60)}"; expected ${EXPECTED}`,
+      );
     }
     const [begin, seconds] = [Number(start), Number(duration)];
     if (speaker === undefined || !(begin >= 0) || !(seconds >= 0) || !Number.isFinite(begin + seconds))
-      throw new UserError(`${file}, line ${i + 1}: found "${line.trim().slice(0, 60)}"; expected ${EXPECTED}`);
+      throw new UserError(
+        `${file}, line ${i + 1}: found "${line.trim().slice(0, 60)}"; expected ${EXPECTED}`,
+      );
     const turns = recordings.get(recording!) ?? [];
     recordings.set(recording!, turns);
     turns.push({ start: begin, end: begin + seconds, speaker });

@@ -46,11 +46,15 @@ export async function scoreTurns(
   for (const [name, turns] of truth) {
     const found = guess.get(name) ?? [];
     const errors = diarizationErrors(turns, found, options);
-    const count = (some: readonly { readonly speaker: string }[]) => new Set(some.map(({ speaker }) => speaker)).size;
+    const count = (some: readonly { readonly speaker: string }[]) =>
+      new Set(some.map(({ speaker }) => speaker)).size;
     const speakers = { reference: count(turns), hypothesis: count(found) };
     recordings.set(name, { ...errors, rate: diarizationErrorRate(errors), speakers });
   }
-  const rows = [...recordings.values()].map((one) => [one.missed + one.falseAlarm + one.confusion, one.total]);
+  const rows = [...recordings.values()].map((one) => [
+    one.missed + one.falseAlarm + one.confusion,
+    one.total,
+  ]);
   const sum = (value: (one: ScoredTurns) => number) =>
     [...recordings.values()].reduce((total, one) => total + value(one), 0);
   const errors = {

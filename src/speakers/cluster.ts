@@ -29,7 +29,8 @@ export function averageLinkage(vectors: readonly Float32Array[]): Merge[] {
       if (other === top) continue;
       const similarity = dot(own.sum, sum) / (own.count * count);
       // Of equals the one before in the chain: or it would never end.
-      if (similarity > best || (similarity === best && other === before)) [nearest, best] = [other, similarity];
+      if (similarity > best || (similarity === best && other === before))
+        [nearest, best] = [other, similarity];
     }
     if (nearest !== before) {
       chain.push(nearest);
@@ -47,7 +48,9 @@ export function averageLinkage(vectors: readonly Float32Array[]): Merge[] {
     });
   }
   // A chain finds merges in its own order; a cluster's parts merged at a higher similarity, so sorting keeps them before it.
-  const order = found.map((merge, i) => ({ ...merge, i })).sort((x, y) => y.similarity - x.similarity || x.i - y.i);
+  const order = found
+    .map((merge, i) => ({ ...merge, i }))
+    .sort((x, y) => y.similarity - x.similarity || x.i - y.i);
   const place = new Map(order.map(({ node }, i) => [node, vectors.length + i]));
   return order.map(({ a, b, similarity }) => ({ a: place.get(a) ?? a, b: place.get(b) ?? b, similarity }));
 }

@@ -41,7 +41,8 @@ test('clusters are those of average linkage by its definition', () => {
     const expected = naive(vectors);
     const found = averageLinkage(vectors);
     expect(membersOf(found, count)).toEqual(expected.map(({ members }) => members));
-    for (const [i, { similarity }] of found.entries()) expect(similarity).toBeCloseTo(expected[i]!.similarity, 6);
+    for (const [i, { similarity }] of found.entries())
+      expect(similarity).toBeCloseTo(expected[i]!.similarity, 6);
   }
 });
 
@@ -70,7 +71,9 @@ const embedder: VoiceEmbedder = {
   threshold: 0.7,
   embed: async (windows) =>
     windows.map((window) => {
-      const shares = [1, 2, 3].map((voice) => window.reduce((sum, value) => sum + Number(value === voice), 0));
+      const shares = [1, 2, 3].map((voice) =>
+        window.reduce((sum, value) => sum + Number(value === voice), 0),
+      );
       return unit(shares);
     }),
 };
@@ -82,7 +85,16 @@ const found = async (plan: Parameters<typeof recording>[0], count?: number) => {
 
 describe('turns', () => {
   test('begin and end with the speech, and count speakers as they appear', async () => {
-    expect(await found([[0, 1], [2, 6], [0, 1], [1, 6], [0, 0.5], [2, 5]])).toEqual([
+    expect(
+      await found([
+        [0, 1],
+        [2, 6],
+        [0, 1],
+        [1, 6],
+        [0, 0.5],
+        [2, 5],
+      ]),
+    ).toEqual([
       [1, 1, 7],
       [2, 8, 14],
       [1, 14.5, 19.5],
@@ -90,20 +102,41 @@ describe('turns', () => {
   });
 
   test('change without a pause, within half a second of it', async () => {
-    const turns = await found([[1, 6.1], [2, 8]]);
+    const turns = await found([
+      [1, 6.1],
+      [2, 8],
+    ]);
     expect(turns.map(([speaker]) => speaker)).toEqual([1, 2]);
     expect(Math.abs(turns[0]![2]! - 6.1)).toBeLessThanOrEqual(0.5);
     expect(turns[1]![2]).toBeCloseTo(14.1, 6);
   });
 
   test('a word of one second that nobody else sounds like is given to one of the others', async () => {
-    const turns = await found([[1, 20], [0, 1], [3, 1], [0, 1], [2, 20]]);
+    const turns = await found([
+      [1, 20],
+      [0, 1],
+      [3, 1],
+      [0, 1],
+      [2, 20],
+    ]);
     expect(new Set(turns.map(([speaker]) => speaker)).size).toBe(2);
   });
 
   test('as many speakers as are asked for', async () => {
-    const plan = [[1, 8], [0, 1], [2, 8], [0, 1], [3, 8]] as const;
-    for (const [count, expected] of [[undefined, 3], [1, 1], [2, 2], [3, 3], [9, 9]] as const) {
+    const plan = [
+      [1, 8],
+      [0, 1],
+      [2, 8],
+      [0, 1],
+      [3, 8],
+    ] as const;
+    for (const [count, expected] of [
+      [undefined, 3],
+      [1, 1],
+      [2, 2],
+      [3, 3],
+      [9, 9],
+    ] as const) {
       const turns = await found(plan, count);
       expect(new Set(turns.map(([speaker]) => speaker)).size).toBe(Math.min(expected, 3));
     }

@@ -176,7 +176,11 @@ function turnsOf(
     }
     first = after;
   }
-  return turns.map(({ start, end, speaker }) => ({ start: start / SAMPLE_RATE, end: end / SAMPLE_RATE, speaker }));
+  return turns.map(({ start, end, speaker }) => ({
+    start: start / SAMPLE_RATE,
+    end: end / SAMPLE_RATE,
+    speaker,
+  }));
 }
 
 function dot(a: Float32Array, b: Float32Array): number {

@@ -43,7 +43,8 @@ const WIDTH = 512;
 export async function openVoiceEmbedder(model: WhisperModel, directory?: string): Promise<OpenVoiceEmbedder> {
   const { threads } = model.runtime;
   if (directory === undefined) {
-    const own = model.directory === embeddedModel ? undefined : await WhisperModel.load(embeddedModel, { threads });
+    const own =
+      model.directory === embeddedModel ? undefined : await WhisperModel.load(embeddedModel, { threads });
     const means = await MeanOfLayer.open(own ?? model);
     const adapted = await withoutWords();
     return {
@@ -102,7 +103,11 @@ export class MeanOfLayer {
       const feeds = {
         mel: float32(mel, [members.length, melBins, 2 * window]),
         positions: int64(Array.from({ length: window }, (_, i) => i)),
-        weights: float32(new Float32Array(members.length * window).fill(1 / window), [members.length, 1, window]),
+        weights: float32(new Float32Array(members.length * window).fill(1 / window), [
+          members.length,
+          1,
+          window,
+        ]),
       };
       const { fetched } = await runtime.run(this.program, feeds, { fetch: ['mean'] });
       const data = fetched.mean!.data as Float32Array;
@@ -126,11 +131,9 @@ async function withoutWords(): Promise<(mean: Float32Array) => Float32Array> {
       ['shares', [DIRECTIONS]],
     ]),
   );
-  const [mean, directions, shares] = ['mean', 'directions', 'shares'].map((name) => weights.get(name)!.data) as [
-    Float32Array,
-    Float32Array,
-    Float32Array,
-  ];
+  const [mean, directions, shares] = ['mean', 'directions', 'shares'].map(
+    (name) => weights.get(name)!.data,
+  ) as [Float32Array, Float32Array, Float32Array];
   return (vector) => {
     const centred = vector.map((value, i) => value - mean[i]!);
     const left = centred.slice();

@@ -163,12 +163,46 @@ describe('each recording has a result of its own', () => {
   });
 });
 
+describe('speakers', () => {
+  const both = transcript(
+    { start: 0, end: 1, text: ' Yes & no.', speaker: 1 },
+    { start: 1, end: 2, text: ' Why?', speaker: 2, channel: 2 },
+  );
+  test.each([
+    ['txt', 'Speaker 1: Yes & no.\nSpeaker 2: Why?\n'],
+    ['tsv', 'start\tend\ttext\n0\t1000\tSpeaker 1: Yes & no.\n1000\t2000\tSpeaker 2: Why?\n'],
+    [
+      'vtt',
+      'WEBVTT\n\n00:00.000 --> 00:01.000\n<v Speaker 1>Yes &amp; no.\n\n00:01.000 --> 00:02.000\n<v Speaker 2>Why?\n\n',
+    ],
+  ] as const)('stand before what they say: %s', (format, expected) => {
+    expect(formatTranscript(both, format)).toBe(expected);
+  });
+
+  test('share no subtitle, also where words flow from one segment into the next', () => {
+    const words = [
+      { ...word(0, 1, ' Yes.'), speaker: 1 },
+      { ...word(1, 2, ' No.'), speaker: 2 },
+    ];
+    const flowing = transcript(...words.map((one) => ({ ...one, words: [one] })));
+    const srt = formatTranscript(flowing, 'srt', { maxLineWidth: 40, maxLineCount: 2 });
+    expect(srt.match(/Speaker \d: .*/g)).toEqual(['Speaker 1: Yes.', 'Speaker 2: No.']);
+  });
+
+  test('as RTTM only where they were asked for', () => {
+    expect(formatTranscript({ ...both, turns: [{ start: 1, end: 2.5, speaker: 2 }] }, 'rttm')).toBe(
+      'SPEAKER talk 1 1.000 1.500 <NA> <NA> speaker2 <NA> <NA>\n',
+    );
+    expect(() => formatTranscript(both, 'rttm')).toThrow('talk.wav: found no speakers');
+  });
+});
+
 describe('writing', () => {
   const folder = mkdtempSync(join(tmpdir(), 'transcripts-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
   test('every format, folders included, nothing half-written', async () => {
-    await writeTranscript(talk, join(folder, 'a/b/talk.1'), TRANSCRIPT_FORMATS);
+    await writeTranscript({ ...talk, turns: [] }, join(folder, 'a/b/talk.1'), TRANSCRIPT_FORMATS);
     expect(readdirSync(join(folder, 'a/b')).sort()).toEqual(
       TRANSCRIPT_FORMATS.map((format) => `talk.1.${format}`).sort(),
     );

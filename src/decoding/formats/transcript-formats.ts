@@ -5,7 +5,16 @@ import { UserError } from '../../errors.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import { formatRttm } from '../../metrics/rttm.ts';
 import type { Segment, Transcript } from '../transcript.ts';
-import { milliseconds, type SubtitleOptions, speakerLabel, srtCues, toSrt, toVtt, VTT_HEAD, vttCues } from './subtitles.ts';
+import {
+  milliseconds,
+  type SubtitleOptions,
+  speakerLabel,
+  srtCues,
+  toSrt,
+  toVtt,
+  VTT_HEAD,
+  vttCues,
+} from './subtitles.ts';
 
 export const TRANSCRIPT_FORMATS = ['txt', 'json', 'jsonl', 'srt', 'vtt', 'tsv', 'rttm'] as const;
 export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number];
@@ -61,7 +70,8 @@ const txtLine = ({ text, speaker }: Segment): string =>
  * @throws UserError where speakers were not asked for
  */
 function toRttm({ audio, turns }: Transcript<AudioSource>): string {
-  if (!turns) throw new UserError(`${audioName(audio)}: found no speakers; expected --speakers with --format rttm`);
+  if (!turns)
+    throw new UserError(`${audioName(audio)}: found no speakers; expected --speakers with --format rttm`);
   const named = turns.map(({ speaker, ...turn }) => ({ ...turn, speaker: `speaker${speaker}` }));
   return formatRttm(parse(audioName(audio)).name, named);
 }
