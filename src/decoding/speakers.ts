@@ -2,7 +2,7 @@
 import type { SpeakerTurn } from '../speakers/turns.ts';
 import type { Tokens } from '../whisper/tokens.ts';
 import { textOfTokens } from './text-of-tokens.ts';
-import type { Segment, Word } from './transcript.ts';
+import type { LanguageSpan, Segment, Word } from './transcript.ts';
 
 /**
  * The segment with its speaker. Where its words have times each word has its own, and the segment is split where they
@@ -20,15 +20,19 @@ export function withSpeakers(segment: Segment, turns: readonly SpeakerTurn[], to
     groups.at(-1)!.words.push({ ...word, speaker });
   }
   if (groups.length === 1) return [{ ...segment, ...groups[0]! }];
-  const { tokens: ids, logProbabilities, english, ...rest } = segment;
+  const { tokens: ids, logProbabilities, english, spans, ...rest } = segment;
   const texts = groups.map(({ words }) => words.map(({ text }) => text).join(''));
   const cuts = cutsOf(texts, ids, tokens);
+  let at = 0;
   return groups.map(({ speaker, words }, i): Segment => {
+    const from = at;
+    at += texts[i]!.length;
     const range = [cuts[i]!, cuts[i + 1]!] as const;
     return {
       ...rest,
       // Its English text has no word times: it stays whole.
       ...(i === 0 && english !== undefined && { english }),
+      ...(spans && { spans: spansIn(spans, from, at) }),
       start: i === 0 ? segment.start : words[0]!.start,
       end: i === groups.length - 1 ? segment.end : Math.max(words[0]!.start, words.at(-1)!.end),
       text: texts[i]!,
@@ -52,6 +56,16 @@ function speakerBetween(turns: readonly SpeakerTurn[], start: number, end: numbe
   if (seconds.size === 0) return nearest.speaker;
   return [...seconds].reduce((best, one) => (one[1] > best[1] ? one : best))[0];
 }
+
+/** Language spans of a part of the text, without times: those are its words'. */
+const spansIn = (spans: readonly LanguageSpan[], begin: number, end: number): LanguageSpan[] =>
+  spans
+    .filter(({ from, to }) => from < end && to > begin)
+    .map(({ language, from, to }) => ({
+      language,
+      from: Math.max(from, begin) - begin,
+      to: Math.min(to, end) - begin,
+    }));
 
 /** Places in `ids` where the texts begin, and their end: timestamps before and after go to the first and the last. */
 function cutsOf(texts: readonly string[], ids: readonly number[], tokens: Tokens): number[] {

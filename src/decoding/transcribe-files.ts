@@ -9,7 +9,6 @@ import { type AudioSource, audioName } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { UserError } from '../errors.ts';
 import { type SpansOf, spansByScript } from '../language/spans.ts';
-import { type OpenVoiceEmbedder, openVoiceEmbedder } from '../speakers/voice-embedder.ts';
 import { type SpeakerTurn, speakerTurns } from '../speakers/turns.ts';
 import { type OpenVoiceEmbedder, openVoiceEmbedder } from '../speakers/voice-embedder.ts';
 import { alignmentHeads } from '../whisper/alignment-heads.ts';
