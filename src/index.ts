@@ -48,6 +48,7 @@ export type {
   PairResult,
   SimilarityMatrix,
 } from './retrieval/study.ts';
+export type { SpeakerTurn } from './speakers/turns.ts';
 export type { DevEvaluation } from './training/dev-evaluation.ts';
 export type { MemoryEstimate } from './training/memory-estimate.ts';
 export type { TrainingPlan } from './training/plan.ts';

@@ -62,6 +62,7 @@ export {
   type Weights,
 } from '../decoding/tune-fusion.ts';
 export type { WindowFile } from '../decoding/window-file.ts';
+export type { SpeakerTurn } from '../speakers/turns.ts';
 export {
   type EncoderSilenceTail,
   type SilenceEncoding,

@@ -88,8 +88,7 @@ const transcribed = async (
 test('a woman and a man by turns are two speakers, in every format', async () => {
   const pause = new Float32Array(8000);
   const parts: Float32Array[] = [];
-  for (const name of ['en/algebra_by', 'ca/algebra_by', 'en/algebra_minus', 'ca/algebra_minus'])
-    parts.push(await sample(name), pause);
+  for (const name of ['en/algebra_by', 'ca/algebra_by']) parts.push(await sample(name), pause);
   const segments: Segment[] = [];
   const found = await transcribed(joinSamples(parts), {
     speakers: true,
@@ -98,7 +97,7 @@ test('a woman and a man by turns are two speakers, in every format', async () =>
   });
   // Pauses part turns of one speaker: the last of each.
   const last = found.turns!.filter(({ speaker }, i, all) => all[i + 1]?.speaker !== speaker);
-  expect(last.map(({ speaker }) => speaker)).toEqual([1, 2, 1, 2]);
+  expect(last.map(({ speaker }) => speaker)).toEqual([1, 2]);
   // Where the parts really end.
   let end = 0;
   for (const [i, { end: turnEnd }] of last.entries()) {
@@ -120,7 +119,7 @@ test('a woman and a man by turns are two speakers, in every format', async () =>
   expect(formatTranscript(named, 'rttm')).toMatch(
     /^SPEAKER the_talk 1 \d\.\d{3} \d\.\d{3} <NA> <NA> speaker1 <NA> <NA>\n/,
   );
-});
+}, 300_000);
 
 test('with their number, and in a clip, times are those of the recording', async () => {
   const samples = joinSamples([new Float32Array(32_000), await sample('en/algebra_by')]);
