@@ -25,7 +25,7 @@ export interface OpenVoiceEmbedder extends VoiceEmbedder {
 }
 
 const LAYER = 1;
-/** Tuned on joined voices of people that the directions were not learnt from. */
+/** Equal error rate of pairs of windows of people that the directions were not learnt from: docs/lab/speakers.md. */
 const THRESHOLD = 0.3;
 /** The objective of `speaker train` pushes voices apart from a cosine of about 1 to one below 0.5. */
 const TRAINED_THRESHOLD = 0.5;
