@@ -114,6 +114,8 @@ test('code-switched speech has both languages in its prompt, or only where the l
   const choice = { codeSwitched: ['zh', 'en'], codeSwitchedBelow: 0.9 };
   expect(written(choice, 'zh', new Map([['zh', 0.8]]))).toBe(mixed);
   expect(written(choice, 'zh', new Map([['zh', 0.95]]))).not.toBe(mixed);
+  // A language that was given is not in doubt.
+  expect(written(choice, 'zh')).toBe('<|startoftranscript|><|zh|><|transcribe|><|notimestamps|>');
   expect(() => written({ codeSwitchedBelow: 0.9 })).toThrow(/expected the code-switched languages/);
 });
 
