@@ -1,4 +1,4 @@
-// A manifest of text alone (no audio) from sentence pairs, for training English first on text beside speech.
+// A manifest of text alone (no audio) from sentence pairs, for training English first.
 //
 //     node scripts/samples/parallel-text.mjs --pairs <table.tsv or .tsv.gz> [--to zh] [--column zh_CN] --output <text.tsv>
 //     node scripts/samples/parallel-text.mjs --gettext <folder> --output <text.tsv>
@@ -9,7 +9,8 @@
 // the target (/usr/share/libreoffice/help/en-US of the packages libreoffice-help-en-us and libreoffice-help-zh-cn): their
 // paragraphs have the same ids. Left out: sentences that are in a test, dev or gcompris set of samples/, or nearly
 // (sentences.mjs), texts with markup or placeholders, of less than MIN_WORDS words where they are labels of programs, and
-// those longer than a decoder's context would hold.
+// those longer than --max-characters (300: about what a decoder's context holds).
+// Train English first on them (docs/training.md).
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +21,6 @@ import { readManifest } from '../../dist/data/manifest.js';
 import { writeWhole } from '../../dist/files/write-whole.js';
 import { TakenSentences } from './sentences.mjs';
 
-const MAX_CHARACTERS = 300;
 const MIN_WORDS = 4;
 
 const { values } = parseArgs({
@@ -31,10 +31,12 @@ const { values } = parseArgs({
     gettext: { type: 'string' },
     'help-pages': { type: 'string' },
     translated: { type: 'string' },
+    'max-characters': { type: 'string', default: '300' },
     output: { type: 'string' },
   },
 });
 const { to, column = to, output } = values;
+const maxCharacters = Number(values['max-characters']);
 
 /** Pairs of a table with a column `en` and one in the target language. */
 function* pairsOfTable(file) {
@@ -110,7 +112,7 @@ const rows = new Set();
 let held = 0;
 for (const [english, translation] of pairs()) {
   const row = { en: clean(english), zh: clean(translation) };
-  if (row.en === '' || row.zh === '' || row.en.length > MAX_CHARACTERS || row.zh.length > MAX_CHARACTERS) continue;
+  if (row.en === '' || row.zh === '' || row.en.length > maxCharacters || row.zh.length > maxCharacters) continue;
   if (row.en === row.zh || (!values.pairs && hasMarkup(row.en + row.zh))) continue;
   if (taken.holds(row)) held++;
   else rows.add(`${row.en}\t${row.zh}\n`);

@@ -1,9 +1,10 @@
 /**
- * Decodes encoded clips to text: directly, or English first. Then the English text is decoded, and the text in the target
- * language with the English one in its prompt: with greedy search the same as one text that begins in English.
+ * Decodes encoded clips to text: directly, or English first. Then the English text is decoded from the speech, and from that
+ * text the one in the target language: the decoder gets silence then, as in its training (docs/training.md has the reasons).
  */
-import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import { type EncodedClip, withoutSpeech } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
+import { englishPrompt } from '../whisper/prompts.ts';
 import { decodeClips } from './decode-clips.ts';
 import type { Decoded, DecodingOptions } from './decoding.ts';
 import { averageLogProbability } from './search.ts';
@@ -37,18 +38,16 @@ export async function decode(
   const texts = stretches.flatMap((own, clip) =>
     own.flatMap((stretch) => (stretch.isText ? [{ clip, stretch }] : [])),
   );
+  const silence = withoutSpeech(dimensions.width);
+  const prompt = englishPrompt(tokens);
   const decoded = await decodeClips(
     model,
-    texts.map(({ clip }) => clips[clip]!),
+    texts.map(() => silence),
     {
       ...options,
       separator: undefined,
       withTimestamps: false,
-      prompts: texts.map(({ clip, stretch }) => [
-        ...tokens.withoutTimestamps(options.prompts[clip]!),
-        ...stretch.ids,
-        separator,
-      ]),
+      prompts: texts.map(({ stretch }) => [...prompt, ...stretch.ids, separator]),
       ...(languages && { languages: texts.map(({ clip }) => languages[clip]) }),
       positions: texts.map(({ clip }) => positions?.[clip] ?? clip),
     },

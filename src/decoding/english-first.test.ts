@@ -3,10 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { joinSamples } from '../audio/join-samples.ts';
-import type { EncodedClip } from '../whisper/encoded-clip.ts';
+import { type EncodedClip, withoutSpeech } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { separatorOf } from '../whisper/prompts.ts';
+import { englishPrompt, separatorOf } from '../whisper/prompts.ts';
 import { type DecodingOptions, decode } from './decode.ts';
+import { decodeClips } from './decode-clips.ts';
 import { segmentsOf } from './segments.ts';
 import { textOfTokens } from './text-of-tokens.ts';
 
@@ -44,6 +45,11 @@ test.each([
   const { logProbabilities, averageLogProbability } = both;
   expect(logProbabilities.length).toBe(both.tokens.length + Number(both.finished));
   expect(averageLogProbability).toBeLessThan(0);
+  // From the English text alone: the decoder gets silence, and the prompt does not say what was spoken.
+  const given = [...englishPrompt(model.tokens), ...direct.tokens, separator()];
+  const silence = withoutSpeech(model.dimensions.width);
+  const [second] = await decodeClips(model, [silence], { ...search, prompts: [given], maxTokens: 12 });
+  expect(both.tokens).toEqual(second!.tokens);
 });
 
 test('with timestamps, each stretch between two of them is translated for itself', async () => {

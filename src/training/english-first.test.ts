@@ -1,4 +1,4 @@
-/** English first: labels, training with text alone beside speech, and texts decoded in two halves. */
+/** English first: trained from texts alone, those of clips included, and decoded in two halves. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { Whisper } from '../decoding/whisper.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { quantize } from '../whisper/quantize.ts';
+import type { Example } from './batches.ts';
 import type { Recipe } from './recipe.ts';
 import { recipeClips, trainingData } from './recipe-data.ts';
 import { parseRecipe } from './recipe-file.ts';
@@ -48,7 +49,7 @@ const recipeOf = (values: object = {}, corpora: object[] = [{ manifest }, { mani
     },
   ]);
 
-test('the English text and the token of the target language are given, with speech or text alone', async () => {
+test('the English text and the token of the target language are given, never the speech', async () => {
   const model = await WhisperModel.load(join(scratch, 'model'), { threads: 1 });
   const { tokens } = model;
   const recipe = recipeOf();
@@ -58,22 +59,48 @@ test('the English text and the token of the target language are given, with spee
     given: tokens.decodeEach(ids.slice(0, promptLength)).join(''),
     learnt: tokens.decodeEach(ids.slice(promptLength)).join(''),
   }));
-  const prompt = (language: string) => `<|startoftranscript|><|${language}|><|translate|><|notimestamps|>`;
+  const prompt = '<|startoftranscript|><|en|><|translate|><|notimestamps|>';
   expect(written).toEqual([
-    { window: 160, given: `${prompt('fr')} Open the door.<|de|>`, learnt: 'Öffne die Tür.<|endoftext|>' },
-    {
-      window: 160,
-      given: `${prompt('fr')} Where is the dog?<|de|>`,
-      learnt: 'Wo ist der Hund?<|endoftext|>',
-    },
-    { window: 0, given: `${prompt('en')} Good night.<|de|>`, learnt: 'Gute Nacht.<|endoftext|>' },
+    { window: 0, given: `${prompt} Open the door.<|de|>`, learnt: 'Öffne die Tür.<|endoftext|>' },
+    { window: 0, given: `${prompt} Where is the dog?<|de|>`, learnt: 'Wo ist der Hund?<|endoftext|>' },
+    { window: 0, given: `${prompt} Good night.<|de|>`, learnt: 'Gute Nacht.<|endoftext|>' },
   ]);
   expect([...skipped]).toEqual([['no reference in "de" ("No German.")', 1]]);
   await model.close();
 });
 
+test('a transcript is the English text only where English is spoken; the dev set needs no recordings', async () => {
+  const mixed = join(scratch, 'mixed.tsv');
+  writeFileSync(
+    mixed,
+    'audio\tlang\tset\ttext\ttext_en\ttext_de\n' +
+      'a.wav\ten\ttrain\tCome in.\t\tKomm herein.\n' +
+      'b.wav\tfr\ttrain\tEntrez.\t\tKomm herein.\n' +
+      'c.wav\tde\tdev\tWer ist da?\tWho is there?\t\n' +
+      '\t\tdev\t\tWho is it?\tWer ist es?\n',
+  );
+  const recipe = recipeOf({ dev: { set: 'dev', every: 1 } }, [{ manifest: mixed }]);
+  const model = await WhisperModel.load(join(scratch, 'model'), { threads: 1 });
+  const { examples, skipped, devSet } = await trainingData(model, recipe, await recipeClips(recipe), {});
+  const given = (some: readonly Example[]) =>
+    some.map(({ tokens, promptLength }) => model.tokens.decode(tokens.slice(4, promptLength - 1)).trim());
+  expect(given(examples)).toEqual(['Come in.']);
+  expect([...skipped].map(([reason]) => reason)).toEqual(['no English text ("")']);
+  expect(given(devSet!.examples)).toEqual(['Who is there?', 'Who is it?']);
+  await model.close();
+});
+
+test.each([
+  [{ augment: { speed: [1.1] } }, 'augment'],
+  [{ tune: { part: 'encoder' } }, 'tune.part encoder'],
+])('what is about recordings is refused: %j', async (values, found) => {
+  await expect(recipeClips(recipeOf(values))).rejects.toThrow(
+    `prompt english-first: found ${found}, which is about recordings; English first trains on texts alone`,
+  );
+});
+
 test('the model before the training writes the English half, the trained one the other, quantised too', async () => {
-  const optimizer = { steps: 100, batchSize: 3, learningRate: 0.01, warmup: 5 };
+  const optimizer = { steps: 160, batchSize: 3, learningRate: 0.01, warmup: 5 };
   const common = { optimizer, tune: { embedding: 'trained' }, dtype: 'float32' };
   const before = join(scratch, 'into-english');
   const first = { ...common, output: before, target: 'en', prompt: 'source-translate' };

@@ -31,11 +31,6 @@ export interface EncodedSpeech<C extends Clip = Clip> extends ClipSpeech<C> {
   readonly encoded: Lazy<EncodedClip>;
 }
 
-/** The speech of text alone: none. In a batch the silence tail follows. */
-export function withoutSpeech(width: number): EncodedClip {
-  return { frames: new Float32Array(0), window: 0, length: 0, width };
-}
-
 /** A version of a clip, named after the file without its folder, so that a corpus can be moved. */
 function recordingOf(clip: Clip, augmentation: Augmentation | undefined, number: number): Recording {
   const name = basename(clip.audio);

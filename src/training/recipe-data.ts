@@ -13,13 +13,15 @@ import { fingerprint } from '../files/fingerprint.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
+import { type EncodedClip, withoutSpeech } from '../whisper/encoded-clip.ts';
+import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { promptOf, separatorOf } from '../whisper/prompts.ts';
 import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { Example } from './batches.ts';
 import type { IsFormer, RunSettings } from './checkpoints.ts';
-import { encodedSpeech, type MeasuredClip, melSpeech, withoutSpeech } from './example-speech.ts';
+import { encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
 import { textExamples } from './examples.ts';
 import { mergeClips } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
@@ -67,6 +69,8 @@ const COPIES = 3;
 /** @throws UserError where a manifest has no such clips, or no texts in the target language */
 export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   const { data, dev } = recipe;
+  const fromText = recipe.prompt === 'english-first';
+  if (fromText) checkTextAlone(recipe);
   const training: CorpusClip[] = [];
   const found = new Map<string, CorpusClip>();
   const manifests = [...new Set(data.corpora.map(({ manifest }) => manifest))].join(', ');
@@ -74,8 +78,7 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   const corpora = await Promise.all(
     data.corpora.map(async (corpus) => {
       const { manifest, language } = corpus;
-      if (!read.has(manifest))
-        read.set(manifest, readManifest(manifest, { withoutAudio: recipe.prompt === 'english-first' }));
+      if (!read.has(manifest)) read.set(manifest, readManifest(manifest, { withoutAudio: fromText }));
       const clips = await read.get(manifest)!;
       const all = clipsOf(clips, manifest, { language });
       const chosen = clipsOf(clips, manifest, corpus);
@@ -92,15 +95,13 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
     if (clips.every((clip) => referenceIn(clip, written) === '')) {
       throw new UserError(missingReference(manifest, clips, written));
     }
-    for (const clip of clips) {
-      // Text alone is English with its translation.
-      const language = clip.audio === '' ? clip.language || 'en' : clip.language;
-      training.push({ ...clip, language, corpus, target: written });
-    }
+    for (const clip of clips)
+      training.push({ ...(fromText ? textAlone(clip, written) : clip), corpus, target: written });
     for (const clip of all) {
-      const key = `${written} ${clip.audio}`;
-      if (clip.set === dev?.set && clip.audio !== '' && !found.has(key))
-        found.set(key, { ...clip, corpus, target: written });
+      if (clip.set !== dev?.set) continue;
+      const used = fromText ? textAlone(clip, written) : clip;
+      const key = `${written} ${fromText ? used.text : used.audio}`;
+      if (!found.has(key)) found.set(key, { ...used, corpus, target: written });
     }
   }
   const different = [...new Set(targets)];
@@ -113,6 +114,25 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
     throw new UserError(`${manifests}: no clip in set "${dev.set}"; expected the dev set's in one of them`);
   }
   return { training, dev: inTurns([...found.values()]).slice(0, dev.clips), targets: different, notes };
+}
+
+/** English first goes on from the English text, whatever was spoken. */
+function textAlone(clip: Clip, target: string): Clip {
+  const translations = { ...clip.translations, [target]: referenceIn(clip, target) };
+  return { ...clip, audio: '', language: 'en', text: referenceIn(clip, 'en'), translations };
+}
+
+/** @throws UserError for keys that are about recordings */
+function checkTextAlone({ augment, data, tune }: Recipe): void {
+  const found = [
+    augment && 'augment',
+    data.mergeSeconds !== undefined && 'data.mergeSeconds',
+    tunesEncoder(tune) && `tune.part ${tune.part}`,
+  ].find(Boolean);
+  if (!found) return;
+  throw new UserError(
+    `prompt english-first: found ${found}, which is about recordings; English first trains on texts alone, without it`,
+  );
 }
 
 /** Recipes without a target were for Chinese, which may be omitted where the manifests have no other language. */
@@ -177,15 +197,13 @@ export async function trainingData(
   const split = new Split(data.corpora.map(({ manifest }) => manifest));
   const leftOut = new SkippedClips();
   const devLeftOut = new SkippedClips();
-  const spoken = clips.training.filter(({ audio }) => audio !== '');
-  const written = clips.training.filter(({ audio }) => audio === '');
-  if (written.length > 0 && tunesEncoder(tune)) {
-    throw new UserError(
-      `${formatNumber(written.length)} rows have no audio; expected a recording in each where the encoder is trained`,
-    );
-  }
+  const fromText = recipe.prompt === 'english-first';
+  const silent = (clip: CorpusClip) => ({ clip, encoded: withoutSpeech(model.dimensions.width) });
+  const spoken = fromText ? [] : clips.training;
   const devReadable =
-    dev && (await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work, split.addDev));
+    dev && !fromText
+      ? await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work, split.addDev)
+      : [];
   const merged = await mergedClips(model, recipe, spoken, outputs, work);
   if (merged.length < spoken.length) {
     notes.push(
@@ -203,10 +221,9 @@ export async function trainingData(
   const encoded = tunesEncoder(tune) ? undefined : encodedSpeech(outputs, measured, { copies, augmentation });
   const speech =
     encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation, onNote: work.onNote });
-  const pairs: readonly { readonly clip: CorpusClip; readonly encoded: Example['clip'] }[] =
-    written.length === 0
-      ? speech
-      : [...speech, ...written.map((clip) => ({ clip, encoded: withoutSpeech(model.dimensions.width) }))];
+  const pairs: readonly { readonly clip: CorpusClip; readonly encoded: Example['clip'] }[] = fromText
+    ? clips.training.map(silent)
+    : speech;
   if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
   let version = 0;
   const examples = textExamples<CorpusClip, Example['clip']>(model, pairs, {
@@ -216,20 +233,24 @@ export async function trainingData(
       if (version++ % copies === 0) leftOut.add(clip, reason);
     },
   });
-  const devPairs = devReadable && encodedSpeech(outputs, clipsOfWindow(devReadable, devLeftOut));
+  const devSpeech = encodedSpeech(outputs, clipsOfWindow(devReadable, devLeftOut));
   const devExamples =
-    devPairs &&
-    textExamples(model, devPairs, {
-      ...ofExamples,
-      onSkipped: (clip, reason) => devLeftOut.add(clip, reason),
-    });
+    dev &&
+    textExamples<CorpusClip, EncodedClip | Lazy<EncodedClip>>(
+      model,
+      fromText ? clips.dev.map(silent) : devSpeech,
+      {
+        ...ofExamples,
+        onSkipped: (clip, reason) => devLeftOut.add(clip, reason),
+      },
+    );
   const skipped = new Map([
     ...leftOut.counts(),
     ...(unread > 0 ? [['cannot be read', unread] as const] : []),
   ]);
   for (const [reason, count] of devLeftOut.counts()) skipped.set(`of the dev set: ${reason}`, count);
   if (encoded) {
-    const room = await outputs.checkRoom([...encoded, ...(devPairs ?? [])]);
+    const room = await outputs.checkRoom([...encoded, ...devSpeech]);
     if (room !== undefined) notes.push(room);
   }
   const vocabulary = words && withReferences(words, examples, model);

@@ -29,6 +29,11 @@ export interface EncodedClip {
   readonly width: number;
 }
 
+/** What the decoder gets where it goes on from a text: no speech. In a batch the silence tail follows. */
+export function withoutSpeech(width: number): EncodedClip {
+  return { frames: new Float32Array(0), window: 0, length: 0, width };
+}
+
 /** The clip's frames as float32, [window, width]. */
 export function frameValues({ frames }: EncodedClip): Float32Array {
   return frames instanceof Uint16Array ? float16ToFloat32(frames) : frames;

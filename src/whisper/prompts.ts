@@ -3,8 +3,8 @@
  * token of the target language with the task transcribe or translate, or the token of the source language with
  * translate. The last needs a source language that Whisper has a token for.
  *
- * English first is Whisper's own translation into English, carried on: the prompt of that task, the English text, the
- * token of the target language as separator, the text in the target language. The separator stands in no text.
+ * English first is Whisper's own translation into English, carried on (englishPrompt): the English text, the token of the
+ * target language as separator, the text in the target language. The separator stands in no text.
  */
 import { UserError } from '../errors.ts';
 import { languageProfile, sameLanguage } from '../language/profile.ts';
@@ -45,6 +45,11 @@ export function namedLanguage(tokens: Tokens, kind: PromptKind, target: string, 
 export function knownLanguage(tokens: Tokens, language: string): string | undefined {
   const { base } = languageProfile(language);
   return [language, base, ...relatedLanguages(language)].find((code) => tokens.hasLanguage(code));
+}
+
+/** English first: the prompt before the English text from which the decoder goes on, whatever was spoken. */
+export function englishPrompt(tokens: Tokens): number[] {
+  return tokens.prompt('en', 'translate');
 }
 
 /** The token between the English text and that in the target language; undefined for direct prompts. */
