@@ -38,6 +38,14 @@ export interface AdamWState {
   readonly squares: readonly Float32Array[];
 }
 
+/** An input or output of an ONNX file, as it declares it. */
+export interface DeclaredTensor {
+  readonly name: string;
+  readonly dtype: string;
+  /** Sizes that are not fixed are names. */
+  readonly shape: readonly (number | string)[];
+}
+
 /** Number of a tensor that stays in the computing thread. */
 export type Request =
   | { type: 'store'; weights: readonly (readonly [string, HostTensor])[] }
@@ -51,6 +59,7 @@ export type Request =
       gradients: readonly string[];
       arena: boolean;
     }
+  | { type: 'load-file'; file: string }
   | { type: 'unload'; program: number }
   | {
       type: 'run';

@@ -6,6 +6,7 @@ import {
   type AdamWOptions,
   type AdamWState,
   BUSY,
+  type DeclaredTensor,
   ENDING,
   type HostTensor,
   type Reply,
@@ -15,7 +16,7 @@ import {
 import './telemetry.ts';
 import { defaultThreads } from './threads.ts';
 
-export type { AdamWOptions, AdamWState, HostTensor } from './protocol.ts';
+export type { AdamWOptions, AdamWState, DeclaredTensor, HostTensor } from './protocol.ts';
 
 /** A tensor that stays in the computing thread, as an input of later runs. Freed by `Runtime.free` or `run`'s `free`. */
 export class DeviceTensor {
@@ -172,6 +173,24 @@ export class Runtime {
       arena,
     });
     return new Program(id, model.inputs, model.outputs);
+  }
+
+  /**
+   * Loads an ONNX file that another program wrote.
+   * @throws Error with onnxruntime's words where it cannot
+   */
+  async loadFile(file: string): Promise<{
+    program: Program;
+    inputs: readonly DeclaredTensor[];
+    outputs: readonly DeclaredTensor[];
+  }> {
+    const { id, inputs, outputs } = await this.#request<{
+      id: number;
+      inputs: DeclaredTensor[];
+      outputs: DeclaredTensor[];
+    }>({ type: 'load-file', file });
+    const names = (all: readonly DeclaredTensor[]): string[] => all.map(({ name }) => name);
+    return { program: new Program(id, names(inputs), names(outputs)), inputs, outputs };
   }
 
   unload(program: Program): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { fromHost, lookUp, toHost, weightOf } from './memory.ts';
 import ort from './onnxruntime.ts';
-import type { HostTensor, RequestOf } from './protocol.ts';
+import type { DeclaredTensor, HostTensor, RequestOf } from './protocol.ts';
 
 interface Program {
   session: ort.InferenceSession;
@@ -33,6 +33,24 @@ export async function load({ bytes, builtIn, fed, gradients, arena }: RequestOf<
   const id = nextId++;
   programs.set(id, { session, fed, gradients });
   return id;
+}
+
+/** A model that another program wrote, which onnxruntime optimises. Files of external data lie beside it. */
+export async function loadFile(file: string, threads: number) {
+  const session = await ort.InferenceSession.create(file, {
+    enableMemPattern: false,
+    intraOpNumThreads: threads,
+    logSeverityLevel: 3, // its warnings are about the file, and not for who uses it
+  });
+  const id = nextId++;
+  programs.set(id, { session, fed: [], gradients: [] });
+  const declared = (all: readonly ort.InferenceSession.ValueMetadata[]): DeclaredTensor[] =>
+    all.map((value) => ({
+      name: value.name,
+      dtype: value.isTensor ? value.type : 'no tensor',
+      shape: value.isTensor ? value.shape : [],
+    }));
+  return { id, inputs: declared(session.inputMetadata), outputs: declared(session.outputMetadata) };
 }
 
 export async function unload(program: number): Promise<void> {

@@ -32,6 +32,8 @@ async function handle(request: Request): Promise<Handled> {
       return { value: setRowScales(request.names) };
     case 'load':
       return { value: await sessions.load(request, threads) };
+    case 'load-file':
+      return { value: await sessions.loadFile(request.file, threads) };
     case 'unload':
       return { value: await sessions.unload(request.program) };
     case 'run': {

@@ -22,6 +22,7 @@ export interface DecodingFlags {
   experts: 'on' | 'off';
   lm?: string;
   lmLanguage?: string;
+  lmRescore?: boolean;
   alpha: number;
   beta: number;
 }
@@ -56,7 +57,14 @@ export function addDecodingOptions(command: Command): Command {
         .choices(['on', 'off'])
         .default('on'),
     )
-    .option('--lm <arpa>', 'n-gram language model to fuse with the decoder, see `whisper-transfer lm`')
+    .option(
+      '--lm <model>',
+      'language model to fuse with the decoder: an ARPA file, or a folder with an ONNX model and its tokenizer.json; see `whisper-transfer lm`',
+    )
+    .option(
+      '--lm-rescore',
+      'with --lm and --beam: choose among the texts of the search with it, not search with it',
+    )
     .option('--lm-language <code>', 'language of the language model; default: the language that is written')
     .option('--alpha <x>', 'weight of the language model, with --lm', number, defaultFusion.alpha)
     .option('--beta <x>', 'bonus per word, with --lm', number, defaultFusion.beta);
@@ -69,6 +77,7 @@ export function decodingChoice({
   alpha,
   beta,
   lmLanguage,
+  lmRescore,
   threads: _,
   ...flags
 }: DecodingFlags) {
@@ -76,7 +85,7 @@ export function decodingChoice({
     ...flags,
     beams: beam,
     experts: experts === 'on',
-    ...(lm && { languageModel: { model: lm, alpha, beta, language: lmLanguage } }),
+    ...(lm && { languageModel: { model: lm, alpha, beta, language: lmLanguage, rescore: lmRescore } }),
   } satisfies DecodingChoice;
 }
 

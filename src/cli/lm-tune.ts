@@ -38,7 +38,10 @@ export function addTuneCommand(lm: Command): Command {
     .description(
       'tune --alpha and --beta of a language model on clips with references: one beam search, then trials among its hypotheses',
     )
-    .argument('<arpa>', 'language model, an ARPA file')
+    .argument(
+      '<model>',
+      'language model: an ARPA file, or a folder with an ONNX model and its tokenizer.json',
+    )
     .argument('<manifest>', 'TSV, CSV or JSONL manifest of development clips, not those of a test')
     .addOption(modelOption())
     .addOption(threadsOption())

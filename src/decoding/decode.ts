@@ -28,6 +28,7 @@ export async function decode(
     ...(before !== model && { separator: undefined, experts: false }),
     // These are of the target language.
     filters: [],
+    rescoring: undefined,
     vocabulary: undefined,
     // The other half of the context is the target's.
     maxTokens: dimensions.textPositions >> 1,

@@ -4,7 +4,7 @@ import type { HostTensor } from '../backend/runtime.ts';
 import { largest } from '../extremes.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import type { Decoded, DecodingOptions } from './decoding.ts';
+import type { Alternative, Decoded, DecodingOptions } from './decoding.ts';
 import { RepetitionControl } from './repetition.ts';
 import {
   averageLogProbability,
@@ -31,6 +31,12 @@ type Answer = Record<(typeof CANDIDATES)[number], HostTensor['data']>;
 interface Row {
   readonly clip: number;
   readonly text: Hypothesis;
+}
+
+/** A result of a search. */
+interface FoundText extends Omit<Alternative, 'score'> {
+  score: number;
+  readonly hypothesis: Hypothesis;
 }
 
 /** Continuations of the texts, grouped by clip, in the order of the live clips. */
@@ -85,12 +91,23 @@ export class DecodingBatch {
     const { answer: first, noSpeech } = await this.#readPrompts();
     let answer: Answer = first;
     for (;;) {
-      const moves = this.#advance(answer);
+      const moves = await this.#advance(answer);
       if (moves.going.length === 0) break;
       this.options.signal?.throwIfAborted();
       answer = await this.#step(moves);
     }
-    return this.searches.map((search, clip) => this.#decoded(search, noSpeech[clip]!));
+    const found = this.searches.map((search) => this.#found(search));
+    const { rescoring } = this.options;
+    if (rescoring) {
+      const scores = await rescoring.scores(found);
+      found.forEach((texts, clip) => {
+        texts.forEach((text, i) => {
+          text.score = scores[clip]![i]!;
+        });
+        texts.sort((a, b) => b.score - a.score);
+      });
+    }
+    return found.map((texts, clip) => this.#decoded(texts, noSpeech[clip]!));
   }
 
   /** First step, one text for each clip: also reads the probability of no speech after the start of transcript. */
@@ -135,7 +152,9 @@ export class DecodingBatch {
     );
   }
 
-  #advance(answer: Answer): Moves {
+  async #advance(answer: Answer): Promise<Moves> {
+    const asked = this.#rows.filter(({ clip }) => !this.searches[clip]!.done).map(({ text }) => text);
+    for (const filter of this.#filters) await filter.prepare?.(asked);
     // A clip's rows are together, in the order of the live clips.
     const perClip = this.#rows.length / this.#live.length;
     const parents: number[] = [];
@@ -189,23 +208,26 @@ export class DecodingBatch {
     );
   }
 
-  #decoded(search: Search, noSpeechProbability: number): Decoded {
-    const { tokens: vocabulary } = this.model;
-    const [best, ...others] = search.results();
-    const { hypothesis, score } = best!;
-    return {
+  #found(search: Search): FoundText[] {
+    return search.results().map(({ hypothesis, score }) => ({
+      text: textOfTokens(this.model.tokens, hypothesis.tokens).trim(),
       tokens: hypothesis.tokens,
-      text: textOfTokens(vocabulary, hypothesis.tokens).trim(),
+      score,
+      hypothesis,
+    }));
+  }
+
+  #decoded([best, ...others]: readonly FoundText[], noSpeechProbability: number): Decoded {
+    const { hypothesis, text, tokens, score } = best!;
+    return {
+      tokens,
+      text,
       logProbabilities: hypothesis.logProbabilities,
       averageLogProbability: averageLogProbability(hypothesis),
       score,
       finished: hypothesis.finished,
       noSpeechProbability,
-      alternatives: others.map(({ hypothesis: { tokens }, score }) => ({
-        text: textOfTokens(vocabulary, tokens).trim(),
-        tokens,
-        score,
-      })),
+      alternatives: others.map(({ text, tokens, score }) => ({ text, tokens, score })),
     };
   }
 }

@@ -1,11 +1,12 @@
 /** Decoding options of a user, and their resolution for a model: reads the files that they name. */
-import { readArpa } from '../language-model/arpa-read.ts';
-import type { LanguageModel } from '../language-model/model.ts';
+import { readLanguageModel } from '../language-model/read.ts';
+import { type AnyLanguageModel, sentenceScorer } from '../language-model/scorer.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { type TargetVocabulary, targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { DecodingOptions, SearchOptions } from './decoding.ts';
 import { defaultFusion, fallbackTemperatures } from './decoding.ts';
 import { LanguageModelFusion } from './language-model-fusion.ts';
+import { NbestRescoring } from './nbest-rescoring.ts';
 
 export interface DecodingChoice extends SearchOptions {
   /**
@@ -19,13 +20,18 @@ export interface DecodingChoice extends SearchOptions {
    * Restricts the decoder to tokens that occur in this text file or, where true, to those saved with the model. Default: all.
    */
   readonly targetVocabulary?: string | true | TargetVocabulary | undefined;
-  /** N-gram language model for shallow fusion. Default: none. */
+  /** Language model for shallow fusion. Default: none. */
   readonly languageModel?: LanguageModelChoice | undefined;
 }
 
 export interface LanguageModelChoice {
-  /** An ARPA file, read at each call, or a model from `readArpa`. */
-  readonly model: string | LanguageModel;
+  /**
+   * An ARPA file, read at each call; the folder of a causal language model (ONNX), read once for each Whisper model; or a
+   * model from `readArpa` or `CausalLanguageModel.load`.
+   */
+  readonly model: string | AnyLanguageModel;
+  /** Choose with it among the texts of a beam search, which is then made without it: less work. Default false. */
+  readonly rescore?: boolean | undefined;
   /** Weight of the language model. Default 0.3. */
   readonly alpha?: number | undefined;
   /** Score added per word, as the language model prefers short texts. Default 0.3. */
@@ -58,17 +64,24 @@ export async function chosenDecoding(
       ...{ beams, patience, lengthPenalty, earlyStopping, bestOf, seed },
       ...{ noRepeatNgram, repetitionPenalty, maxTokens, experts },
       ...(vocabulary && { vocabulary }),
-      ...(languageModel && { filters: [await fusion(model, languageModel, target)] }),
+      ...(languageModel && (await fusion(model, languageModel, target, lengthPenalty))),
     },
     temperatures: temperature === undefined ? (fallback ? fallbackTemperatures : [0]) : [temperature].flat(),
   };
 }
 
+/** The language model in the search, or after it. */
 async function fusion(
   model: WhisperModel,
-  { model: source, alpha = defaultFusion.alpha, beta = defaultFusion.beta, language }: LanguageModelChoice,
+  choice: LanguageModelChoice,
   target: string,
-): Promise<LanguageModelFusion> {
-  const lm = typeof source === 'string' ? await readArpa(source) : source;
-  return new LanguageModelFusion(lm, model.tokens, { alpha, beta, language: language ?? target });
+  lengthPenalty: number | undefined,
+): Promise<Pick<DecodingOptions, 'filters' | 'rescoring'>> {
+  const { model: source, rescore, language = target } = choice;
+  const { alpha = defaultFusion.alpha, beta = defaultFusion.beta } = choice;
+  const lm = typeof source === 'string' ? await readLanguageModel(source, model.runtime) : source;
+  const scorer = sentenceScorer(lm, language);
+  return rescore
+    ? { rescoring: new NbestRescoring(scorer, { alpha, beta, language, lengthPenalty }) }
+    : { filters: [new LanguageModelFusion(scorer, model.tokens, { alpha, beta, language })] };
 }

@@ -1,4 +1,5 @@
 /** Options and results of decoding. */
+import type { NbestRescoring } from './nbest-rescoring.ts';
 import type { CandidateFilter } from './search.ts';
 import type { SessionOptions } from './session.ts';
 
@@ -51,6 +52,8 @@ export interface DecodingOptions extends SearchOptions, Omit<SessionOptions, 'la
   readonly temperature?: number;
   /** Further candidate filters, in this order. */
   readonly filters?: readonly CandidateFilter[];
+  /** Chooses among the texts that a search found. Default: the search's own scores. */
+  readonly rescoring?: NbestRescoring;
   /** Greedy only: end a text that repeats itself over and over. Default false. */
   readonly stopLoops?: boolean;
   readonly onProgress?: (done: number) => void;

@@ -9,6 +9,7 @@ import { writeArpa } from '../language-model/arpa-write.ts';
 import { NgramCounter } from '../language-model/count.ts';
 import { smooth } from '../language-model/kneser-ney.ts';
 import type { LanguageModel } from '../language-model/model.ts';
+import { sentenceScorer } from '../language-model/scorer.ts';
 import { languageModelWords } from '../language-model/words.ts';
 import { Tokens } from '../whisper/tokens.ts';
 import { LanguageModelFusion } from './language-model-fusion.ts';
@@ -39,10 +40,11 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** The sum of what is added when `ids` are chosen one after the other, and then the end. */
-function along(fusion: LanguageModelFusion, ids: readonly number[]): number {
+async function along(fusion: LanguageModelFusion, ids: readonly number[]): Promise<number> {
   let text: Hypothesis = emptyText;
   let total = 0;
   for (const token of [...ids, tokens.endOfText]) {
+    await fusion.prepare([text]);
     const { tokens: order, bonuses } = fusion.apply(text, {
       tokens: [token, 11],
       logProbabilities: [-1, -1],
@@ -59,26 +61,35 @@ test.each([
   ['en', ' Multiplication is unheard of, really'],
   ['zh', '气球落在水里。'],
   ['zh', ''],
-])('in %s the bonuses of "%s" add up to α · log P + β · words', (language, text) => {
+])('in %s the bonuses of "%s" add up to α · log P + β · words', async (language, text) => {
   const model = language === 'en' ? english : chinese;
   const [alpha, beta] = [0.7, 0.4];
-  const fusion = new LanguageModelFusion(model, tokens, { alpha, beta, language });
+  const fusion = new LanguageModelFusion(sentenceScorer(model, language), tokens, { alpha, beta, language });
   const words = languageModelWords(text, language);
   const whole = model.sentence(words).reduce((sum, value) => sum + value, 0) * Math.LN10;
-  expect(along(fusion, tokens.encode(text))).toBeCloseTo(alpha * whole + beta * words.length, 5);
+  expect(await along(fusion, tokens.encode(text))).toBeCloseTo(alpha * whole + beta * words.length, 5);
 });
 
-test('a likelier word moves up, from the fourth token on', () => {
-  const fusion = new LanguageModelFusion(english, tokens, { alpha: 2, beta: 0, language: 'en' });
+test('a likelier word moves up, from the fourth token on', async () => {
+  const fusion = new LanguageModelFusion(sentenceScorer(english, 'en'), tokens, {
+    alpha: 2,
+    beta: 0,
+    language: 'en',
+  });
   const [fire] = tokens.encode(' fire');
   const [water] = tokens.encode(' water');
   const [full] = tokens.encode('.');
-  const after = (text: string, next: number) =>
-    fusion.apply(
-      { ...emptyText, tokens: [...tokens.encode(text), next] },
-      { tokens: [full!, tokens.endOfText], logProbabilities: [-1, -1.5], allowedLogMass: 0 },
-    ).bonuses!;
-  const lost = (next: number) => Math.min(...after(' the balloon lands in the', next));
-  expect(lost(water!)).toBeGreaterThan(lost(fire!));
-  expect(after('', water!)[0]).toBe(0);
+  const after = async (text: string, next: number) => {
+    const hypothesis = { ...emptyText, tokens: [...tokens.encode(text), next] };
+    await fusion.prepare([hypothesis]);
+    const candidates = {
+      tokens: [full!, tokens.endOfText],
+      logProbabilities: [-1, -1.5],
+      allowedLogMass: 0,
+    };
+    return fusion.apply(hypothesis, candidates).bonuses!;
+  };
+  const lost = async (next: number) => Math.min(...(await after(' the balloon lands in the', next)));
+  expect(await lost(water!)).toBeGreaterThan(await lost(fire!));
+  expect((await after('', water!))[0]).toBe(0);
 });

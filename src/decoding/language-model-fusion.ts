@@ -3,7 +3,7 @@
  * log P_speech + α · log P_lm(words) + β · words, from the fourth token on. Only complete words are scored: the last one
  * when the next begins, or the text ends.
  */
-import type { LanguageModel, LanguageModelState } from '../language-model/model.ts';
+import type { SentenceScorer } from '../language-model/scorer.ts';
 import { languageModelWords, wordsAreCharacters } from '../language-model/words.ts';
 import type { Tokens } from '../whisper/tokens.ts';
 import type { CandidateFilter, Candidates, Hypothesis } from './search.ts';
@@ -38,13 +38,39 @@ export class LanguageModelFusion implements CandidateFilter {
   readonly #beginsWord = new Map<number, boolean>();
 
   constructor(
-    private readonly model: LanguageModel,
+    private readonly score: SentenceScorer,
     private readonly tokens: Tokens,
     private readonly options: FusionOptions,
   ) {}
 
   extra(): number {
     return MOVED_UP;
+  }
+
+  /** Scores the texts, and each without its last token, which `apply` takes the difference to. */
+  async prepare(texts: readonly Hypothesis[]): Promise<void> {
+    if (this.#scores.size >= REMEMBERED) this.#scores.clear();
+    const missing = new Map<string, readonly string[]>();
+    for (const { tokens } of texts) {
+      for (const ids of [tokens, tokens.slice(0, -1)]) {
+        const key = ids.join();
+        if (this.#scores.has(key) || missing.has(key)) continue;
+        missing.set(key, languageModelWords(this.tokens.decode(ids), this.options.language));
+      }
+    }
+    if (missing.size === 0) return;
+    const sentences = [...missing.values()];
+    const found = await this.score([...sentences, ...sentences.map((words) => words.slice(0, -1))]);
+    const { alpha, beta } = this.options;
+    [...missing.keys()].forEach((key, i) => {
+      const count = sentences[i]!.length;
+      const [whole, open] = [found[i]!, found[i + sentences.length]!];
+      this.#scores.set(key, {
+        open: alpha * open.begun + beta * Math.max(0, count - 1),
+        closed: alpha * whole.begun + beta * count,
+        ended: alpha * whole.ended + beta * count,
+      });
+    });
   }
 
   apply(text: Hypothesis, candidates: Candidates): Candidates {
@@ -88,27 +114,8 @@ export class LanguageModelFusion implements CandidateFilter {
   }
 
   #scoresOf(tokens: readonly number[]): Scores {
-    const key = tokens.join();
-    const known = this.#scores.get(key);
-    if (known) return known;
-    const words = languageModelWords(this.tokens.decode(tokens), this.options.language);
-    const scores = this.#score(words);
-    if (this.#scores.size >= REMEMBERED) this.#scores.clear();
-    this.#scores.set(key, scores);
+    const scores = this.#scores.get(tokens.join());
+    if (!scores) throw new Error('internal: fusion was asked for a text that it was not prepared for');
     return scores;
-  }
-
-  #score(words: readonly string[]): Scores {
-    const { alpha, beta } = this.options;
-    let state: LanguageModelState = this.model.start();
-    let total = 0;
-    let open = 0;
-    for (const [i, word] of words.entries()) {
-      if (i === words.length - 1) open = total;
-      const scored = this.model.score(state, word);
-      state = scored.state;
-      total += alpha * scored.logProbability + beta;
-    }
-    return { open, closed: total, ended: total + alpha * this.model.end(state) };
   }
 }

@@ -30,6 +30,8 @@ export interface Candidates {
 export interface CandidateFilter {
   /** Number of further candidates that it needs beyond those of the search, for a text of so many tokens. */
   extra(tokens: number): number;
+  /** Called before each step with all texts that `apply` will be called for: what takes time is computed for all at once. */
+  prepare?(texts: readonly Hypothesis[]): Promise<void>;
   apply(text: Hypothesis, candidates: Candidates): Candidates;
 }
 

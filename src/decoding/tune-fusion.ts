@@ -4,7 +4,7 @@
  * weights are then decoded with.
  */
 
-import type { LanguageModel } from '../language-model/model.ts';
+import { type AnyLanguageModel, sentenceScorer } from '../language-model/scorer.ts';
 import { languageModelWords } from '../language-model/words.ts';
 import { wordErrorRate } from '../metrics/word-error-rate.ts';
 import { sfc32, uniform } from '../random.ts';
@@ -12,6 +12,7 @@ import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { decode } from './decode.ts';
 import { LanguageModelFusion } from './language-model-fusion.ts';
+import { scoredTexts, totalScore } from './nbest-rescoring.ts';
 
 /** Upper bounds of the weights, from 0. */
 const LARGEST_ALPHA = 1;
@@ -54,7 +55,7 @@ export interface TunedFusion {
  */
 export async function tuneFusion(
   model: WhisperModel,
-  lm: LanguageModel,
+  lm: AnyLanguageModel,
   clips: readonly {
     readonly encoded: EncodedClip;
     readonly prompt: readonly number[];
@@ -62,6 +63,7 @@ export async function tuneFusion(
   }[],
   { language, separator, beams, trials, seed, onProgress }: TuneFusionOptions,
 ): Promise<TunedFusion> {
+  const scorer = sentenceScorer(lm, language);
   const words = (text: string): string[] => languageModelWords(text, language);
   const references = clips.map(({ reference }) => words(reference).join(' '));
   const errorRate = (texts: readonly string[]): number =>
@@ -77,30 +79,22 @@ export async function tuneFusion(
       separator,
       beams,
       patience: weights ? 1 : 2, // more texts to rescore
-      ...(weights && { filters: [new LanguageModelFusion(lm, model.tokens, { ...weights, language })] }),
+      ...(weights && { filters: [new LanguageModelFusion(scorer, model.tokens, { ...weights, language })] }),
       onProgress: (done) => onProgress?.(stage, done, clips.length),
     });
 
   const found = await run(undefined, 'decoding without the language model');
-  const choices = found.map(({ text, score, tokens, alternatives }) =>
-    [{ text, score, tokens }, ...alternatives].map((choice) => {
-      const own = words(choice.text);
-      return {
-        text: choice.text,
-        score: choice.score,
-        // Scores are means over the tokens and the end of text, so the language model's part is divided by their number, too.
-        length: choice.tokens.length + 1,
-        languageModel: lm.sentence(own).reduce((sum, value) => sum + value, 0) * Math.LN10,
-        words: own.length,
-      };
-    }),
+  const choices = await scoredTexts(
+    found.map(({ text, score, tokens, alternatives }) => [{ text, score, tokens }, ...alternatives]),
+    scorer,
+    language,
   );
-  const chosen = ({ alpha, beta }: Weights): string[] =>
-    choices.map((texts) => {
-      const total = ({ score, length, languageModel, words }: (typeof texts)[number]): number =>
-        score + (alpha * languageModel + beta * words) / length;
-      return texts.reduce((best, text) => (total(text) > total(best) ? text : best)).text;
-    });
+  const chosen = (weights: Weights): string[] =>
+    choices.map(
+      (texts) =>
+        texts.reduce((best, text) => (totalScore(text, weights) > totalScore(best, weights) ? text : best))
+          .text,
+    );
   const random = sfc32(seed);
   const trialled = Array.from({ length: trials }, () => {
     const weights = { alpha: LARGEST_ALPHA * uniform(random), beta: LARGEST_BETA * uniform(random) };

@@ -5,7 +5,7 @@ import { type Clip, missingReference, referenceIn } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { encodedClips, selectClips } from '../features/encoded-clips.ts';
 import type { CacheOptions } from '../features/encoder-outputs.ts';
-import { readArpa } from '../language-model/arpa-read.ts';
+import { readLanguageModel } from '../language-model/read.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
@@ -15,7 +15,7 @@ import { choosePrompt, type PromptChoice } from './prompt-choice.ts';
 import { type TunedFusion, tuneFusion } from './tune-fusion.ts';
 
 export interface TuneOptions extends PromptChoice, WorkOptions, CacheOptions {
-  /** ARPA file. */
+  /** ARPA file, or the folder of a causal language model. */
   readonly languageModel: string;
   /** Path of a manifest of clips outside the test set. */
   readonly manifest: string;
@@ -49,8 +49,8 @@ async function tune(options: TuneOptions): Promise<TunedFusion & { readonly clip
   const all = await selectClips(manifest, { set, language: from });
   const clips = all.filter((clip) => text(clip) !== '');
   if (clips.length === 0) throw new UserError(missingReference(manifest, all, reference));
-  const lm = await readArpa(options.languageModel);
   return withModel(WhisperModel.load(directory), async (model) => {
+    const lm = await readLanguageModel(options.languageModel, model.runtime);
     const { of: prompt, separator } = choosePrompt(
       model,
       { ...options, task, to: task === 'translate' ? to : undefined },

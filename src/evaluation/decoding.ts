@@ -5,7 +5,7 @@ import {
   type DecodingChoice,
   type LanguageModelChoice,
 } from '../decoding/decoding-choice.ts';
-import { Fingerprint } from '../files/fingerprint.ts';
+import { fingerprintOfPath } from '../files/fingerprint.ts';
 import { cannotOpen } from '../files/read.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { Decoding } from './predict.ts';
@@ -55,15 +55,25 @@ export async function evaluatedDecoding(
 function languageModelSettings({
   model,
   language,
+  rescore,
   alpha = defaultFusion.alpha,
   beta = defaultFusion.beta,
 }: NonNullable<EvaluatedDecoding['languageModel']>) {
-  return { lm: model, ...(language && { lmLanguage: language }), alpha, beta };
+  return {
+    lm: model,
+    ...(language && { lmLanguage: language }),
+    ...(rescore && { lmRescore: true }),
+    alpha,
+    beta,
+  };
 }
+
+/** Of a language model's folder; files of external data are known by their size. */
+const isPartOfModel = (file: string): boolean => /\.(json|onnx)$/.test(file);
 
 async function sha256(file: string): Promise<string> {
   try {
-    return (await new Fingerprint().addFile(file)).hex(16);
+    return await fingerprintOfPath(file, isPartOfModel, 16);
   } catch (error) {
     throw cannotOpen(file, error, 'a file');
   }

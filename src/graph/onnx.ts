@@ -51,8 +51,15 @@ export interface OnnxModel {
   readonly outputs: readonly string[];
 }
 
-/** @param isBuiltIn which weights are built in (packed once for fast products); the others are fed at every run */
-export function writeOnnx(graph: Graph, isBuiltIn: (name: string) => boolean): OnnxModel {
+/**
+ * @param isBuiltIn which weights are built in (packed once for fast products); the others are fed at every run
+ * @param values of all weights, which then stand in the model itself: a file that is complete. Default: external data
+ */
+export function writeOnnx(
+  graph: Graph,
+  isBuiltIn: (name: string) => boolean,
+  values?: ReadonlyMap<string, Float32Array>,
+): OnnxModel {
   const nodes = neededNodes(graph);
   const used = new Set<Tensor>(graph.outputs.values());
   for (const node of nodes) for (const input of node.inputs) if (input) used.add(input);
@@ -91,7 +98,9 @@ export function writeOnnx(graph: Graph, isBuiltIn: (name: string) => boolean): O
       output: [...graph.outputs].map(([name, tensor]) => valueInfo(name, tensor)),
       initializer: [
         ...constants.map(({ tensor, data }) => constantProto(tensor, data)),
-        ...builtIn.map((tensor) => externalProto(tensor)),
+        ...builtIn.map((tensor) =>
+          values ? constantProto(tensor, values.get(tensor.name)!) : externalProto(tensor),
+        ),
       ],
     }),
   });

@@ -6,6 +6,7 @@ import {
   type Dim,
   type DType,
   formatShape,
+  type Graph,
   GraphError,
   product,
   type Shape,
@@ -582,6 +583,18 @@ function patches(x: Tensor, taps: number, stride: number, padding: number, out: 
 }
 
 // ---------------------------------------------------------------- look-ups
+
+/** The whole numbers from 0 below the sum of some sizes, int64 [their sum]. */
+export function range(graph: Graph, sizes: readonly Dim[]): Tensor {
+  const scalar = (values: Tensor): Tensor => reshape(values, []);
+  const limit = sizes.map((dim) => graph.size(dim)).reduce((a, b) => add(a, b));
+  const [from, step] = [0, 1].map((value) => scalar(graph.integers([value])));
+  return graph.emit(
+    'Range',
+    [from, scalar(limit), step],
+    [{ shape: [sumOfSizes(sizes)], dtype: 'int64' }],
+  )[0]!;
+}
 
 /**
  * Rows of a table.

@@ -4,27 +4,38 @@ import { UserError } from '../errors.ts';
 import { readSentences } from '../files/read.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { readArpa } from './arpa-read.ts';
+import { CausalLanguageModel } from './causal.ts';
 import type { LanguageModel } from './model.ts';
-import { wordsOfLines } from './words.ts';
+import { isModelFolder } from './read.ts';
+import { sentenceScorer } from './scorer.ts';
+import { textOfWords, wordsOfLines } from './words.ts';
 
 export interface Perplexity {
   readonly sentences: number;
   /** Number of words and ends of sentences. */
   readonly tokens: number;
-  /** Number of unknown words. */
+  /** Number of unknown words; 0 for a model of tokens, which spells every word. */
   readonly unknown: number;
+  /** Number of characters of the words, of spaces between them and of ends of sentences. */
+  readonly characters: number;
   /** log10 probability of the text. */
   readonly logProbability: number;
   /** 10 to the minus mean log10 probability of a token: lower is better. As KenLM's `query` "including OOVs". */
   readonly perplexity: number;
   /** The same without unknown words; models of different vocabularies are compared by both. */
   readonly perplexityOfKnown: number;
+  /** The same for each character: models of words and of parts of words are compared by it. */
+  readonly perplexityOfCharacters: number;
 }
 
 /** @param sentences words as from `languageModelWords` */
-export function perplexity(model: LanguageModel, sentences: Iterable<readonly string[]>): Perplexity {
-  const counter = new PerplexityCounter(model);
-  for (const words of sentences) counter.add(words);
+export function perplexity(
+  model: LanguageModel,
+  sentences: Iterable<readonly string[]>,
+  language = 'en',
+): Perplexity {
+  const counter = new PerplexityCounter(language);
+  for (const words of sentences) counter.addNgrams(model, words);
   return counter.result();
 }
 
@@ -32,22 +43,31 @@ class PerplexityCounter {
   sentences = 0;
   #tokens = 0;
   #unknown = 0;
+  #characters = 0;
   /** log10 probabilities of all tokens, and of the unknown words. */
   #total = 0;
   #ofUnknown = 0;
 
-  constructor(private readonly model: LanguageModel) {}
+  constructor(private readonly language: string) {}
 
-  add(words: readonly string[]): void {
-    this.model.sentence(words).forEach((value, i) => {
-      this.#total += value;
-      if (i < words.length && !this.model.has(words[i]!)) {
+  addNgrams(model: LanguageModel, words: readonly string[]): void {
+    let total = 0;
+    model.sentence(words).forEach((value, i) => {
+      total += value;
+      if (i < words.length && !model.has(words[i]!)) {
         this.#unknown++;
         this.#ofUnknown += value;
       }
     });
+    this.add(words, total);
+  }
+
+  /** @param log10 probability of the sentence */
+  add(words: readonly string[], log10: number): void {
+    this.#total += log10;
     this.sentences++;
     this.#tokens += words.length + 1;
+    this.#characters += [...textOfWords(words, this.language)].length + 1;
   }
 
   result(): Perplexity {
@@ -55,14 +75,24 @@ class PerplexityCounter {
       sentences: this.sentences,
       tokens: this.#tokens,
       unknown: this.#unknown,
+      characters: this.#characters,
       logProbability: this.#total,
       perplexity: 10 ** (-this.#total / this.#tokens),
       perplexityOfKnown: 10 ** (-(this.#total - this.#ofUnknown) / (this.#tokens - this.#unknown)),
+      perplexityOfCharacters: 10 ** (-this.#total / this.#characters),
     };
   }
 }
 
 const SENTENCES_PER_TURN = 1000;
+/** Sentences that a causal model scores at once. */
+const SENTENCES_PER_RUN = 256;
+
+export interface TextPerplexity extends Perplexity {
+  readonly kind: 'n-grams' | 'causal';
+  /** Longest n-grams; undefined for a causal model. */
+  readonly order?: number;
+}
 
 /** @throws UserError where the text has no words */
 export async function textPerplexity({
@@ -72,14 +102,36 @@ export async function textPerplexity({
   onProgress,
   signal,
 }: {
-  /** ARPA file, plain or gzipped. */
+  /** ARPA file, plain or gzipped, or the folder of a causal language model. */
   readonly model: string;
   /** Path of a text, one sentence per line. */
   readonly text: string;
   /** Language of the text, which determines how it is split into words. */
   readonly to: string;
-} & Pick<WorkOptions, 'onProgress' | 'signal'>): Promise<Perplexity & { readonly order: number }> {
+} & Pick<WorkOptions, 'onProgress' | 'signal'>): Promise<TextPerplexity> {
   const lines = await readSentences(text);
+  const counter = new PerplexityCounter(language);
+  const sentences = wordsOfLines(lines, language, { stage: 'scoring', onProgress });
+  const result = (): Perplexity => {
+    if (counter.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
+    return counter.result();
+  };
+  if (await isModelFolder(model)) {
+    const causal = await CausalLanguageModel.load(model);
+    try {
+      const score = sentenceScorer(causal, language);
+      for (const batch of batches(sentences, SENTENCES_PER_RUN)) {
+        signal?.throwIfAborted();
+        const scores = await score(batch);
+        batch.forEach((words, i) => {
+          counter.add(words, scores[i]!.ended / Math.LN10);
+        });
+      }
+      return { kind: 'causal', ...result() };
+    } finally {
+      await causal.close();
+    }
+  }
   let read = 0;
   const reading = (done: number, total: number) =>
     onProgress?.({ stage: 'reading the model', done, total, note: 'bytes' });
@@ -89,11 +141,20 @@ export async function textPerplexity({
     reading(bytes, 0);
   });
   reading(read, read);
-  const counter = new PerplexityCounter(languageModel);
-  for (const words of wordsOfLines(lines, language, { stage: 'scoring', onProgress })) {
-    counter.add(words);
+  for (const words of sentences) {
+    counter.addNgrams(languageModel, words);
     if (counter.sentences % SENTENCES_PER_TURN === 0) await takeTurn(signal);
   }
-  if (counter.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
-  return { order: languageModel.order, ...counter.result() };
+  return { kind: 'n-grams', order: languageModel.order, ...result() };
+}
+
+function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }

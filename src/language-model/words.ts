@@ -27,6 +27,13 @@ export function languageModelWords(text: string, language: string): string[] {
   return splitWords(normalized).filter((word) => LETTER_OR_DIGIT.test(word));
 }
 
+/** The text of words: with spaces between them, in a language without spaces only between words of several characters. */
+export function textOfWords(words: readonly string[], language: string): string {
+  if (!wordsAreCharacters(language)) return words.join(' ');
+  const isLong = (word: string | undefined): boolean => word !== undefined && [...word].length > 1;
+  return words.map((word, i) => (isLong(words[i - 1]) && isLong(word) ? ` ${word}` : word)).join('');
+}
+
 /** Sentences between two reports of progress. */
 const SENTENCES_PER_REPORT = 1000;
 

@@ -1,0 +1,58 @@
+/**
+ * Rescoring of the texts that a search found by a language model (de Zuazo et al. 2025, "Whisper-LM"): they are compared by
+ * log P_speech + α · log P_lm(words) + β · words, divided by their length as the search divides its scores.
+ */
+import type { SentenceScorer } from '../language-model/scorer.ts';
+import { languageModelWords } from '../language-model/words.ts';
+import type { Alternative } from './decoding.ts';
+import type { FusionOptions } from './language-model-fusion.ts';
+
+/** What a language model says of a text of a search. */
+export interface ScoredText extends Alternative {
+  /** Natural logarithm of its probability under the language model. */
+  readonly languageModel: number;
+  /** Number of its words. */
+  readonly words: number;
+}
+
+/** The same texts, by clip, with what the language model says of them. */
+export async function scoredTexts(
+  clips: readonly (readonly Alternative[])[],
+  score: SentenceScorer,
+  language: string,
+): Promise<ScoredText[][]> {
+  const words = clips.map((texts) => texts.map(({ text }) => languageModelWords(text, language)));
+  const scores = [...(await score(words.flat()))];
+  return clips.map((texts, clip) =>
+    texts.map((text, i) => ({
+      ...text,
+      languageModel: scores.shift()!.ended,
+      words: words[clip]![i]!.length,
+    })),
+  );
+}
+
+/** The score of a text with the language model's part. */
+export function totalScore(
+  { score, tokens, languageModel, words }: ScoredText,
+  { alpha, beta }: Pick<FusionOptions, 'alpha' | 'beta'>,
+  lengthPenalty = 1,
+): number {
+  // The end of text counts as a token.
+  return score + (alpha * languageModel + beta * words) / (tokens.length + 1) ** lengthPenalty;
+}
+
+export class NbestRescoring {
+  /** @param lengthPenalty of the search. Default 1 */
+  constructor(
+    private readonly score: SentenceScorer,
+    private readonly options: FusionOptions & { readonly lengthPenalty?: number | undefined },
+  ) {}
+
+  /** New scores of the texts, by clip. */
+  async scores(clips: readonly (readonly Alternative[])[]): Promise<number[][]> {
+    const { language, lengthPenalty } = this.options;
+    const scored = await scoredTexts(clips, this.score, language);
+    return scored.map((texts) => texts.map((text) => totalScore(text, this.options, lengthPenalty)));
+  }
+}
