@@ -70,7 +70,7 @@ const WARMUP_SHARE = 0.05;
 const WEIGHT_DECAY = 0.1;
 /** Share of the tokens that the model sees exchanged for others of the text, against overfitting (Xie et al. 2017). */
 const NOISE = 0.1;
-const CHECKPOINT_EVERY = 100;
+const CHECKPOINT_EVERY = 50;
 
 /** @throws UserError where the text has no words, or the folder holds another run's checkpoints */
 export function trainGpt(options: TrainGptOptions): Promise<TrainedGpt> {
