@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { afterAll, expect, test, vi } from 'vitest';
 import { lmCommand } from './lm.ts';
@@ -46,8 +47,20 @@ test('trains a model and measures it, on the same words', async () => {
   expect(found.perplexity).toBeCloseTo(10 ** (-found.logProbability / 8), 9);
   await lm('perplexity', model, held, '--language', 'en');
   expect(said.at(-1)).toMatch(
-    /^perplexity \d+\.\d\d \(\d+\.\d\d without unknown words\) over 8 tokens; 16\.7 %/,
+    /^perplexity \d+\.\d\d \(\d+\.\d\d without unknown words\) over 8 tokens; 16\.7 % .*; \d\.\d{3} a character$/,
   );
+});
+
+test('a folder with an ONNX model is measured, too, by the character as n-grams are', async () => {
+  const folder = fileURLToPath(new URL('../language-model/golden/tiny-gpt2', import.meta.url));
+  await lm('perplexity', folder, file('held.txt', 'THE WATER IS\nzebra'), '--to', 'en', '--json');
+  const found = JSON.parse(said.at(-1)!);
+  expect(found).toMatchObject({ kind: 'causal', sentences: 2, tokens: 6, unknown: 0, characters: 19 });
+  // Of the golden values: transformers' log probabilities of both sentences.
+  const { texts } = JSON.parse(readFileSync(join(folder, 'scores.json'), 'utf8'));
+  const whole = texts.filter(({ text }: { text: string }) => ['the water is', 'zebra'].includes(text));
+  const total = whole.reduce((sum: number, { ended }: { ended: number }) => sum + ended, 0);
+  expect(found.perplexityOfCharacters).toBeCloseTo(Math.exp(-total / 19), 3);
 });
 
 test('help shows an example, for each', () => {

@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readArpa } from '../language-model/arpa-read.ts';
 import { writeArpa } from '../language-model/arpa-write.ts';
+import { CausalLanguageModel } from '../language-model/causal.ts';
 import { NgramCounter } from '../language-model/count.ts';
 import { smooth } from '../language-model/kneser-ney.ts';
 import type { LanguageModel } from '../language-model/model.ts';
@@ -68,6 +70,22 @@ test.each([
   const words = languageModelWords(text, language);
   const whole = model.sentence(words).reduce((sum, value) => sum + value, 0) * Math.LN10;
   expect(await along(fusion, tokens.encode(text))).toBeCloseTo(alpha * whole + beta * words.length, 5);
+});
+
+test('the bonuses of a causal model add up to the same formula', async () => {
+  const gpt2 = await CausalLanguageModel.load(
+    fileURLToPath(new URL('../language-model/golden/tiny-gpt2', import.meta.url)),
+  );
+  try {
+    const [alpha, beta] = [0.7, 0.4];
+    const score = sentenceScorer(gpt2, 'en');
+    const fusion = new LanguageModelFusion(score, tokens, { alpha, beta, language: 'en' });
+    const [whole] = await score([['the', 'water', 'is', 'cold']]);
+    const found = await along(fusion, tokens.encode(' The water is cold.'));
+    expect(found).toBeCloseTo(alpha * whole!.ended + beta * 4, 4);
+  } finally {
+    await gpt2.close();
+  }
 });
 
 test('a likelier word moves up, from the fourth token on', async () => {
