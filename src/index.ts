@@ -33,6 +33,7 @@ export type { SystemOutput } from './evaluation/systems.ts';
 export type { NamedTable } from './evaluation/tables.ts';
 export type { Item, PromptName, Test } from './evaluation/tasks.ts';
 export type { LanguageModel } from './language-model/model.ts';
+export type { AnyLanguageModel } from './language-model/scorer.ts';
 export type { Measured } from './metrics/measure.ts';
 export type { MetricName } from './metrics/metrics.ts';
 export { type ScoreOptions, type Scores, type ScoringOptions, score } from './metrics/score.ts';

@@ -14,7 +14,7 @@ The text has one sentence a line, UTF-8. Words are those of the word error rate:
 by Whisper's normaliser; languages without spaces between words are split into characters. Lines without words are
 skipped. N-grams are smoothed by interpolated modified Kneser-Ney, as in KenLM's lmplz.
 
-A GPT has 1.3 million weights over 4,096 tokens that are learned from the text, and is saved as a folder with ONNX model and
+A GPT has 1.1 million weights over 2,048 tokens that are learned from the text, and is saved as a folder with ONNX model and
 tokenizer.json. A text of 29,000 sentences takes some ten minutes on two cores. --resume goes on with a run that was stopped.
 
 Examples:

@@ -74,7 +74,7 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
   ],
   [
     'lm',
-    'train an n-gram language model, measure its perplexity, tune its fusion weights',
+    'train a language model (n-grams, a small GPT), measure its perplexity, tune its fusion weights',
     async () => (await import('./lm.ts')).lmCommand,
   ],
   [

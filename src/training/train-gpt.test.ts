@@ -18,7 +18,7 @@ beforeAll(async () => {
     'Click on the right color!',
     'It rained.',
   ];
-  // Three steps an epoch.
+  // Ten steps an epoch.
   await writeFile(text, Array.from({ length: 600 }, (_, i) => sentences[i % 4]).join('\n'));
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -35,7 +35,7 @@ test('a run that was stopped goes on from its checkpoint and ends with the same 
     output,
     signal: stop.signal,
     onProgress: ({ stage, done }) => {
-      if (stage === 'training' && done === 55) stop.abort(new Error('stopped'));
+      if (stage === 'training' && done === 205) stop.abort(new Error('stopped'));
     },
   });
   await expect(stopped).rejects.toThrow('stopped');

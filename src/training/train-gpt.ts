@@ -18,7 +18,7 @@ import {
   initialGptWeights,
 } from '../language-model/gpt.ts';
 import { textOfWords, wordsOfLines } from '../language-model/words.ts';
-import { below, sfc32, shuffle, uniform } from '../random.ts';
+import { sfc32, shuffle } from '../random.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import {
   checkpointSteps,
@@ -61,16 +61,14 @@ export interface TrainedGpt {
   readonly loss: number;
 }
 
-const SIZE: GptDimensions = { vocabulary: 4096, width: 128, layers: 4, heads: 4, positions: 256 };
-const TOKENS_PER_STEP = 2048;
+const SIZE: GptDimensions = { vocabulary: 2048, width: 128, layers: 4, heads: 4, positions: 256 };
+const TOKENS_PER_STEP = 512;
 /** Batches that are sorted by length together: texts of a batch are then about equally long. */
 const BATCHES_PER_POOL = 32;
 const LEARNING_RATE = 3e-3;
 const WARMUP_SHARE = 0.05;
 const WEIGHT_DECAY = 0.1;
-/** Share of the tokens that the model sees exchanged for others of the text, against overfitting (Xie et al. 2017). */
-const NOISE = 0.1;
-const CHECKPOINT_EVERY = 50;
+const CHECKPOINT_EVERY = 200;
 
 /** @throws UserError where the text has no words, or the folder holds another run's checkpoints */
 export function trainGpt(options: TrainGptOptions): Promise<TrainedGpt> {
@@ -131,9 +129,7 @@ async function train(options: TrainGptOptions): Promise<TrainedGpt> {
       batch: async (step) =>
         batchOf(
           all[step - 1]!.map((i) => sentences[i]!),
-          sentences,
           end,
-          seed + step,
         ),
       onStep: async ({ step, loss, gradientNorm }, { state }) => {
         losses.push(loss);
@@ -193,14 +189,8 @@ function epochBatches(sentences: readonly (readonly number[])[], seed: number, e
   return shuffle(batches, random);
 }
 
-/** @param all sentences, whose tokens some of those that the model sees are exchanged for */
-function batchOf(
-  batch: readonly (readonly number[])[],
-  all: readonly (readonly number[])[],
-  end: number,
-  seed: number,
-): LoopBatch {
-  const random = sfc32(seed);
+/** @param end fills shorter sentences up; it does not count there */
+function batchOf(batch: readonly (readonly number[])[], end: number): LoopBatch {
   const width = largest(batch, ({ length }) => length);
   const count = batch.reduce((sum, { length }) => sum + length, 0);
   const tokens: number[] = [];
@@ -208,8 +198,7 @@ function batchOf(
   const weights = new Float32Array(batch.length * width);
   for (const [row, ids] of batch.entries()) {
     for (let i = 0; i < width; i++) {
-      const isNoise = i > 0 && i < ids.length && uniform(random) < NOISE;
-      tokens.push(isNoise ? tokenOf(all, random) : (ids[i] ?? end));
+      tokens.push(ids[i] ?? end);
       labels.push(ids[i + 1] ?? end);
       if (i < ids.length) weights[row * width + i] = 1 / count;
     }
@@ -220,12 +209,6 @@ function batchOf(
     weights: float32(weights, [weights.length]),
   };
   return { feeds, weight: count };
-}
-
-/** A token of a random place in the text: as frequent as it is there. */
-function tokenOf(all: readonly (readonly number[])[], random: () => number): number {
-  const ids = all[below(all.length, random)]!;
-  return ids[below(ids.length, random)]!;
 }
 
 async function save(
