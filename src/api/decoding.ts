@@ -31,6 +31,7 @@ export {
 export { type DecodedWindow, decodeWithRetry } from '../decoding/full-window-retry.ts';
 export type { KeptWindow, WindowKey } from '../decoding/kept-window.ts';
 export { type FusionOptions, LanguageModelFusion } from '../decoding/language-model-fusion.ts';
+export { NbestRescoring } from '../decoding/nbest-rescoring.ts';
 export type { WindowResult } from '../decoding/part-transcription.ts';
 export {
   type ChosenPrompt,

@@ -5,6 +5,7 @@
 export {
   type AdamWOptions,
   type AdamWState,
+  type DeclaredTensor,
   DeviceTensor,
   float32,
   gradientOutput,

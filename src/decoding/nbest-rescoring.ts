@@ -43,7 +43,7 @@ export function totalScore(
 }
 
 export class NbestRescoring {
-  /** @param lengthPenalty of the search. Default 1 */
+  /** @param options `lengthPenalty` is the search's. Default 1 */
   constructor(
     private readonly score: SentenceScorer,
     private readonly options: FusionOptions & { readonly lengthPenalty?: number | undefined },

@@ -68,7 +68,7 @@ const BATCHES_PER_POOL = 32;
 const LEARNING_RATE = 3e-3;
 const WARMUP_SHARE = 0.05;
 const WEIGHT_DECAY = 0.1;
-const CHECKPOINT_EVERY = 200;
+const CHECKPOINT_EVERY = 50;
 
 /** @throws UserError where the text has no words, or the folder holds another run's checkpoints */
 export function trainGpt(options: TrainGptOptions): Promise<TrainedGpt> {
