@@ -22,35 +22,29 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '200' },
     only: { type: 'string', multiple: true },
     model: { type: 'string' },
+    threads: { type: 'string' },
   },
 });
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const out = join(root, 'out/levers');
 const results = join(root, 'docs/lab/levers.jsonl');
 const steps = Number(values.steps);
+const threads = values.threads ? ['--threads', values.threads] : [];
 mkdirSync(out, { recursive: true });
 
 const speech = { manifest: resolve(values.speech), set: 'train', language: 'en' };
-/** Of what is drawn, this share is text, of each table as its size is. */
-async function withText(share) {
-  if (share === 1) return values.text.map((manifest) => ({ manifest: resolve(manifest) }));
-  const sizes = await Promise.all(
-    values.text.map(async (file) => (await readManifest(file, { withoutAudio: true })).length),
-  );
-  const clips = (await readManifest(speech.manifest)).filter(({ set }) => set === speech.set).length;
-  const pairs = sizes.reduce((sum, size) => sum + size, 0);
-  const weight = (clips * share) / (1 - share) / pairs;
-  return [speech, ...values.text.map((manifest) => ({ manifest: resolve(manifest), weight }))];
-}
+const texts = values.text.map((manifest) => ({ manifest: resolve(manifest) }));
 
-/** Keys of a recipe, by the name of the run. */
+/** Keys of a recipe, by the name of the run. English first is trained on texts alone: those of the clips, or the tables. */
 const RUNS = {
-  direct: { prompt: 'target-transcribe' },
-  'english-first': { prompt: 'english-first' },
-  'english-first, half text': { prompt: 'english-first', corpora: () => withText(0.5) },
-  'english-first, three quarters text': { prompt: 'english-first', corpora: () => withText(0.75) },
-  'english-first, text alone': { prompt: 'english-first', corpora: () => withText(1) },
-  'english-first, full window': { prompt: 'english-first', data: { window: 'full' } },
+  direct: { prompt: 'target-transcribe', corpora: [speech] },
+  'direct, full window': { prompt: 'target-transcribe', corpora: [speech], data: { window: 'full' } },
+  'english-first': { prompt: 'english-first', corpora: [speech] },
+  'english-first, texts': {
+    prompt: 'english-first',
+    corpora: texts,
+    optimizer: { learningRate: 2e-4, warmup: 40 },
+  },
 };
 
 function cli(...args) {
@@ -73,9 +67,9 @@ const done = existsSync(results)
   ? readFileSync(results, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line))
   : [];
 const tests = await writeTests();
-for (const [name, { prompt, corpora, data }] of Object.entries(RUNS)) {
+for (const [name, { prompt, corpora, data, optimizer }] of Object.entries(RUNS)) {
   if (values.only && !values.only.includes(name)) continue;
-  if (corpora && values.text.length === 0) continue;
+  if (corpora.length === 0) continue;
   if (done.some((line) => line.run === name && line.steps === steps)) continue;
   const folder = join(out, `${name.replace(/\W+/g, '-')}-${steps}`);
   const recipe = {
@@ -83,13 +77,13 @@ for (const [name, { prompt, corpora, data }] of Object.entries(RUNS)) {
     output: folder,
     target: 'zh',
     prompt,
-    data: { corpora: corpora ? await corpora() : [speech], cache: join(out, 'cache'), ...data },
-    optimizer: { steps },
+    data: { corpora, cache: join(out, 'cache'), ...data },
+    optimizer: { steps, ...optimizer },
     checkpointEvery: 50,
   };
   await writeWhole(`${folder}.json`, `${JSON.stringify(recipe, null, 2)}\n`);
   if (!existsSync(join(folder, 'config.json'))) {
-    cli('train', `${folder}.json`, ...(existsSync(join(folder, 'checkpoints')) ? ['--resume'] : []));
+    cli('train', `${folder}.json`, ...(existsSync(join(folder, 'checkpoints')) ? ['--resume'] : []), ...threads);
   }
   const scores = {};
   let machine;
