@@ -1,7 +1,9 @@
 /** Who speaks when: windows of speech, their embeddings, clusters of these, and the turns that follow from them. */
+
 import { takeTurn } from '../abort.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { SpeechStretch } from '../audio/voice-activity.ts';
+import { largest } from '../extremes.ts';
 import { averageLinkage, clustersAfter } from './cluster.ts';
 
 /** A stretch in which one speaker speaks, in seconds. Speakers count from 1, in the order in which they first speak. */
@@ -168,7 +170,7 @@ function turnsOf(
         const shared = Math.min(to, windows[i]!.end) - Math.max(at, windows[i]!.start);
         if (shared > 0) for (const [voice, score] of scores[i]!.entries()) sums[voice]! += score * shared;
       }
-      const voice = sums.indexOf(Math.max(...sums));
+      const voice = sums.indexOf(largest(sums, (sum) => sum));
       if (!numbers.has(voice)) numbers.set(voice, numbers.size + 1);
       const speaker = numbers.get(voice)!;
       if (last?.speaker === speaker) last.end = to;
