@@ -90,6 +90,17 @@ test('a transcript is the English text only where English is spoken; the dev set
   await model.close();
 });
 
+test('what is missing for training is said', async () => {
+  const french = join(scratch, 'french.tsv');
+  writeFileSync(french, 'audio\tlang\ttext\ttext_de\nb.wav\tfr\tEntrez.\tKomm herein.\n');
+  const model = await WhisperModel.load(join(scratch, 'model'), { threads: 1 });
+  const recipe = recipeOf({}, [{ manifest: french }]);
+  await expect(trainingData(model, recipe, await recipeClips(recipe), {})).rejects.toThrow(
+    'no clip to train on: no English text; expected a text that fits the decoder in each language it needs',
+  );
+  await model.close();
+});
+
 test.each([
   [{ augment: { speed: [1.1] } }, 'augment'],
   [{ tune: { part: 'encoder' } }, 'tune.part encoder'],

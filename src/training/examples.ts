@@ -61,16 +61,21 @@ export function textExamples<C extends Clip, Speech extends Example['clip']>(
     return known;
   };
   const examples: TextExample<C, Speech>[] = [];
+  const reasons = new Set<string>();
+  const skip = (clip: C, reason: string): void => {
+    reasons.add(reason);
+    onSkipped?.(clip, reason);
+  };
   for (const { clip, encoded } of clips) {
     const written = targetOf(clip);
     const reference = referenceIn(clip, written);
     if (reference === '') {
-      onSkipped?.(clip, `no reference in "${written}"`);
+      skip(clip, `no reference in "${written}"`);
       continue;
     }
     const separator = separatorOf?.(written);
     if (separator !== undefined && referenceIn(clip, 'en') === '') {
-      onSkipped?.(clip, 'no English text');
+      skip(clip, 'no English text');
       continue;
     }
     const prompt = promptFor(clip.language, written);
@@ -84,14 +89,16 @@ export function textExamples<C extends Clip, Speech extends Example['clip']>(
     };
     const example = new TextExample(tokens, parts);
     if (example.maxLength > textPositions && example.length > textPositions) {
-      onSkipped?.(clip, `longer than the decoder's ${textPositions} tokens`);
+      skip(clip, `longer than the decoder's ${textPositions} tokens`);
       continue;
     }
     examples.push(example);
   }
   if (examples.length === 0) {
-    const targets = [...new Set(clips.map(({ clip }) => `"${targetOf(clip)}"`))].join(' or ');
-    throw new UserError(`no clip to train on: none has a reference in ${targets} that fits the decoder`);
+    const why = reasons.size === 0 ? 'found none' : [...reasons].join(', or ');
+    throw new UserError(
+      `no clip to train on: ${why}; expected a text that fits the decoder in each language it needs`,
+    );
   }
   return examples;
 }

@@ -82,5 +82,6 @@ export function planLines({ memory, ...plan }: TrainingPlan): string[] {
 }
 
 export function paddingText({ frames, tokens }: TrainingPlan['padding']): string {
-  return `padding is ${formatNumber(100 * frames, 1)} % of the frames, ${formatNumber(100 * tokens, 1)} % of the tokens`;
+  const ofFrames = Number.isNaN(frames) ? '' : `${formatNumber(100 * frames, 1)} % of the frames, `;
+  return `padding is ${ofFrames}${formatNumber(100 * tokens, 1)} % of the tokens`;
 }

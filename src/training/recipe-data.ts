@@ -294,6 +294,7 @@ async function measuredClips(
   { onProgress, onSkip, signal }: WorkOptions,
   onFile?: (clip: CorpusClip, file: string, bytes: number) => void,
 ): Promise<MeasuredClip<CorpusClip>[]> {
+  if (clips.length === 0) return [];
   const lengths = await recordingLengths(outputs.memo, clips, {
     onProgress: stageProgress({ onProgress }, stage, clips.length),
     onSkip,
