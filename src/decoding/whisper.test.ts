@@ -187,10 +187,11 @@ describe('an abort', () => {
     ['encoding', (signal?: AbortSignal) => whisper.embed(tone, { signal, window: 'full' })],
     ['decoding', (signal?: AbortSignal) => whisper.transcribe(tone, { ...slow, signal })],
   ])('while %s is answered at once, and the next call gives the text as ever', async (_, work) => {
-    // In the middle of it, however fast the machine is.
+    // In the midst of it, however fast the machine is and whatever else it does. The first run also compiles programs.
+    await work();
     const started = performance.now();
     await work();
-    expect(await aborted((performance.now() - started) / 2, work)).toBeLessThan(500);
+    expect(await aborted((performance.now() - started) / 4, work)).toBeLessThan(500);
     expect(await again()).toBe(text);
   });
 
