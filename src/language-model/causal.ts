@@ -21,6 +21,13 @@ import { Graph, product } from '../graph/graph.ts';
 import { cast, gatherElement, logSoftmax, reshape } from '../graph/ops.ts';
 import type { SentenceScore } from './scorer.ts';
 
+/** What is used of `@huggingface/tokenizers`, whose own types do not compile under `moduleResolution` node16. */
+export interface TextTokenizer {
+  encode(text: string, options: { readonly add_special_tokens: boolean }): { readonly ids: number[] };
+  decode(ids: number[]): string;
+  token_to_id(token: string): number | undefined;
+}
+
 const EXPECTED = 'a folder with an ONNX causal language model and its tokenizer.json, or an ARPA file';
 /** Where exporters write the model, the first that is there. */
 const MODEL_FILES = ['model.onnx', 'decoder_model_merged.onnx', 'model_quantized.onnx'].flatMap((name) => [
@@ -84,7 +91,7 @@ export class CausalLanguageModel {
     private readonly runtime: Runtime,
     private readonly programs: Programs,
     private readonly layout: Layout,
-    private readonly tokenizer: Tokenizer,
+    private readonly tokenizer: TextTokenizer,
   ) {}
 
   /**
@@ -319,7 +326,7 @@ async function modelFile(folder: string, names: readonly string[]): Promise<stri
   );
 }
 
-export function newTokenizer(file: string, json: object): Tokenizer {
+export function newTokenizer(file: string, json: object): TextTokenizer {
   try {
     return new Tokenizer(json, {});
   } catch (error) {
@@ -378,7 +385,7 @@ function pastInputs(
 function sentenceTokens(
   folder: string,
   { bos_token_id: begin, eos_token_id: ends }: Json,
-  tokenizer: Tokenizer,
+  tokenizer: TextTokenizer,
 ): { begin: number; end: number } {
   const [stated] = [ends].flat();
   const named = ['<|endoftext|>', '</s>', '<eos>']
