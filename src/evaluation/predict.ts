@@ -1,4 +1,5 @@
 /** Predictions of one model for every clip with every prompt, written as they come. */
+
 import { dirname, relative } from 'node:path';
 import type { Clip } from '../data/clip.ts';
 import type { Recording } from '../data/recording.ts';
@@ -6,6 +7,7 @@ import type { DecodingOptions } from '../decoding/decode.ts';
 import { decodeWithRetry } from '../decoding/full-window-retry.ts';
 import { type CacheOptions, EncoderOutputs } from '../features/encoder-outputs.ts';
 import { fingerprint } from '../files/fingerprint.ts';
+import { inBatches } from '../lists.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { type EncodedClip, FULL_WINDOW_POSITIONS, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -157,7 +159,7 @@ export async function predict(
   const outputs = await EncoderOutputs.open(model, { ...options, onNote: note });
   let full: Promise<EncoderOutputs> | undefined;
   let cut = 0;
-  for (const clips of inRounds(toRead, CLIPS_PER_ROUND)) {
+  for (const clips of inBatches(toRead, CLIPS_PER_ROUND)) {
     const encoded = await outputs.read(clips.map(recordingOf), {
       signal: options.signal,
       onError: (audio, error) => {
@@ -222,15 +224,4 @@ export async function predict(
       },
     },
   }));
-}
-
-function* inRounds<T>(all: Iterable<T>, perRound: number): Generator<T[]> {
-  let round: T[] = [];
-  for (const one of all) {
-    round.push(one);
-    if (round.length < perRound) continue;
-    yield round;
-    round = [];
-  }
-  if (round.length > 0) yield round;
 }

@@ -2,6 +2,7 @@
 import { takeTurn } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import { readSentences } from '../files/read.ts';
+import { inBatches } from '../lists.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { readArpa } from './arpa-read.ts';
 import { CausalLanguageModel } from './causal.ts';
@@ -120,7 +121,7 @@ export async function textPerplexity({
     const causal = await CausalLanguageModel.load(model);
     try {
       const score = sentenceScorer(causal, language);
-      for (const batch of batches(sentences, SENTENCES_PER_RUN)) {
+      for (const batch of inBatches(sentences, SENTENCES_PER_RUN)) {
         signal?.throwIfAborted();
         const scores = await score(batch);
         batch.forEach((words, i) => {
@@ -146,15 +147,4 @@ export async function textPerplexity({
     if (counter.sentences % SENTENCES_PER_TURN === 0) await takeTurn(signal);
   }
   return { kind: 'n-grams', order: languageModel.order, ...result() };
-}
-
-function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {
-  let batch: T[] = [];
-  for (const item of items) {
-    batch.push(item);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -1,5 +1,7 @@
 /** Agglomerative clustering of embeddings by their cosine, with average linkage. */
 
+import { dot } from '../vectors.ts';
+
 /** A merge of two clusters: indices below the number of vectors are vectors, those above earlier merges in their order. */
 export interface Merge {
   readonly a: number;
@@ -69,10 +71,4 @@ export function clustersAfter(vectors: number, merges: readonly Merge[], count: 
     if (!numbers.has(own)) numbers.set(own, numbers.size);
     return numbers.get(own)!;
   });
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
 }

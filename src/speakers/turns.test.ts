@@ -1,7 +1,8 @@
 /** Who speaks when, with embeddings that are known: clusters, turns, their edges. */
 import { describe, expect, test } from 'vitest';
+import { unit } from '../vectors.ts';
 import { averageLinkage, clustersAfter, type Merge } from './cluster.ts';
-import { speakerTurns, unit, type VoiceEmbedder } from './turns.ts';
+import { speakerTurns, type VoiceEmbedder } from './turns.ts';
 
 let state = 5;
 const draw = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647 - 0.5;

@@ -4,6 +4,7 @@ import { takeTurn } from '../abort.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { SpeechStretch } from '../audio/voice-activity.ts';
 import { largest } from '../extremes.ts';
+import { dot, unit } from '../vectors.ts';
 import { averageLinkage, clustersAfter } from './cluster.ts';
 
 /** A stretch in which one speaker speaks, in seconds. Speakers count from 1, in the order in which they first speak. */
@@ -141,13 +142,6 @@ function meanOf(vectors: readonly Float32Array[]): Float32Array {
   return unit(sum);
 }
 
-/** With length 1; zeros stay zeros. */
-export function unit(vector: ArrayLike<number>): Float32Array {
-  let squares = 0;
-  for (let i = 0; i < vector.length; i++) squares += vector[i]! ** 2;
-  return Float32Array.from(vector, (value) => value / Math.sqrt(squares || 1));
-}
-
 /** Each step of speech goes to the speaker whose mean is most similar to the windows over it. */
 function turnsOf(
   stretches: readonly SpeechStretch[],
@@ -183,10 +177,4 @@ function turnsOf(
     end: end / SAMPLE_RATE,
     speaker,
   }));
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
 }

@@ -12,13 +12,14 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { readFloat32Weights } from '../checkpoint/float32-weights.ts';
 import { Graph } from '../graph/graph.ts';
 import { matmul, reshape } from '../graph/ops.ts';
+import { dot, unit } from '../vectors.ts';
 import { SAMPLES_PER_FRAME } from '../whisper/encoded-clip.ts';
 import { encoderLayers } from '../whisper/encoder.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { windowBatches } from '../whisper/window-batches.ts';
 import { ClipEmbedder } from './embedder.ts';
 import { loadSpeaker } from './speaker-file.ts';
-import { unit, type VoiceEmbedder } from './turns.ts';
+import type { VoiceEmbedder } from './turns.ts';
 
 export interface OpenVoiceEmbedder extends VoiceEmbedder {
   readonly close: () => Promise<void>;
@@ -139,9 +140,7 @@ async function withoutWords(): Promise<(mean: Float32Array) => Float32Array> {
     const left = centred.slice();
     for (let k = 0; k < DIRECTIONS; k++) {
       const direction = directions.subarray(k * WIDTH, (k + 1) * WIDTH);
-      let along = 0;
-      for (let i = 0; i < WIDTH; i++) along += centred[i]! * direction[i]!;
-      along *= shares[k]!;
+      const along = shares[k]! * dot(centred, direction);
       for (let i = 0; i < WIDTH; i++) left[i]! -= along * direction[i]!;
     }
     return unit(left);

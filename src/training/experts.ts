@@ -76,9 +76,10 @@ export async function createExperts(model: WhisperModel, set: ExpertSet, seed: n
   const known = experts.get(language);
   if (known) {
     if (known.gateWidth !== gateWidth || known.part !== part) {
-      const told = ({ part, gateWidth }: ExpertSet) => `of the part "${part}" with gates ${gateWidth} wide`;
+      const described = ({ part, gateWidth }: ExpertSet) =>
+        `of the part "${part}" with gates ${gateWidth} wide`;
       throw new UserError(
-        `${model.directory}: its experts of "${language}" are ${told(known)}; expected them ${told(set)}, or another model`,
+        `${model.directory}: its experts of "${language}" are ${described(known)}; expected them ${described(set)}, or another model`,
       );
     }
     return;

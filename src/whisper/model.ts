@@ -4,6 +4,7 @@ import { float32, type HostTensor, int64, type Program, Runtime } from '../backe
 import { type Checkpoint, readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
+import { placesBy } from '../lists.ts';
 import { alignmentHeads } from './alignment-heads.ts';
 import {
   alignmentGraph,
@@ -273,13 +274,9 @@ export class WhisperModel {
   ): Promise<EncodedClip[]> {
     const { languages, mask, onProgress } = options;
     const results = new Array<EncodedClip>(clips.length);
-    const byLanguage = new Map<string | undefined, number[]>();
-    for (const i of clips.keys()) {
-      const language = this.encoderExperts(languages?.[i])?.language;
-      byLanguage.set(language, [...(byLanguage.get(language) ?? []), i]);
-    }
+    const experts = clips.map((_, i) => this.encoderExperts(languages?.[i])?.language);
     let done = 0;
-    for (const [language, members] of byLanguage) {
+    for (const [language, members] of placesBy(experts, (language) => language)) {
       const program = await this.encoderProgram(window, language);
       const before = done;
       const [encoded] = await this.#encode(

@@ -5,6 +5,7 @@ import { UMAP } from 'umap-js';
 import { takeTurn } from '../../abort.ts';
 import { referenceIn } from '../../data/clip.ts';
 import { largest, smallest } from '../../extremes.ts';
+import { placesBy } from '../../lists.ts';
 import { sfc32, uniform } from '../../random.ts';
 import { escapeHtml } from '../../report/escape.ts';
 import { csvText, type Figure } from '../../report/figure.ts';
@@ -15,6 +16,7 @@ import { heldClip } from '../../retrieval/clip-blocks.ts';
 import { meanFrame } from '../../retrieval/mean-pool.ts';
 import type { ParallelClip, ParallelClips } from '../../retrieval/parallel-clips.ts';
 import { centred } from '../../retrieval/prepare-clips.ts';
+import { dot } from '../../vectors.ts';
 import { frameValues } from '../../whisper/encoded-clip.ts';
 
 const SEED = 1;
@@ -51,7 +53,6 @@ export function principalComponents(rows: readonly Float64Array[]): { points: nu
   for (const row of rows) for (let k = 0; k < width; k++) mean[k]! += row[k]! / n;
   const centredRows = rows.map((row) => row.map((x, k) => x - mean[k]!));
   // Of n points there are fewer products than of the width's dimensions, mostly; both have the same components.
-  const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, x, k) => sum + x * b[k]!, 0);
   const gram = Matrix.zeros(n, n);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
@@ -195,13 +196,9 @@ function scatter(
   const languages = [...new Set(clips.map(({ clip }) => clip.language))];
   const keys = [...new Set(clips.map(({ clip }) => clip.key))];
   const place = points.map(([x, y]) => [toX(x!), toY(y!)] as const);
-  const bySentence = new Map<string, number[]>();
-  clips.forEach(({ clip }, i) => {
-    if (clip.key !== '') bySentence.set(clip.key, [...(bySentence.get(clip.key) ?? []), i]);
-  });
-  const joined = [...bySentence.values()]
-    .filter((members) => members.length > 1)
-    .map((members) => `M${members.map((i) => place[i]!.join(' ')).join('L')}`)
+  const joined = [...placesBy(clips, ({ clip }) => clip.key)]
+    .filter(([key, members]) => key !== '' && members.length > 1)
+    .map(([, members]) => `M${members.map((i) => place[i]!.join(' ')).join('L')}`)
     .join('');
   const marks = clips.map((one, i) => {
     const { language, key } = one.clip;

@@ -7,6 +7,7 @@ import { smallest } from '../../extremes.ts';
 import { backward } from '../../graph/backward.ts';
 import { Graph, type Tensor } from '../../graph/graph.ts';
 import { split } from '../../graph/ops.ts';
+import { placesBy } from '../../lists.ts';
 import { below, sfc32, shuffle } from '../../random.ts';
 import {
   embedClips,
@@ -78,8 +79,7 @@ export function* speakerBatches(
   seed: number,
 ): Generator<number[], never> {
   const random = sfc32(seed);
-  const bySpeaker = new Map<string, number[]>();
-  speakers.forEach((speaker, i) => bySpeaker.set(speaker, [...(bySpeaker.get(speaker) ?? []), i]));
+  const bySpeaker = placesBy(speakers, (speaker) => speaker);
   const each = Math.min(
     CLIPS_PER_SPEAKER,
     smallest(bySpeaker.values(), (clips) => clips.length),

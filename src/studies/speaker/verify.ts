@@ -5,6 +5,7 @@ import { writeFiles } from '../../files/write-whole.ts';
 import { detPlot } from '../../report/det-plot.ts';
 import { stageProgress } from '../../report/progress.ts';
 import { svgFile } from '../../report/svg.ts';
+import { dot } from '../../vectors.ts';
 import { type EmbedOptions, embedRecordings, recordingsBySpeaker, type SpokenBy } from './recordings.ts';
 import { areaUnderRoc, equalErrorRate, minimumDetectionCost, operatingPoints } from './verification.ts';
 
@@ -70,10 +71,4 @@ async function verify(options: VerifyOptions): Promise<Verification> {
     'det.svg': svgFile(detPlot('DET curve', points)),
   });
   return results;
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
 }
