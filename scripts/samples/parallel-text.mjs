@@ -54,18 +54,35 @@ function* pairsOfTable(file) {
   }
 }
 
-const filesIn = (folder, ending) =>
-  readdirSync(folder, { encoding: 'utf8', recursive: true })
+const filesIn = (folder, ending) => {
+  if (!existsSync(folder)) {
+    console.error(`${folder}: found no such folder; expected one with the files to read`);
+    process.exit(1);
+  }
+  return readdirSync(folder, { encoding: 'utf8', recursive: true })
     .filter((name) => ending.test(name))
     .sort();
+};
 const isSentence = (en) => en.split(/\s+/).length >= MIN_WORDS;
 const hasMarkup = (text) => /[<>{}%@#\\|=[\]]/.test(text);
+
+/** A damaged file is named, and has no translations. */
+function catalogueOf(name, bytes) {
+  try {
+    const catalogue = (name.endsWith('.mo') ? mo : po).parse(bytes);
+    if (catalogue?.translations) return catalogue;
+  } catch {
+    // As one that the parser gives nothing of.
+  }
+  console.error(`${name}: not read: found no gettext catalogue; the others go on`);
+  return { translations: {} };
+}
 
 /** Pairs of programs' translations, without the marks of keys ("_Open", "打开(_O)"). */
 function* pairsOfPrograms(folder) {
   for (const name of filesIn(folder, /\.[mp]o$/)) {
     const bytes = readFileSync(join(folder, name));
-    const { translations } = (name.endsWith('.mo') ? mo : po).parse(bytes);
+    const { translations } = catalogueOf(name, bytes);
     for (const { msgid, msgstr } of Object.values(translations).flatMap(Object.values)) {
       const en = msgid.replace(/[&_](?=\w)/g, '');
       if (isSentence(en)) yield [en, msgstr[0].replace(/\([&_]\w\)/g, '')];
