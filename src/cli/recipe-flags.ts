@@ -29,6 +29,7 @@ const SHORT: Readonly<Record<string, string>> = {
   'optimizer.warmup': '--warmup',
   'optimizer.seed': '--seed',
   'dev.set': '--dev-set',
+  'dev.languages': '--dev-languages',
   'dev.every': '--dev-every',
   'dev.clips': '--dev-clips',
   'dev.patience': '--patience',

@@ -15,6 +15,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { wavBytes } from '../audio/wav-write.ts';
 import { pseudo, unit, writeTinyModel } from '../testing/tiny-model.ts';
+import { recipeSchema } from './recipe.ts';
+import { recipeClips } from './recipe-data.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'train-data-'));
@@ -127,6 +129,22 @@ test('a tuned encoder gets a new version at each visit, the same in every run', 
   expect(await losses('encoder-2')).toEqual(first);
 });
 
+test('a dev set of languages that are not trained leaves the training as it is, and is of these alone, in turns', async () => {
+  const rows = ['en.jsonl', 'fr.jsonl'].map((file) => readFileSync(join(scratch, file), 'utf8'));
+  writeFileSync(join(scratch, 'both.jsonl'), rows.join('\n'));
+  const corpora = [{ manifest: join(scratch, 'both.jsonl'), set: 'train', language: 'en' }];
+  const clips = (languages?: string[]) => {
+    const dev = { set: 'dev', clips: 3, ...(languages && { languages }) };
+    return recipeClips(recipeSchema.parse({ output: 'out', data: { corpora }, target: 'zh', dev }));
+  };
+  const usual = await clips();
+  expect(usual.dev.map(({ language }) => language)).toEqual(['en', 'en']);
+  const other = await clips(['fra', 'en']);
+  expect(other.dev.map(({ language }) => language)).toEqual(['en', 'fr', 'en']);
+  expect(other.training).toEqual(usual.training);
+  expect((await clips(['French'])).dev.map(({ language }) => language)).toEqual(['fr', 'fr']);
+});
+
 test.each([
   [
     { augment: { copies: 2, speed: [0.9] }, tune: { part: 'all' } },
@@ -143,6 +161,11 @@ test.each([
   ],
   [{ data: { ...recipe.data, mergeSeconds: 31 } }, /data\.mergeSeconds: found 31; expected/],
   [{ dev: { set: 'none' } }, /no clip in set "none"; expected the dev set's in one of them/],
+  [{ dev: { set: 'dev', languages: ['fr', 'de'] } }, /no clip of language "de" in set "dev"/],
+  [
+    { prompt: 'english-first', dev: { set: 'dev', languages: ['fr'] } },
+    /dev\.languages: found with english-first, whose dev set is English text/,
+  ],
 ])('%j is refused in one line', async (changed, message) => {
   write('refused.json', { ...changed, output: 'refused' });
   const run = await train('refused.json');

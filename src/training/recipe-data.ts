@@ -10,7 +10,7 @@ import { clipsOf } from '../features/encoded-clips.ts';
 import { EncoderOutputs, HELD_WITHOUT } from '../features/encoder-outputs.ts';
 import { recordingLengths } from '../features/recording-lengths.ts';
 import { fingerprint } from '../files/fingerprint.ts';
-import { languageProfile } from '../language/profile.ts';
+import { languageProfile, sameLanguage } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { type EncodedClip, withoutSpeech } from '../whisper/encoded-clip.ts';
@@ -82,7 +82,11 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
       const clips = await read.get(manifest)!;
       const all = clipsOf(clips, manifest, { language });
       const chosen = clipsOf(clips, manifest, corpus);
-      return { ...corpus, all, clips: chosen.filter((clip) => dev === undefined || clip.set !== dev.set) };
+      return {
+        ...corpus,
+        all: dev?.languages ? clips : all,
+        clips: chosen.filter((clip) => dev === undefined || clip.set !== dev.set),
+      };
     }),
   );
   const withoutTarget = corpora.filter(({ target }) => target === undefined);
@@ -98,7 +102,7 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
     for (const clip of clips)
       training.push({ ...(fromText ? textAlone(clip, written) : clip), corpus, target: written });
     for (const clip of all) {
-      if (clip.set !== dev?.set) continue;
+      if (clip.set !== dev?.set || !isSpokenIn(clip, dev.languages)) continue;
       const used = fromText ? textAlone(clip, written) : clip;
       const key = `${written} ${fromText ? used.text : used.audio}`;
       if (!found.has(key)) found.set(key, { ...used, corpus, target: written });
@@ -113,8 +117,20 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   if (found.size === 0) {
     throw new UserError(`${manifests}: no clip in set "${dev.set}"; expected the dev set's in one of them`);
   }
-  return { training, dev: inTurns([...found.values()]).slice(0, dev.clips), targets: different, notes };
+  const own = [...found.values()];
+  const { languages } = dev;
+  for (const language of languages ?? []) {
+    if (own.some((clip) => isSpokenIn(clip, [language]))) continue;
+    throw new UserError(`${manifests}: no clip of language "${language}" in set "${dev.set}"`);
+  }
+  const devClips = languages
+    ? inTurns(own, (clip) => languages.findIndex((language) => isSpokenIn(clip, [language])))
+    : inTurns(own, ({ corpus }) => corpus);
+  return { training, dev: devClips.slice(0, dev.clips), targets: different, notes };
 }
+
+const isSpokenIn = ({ language }: Clip, languages: readonly string[] | undefined): boolean =>
+  languages?.some((named) => language !== '' && sameLanguage(language, named)) ?? true;
 
 /** English first goes on from the English text, whatever was spoken. */
 function textAlone(clip: Clip, target: string): Clip {
@@ -165,12 +181,13 @@ function checkTargets({ prompt, targetToken }: Recipe, targets: readonly string[
   }
 }
 
-/** Interleaves the corpora, so that a few clips at the start represent all. */
-function inTurns(clips: readonly CorpusClip[]): CorpusClip[] {
+/** Interleaves kinds of clips, so that a few at the start represent all. */
+function inTurns(clips: readonly CorpusClip[], kindOf: (clip: CorpusClip) => number): CorpusClip[] {
   const turns = new Map<number, number>();
   const placed = clips.map((clip) => {
-    const turn = turns.get(clip.corpus) ?? 0;
-    turns.set(clip.corpus, turn + 1);
+    const kind = kindOf(clip);
+    const turn = turns.get(kind) ?? 0;
+    turns.set(kind, turn + 1);
     return { clip, turn };
   });
   return placed.sort((a, b) => a.turn - b.turn).map(({ clip }) => clip);

@@ -65,7 +65,7 @@ test.each<[string, unknown, string[]]>([
     'an unknown key, and the one that was meant',
     { ...least, dev: { set: 'dev', clip: 3 } },
     [
-      'bad.json: dev.clip: unknown key; expected one of set, every, clips, patience, best, keep; did you mean "clips"?',
+      'bad.json: dev.clip: unknown key; expected one of set, languages, every, clips, patience, best, keep; did you mean "clips"?',
     ],
   ],
   [

@@ -224,6 +224,13 @@ const optimizer = z.strictObject({
 
 const dev = z.strictObject({
   set: text().describe("dev set: evaluate on clips of this set of the corpora's manifests while training"),
+  languages: z
+    .array(text())
+    .min(1)
+    .optional()
+    .describe(
+      "languages that are spoken in the dev set, such as one that is not trained: what is best for the trained one may harm the others; default: the corpora's",
+    ),
   every: wholeNumber()
     .default(100)
     .describe('steps between evaluations on the dev set; the last step is evaluated, too'),
@@ -281,6 +288,11 @@ export const recipeSchema = z
       refuse(
         ['dev', 'set'],
         `found "${dev.set}", which is trained on; expected another set than the corpora's`,
+      );
+    if (dev?.languages && prompt === 'english-first')
+      refuse(
+        ['dev', 'languages'],
+        'found with english-first, whose dev set is English text, whatever was spoken',
       );
     if (augment?.copies !== undefined && (tune.part === 'encoder' || tune.part === 'all'))
       refuse(['augment', 'copies'], 'found with a tuned encoder, which draws a new version at each visit');
