@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultFusion, fallbackTemperatures } from '../decoding/decoding.ts';
 import type { DecodingChoice } from '../decoding/decoding-choice.ts';
+import { UserError } from '../errors.ts';
 import { positiveInteger, positiveNumber } from './options.ts';
 
 export interface DecodingFlags {
@@ -67,7 +68,24 @@ export function addDecodingOptions(command: Command): Command {
     )
     .option('--lm-language <code>', 'language of the language model; default: the language that is written')
     .option('--alpha <x>', 'weight of the language model, with --lm', number, defaultFusion.alpha)
-    .option('--beta <x>', 'bonus per word, with --lm', number, defaultFusion.beta);
+    .option('--beta <x>', 'bonus per word, with --lm', number, defaultFusion.beta)
+    .hook('preAction', () => checkLanguageModelFlags(command));
+}
+
+/** @throws UserError where a flag of the language model would do nothing */
+function checkLanguageModelFlags(command: Command): void {
+  const { lm, lmRescore, beam, temperature, fallback } = command.opts<DecodingFlags>();
+  const given = ['lmRescore', 'lmLanguage', 'alpha', 'beta'].find(
+    (name) => command.getOptionValueSource(name) === 'cli',
+  );
+  if (given !== undefined && !lm) {
+    const { long } = command.options.find((option) => option.attributeName() === given)!;
+    throw new UserError(`${long}: expected --lm <model> with it`);
+  }
+  const samples = fallback || temperature?.some((one) => one > 0);
+  if (lmRescore && beam === 1 && !samples) {
+    throw new UserError('--lm-rescore: found --beam 1, which finds a single text; expected --beam 2 or more');
+  }
 }
 
 export function decodingChoice({

@@ -117,6 +117,33 @@ const mistakes: [string, string[], RegExp][] = [
     ['transcribe', 'x.wav', '--from', 'xx'],
     /--from: found "xx"; expected a language, such as fr/,
   ],
+  ...['transcribe', 'translate', 'evaluate'].flatMap((command): typeof mistakes => [
+    [
+      `${command}: a weight of no language model`,
+      [command, 'x', '--beta', '0.3'],
+      /--beta: expected --lm <model> with it/,
+    ],
+    [
+      `${command}: rescoring without a language model`,
+      [command, 'x', '--beam', '5', '--lm-rescore'],
+      /--lm-rescore: expected --lm/,
+    ],
+    [
+      `${command}: rescoring of one text`,
+      [command, 'x', '--lm', 'a.arpa', '--lm-rescore'],
+      /--lm-rescore: found --beam 1, .*expected --beam 2/,
+    ],
+  ]),
+  [
+    'the weight α of no language model',
+    ['transcribe', 'x', '--alpha', '1'],
+    /--alpha: expected --lm <model> with it/,
+  ],
+  [
+    'the language of no language model',
+    ['transcribe', 'x', '--lm-language', 'en'],
+    /--lm-language: expected --lm/,
+  ],
   ['an unknown window', ['transcribe', 'x.wav', '--window', 'half'], /full/],
   ['steps that are no number', ['train', 'm.tsv', '--output', 'o', '--steps', 'many'], /whole number/],
   ['a manifest that is not there', ['train', 'm.tsv', '--output', 'o'], /m\.tsv/],
