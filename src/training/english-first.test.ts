@@ -103,10 +103,13 @@ test('what is missing for training is said', async () => {
 
 test.each([
   [{ augment: { speed: [1.1] } }, 'augment'],
-  [{ tune: { part: 'encoder' } }, 'tune.part encoder'],
-])('what is about recordings is refused: %j', async (values, found) => {
-  await expect(recipeClips(recipeOf(values))).rejects.toThrow(
-    `prompt english-first: found ${found}, which is about recordings; English first trains on texts alone`,
+  [{ data: { corpora: [{ manifest }], mergeSeconds: 9 } }, 'data.mergeSeconds'],
+  [{ tune: { part: 'encoder' } }, 'tune.part'],
+  [{ tune: { part: 'all', experts: { languages: ['fr'] } } }, 'tune.part'],
+  [{ dev: { set: 'dev', languages: ['fr'] } }, 'dev.languages'],
+])('what is about recordings is refused: %j', (values, path) => {
+  expect(() => recipeOf(values)).toThrow(
+    `${path}: found with english-first, which trains on texts alone, whatever was spoken`,
   );
 });
 

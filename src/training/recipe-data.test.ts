@@ -162,10 +162,6 @@ test.each([
   [{ data: { ...recipe.data, mergeSeconds: 31 } }, /data\.mergeSeconds: found 31; expected/],
   [{ dev: { set: 'none' } }, /no clip in set "none"; expected the dev set's in one of them/],
   [{ dev: { set: 'dev', languages: ['fr', 'de'] } }, /no clip of language "de" in set "dev"/],
-  [
-    { prompt: 'english-first', dev: { set: 'dev', languages: ['fr'] } },
-    /dev\.languages: found with english-first, whose dev set is English text/,
-  ],
 ])('%j is refused in one line', async (changed, message) => {
   write('refused.json', { ...changed, output: 'refused' });
   const run = await train('refused.json');

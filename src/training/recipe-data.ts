@@ -70,7 +70,6 @@ const COPIES = 3;
 export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   const { data, dev } = recipe;
   const fromText = recipe.prompt === 'english-first';
-  if (fromText) checkTextAlone(recipe);
   const training: CorpusClip[] = [];
   const found = new Map<string, CorpusClip>();
   const manifests = [...new Set(data.corpora.map(({ manifest }) => manifest))].join(', ');
@@ -136,19 +135,6 @@ const isSpokenIn = ({ language }: Clip, languages: readonly string[] | undefined
 function textAlone(clip: Clip, target: string): Clip {
   const translations = { ...clip.translations, [target]: referenceIn(clip, target) };
   return { ...clip, audio: '', language: 'en', text: referenceIn(clip, 'en'), translations };
-}
-
-/** @throws UserError for keys that are about recordings */
-function checkTextAlone({ augment, data, tune }: Recipe): void {
-  const found = [
-    augment && 'augment',
-    data.mergeSeconds !== undefined && 'data.mergeSeconds',
-    tunesEncoder(tune) && `tune.part ${tune.part}`,
-  ].find(Boolean);
-  if (!found) return;
-  throw new UserError(
-    `prompt english-first: found ${found}, which is about recordings; English first trains on texts alone, without it`,
-  );
 }
 
 /** Recipes without a target were for Chinese, which may be omitted where the manifests have no other language. */

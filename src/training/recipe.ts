@@ -289,11 +289,17 @@ export const recipeSchema = z
         ['dev', 'set'],
         `found "${dev.set}", which is trained on; expected another set than the corpora's`,
       );
-    if (dev?.languages && prompt === 'english-first')
-      refuse(
-        ['dev', 'languages'],
-        'found with english-first, whose dev set is English text, whatever was spoken',
-      );
+    if (prompt === 'english-first') {
+      const aboutRecordings: readonly [boolean, ...string[]][] = [
+        [augment !== undefined, 'augment'],
+        [data.mergeSeconds !== undefined, 'data', 'mergeSeconds'],
+        [tune.part === 'encoder' || tune.part === 'all', 'tune', 'part'],
+        [dev?.languages !== undefined, 'dev', 'languages'],
+      ];
+      for (const [found, ...path] of aboutRecordings) {
+        if (found) refuse(path, 'found with english-first, which trains on texts alone, whatever was spoken');
+      }
+    }
     if (augment?.copies !== undefined && (tune.part === 'encoder' || tune.part === 'all'))
       refuse(['augment', 'copies'], 'found with a tuned encoder, which draws a new version at each visit');
     if (augment && !(augment.speed || augment.noise || augment.reverberation || augment.specAugment))
@@ -308,11 +314,6 @@ export const recipeSchema = z
       refuse(['targetToken'], 'found with experts, which begin from a model that knows its target');
     if (tune.experts && tune.part === 'cross-attention')
       refuse(['tune', 'part'], 'found cross-attention with experts; expected decoder, encoder or all');
-    if (tune.experts && tune.part !== 'decoder' && prompt === 'english-first')
-      refuse(
-        ['tune', 'part'],
-        `found "${tune.part}" with experts and english-first; expected "decoder": the English half hears the encoder as it was`,
-      );
     if (tune.experts && tune.experts.languages.length > 1)
       refuse(
         ['tune', 'experts', 'languages'],
