@@ -34,3 +34,4 @@ export {
 } from '../graph/graph.ts';
 export { type OnnxModel, writeOnnx } from '../graph/onnx.ts';
 export * from '../graph/ops.ts';
+export type { Bits } from '../graph/stored-form.ts';

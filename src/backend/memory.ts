@@ -1,6 +1,6 @@
 /** Tensors of the computing thread: the weights of a model by name, and transfers between threads. */
 
-import { SCALE_SUFFIX, scaleShape } from '../graph/int8.ts';
+import { type Bits, SCALE_SUFFIX, storedForm } from '../graph/stored-form.ts';
 import ort from './onnxruntime.ts';
 import type { HostTensor } from './protocol.ts';
 import { rowScales } from './row-scales.ts';
@@ -27,12 +27,13 @@ export function weightCopies(names: readonly string[]): HostTensor[] {
   });
 }
 
-/** Computes the int8 scales of current weights and stores them beside them. */
-export function setRowScales(names: readonly string[]): void {
+/** Computes the scales of current weights' stored form and stores them beside them, [scales, 1]. */
+export function setRowScales(names: readonly string[], bits: Bits): void {
   for (const name of names) {
     const { data, dims } = weightOf(name);
-    const scales = rowScales(data as Float32Array, dims[0]!);
-    setWeight(`${name}${SCALE_SUFFIX}`, new ort.Tensor('float32', scales, scaleShape(dims)));
+    const { limit, perScale } = storedForm(dims, bits);
+    const scales = rowScales(data as Float32Array, data.length / perScale, limit);
+    setWeight(`${name}${SCALE_SUFFIX}`, new ort.Tensor('float32', scales, [scales.length, 1]));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Messages between the main thread and the computing thread. */
 import type { DType } from '../graph/graph.ts';
+import type { Bits } from '../graph/stored-form.ts';
 
 export interface HostTensor {
   readonly dtype: DType;
@@ -50,7 +51,7 @@ export interface DeclaredTensor {
 export type Request =
   | { type: 'store'; weights: readonly (readonly [string, HostTensor])[] }
   | { type: 'read'; names: readonly string[] }
-  | { type: 'row-scales'; names: readonly string[] }
+  | { type: 'row-scales'; names: readonly string[]; bits: Bits }
   | {
       type: 'load';
       bytes: Uint8Array;

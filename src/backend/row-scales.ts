@@ -1,13 +1,12 @@
 /**
- * The scales of int8 weights, one for each row of a matrix: w ≈ s·q with whole q in ±127. The rule is defined here
+ * The scales of weights with 8 or 4 bits, one for each row of a matrix: w ≈ s·q with whole q in ±limit. The rule is defined here
  * only, for quantising a model and for quantisation-aware training. The search is WebAssembly SIMD
  * (kernels/row-scales.ts): it reads each weight thirteen times, and training needs it at every step.
  */
 import { readFileSync } from 'node:fs';
-import { INT8_LIMIT } from '../graph/int8.ts';
 
 /**
- * The largest weight need not be the largest that int8 can hold: cutting off a row's outliers makes every other
+ * The largest weight need not be the largest that the form can hold: cutting off a row's outliers makes every other
  * step finer. Tried for each row, to find the least squared error.
  */
 const CLIP_RATIOS = [1, 0.98, 0.96, 0.94, 0.92, 0.9, 0.88, 0.86, 0.84, 0.82, 0.8, 0.75, 0.7];
@@ -45,10 +44,11 @@ function loaded() {
 }
 
 /**
- * @param weights [rows, any number of columns]
+ * @param weights [rows, any number of columns]; with a scale for each group of a row, each group is a row here
+ * @param limit the largest q
  * @returns [rows], each a number that float16 has, above 0; infinite where float16 has none so large
  */
-export function rowScales(weights: Float32Array, rows: number): Float32Array {
+export function rowScales(weights: Float32Array, rows: number, limit: number): Float32Array {
   const { memory, run } = loaded();
   const columns = weights.length / rows;
   const stride = Math.ceil(columns / 4) * 4;
@@ -70,7 +70,7 @@ export function rowScales(weights: Float32Array, rows: number): Float32Array {
     for (let row = 0; row < count; row++) {
       place.set(weights.subarray((first + row) * columns, (first + row + 1) * columns), row * stride);
     }
-    run(weightsAt, count, stride, 0, CLIP_RATIOS.length, INT8_LIMIT, scalesAt);
+    run(weightsAt, count, stride, 0, CLIP_RATIOS.length, limit, scalesAt);
     scales.set(found.subarray(0, count), first);
   }
   return scales.map((scale) => (scale > 65_504 ? Number.POSITIVE_INFINITY : scale));

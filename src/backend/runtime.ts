@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Graph } from '../graph/graph.ts';
 import { writeOnnx } from '../graph/onnx.ts';
+import type { Bits } from '../graph/stored-form.ts';
 import {
   type AdamWOptions,
   type AdamWState,
@@ -155,9 +156,9 @@ export class Runtime {
     return this.#request({ type: 'read', names });
   }
 
-  /** Computes the int8 scales of stored weights and stores them beside them (row-scales.ts). */
-  storeRowScales(names: readonly string[]): Promise<void> {
-    return this.#request({ type: 'row-scales', names });
+  /** Computes the scales of stored weights for this many bits and stores them beside them (row-scales.ts). */
+  storeRowScales(names: readonly string[], bits: Bits): Promise<void> {
+    return this.#request({ type: 'row-scales', names, bits });
   }
 
   async load(graph: Graph, { builtIn, arena = true }: ProgramOptions): Promise<Program> {

@@ -29,7 +29,7 @@ async function handle(request: Request): Promise<Handled> {
       return { value, transfer: buffersOf(value.map(({ data }) => data)) };
     }
     case 'row-scales':
-      return { value: setRowScales(request.names) };
+      return { value: setRowScales(request.names, request.bits) };
     case 'load':
       return { value: await sessions.load(request, threads) };
     case 'load-file':

@@ -224,6 +224,21 @@ test('missing, misshapen and misplaced tensors are named', async () => {
     });
   });
   expect(await refusal()).toMatch(`tensor "${embedding}" is I8, but there is no "${embedding}.scale"`);
+  const halves = (shape: number[], scales: TensorToWrite) =>
+    writeModel((tensors) => {
+      const bytes = () => new Uint8Array(shape.reduce((product, size) => product * size, 1));
+      tensors.set(embedding, { name: embedding, shape, dtype: 'U8', bytes });
+      tensors.set(scales.name, scales);
+    });
+  const scale = `${embedding}.scale`;
+  await halves([30, 6], floatTensor(scale, [30]));
+  expect(await refusal()).toMatch(
+    `tensor "${embedding}" is U8 [30,6], expected rows of groups of 32 weights`,
+  );
+  await halves([30, 16], floatTensor(scale, [30]));
+  expect(await refusal()).toMatch(`tensor "${scale}" is F32 [30], expected floats [30,1]`);
+  await halves([30, 16], floatTensor(scale, [30, 1]));
+  expect(await refusal()).toMatch(`tensor "${embedding}" has shape [30,16], but config.json implies [1526,12]`);
 });
 
 test('the output matrix may be there when it is the embedding, and heads of other tools are ignored', async () => {

@@ -2,12 +2,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
-import { SCALE_SUFFIX } from '../graph/int8.ts';
+import { GROUP, SCALE_SUFFIX } from '../graph/stored-form.ts';
 import type { WhisperDimensions } from './dimensions.ts';
 import { type Json, readJsonIfPresent, writeCheckpointDirectory } from './directory.ts';
 import { firstNonFinite, float32ToBfloat16, float32ToFloat16 } from './half-precision.ts';
 import { readFloat32, readTensorEntries } from './safetensors.ts';
-import type { TensorEntry } from './safetensors-header.ts';
+import { elementCount, type TensorEntry } from './safetensors-header.ts';
 import type { TensorToWrite } from './safetensors-write.ts';
 import { dimensionsFromConfig, readGenerationConfig, readPreprocessorConfig } from './settings.ts';
 import { checkTokenizer, readTokenizer } from './tokenizer-files.ts';
@@ -84,8 +84,8 @@ export function whisperTensors(dimensions: WhisperDimensions): Map<string, reado
 }
 
 /**
- * Reads a model directory: config.json, the tokenizer, and weights in F32, F16, BF16 or this project's int8 form
- * (see quantize.ts), in one file or shards. Weights come as float32 whatever the file holds.
+ * Reads a model directory: config.json, the tokenizer, and weights in F32, F16, BF16 or this project's forms of 8
+ * and 4 bits (see quantize.ts), in one file or shards. Weights come as float32 whatever the file holds.
  *
  * @throws UserError naming file and tensor, when anything is missing, damaged, or not a multilingual Whisper
  */
@@ -101,8 +101,8 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
   checkTokenizer(directory, { file: tokenizerFile, tokenizer }, dimensions.vocabulary, generationConfig);
   const preprocessorConfig = await readPreprocessorConfig(directory, dimensions);
   const entries = await readTensorEntries(directory);
-  const scales = takeScales(entries);
   const shapes = whisperTensors(dimensions);
+  const scales = takeScales(entries, shapes);
   checkTensors(directory, entries, shapes);
   const weights = await readWeights(shapes, entries, scales);
   return {
@@ -157,23 +157,42 @@ async function readConfig(directory: string): Promise<Json> {
   );
 }
 
-/** Removes the row scales of int8 tensors from `entries`. @returns them by the tensor that they scale */
-function takeScales(entries: Map<string, TensorEntry>): Map<string, TensorEntry> {
+/**
+ * Removes the scales of tensors with 8 and 4 bits from `entries`, and gives those of 4 bits, two of which are in a byte, the shape
+ * of the weight.
+ * @returns the scales by the tensor that they scale
+ */
+function takeScales(
+  entries: Map<string, TensorEntry>,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): Map<string, TensorEntry> {
   const scales = new Map<string, TensorEntry>();
-  for (const [name, { dtype, shape, file }] of [...entries]) {
-    if (dtype !== 'I8') continue;
+  for (const [name, entry] of [...entries]) {
+    const { dtype, shape, file } = entry;
+    if (dtype !== 'I8' && dtype !== 'U8') continue;
     const scale = entries.get(name + SCALE_SUFFIX);
     if (scale === undefined) {
-      throw new UserError(`${file}: tensor "${name}" is I8, but there is no "${name}${SCALE_SUFFIX}"`);
+      throw new UserError(`${file}: tensor "${name}" is ${dtype}, but there is no "${name}${SCALE_SUFFIX}"`);
     }
-    if (scale.dtype === 'I8' || scale.shape.length !== 1 || scale.shape[0] !== shape[0]) {
+    const [rows = 0, bytes = 0] = shape;
+    if (dtype === 'U8' && (shape.length !== 2 || (2 * bytes) % GROUP !== 0)) {
+      throw new UserError(
+        `${file}: tensor "${name}" is U8 [${shape}], expected rows of groups of ${GROUP} weights, two a byte`,
+      );
+    }
+    const expected = dtype === 'I8' ? [rows] : [rows, (2 * bytes) / GROUP];
+    if (scale.dtype === 'I8' || scale.dtype === 'U8' || scale.shape.join() !== expected.join()) {
       throw new UserError(
         `${scale.file}: tensor "${scale.name}" is ${scale.dtype} [${scale.shape}], ` +
-          `expected one float for each of the ${shape[0]} rows of "${name}"`,
+          `expected floats [${expected}]: one for each ${dtype === 'I8' ? 'row' : `group of ${GROUP}`} of "${name}"`,
       );
     }
     entries.delete(scale.name);
     scales.set(name, scale);
+    const whole = shapes.get(name);
+    if (dtype === 'U8' && whole && elementCount(whole) === 2 * rows * bytes) {
+      entries.set(name, { ...entry, shape: whole });
+    }
   }
   return scales;
 }
@@ -210,13 +229,13 @@ async function readWeights(
   entries: Map<string, TensorEntry>,
   scaleEntries: Map<string, TensorEntry>,
 ): Promise<Map<string, Weight>> {
-  const rowScales = new Map<string, Float32Array>();
+  const scales = new Map<string, Float32Array>();
   for await (const { entry, data } of readFloat32(scaleEntries.values())) {
-    rowScales.set(entry.name.slice(0, -SCALE_SUFFIX.length), data);
+    scales.set(entry.name.slice(0, -SCALE_SUFFIX.length), data);
   }
   const wanted = [...entries.values()].filter(({ name }) => shapes.has(name) || name === OUTPUT_MATRIX);
   const read = new Map<string, Weight>();
-  for await (const { entry, data } of readFloat32(wanted, rowScales)) {
+  for await (const { entry, data } of readFloat32(wanted, scales)) {
     read.set(entry.name, { shape: entry.shape, data });
   }
   const output = read.get(OUTPUT_MATRIX);

@@ -5,7 +5,7 @@
 import { UserError } from '../errors.ts';
 
 /** Bytes of one element, for the dtypes that Whisper weights come in. */
-export const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2, I8: 1 } as const;
+export const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2, I8: 1, U8: 1 } as const;
 export type Dtype = keyof typeof DTYPE_BYTES;
 
 /** The header of Whisper's largest model takes 0.2 MB; a length beyond this is a damaged or hostile file. */

@@ -115,6 +115,19 @@ test('int8 rows are multiplied by their scales', async () => {
   }
 });
 
+test('of weights of 4 bits the first of a byte is in its low half, each with 8 added; each group has a scale', async () => {
+  await writeSafetensors(join(directory, 'model.safetensors'), [
+    { name: 'w', dtype: 'U8', shape: [2, 2], bytes: () => new Uint8Array([0x19, 0x8f, 0x7a, 0x80]) },
+  ]);
+  const [entry] = await readFileEntries(join(directory, 'model.safetensors'));
+  const scales = new Map([['w', new Float32Array([0.5, 2])]]);
+  for await (const { data } of readFloat32([{ ...entry!, shape: [2, 4] }], scales)) {
+    expect([...data]).toEqual([0.5, -3.5, 3.5, 0, 4, -2, -16, 0]);
+  }
+  // Bytes that are no weights of 4 bits.
+  await expect(readFloat32([entry!], scales).next()).rejects.toThrow(/"w" is U8, expected that of weights/);
+});
+
 test('a tensor that is not finite is refused by name', async () => {
   await writeSafetensors(join(directory, 'model.safetensors'), [
     float32('fine', [1], [1]),
@@ -145,7 +158,7 @@ test('damaged and hostile headers are refused in one line', async () => {
     [
       'other dtype',
       { dtype: 'F64', shape: [1], data_offsets: [0, 8] },
-      /"F64" is not supported, only F32, F16, BF16, I8/,
+      /"F64" is not supported, only F32, F16, BF16, I8, U8/,
     ],
     ['inherited name as dtype', { dtype: 'toString', shape: [1], data_offsets: [0, 8] }, /not supported/],
     ['a hole after', f32([1], [0, 4]), /4 bytes after the last tensor/],

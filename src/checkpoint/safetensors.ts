@@ -92,12 +92,12 @@ async function readIndex(file: string): Promise<Map<string, string>> {
  * Reads tensors one after the other, in file order, as float32. Each is read into the last bytes of the array
  * it is returned in and widened there, so no second copy is ever held; the next is read meanwhile.
  *
- * @param rowScales for I8 tensors: by name, one factor for each index of the first axis; without, 1
+ * @param scales for I8 and U8 tensors: by name, a factor for each row, or group of a row; without, 1 for all of it
  * @throws UserError when a file ends early or a value is not finite
  */
 export async function* readFloat32(
   entries: Iterable<TensorEntry>,
-  rowScales: ReadonlyMap<string, Float32Array> = new Map(),
+  scales: ReadonlyMap<string, Float32Array> = new Map(),
 ): AsyncGenerator<{ entry: TensorEntry; data: Float32Array }> {
   const byFile = new Map<string, TensorEntry[]>();
   for (const entry of entries) byFile.set(entry.file, [...(byFile.get(entry.file) ?? []), entry]);
@@ -111,7 +111,7 @@ export async function* readFloat32(
         const next = inFile[position + 1];
         pending = next && readTail(handle, next);
         pending?.catch(() => {}); // reported when its turn comes, or not at all after an earlier error
-        widen(entry, data, rowScales.get(entry.name));
+        widen(entry, data, scales.get(entry.name));
         yield { entry, data };
       }
     } finally {
@@ -130,15 +130,22 @@ async function readTail(handle: FileHandle, entry: TensorEntry): Promise<Float32
   return data;
 }
 
-function widen(entry: TensorEntry, data: Float32Array, rowScale?: Float32Array): void {
+function widen(entry: TensorEntry, data: Float32Array, scales: Float32Array = Float32Array.of(1)): void {
   const { dtype, name, file } = entry;
   const { buffer, byteLength } = data;
   const count = data.length;
   if (dtype === 'F16') float16ToFloat32(new Uint16Array(buffer, byteLength - count * 2, count), data);
   if (dtype === 'BF16') bfloat16ToFloat32(new Uint16Array(buffer, byteLength - count * 2, count), data);
   if (dtype === 'I8') {
-    scaleRows(new Int8Array(buffer, byteLength - count, count), entry.shape[0] ?? 1, rowScale, data);
+    scaleRows(new Int8Array(buffer, byteLength - count, count), scales, data);
     return; // whole numbers times scales that were checked when they were read
+  }
+  if (dtype === 'U8') {
+    if (2 * (entry.end - entry.begin) !== count) {
+      throw new UserError(`${file}: tensor "${name}" is U8, expected that of weights of the model only`);
+    }
+    scaleHalfBytes(new Uint8Array(buffer, byteLength - count / 2, count / 2), scales, data);
+    return;
   }
   const bad = firstNonFinite(data);
   if (bad >= 0) {
@@ -147,16 +154,10 @@ function widen(entry: TensorEntry, data: Float32Array, rowScale?: Float32Array):
 }
 
 /** `source` may be the last quarter of `target`'s memory: values are read before they are overwritten. */
-function scaleRows(
-  source: Int8Array,
-  rows: number,
-  rowScale: Float32Array | undefined,
-  target: Float32Array,
-): void {
+function scaleRows(source: Int8Array, scales: Float32Array, target: Float32Array): void {
   if (source.length === 0) return; // whatever the other sizes claim
-  const columns = source.length / rows;
-  for (let row = 0; row < rows; row++) {
-    const scale = rowScale === undefined ? 1 : rowScale[row]!;
+  const columns = source.length / scales.length;
+  for (const [row, scale] of scales.entries()) {
     const end = (row + 1) * columns;
     let i = row * columns;
     // Four at a time: V8 does not unroll by itself, and this is where reading an int8 model spends its time.
@@ -167,6 +168,19 @@ function scaleRows(
       target[i + 3] = source[i + 3]! * scale;
     }
     for (; i < end; i++) target[i] = source[i]! * scale;
+  }
+}
+
+/** As `scaleRows`, of weights of 4 bits, the first of a byte in its low half, each with 8 added. */
+function scaleHalfBytes(source: Uint8Array, scales: Float32Array, target: Float32Array): void {
+  if (source.length === 0) return;
+  const perScale = source.length / scales.length;
+  for (const [group, scale] of scales.entries()) {
+    for (let i = group * perScale; i < (group + 1) * perScale; i++) {
+      const pair = source[i]!;
+      target[2 * i] = ((pair & 15) - 8) * scale;
+      target[2 * i + 1] = ((pair >> 4) - 8) * scale;
+    }
   }
 }
 

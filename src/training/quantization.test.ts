@@ -1,4 +1,4 @@
-/** Training that bears int8: what it sees at the end is what the quantised model computes with. */
+/** Training that bears 8 or 4 bits: what it sees at the end is what the quantised model computes with. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,11 +22,10 @@ const scratch = mkdtempSync(join(tmpdir(), 'quantization-'));
 beforeAll(() => writeTinyModel(join(scratch, 'tiny')));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const options: TrainingOptions = {
+const training: TrainingOptions = {
   ...defaultTraining,
   part: 'all',
   embedding: 'trained',
-  quantization: { bits: 8 },
   steps: 8,
   batchSize: 2,
   warmupSteps: 1,
@@ -50,7 +49,8 @@ async function logits(model: WhisperModel, tuning: Tuning): Promise<Float32Array
     builtIn: () => false,
   });
   await runtime.createAdamW(tunedWeights(dimensions, tuning));
-  await runtime.storeRowScales(scaledWeights(dimensions, tuning));
+  if (tuning.quantization)
+    await runtime.storeRowScales(scaledWeights(dimensions, tuning), tuning.quantization.bits);
   // The silence after the clips does not come from the quantised encoder: the same for both.
   const silence = await tails;
   const { feeds } = trainingBatch(examples as never, silence, tokens.endOfText);
@@ -71,7 +71,11 @@ const expectSame = (found: readonly HostTensor[], expected: readonly HostTensor[
 const far = (a: Float32Array, b: Float32Array) =>
   a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
 
-test('the loss falls, and the quantised saved model has the very logits that training saw', async () => {
+test.each([
+  8, 4,
+] as const)('%d bits: the loss falls, and the quantised saved model has the very logits that training saw', async (bits) => {
+  const quantization = { bits };
+  const options = { ...training, quantization };
   const model = await WhisperModel.load(join(scratch, 'tiny'));
   await quantizeFrozen(model, options);
   tails = model.silenceTails();
@@ -82,15 +86,15 @@ test('the loss falls, and the quantised saved model has the very logits that tra
   const plain = await logits(model, { ...options, quantization: undefined });
   expect(far(seen, plain)).toBeGreaterThan(1e-3);
 
-  const saved = join(scratch, 'trained');
-  const int8 = join(scratch, 'int8');
+  const saved = join(scratch, `trained-${bits}`);
+  const rounded = join(scratch, `int${bits}`);
   await saveModel(model, saved, { prompt: { target: 'zh', kind: 'target-transcribe' }, dtype: 'float32' });
-  await quantize({ model: saved, output: int8 });
-  const quantized = await WhisperModel.load(int8);
+  await quantize({ model: saved, output: rounded, bits });
+  const quantized = await WhisperModel.load(rounded);
   expect(far(await logits(quantized, { ...options, quantization: undefined }), seen)).toBeLessThan(1e-5);
 
   // For an evaluation on the way: the same weights, and the others back again.
-  const back = await quantizeWeights(model, model.weightNames);
+  const back = await quantizeWeights(model, model.weightNames, bits);
   const used = await model.runtime.read(model.weightNames);
   expectSame(used, await quantized.runtime.read(model.weightNames));
   await back();
@@ -102,21 +106,28 @@ test('the loss falls, and the quantised saved model has the very logits that tra
 test('an evaluation in the middle, or recomputed activations, do not change the training; frozen weights are int8', async () => {
   const run = async (evaluated: boolean, recompute = false) => {
     const model = await WhisperModel.load(join(scratch, 'tiny'));
-    const tuning = { ...options, part: 'encoder' as const, embedding: 'frozen' as const, steps: 2 };
+    const quantization = { bits: 8 as const };
+    const tuning = {
+      ...training,
+      quantization,
+      part: 'encoder' as const,
+      embedding: 'frozen' as const,
+      steps: 2,
+    };
     await quantizeFrozen(model, tuning);
     const names = tunedWeights(model.dimensions, tuning);
     await trainDecoder(model, examples, {
       ...tuning,
       recompute,
       onStep: async () => {
-        if (evaluated) await (await quantizeWeights(model, names))();
+        if (evaluated) await (await quantizeWeights(model, names, 8))();
         return undefined;
       },
     });
     const weights = await model.runtime.read(model.weightNames);
     const frozen = model.weightNames.filter((name) => !names.includes(name));
     const before = await model.runtime.read(frozen);
-    await quantizeWeights(model, frozen);
+    await quantizeWeights(model, frozen, 8);
     expectSame(await model.runtime.read(frozen), before);
     await model.close();
     return weights;
@@ -129,6 +140,8 @@ test('an evaluation in the middle, or recomputed activations, do not change the 
 test('adapters are not what is quantised: refused in one line', async () => {
   const model = await WhisperModel.load(join(scratch, 'tiny'));
   const lora = { rank: 2, alpha: 2, projections: ['q_proj' as const] };
-  expect(() => tunedWeights(model.dimensions, { ...options, embedding: 'frozen', lora })).toThrow(UserError);
+  expect(() =>
+    tunedWeights(model.dimensions, { ...training, quantization: { bits: 8 }, embedding: 'frozen', lora }),
+  ).toThrow(UserError);
   await model.close();
 });

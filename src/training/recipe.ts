@@ -147,9 +147,7 @@ const tune = z.strictObject({
   quantization: z
     .strictObject({
       bits: z
-        .int()
-        .min(8)
-        .max(8)
+        .literal([8, 4])
         .default(8)
         .describe('quantisation-aware training: bits that `quantize` will round the weights to'),
     })

@@ -172,7 +172,7 @@ async function withInferenceWeights(
   const unmerge = await mergeTrained(model, training);
   if (!training.quantization) return unmerge;
   const own = tunedWeights(dimensions, training).filter((name) => name !== LANGUAGE_ROW);
-  const unround = await quantizeWeights(model, own);
+  const unround = await quantizeWeights(model, own, training.quantization.bits);
   return async () => {
     await unround();
     await unmerge();

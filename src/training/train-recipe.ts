@@ -248,7 +248,7 @@ function tuningOf({
     part,
     embedding,
     ...(lora && { lora: { ...lora, alpha: lora.alpha ?? 2 * lora.rank } }),
-    ...(quantization && { quantization: { bits: 8 } }),
+    ...(quantization && { quantization }),
     ...(targetToken?.mean && { languageRow: true }),
     ...(experts && {
       experts: {

@@ -105,7 +105,7 @@ export async function trainDecoder(
       learningRate: (step) => scheduledRate(step, options),
       beforeStep: async () => {
         parts = [];
-        if (scaled.length > 0) await runtime.storeRowScales(scaled);
+        if (options.quantization) await runtime.storeRowScales(scaled, options.quantization.bits);
       },
       batch: async (step) => {
         const part = await batches.next();

@@ -3,6 +3,7 @@
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { Bits } from '../graph/stored-form.ts';
 import { adapterNames } from '../whisper/adapters.ts';
 import { LANGUAGE_ROW, TOKEN_EMBEDDING } from '../whisper/decoder.ts';
 import { encoderWeights } from '../whisper/encoder.ts';
@@ -19,8 +20,8 @@ export interface Tuning {
   readonly embedding: 'frozen' | 'trained';
   /** Adapters are trained instead of the part's own weights. */
   readonly lora?: LoraOptions | undefined;
-  /** The weights are trained as the int8 format rounds them; see quantization.ts for what is frozen. */
-  readonly quantization?: { readonly bits: 8 } | undefined;
+  /** The weights are trained as `quantize` rounds them; see quantization.ts for what is frozen. */
+  readonly quantization?: { readonly bits: Bits } | undefined;
   /** A language's experts are trained instead of the part's own weights: beside its feed-forward layers. */
   readonly experts?: ExpertOptions | undefined;
   /** Trains the embedding's row of a new language token while the rest is frozen: language-token.ts. */
@@ -105,7 +106,10 @@ export function tuningGraph(
     audio: tunesEncoder(tuning) ? 'mel' : 'frames',
     variant: {
       adapters: tuningAdapters(dimensions, tuning),
-      quantized: tuning.quantization && new Set(trained.filter((name) => name !== LANGUAGE_ROW)),
+      quantized: tuning.quantization && {
+        names: new Set(trained.filter((name) => name !== LANGUAGE_ROW)),
+        bits: tuning.quantization.bits,
+      },
       languageRow: trained.includes(LANGUAGE_ROW),
       experts: experts && { ...experts, gate: 'noisy' },
     },

@@ -15,7 +15,7 @@ import { elementCount } from '../checkpoint/safetensors-header.ts';
 import { sfc32, uniform } from '../random.ts';
 import type { StageProgress } from '../report/progress.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
-import { quantize, quantizeRows } from './quantize.ts';
+import { quantize, quantizedWeight, quantizeRows } from './quantize.ts';
 
 const embedded = fileURLToPath(new URL('../../models/whisper-base-int8', import.meta.url));
 
@@ -47,7 +47,7 @@ test('rows come back within half a step, and clipping loses no more than the pla
     { length: rows * columns },
     (_, i) => gaussian() * (1 + Math.floor(i / columns)),
   );
-  const quantized = quantizeRows(data, rows);
+  const quantized = quantizeRows(data, rows, 127);
   const found = relativeError(restore(quantized), data);
   expect(found).toBeCloseTo(Math.sqrt(quantized.squaredError / quantized.squaredNorm), 6);
   const plain = Float32Array.from(data, (value, i) => {
@@ -62,7 +62,7 @@ test('rows come back within half a step, and clipping loses no more than the pla
 test('no other scale that cuts off at most 30 % loses less, whatever the row’s length', () => {
   const [rows, columns] = [40, 37];
   const data = Float32Array.from({ length: rows * columns }, gaussian);
-  const { scales, values } = quantizeRows(data, rows);
+  const { scales, values } = quantizeRows(data, rows, 127);
   const errorOf = (row: Float32Array, scale: number) =>
     row.reduce((sum, w) => sum + (w - scale * Math.min(127, Math.max(-127, Math.round(w / scale)))) ** 2, 0);
   float16ToFloat32(scales).forEach((scale, i) => {
@@ -79,13 +79,13 @@ test('no other scale that cuts off at most 30 % loses less, whatever the row’s
 
 test('what was quantised is quantised again to the same', () => {
   const data = Float32Array.from({ length: 200 * 64 }, () => gaussian() ** 3 * 0.02);
-  const once = restore(quantizeRows(data, 200));
-  expect(restore(quantizeRows(once, 200))).toEqual(once);
+  const once = restore(quantizeRows(data, 200, 127));
+  expect(restore(quantizeRows(once, 200, 127))).toEqual(once);
 });
 
 test('rows of zeros and of numbers below float16 survive', () => {
   const data = new Float32Array([0, 0, 0, 0, 1e-9, -1e-9, 3e-8, 1e-10, 1, -1, 0.5, 0]);
-  const restored = restore(quantizeRows(data, 3));
+  const restored = restore(quantizeRows(data, 3, 127));
   expect([...restored.subarray(0, 4)]).toEqual([0, 0, 0, 0]);
   for (let i = 4; i < 8; i++) expect(Math.abs(restored[i]! - data[i]!)).toBeLessThanOrEqual(2 ** -25);
   expect(relativeError(restored.subarray(8), data.subarray(8))).toBeLessThan(0.01);
@@ -148,6 +148,28 @@ test('a quantised model is read like any other, and can be written as floats aga
     await expect(quantize({ model: target, output: join(directory, 'twice') })).rejects.toThrow(
       /is int8 already/,
     );
+
+    const int4 = join(directory, 'int4');
+    const small = await quantize({ model: source, output: int4, bits: 4 });
+    expect(small.bytes).toBeLessThan(summary.bytes * 0.7);
+    const halved = await readCheckpoint(int4);
+    expect(halved.config.quantization_config).toMatchObject({
+      ...{ quant_method: 'whisper-transfer-int4', bits: 4, group_size: 32 },
+    });
+    for (const [name, { shape, data }] of original.weights) {
+      const { shape: found, data: values } = halved.weights.get(name)!;
+      expect(found).toEqual(shape);
+      // Rows of the first convolution, 240 long, are no multiple of 32: it keeps 8 bits.
+      const tolerated =
+        shape.length === 1 || name.includes('positions') || name.includes('conv1') ? 0.012 : 0.12;
+      expect(relativeError(values, data), name).toBeLessThan(tolerated);
+      expect(quantizedWeight(name, { shape, data }, 4).data).toEqual(values);
+    }
+    await expect(quantize({ model: int4, output: join(directory, 'twice') })).rejects.toThrow(
+      /is int4 already/,
+    );
+    const fromInt8 = await quantize({ model: target, output: join(directory, 'int8-int4'), bits: 4 });
+    expect(fromInt8.bytes).toBe(small.bytes);
     await expect(quantize({ model: source, output: join(source, '.') })).rejects.toThrow(
       /is the source itself/,
     );

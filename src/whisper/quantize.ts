@@ -1,9 +1,12 @@
 /**
- * Quantises weights to int8, for a model that ships with the package: a quarter of float32, half of float16.
+ * Quantises weights to 8 bits, half of float16, or to 4, a little over a quarter of it.
  *
- * Each row (output channel) of a matrix, of the token embedding and of a flattened convolution kernel becomes
- * whole numbers q in −127 … 127 and one float16 scale s, with w ≈ s·q. Biases, layer norms and positions stay
- * float16. In the file the tensor `x` is I8 and `x.scale` is F16 [rows]. readCheckpoint undoes this as it reads.
+ * With 8 bits each row (output channel) of a matrix, of the token embedding and of a flattened convolution kernel becomes
+ * whole numbers q in −127 … 127 and one float16 scale s, with w ≈ s·q. With 4 bits q is in −7 … 7, and each 32 weights of a
+ * row have a scale of their own; rows that are no multiple of 32 long are kept with 8. Biases, layer norms and positions stay
+ * float16. In the file the tensor `x` is I8 and `x.scale` F16 [rows], or U8 [rows, columns / 2] (two weights a byte, the first in
+ * its low half, 8 added: as onnxruntime's MatMulNBits reads them) and F16 [rows, columns / 32]. readCheckpoint undoes this as it
+ * reads.
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -16,13 +19,14 @@ import type { TensorToWrite } from '../checkpoint/safetensors-write.ts';
 import { UserError } from '../errors.ts';
 import { lockFolder } from '../files/lock.ts';
 import { checkRoomBeside, removeLeftovers } from '../files/write-whole.ts';
-import { INT8_LIMIT, SCALE_SUFFIX } from '../graph/int8.ts';
+import { type Bits, GROUP, SCALE_SUFFIX, storedForm } from '../graph/stored-form.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { copyEnglishHalf } from './english-half.ts';
 import { copyExperts } from './expert-files.ts';
 import { isQuantized } from './quantized-weights.ts';
 
-export const QUANT_METHOD = 'whisper-transfer-int8';
+/** Name of the method in config.json, by the bits. */
+const quantMethod = (bits: Bits): string => `whisper-transfer-int${bits}`;
 
 /** Below the 50 MB from which GitHub warns about a file. */
 const SHARD_BYTES = 48_000_000;
@@ -37,11 +41,11 @@ export interface QuantizedRows {
   readonly squaredNorm: number;
 }
 
-/** Quantises each row of `data` ([rows, columns]) symmetrically, with the float16 scale of least squared error. */
-export function quantizeRows(data: Float32Array, rows: number): QuantizedRows {
+/** Quantises each row of `data` ([rows, columns]) symmetrically into ±limit, with the float16 scale of least squared error. */
+export function quantizeRows(data: Float32Array, rows: number, limit: number): QuantizedRows {
   const columns = data.length / rows;
   const values = new Int8Array(data.length);
-  const scales = rowScales(data, rows);
+  const scales = rowScales(data, rows, limit);
   let squaredError = 0;
   let squaredNorm = 0;
   for (let row = 0; row < rows; row++) {
@@ -49,7 +53,7 @@ export function quantizeRows(data: Float32Array, rows: number): QuantizedRows {
     const inverse = Math.fround(1 / scale);
     for (let i = row * columns; i < (row + 1) * columns; i++) {
       const weight = data[i]!;
-      values[i] = nearest(Math.fround(weight * inverse));
+      values[i] = nearest(Math.fround(weight * inverse), limit);
       squaredError += (weight - values[i]! * scale) ** 2;
       squaredNorm += weight * weight;
     }
@@ -57,29 +61,37 @@ export function quantizeRows(data: Float32Array, rows: number): QuantizedRows {
   return { values, scales: float32ToFloat16(scales), squaredError, squaredNorm };
 }
 
-/** The whole number in ±127, ties to the even one as everywhere in onnxruntime: at 1.5·2²³ float32 has a step of 1. */
-function nearest(value: number): number {
-  const cut = Math.min(INT8_LIMIT, Math.max(-INT8_LIMIT, value));
+/** The whole number in ±limit, ties to the even one as everywhere in onnxruntime: at 1.5·2²³ float32 has a step of 1. */
+function nearest(value: number, limit: number): number {
+  const cut = Math.min(limit, Math.max(-limit, value));
   return Math.fround(cut + 12_582_912) - 12_582_912;
 }
 
-/** The weight of this name after its int8 round trip. */
-export function quantizedWeight(name: string, { shape, data }: Weight): Weight {
+/** The weight of this name after the round trip through its stored form. */
+export function quantizedWeight(name: string, { shape, data }: Weight, bits: Bits): Weight {
   if (!isQuantized(name, shape)) return { shape, data: float16ToFloat32(float32ToFloat16(data)) };
-  const { values, scales } = quantizeRows(data, shape[0]!);
-  const columns = data.length / scales.length;
+  const { limit, perScale } = storedForm(shape, bits);
+  const { values, scales } = quantizeRows(data, data.length / perScale, limit);
   const floats = float16ToFloat32(scales);
-  return { shape, data: Float32Array.from(values, (value, i) => value * floats[Math.floor(i / columns)]!) };
+  return { shape, data: Float32Array.from(values, (value, i) => value * floats[Math.floor(i / perScale)]!) };
+}
+
+/** Two weights of 4 bits a byte, the first in its low half, each with 8 added. */
+function halfBytes(values: Int8Array): Uint8Array {
+  return Uint8Array.from(
+    { length: values.length / 2 },
+    (_, i) => values[2 * i]! + 8 + ((values[2 * i + 1]! + 8) << 4),
+  );
 }
 
 export interface QuantizeSummary {
   /** Size of the weight files of source and target. */
   readonly sourceBytes: number;
   readonly bytes: number;
-  /** Tensors of the model, and how many of them became int8. */
+  /** Tensors of the model, and how many of them have 8 or 4 bits. */
   readonly tensors: number;
   readonly quantized: number;
-  /** ‖w − ŵ‖ / ‖w‖ over the int8 tensors: the largest, whose it is, and the mean. */
+  /** ‖w − ŵ‖ / ‖w‖ over these tensors: the largest, whose it is, and the mean. */
   readonly maxRelativeError: number;
   readonly maxRelativeErrorTensor: string;
   readonly meanRelativeError: number;
@@ -91,10 +103,12 @@ export interface QuantizeOptions extends Pick<WorkOptions, 'onProgress' | 'onNot
   readonly model: string;
   /** Directory to write; an older model there is replaced. */
   readonly output: string;
+  /** Bits of a weight. Default 8. */
+  readonly bits?: 8 | 4 | undefined;
 }
 
 /**
- * Writes a Whisper model with int8 weights, which is read like any other.
+ * Writes a Whisper model with weights of 8 or 4 bits, which is read like any other.
  *
  * @throws UserError where either directory cannot be used
  */
@@ -113,6 +127,7 @@ export async function quantize(options: QuantizeOptions): Promise<QuantizeSummar
 async function quantizeInto({
   model: source,
   output: target,
+  bits = 8,
   ...work
 }: QuantizeOptions): Promise<QuantizeSummary> {
   const start = performance.now();
@@ -121,7 +136,9 @@ async function quantizeInto({
   work.signal?.throwIfAborted();
   const method = (checkpoint.config.quantization_config as { quant_method?: string } | undefined)
     ?.quant_method;
-  if (method === QUANT_METHOD) throw new UserError(`${source}: is int8 already (${QUANT_METHOD})`);
+  for (const known of [4, bits] as const) {
+    if (method === quantMethod(known)) throw new UserError(`${source}: is int${known} already (${method})`);
+  }
 
   const tensors: TensorToWrite[] = [];
   const errors: [name: string, relative: number][] = [];
@@ -146,16 +163,28 @@ async function quantizeInto({
       continue;
     }
     const rows = shape[0]!;
-    const { values, scales, squaredError, squaredNorm } = quantizeRows(weight.data, rows);
+    const { bits: own, limit, perScale } = storedForm(shape, bits);
+    const columns = weight.data.length / rows;
+    const { values, scales, squaredError, squaredNorm } = quantizeRows(
+      weight.data,
+      weight.data.length / perScale,
+      limit,
+    );
     if (scales.some((bits) => bits >= 0x7c00)) {
-      throw new UserError(`${source}: tensor "${name}" has values too large for int8 with a float16 scale`);
+      throw new UserError(
+        `${source}: tensor "${name}" has values too large for int${own} with a float16 scale`,
+      );
     }
     checkpoint.weights.delete(name); // its float32 copy is not needed any more
     errors.push([name, squaredNorm === 0 ? 0 : Math.sqrt(squaredError / squaredNorm)]);
-    tensors.push({ name, shape, dtype: 'I8', bytes: bytesOf(() => new Uint8Array(values.buffer)) });
+    tensors.push(
+      own === 8
+        ? { name, shape, dtype: 'I8', bytes: bytesOf(() => new Uint8Array(values.buffer)) }
+        : { name, shape: [rows, columns / 2], dtype: 'U8', bytes: bytesOf(() => halfBytes(values)) },
+    );
     tensors.push({
       name: name + SCALE_SUFFIX,
-      shape: [rows],
+      shape: own === 8 ? [rows] : [rows, columns / GROUP],
       dtype: 'F16',
       bytes: bytesOf(() => new Uint8Array(scales.buffer)),
     });
@@ -164,7 +193,10 @@ async function quantizeInto({
     ...checkpoint,
     config: {
       ...checkpoint.config,
-      quantization_config: { quant_method: QUANT_METHOD, bits: 8, symmetric: true, granularity: 'row' },
+      quantization_config: {
+        ...{ quant_method: quantMethod(bits), bits, symmetric: true },
+        ...(bits === 8 ? { granularity: 'row' } : { granularity: 'group', group_size: GROUP }),
+      },
     },
     companionsFrom: source,
     tensors,

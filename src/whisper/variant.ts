@@ -3,6 +3,7 @@
  * them up and need not pass them on.
  */
 import type { Graph, Tensor } from '../graph/graph.ts';
+import type { Bits } from '../graph/stored-form.ts';
 import { asStored } from './quantized-weights.ts';
 
 /** Low-rank adapters: adapters.ts. */
@@ -33,8 +34,8 @@ export interface ModelVariant {
   /** Prefix of the names of all weights, for a second model in the same graph. */
   readonly prefix?: string | undefined;
   readonly adapters?: Adapters | undefined;
-  /** Names of weights that layers read after an int8 round trip. */
-  readonly quantized?: ReadonlySet<string> | undefined;
+  /** Names of weights that layers read after the round trip through a stored form, and its bits. */
+  readonly quantized?: { readonly names: ReadonlySet<string>; readonly bits: Bits } | undefined;
   /** A language's experts. */
   readonly experts?: Experts | undefined;
   /** Adds a separate weight to the embedding's last row, that of a new language token: language-token.ts. */
@@ -67,5 +68,5 @@ export function withVariant<T>(graph: Graph, variant: ModelVariant, build: () =>
 export function weight(graph: Graph, name: string, shape: readonly number[]): Tensor {
   const { prefix = '', quantized } = variantOf(graph);
   const own = graph.parameter(`${prefix}${name}`, shape);
-  return quantized?.has(name) ? asStored(own) : own;
+  return quantized?.names.has(name) ? asStored(own, quantized.bits) : own;
 }
