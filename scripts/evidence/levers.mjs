@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { readManifest } from '../../dist/data/manifest.js';
 import { writeManifest } from '../../dist/data/manifest-write.js';
 import { evaluate, resultsFile, root, train } from './runs.mjs';
+import { testClips } from './tests.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -44,18 +45,8 @@ const RUNS = {
   },
 };
 
-/** Half B of GCompris and the new sentences, a set each. */
-async function writeTests() {
-  const samples = await readManifest(join(root, 'samples/manifest.tsv'));
-  const keys = [...new Set(samples.filter(({ set }) => set === 'intro').map(({ key }) => key))].sort();
-  const halfB = new Set(keys.filter((_, i) => i % 2 === 1));
-  const tests = samples.filter(({ set, key }) => set === 'new' || (set === 'intro' && halfB.has(key)));
-  const file = join(out, 'tests.tsv');
-  await writeManifest(file, tests);
-  return file;
-}
-
-const tests = await writeTests();
+const tests = join(out, 'tests.tsv');
+await writeManifest(tests, testClips(await readManifest(join(root, 'samples/manifest.tsv'))));
 for (const [name, { prompt, corpora, data, optimizer }] of Object.entries(RUNS)) {
   if (values.only && !values.only.includes(name)) continue;
   if (corpora.length === 0 || results.find({ run: name, steps })) continue;
