@@ -3,7 +3,6 @@
  * and start: the comparison is quadratic), transcribe (list and folder) and evaluate with a tiny model, so that the data side
  * is what is measured: does the time of a row stay the same, and does the memory of the process stay small?
  */
-import { spawn } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCheckpoint, writeCheckpoint } from '../src/checkpoint/checkpoint.ts';
@@ -11,6 +10,7 @@ import { readManifest } from '../src/data/manifest.ts';
 import { inPieces } from '../src/files/write-whole.ts';
 import { startProgress } from '../src/report/progress.ts';
 import { writeTinyModel } from '../src/testing/tiny-model.ts';
+import { measuredProcess, type ProcessCost } from './measured-process.ts';
 import type { BenchOptions } from './options.ts';
 import { type BenchResult, inRepository } from './result.ts';
 import { seconds } from './statistics.ts';
@@ -27,15 +27,9 @@ const SHORT = 3;
 /** Rows of `transcribe` and `evaluate` that are decoded; the others resume from results. */
 const DECODED = 200;
 
-interface Measured {
+interface Measured extends ProcessCost {
   readonly command: string;
   readonly rows: number;
-  /** Wall-clock time, and until the first line on standard output: the first step of `train`. */
-  readonly seconds: number;
-  readonly first: number;
-  readonly bytes: number;
-  /** Seconds of processor time: other programs do not count. */
-  readonly cpu: number;
 }
 
 interface Command {
@@ -45,7 +39,7 @@ interface Command {
   readonly until?: string;
 }
 
-export async function corpusSize({ model: directory, rows }: BenchOptions): Promise<BenchResult> {
+export async function corpusSize({ model: directory, rows = 300_000 }: BenchOptions): Promise<BenchResult> {
   const sizes = [rows / 100, rows / 10, rows].map(Math.ceil);
   const folder = inRepository('out/bench/corpus-size');
   rmSync(folder, { recursive: true, force: true });
@@ -203,30 +197,14 @@ async function writeCorpus(folder: string, rows: number): Promise<string> {
   return manifest;
 }
 
-function run({ name, args, until }: Command, rows: number, own: string): Promise<Measured> {
-  const memory = join(own, 'memory.json');
-  const report = `import fs from 'node:fs'; process.on('exit', () => { const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage(); fs.writeFileSync(${JSON.stringify(memory)}, JSON.stringify([1024 * maxRSS, (userCPUTime + systemCPUTime) / 1e6])); });`;
-  const started = performance.now();
-  const since = () => (performance.now() - started) / 1000;
-  return new Promise((resolve, reject) => {
-    let first: number | undefined;
-    let said = '';
-    let stopped = false;
-    const hook = `data:text/javascript,${encodeURIComponent(report)}`;
-    const child = spawn(process.execPath, ['--import', hook, inRepository('dist/cli/main.js'), ...args]);
-    child.stdout.on('data', () => {
-      first ??= since();
-    });
-    child.stderr.on('data', (text) => {
+async function run({ name, args, until }: Command, rows: number, own: string): Promise<Measured> {
+  let said = '';
+  const cost = await measuredProcess(args, {
+    scratch: own,
+    onError: (text, stop) => {
       said = `${said}${text}`.slice(-2000);
-      if (stopped || until === undefined || !said.includes(until)) return;
-      stopped = true;
-      child.kill('SIGINT');
-    });
-    child.on('close', (code) => {
-      if (code !== 0 && !stopped) return reject(new Error(`${name}: ${said}`));
-      const [bytes, cpu] = JSON.parse(readFileSync(memory, 'utf8')) as [number, number];
-      resolve({ command: name, rows, seconds: since(), first: first ?? since(), bytes, cpu });
-    });
+      if (until !== undefined && said.includes(until)) stop();
+    },
   });
+  return { command: name, rows, ...cost };
 }

@@ -2,13 +2,14 @@
  * The benches: `npm run bench` lists them, `npm run bench -- NAME` runs one. Their requirements and results are in
  * docs/lab/benchmarks.md.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultLora } from '../src/training/choices.ts';
 import { cacheDtype } from './cache-dtype.ts';
 import { corpusSize } from './corpus-size.ts';
 import { languageModel } from './language-model.ts';
 import { longAudio } from './long-audio.ts';
 import type { BenchOptions } from './options.ts';
+import { PAPER_MODELS, paper } from './paper.ts';
 import { parity } from './parity.ts';
 import { quantize } from './quantize.ts';
 import { type BenchResult, goalsFarMissed, goalsReached, inRepository, report } from './result.ts';
@@ -86,6 +87,11 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
       '300,000 recordings through encode, train, retrieve, transcribe and evaluate: time of a row, memory (--rows 300000)',
     run: corpusSize,
   },
+  paper: {
+    about:
+      "the paper's recipe on a corpus of its size: first steps, and what the whole run costs (--steps 100)",
+    run: paper,
+  },
   'language-model': { about: 'an n-gram model of 100 MB: reading it, scoring with it', run: languageModel },
 };
 
@@ -110,7 +116,13 @@ const program = new Command('npm run bench --')
   )
   .option('--recordings <folder>', 'more recordings', inRepository('../shared/data/speech/gcompris'))
   .option('--clips <number>', 'clips on each side of retrieval', positiveInteger, 1000)
-  .option('--rows <number>', 'recordings of the larger corpus of corpus-size', positiveInteger, 300_000)
+  .option(
+    '--rows <number>',
+    'recordings of the larger corpus of corpus-size (300000), or of paper (289430)',
+    positiveInteger,
+  )
+  .option('--steps <number>', 'paper: steps of training; goes on where it stopped', positiveInteger, 100)
+  .addOption(new Option('--only <model>', 'paper: one of the models').choices(PAPER_MODELS))
   .option('--sources <number>', 'retrieval-scale: only so many of them search; default: all', positiveInteger)
   .option('--check', 'end with status 1 where a goal is missed or could not be measured')
   .action(async (name: string | undefined, options: BenchOptions & { check?: boolean }) => {

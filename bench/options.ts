@@ -10,8 +10,12 @@ export interface BenchOptions {
   readonly recordings: string;
   /** Sources, and targets, of `retrieval`. */
   readonly clips: number;
-  /** Recordings of the larger corpus of corpus-size. */
-  readonly rows: number;
+  /** Recordings of the larger corpus of corpus-size, or of `paper`. Default: 300,000, or the paper's. */
+  readonly rows?: number;
+  /** `paper`: steps of training; those of an earlier run count. */
+  readonly steps: number;
+  /** `paper`: only this model. */
+  readonly only?: string;
   /** Number of queries in `retrieval-scale`. Default: all */
   readonly sources?: number;
 }
