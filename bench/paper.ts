@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { defaultThreads } from '../src/backend/threads.ts';
 import { dimensionsFromConfig } from '../src/checkpoint/checkpoint.ts';
 import type { Clip } from '../src/data/clip.ts';
 import { encodedBytes } from '../src/features/encoded-record.ts';
@@ -29,7 +30,7 @@ import { writeTinyModel } from '../src/testing/tiny-model.ts';
 import { windowFrames } from '../src/whisper/encoded-clip.ts';
 import { measuredProcess } from './measured-process.ts';
 import type { BenchOptions } from './options.ts';
-import { type BenchResult, type Goal, inRepository } from './result.ts';
+import { type BenchResult, type Goal, inRepository, type Row } from './result.ts';
 import { sentences } from './speech.ts';
 import { median, seconds } from './statistics.ts';
 
@@ -48,8 +49,10 @@ const CACHE_LIMIT = '8GB';
 const EVALUATED = 64;
 /** Share by which the peak may exceed the estimate. */
 const MAX_EXCESS = 0.2;
-const SMALL = { width: 768, encoderHeads: 12, decoderHeads: 12, encoderFfn: 3072, decoderFfn: 3072 };
-const SMALL_LAYERS = { encoderLayers: 12, decoderLayers: 12 };
+const SMALL = {
+  ...{ width: 768, encoderFfn: 3072, decoderFfn: 3072 },
+  ...{ encoderLayers: 12, decoderLayers: 12, encoderHeads: 12, decoderHeads: 12 },
+};
 
 export const PAPER_MODELS = ['base', 'small'];
 
@@ -81,30 +84,34 @@ export async function paper({ model, rows = ROWS, steps, only }: BenchOptions): 
   const folder = inRepository(`out/bench/paper/${rows}`);
   mkdirSync(folder, { recursive: true });
   const corpus = await prepareCorpus(folder, rows);
-  const found = [];
+  const about = await machine();
+  const found: Costs[] = [];
   for (const name of PAPER_MODELS.filter((one) => only === undefined || one === only)) {
-    found.push(await rehearse(name, model, folder, corpus, { rows, steps }));
+    const rehearsal = await rehearse(name, model, folder, corpus, { rows, steps });
+    const costs = costsOf(rehearsal, defaultThreads());
+    found.push(costs);
+    const line = { ...costs, date: new Date().toISOString().slice(0, 10), machine: about };
+    if (rehearsal.isNew) appendFileSync(inRepository('docs/lab/paper.jsonl'), `${JSON.stringify(line)}\n`);
   }
   return {
     title: `recipes/paper.json on ${formatNumber(rows)} clips of ${corpus.meanSeconds.toFixed(1)} s, its first steps, and all ${formatNumber(optimizer.steps)} from them`,
     rows: [
       { measure: 'manifest covost', ours: `${seconds(corpus.manifestSeconds)}, ${mb(corpus.manifestBytes)}` },
-      ...found.flatMap(({ rows }) => rows),
+      ...found.flatMap(rowsOf),
     ],
-    goals: found.flatMap(({ goals }) => goals),
+    goals: found.flatMap(goalsOf),
     notes: [
       `${corpus.recordings} recordings, each under many names: the cache knows them by content and encodes them once`,
       `whole run: ${formatNumber(optimizer.steps)} steps, their clips encoded once, ${optimizer.steps / dev.every} evaluations of ${dev.clips} clips`,
       'more threads: as if they shared the work evenly, which they do not quite',
     ],
-    raw: found.map(({ line }) => line),
+    raw: found,
   };
 }
 
 const mb = (bytes: number): string => `${formatNumber(bytes / 1e6, 0)} MB`;
-const gb = (bytes: number): string => `${formatNumber(bytes / 1e9, 2)} GB`;
 const hours = (value: number): string =>
-  value < 3600 ? `${formatNumber(value / 60, 0)} min` : `${formatNumber(value / 3600, 1)} h`;
+  value < 1 ? `${formatNumber(60 * value, 0)} min` : `${formatNumber(value, 1)} h`;
 
 interface Corpus {
   readonly manifest: string;
@@ -186,147 +193,177 @@ async function writeCovost(folder: string, recordings: readonly Clip[], rows: nu
   );
 }
 
+interface Rehearsal {
+  readonly name: string;
+  readonly rows: number;
+  readonly corpus: Corpus;
+  /** Of the model. */
+  readonly width: number;
+  readonly state: Required<Pick<State, 'encoder' | 'runs'>> & Pick<State, 'evaluation'>;
+  readonly steps: readonly Step[];
+  /** Bytes of a checkpoint. */
+  readonly checkpoint: number;
+  /** Whether this run took a step. */
+  readonly isNew: boolean;
+}
+
+/** Makes what is not there yet of a model's rehearsal. */
 async function rehearse(
   name: string,
   base: string,
   folder: string,
   corpus: Corpus,
   { rows, steps }: { readonly rows: number; readonly steps: number },
-) {
+): Promise<Rehearsal> {
   const own = join(folder, name);
   mkdirSync(own, { recursive: true });
   const model = name === 'base' ? base : join(own, 'model');
-  if (!existsSync(join(model, 'config.json')))
-    await writeTinyModel(model, { ...SMALL, ...SMALL_LAYERS }, 1, base);
-  const { width } = dimensionsFromConfig(
-    JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')),
-    'config.json',
-  );
+  if (!existsSync(join(model, 'config.json'))) await writeTinyModel(model, SMALL, 1, base);
+  const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'));
   const kept = join(own, 'state.json');
   const state: State = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : { runs: [] };
   const save = () => writeFileSync(kept, JSON.stringify(state));
   const cache = ['--cache', join(own, 'cache'), '--cache-limit', CACHE_LIMIT];
-
   state.encoder ??= await encodeBatches(own, corpus, ['--model', model, ...cache]);
   save();
+
   const output = join(own, 'out');
-  const metrics = join(output, 'metrics.jsonl');
-  const stepsOf = (): Step[] =>
-    existsSync(metrics)
-      ? readFileSync(metrics, 'utf8')
-          .split('\n')
-          .filter(Boolean)
-          .map((line) => JSON.parse(line) as Step)
-          .filter(({ loss }) => loss !== undefined)
-      : [];
-  const before = stepsOf().length;
-  if (before < steps) {
+  const checkpoints = join(output, 'checkpoints');
+  const before = newestStep(checkpoints);
+  const isNew = before === undefined || stepsIn(output).length < steps;
+  if (isNew) {
     const recipe = [inRepository('recipes/paper.json'), '--model', model, '--output', output, ...cache];
     const corpora = ['--data.corpora', JSON.stringify([{ manifest: corpus.manifest, set: 'train' }])];
-    const run = await trainUntil(steps, [...recipe, ...corpora], own, before > 0);
-    state.runs = [...state.runs, run];
+    const resume = before === undefined ? [] : ['--resume'];
+    state.runs = [...state.runs, await trainUntil(steps, [...recipe, ...corpora, ...resume], own)];
     save();
   }
   // Random weights never end a text.
-  if (name === 'base' && state.evaluation === undefined) {
-    state.evaluation = await evaluated(own, corpus, rows, ['--model', model, '--cache', join(own, 'cache')]);
+  if (name === 'base') {
+    state.evaluation ??= await evaluated(own, corpus, rows, [
+      '--model',
+      model,
+      '--cache',
+      join(own, 'cache'),
+    ]);
     save();
   }
-
-  const done = stepsOf();
   const { encoder, runs, evaluation } = state;
-  const times = done.map((step) => step.seconds);
-  const sorted = [...times].sort((a, b) => a - b);
-  const middle = median(times);
-  const p95 = sorted[Math.min(sorted.length - 1, Math.floor(0.95 * sorted.length))]!;
-  const clips = done.reduce((sum, step) => sum + step.clips, 0) / done.length;
+  return {
+    ...{ name, rows, corpus, isNew },
+    width: dimensionsFromConfig(config, 'config.json').width,
+    state: { encoder, runs, evaluation },
+    steps: stepsIn(output),
+    checkpoint: folderBytes(newestStep(checkpoints)!),
+  };
+}
+
+function stepsIn(output: string): Step[] {
+  const file = join(output, 'metrics.jsonl');
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
+  return lines.map((line) => JSON.parse(line) as Step).filter(({ loss }) => loss !== undefined);
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
+
+/** The line of the results file: times in seconds, memory and disk in GB, and hours of the whole run. */
+function costsOf({ name, rows, corpus, width, state, steps, checkpoint }: Rehearsal, threads: number) {
+  const { encoder, runs, evaluation } = state;
+  const times = steps.map((step) => step.seconds).sort((a, b) => a - b);
+  const losses = steps.map(({ loss }) => loss!);
+  const third = Math.ceil(losses.length / 3);
+  const clips = mean(steps.map((step) => step.clips));
   const diskOf = (dtype: 'float16' | 'int8'): number => {
     const bytes = corpus.samples.map(
       (samples) => 2 * HEADER_BYTES + encodedBytes(windowFrames(samples, 'fit'), width, dtype),
     );
-    return (rows * bytes.reduce((sum, one) => sum + one, 0)) / bytes.length;
+    return rounded((rows * mean(bytes)) / 1e9, 1);
   };
-  const peak = Math.max(...runs.map(({ bytes }) => bytes));
-  const estimate = Math.max(...runs.map((run) => run.estimate));
-  const checkpoint = folderBytes(newest(join(output, 'checkpoints')));
-  const losses = done.map(({ loss }) => loss!);
-  const third = Math.ceil(losses.length / 3);
-  const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
-  const [early, late] = [mean(losses.slice(0, third)), mean(losses.slice(-third))];
-  const whole = {
-    encoding: optimizer.steps * clips * encoder.clip,
-    steps: optimizer.steps * mean(times),
-    evaluations:
-      evaluation === undefined ? undefined : (optimizer.steps / dev.every) * dev.clips * evaluation,
-  };
-  const total = whole.encoding + whole.steps + (whole.evaluations ?? 0);
-  const threads = Number(process.env.WHISPER_TRANSFER_THREADS ?? (await machine()).cores);
-  const line = {
-    ...{ model: name, rows, steps: done.length, seed: 1, threads },
-    clip_seconds: rounded(corpus.meanSeconds, 2),
+  return {
+    ...{ model: name, rows, steps: steps.length, seed: 1, threads },
+    clip_s: rounded(corpus.meanSeconds, 2),
     manifest: { seconds: rounded(corpus.manifestSeconds, 1), mb: Math.round(corpus.manifestBytes / 1e6) },
     first_step_s: rounded(runs[0]!.first, 1),
-    step_s: { median: rounded(middle, 2), p95: rounded(p95, 2), mean: rounded(mean(times), 2) },
+    step_s: {
+      median: rounded(median(times), 2),
+      p95: rounded(times[Math.floor(0.95 * (times.length - 1))]!, 2),
+      mean: rounded(mean(times), 2),
+    },
     clips_a_step: rounded(clips, 1),
     padding: {
-      frames: rounded(mean(done.map(({ framePadding }) => framePadding)), 3),
-      tokens: rounded(mean(done.map(({ tokenPadding }) => tokenPadding)), 3),
+      frames: rounded(mean(steps.map(({ framePadding }) => framePadding)), 3),
+      tokens: rounded(mean(steps.map(({ tokenPadding }) => tokenPadding)), 3),
     },
     encoder: {
-      s_a_clip: rounded(encoder.clip, 4),
+      clip_s: rounded(encoder.clip, 4),
       different_clips: encoder.clips,
-      known_ms_a_clip: rounded(1000 * encoder.known, 2),
+      known_clip_s: rounded(encoder.known, 5),
     },
-    evaluation_s_a_clip: evaluation && rounded(evaluation, 3),
-    memory_gb: { peak: rounded(peak / 1e9, 2), estimate },
-    cache_gb: { float16: rounded(diskOf('float16') / 1e9, 1), int8: rounded(diskOf('int8') / 1e9, 1) },
+    ...(evaluation !== undefined && { dev_clip_s: rounded(evaluation, 3) }),
+    memory_gb: {
+      peak: rounded(Math.max(...runs.map(({ bytes }) => bytes)) / 1e9, 2),
+      estimate: Math.max(...runs.map((run) => run.estimate)),
+    },
+    cache_gb: { float16: diskOf('float16'), int8: diskOf('int8') },
     checkpoint_gb: rounded(checkpoint / 1e9, 2),
-    loss: { first_third: rounded(early, 4), last_third: rounded(late, 4), last: rounded(losses.at(-1)!, 4) },
+    loss: {
+      first_third: rounded(mean(losses.slice(0, third)), 4),
+      last_third: rounded(mean(losses.slice(-third)), 4),
+      finite: losses.every(Number.isFinite),
+    },
     whole_h: {
-      encoding: rounded(whole.encoding / 3600, 2),
-      steps: rounded(whole.steps / 3600, 2),
-      evaluations: whole.evaluations && rounded(whole.evaluations / 3600, 2),
+      encoding: rounded((optimizer.steps * clips * encoder.clip) / 3600, 2),
+      steps: rounded((optimizer.steps * mean(times)) / 3600, 2),
+      ...(evaluation !== undefined && {
+        evaluations: rounded(((optimizer.steps / dev.every) * dev.clips * evaluation) / 3600, 2),
+      }),
     },
   };
-  if (before < done.length) {
-    const date = new Date().toISOString().slice(0, 10);
-    const told = { ...line, date, machine: await machine() };
-    appendFileSync(inRepository('docs/lab/paper.jsonl'), `${JSON.stringify(told)}\n`);
-  }
-  const row = (measure: string, ours: string) => ({ measure: `${name}: ${measure}`, ours });
-  return {
-    line,
-    rows: [
-      row('time to the first step', seconds(runs[0]!.first)),
-      row(`a step, ${done.length} of them`, `${seconds(middle)} (median), ${seconds(p95)} (p95)`),
-      row('encoder, a clip', `${seconds(encoder.clip)}, of ${encoder.clips} different ones`),
-      ...(evaluation === undefined ? [] : [row('translation of a dev clip', seconds(evaluation))]),
-      row('peak memory', `${gb(peak)}; told before: ${estimate.toFixed(2)} GB`),
-      row('cache of all clips', `${gb(diskOf('float16'))} float16, ${gb(diskOf('int8'))} int8`),
-      row('a checkpoint', gb(checkpoint)),
-      row('loss', `${early.toFixed(4)} → ${late.toFixed(4)} (first and last third)`),
-      row(
-        'whole run',
-        `${hours(total)} on ${threads} threads: encoding ${hours(whole.encoding)}, steps ${hours(whole.steps)}` +
-          (whole.evaluations === undefined ? '' : `, evaluations ${hours(whole.evaluations)}`),
-      ),
-      ...[2, 16].map((more) => row(`whole run, ${more} threads`, hours((total * threads) / more))),
-    ],
-    goals: [
-      {
-        goal: `${name}: memory is at most ${100 * MAX_EXCESS} % above what train tells before it starts`,
-        found: `${formatNumber(100 * (peak / 1e9 / estimate - 1), 0)} %`,
-        reached: peak / 1e9 <= (1 + MAX_EXCESS) * estimate,
-        farMissed: peak / 1e9 > (1 + MAX_EXCESS) * estimate,
-      },
-      {
-        goal: `${name}: each loss is finite, and they fall`,
-        found: `${early.toFixed(4)} → ${late.toFixed(4)}`,
-        reached: losses.every(Number.isFinite) && late < early,
-        farMissed: !(losses.every(Number.isFinite) && late < early),
-      },
-    ] satisfies Goal[],
-  };
+}
+
+type Costs = ReturnType<typeof costsOf>;
+
+function rowsOf(costs: Costs): Row[] {
+  const { model, step_s, encoder, dev_clip_s, memory_gb, cache_gb, loss, whole_h, threads } = costs;
+  const row = (measure: string, ours: string) => ({ measure: `${model}: ${measure}`, ours });
+  const total = whole_h.encoding + whole_h.steps + (whole_h.evaluations ?? 0);
+  return [
+    row('time to the first step', seconds(costs.first_step_s)),
+    row(`a step, ${costs.steps} of them`, `${seconds(step_s.median)} (median), ${seconds(step_s.p95)} (p95)`),
+    row('encoder, a clip', `${seconds(encoder.clip_s)}, of ${encoder.different_clips} different ones`),
+    ...(dev_clip_s === undefined ? [] : [row('translation of a dev clip', seconds(dev_clip_s))]),
+    row('peak memory', `${memory_gb.peak} GB; told before: ${memory_gb.estimate} GB`),
+    row('cache of all clips', `${cache_gb.float16} GB float16, ${cache_gb.int8} GB int8`),
+    row('a checkpoint', `${costs.checkpoint_gb} GB`),
+    row('loss', `${loss.first_third} → ${loss.last_third} (first and last third)`),
+    row(
+      `whole run, ${threads} of these threads`,
+      `${hours(total)}: ${Object.entries(whole_h)
+        .map(([part, value]) => `${part} ${hours(value!)}`)
+        .join(', ')}`,
+    ),
+    ...[2, 16].map((more) => row(`whole run, ${more} threads`, hours((total * threads) / more))),
+  ];
+}
+
+function goalsOf({ model, memory_gb: { peak, estimate }, loss }: Costs): Goal[] {
+  const fits = peak <= (1 + MAX_EXCESS) * estimate;
+  const falls = loss.finite && loss.last_third < loss.first_third;
+  return [
+    {
+      goal: `${model}: memory is at most ${100 * MAX_EXCESS} % above what train tells before it starts`,
+      found: `${formatNumber(100 * (peak / estimate - 1), 0)} %`,
+      reached: fits,
+      farMissed: !fits,
+    },
+    {
+      goal: `${model}: each loss is finite, and they fall`,
+      found: `${loss.first_third} → ${loss.last_third}`,
+      reached: falls,
+      farMissed: !falls,
+    },
+  ];
 }
 
 const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
@@ -371,12 +408,11 @@ async function trainUntil(
   last: number,
   args: readonly string[],
   scratch: string,
-  resume: boolean,
 ): Promise<State['runs'][number]> {
   let told = '';
   let lines = '';
   let steps = 0;
-  const cost = await measuredProcess(['train', ...args, '--json', ...(resume ? ['--resume'] : [])], {
+  const cost = await measuredProcess(['train', ...args, '--json'], {
     scratch,
     onError: (text) => {
       if (steps === 0) told += text;
@@ -420,12 +456,14 @@ async function evaluated(
   return cost.seconds / EVALUATED;
 }
 
-function newest(folder: string): string {
-  const name = readdirSync(folder)
+/** Folder of the last checkpoint. */
+function newestStep(checkpoints: string): string | undefined {
+  const names = existsSync(checkpoints) ? readdirSync(checkpoints) : [];
+  const last = names
     .filter((one) => one.startsWith('step-'))
     .sort()
-    .at(-1)!;
-  return join(folder, name);
+    .at(-1);
+  return last === undefined ? undefined : join(checkpoints, last);
 }
 
 const folderBytes = (folder: string): number =>
