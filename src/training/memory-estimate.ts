@@ -24,13 +24,13 @@ export interface MemoryEstimate {
   readonly weights: number;
   /** Gradients, where batches are accumulated their sums, and AdamW's two moments. */
   readonly optimizer: number;
-  /** Peak of the activations of a step on the largest batch. */
+  /** Peak of the activations of a step on the largest batch, and what batches of other lengths leave between them. */
   readonly activations: number;
   /** Clips that are held: encoder outputs, or log-mels where the encoder is trained. */
   readonly clips: number;
   /** Copy of trained weights and moments while a checkpoint is written. */
   readonly checkpoint: number;
-  /** Node, onnxruntime, tokenizer. */
+  /** Node, onnxruntime, tokenizer, the rows of the manifests. */
   readonly program: number;
   /** The largest batch. */
   readonly batch: { readonly clips: number; readonly frames: number; readonly tokens: number };
@@ -41,6 +41,19 @@ export interface MemoryEstimate {
  * and large batches reuse some of that.
  */
 const PROGRAM_BYTES = 380e6;
+
+/**
+ * Measured memory of a clip beside its speech: its row, its example, what is known of its file. `npm run bench -- paper` has
+ * so many that it counts.
+ */
+const ROW_BYTES = 2500;
+
+/**
+ * Measured in runs of hundreds of steps whose batches differ in length: a share of the activations, as onnxruntime's pieces of
+ * one size serve others badly, and bytes that do not depend on the batch.
+ */
+const LENGTHS_SHARE = 0.35;
+const LENGTHS_BYTES = 200e6;
 
 /**
  * Estimates activations from the graph of a step: the results that live at the same time, for the largest batch. Measured
@@ -79,6 +92,9 @@ export async function estimateMemory(
     objective,
     recompute,
   });
+  const activations = peakMemory(graph, sizesOf(graph, feeds));
+  // Where one step has all clips, each has the same shape.
+  const varies = examples.length > accumulate * options.batchSize;
   // Its activations are the graph's.
   const others = objectiveMemory?.({
     clips: clips!,
@@ -95,13 +111,13 @@ export async function estimateMemory(
           elements(experts ? expertShapes(dimensions, experts).keys() : [])) +
       (others?.weights ?? 0),
     optimizer: (accumulate > 1 ? 16 : 12) * trained,
-    activations: peakMemory(graph, sizesOf(graph, feeds)),
+    activations: (varies ? 1 + LENGTHS_SHARE : 1) * activations,
     clips: Math.min(
       held,
       examples.reduce((sum, { clip }) => sum + heldBytes(clip, dimensions), 0),
     ),
     checkpoint: 12 * trained,
-    program: PROGRAM_BYTES,
+    program: PROGRAM_BYTES + (varies ? LENGTHS_BYTES : 0) + ROW_BYTES * examples.length,
     batch: { clips: clips!, frames: frames!, tokens },
   };
 }

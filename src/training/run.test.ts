@@ -133,6 +133,17 @@ test('clips count as far as they are held', async () => {
   expect(await clips(all - 1)).toBe(all - 1);
 });
 
+test('batches of several lengths take more than one batch of all clips', async () => {
+  const needs = (batchSize: number, accumulate = 1) =>
+    estimateMemory(model, examples, { ...defaultTraining, steps: 1, batchSize, accumulate });
+  const [one, all, steps] = [await needs(1), await needs(examples.length), await needs(1, examples.length)];
+  expect(one.program).toBeGreaterThan(all.program);
+  expect(steps.program).toBe(all.program);
+  // The same batch, the longest clip, with and without others.
+  expect(one.batch).toEqual(steps.batch);
+  expect(one.activations).toBeGreaterThan(1.2 * steps.activations);
+});
+
 test('what is needed grows with the batch and with what is trained', async () => {
   const needs = (batchSize: number, embedding: 'frozen' | 'trained') =>
     estimateMemory(model, examples, { ...defaultTraining, steps: 1, batchSize, embedding });
