@@ -5,7 +5,6 @@
 //
 //     npm run build && node scripts/speakers/fit.mjs models/voices/within-voice.safetensors prompts/*
 import { basename } from 'node:path';
-import { readAudio } from '../../dist/audio/audio-file.js';
 import { recordingsIn } from '../../dist/audio/recordings-in.js';
 import { embeddedModel } from '../../dist/checkpoint/embedded.js';
 import { writeFloat32Weights } from '../../dist/checkpoint/float32-weights.js';
@@ -34,7 +33,7 @@ const means = await MeanOfLayer.open(model);
 /** @type {number[][][]} */
 const windows = [];
 for (const [voice, files] of voices) {
-  const sound = await soundOf(spread(files, 50), SECONDS, readAudio);
+  const sound = await soundOf(spread(files, 50), SECONDS);
   const parts = Array.from({ length: Math.floor(sound.length / WINDOW) }, (_, i) => sound.slice(i * WINDOW, (i + 1) * WINDOW));
   windows.push((await means.of(parts)).map((vector) => Array.from(vector)));
   console.log(`${voice}: ${parts.length} windows`);
