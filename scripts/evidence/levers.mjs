@@ -2,7 +2,7 @@
 // the same held-out recordings. Resumes where it was stopped; a run's line is appended to docs/lab/levers.jsonl.
 //
 //     npm run build
-//     node scripts/evidence/levers.mjs --speech <tatoeba_en/manifest.tsv> [--text <text.tsv>]... [--steps 200] [--only <name>]...
+//     node scripts/evidence/levers.mjs --speech <tatoeba_en/manifest.tsv> [--text <text.tsv>]... [--steps 200] [--only <name>]... [--beam 5]
 //
 // Speech and texts: English with Chinese (scripts/samples/parallel-text.mjs makes the texts). Scored: samples/, set `new` (synthetic voices; the
 // same 60 sentences in English, German and French) and half B of GCompris (people; English, French, Catalan).
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     model: { type: 'string' },
     threads: { type: 'string' },
+    beam: { type: 'string' },
   },
 });
 const out = join(root, 'out/levers');
@@ -49,7 +50,8 @@ const tests = join(out, 'tests.tsv');
 await writeManifest(tests, testClips(await readManifest(join(root, 'samples/manifest.tsv'))));
 for (const [name, { prompt, corpora, data, optimizer }] of Object.entries(RUNS)) {
   if (values.only && !values.only.includes(name)) continue;
-  if (corpora.length === 0 || results.find({ run: name, steps })) continue;
+  const wanted = { run: name, steps, ...(values.beam && { beam: Number(values.beam) }) };
+  if (corpora.length === 0 || results.find({ beam: undefined, ...wanted })) continue;
   const folder = join(out, `${name.replace(/\W+/g, '-')}-${steps}`);
   const recipe = {
     ...(values.model && { model: resolve(values.model) }),
@@ -63,13 +65,13 @@ for (const [name, { prompt, corpora, data, optimizer }] of Object.entries(RUNS))
   let machine;
   for (const set of ['new', 'intro']) {
     const window = data?.window ? ['--window', data.window] : [];
-    const found = evaluate(tests, join(folder, `evaluation-${set}`), {
+    const found = evaluate(tests, join(folder, `evaluation-${set}-${values.beam ?? 1}`), {
       ...{ baseline: undefined, model: folder, metrics: ['bleu', 'chrf', 'off-target'] },
-      flags: ['--set', set, '--to', 'zh', ...window, '--cache', join(out, 'cache')],
+      flags: ['--set', set, '--to', 'zh', ...window, '--cache', join(out, 'cache'), ...(values.beam ? ['--beam', values.beam] : [])],
     });
     machine = found.machine;
     for (const [test, languages] of Object.entries(found.scores))
       scores[`${test}, ${set === 'new' ? 'synthetic' : 'people'}`] = languages;
   }
-  results.add({ run: name, steps, seed: 1, machine, scores });
+  results.add({ ...wanted, seed: 1, machine, scores });
 }

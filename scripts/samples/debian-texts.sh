@@ -1,6 +1,7 @@
 #!/bin/bash
 # English–Chinese texts of programs in Debian 12, for recipes/english-first-texts.json and two-hours.json:
-# out/texts/programs.tsv (their catalogues) and out/texts/help.tsv (LibreOffice's help). 750 MB are fetched, nothing is installed.
+# out/texts/programs.tsv (their catalogues), wesnoth.tsv (The Battle for Wesnoth) and help.tsv (LibreOffice's help). 1.1 GB are fetched,
+# nothing is installed.
 #
 #     npm run build && bash scripts/samples/debian-texts.sh [folder for the packages]
 set -euo pipefail
@@ -19,15 +20,18 @@ marble mc-data minuet-data mixxx-data musescore-common mypaint-data nautilus-dat
 qbittorrent quadrapassel rawtherapee-data rhythmbox-data rocs rosegarden scribus-data shotwell-common step subversion swell-foop
 synaptic tali totem-common transmission-common tuxmath tuxpaint tuxpaint-data tuxtype util-linux-locales vim-runtime
 virt-manager vlc-l10n wireshark-common wxmaxima"
+for part in data did dm dw ei httt l low nr sof sota sotbe thot trow tsg ttb utbs; do packages="$packages wesnoth-1.16-$part"; done
 
 mkdir -p "$folder" "$repo/out/texts"
 cd "$folder"
 [ -f fetched ] || { apt-get download $packages && touch fetched; }
 for package in *.deb; do
   # Not every package has both; tar then says so.
-  dpkg-deb --fsys-tarfile "$package" | tar -x --wildcards './usr/share/locale/zh_CN/*' './usr/share/libreoffice/help/*' 2>/dev/null || true
+  dpkg-deb --fsys-tarfile "$package" | tar -x --wildcards './usr/share/locale/zh_CN/*' './usr/share/games/wesnoth/1.16/locale/zh_CN/*' \
+    './usr/share/libreoffice/help/*' 2>/dev/null || true
 done
 cd "$repo"
 texts="node scripts/samples/parallel-text.mjs --max-characters 120"
 $texts --gettext "$folder/usr/share/locale/zh_CN/LC_MESSAGES" --output out/texts/programs.tsv
+$texts --gettext "$folder/usr/share/games/wesnoth/1.16/locale/zh_CN/LC_MESSAGES" --output out/texts/wesnoth.tsv
 $texts --help-pages "$folder/usr/share/libreoffice/help/en-US" --translated "$folder/usr/share/libreoffice/help/zh-CN" --output out/texts/help.tsv
