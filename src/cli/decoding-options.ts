@@ -51,7 +51,7 @@ export function addDecodingOptions(command: Command): Command {
     .option('--max-tokens <n>', 'largest number of tokens per window', positiveInteger, 224)
     .option(
       '--target-vocabulary [text]',
-      'allow only tokens that occur in this text file; without a file: the vocabulary saved with the model',
+      'allow only tokens that occur in this text file; without a file: the vocabulary saved with the model, as by default into its own target language',
     )
     .addOption(
       new Option('--experts <on|off>', 'use the experts of each language, where the model has them')

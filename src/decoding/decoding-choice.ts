@@ -1,12 +1,14 @@
 /** Decoding options of a user, and their resolution for a model: reads the files that they name. */
+import { sameLanguage } from '../language/profile.ts';
 import { readLanguageModel } from '../language-model/read.ts';
 import { type AnyLanguageModel, sentenceScorer } from '../language-model/scorer.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import { type TargetVocabulary, targetVocabulary } from '../whisper/target-vocabulary.ts';
+import { keptVocabulary, type TargetVocabulary, targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { DecodingOptions, SearchOptions } from './decoding.ts';
 import { defaultFusion, fallbackTemperatures } from './decoding.ts';
 import { LanguageModelFusion } from './language-model-fusion.ts';
 import { NbestRescoring } from './nbest-rescoring.ts';
+import { targetOf } from './prompt-choice.ts';
 
 export interface DecodingChoice extends SearchOptions {
   /**
@@ -17,7 +19,8 @@ export interface DecodingChoice extends SearchOptions {
   /** The same as OpenAI's temperatures: [0, 0.2, 0.4, 0.6, 0.8, 1]. Default false. */
   readonly fallback?: boolean | undefined;
   /**
-   * Restricts the decoder to tokens that occur in this text file or, where true, to those saved with the model. Default: all.
+   * Restricts the decoder to tokens that occur in this text file or, where true, to those saved with the model. Default: those
+   * saved with the model in its own target language, as it was trained with no others; else all.
    */
   readonly targetVocabulary?: string | true | TargetVocabulary | undefined;
   /** Language model for shallow fusion. Default: none. */
@@ -58,7 +61,14 @@ export async function chosenDecoding(
   const { beams, patience, lengthPenalty, earlyStopping, bestOf, seed } = choice;
   const { noRepeatNgram, repetitionPenalty, maxTokens, experts } = choice;
   const { temperature, fallback, targetVocabulary: source, languageModel } = choice;
-  const vocabulary = typeof source === 'object' ? source : await targetVocabulary(model, source);
+  const vocabulary =
+    typeof source === 'object'
+      ? source
+      : source !== undefined
+        ? await targetVocabulary(model, source)
+        : sameLanguage(target, targetOf(model, undefined))
+          ? await keptVocabulary(model)
+          : undefined;
   return {
     decoding: {
       ...{ beams, patience, lengthPenalty, earlyStopping, bestOf, seed },

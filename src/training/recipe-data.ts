@@ -350,9 +350,8 @@ async function wordsOf(
   model: WhisperModel,
   source: string | true | undefined,
 ): Promise<TargetVocabulary | undefined> {
-  return source === true
-    ? { source: 'training references', words: [] }
-    : await targetVocabulary(model, source);
+  if (source === undefined) return undefined;
+  return source === true ? { source: 'training references', words: [] } : targetVocabulary(model, source);
 }
 
 function withReferences(

@@ -86,14 +86,19 @@ const known = new WeakMap<WhisperModel, Map<string | true, TargetVocabulary>>();
 /** @param source a text file, or true for the vocabulary saved with the model */
 export async function targetVocabulary(
   model: WhisperModel,
-  source: string | true | undefined,
-): Promise<TargetVocabulary | undefined> {
-  if (source === undefined) return undefined;
+  source: string | true,
+): Promise<TargetVocabulary> {
   const ofModel = known.get(model) ?? new Map<string | true, TargetVocabulary>();
   known.set(model, ofModel);
   const vocabulary = ofModel.get(source) ?? (await namedVocabulary(model, source));
   ofModel.set(source, vocabulary);
   return vocabulary;
+}
+
+/** The vocabulary saved with a model, if there is one. */
+export async function keptVocabulary(model: WhisperModel): Promise<TargetVocabulary | undefined> {
+  const isKept = await exists(join(model.directory, TARGET_VOCABULARY_FILE));
+  return isKept ? targetVocabulary(model, true) : undefined;
 }
 
 async function namedVocabulary(model: WhisperModel, source: string | true): Promise<TargetVocabulary> {
