@@ -23,6 +23,7 @@ interface Flags extends PromptChoice {
   task: 'transcribe' | 'translate';
   to: string;
   beam: number;
+  lmRescore?: boolean;
   trials: number;
   seed: number;
   window: WindowMode;
@@ -60,6 +61,10 @@ export function addTuneCommand(lm: Command): Command {
         .default('transcribe'),
     )
     .option('--beam <n>', 'beam size: hypotheses kept at each step', positiveInteger, 5)
+    .option(
+      '--lm-rescore',
+      'weights for --lm-rescore: of the texts of the beam search, with no search after it',
+    )
     .option('--trials <n>', 'number of pairs of weights tried', positiveInteger, 100)
     .option('--seed <n>', 'seed of the trials', positiveInteger, 1)
     .addOption(windowOption());
@@ -73,10 +78,21 @@ export function addTuneCommand(lm: Command): Command {
     .action(tune);
 }
 
-async function tune(languageModel: string, manifest: string, { beam, json, ...flags }: Flags): Promise<void> {
+async function tune(
+  languageModel: string,
+  manifest: string,
+  { beam, lmRescore, json, ...flags }: Flags,
+): Promise<void> {
   const { tuneOnManifest } = await import('../decoding/tune-manifest.ts');
   const work = showWork();
-  const result = await tuneOnManifest({ ...flags, ...work, languageModel, manifest, beams: beam });
+  const result = await tuneOnManifest({
+    ...flags,
+    ...work,
+    languageModel,
+    manifest,
+    beams: beam,
+    rescore: lmRescore,
+  });
   work.end();
   if (json) {
     console.log(JSON.stringify(result));

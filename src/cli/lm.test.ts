@@ -53,7 +53,7 @@ test('trains a model and measures it, on the same words', async () => {
 
 test('a folder with an ONNX model is measured, too, by the character as n-grams are', async () => {
   const folder = fileURLToPath(new URL('../language-model/golden/tiny-gpt2', import.meta.url));
-  await lm('perplexity', folder, file('held.txt', 'THE WATER IS\nzebra'), '--to', 'en', '--json');
+  await lm('perplexity', folder, file('held.txt', 'the  water is\nzebra'), '--to', 'en', '--json');
   const found = JSON.parse(said.at(-1)!);
   expect(found).toMatchObject({ kind: 'causal', sentences: 2, tokens: 6, unknown: 0, characters: 19 });
   // Of the golden values: transformers' log probabilities of both sentences.
@@ -61,6 +61,11 @@ test('a folder with an ONNX model is measured, too, by the character as n-grams 
   const whole = texts.filter(({ text }: { text: string }) => ['the water is', 'zebra'].includes(text));
   const total = whole.reduce((sum: number, { ended }: { ended: number }) => sum + ended, 0);
   expect(found.perplexityOfCharacters).toBeCloseTo(Math.exp(-total / 19), 3);
+  // It reads what is written.
+  await lm('perplexity', folder, file('held.txt', 'THE WATER IS\nzebra!'), '--to', 'en', '--json');
+  const written = JSON.parse(said.at(-1)!);
+  expect(written).toMatchObject({ sentences: 2, tokens: 6, characters: 19 });
+  expect(written.logProbability).toBeLessThan(found.logProbability - 5);
 });
 
 test('help shows an example, for each', () => {

@@ -92,6 +92,6 @@ async function fusion(
   const lm = typeof source === 'string' ? await readLanguageModel(source, model.runtime) : source;
   const scorer = sentenceScorer(lm, language);
   return rescore
-    ? { rescoring: new NbestRescoring(scorer, { alpha, beta, language, lengthPenalty }) }
+    ? { rescoring: new NbestRescoring(scorer, { alpha, beta, lengthPenalty }) }
     : { filters: [new LanguageModelFusion(scorer, model.tokens, { alpha, beta, language })] };
 }

@@ -1,6 +1,6 @@
 /** What fusion adds along a text must be what the formula gives for the whole. */
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -72,17 +72,24 @@ test.each([
   expect(await along(fusion, tokens.encode(text))).toBeCloseTo(alpha * whole + beta * words.length, 5);
 });
 
-test('the bonuses of a causal model add up to the same formula', async () => {
-  const gpt2 = await CausalLanguageModel.load(
-    fileURLToPath(new URL('../language-model/golden/tiny-gpt2', import.meta.url)),
-  );
+test.each([
+  ['en', ' The water is cold.', false, 'The water is cold.', 4],
+  ['en', ' The water is cold.', true, 'the water is cold', 4],
+  ['zh', '水很冷。', false, '水很冷。', 3],
+  ['zh', '水很冷。', true, '水很冷', 3],
+])('in %s the bonuses of "%s", normalised for a causal model: %s', async (language, text, normalized, read, words) => {
+  const golden = fileURLToPath(new URL('../language-model/golden/tiny-gpt2', import.meta.url));
+  const own = join(folder, 'gpt2');
+  await cp(golden, own, { recursive: true });
+  const config = JSON.parse(readFileSync(join(golden, 'config.json'), 'utf8'));
+  await writeFile(join(own, 'config.json'), JSON.stringify({ ...config, normalized_text: normalized }));
+  const gpt2 = await CausalLanguageModel.load(own);
   try {
     const [alpha, beta] = [0.7, 0.4];
-    const score = sentenceScorer(gpt2, 'en');
-    const fusion = new LanguageModelFusion(score, tokens, { alpha, beta, language: 'en' });
-    const [whole] = await score([['the', 'water', 'is', 'cold']]);
-    const found = await along(fusion, tokens.encode(' The water is cold.'));
-    expect(found).toBeCloseTo(alpha * whole!.ended + beta * 4, 4);
+    const fusion = new LanguageModelFusion(sentenceScorer(gpt2, language), tokens, { alpha, beta, language });
+    const [whole] = await gpt2.score([read]);
+    const found = await along(fusion, tokens.encode(text));
+    expect(found).toBeCloseTo(alpha * whole!.ended + beta * words, 4);
   } finally {
     await gpt2.close();
   }

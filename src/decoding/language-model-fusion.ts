@@ -4,7 +4,7 @@
  * when the next begins, or the text ends.
  */
 import type { SentenceScorer } from '../language-model/scorer.ts';
-import { languageModelWords, wordsAreCharacters } from '../language-model/words.ts';
+import { wordsAreCharacters } from '../language-model/words.ts';
 import type { Tokens } from '../whisper/tokens.ts';
 import type { CandidateFilter, Candidates, Hypothesis } from './search.ts';
 
@@ -38,7 +38,7 @@ export class LanguageModelFusion implements CandidateFilter {
   readonly #beginsWord = new Map<number, boolean>();
 
   constructor(
-    private readonly score: SentenceScorer,
+    private readonly scorer: SentenceScorer,
     private readonly tokens: Tokens,
     private readonly options: FusionOptions,
   ) {}
@@ -55,12 +55,12 @@ export class LanguageModelFusion implements CandidateFilter {
       for (const ids of [tokens, tokens.slice(0, -1)]) {
         const key = ids.join();
         if (this.#scores.has(key) || missing.has(key)) continue;
-        missing.set(key, languageModelWords(this.tokens.decode(ids), this.options.language));
+        missing.set(key, this.scorer.words(this.tokens.decode(ids)));
       }
     }
     if (missing.size === 0) return;
     const sentences = [...missing.values()];
-    const found = await this.score([...sentences, ...sentences.map((words) => words.slice(0, -1))]);
+    const found = await this.scorer.score([...sentences, ...sentences.map((words) => words.slice(0, -1))]);
     const { alpha, beta } = this.options;
     [...missing.keys()].forEach((key, i) => {
       const count = sentences[i]!.length;

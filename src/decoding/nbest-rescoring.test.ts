@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readLanguageModel } from '../language-model/read.ts';
 import { sentenceScorer } from '../language-model/scorer.ts';
-import { languageModelWords } from '../language-model/words.ts';
 import { pseudo, writeTinyModel } from '../testing/tiny-model.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
@@ -40,12 +39,12 @@ test('the best of the texts is the one with the highest score of both models', a
   const [alpha, beta] = [2, 1.5];
   const plain = await decoded();
   const rescored = await decoded({ model: gpt2, alpha, beta, rescore: true });
-  const score = sentenceScorer(await readLanguageModel(gpt2, model.runtime), 'en');
+  const scorer = sentenceScorer(await readLanguageModel(gpt2, model.runtime), 'en');
   for (const [i, { text, tokens, score: own, alternatives }] of plain.entries()) {
     const texts = [{ text, tokens, score: own }, ...alternatives];
     expect(texts.length).toBeGreaterThan(2);
-    const words = texts.map(({ text }) => languageModelWords(text, 'en'));
-    const scores = await score(words);
+    const words = texts.map(({ text }) => scorer.words(text));
+    const scores = await scorer.score(words);
     const totals = texts.map(
       ({ score, tokens }, k) =>
         score + (alpha * scores[k]!.ended + beta * words[k]!.length) / (tokens.length + 1),

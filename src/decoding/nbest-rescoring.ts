@@ -3,7 +3,6 @@
  * log P_speech + α · log P_lm(words) + β · words, divided by their length as the search divides its scores.
  */
 import type { SentenceScorer } from '../language-model/scorer.ts';
-import { languageModelWords } from '../language-model/words.ts';
 import type { Alternative } from './decoding.ts';
 import type { FusionOptions } from './language-model-fusion.ts';
 
@@ -18,10 +17,9 @@ export interface ScoredText extends Alternative {
 /** The same texts, by clip, with what the language model says of them. */
 export async function scoredTexts(
   clips: readonly (readonly Alternative[])[],
-  score: SentenceScorer,
-  language: string,
+  { words: wordsOf, score }: SentenceScorer,
 ): Promise<ScoredText[][]> {
-  const words = clips.map((texts) => texts.map(({ text }) => languageModelWords(text, language)));
+  const words = clips.map((texts) => texts.map(({ text }) => wordsOf(text)));
   const scores = [...(await score(words.flat()))];
   return clips.map((texts, clip) =>
     texts.map((text, i) => ({
@@ -45,14 +43,17 @@ export function totalScore(
 export class NbestRescoring {
   /** @param options `lengthPenalty` is the search's. Default 1 */
   constructor(
-    private readonly score: SentenceScorer,
-    private readonly options: FusionOptions & { readonly lengthPenalty?: number | undefined },
+    private readonly scorer: SentenceScorer,
+    private readonly options: Omit<FusionOptions, 'language'> & {
+      readonly lengthPenalty?: number | undefined;
+    },
   ) {}
 
   /** New scores of the texts, by clip. */
   async scores(clips: readonly (readonly Alternative[])[]): Promise<number[][]> {
-    const { language, lengthPenalty } = this.options;
-    const scored = await scoredTexts(clips, this.score, language);
-    return scored.map((texts) => texts.map((text) => totalScore(text, this.options, lengthPenalty)));
+    const scored = await scoredTexts(clips, this.scorer);
+    return scored.map((texts) =>
+      texts.map((text) => totalScore(text, this.options, this.options.lengthPenalty)),
+    );
   }
 }

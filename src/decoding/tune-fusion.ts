@@ -12,12 +12,12 @@ import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { decode } from './decode.ts';
 import { LanguageModelFusion } from './language-model-fusion.ts';
-import { scoredTexts, totalScore } from './nbest-rescoring.ts';
+import { type ScoredText, scoredTexts, totalScore } from './nbest-rescoring.ts';
 
 /** Upper bounds of the weights, from 0. */
 const LARGEST_ALPHA = 1;
 const LARGEST_BETA = 1.5;
-/** Number of weights to decode with, besides no language model. */
+/** Number of the best weights: those to decode with, besides no language model. */
 const FINALISTS = 3;
 
 export interface TuneFusionOptions {
@@ -26,6 +26,8 @@ export interface TuneFusionOptions {
   /** English first: the token before the text in the target language. */
   readonly separator?: number | undefined;
   readonly beams: number;
+  /** Choose for rescoring: the trials are what it does, and nothing is decoded again. Default false. */
+  readonly rescore?: boolean | undefined;
   readonly trials: number;
   readonly seed: number;
   readonly onProgress?: (stage: string, done: number, total: number) => void;
@@ -37,7 +39,7 @@ export interface Weights {
 }
 
 export interface TunedWeights extends Weights {
-  /** Error rate in words of the language model (Chinese: characters), decoded with these weights. */
+  /** Error rate in normalised words (Chinese: characters), decoded or rescored with these weights. */
   readonly errorRate: number;
 }
 
@@ -61,16 +63,10 @@ export async function tuneFusion(
     readonly prompt: readonly number[];
     readonly reference: string;
   }[],
-  { language, separator, beams, trials, seed, onProgress }: TuneFusionOptions,
+  { language, separator, beams, rescore, trials, seed, onProgress }: TuneFusionOptions,
 ): Promise<TunedFusion> {
   const scorer = sentenceScorer(lm, language);
-  const words = (text: string): string[] => languageModelWords(text, language);
-  const references = clips.map(({ reference }) => words(reference).join(' '));
-  const errorRate = (texts: readonly string[]): number =>
-    wordErrorRate(
-      texts.map((text) => words(text).join(' ')),
-      references,
-    ).rate;
+  const references = clips.map(({ reference }) => reference);
   const encoded = clips.map((clip) => clip.encoded);
   const prompts = clips.map(({ prompt }) => prompt);
   const run = (weights: Weights | undefined, stage: string) =>
@@ -87,21 +83,11 @@ export async function tuneFusion(
   const choices = await scoredTexts(
     found.map(({ text, score, tokens, alternatives }) => [{ text, score, tokens }, ...alternatives]),
     scorer,
-    language,
   );
-  const chosen = (weights: Weights): string[] =>
-    choices.map(
-      (texts) =>
-        texts.reduce((best, text) => (totalScore(text, weights) > totalScore(best, weights) ? text : best))
-          .text,
-    );
-  const random = sfc32(seed);
-  const trialled = Array.from({ length: trials }, () => {
-    const weights = { alpha: LARGEST_ALPHA * uniform(random), beta: LARGEST_BETA * uniform(random) };
-    return { ...weights, errorRate: errorRate(chosen(weights)) };
-  }).sort((a, b) => a.errorRate - b.errorRate || a.alpha - b.alpha);
-
+  const { baseline, trialled, oracle } = tuneRescoring(choices, references, { language, trials, seed });
   const finalists = trialled.slice(0, FINALISTS);
+  if (rescore) return { baseline, tuned: finalists, oracle };
+  const errorRate = errorRateTo(references, language);
   const tuned: TunedWeights[] = [];
   for (const [i, { alpha, beta }] of finalists.entries()) {
     const texts = await run(
@@ -110,13 +96,45 @@ export async function tuneFusion(
     );
     tuned.push({ alpha, beta, errorRate: errorRate(texts.map(({ text }) => text)) });
   }
-  const best = choices.map((texts, i) => {
-    const errors = (text: string): number => wordErrorRate([words(text).join(' ')], [references[i]!]).rate;
-    return texts.reduce((a, b) => (errors(b.text) < errors(a.text) ? b : a)).text;
+  return { baseline, tuned: tuned.sort((a, b) => a.errorRate - b.errorRate), oracle };
+}
+
+/**
+ * Trials of weights on the texts that a search found.
+ * @param choices texts of each clip, the search's best first
+ * @param references text of each clip
+ * @returns what {@link tuneFusion} does, but all trials, the best first
+ */
+export function tuneRescoring(
+  choices: readonly (readonly ScoredText[])[],
+  references: readonly string[],
+  { language, trials, seed }: Pick<TuneFusionOptions, 'language' | 'trials' | 'seed'>,
+): Pick<TunedFusion, 'baseline' | 'oracle'> & { readonly trialled: readonly TunedWeights[] } {
+  const errorRate = errorRateTo(references, language);
+  const random = sfc32(seed);
+  const trialled = Array.from({ length: trials }, () => {
+    const weights = { alpha: LARGEST_ALPHA * uniform(random), beta: LARGEST_BETA * uniform(random) };
+    return { ...weights, errorRate: errorRate(choices.map((texts) => bestText(texts, weights))) };
+  });
+  const oracle = choices.map((texts, i) => {
+    const errors = ({ text }: ScoredText): number => errorRateTo([references[i]!], language)([text]);
+    return texts.reduce((a, b) => (errors(b) < errors(a) ? b : a)).text;
   });
   return {
-    baseline: { alpha: 0, beta: 0, errorRate: errorRate(found.map(({ text }) => text)) },
-    tuned: tuned.sort((a, b) => a.errorRate - b.errorRate),
-    oracle: errorRate(best),
+    baseline: { alpha: 0, beta: 0, errorRate: errorRate(choices.map(([first]) => first!.text)) },
+    trialled: trialled.sort((a, b) => a.errorRate - b.errorRate || a.alpha - b.alpha),
+    oracle: errorRate(oracle),
   };
+}
+
+/** The text that rescoring with these weights chooses. */
+export function bestText(texts: readonly ScoredText[], weights: Weights): string {
+  return texts.reduce((a, b) => (totalScore(b, weights) > totalScore(a, weights) ? b : a)).text;
+}
+
+/** Measures texts against references, both as words of the language model. */
+function errorRateTo(references: readonly string[], language: string): (texts: readonly string[]) => number {
+  const normalized = (text: string): string => languageModelWords(text, language).join(' ');
+  const wanted = references.map(normalized);
+  return (texts) => wordErrorRate(texts.map(normalized), wanted).rate;
 }

@@ -30,6 +30,8 @@ export interface TuneOptions extends PromptChoice, WorkOptions, CacheOptions {
   /** Default: the embedded Whisper base. */
   readonly model?: string | undefined;
   readonly beams: number;
+  /** Weights for rescoring after the search. Default: for fusion in it. */
+  readonly rescore?: boolean | undefined;
   readonly trials: number;
   readonly seed: number;
   readonly window: WindowMode;
@@ -42,7 +44,7 @@ export function tuneOnManifest(options: TuneOptions): Promise<TunedFusion & { re
 
 async function tune(options: TuneOptions): Promise<TunedFusion & { readonly clips: number }> {
   const { manifest, set, from, to, reference = to, task, model: directory = embeddedModel } = options;
-  const { beams, trials, seed, window, cache, cacheDtype, cacheLimit, ...work } = options;
+  const { beams, rescore, trials, seed, window, cache, cacheDtype, cacheLimit, ...work } = options;
   const { onProgress, onSkip, onNote, signal } = work;
   const text = (clip: Clip): string =>
     reference === 'source_text' ? clip.text : referenceIn(clip, reference);
@@ -69,7 +71,7 @@ async function tune(options: TuneOptions): Promise<TunedFusion & { readonly clip
         reference: text(clip),
       })),
       {
-        ...{ language: to, separator, beams, trials, seed },
+        ...{ language: to, separator, beams, rescore, trials, seed },
         onProgress: (stage, done, total) => {
           signal?.throwIfAborted();
           onProgress?.({ stage, done, total });

@@ -34,6 +34,8 @@ const MODEL_FILES = ['model.onnx', 'decoder_model_merged.onnx', 'model_quantized
   name,
   join('onnx', name),
 ]);
+/** Key of config.json: true where the text that the model was trained on was normalised. */
+export const NORMALIZED_TEXT = 'normalized_text';
 /** Texts of one run; more take memory and gain no speed. */
 const TEXTS_PER_RUN = 64;
 /** Texts whose scores are remembered. */
@@ -92,6 +94,8 @@ export class CausalLanguageModel {
     private readonly programs: Programs,
     private readonly layout: Layout,
     private readonly tokenizer: TextTokenizer,
+    /** Whether its text was normalised, as `languageModelWords` does; otherwise it reads texts as they are written. */
+    readonly readsNormalized: boolean,
   ) {}
 
   /**
@@ -123,7 +127,9 @@ export class CausalLanguageModel {
       ...sentenceTokens(folder, config, tokenizer),
       context: contextOf(config),
     };
-    return new CausalLanguageModel(folder, runtime, { model: program, scores }, layout, tokenizer);
+    const programs = { model: program, scores };
+    const readsNormalized = config[NORMALIZED_TEXT] === true;
+    return new CausalLanguageModel(folder, runtime, programs, layout, tokenizer, readsNormalized);
   }
 
   close(): Promise<void> {
@@ -136,7 +142,7 @@ export class CausalLanguageModel {
   }
 
   /**
-   * Log probabilities of normalised texts as beginnings of a sentence and as whole ones. What is asked again, or goes on from
+   * Log probabilities of texts as beginnings of a sentence and as whole ones. What is asked again, or goes on from
    * an earlier text, is not computed again.
    */
   async score(texts: readonly string[]): Promise<readonly SentenceScore[]> {
@@ -186,7 +192,23 @@ export class CausalLanguageModel {
     sequences: readonly (readonly number[])[],
   ): Promise<{ readonly begun: readonly number[]; readonly last: number }[]> {
     const results: { begun: readonly number[]; last: number }[] = new Array(sequences.length);
-    const prepared = sequences.map((ids, index): Sequence => ({ index, ids, ...this.#known(ids) }));
+    // Texts of a search begin alike: those that do go on from the first of them.
+    const { first, others } = withSharedBeginnings(sequences);
+    for (const indices of this.layout.past.length > 0 ? [first, others] : [[...sequences.keys()]]) {
+      await this.#runAll(sequences, indices, results);
+    }
+    return results;
+  }
+
+  async #runAll(
+    sequences: readonly (readonly number[])[],
+    indices: readonly number[],
+    results: { begun: readonly number[]; last: number }[],
+  ): Promise<void> {
+    const prepared = indices.map((index): Sequence => {
+      const ids = sequences[index]!;
+      return { index, ids, ...this.#known(ids) };
+    });
     // Texts of one run have equally many known tokens: some models number positions from there.
     prepared.sort((a, b) => a.known - b.known || a.ids.length - b.ids.length);
     for (let start = 0; start < prepared.length; ) {
@@ -204,7 +226,6 @@ export class CausalLanguageModel {
       });
       start = end;
     }
-    return results;
   }
 
   /** The longest beginning that is remembered, less its last token, which is asked for what follows it. */
@@ -311,6 +332,27 @@ export class CausalLanguageModel {
     const past = { length: ids.length, values, begun };
     for (let count = 2; count <= ids.length; count++) this.#pasts.set(keyOf(ids, count), past);
   }
+}
+
+/** Indices of sequences, and of others that have at least half of their tokens from the beginning of one of those. */
+function withSharedBeginnings(sequences: readonly (readonly number[])[]): {
+  first: number[];
+  others: number[];
+} {
+  const keys = sequences.map((ids) => keyOf(ids, ids.length));
+  const order = [...sequences.keys()].sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1));
+  const first: number[] = [];
+  const others: number[] = [];
+  let before: readonly number[] = [];
+  for (const index of order) {
+    const ids = sequences[index]!;
+    const differs = ids.findIndex((id, i) => id !== before[i]);
+    if (differs >= 0 && differs < ids.length / 2) {
+      first.push(index);
+      before = ids;
+    } else others.push(index);
+  }
+  return { first, others };
 }
 
 const keyOf = (ids: readonly number[], length: number): string => ids.slice(0, length).join();

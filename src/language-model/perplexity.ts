@@ -9,7 +9,7 @@ import { CausalLanguageModel } from './causal.ts';
 import type { LanguageModel } from './model.ts';
 import { isModelFolder } from './read.ts';
 import { sentenceScorer } from './scorer.ts';
-import { textOfWords, wordsOfLines } from './words.ts';
+import { linesWithWords, textOfWords } from './words.ts';
 
 export interface Perplexity {
   readonly sentences: number;
@@ -17,7 +17,7 @@ export interface Perplexity {
   readonly tokens: number;
   /** Number of unknown words; 0 for a model of tokens, which spells every word. */
   readonly unknown: number;
-  /** Number of characters of the words, of spaces between them and of ends of sentences. */
+  /** Number of characters of the normalised words, of spaces between them and of ends of sentences. */
   readonly characters: number;
   /** log10 probability of the text. */
   readonly logProbability: number;
@@ -25,7 +25,10 @@ export interface Perplexity {
   readonly perplexity: number;
   /** The same without unknown words; models of different vocabularies are compared by both. */
   readonly perplexityOfKnown: number;
-  /** The same for each character: models of words and of parts of words are compared by it. */
+  /**
+   * The same for each character: models of words and of parts of words are compared by it. A model that reads texts as they
+   * are written pays for case and punctuation, too.
+   */
   readonly perplexityOfCharacters: number;
 }
 
@@ -112,7 +115,7 @@ export async function textPerplexity({
 } & Pick<WorkOptions, 'onProgress' | 'signal'>): Promise<TextPerplexity> {
   const lines = await readSentences(text);
   const counter = new PerplexityCounter(language);
-  const sentences = wordsOfLines(lines, language, { stage: 'scoring', onProgress });
+  const sentences = linesWithWords(lines, language, { stage: 'scoring', onProgress });
   const result = (): Perplexity => {
     if (counter.sentences === 0) throw new UserError(`${text}: found no words; expected a sentence a line`);
     return counter.result();
@@ -120,11 +123,11 @@ export async function textPerplexity({
   if (await isModelFolder(model)) {
     const causal = await CausalLanguageModel.load(model);
     try {
-      const score = sentenceScorer(causal, language);
+      const scorer = sentenceScorer(causal, language);
       for (const batch of inBatches(sentences, SENTENCES_PER_RUN)) {
         signal?.throwIfAborted();
-        const scores = await score(batch);
-        batch.forEach((words, i) => {
+        const scores = await scorer.score(batch.map(({ line }) => scorer.words(line)));
+        batch.forEach(({ words }, i) => {
           counter.add(words, scores[i]!.ended / Math.LN10);
         });
       }
@@ -142,7 +145,7 @@ export async function textPerplexity({
     reading(bytes, 0);
   });
   reading(read, read);
-  for (const words of sentences) {
+  for (const { words } of sentences) {
     counter.addNgrams(languageModel, words);
     if (counter.sentences % SENTENCES_PER_TURN === 0) await takeTurn(signal);
   }

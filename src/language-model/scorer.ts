@@ -1,7 +1,7 @@
 /** What decoding asks of a language model, of whatever kind: log probabilities of sentences, many at once. */
 import { CausalLanguageModel } from './causal.ts';
 import type { LanguageModel } from './model.ts';
-import { textOfWords } from './words.ts';
+import { languageModelWords, textOfWords, writtenWords } from './words.ts';
 
 /** N-grams of words, or a neural model of tokens. */
 export type AnyLanguageModel = LanguageModel | CausalLanguageModel;
@@ -14,18 +14,34 @@ export interface SentenceScore {
   readonly ended: number;
 }
 
-/** @param sentences words of each, as from `languageModelWords` */
-export type SentenceScorer = (sentences: readonly (readonly string[])[]) => Promise<readonly SentenceScore[]>;
+export interface SentenceScorer {
+  /** Words of a text as the model reads it: normalised, or as they are written. */
+  readonly words: (text: string) => string[];
+  /** @param sentences words of each, or the first of them */
+  readonly score: (sentences: readonly (readonly string[])[]) => Promise<readonly SentenceScore[]>;
+}
 
-/** @param language of the words: it determines where spaces stand in the text that a causal model reads */
+/** @param language of the texts: it determines what a word is, and where spaces stand */
 export function sentenceScorer(model: AnyLanguageModel, language: string): SentenceScorer {
+  const normalized = (text: string): string[] => languageModelWords(text, language);
   if (model instanceof CausalLanguageModel) {
-    return (sentences) => model.score(sentences.map((words) => textOfWords(words, language)));
+    return model.readsNormalized
+      ? {
+          words: normalized,
+          score: (sentences) => model.score(sentences.map((words) => textOfWords(words, language))),
+        }
+      : {
+          words: (text) => writtenWords(text, language),
+          score: (sentences) => model.score(sentences.map((words) => words.join('').trim())),
+        };
   }
-  return async (sentences) =>
-    sentences.map((words) => {
-      const scores = model.sentence(words).map((log10) => log10 * Math.LN10);
-      const ended = scores.reduce((sum, score) => sum + score, 0);
-      return { begun: ended - scores.at(-1)!, ended };
-    });
+  return {
+    words: normalized,
+    score: async (sentences) =>
+      sentences.map((words) => {
+        const scores = model.sentence(words).map((log10) => log10 * Math.LN10);
+        const ended = scores.reduce((sum, score) => sum + score, 0);
+        return { begun: ended - scores.at(-1)!, ended };
+      }),
+  };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { languageModelWords } from './words.ts';
+import { languageModelWords, writtenWords } from './words.ts';
 
 test.each([
   ['en', "It's twenty-five dollars, Mr. Brown!", ['it', 'is', '$25', 'mister', 'brown']],
@@ -15,4 +15,16 @@ test.each([
   ['fr', '<s> a </s> <unk>', ['a']],
 ])('%s: %s', (language, text, words) => {
   expect(languageModelWords(text, language)).toEqual(words);
+});
+
+test.each([
+  ['en', " It's  25 dollars, Mr. Brown - now!", ["It's", ' 25', ' dollars,', ' Mr.', ' Brown -', ' now!']],
+  ['en', '“Good day”', ['“Good', ' day”']],
+  ['en', '— Good', ['— Good']],
+  ['en', '...', ['...']],
+  ['en', ' ', []],
+  ['zh', '我用 GPU，3 天。', ['我', '用 ', 'G', 'P', 'U，', '3 ', '天。']],
+  ['zh', '天\uFFFD', ['天']],
+])('as it is written, %s: %s', (language, text, words) => {
+  expect(writtenWords(text, language)).toEqual(words);
 });

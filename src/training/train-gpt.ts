@@ -9,7 +9,7 @@ import { readSentences } from '../files/read.ts';
 import { checkWritable, writeFiles } from '../files/write-whole.ts';
 import { writeOnnx } from '../graph/onnx.ts';
 import { learnBytePairs } from '../language-model/byte-pairs.ts';
-import { newTokenizer } from '../language-model/causal.ts';
+import { NORMALIZED_TEXT, newTokenizer } from '../language-model/causal.ts';
 import {
   type GptDimensions,
   gptInferenceGraph,
@@ -229,6 +229,7 @@ async function save(
     max_position_embeddings: dimensions.positions,
     bos_token_id: end,
     eos_token_id: end,
+    [NORMALIZED_TEXT]: true,
   };
   await writeFiles(output, {
     'model.onnx': writeOnnx(gptInferenceGraph(dimensions), () => true, weights).bytes,
