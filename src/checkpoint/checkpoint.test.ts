@@ -238,7 +238,9 @@ test('missing, misshapen and misplaced tensors are named', async () => {
   await halves([30, 16], floatTensor(scale, [30]));
   expect(await refusal()).toMatch(`tensor "${scale}" is F32 [30], expected floats [30,1]`);
   await halves([30, 16], floatTensor(scale, [30, 1]));
-  expect(await refusal()).toMatch(`tensor "${embedding}" has shape [30,16], but config.json implies [1526,12]`);
+  expect(await refusal()).toMatch(
+    `tensor "${embedding}" has shape [30,16], but config.json implies [1526,12]`,
+  );
 });
 
 test('the output matrix may be there when it is the embedding, and heads of other tools are ignored', async () => {
