@@ -7,9 +7,9 @@
 //
 // Speech: samples/, English. `test` (Tatoeba, one synthetic voice: the 5-gram's kind of text) with weights tuned on `dev`, and
 // GCompris read by a person (its half B; a kind of text that no model was trained on), tuned on half A. White noise is added at
-// a ratio of powers over the whole clip. One beam search (5, patience 2) for each clip: its five best texts are rescored with each model, as
-// --lm-rescore does. α and β are tuned on the development clips, each clean and with one of the noises. GCompris' texts
-// changed after they were read: a clip of which no clean text comes within 30 % of the words is left out.
+// a ratio of powers over the whole clip. One beam search (5, patience 2) for each clip: its five best texts are rescored with each
+// model, as --lm-rescore does. α and β are tuned on the development clips, each clean and with one of the noises. GCompris' texts
+// changed after they were read: a clip (of either) of which no clean text comes within 30 % of the words is left out.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { basename, join, resolve } from 'node:path';
