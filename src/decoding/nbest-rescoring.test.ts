@@ -47,7 +47,7 @@ test('the best of the texts is the one with the highest score of both models', a
     const scores = await scorer.score(words);
     const totals = texts.map(
       ({ score, tokens }, k) =>
-        score + (alpha * scores[k]!.ended + beta * words[k]!.length) / (tokens.length + 1),
+        score * (tokens.length + 1) + alpha * scores[k]!.ended + beta * words[k]!.length,
     );
     const best = totals.indexOf(Math.max(...totals));
     expect(rescored[i]!.tokens).toEqual(texts[best]!.tokens);
@@ -61,11 +61,14 @@ test('the best of the texts is the one with the highest score of both models', a
   }
 });
 
-test('with no weight it changes nothing, in the search or after it', async () => {
-  const texts = (await decoded()).map(({ text }) => text);
-  for (const rescore of [true, false]) {
-    const found = await decoded({ model: gpt2, alpha: 0, beta: 0, rescore });
-    expect(found.map(({ text }) => text)).toEqual(texts);
+test('with no weight it changes nothing in the search, and after it the likeliest text is chosen', async () => {
+  const plain = await decoded();
+  const found = await decoded({ model: gpt2, alpha: 0, beta: 0, rescore: false });
+  expect(found.map(({ text }) => text)).toEqual(plain.map(({ text }) => text));
+  const rescored = await decoded({ model: gpt2, alpha: 0, beta: 0, rescore: true });
+  for (const [i, { tokens, score, alternatives }] of plain.entries()) {
+    const sums = [{ tokens, score }, ...alternatives].map((text) => text.score * (text.tokens.length + 1));
+    expect(rescored[i]!.score).toBeCloseTo(Math.max(...sums), 5);
   }
 });
 

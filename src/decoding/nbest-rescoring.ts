@@ -1,6 +1,7 @@
 /**
  * Rescoring of the texts that a search found by a language model (de Zuazo et al. 2025, "Whisper-LM"): they are compared by
- * log P_speech + α · log P_lm(words) + β · words, divided by their length as the search divides its scores.
+ * log P_speech + α · log P_lm(words) + β · words, without the search's division by their length: to a causal model the second
+ * copy of a repeated text costs next to nothing, and a mean would reward the repetitions that noise brings.
  */
 import type { SentenceScorer } from '../language-model/scorer.ts';
 import type { Alternative } from './decoding.ts';
@@ -30,14 +31,14 @@ export async function scoredTexts(
   );
 }
 
-/** The score of a text with the language model's part. */
+/** The score of a text with the language model's part. @param lengthPenalty by which the search has divided its scores */
 export function totalScore(
   { score, tokens, languageModel, words }: ScoredText,
   { alpha, beta }: Pick<FusionOptions, 'alpha' | 'beta'>,
   lengthPenalty = 1,
 ): number {
   // The end of text counts as a token.
-  return score + (alpha * languageModel + beta * words) / (tokens.length + 1) ** lengthPenalty;
+  return score * (tokens.length + 1) ** lengthPenalty + alpha * languageModel + beta * words;
 }
 
 export class NbestRescoring {
