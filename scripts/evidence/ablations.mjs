@@ -41,21 +41,32 @@ const CONTROLS = {
   'dq-whisper-int8': { quantize: 'dq-whisper' },
 };
 const names = positionals.length > 0 ? positionals : readdirSync(folder).map((file) => basename(file, '.json'));
-for (const name of new Set(['laptop', ...names, ...(positionals.length > 0 ? [] : Object.keys(CONTROLS))])) {
-  if (results.find({ run: name, steps, forgetting: values.forgetting })) continue;
+/** Makes the model, unless it is there. @returns seconds of its training, if it is one */
+async function made(name) {
   const { recipe = join(folder, `${name}.json`), flags = [], keys = {}, quantize } = CONTROLS[name] ?? {};
   const model = join(out, name);
-  let seconds;
   if (quantize) {
+    await made(quantize);
     if (!existsSync(join(model, 'config.json'))) cli('quantize', join(out, quantize), model);
-  } else {
-    const own = JSON.parse(readFileSync(recipe, 'utf8'));
-    // They are taught by the laptop's model, or begin from it.
-    if (own.objective?.distillation) flags.push('--objective.distillation.teacher', laptop);
-    if (own.model) flags.push('--model', laptop);
-    flags.push('--optimizer.steps', String(steps), '--data.cache', cache, '--output', model);
-    ({ seconds } = await train(model, { extends: relative(out, recipe), ...keys }, flags));
+    return undefined;
   }
+  const own = JSON.parse(readFileSync(recipe, 'utf8'));
+  // They are taught by the laptop's model, or begin from it.
+  if (own.objective?.distillation || own.model) await made('laptop');
+  const { seconds } = await train(model, { extends: relative(out, recipe), ...keys }, [
+    ...flags,
+    ...(own.objective?.distillation ? ['--objective.distillation.teacher', laptop] : []),
+    ...(own.model ? ['--model', laptop] : []),
+    ...['--optimizer.steps', String(steps), '--data.cache', cache, '--output', model],
+  ]);
+  return seconds;
+}
+
+for (const name of new Set(['laptop', ...names, ...(positionals.length > 0 ? [] : Object.keys(CONTROLS))])) {
+  if (results.find({ run: name, steps, forgetting: values.forgetting })) continue;
+  const seconds = await made(name);
+  await made('laptop');
+  const model = join(out, name);
   const scores = {};
   let machine;
   for (const set of ['test', 'new']) {

@@ -49,25 +49,25 @@ for (const language of values.language) {
   const manifest = join(out, `${language}.tsv`);
   await writeManifest(manifest, [...clips, ...sentences].map(({ translations: _, ...clip }) => clip));
   const folder = (name) => join(out, `${language}-${name.replace(/\W+/g, '-')}-${steps}`);
+  const trained = ({ tune, learningRate }, model) =>
+    train(
+      model,
+      {
+        target: language,
+        data: { corpora: [{ manifest, set: 'train' }], cache },
+        tune: tune.experts ? { ...tune, experts: { languages: [language] } } : tune,
+        optimizer: { steps, learningRate, warmup: Math.ceil(steps / 10) },
+        checkpointEvery: 20,
+      },
+      threads,
+    );
   for (const [name, run] of Object.entries(RUNS)) {
     if (values.only && !values.only.includes(name)) continue;
     if (results.find({ language, run: name, steps })) continue;
     const model = run ? folder(name) : join(root, 'models/whisper-base-int8');
-    let told;
-    if (run) {
-      const { tune, learningRate } = run;
-      told = await train(
-        model,
-        {
-          target: language,
-          data: { corpora: [{ manifest, set: 'train' }], cache },
-          tune: tune.experts ? { ...tune, experts: { languages: [language] } } : tune,
-          optimizer: { steps, learningRate, warmup: Math.ceil(steps / 10) },
-          checkpointEvery: 20,
-        },
-        threads,
-      );
-    }
+    // A line of the baseline may be here without its model: of another checkout.
+    if (run) await trained(RUNS.plain, folder('plain'));
+    const told = run && (await trained(run, model));
     const scores = {};
     let machine;
     for (const set of ['words', ...(sentences.length > 0 ? ['new'] : [])]) {
