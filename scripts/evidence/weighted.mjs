@@ -3,7 +3,7 @@
 // A line for each is appended to docs/lab/weighted.jsonl; goes on where it was stopped.
 //
 //     npm run build
-//     node scripts/evidence/weighted.mjs <gcompris/manifest.tsv> [--steps 60] [--low fr] [--words 300] [--low-words 30]
+//     node scripts/evidence/weighted.mjs <gcompris/manifest.tsv> [--steps 60] [--low fr] [--words 300] [--low-words 30] [--test-words 300]
 //
 // p-values are against the run without weights.
 import { mkdirSync } from 'node:fs';
@@ -20,6 +20,7 @@ const { values, positionals } = parseArgs({
     low: { type: 'string', default: 'fr' },
     words: { type: 'string', default: '300' },
     'low-words': { type: 'string', default: '30' },
+    'test-words': { type: 'string', default: '300' },
     cache: { type: 'string' },
     threads: { type: 'string' },
   },
@@ -27,7 +28,7 @@ const { values, positionals } = parseArgs({
 if (!positionals[0]) throw new Error('expected the manifest of GCompris words');
 const { low } = values;
 const steps = Number(values.steps);
-const TEST_WORDS = 100;
+const testWords = Number(values['test-words']);
 const LANGUAGES = ['en', 'de', 'es', 'fr'];
 const out = join(root, 'out/weighted');
 const cache = values.cache ?? join(root, 'out/cache');
@@ -40,13 +41,13 @@ const all = await readManifest(resolve(positionals[0]));
 const clips = LANGUAGES.flatMap((language) => {
   const count = Number(values[language === low ? 'low-words' : 'words']);
   return wordsOf(all, language)
-    .slice(0, TEST_WORDS + count)
-    .map((clip, i) => ({ ...clip, set: i < TEST_WORDS ? 'test' : 'train' }));
+    .slice(0, testWords + count)
+    .map((clip, i) => ({ ...clip, set: i < testWords ? 'test' : 'train' }));
 });
-const manifest = join(out, `${low}-${values['low-words']}.tsv`);
+const manifest = join(out, `${low}-${values['low-words']}-${testWords}.tsv`);
 await writeManifest(manifest, clips);
 const results = resultsFile('weighted');
-const name = (run) => join(out, `${low}-${run.replace(/\W+/g, '-')}-${steps}`);
+const name = (run) => join(out, `${low}-${run.replace(/\W+/g, '-')}-${testWords}-${steps}`);
 const trained = (run) =>
   train(
     name(run),
@@ -59,7 +60,7 @@ const trained = (run) =>
     threads,
   );
 for (const run of Object.keys(RUNS)) {
-  const wanted = { run, low, lowWords: Number(values['low-words']), words: Number(values.words), steps };
+  const wanted = { run, low, lowWords: Number(values['low-words']), words: Number(values.words), testWords, steps };
   if (results.find(wanted)) continue;
   // A line of the baseline may be here without its model: of another checkout.
   await trained('plain');
