@@ -6,12 +6,9 @@
 //     node scripts/evidence/students.mjs [--teacher out/laptop] [--steps 120] [--every 20] [--only taught]...
 //
 // The teacher: a model that was trained into Chinese; by default Whisper base itself, and then the task is English recognition.
-// 4 bits: weights of matrices are rounded in groups of 64 to 15 steps, with a float16 scale each; the size is computed, as
-// there is no such file format here.
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readCheckpoint, writeCheckpoint } from '../../dist/checkpoint/checkpoint.js';
 import { cli, evaluate, resultsFile, root, train } from './runs.mjs';
 
 const { values } = parseArgs({
@@ -31,13 +28,17 @@ const out = join(root, `out/students-${target}`);
 const cache = values.cache ?? join(root, 'out/cache');
 const threads = values.threads ? ['--threads', values.threads] : [];
 const samples = join(root, 'samples/manifest.tsv');
-const GROUP = 64;
 const taught = { teacher, divergence: 'kl', weight: 0.9, hidden: 'dynamic', distance: 'mse' };
 const RUNS = {
   alone: { tune: { decoderLayers: 3 } },
   taught: { tune: { decoderLayers: 3 }, objective: { distillation: taught } },
   'taught, 8 bits': {
     tune: { decoderLayers: 3, quantization: { bits: 8 } },
+    objective: { distillation: { ...taught, distance: 'l1' } },
+    dtype: 'float32',
+  },
+  'taught, 4 bits': {
+    tune: { decoderLayers: 3, quantization: { bits: 4 } },
     objective: { distillation: { ...taught, distance: 'l1' } },
     dtype: 'float32',
   },
@@ -62,28 +63,6 @@ function scored(run, model, more = {}) {
   results.add({ ...wanted, seed: 1, megabytes: size, evaluationSeconds: Math.round(seconds), ...more, machine, scores: Object.values(scores)[0] });
 }
 
-/** Rounds the matrices of a model. @returns megabytes that they would take, with the rest as float16 */
-async function roundedTo4Bits(model, folder) {
-  const checkpoint = await readCheckpoint(model);
-  let bits = 0;
-  for (const { shape, data } of checkpoint.weights.values()) {
-    if (shape.length < 2) {
-      bits += 16 * data.length;
-      continue;
-    }
-    for (let start = 0; start < data.length; start += GROUP) {
-      const group = data.subarray(start, start + GROUP);
-      const scale = group.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / 7 || 1;
-      group.forEach((value, i) => {
-        group[i] = Math.round(value / scale) * scale;
-      });
-      bits += 4 * group.length + 16;
-    }
-  }
-  await writeCheckpoint(folder, checkpoint, { dtype: 'float16' });
-  return Number((bits / 8e6).toFixed(1));
-}
-
 scored('teacher', teacher);
 for (const [run, keys] of Object.entries(RUNS)) {
   if (values.only && !values.only.includes(run)) continue;
@@ -106,11 +85,10 @@ for (const [run, keys] of Object.entries(RUNS)) {
     if (!results.find(wanted)) results.add({ ...wanted, devLoss: Number(devLoss.toFixed(3)), devChrf: Number(devChrf.toFixed(1)) });
   }
   scored(run, folder, { seconds });
-  const int8 = `${folder}-int8`;
-  if (!existsSync(join(int8, 'config.json'))) cli('quantize', folder, int8);
-  scored(`${run}, int8`, int8);
-  const int4 = `${folder}-4-bits`;
-  const computedMegabytes = await roundedTo4Bits(folder, int4);
-  scored(`${run}, rounded to 4 bits`, int4, { computedMegabytes });
+  for (const bits of ['8', '4']) {
+    const rounded = `${folder}-int${bits}`;
+    if (!existsSync(join(rounded, 'config.json'))) cli('quantize', folder, rounded, '--bits', bits);
+    scored(`${run}, int${bits}`, rounded);
+  }
 }
 console.log(`${basename(out)}: done`);
