@@ -188,6 +188,9 @@ for (const [set, { dev, test }] of Object.entries(CLIPS)) {
     test: asWritten(await searched(join(out, `${set}-test.jsonl`), at(test, () => NOISES))),
   };
   await addScores({ set: SETS[set], model: 'none' }, found[set].test, found[set].test.map(({ texts: [first] }) => first.text));
+  // What rescoring does without any model: the largest sum in place of the search's largest mean.
+  const silent = found[set].test.map(({ texts }) => texts.map((text) => ({ ...text, languageModel: 0, words: 0 })));
+  await addScores({ set: SETS[set], model: 'none, largest sum' }, found[set].test, silent.map((own) => bestText(own, { alpha: 0, beta: 0 })));
 }
 
 for (const [model, path] of Object.entries(MODELS)) {
