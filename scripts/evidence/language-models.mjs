@@ -223,7 +223,7 @@ for (const set of Object.keys(CLIPS)) {
   if (results.find({ ...wanted, noise: 'all' })) continue;
   const keys = new Set(found[set].test.map(({ key }) => key));
   const spoken = CLIPS[set].test.filter(({ key }) => keys.has(key));
-  const rows = await searched(join(out, `${set}-beam.jsonl`), at(spoken, () => NOISES), { model: arpa, alpha, beta });
+  const rows = await searched(join(out, `${set}-beam-${alpha}-${beta}.jsonl`), at(spoken, () => NOISES), { model: arpa, alpha, beta });
   const texts = new Map(rows.map(({ key, noise, texts: [first] }) => [`${key} ${noise}`, first.text]));
   await addScores(wanted, found[set].test, found[set].test.map(({ key, noise }) => texts.get(`${key} ${noise}`)));
 }
