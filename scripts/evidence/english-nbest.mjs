@@ -17,8 +17,7 @@ import { machine } from '../../dist/report/machine.js';
 import { withoutSpeech } from '../../dist/whisper/encoded-clip.js';
 import { WhisperModel } from '../../dist/whisper/model.js';
 import { englishPrompt, promptOf, separatorOf } from '../../dist/whisper/prompts.js';
-import { resultsFile, root } from './runs.mjs';
-import { testClips } from './tests.mjs';
+import { resultsFile, root, testClips } from './runs.mjs';
 
 const { values } = parseArgs({ options: { model: { type: 'string' }, beams: { type: 'string', default: '5' } } });
 const beams = Number(values.beams);

@@ -11,8 +11,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readManifest } from '../../dist/data/manifest.js';
 import { writeManifest } from '../../dist/data/manifest-write.js';
-import { evaluate, resultsFile, root, train } from './runs.mjs';
-import { testClips } from './tests.mjs';
+import { evaluate, resultsFile, root, testClips, train } from './runs.mjs';
 
 const { values } = parseArgs({
   options: {

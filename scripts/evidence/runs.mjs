@@ -71,6 +71,13 @@ export function wordsOf(clips, language) {
   return byHash(once.map(({ translations: _, ...clip }) => ({ ...clip, en: clip.key })));
 }
 
+/** What English first is tested on: the new sentences (synthetic; English, German, French) and half B of GCompris (people). */
+export function testClips(samples) {
+  const keys = [...new Set(samples.filter(({ set }) => set === 'intro').map(({ key }) => key))].sort();
+  const halfB = new Set(keys.filter((_, i) => i % 2 === 1));
+  return samples.filter(({ set, key }) => set === 'new' || (set === 'intro' && halfB.has(key)));
+}
+
 /** Of a run with experts: the share of gates that are open at test, by layer, and their mean, over its last 20 steps. */
 export function openGates(steps) {
   const gates = [...openGatesOf(steps.slice(-20))].map(([layer, share]) => /** @type {const} */ ([layer, Number(share.toFixed(3))]));

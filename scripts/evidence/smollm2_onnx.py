@@ -12,6 +12,7 @@ going on from keys and values.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,25 +20,12 @@ import onnxruntime
 import torch
 import transformers
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / 'golden'))
+from with_past import WithPast  # noqa: E402
+
 BEGIN, END = '<|endoftext|>', 'Ċ'
 TEXTS = ['Click on the required color.', 'the cat sat on the mat']
 TOLERANCE = 1e-3
-
-
-class WithPast(torch.nn.Module):
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids, attention_mask, position_ids, past):
-        cache = transformers.DynamicCache()
-        for layer, (key, value) in enumerate(zip(past[::2], past[1::2])):
-            cache.update(key, value, layer)
-        found = self.model(
-            input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, past_key_values=cache, use_cache=True,
-        )
-        present = [part for layer in found.past_key_values.layers for part in (layer.keys, layer.values)]
-        return (found.logits, *present)
 
 
 def export(model, file):

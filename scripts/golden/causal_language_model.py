@@ -19,6 +19,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from golden_file import dump, norm, rounded, signed_sums, unit
+from with_past import WithPast
 
 SENTENCES = [
     'the balloon lands in the water', 'click on the right color', 'the water is cold today', 'she reads a book at home',
@@ -70,24 +71,6 @@ def opt_values():
             gradient = gradient[2:]
         gradients[name] = {'norm': norm(gradient), 'signedSums': signed_sums(gradient)}
     return {'loss': rounded(loss.item()), 'gradients': gradients}
-
-
-class WithPast(torch.nn.Module):
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids, attention_mask, position_ids, past):
-        cache = transformers.DynamicCache()
-        for layer, (key, value) in enumerate(zip(past[::2], past[1::2])):
-            cache.update(key, value, layer)
-        found = self.model(
-            input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, past_key_values=cache, use_cache=True,
-        )
-        present = []
-        for layer in found.past_key_values.layers:
-            present += [layer.keys, layer.values]
-        return (found.logits, *present)
 
 
 def gpt2(folder):

@@ -158,8 +158,8 @@ async function readConfig(directory: string): Promise<Json> {
 }
 
 /**
- * Removes the scales of tensors with 8 and 4 bits from `entries`, and gives those of 4 bits, two of which are in a byte, the shape
- * of the weight.
+ * Removes the scales of tensors with 8 and 4 bits from `entries`. A tensor with 4 bits, which holds two weights a byte, gets the
+ * shape of its weight.
  * @returns the scales by the tensor that they scale
  */
 function takeScales(

@@ -60,15 +60,8 @@ export async function chosenDecoding(
 ): Promise<ChosenDecoding> {
   const { beams, patience, lengthPenalty, earlyStopping, bestOf, seed } = choice;
   const { noRepeatNgram, repetitionPenalty, maxTokens, experts } = choice;
-  const { temperature, fallback, targetVocabulary: source, languageModel } = choice;
-  const vocabulary =
-    typeof source === 'object'
-      ? source
-      : source !== undefined
-        ? await targetVocabulary(model, source)
-        : sameLanguage(target, targetOf(model, undefined))
-          ? await keptVocabulary(model)
-          : undefined;
+  const { temperature, fallback, languageModel } = choice;
+  const vocabulary = await chosenVocabulary(model, choice, target);
   return {
     decoding: {
       ...{ beams, patience, lengthPenalty, earlyStopping, bestOf, seed },
@@ -78,6 +71,16 @@ export async function chosenDecoding(
     },
     temperatures: temperature === undefined ? (fallback ? fallbackTemperatures : [0]) : [temperature].flat(),
   };
+}
+
+async function chosenVocabulary(
+  model: WhisperModel,
+  { targetVocabulary: source }: DecodingChoice,
+  target: string,
+): Promise<TargetVocabulary | undefined> {
+  if (typeof source === 'object') return source;
+  if (source !== undefined) return targetVocabulary(model, source);
+  return sameLanguage(target, targetOf(model, undefined)) ? keptVocabulary(model) : undefined;
 }
 
 /** The language model in the search, or after it. */

@@ -117,7 +117,8 @@ export function tuneRescoring(
     return { ...weights, errorRate: errorRate(choices.map((texts) => bestText(texts, weights))) };
   });
   const oracle = choices.map((texts, i) => {
-    const errors = ({ text }: ScoredText): number => errorRateTo([references[i]!], language)([text]);
+    const own = errorRateTo([references[i]!], language);
+    const errors = ({ text }: ScoredText): number => own([text]);
     return texts.reduce((a, b) => (errors(b) < errors(a) ? b : a)).text;
   });
   return {

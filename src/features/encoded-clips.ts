@@ -35,7 +35,7 @@ export function clipsOf(all: readonly Clip[], source: string, { set, language }:
   const ofSet = set ? all.filter((clip) => clip.set === set) : all;
   let clips = language ? ofSet.filter((clip) => clip.language === language) : [...ofSet];
   // Written otherwise than in the manifest: French, fra, pt_BR.
-  if (clips.length === 0 && language) clips = ofSet.filter((clip) => isIn(clip, language));
+  if (clips.length === 0 && language) clips = ofSet.filter((clip) => isSpokenIn(clip, language));
   if (clips.length === 0) {
     const has = [...new Set(all.map((clip) => `${clip.language}/${clip.set}`))].sort().join(', ');
     const meant = language && !isLanguage(language) ? didYouMean(language) : '';
@@ -46,7 +46,9 @@ export function clipsOf(all: readonly Clip[], source: string, { set, language }:
   return clips;
 }
 
-const isIn = ({ language }: Clip, named: string): boolean => language !== '' && sameLanguage(language, named);
+/** Whether a clip is in a language, however it is named: fr, French, fra. */
+export const isSpokenIn = ({ language }: Clip, named: string): boolean =>
+  language !== '' && sameLanguage(language, named);
 
 /** Name of the source of clips in messages. */
 export const sourceName = (source: string | readonly Clip[]): string =>

@@ -18,12 +18,14 @@ export interface StoredForm {
   readonly limit: number;
   /** Weights that share a scale. */
   readonly perScale: number;
+  /** Shape of the scales in a file: [rows], or [rows, groups]. */
+  readonly scaleShape: readonly number[];
 }
 
 /** How a weight of this shape is stored. @param shape [rows, …] */
-export function storedForm([, ...inner]: readonly number[], bits: Bits): StoredForm {
+export function storedForm([rows = 1, ...inner]: readonly number[], bits: Bits): StoredForm {
   const columns = inner.reduce((product, size) => product * size, 1);
   return bits === 4 && columns % GROUP === 0
-    ? { bits: 4, limit: 7, perScale: GROUP }
-    : { bits: 8, limit: 127, perScale: columns };
+    ? { bits: 4, limit: 7, perScale: GROUP, scaleShape: [rows, columns / GROUP] }
+    : { bits: 8, limit: 127, perScale: columns, scaleShape: [rows] };
 }

@@ -6,11 +6,11 @@ import { type Clip, missingReference, referenceIn, unnamedTarget, writtenLanguag
 import { readManifest } from '../data/manifest.ts';
 import { repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
-import { clipsOf } from '../features/encoded-clips.ts';
+import { clipsOf, isSpokenIn } from '../features/encoded-clips.ts';
 import { EncoderOutputs, HELD_WITHOUT } from '../features/encoder-outputs.ts';
 import { recordingLengths } from '../features/recording-lengths.ts';
 import { fingerprint } from '../files/fingerprint.ts';
-import { languageProfile, sameLanguage } from '../language/profile.ts';
+import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { type EncodedClip, withoutSpeech } from '../whisper/encoded-clip.ts';
@@ -101,7 +101,8 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
     for (const clip of clips)
       training.push({ ...(fromText ? textAlone(clip, written) : clip), corpus, target: written });
     for (const clip of all) {
-      if (clip.set !== dev?.set || !isSpokenIn(clip, dev.languages)) continue;
+      if (clip.set !== dev?.set) continue;
+      if (dev.languages && !dev.languages.some((named) => isSpokenIn(clip, named))) continue;
       const used = fromText ? textAlone(clip, written) : clip;
       const key = `${written} ${fromText ? used.text : used.audio}`;
       if (!found.has(key)) found.set(key, { ...used, corpus, target: written });
@@ -119,17 +120,14 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   const own = [...found.values()];
   const { languages } = dev;
   for (const language of languages ?? []) {
-    if (own.some((clip) => isSpokenIn(clip, [language]))) continue;
+    if (own.some((clip) => isSpokenIn(clip, language))) continue;
     throw new UserError(`${manifests}: no clip of language "${language}" in set "${dev.set}"`);
   }
   const devClips = languages
-    ? inTurns(own, (clip) => languages.findIndex((language) => isSpokenIn(clip, [language])))
+    ? inTurns(own, (clip) => languages.findIndex((language) => isSpokenIn(clip, language)))
     : inTurns(own, ({ corpus }) => corpus);
   return { training, dev: devClips.slice(0, dev.clips), targets: different, notes };
 }
-
-const isSpokenIn = ({ language }: Clip, languages: readonly string[] | undefined): boolean =>
-  languages?.some((named) => language !== '' && sameLanguage(language, named)) ?? true;
 
 /** English first goes on from the English text, whatever was spoken. */
 function textAlone(clip: Clip, target: string): Clip {

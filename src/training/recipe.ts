@@ -287,18 +287,19 @@ export const recipeSchema = z
         ['dev', 'set'],
         `found "${dev.set}", which is trained on; expected another set than the corpora's`,
       );
+    const tunesEncoder = tune.part === 'encoder' || tune.part === 'all';
     if (prompt === 'english-first') {
       const aboutRecordings: readonly [boolean, ...string[]][] = [
         [augment !== undefined, 'augment'],
         [data.mergeSeconds !== undefined, 'data', 'mergeSeconds'],
-        [tune.part === 'encoder' || tune.part === 'all', 'tune', 'part'],
+        [tunesEncoder, 'tune', 'part'],
         [dev?.languages !== undefined, 'dev', 'languages'],
       ];
       for (const [found, ...path] of aboutRecordings) {
         if (found) refuse(path, 'found with english-first, which trains on texts alone, whatever was spoken');
       }
     }
-    if (augment?.copies !== undefined && (tune.part === 'encoder' || tune.part === 'all'))
+    if (augment?.copies !== undefined && tunesEncoder)
       refuse(['augment', 'copies'], 'found with a tuned encoder, which draws a new version at each visit');
     if (augment && !(augment.speed || augment.noise || augment.reverberation || augment.specAugment))
       refuse(['augment'], 'found nothing to do; expected speed, noise, reverberation or specAugment');

@@ -162,15 +162,13 @@ async function quantizeInto({
       });
       continue;
     }
-    const rows = shape[0]!;
-    const { bits: own, limit, perScale } = storedForm(shape, bits);
-    const columns = weight.data.length / rows;
+    const { bits: own, limit, perScale, scaleShape } = storedForm(shape, bits);
     const { values, scales, squaredError, squaredNorm } = quantizeRows(
       weight.data,
       weight.data.length / perScale,
       limit,
     );
-    if (scales.some((bits) => bits >= 0x7c00)) {
+    if (scales.some((half) => half >= 0x7c00)) {
       throw new UserError(
         `${source}: tensor "${name}" has values too large for int${own} with a float16 scale`,
       );
@@ -180,11 +178,16 @@ async function quantizeInto({
     tensors.push(
       own === 8
         ? { name, shape, dtype: 'I8', bytes: bytesOf(() => new Uint8Array(values.buffer)) }
-        : { name, shape: [rows, columns / 2], dtype: 'U8', bytes: bytesOf(() => halfBytes(values)) },
+        : {
+            name,
+            shape: [shape[0]!, values.length / shape[0]! / 2],
+            dtype: 'U8',
+            bytes: bytesOf(() => halfBytes(values)),
+          },
     );
     tensors.push({
       name: name + SCALE_SUFFIX,
-      shape: own === 8 ? [rows] : [rows, columns / GROUP],
+      shape: scaleShape,
       dtype: 'F16',
       bytes: bytesOf(() => new Uint8Array(scales.buffer)),
     });

@@ -1,5 +1,5 @@
 /** Weights of a graph after a round trip through their stored form (quantize.ts), for quantisation-aware training. */
-import type { Tensor } from '../graph/graph.ts';
+import { product, type Tensor } from '../graph/graph.ts';
 import { fakeQuantize, reshape, roundedToFloat16 } from '../graph/ops.ts';
 import { type Bits, SCALE_SUFFIX, storedForm } from '../graph/stored-form.ts';
 
@@ -12,22 +12,22 @@ export function isQuantized(name: string, shape: readonly number[]): boolean {
 const roundedWeights = new WeakMap<Tensor, Tensor>();
 
 /**
- * The weight after the round trip through its stored form; the gradient passes straight through. Its scales are a weight of the graph, too,
- * which `Runtime.storeRowScales` must compute before each run.
+ * The weight after the round trip through its stored form; the gradient passes straight through. Its scales are a weight of the
+ * graph, too, which `Runtime.storeRowScales` must compute before each run.
  */
 export function asStored(weight: Tensor, bits: Bits): Tensor {
   const known = roundedWeights.get(weight);
   if (known) return known;
-  const { graph, name } = weight;
   const shape = weight.shape as readonly number[];
-  const stored = isQuantized(name, shape) ? rounded() : roundedToFloat16(weight);
+  const stored = isQuantized(weight.name, shape) ? quantized(weight, shape, bits) : roundedToFloat16(weight);
   roundedWeights.set(weight, stored);
   return stored;
+}
 
-  function rounded(): Tensor {
-    const { limit, perScale } = storedForm(shape, bits);
-    const scales = shape.reduce((product, size) => product * size, 1) / perScale;
-    const scale = graph.parameter(`${name}${SCALE_SUFFIX}`, [scales, 1]);
-    return reshape(fakeQuantize(reshape(weight, [scales, perScale]), scale, limit), shape);
-  }
+/** Weights that share a scale are a row of their own while they are rounded. */
+function quantized(weight: Tensor, shape: readonly number[], bits: Bits): Tensor {
+  const { limit, perScale, scaleShape } = storedForm(shape, bits);
+  const scales = product(scaleShape) as number;
+  const scale = weight.graph.parameter(`${weight.name}${SCALE_SUFFIX}`, [scales, 1]);
+  return reshape(fakeQuantize(reshape(weight, [scales, perScale]), scale, limit), shape);
 }
