@@ -162,6 +162,7 @@ test.each([
   [{ data: { ...recipe.data, mergeSeconds: 31 } }, /data\.mergeSeconds: found 31; expected/],
   [{ dev: { set: 'none' } }, /no clip in set "none"; expected the dev set's in one of them/],
   [{ dev: { set: 'dev', languages: ['fr', 'de'] } }, /no clip of language "de" in set "dev"/],
+  [{ dev: { set: 'dev', languages: ['xx'] } }, /no clip of language "xx" in set "dev"/],
 ])('%j is refused in one line', async (changed, message) => {
   write('refused.json', { ...changed, output: 'refused' });
   const run = await train('refused.json');

@@ -114,14 +114,14 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
     for (const note of repeatedClips(manifest, await clips)) notes.push(note);
   }
   if (!dev) return { training, dev: [], targets: different, notes };
-  if (found.size === 0) {
-    throw new UserError(`${manifests}: no clip in set "${dev.set}"; expected the dev set's in one of them`);
-  }
   const own = [...found.values()];
   const { languages } = dev;
   for (const language of languages ?? []) {
     if (own.some((clip) => isSpokenIn(clip, language))) continue;
     throw new UserError(`${manifests}: no clip of language "${language}" in set "${dev.set}"`);
+  }
+  if (found.size === 0) {
+    throw new UserError(`${manifests}: no clip in set "${dev.set}"; expected the dev set's in one of them`);
   }
   const devClips = languages
     ? inTurns(own, (clip) => languages.findIndex((language) => isSpokenIn(clip, language)))
