@@ -45,6 +45,13 @@ export async function speechStretches(samples: Float32Array, signal?: AbortSigna
   return (await activity.finish()).stretches;
 }
 
+/** As speechStretches, without padding and pauses. */
+export async function speechRuns(samples: Float32Array): Promise<SpeechStretch[]> {
+  const activity = new VoiceActivity();
+  await activity.add(samples);
+  return (await activity.finish()).runs;
+}
+
 export interface Speech {
   readonly stretches: readonly SpeechStretch[];
   /** The speech in them without padding and pauses: 32 ms of silence part two. */

@@ -16,7 +16,10 @@ const MARGIN = 0.064;
  * begin and end with it; a boundary beyond them is not moved.
  * @param runs of speech, in order (voice-activity.ts), in the time of the segment
  */
-export function spokenTimes(segment: Segment, runs: readonly SpeechStretch[]): Segment {
+export function spokenTimes<S extends Pick<Segment, 'start' | 'end' | 'words'>>(
+  segment: S,
+  runs: readonly SpeechStretch[],
+): S {
   let { start, end } = segment;
   const spoken = runs.filter((run) => {
     const inside = Math.min(end, run.end / SAMPLE_RATE) - Math.max(start, run.start / SAMPLE_RATE);

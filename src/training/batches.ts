@@ -19,6 +19,8 @@ export interface Example {
   readonly length?: number;
   /** Upper bound of their number that needs no tokenising. Default: their number. */
   readonly maxLength?: number;
+  /** With timestamps: the tokens with the times of what is heard at a visit, as many as `tokens`. */
+  readonly timedTokens?: (visit: number) => Promise<readonly number[]>;
   /** Number of prompt tokens: the first prediction in the loss is at the last of them. */
   readonly promptLength: number;
   /** Clip of the example, for reports of batches whose loss is not finite. */
@@ -33,7 +35,8 @@ export type ReadyExample = Example & { readonly clip: ReadyClip };
 
 export async function readyExample(example: Example, visit: number): Promise<ReadyExample> {
   const { clip } = example;
-  return withClip(example, isLazy<ReadyClip>(clip) ? await clip.read(visit) : clip);
+  const ready = withClip(example, isLazy<ReadyClip>(clip) ? await clip.read(visit) : clip);
+  return example.timedTokens ? { ...ready, tokens: await example.timedTokens(visit) } : ready;
 }
 
 /** The example with its tokens, and with another clip. */

@@ -23,6 +23,8 @@ export interface MeasuredClip<C extends Clip = Clip> {
 export interface ClipSpeech<C extends Clip = Clip> {
   readonly clip: C;
   readonly encoded: Lazy<ReadyClip>;
+  /** What is heard at a visit. */
+  readonly recordingAt: (visit: number) => Recording;
 }
 
 /** Speech that is encoded once. */
@@ -50,7 +52,7 @@ export function encodedSpeech<C extends Clip>(
     Array.from({ length: copies }, (_, number) => {
       const recording = recordingOf(clip, augmentation, number);
       const length = augmentation ? augmentation.lengthOf(samples, basename(clip.audio), number) : samples;
-      return { clip, recording, encoded: outputs.lazy(recording, length) };
+      return { clip, recording, encoded: outputs.lazy(recording, length), recordingAt: () => recording };
     }),
   );
 }
@@ -75,9 +77,10 @@ export function melSpeech<C extends Clip>(
   return clips.map(({ clip, samples }) => {
     const frames = windowFrames(Math.ceil(samples * (augmentation?.longest ?? 1)), window);
     let held: MelClip | undefined;
+    const recordingAt = (visit: number) => recordingOf(clip, augmentation, visit);
     const read = async (visit = 0): Promise<MelClip> => {
       if (held) return held;
-      const recording = recordingOf(clip, augmentation, visit);
+      const recording = recordingAt(visit);
       const sound = await readRecording(recording, onDamage);
       const version = melClip(sound, melBins, window);
       maskMel(recording, sound, version.mel, melBins);
@@ -89,6 +92,7 @@ export function melSpeech<C extends Clip>(
     };
     return {
       clip,
+      recordingAt,
       encoded: { window: frames, length: Math.min(frames, Math.ceil(samples / SAMPLES_PER_FRAME)), read },
     };
   });

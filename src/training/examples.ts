@@ -1,6 +1,7 @@
 /** Builds training examples from a manifest's clips. */
 
 import { type Clip, referenceIn } from '../data/clip.ts';
+import type { Recording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -8,6 +9,7 @@ import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Tokens } from '../whisper/tokens.ts';
 import type { Example } from './batches.ts';
+import { borders, type Span, spokenAt, timestampsOf } from './segment-times.ts';
 
 /** An example of the dev set, whose encoder output may be read when it is needed. */
 export type DevExample = Example & {
@@ -29,6 +31,8 @@ export interface ExampleOptions<C extends Clip> {
   readonly onSkipped?: (clip: C, reason: string) => void;
   /** Index of a clip's corpus in a mixture. Default: 0. */
   readonly corpusOf?: (clip: C) => number;
+  /** The clips, one after the other, of a window that is trained with timestamps. Default: without. */
+  readonly partsOf?: (clip: C) => readonly Clip[] | undefined;
 }
 
 /** Skips clips without a reference, and those whose text exceeds the decoder's context. */
@@ -50,7 +54,7 @@ export function translationExamples<C extends Clip, Speech extends Example['clip
 export function textExamples<C extends Clip, Speech extends Example['clip']>(
   { tokens, dimensions: { textPositions } }: WhisperModel,
   clips: readonly ClipAndSpeech<C, Speech>[],
-  { target, promptOf, separatorOf, onSkipped, corpusOf }: ExampleOptions<C>,
+  { target, promptOf, separatorOf, onSkipped, corpusOf, partsOf }: ExampleOptions<C>,
 ): TextExample<C, Speech>[] {
   const targetOf = typeof target === 'string' ? () => target : target;
   const prompts = new Map<string, readonly number[]>();
@@ -66,7 +70,7 @@ export function textExamples<C extends Clip, Speech extends Example['clip']>(
     reasons.add(reason);
     onSkipped?.(clip, reason);
   };
-  for (const { clip, encoded } of clips) {
+  for (const { clip, encoded, recordingAt } of clips) {
     const written = targetOf(clip);
     const reference = referenceIn(clip, written);
     if (reference === '') {
@@ -87,7 +91,9 @@ export function textExamples<C extends Clip, Speech extends Example['clip']>(
       separator,
       corpus: corpusOf?.(clip),
     };
-    const example = new TextExample(tokens, parts);
+    const own = partsOf?.(clip);
+    const example =
+      own && recordingAt ? new TimedExample(tokens, parts, own, recordingAt) : new TextExample(tokens, parts);
     if (example.maxLength > textPositions && example.length > textPositions) {
       skip(clip, `longer than the decoder's ${textPositions} tokens`);
       continue;
@@ -107,6 +113,8 @@ export function textExamples<C extends Clip, Speech extends Example['clip']>(
 export interface ClipAndSpeech<C extends Clip, Speech extends Example['clip']> {
   readonly clip: C;
   readonly encoded: Speech;
+  /** What is heard at a visit, for the times in it. */
+  readonly recordingAt?: ((visit: number) => Recording) | undefined;
 }
 
 interface TextExampleParts<C extends Clip, Speech extends Example['clip']> {
@@ -116,6 +124,8 @@ interface TextExampleParts<C extends Clip, Speech extends Example['clip']> {
   readonly prompt: readonly number[];
   readonly separator?: number | undefined;
   readonly corpus?: number | undefined;
+  /** Bound of the number of tokens beside those of prompt and text. Default: 0. */
+  readonly others?: number;
 }
 
 /** An example whose text is tokenised whenever its tokens are read. Only their number is held. */
@@ -132,7 +142,7 @@ export class TextExample<C extends Clip, Speech extends Example['clip']> impleme
 
   constructor(
     tokenizer: Tokens,
-    { clip, source, target, prompt, separator, corpus = 0 }: TextExampleParts<C, Speech>,
+    { clip, source, target, prompt, separator, corpus = 0, others = 0 }: TextExampleParts<C, Speech>,
   ) {
     this.clip = clip;
     this.source = source;
@@ -142,7 +152,7 @@ export class TextExample<C extends Clip, Speech extends Example['clip']> impleme
     this.#prompt = prompt;
     this.#tokenizer = tokenizer;
     const first = separator === undefined ? 0 : tokenizer.maxCount(this.#english) + 1;
-    this.maxLength = prompt.length + first + tokenizer.maxCount(this.#text) + 1;
+    this.maxLength = prompt.length + first + tokenizer.maxCount(this.#text) + 1 + others;
   }
 
   get #text(): string {
@@ -172,5 +182,51 @@ export class TextExample<C extends Clip, Speech extends Example['clip']> impleme
   get length(): number {
     this.#length ??= this.tokens.length;
     return this.#length;
+  }
+}
+
+/** An example of several clips in one window, each a segment between its timestamps, as Whisper was trained. */
+export class TimedExample<C extends Clip, Speech extends Example['clip']> extends TextExample<C, Speech> {
+  readonly #prompt: readonly number[];
+  readonly #tokenizer: Tokens;
+  readonly #parts: readonly Clip[];
+  readonly #timesAt: (visit: number) => Promise<readonly Span[]>;
+
+  constructor(
+    tokenizer: Tokens,
+    given: TextExampleParts<C, Speech>,
+    parts: readonly Clip[],
+    recordingAt: (visit: number) => Recording,
+  ) {
+    // Two timestamps and a space for each.
+    super(tokenizer, { ...given, others: 3 * parts.length });
+    this.#prompt = tokenizer.withTimestamps(given.prompt);
+    this.#tokenizer = tokenizer;
+    this.#parts = parts;
+    this.#timesAt = spokenAt(parts, recordingAt);
+  }
+
+  /** The times are those of the recordings' borders. */
+  override get tokens(): readonly number[] {
+    return this.#tokensWith(borders(this.#parts));
+  }
+
+  override get promptLength(): number {
+    return this.#prompt.length;
+  }
+
+  async timedTokens(visit: number): Promise<readonly number[]> {
+    return this.#tokensWith(await this.#timesAt(visit));
+  }
+
+  #tokensWith(times: readonly Span[]): number[] {
+    const { endOfText } = this.#tokenizer;
+    const { reference, spaces } = languageProfile(this.target);
+    const segments = this.#parts.flatMap((part, i) => {
+      const [start, end] = timestampsOf(times[i]!, this.#tokenizer);
+      const text = reference(referenceIn(part, this.target));
+      return [start, ...this.#tokenizer.encode(spaces ? ` ${text}` : text), end];
+    });
+    return [...this.#prompt, ...segments, endOfText];
   }
 }

@@ -8,11 +8,16 @@ import { languageProfile } from '../language/profile.ts';
 export interface MergeOptions {
   /** Longest merged clip. */
   readonly seconds: number;
-  /** Whether a text in the target language fits the decoder's context. */
-  readonly fits: (text: string) => boolean;
+  /** Whether a text in the target language, of so many clips, fits the decoder's context. */
+  readonly fits: (text: string, clips: number) => boolean;
   /** Length of a file, in seconds. Default: that of its header. */
   readonly durationOf?: ((file: string) => Promise<number>) | undefined;
 }
+
+/** A clip, and those that it was merged of. */
+export type MergedClip = Clip & { readonly parts?: readonly Clip[] };
+
+export const partsOf = (clip: MergedClip): readonly Clip[] => clip.parts ?? [clip];
 
 /** Columns that identify speaker and session. */
 const SPEAKER = ['speaker', 'session'];
@@ -26,9 +31,9 @@ export async function mergeClips(
   clips: readonly Clip[],
   target: string,
   { seconds, fits, durationOf = audioDuration }: MergeOptions,
-): Promise<Clip[]> {
+): Promise<MergedClip[]> {
   const most = Math.min(seconds, MAX_SECONDS);
-  const merged: Clip[] = [];
+  const merged: MergedClip[] = [];
   for (const clip of clips) {
     const next = { ...clip, duration: await known(clip, durationOf) };
     const last = merged.at(-1);
@@ -36,7 +41,7 @@ export async function mergeClips(
     // A clip without a duration cannot be read, and one without a text is skipped: both are reported later.
     const texts = last && [referenceIn(last, target), referenceIn(next, target)];
     const usable = joined && joined.duration <= most && !texts!.includes('');
-    if (usable && fits(referenceIn(joined, target))) merged[merged.length - 1] = joined;
+    if (usable && fits(referenceIn(joined, target), joined.parts.length)) merged[merged.length - 1] = joined;
     else merged.push(next);
   }
   return merged;
@@ -50,7 +55,7 @@ function isOneSpeaker(a: Clip, b: Clip): boolean {
   );
 }
 
-function join(a: Clip, b: Clip): Clip {
+function join(a: MergedClip, b: Clip) {
   const text = (one: string, other: string, language: string): string =>
     [one, other].filter((part) => part !== '').join(languageProfile(language).spaces ? ' ' : '');
   const written = new Set([...Object.keys(a.translations), ...Object.keys(b.translations)]);
@@ -63,6 +68,7 @@ function join(a: Clip, b: Clip): Clip {
       [...written].map((code) => [code, text(a.translations[code] ?? '', b.translations[code] ?? '', code)]),
     ),
     duration: a.duration + GAP_SECONDS + b.duration,
+    parts: [...partsOf(a), b],
   };
 }
 

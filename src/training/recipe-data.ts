@@ -22,8 +22,8 @@ import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { Example } from './batches.ts';
 import type { IsFormer, RunSettings } from './checkpoints.ts';
 import { encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
-import { textExamples } from './examples.ts';
-import { mergeClips } from './merge-clips.ts';
+import { type ClipAndSpeech, textExamples } from './examples.ts';
+import { type MergedClip, mergeClips, partsOf } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
 import { cacheOf } from './recipe-cache.ts';
 import type { DevSet } from './run.ts';
@@ -33,7 +33,7 @@ import { Split } from './split.ts';
 import { tunesEncoder } from './tuned-weights.ts';
 
 /** A clip, its place among `data.corpora`, and the language of its text there. */
-type CorpusClip = Clip & { readonly corpus: number; readonly target: string };
+type CorpusClip = MergedClip & { readonly corpus: number; readonly target: string };
 
 /** Clips that a recipe names, before their audio is read. */
 export interface RecipeClips {
@@ -63,6 +63,8 @@ export interface TrainingData {
 
 /** Room for the longest prompt and the end of text. */
 const PROMPT_TOKENS = 8;
+/** Longest window with timestamps: beneath Whisper's 30 s, as durations are rounded. */
+const TIMED_SECONDS = 29;
 /** Versions of each clip where the encoder is not tuned and the recipe names no number. */
 const COPIES = 3;
 
@@ -205,13 +207,21 @@ export async function trainingData(
     dev && !fromText
       ? await measuredClips(outputs, clips.dev, 'reading lengths of the dev set', work, split.addDev)
       : [];
-  const merged = await mergedClips(model, recipe, spoken, outputs, work);
-  if (merged.length < spoken.length) {
+  const { timed, others, merged: joined } = await mergedClips(model, recipe, spoken, outputs, work);
+  if (joined.length < others) {
     notes.push(
-      `merged: ${formatNumber(spoken.length)} clips into ${formatNumber(merged.length)} of at most ` +
+      `merged: ${formatNumber(others)} clips into ${formatNumber(joined.length)} of at most ` +
         `${data.mergeSeconds} s`,
     );
   }
+  if (timed.length > 0) {
+    notes.push(
+      `timestamps: ${formatNumber(spoken.length - others)} clips in ${formatNumber(timed.length)} windows of at most ` +
+        `${TIMED_SECONDS} s`,
+    );
+  }
+  const windows = new Set<CorpusClip>(timed);
+  const merged = [...joined, ...timed];
   const readable = await measuredClips(outputs, merged, 'reading lengths', work, split.addTraining);
   const unread = merged.length - readable.length;
   if (readable.length === 0 && spoken.length > 0) throw new UserError('no clip can be read');
@@ -222,7 +232,7 @@ export async function trainingData(
   const encoded = tunesEncoder(tune) ? undefined : encodedSpeech(outputs, measured, { copies, augmentation });
   const speech =
     encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation, onNote: work.onNote });
-  const pairs: readonly { readonly clip: CorpusClip; readonly encoded: Example['clip'] }[] = fromText
+  const pairs: readonly ClipAndSpeech<CorpusClip, Example['clip']>[] = fromText
     ? clips.training.map(silent)
     : speech;
   if (copies > 1) notes.push(`augmented: ${copies} versions of each clip, encoded once`);
@@ -233,6 +243,7 @@ export async function trainingData(
       // Its versions follow one another.
       if (version++ % copies === 0) leftOut.add(clip, reason);
     },
+    partsOf: (clip) => (windows.has(clip) ? partsOf(clip) : undefined),
   });
   const devSpeech = encodedSpeech(outputs, clipsOfWindow(devReadable, devLeftOut));
   const devExamples =
@@ -308,39 +319,69 @@ async function measuredClips(
   });
 }
 
-/** Merges short clips within each corpus, if the recipe says so. */
+/** Windows with timestamps, and the other clips, merged if the recipe says so: each within its corpus. */
 async function mergedClips(
-  { tokens, dimensions }: WhisperModel,
-  { data }: Recipe,
+  { tokens, dimensions: { textPositions } }: WhisperModel,
+  { data: { corpora, mergeSeconds, timestamps = 0 } }: Recipe,
   clips: readonly CorpusClip[],
   outputs: EncoderOutputs,
   work: WorkOptions,
-): Promise<readonly CorpusClip[]> {
-  if (data.mergeSeconds === undefined) return clips;
+): Promise<{
+  readonly timed: readonly CorpusClip[];
+  /** Number of clips that are in no such window, and those with what is merged of them. */
+  readonly others: number;
+  readonly merged: readonly CorpusClip[];
+}> {
+  if (mergeSeconds === undefined && timestamps === 0)
+    return { timed: [], others: clips.length, merged: clips };
   const unmeasured = clips.filter(({ duration }) => Number.isNaN(duration));
   // Files that cannot be read are reported once they are looked up as all are.
   const silent = { onProgress: work.onProgress, signal: work.signal };
   const found =
     unmeasured.length > 0 ? await measuredClips(outputs, unmeasured, 'reading lengths to merge', silent) : [];
-  const seconds = new Map(found.map(({ clip, samples }) => [clip.audio, samples / SAMPLE_RATE]));
+  const lengths = new Map(found.map(({ clip, samples }) => [clip.audio, samples / SAMPLE_RATE]));
+  const durationOf = async (file: string) => lengths.get(file) ?? Number.NaN;
+  const timed: CorpusClip[] = [];
+  const others: CorpusClip[] = [];
   const merged: CorpusClip[] = [];
-  for (const corpus of data.corpora.keys()) {
+  for (const corpus of corpora.keys()) {
     const own = clips.filter((clip) => clip.corpus === corpus);
     const target = own[0]?.target;
     if (target === undefined) continue;
-    const fits = (text: string): boolean => {
+    const inCorpus = (clip: MergedClip): CorpusClip => ({ ...clip, corpus, target });
+    const fits = (text: string, room: number): boolean => {
       const written = languageProfile(target).reference(text);
-      const room = dimensions.textPositions - PROMPT_TOKENS;
       return tokens.maxCount(written) <= room || tokens.encode(written).length <= room;
     };
-    const joined = await mergeClips(own, target, {
-      seconds: data.mergeSeconds,
-      fits,
-      durationOf: async (file) => seconds.get(file) ?? Number.NaN,
-    });
-    for (const clip of joined) merged.push({ ...clip, corpus, target });
+    let rest = own;
+    if (timestamps > 0) {
+      const windows = await mergeClips(own, target, {
+        seconds: TIMED_SECONDS,
+        // Decoding has half of the decoder's context for a window's text.
+        fits: (text, count) => fits(text, (textPositions >> 1) - 2 * count),
+        durationOf,
+      });
+      // Evenly spread over the corpus.
+      const isTimed = (_: MergedClip, i: number) =>
+        Math.floor((i + 1) * timestamps) > Math.floor(i * timestamps);
+      for (const window of windows.filter(isTimed)) timed.push(inCorpus(window));
+      rest = windows
+        .filter((window, i) => !isTimed(window, i))
+        .flatMap(partsOf)
+        .map(inCorpus);
+    }
+    for (const clip of rest) others.push(clip);
+    const joined =
+      mergeSeconds === undefined
+        ? rest
+        : await mergeClips(rest, target, {
+            seconds: mergeSeconds,
+            fits: (text) => fits(text, textPositions - PROMPT_TOKENS),
+            durationOf,
+          });
+    for (const clip of joined) merged.push(inCorpus(clip));
   }
-  return merged;
+  return { timed, others: others.length, merged };
 }
 
 /** The words of the recipe's text file, if it names one; undefined without a target vocabulary. */

@@ -91,7 +91,7 @@ test.each<[string, unknown, string[]]>([
     'no data',
     { output: 'out' },
     [
-      'bad.json: data: found nothing; expected an object with keys among corpora, temperature, window, mergeSeconds, maxPadding, cache, cacheDtype, cacheLimit',
+      'bad.json: data: found nothing; expected an object with keys among corpora, temperature, window, mergeSeconds, timestamps, maxPadding, cache, cacheDtype, cacheLimit',
     ],
   ],
   [

@@ -44,6 +44,11 @@ const data = z.strictObject({
     .max(30)
     .optional()
     .describe('join consecutive clips of one speaker into clips of at most this many seconds (30 or less)'),
+  timestamps: share()
+    .optional()
+    .describe(
+      'share of the clips that are trained in windows of up to 30 s with timestamps, each clip a segment, for long recordings and subtitles; default: 0',
+    ),
   maxPadding: share()
     .optional()
     .describe('largest share of padding among the frames, and among the tokens, of a batch'),
@@ -292,6 +297,7 @@ export const recipeSchema = z
       const aboutRecordings: readonly [boolean, ...string[]][] = [
         [augment !== undefined, 'augment'],
         [data.mergeSeconds !== undefined, 'data', 'mergeSeconds'],
+        [data.timestamps !== undefined, 'data', 'timestamps'],
         [tunesEncoder, 'tune', 'part'],
         [dev?.languages !== undefined, 'dev', 'languages'],
       ];

@@ -261,7 +261,7 @@ function tuningOf({
 }
 
 function trainingOptions(
-  { data: { corpora, temperature = 1, maxPadding }, optimizer }: Recipe,
+  { data: { corpora, temperature = 1, timestamps = 0, maxPadding }, optimizer }: Recipe,
   tuning: Tuning,
   { examples, vocabulary }: TrainingData,
 ): TrainingOptions {
@@ -272,7 +272,8 @@ function trainingOptions(
     batchSize: Math.min(optimizer.batchSize, examples.length),
     accumulate,
     recompute,
-    maxPadding,
+    // Or a window of 30 s would make those of a whole batch as long.
+    maxPadding: maxPadding ?? (timestamps > 0 ? 0.5 : undefined),
     mixture: { weights: corpora.map(({ weight = 1 }) => weight), temperature },
     learningRate,
     warmupSteps: Math.min(optimizer.warmup, steps),
