@@ -37,7 +37,10 @@ const { values } = parseArgs({
 /** Silence between the sentences, seconds. */
 const PAUSE = 0.5;
 /** A frame is silent that much below the loudest of its sentence, dB. */
-const SILENT = -40;
+const SILENT = -35;
+/** Sounds so many frames apart are two; a shorter one is a click. */
+const APART = 20;
+const CLICK = 15;
 const FRAME = 0.01 * SAMPLE_RATE;
 /** Goals: chrF of the long file beside the single clips', and the distance of a cue's time from the sentence's, seconds. */
 const GOAL_CHRF = 0.9;
@@ -50,7 +53,7 @@ const threads = values.threads ? ['--threads', values.threads] : [];
 const samples = await readManifest(join(root, 'samples/manifest.tsv'));
 const results = resultsFile('long-recordings');
 
-/** From the first to the last frame that is not silent, seconds. */
+/** From the first to the last sound, seconds: frames that are not silent, without clicks of the recorder beside the sentence. */
 function spokenSpan(sound) {
   const levels = [];
   for (let i = 0; i + FRAME <= sound.length; i += FRAME) {
@@ -59,9 +62,16 @@ function spokenSpan(sound) {
     levels.push(10 * Math.log10(energy + 1e-12));
   }
   const loudest = levels.reduce((a, b) => Math.max(a, b));
-  const isSpoken = (level) => level > loudest + SILENT;
-  const [first, last] = [levels.findIndex(isSpoken), levels.findLastIndex(isSpoken)];
-  return { start: (first * FRAME) / SAMPLE_RATE, end: ((last + 1) * FRAME) / SAMPLE_RATE };
+  const sounds = [];
+  for (const [i, level] of levels.entries()) {
+    if (level <= loudest + SILENT) continue;
+    const last = sounds.at(-1);
+    if (last && i - last.end < APART) last.end = i + 1;
+    else sounds.push({ start: i, end: i + 1 });
+  }
+  const long = sounds.filter(({ start, end }) => end - start >= CLICK);
+  const [first, last] = [long[0] ?? sounds[0], long.at(-1) ?? sounds.at(-1)];
+  return { start: (first.start * FRAME) / SAMPLE_RATE, end: (last.end * FRAME) / SAMPLE_RATE };
 }
 
 /** The sentences of a language, with the times of each in the joined file. */

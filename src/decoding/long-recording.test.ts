@@ -14,6 +14,7 @@ import { WhisperModel } from '../whisper/model.ts';
 import type { KeptWindow, WindowKey } from './kept-window.ts';
 import { type Samples, scanRecording } from './recording.ts';
 import { type TranscribeFilesOptions, transcribeFiles } from './transcribe-files.ts';
+import type { Transcript } from './transcript.ts';
 
 const RATE = 16_000;
 const SECONDS = 130;
@@ -98,6 +99,19 @@ test.each<TranscribeFilesOptions>([
   for (const key of half) kept.delete(key);
   expect(await transcript(file, { ...chosen, windows: { get, add } })).toEqual(expected);
   expect([...kept.keys()]).toEqual(expect.arrayContaining(half));
+});
+
+test('sentences of a translation are parted as its language parts them', async () => {
+  for (const [to, space] of [
+    ['de', ' '],
+    ['zh', ''],
+  ] as const) {
+    const result = await transcript(file, { task: 'translate', to });
+    const { text, segments } = result as Transcript;
+    const texts = segments.map(({ text }) => (/^\s/.test(text) ? text : space + text));
+    expect(segments.some(({ text }) => !/^\s/.test(text))).toBe(true);
+    expect(text).toBe(texts.join('').trim());
+  }
 });
 
 test('what is read again is bit by bit what the file holds, from any place on', async () => {

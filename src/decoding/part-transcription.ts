@@ -14,7 +14,7 @@ import { MAX_CONTEXT_TOKENS, type PromptOf } from './prompt-choice.ts';
 import { segmentsOf } from './segments.ts';
 import { isDoubtful, type Piece } from './speech-regions.ts';
 import { WINDOW_SAMPLES } from './split-long-audio.ts';
-import { spokenTimes } from './spoken-times.ts';
+import { betweenPauses, type Pause, spokenTimes } from './spoken-times.ts';
 import { textOfTokens } from './text-of-tokens.ts';
 import { type Segment, type Transcript, UNKNOWN_LANGUAGE } from './transcript.ts';
 import { wordsOfSegments } from './word-timestamps.ts';
@@ -52,6 +52,8 @@ export interface Part {
   readonly speech: (from: number, to: number) => number;
   /** Runs of speech in the file, where the times of segments follow them. */
   readonly runs?: readonly SpeechStretch[] | undefined;
+  /** Pauses in the file's speech, where timestamps that stand near one follow them. */
+  readonly pauses?: readonly Pause[] | undefined;
   /** The part whose text is the context of the first window. */
   readonly previous?: PartTranscription | undefined;
 }
@@ -241,9 +243,11 @@ export class PartTranscription {
         }),
       };
     });
-    const { runs } = this.part;
+    const { runs, pauses } = this.part;
     const { spansOf } = this.options;
-    const moved = runs ? timed.map((segment) => spokenTimes(segment, runs)) : timed;
+    // Times of words are nearer to them than pauses.
+    const paused = pauses && !words ? betweenPauses(timed, pauses) : timed;
+    const moved = runs ? paused.map((segment) => spokenTimes(segment, runs)) : paused;
     const segments = spansOf ? moved.map((segment) => withSpans(segment, spansOf)) : moved;
     const last = words?.at(-1);
     // After a cut-off window the next one begins after the last word, not in it.
@@ -301,10 +305,14 @@ export class PartTranscription {
   }
 }
 
-/** The transcript of a file from its parts, all done. */
+/**
+ * The transcript of a file from its parts, all done.
+ * @param spaced whether texts of segments that have no space before them are parted by one: Whisper's have it themselves
+ */
 export function joined<Audio extends AudioSource>(
   file: FileFacts<Audio>,
   parts: readonly PartTranscription[],
+  spaced: boolean,
 ): Transcript<Audio> {
   const segments = parts.flatMap((part) => part.segments);
   const counted = segments.reduce((sum, { tokens }) => sum + tokens.length + 1, 0);
@@ -319,7 +327,7 @@ export function joined<Audio extends AudioSource>(
     audio: file.audio,
     language,
     ...(probability !== undefined && { languageProbability: probability }),
-    text: whole(({ text }) => text),
+    text: whole(({ text }) => (spaced && !/^\s/.test(text) ? ` ${text}` : text)),
     ...(segments.some(({ english }) => english !== undefined) && {
       english: whole(({ english = '' }) => english),
     }),

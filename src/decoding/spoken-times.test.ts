@@ -1,7 +1,7 @@
 /** Times of segments by voice activity. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { spokenTimes } from './spoken-times.ts';
+import { betweenPauses, pausesOf, spokenTimes } from './spoken-times.ts';
 import type { Segment, Word } from './transcript.ts';
 
 const segment = (start: number, end: number, words?: readonly (readonly [number, number])[]): Segment => ({
@@ -65,6 +65,47 @@ test('times stay in order, in the segment, whatever is spoken', () => {
       } = spokenTimes(segment(from, to, withWords ? words : undefined), runs);
       const all = [from, start, ...after.flatMap(({ start, end }) => [start, end]), end, to];
       for (const [i, time] of all.entries()) if (i > 0) expect(time).toBeGreaterThanOrEqual(all[i - 1]!);
+    }),
+  );
+});
+
+/** Two sentences; the second has a short pause in it. */
+const pauses = pausesOf([run(1, 4), run(4.1, 5), run(6, 7), run(7.4, 9)]);
+
+test('a timestamp in a pause or near one is where speech ends and begins again, without clicks and catches of breath', () => {
+  const moved = (start: number, end: number) => betweenPauses([segment(start, end)], pauses).flatMap(times);
+  expect(moved(0, 6.2)).toEqual([0.936, 5.064]);
+  expect(moved(4.6, 8.5)).toEqual([5.936, 9.064]);
+  // 4 to 4.1 is no pause; 3 is near none.
+  expect(moved(3, 4.05)).toEqual([3, 4.05]);
+  expect(moved(5.5, 7.2)).toEqual([5.936, 7.064]);
+  const withClick = pausesOf([run(1, 2), run(2.5, 2.55), run(3, 4)]);
+  expect(betweenPauses([segment(2.5, 5)], withClick).flatMap(times)).toEqual([2.936, 4.064]);
+});
+
+test('text where nobody speaks keeps its times', () => {
+  const kept = (start: number, end: number, found = pauses) =>
+    expect(betweenPauses([segment(start, end)], found).flatMap(times)).toEqual([start, end]);
+  kept(5.2, 5.8);
+  kept(10, 14);
+  kept(0, 0.5);
+  kept(0, 30, pausesOf([]));
+});
+
+test('segments in a row stay in a row', () => {
+  const sorted = fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 4, maxLength: 40 });
+  const ordered = (values: number[]) => [...values].sort((a, b) => a - b).map((tenth) => tenth / 10);
+  fc.assert(
+    fc.property(sorted, sorted, (spoken, cuts) => {
+      const at = ordered(spoken);
+      const runs = at.flatMap((time, i) => (i % 2 === 1 ? [run(at[i - 1]!, time)] : []));
+      const borders = ordered(cuts);
+      const found = pausesOf(runs);
+      const segments = borders.slice(1).map((end, i) => segment(borders[i]!, end));
+      const moved = betweenPauses(segments, found);
+      for (const { start, end } of moved) expect(end).toBeGreaterThanOrEqual(start);
+      for (const [i, { start }] of moved.slice(1).entries())
+        expect(start).toBeGreaterThanOrEqual(moved[i]!.start);
     }),
   );
 });

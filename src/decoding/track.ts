@@ -18,6 +18,7 @@ import {
   windowsToAsk,
 } from './speech-regions.ts';
 import { WINDOW_SAMPLES } from './split-long-audio.ts';
+import { type Pause, pausesOf } from './spoken-times.ts';
 import type { WindowFile } from './window-file.ts';
 
 /** Windows that each have a language are shorter: fewer have two. */
@@ -42,6 +43,7 @@ export class Track<Audio extends AudioSource> {
   readonly #originalTime: (seconds: number) => number;
   readonly #stretches: readonly SpeechStretch[];
   readonly #runs: readonly SpeechStretch[];
+  readonly #pauses: readonly Pause[] | undefined;
 
   constructor(
     private readonly model: WhisperModel,
@@ -63,6 +65,7 @@ export class Track<Audio extends AudioSource> {
     const longest = languagePerWindow ? LANGUAGE_WINDOW_SAMPLES : WINDOW_SAMPLES;
     const pieces = (samples: Samples) => piecesOf(samples, regions, this.#stretches, longest);
     const long = isLong(regions);
+    this.#pauses = long ? pausesOf(track.runs) : undefined;
     this.file = {
       ...{ audio, language, long, duration: track.length / SAMPLE_RATE },
       spoken: speechSeconds(this.#stretches, 0, this.length) > 0,
@@ -104,6 +107,7 @@ export class Track<Audio extends AudioSource> {
         speech: (from: number, to: number) =>
           spoken ? speechSeconds(this.#stretches, begin + from, begin + to) : 0,
         runs: this.options.channels === 'separate' ? this.#runs : undefined,
+        pauses: this.#pauses,
         previous: this.parts.at(-1),
       },
       place,

@@ -8,6 +8,7 @@ import { abortableResults } from '../abort.ts';
 import { type AudioSource, audioName } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { UserError } from '../errors.ts';
+import { languageProfile } from '../language/profile.ts';
 import { type SpansOf, spansByScript } from '../language/spans.ts';
 import { type SpeakerTurn, speakerTurns } from '../speakers/turns.ts';
 import { type OpenVoiceEmbedder, openVoiceEmbedder } from '../speakers/voice-embedder.ts';
@@ -119,6 +120,8 @@ async function* inRounds<Audio extends AudioSource>(
 interface Plan extends TrackOptions, Awaited<ReturnType<typeof chosenDecoding>> {
   /** The language spoken, if common to all recordings. */
   readonly from: string | undefined;
+  /** Whether a translation is in a language that has spaces between sentences. */
+  readonly spaced: boolean;
   readonly note: TranslateOptions['onNote'];
   readonly onRead: TranslateOptions['onRead'];
   readonly clip: TranscribeOptions['clip'];
@@ -158,6 +161,7 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     conditionOnPrevious: options.conditionOnPrevious ?? false,
     languagePerWindow,
     spansOf,
+    spaced: task === 'translate' && languageProfile(written).spaces,
     note: options.onNote,
     onRead: options.onRead,
     skipSilence: options.skipSilence ?? false,
@@ -233,11 +237,11 @@ const sum = <Item>(items: readonly Item[], value: (item: Item) => number): numbe
 function resultOf<Audio extends AudioSource>(
   model: WhisperModel,
   { audio, tracks, turns, error, damage }: BegunFile<Audio>,
-  { clip }: Plan,
+  { clip, spaced }: Plan,
 ): Transcript<Audio> | FailedTranscript<Audio> {
   if (error !== undefined) return { audio, error };
   const transcripts = tracks.map(({ file, parts }, i) => {
-    const whole = joined(file, parts);
+    const whole = joined(file, parts, spaced);
     const own = turns?.[i];
     const segments = whole.segments.flatMap((segment) => withSpeakers(segment, own ?? [], model.tokens));
     return later(own ? { ...whole, segments, turns: own } : whole, clip?.from);
