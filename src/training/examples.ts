@@ -1,7 +1,6 @@
 /** Builds training examples from a manifest's clips. */
 
 import { type Clip, referenceIn } from '../data/clip.ts';
-import type { Recording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -9,7 +8,7 @@ import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Tokens } from '../whisper/tokens.ts';
 import type { Example } from './batches.ts';
-import { borders, type Span, spokenAt, timestampsOf } from './segment-times.ts';
+import { borders, type Span, timestampsOf } from './segment-times.ts';
 
 /** An example of the dev set, whose encoder output may be read when it is needed. */
 export type DevExample = Example & {
@@ -31,8 +30,17 @@ export interface ExampleOptions<C extends Clip> {
   readonly onSkipped?: (clip: C, reason: string) => void;
   /** Index of a clip's corpus in a mixture. Default: 0. */
   readonly corpusOf?: (clip: C) => number;
-  /** The clips, one after the other, of a window that is trained with timestamps. Default: without. */
-  readonly partsOf?: (clip: C) => readonly Clip[] | undefined;
+}
+
+/** The clips of a window that is trained with timestamps, one after the other, and when each is spoken. */
+export interface TimedParts {
+  readonly parts: readonly Clip[];
+  readonly timesAt: (visit: number) => Promise<readonly Span[]>;
+}
+
+interface TextExampleOptions<C extends Clip, Speech> extends ExampleOptions<C> {
+  /** Default: no window has timestamps. */
+  readonly timedOf?: (clip: C, encoded: Speech) => TimedParts | undefined;
 }
 
 /** Skips clips without a reference, and those whose text exceeds the decoder's context. */
@@ -54,7 +62,7 @@ export function translationExamples<C extends Clip, Speech extends Example['clip
 export function textExamples<C extends Clip, Speech extends Example['clip']>(
   { tokens, dimensions: { textPositions } }: WhisperModel,
   clips: readonly ClipAndSpeech<C, Speech>[],
-  { target, promptOf, separatorOf, onSkipped, corpusOf, partsOf }: ExampleOptions<C>,
+  { target, promptOf, separatorOf, onSkipped, corpusOf, timedOf }: TextExampleOptions<C, Speech>,
 ): TextExample<C, Speech>[] {
   const targetOf = typeof target === 'string' ? () => target : target;
   const prompts = new Map<string, readonly number[]>();
@@ -70,7 +78,7 @@ export function textExamples<C extends Clip, Speech extends Example['clip']>(
     reasons.add(reason);
     onSkipped?.(clip, reason);
   };
-  for (const { clip, encoded, recordingAt } of clips) {
+  for (const { clip, encoded } of clips) {
     const written = targetOf(clip);
     const reference = referenceIn(clip, written);
     if (reference === '') {
@@ -91,9 +99,8 @@ export function textExamples<C extends Clip, Speech extends Example['clip']>(
       separator,
       corpus: corpusOf?.(clip),
     };
-    const own = partsOf?.(clip);
-    const example =
-      own && recordingAt ? new TimedExample(tokens, parts, own, recordingAt) : new TextExample(tokens, parts);
+    const timed = timedOf?.(clip, encoded);
+    const example = timed ? new TimedExample(tokens, parts, timed) : new TextExample(tokens, parts);
     if (example.maxLength > textPositions && example.length > textPositions) {
       skip(clip, `longer than the decoder's ${textPositions} tokens`);
       continue;
@@ -113,8 +120,6 @@ export function textExamples<C extends Clip, Speech extends Example['clip']>(
 export interface ClipAndSpeech<C extends Clip, Speech extends Example['clip']> {
   readonly clip: C;
   readonly encoded: Speech;
-  /** What is heard at a visit, for the times in it. */
-  readonly recordingAt?: ((visit: number) => Recording) | undefined;
 }
 
 interface TextExampleParts<C extends Clip, Speech extends Example['clip']> {
@@ -189,26 +194,19 @@ export class TextExample<C extends Clip, Speech extends Example['clip']> impleme
 export class TimedExample<C extends Clip, Speech extends Example['clip']> extends TextExample<C, Speech> {
   readonly #prompt: readonly number[];
   readonly #tokenizer: Tokens;
-  readonly #parts: readonly Clip[];
-  readonly #timesAt: (visit: number) => Promise<readonly Span[]>;
+  readonly #timed: TimedParts;
 
-  constructor(
-    tokenizer: Tokens,
-    given: TextExampleParts<C, Speech>,
-    parts: readonly Clip[],
-    recordingAt: (visit: number) => Recording,
-  ) {
+  constructor(tokenizer: Tokens, given: TextExampleParts<C, Speech>, timed: TimedParts) {
     // Two timestamps and a space for each.
-    super(tokenizer, { ...given, others: 3 * parts.length });
+    super(tokenizer, { ...given, others: 3 * timed.parts.length });
     this.#prompt = tokenizer.withTimestamps(given.prompt);
     this.#tokenizer = tokenizer;
-    this.#parts = parts;
-    this.#timesAt = spokenAt(parts, recordingAt);
+    this.#timed = timed;
   }
 
   /** The times are those of the recordings' borders. */
   override get tokens(): readonly number[] {
-    return this.#tokensWith(borders(this.#parts));
+    return this.#tokensWith(borders(this.#timed.parts));
   }
 
   override get promptLength(): number {
@@ -216,13 +214,13 @@ export class TimedExample<C extends Clip, Speech extends Example['clip']> extend
   }
 
   async timedTokens(visit: number): Promise<readonly number[]> {
-    return this.#tokensWith(await this.#timesAt(visit));
+    return this.#tokensWith(await this.#timed.timesAt(visit));
   }
 
   #tokensWith(times: readonly Span[]): number[] {
     const { endOfText } = this.#tokenizer;
     const { reference, spaces } = languageProfile(this.target);
-    const segments = this.#parts.flatMap((part, i) => {
+    const segments = this.#timed.parts.flatMap((part, i) => {
       const [start, end] = timestampsOf(times[i]!, this.#tokenizer);
       const text = reference(referenceIn(part, this.target));
       return [start, ...this.#tokenizer.encode(spaces ? ` ${text}` : text), end];

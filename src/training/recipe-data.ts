@@ -21,12 +21,13 @@ import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { targetVocabulary } from '../whisper/target-vocabulary.ts';
 import type { Example } from './batches.ts';
 import type { IsFormer, RunSettings } from './checkpoints.ts';
-import { encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
+import { type ClipSpeech, encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
 import { type ClipAndSpeech, textExamples } from './examples.ts';
 import { type MergedClip, mergeClips, partsOf } from './merge-clips.ts';
 import type { Recipe } from './recipe.ts';
 import { cacheOf } from './recipe-cache.ts';
 import type { DevSet } from './run.ts';
+import { spokenAt } from './segment-times.ts';
 import { isFormerSelection, selectionFingerprint } from './selection.ts';
 import { clipsOfWindow, SkippedClips } from './skipped-clips.ts';
 import { Split } from './split.ts';
@@ -232,6 +233,7 @@ export async function trainingData(
   const encoded = tunesEncoder(tune) ? undefined : encodedSpeech(outputs, measured, { copies, augmentation });
   const speech =
     encoded ?? melSpeech(model.dimensions.melBins, measured, { window, augmentation, onNote: work.onNote });
+  const speechOf = new Map<Example['clip'], ClipSpeech>(speech.map((one) => [one.encoded, one]));
   const pairs: readonly ClipAndSpeech<CorpusClip, Example['clip']>[] = fromText
     ? clips.training.map(silent)
     : speech;
@@ -243,7 +245,10 @@ export async function trainingData(
       // Its versions follow one another.
       if (version++ % copies === 0) leftOut.add(clip, reason);
     },
-    partsOf: (clip) => (windows.has(clip) ? partsOf(clip) : undefined),
+    timedOf: (clip, encoded) => {
+      const heard = windows.has(clip) ? speechOf.get(encoded) : undefined;
+      return heard && { parts: partsOf(clip), timesAt: spokenAt(partsOf(clip), heard.recordingAt) };
+    },
   });
   const devSpeech = encodedSpeech(outputs, clipsOfWindow(devReadable, devLeftOut));
   const devExamples =
