@@ -320,16 +320,17 @@ export function joined<Audio extends AudioSource>(
     (sum, { averageLogProbability, tokens }) => sum + averageLogProbability * (tokens.length + 1),
     0,
   );
-  const whole = (textOf: (segment: Segment) => string): string => segments.map(textOf).join('').trim();
+  const whole = (textOf: (segment: Segment) => string, spaced: boolean): string =>
+    joinedTexts(segments.map(textOf), spaced);
   const { language, probability } = languageOf(file, segments);
   const alternatives = segments.length <= 1 ? parts.flatMap((part) => part.alternatives ?? []) : [];
   return {
     audio: file.audio,
     language,
     ...(probability !== undefined && { languageProbability: probability }),
-    text: whole(({ text }) => (spaced && !/^\s/.test(text) ? ` ${text}` : text)),
+    text: whole(({ text }) => text, spaced),
     ...(segments.some(({ english }) => english !== undefined) && {
-      english: whole(({ english = '' }) => english),
+      english: whole(({ english = '' }) => english, true),
     }),
     duration: file.duration,
     averageLogProbability: counted === 0 ? 0 : total / counted,
@@ -337,6 +338,13 @@ export function joined<Audio extends AudioSource>(
     ...(alternatives.length > 0 && { alternatives }),
   };
 }
+
+/** @param spaced whether a text without a space before it gets one */
+export const joinedTexts = (texts: readonly string[], spaced: boolean): string =>
+  texts
+    .map((text) => (spaced && text !== '' && !/^\s/.test(text) ? ` ${text}` : text))
+    .join('')
+    .trim();
 
 /** The language of a file: given or detected; that of most of the time, where each window has its own. */
 function languageOf(
