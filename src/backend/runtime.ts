@@ -1,6 +1,6 @@
 /** Runs graphs in a thread of their own, so that the program stays responsive while it computes. */
 import { Worker } from 'node:worker_threads';
-import type { Graph } from '../graph/graph.ts';
+import { Graph } from '../graph/graph.ts';
 import { writeOnnx } from '../graph/onnx.ts';
 import type { Bits } from '../graph/stored-form.ts';
 import {
@@ -91,6 +91,7 @@ export class Runtime {
   #nextId = 1;
   /** Set once the thread ends or is being ended: nothing can be computed from then on. */
   #closing: Promise<void> | undefined;
+  #multipliesBytes: Promise<boolean> | undefined;
   /** Called when no reply is pending. */
   #onIdle: (() => void) | undefined;
 
@@ -159,6 +160,33 @@ export class Runtime {
   /** Computes the scales of stored weights for this many bits and stores them beside them (row-scales.ts). */
   storeRowScales(names: readonly string[], bits: Bits): Promise<void> {
     return this.#request({ type: 'row-scales', names, bits });
+  }
+
+  /**
+   * Whether products of unsigned and signed bytes are exact here: where the processor has instructions for them (VNNI, ARM's), in
+   * which they are fast. Elsewhere onnxruntime adds pairs of them in 16 bits, which overflow.
+   */
+  multipliesBytes(): Promise<boolean> {
+    this.#multipliesBytes ??= this.#tryBytes();
+    return this.#multipliesBytes;
+  }
+
+  async #tryBytes(): Promise<boolean> {
+    const count = 64;
+    const graph = new Graph();
+    const x = graph.input('x', ['rows', count], 'uint8');
+    const weight = graph.constant(new Int8Array(count * count).fill(127), [count, count]);
+    const sums = graph.emit('MatMulInteger', [x, weight], [{ shape: ['rows', count], dtype: 'int32' }])[0]!;
+    graph.output('sums', sums);
+    const program = await this.load(graph, { builtIn: () => true, arena: false });
+    const given: HostTensor = {
+      dtype: 'uint8',
+      shape: [count, count],
+      data: new Uint8Array(count * count).fill(255),
+    };
+    const { fetched } = await this.run(program, { x: given }, { fetch: ['sums'] });
+    await this.unload(program);
+    return (fetched.sums!.data as Int32Array).every((sum) => sum === count * 127 * 255);
   }
 
   async load(graph: Graph, { builtIn, arena = true }: ProgramOptions): Promise<Program> {

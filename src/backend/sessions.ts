@@ -2,6 +2,7 @@
 
 import { fromHost, lookUp, toHost, weightOf } from './memory.ts';
 import ort from './onnxruntime.ts';
+import { productWeights } from './product-weights.ts';
 import type { DeclaredTensor, HostTensor, RequestOf } from './protocol.ts';
 
 interface Program {
@@ -15,8 +16,9 @@ const programs = new Map<number, Program>();
 let nextId = 1;
 
 export async function load({ bytes, builtIn, fed, gradients, arena }: RequestOf<'load'>, threads: number) {
+  const laidOut = productWeights((name) => weightOf(name) as ort.TypedTensor<'float32'>);
   const externalData = builtIn.map((name) => {
-    const data = weightOf(name).data as Float32Array;
+    const data = laidOut(name) ?? (weightOf(name).data as Float32Array);
     return { path: name, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
   });
   const session = await ort.InferenceSession.create(bytes, {

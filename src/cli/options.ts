@@ -7,6 +7,7 @@ import { byteSize } from '../features/byte-size.ts';
 import { CACHE_DTYPES } from '../features/encoded-record.ts';
 import { namedLanguage } from '../language/profile.ts';
 import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
+import { COMPUTES, type Compute } from '../whisper/compute.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 
@@ -25,6 +26,14 @@ export const threadsOption = (): Option =>
       process.env[THREADS_VARIABLE] = value;
       return threads;
     });
+
+export const computeOption = (): Option =>
+  new Option(
+    '--compute <numbers>',
+    'numbers that the model computes with. int8: faster, and where it is unsure some texts differ by a word',
+  )
+    .choices(COMPUTES)
+    .default('float32' satisfies Compute);
 
 export const windowOption = (): Option =>
   new Option(

@@ -14,11 +14,13 @@ import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
 import { formatClock } from '../report/format.ts';
 import { formatSpeed } from '../report/progress.ts';
+import type { Compute } from '../whisper/compute.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
 import { stoppedAt } from './interrupt.ts';
 import {
   checkedLanguage,
+  computeOption,
   failedFiles,
   modelOption,
   positiveInteger,
@@ -35,6 +37,7 @@ interface Flags
   extends DecodingFlags,
     Omit<TranslateOptions, keyof DecodingFlags | 'onProgress' | 'onNote' | 'signal'> {
   model: string;
+  compute: Compute;
   wordTimestamps?: boolean;
   alternatives?: boolean;
   format?: TranscriptFormat[];
@@ -80,6 +83,7 @@ function withCommonOptions(command: Command): Command {
     )
     .addOption(modelOption())
     .addOption(threadsOption())
+    .addOption(computeOption())
     .option(
       '--from <language>',
       'spoken language, such as en, pt-BR or French; default: detected where somebody first speaks in each file',
@@ -223,7 +227,7 @@ async function transcribeInputs(
   const printer = transcriptPrinter({
     ...{ json, alternatives, format, layout: flags, toFiles: outputs !== undefined },
   });
-  await withModel(WhisperModel.load(flags.model), async (model) => {
+  await withModel(WhisperModel.load(flags.model, { compute: flags.compute }), async (model) => {
     // Before the results file is opened.
     checkedLanguage(model, flags.from);
     const results = flags.results
@@ -330,10 +334,12 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
 /** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
   const { results: _, threads, resume, json, format, output, outputDir, alternatives, ...others } = flags;
-  const { maxLineWidth, maxLineCount, highlightWords, clip, ...settings } = others;
+  const { maxLineWidth, maxLineCount, highlightWords, clip, compute, ...settings } = others;
   return Object.fromEntries([
     ['task', task],
     ...Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join() : value]),
+    // Files from before there was a choice are float32's.
+    ...(compute === 'float32' ? [] : [['compute', compute]]),
     ...(clip ? [['clip', `${clip.from}-${clip.to ?? ''}`]] : []),
   ]);
 }

@@ -9,11 +9,15 @@ export interface WindowToEncode {
   readonly language?: string | undefined;
 }
 
-/** Encoder outputs of clips (16 kHz mono), in the order given. */
+/**
+ * Encoder outputs of clips (16 kHz mono), in the order given.
+ * @param exact in float32, whatever the model's `compute`
+ */
 export async function encodeWindows(
   model: WhisperModel,
   clips: readonly WindowToEncode[],
   signal?: AbortSignal,
+  exact = false,
 ): Promise<EncodedClip[]> {
   const results: EncodedClip[] = new Array(clips.length);
   for (const window of ['fit', 'full'] as const) {
@@ -21,7 +25,7 @@ export async function encodeWindows(
     const encoded = await model.encode(
       members.map((i) => clips[i]!.samples),
       window,
-      { signal, languages: members.map((i) => clips[i]!.language) },
+      { signal, languages: members.map((i) => clips[i]!.language), exact },
     );
     for (const [k, i] of members.entries()) results[i] = encoded[k]!;
   }

@@ -10,8 +10,7 @@ import { joinSamples } from '../audio/join-samples.ts';
 import { wavBytes } from '../audio/wav-write.ts';
 import { normalizeEnglish } from '../language/english/normalize-english.ts';
 import { wordErrorRate } from '../metrics/word-error-rate.ts';
-import { baseModel } from '../testing/base-model.ts';
-import type { WhisperModel } from '../whisper/model.ts';
+import { WhisperModel } from '../whisper/model.ts';
 import { type TranscribeFilesOptions, transcribeFiles } from './transcribe-files.ts';
 import type { TranscribeOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Transcript } from './transcript.ts';
@@ -32,10 +31,13 @@ let folder: string;
 /** What the long file says, each window read for itself. */
 let apart: string;
 beforeAll(async () => {
-  model = await baseModel();
+  model = await WhisperModel.load(path('models/whisper-base-int8'));
   folder = await mkdtemp(join(tmpdir(), 'transcribe-'));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await model?.close();
+  await rm(folder, { recursive: true, force: true });
+});
 
 async function run(
   audio: string[],

@@ -4,6 +4,7 @@ import { type AudioSource, isAudioSource, notAudio, readAudioSource } from '../a
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
+import type { Compute } from '../whisper/compute.ts';
 import { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -24,6 +25,8 @@ const CERTAIN_WITHOUT_SPEECH = 0.8;
 export interface LoadOptions {
   /** Number of computing threads. Default: that of the cores. */
   readonly threads?: number;
+  /** How linear layers compute while texts are written; `embed` always does in float32. Default 'float32'. */
+  readonly compute?: Compute | undefined;
   /** Aborts loading. */
   readonly signal?: AbortSignal;
 }
@@ -96,12 +99,15 @@ export class Whisper {
    */
   static async load(
     directory: string = embeddedModel,
-    { threads, signal }: LoadOptions = {},
+    { threads, compute, signal }: LoadOptions = {},
   ): Promise<Whisper> {
     let loading: Promise<WhisperModel> | undefined;
     try {
       const model = await abortable(signal, () => {
-        loading = WhisperModel.load(directory, { ...(threads !== undefined && { threads }) });
+        loading = WhisperModel.load(directory, {
+          ...(threads !== undefined && { threads }),
+          compute,
+        });
         return loading;
       });
       return new Whisper(model);
@@ -292,7 +298,8 @@ export class Whisper {
           ? [{ audio, samples: samples.subarray(0, WINDOW_SAMPLES), window: windowOf(samples, window) }]
           : [],
       );
-      const clips = await encodeWindows(this.model, readable, signal);
+      // They are compared with others'.
+      const clips = await encodeWindows(this.model, readable, signal, true);
       yield readable.map(({ audio }, i) => ({ audio, clip: clips[i]! }));
     }
   }

@@ -308,6 +308,7 @@ export class EncoderOutputs {
         languages: missing.map(({ recording }) => recording.language),
         mask: (i, mel) => maskMel(missing[i]!.recording, missing[i]!.samples, mel, melBins),
         signal,
+        exact: true,
       },
     );
     const records = encoded.map((clip, i) => ({ key: missing[i]!.key, ...encodedRecord(clip, this.dtype) }));

@@ -6,7 +6,7 @@ export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'uint8'
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
-export type ConstantData = Float32Array | BigInt64Array | Int32Array | Uint8Array;
+export type ConstantData = Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
 
 export type Attribute =
   | number
@@ -110,7 +110,7 @@ export class Graph {
   }
 
   /** A weight, shared by all who use its name. The session decides whether it is fed (training) or built in (inference). */
-  parameter(name: string, shape: readonly number[]): Tensor {
+  parameter(name: string, shape: readonly number[], dtype: DType = 'float32'): Tensor {
     const known = this.parameters.get(name);
     if (known) {
       if (!sameShape(known.shape, shape)) {
@@ -120,7 +120,7 @@ export class Graph {
       }
       return known;
     }
-    const tensor = new Tensor(this, name, 'float32', shape);
+    const tensor = new Tensor(this, name, dtype, shape);
     this.parameters.set(name, tensor);
     return tensor;
   }
@@ -136,7 +136,9 @@ export class Graph {
           ? 'int64'
           : data instanceof Int32Array
             ? 'int32'
-            : 'bool';
+            : data instanceof Int8Array
+              ? 'int8'
+              : 'uint8';
     // Small constants (axes, scalars) recur everywhere: one copy each.
     const key =
       data.length <= 16 ? `${dtype}_${shape.join('x')}_${Array.from(data, String).join('_')}` : undefined;

@@ -28,6 +28,8 @@ import {
 } from './graph.ts';
 
 const OPSET = 20;
+/** Operators that onnxruntime has beside the standard; their names begin with it. */
+const CONTRIBUTED = 'com.microsoft';
 const IR_VERSION = 9;
 
 const dataType: Record<DType, TensorProto_DataType> = {
@@ -38,6 +40,11 @@ const dataType: Record<DType, TensorProto_DataType> = {
   int8: TensorProto_DataType.INT8,
   uint8: TensorProto_DataType.UINT8,
   bool: TensorProto_DataType.BOOL,
+};
+
+const bytesPerValue: Record<DType, number> = {
+  ...{ float32: 4, float16: 2, int64: 8, int32: 4 },
+  ...{ int8: 1, uint8: 1, bool: 1 },
 };
 
 export interface OnnxModel {
@@ -90,7 +97,12 @@ export function writeOnnx(
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(IR_VERSION),
     producerName: 'whisper-transfer',
-    opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(OPSET) })],
+    opsetImport: [
+      create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(OPSET) }),
+      ...(nodes.some(({ op }) => op.startsWith(CONTRIBUTED))
+        ? [create(OperatorSetIdProtoSchema, { domain: CONTRIBUTED, version: 1n })]
+        : []),
+    ],
     graph: create(GraphProtoSchema, {
       name: 'graph',
       node: [...nodes.map((node) => nodeProto(node, nameOf)), ...identities],
@@ -137,8 +149,10 @@ function inOrderOfUse(nodes: readonly Node[]): Node[] {
 }
 
 function nodeProto(node: Node, nameOf: (tensor: Tensor | undefined) => string) {
+  const isContributed = node.op.startsWith(CONTRIBUTED);
   return create(NodeProtoSchema, {
-    opType: node.op,
+    opType: isContributed ? node.op.slice(CONTRIBUTED.length + 1) : node.op,
+    domain: isContributed ? CONTRIBUTED : '',
     name: node.outputs[0]!.name,
     input: node.inputs.map(nameOf),
     output: node.outputs.map(nameOf),
@@ -206,7 +220,8 @@ function constantProto(tensor: Tensor, data: ConstantData) {
 
 /** External data: the value is in a "file" with the parameter's name. */
 function externalProto(tensor: Tensor) {
-  const bytes = 4 * tensor.shape.reduce<number>((total, dim) => total * (dim as number), 1);
+  const values = tensor.shape.reduce<number>((total, dim) => total * (dim as number), 1);
+  const bytes = bytesPerValue[tensor.dtype] * values;
   const entries = { location: tensor.name, offset: '0', length: String(bytes) };
   return create(TensorProtoSchema, {
     name: tensor.name,

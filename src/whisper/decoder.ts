@@ -34,6 +34,7 @@ import {
   positionTable,
   sourceOf,
 } from './layers.ts';
+import { linearProduct } from './products.ts';
 import { type ModelVariant, setVariant, variantOf, weight } from './variant.ts';
 
 export const TOKEN_EMBEDDING = 'model.decoder.embed_tokens.weight';
@@ -134,8 +135,9 @@ export function tokenEmbedding(graph: Graph, { vocabulary, width }: WhisperDimen
  * Cross-attention keys and values of encoder frames.
  * Input `frames` [batch, frames, width]; outputs `keys.<layer>` and `values.<layer>`.
  */
-export function audioMemoryGraph(dimensions: WhisperDimensions): Graph {
+export function audioMemoryGraph(dimensions: WhisperDimensions, variant: ModelVariant = {}): Graph {
   const graph = new Graph();
+  setVariant(graph, variant);
   const frames = graph.input('frames', ['batch', 'frames', dimensions.width]);
   for (let layer = 0; layer < dimensions.decoderLayers; layer++) {
     const { keys, values } = keysAndValues(frames, crossAttention(layer), dimensions.decoderHeads);
@@ -206,7 +208,12 @@ export function decodingStepGraph(
   const predicting = gather(flat, rows);
   const matrix = graph.parameter(output.weight, [output.count, width]);
   // As the bias of the product the suppression costs nothing.
-  const suppressed = linear(predicting, matrix, graph.input('suppression', [output.count]));
+  const suppressed = linearProduct(
+    predicting,
+    output.weight,
+    output.count,
+    graph.input('suppression', [output.count]),
+  );
   const allowed = withTimestamps ? timestampRules(suppressed, output) : suppressed;
   // LogSoftmax is several times faster than ReduceLogSumExp, which is then the difference of a logit and its log probability.
   const best = topK(logSoftmax(allowed), graph.input('count', [1], 'int64'), 'candidates');

@@ -3,7 +3,7 @@
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { type Dim, Graph, sumOfSizes, type Tensor } from '../graph/graph.ts';
 import { add, concat, conv1d, gather, gelu, transpose } from '../graph/ops.ts';
-import { attention, feedForward, keysAndValues, normalized, positionTable, sourceOf } from './layers.ts';
+import { attentionTo, feedForward, normalized, positionTable } from './layers.ts';
 import { type ModelVariant, setVariant, weight } from './variant.ts';
 
 /** Silence after the clip, which the attention of each layer sees beside the clip's frames: see silence-tail.ts. */
@@ -92,8 +92,7 @@ function encoderStates(
     const before = normalized(x, `${name}.self_attn_layer_norm`);
     onAttended?.(layer, before);
     const seen = silence ? concat([before, silence.frames(layer)], 1) : before;
-    const own = sourceOf(keysAndValues(seen, `${name}.self_attn`, encoderHeads));
-    x = add(x, attention(before, `${name}.self_attn`, encoderHeads, own, silence?.bias));
+    x = add(x, attentionTo(before, seen, `${name}.self_attn`, encoderHeads, silence?.bias));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, encoderFfn));
     outputs.push(x);
   }

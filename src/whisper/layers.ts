@@ -1,9 +1,11 @@
 /** Layers of encoder and decoder. Weights have Hugging Face's names. */
+import { fusedAttention } from '../graph/fused-attention.ts';
 import { type Graph, product, type Tensor } from '../graph/graph.ts';
-import { add, gelu, layerNorm, linear, matmul, reshape, scale, softmax, transpose } from '../graph/ops.ts';
+import { add, gelu, layerNorm, matmul, reshape, scale, softmax, transpose } from '../graph/ops.ts';
 import { adapted, mergedWeight } from './adapters.ts';
 import { withExpert } from './experts.ts';
-import { weight } from './variant.ts';
+import { linearProduct } from './products.ts';
+import { variantOf, weight } from './variant.ts';
 
 /** Source of an attention, as the two products that it takes part in. */
 export interface AttentionSource {
@@ -23,8 +25,8 @@ export interface KeysAndValues {
 
 /** A linear layer `<name>.weight` [out, in], with `<name>.bias` [out] by default. */
 function projection(x: Tensor, name: string, out: number, hasBias = true): Tensor {
-  const matrix = weight(x.graph, `${name}.weight`, [out, x.shape.at(-1) as number]);
-  return adapted(linear(x, matrix, hasBias ? weight(x.graph, `${name}.bias`, [out]) : undefined), x, name);
+  const bias = hasBias ? weight(x.graph, `${name}.bias`, [out]) : undefined;
+  return adapted(linearProduct(x, `${name}.weight`, out, bias), x, name);
 }
 
 export function normalized(x: Tensor, name: string): Tensor {
@@ -106,6 +108,26 @@ export function attention(
     `${name}.out_proj`,
     width as number,
   );
+}
+
+/**
+ * Multi-head attention of x [batch, queries, width] to the positions of `seen` [batch, positions, width].
+ * @param bias added to the scores, [1, 1, 1, positions]
+ * @returns [batch, queries, width]
+ */
+export function attentionTo(x: Tensor, seen: Tensor, name: string, heads: number, bias?: Tensor): Tensor {
+  const { products = 'float32' } = variantOf(x.graph);
+  if (products === 'float32')
+    return attention(x, name, heads, sourceOf(keysAndValues(seen, name, heads)), bias);
+  const width = x.shape[2] as number;
+  const attended = fusedAttention(
+    projection(x, `${name}.q_proj`, width),
+    projection(seen, `${name}.k_proj`, width, false),
+    projection(seen, `${name}.v_proj`, width),
+    heads,
+    bias,
+  );
+  return projection(attended, `${name}.out_proj`, width);
 }
 
 export function feedForward(x: Tensor, name: string, inner: number): Tensor {

@@ -4,8 +4,10 @@ import { float32, type HostTensor, int64, type Program, Runtime } from '../backe
 import { type Checkpoint, readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
+import type { ProductForm } from '../graph/product-form.ts';
 import { placesBy } from '../lists.ts';
 import { alignmentHeads } from './alignment-heads.ts';
+import { type Compute, type ModelProducts, productsFor } from './compute.ts';
 import {
   alignmentGraph,
   audioMemoryGraph,
@@ -45,6 +47,8 @@ export interface EncodeOptions {
   readonly signal?: AbortSignal | undefined;
   /** The language spoken in each clip: its experts encode the clip, where the model has them in the encoder. */
   readonly languages?: readonly (string | undefined)[] | undefined;
+  /** In float32 whatever the model's `compute`: for outputs that are compared or kept. Default false. */
+  readonly exact?: boolean | undefined;
 }
 
 export interface ModelOptions {
@@ -56,9 +60,13 @@ export interface ModelOptions {
   readonly decoderLayers?: number | undefined;
   /** A token for one more language (language-token.ts). Default: none. */
   readonly languageToken?: LanguageToken | undefined;
+  /** How linear layers compute while texts are written. Default float32, which training and comparisons need. */
+  readonly compute?: Compute | undefined;
 }
 
-const FITTED_ENCODER = 'encoder, fitted';
+/** Name of the compiled encoder; those of all begin with 'encoder'. */
+const encoderName = (products: ProductForm, fitted: boolean): string =>
+  `encoder${fitted ? ', fitted' : ''} ${JSON.stringify(products)}`;
 
 export class WhisperModel {
   readonly #programs = new Map<string, Promise<Program>>();
@@ -69,7 +77,7 @@ export class WhisperModel {
   #fingerprint: Promise<string> | undefined;
   readonly #expertFingerprints = new Map<string, Promise<string>>();
   #english: Promise<WhisperModel> | undefined;
-  #silence: Promise<SilenceTails> | undefined;
+  readonly #silence = new Map<ProductForm, Promise<SilenceTails>>();
 
   private constructor(
     readonly directory: string,
@@ -81,12 +89,15 @@ export class WhisperModel {
     readonly weightNames: readonly string[],
     /** Experts by language (experts.ts): the model's, and those in training. */
     readonly experts: Map<string, ExpertSet>,
+    private readonly compute: Compute,
+    /** Forms of the products while texts are written. */
+    readonly products: ModelProducts,
   ) {}
 
   /** @throws UserError where the directory holds no usable Whisper */
   static async load(
     directory: string,
-    { exitLayer, decoderLayers, languageToken, ...options }: ModelOptions = {},
+    { exitLayer, decoderLayers, languageToken, compute = 'float32', ...options }: ModelOptions = {},
   ): Promise<WhisperModel> {
     const found = await readCheckpoint(directory);
     const whole = languageToken ? await withLanguageToken(found, languageToken) : found;
@@ -113,6 +124,8 @@ export class WhisperModel {
       settings,
       names,
       new Map(experts.sets.map((set) => [set.language, set])),
+      compute,
+      await productsFor(runtime, compute),
     );
   }
 
@@ -128,7 +141,9 @@ export class WhisperModel {
    */
   englishHalf(): Promise<WhisperModel> {
     this.#english ??= englishFolder(this.directory).then((folder) =>
-      folder === undefined ? this : WhisperModel.load(folder, { threads: this.runtime.threads }),
+      folder === undefined
+        ? this
+        : WhisperModel.load(folder, { threads: this.runtime.threads, compute: this.compute }),
     );
     return this.#english;
   }
@@ -138,20 +153,22 @@ export class WhisperModel {
    * weights, so full windows reuse the fitted one if it exists: without silence it gives the same, a little slower.
    * @param language whose experts encode. Default, and where the encoder has none: the shared networks. Only one program
    * of experts is kept at a time.
+   * @param exact in float32, whatever the model's `compute`
    */
-  async encoderProgram(window: WindowMode, language?: string): Promise<Program> {
+  async encoderProgram(window: WindowMode, language?: string, exact = false): Promise<Program> {
+    const products = exact ? 'float32' : this.products.encoder;
     const set = this.encoderExperts(language);
     if (set) {
-      const name = `encoder of ${set.language}`;
+      const name = `encoder of ${set.language} ${JSON.stringify(products)}`;
       if (!this.#programs.has(name)) await this.#release((other) => other.startsWith('encoder of '));
-      const variant = { experts: { ...set, gate: 'hard' as const } };
+      const variant = { products, experts: { ...set, gate: 'hard' as const } };
       return this.#program(name, () =>
         this.runtime.load(encoderGraph(this.dimensions, true, variant), { builtIn: () => true }),
       );
     }
-    const fitted = window === 'fit' || this.#programs.has(FITTED_ENCODER);
-    return this.#program(fitted ? FITTED_ENCODER : 'encoder', () =>
-      this.runtime.load(encoderGraph(this.dimensions, fitted), { builtIn: () => true }),
+    const fitted = window === 'fit' || this.#programs.has(encoderName(products, true));
+    return this.#program(encoderName(products, fitted), () =>
+      this.runtime.load(encoderGraph(this.dimensions, fitted, { products }), { builtIn: () => true }),
     );
   }
 
@@ -163,7 +180,10 @@ export class WhisperModel {
 
   audioMemoryProgram(): Promise<Program> {
     return this.#program('memory', () =>
-      this.runtime.load(audioMemoryGraph(this.dimensions), { builtIn: () => true, arena: false }),
+      this.runtime.load(audioMemoryGraph(this.dimensions, { products: this.products.encoder }), {
+        builtIn: () => true,
+        arena: false,
+      }),
     );
   }
 
@@ -197,7 +217,10 @@ export class WhisperModel {
     if (set && !this.#programs.has(name)) await this.#release(ofExperts);
     return this.#program(name, async () => {
       if (vocabulary) await this.#storeRows(tokens.weight, ids);
-      const variant = set && { experts: { ...set, gate: 'hard' as const } };
+      const variant = {
+        products: this.products.decoder,
+        ...(set && { experts: { ...set, gate: 'hard' as const } }),
+      };
       const graph = decodingStepGraph(this.dimensions, tokens, withTimestamps, variant);
       return this.runtime.load(graph, { builtIn: () => true, arena: false });
     });
@@ -246,7 +269,7 @@ export class WhisperModel {
   async encoderChanged(): Promise<void> {
     this.#fingerprint = undefined;
     this.#expertFingerprints.clear();
-    this.#silence = undefined;
+    this.#silence.clear();
     await this.releaseEncoder();
   }
 
@@ -272,12 +295,12 @@ export class WhisperModel {
     window: WindowMode,
     options: EncodeOptions = {},
   ): Promise<EncodedClip[]> {
-    const { languages, mask, onProgress } = options;
+    const { languages, mask, onProgress, exact } = options;
     const results = new Array<EncodedClip>(clips.length);
     const experts = clips.map((_, i) => this.encoderExperts(languages?.[i])?.language);
     let done = 0;
     for (const [language, members] of placesBy(experts, (language) => language)) {
-      const program = await this.encoderProgram(window, language);
+      const program = await this.encoderProgram(window, language, exact);
       const before = done;
       const [encoded] = await this.#encode(
         program,
@@ -308,7 +331,7 @@ export class WhisperModel {
     const program = await this.#program('encoder states', () =>
       this.runtime.load(encoderStatesGraph(this.dimensions), { builtIn: () => true }),
     );
-    return this.#encode(program, program.outputs, clips, window, options);
+    return this.#encode(program, program.outputs, clips, window, { ...options, exact: true });
   }
 
   /** Applies the final layer norm to the output of a layer, as if the encoder ended there. */
@@ -327,15 +350,15 @@ export class WhisperModel {
     outputs: readonly string[],
     clips: readonly Float32Array[],
     window: WindowMode,
-    { onProgress, mask, signal }: EncodeOptions,
+    { onProgress, mask, signal, exact }: EncodeOptions,
   ): Promise<EncodedClip[][]> {
-    const tails = window === 'fit' ? await this.silenceTails() : undefined;
+    const tails = window === 'fit' ? await this.silenceTails(exact) : undefined;
     const { melBins, width } = this.dimensions;
     const results = outputs.map(() => new Array<EncodedClip>(clips.length));
     let done = 0;
-    let running: Promise<void> | undefined;
     const windows = clips.map((clip) => windowFrames(clip.length, window));
     for (const { window: frames, members } of windowBatches(windows)) {
+      signal?.throwIfAborted();
       const mel = new Float32Array(members.length * melBins * 2 * frames);
       members.forEach((clip, i) => {
         const one = logMel(clips[clip]!, melBins, 2 * frames);
@@ -343,26 +366,21 @@ export class WhisperModel {
         mel.set(one, i * melBins * 2 * frames);
       });
       const silence = tails && silenceFeeds(tails, members.length, frames);
-      // Up to here the computing thread was busy with the run before.
-      await running;
-      signal?.throwIfAborted();
-      running = this.#runEncoder(program, mel, members.length, outputs, silence).then((fetched) => {
-        outputs.forEach((name, k) => {
-          const output = fetched[name]!;
-          members.forEach((clip, i) => {
-            results[k]![clip] = {
-              frames: output.slice(i * frames * width, (i + 1) * frames * width),
-              window: frames,
-              length: Math.min(frames, Math.ceil(clips[clip]!.length / SAMPLES_PER_FRAME)),
-              width,
-            };
-          });
+      const fetched = await this.#runEncoder(program, mel, members.length, outputs, silence);
+      outputs.forEach((name, k) => {
+        const output = fetched[name]!;
+        members.forEach((clip, i) => {
+          results[k]![clip] = {
+            frames: output.slice(i * frames * width, (i + 1) * frames * width),
+            window: frames,
+            length: Math.min(frames, Math.ceil(clips[clip]!.length / SAMPLES_PER_FRAME)),
+            width,
+          };
         });
-        done += members.length;
-        onProgress?.(done);
       });
+      done += members.length;
+      onProgress?.(done);
     }
-    await running;
     return results;
   }
 
@@ -418,21 +436,27 @@ export class WhisperModel {
     return found;
   }
 
-  /** Encoder outputs of silence by the shared networks, computed once (a full window). */
-  silenceTails(): Promise<SilenceTails> {
-    this.#silence ??= this.#encodeSilence();
-    return this.#silence;
+  /**
+   * Encoder outputs of silence by the shared networks, computed once (a full window).
+   * @param exact in float32, whatever the model's `compute`
+   */
+  silenceTails(exact = false): Promise<SilenceTails> {
+    const products = exact ? 'float32' : this.products.encoder;
+    let silence = this.#silence.get(products);
+    if (!silence) {
+      silence = this.#encodeSilence(exact);
+      this.#silence.set(products, silence);
+    }
+    return silence;
   }
 
-  async #encodeSilence(): Promise<SilenceTails> {
+  async #encodeSilence(exact: boolean): Promise<SilenceTails> {
     const { melBins, encoderLayers, width } = this.dimensions;
     const layers = Array.from({ length: encoderLayers }, (_, layer) => `attended.${layer}`);
     const mel = logMel(new Float32Array(0), melBins, FULL_WINDOW_FRAMES);
     // The program for fitted windows is needed next anyway.
-    const encodedSilence = await this.#runEncoder(await this.encoderProgram('fit'), mel, 1, [
-      'frames',
-      ...layers,
-    ]);
+    const program = await this.encoderProgram('fit', undefined, exact);
+    const encodedSilence = await this.#runEncoder(program, mel, 1, ['frames', ...layers]);
     return new SilenceTails(
       { output: encodedSilence.frames!, layers: layers.map((name) => encodedSilence[name]!) },
       width,

@@ -3,6 +3,7 @@
  * them up and need not pass them on.
  */
 import type { Graph, Tensor } from '../graph/graph.ts';
+import type { ProductForm } from '../graph/product-form.ts';
 import type { Bits } from '../graph/stored-form.ts';
 import { asStored } from './quantized-weights.ts';
 
@@ -36,6 +37,8 @@ export interface ModelVariant {
   readonly adapters?: Adapters | undefined;
   /** Names of weights that layers read after the round trip through a stored form, and its bits. */
   readonly quantized?: { readonly names: ReadonlySet<string>; readonly bits: Bits } | undefined;
+  /** How linear layers compute. Default float32; the other forms cannot be trained. */
+  readonly products?: ProductForm | undefined;
   /** A language's experts. */
   readonly experts?: Experts | undefined;
   /** Adds a separate weight to the embedding's last row, that of a new language token: language-token.ts. */
