@@ -1,7 +1,8 @@
 /** A model's tokenizer, from `tokenizer.json` or from the files that older tools write in its place. */
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
-import { exists, readText } from '../files/read.ts';
+import { fingerprint } from '../files/fingerprint.ts';
+import { exists, readBytes, readText } from '../files/read.ts';
 import { tokenizerSize } from './added-tokens.ts';
 import { type Json, readJsonIfPresent } from './directory.ts';
 
@@ -23,7 +24,7 @@ export interface TokenizerFiles {
  */
 export async function readTokenizer(directory: string): Promise<TokenizerFiles> {
   const file = join(directory, 'tokenizer.json');
-  const tokenizer = await readJsonIfPresent(file);
+  const tokenizer = await readTokenizerJson(file);
   if (tokenizer !== undefined) return { file, tokenizer };
   const vocabFile = join(directory, 'vocab.json');
   const mergesFile = join(directory, 'merges.txt');
@@ -59,6 +60,19 @@ export async function readTokenizer(directory: string): Promise<TokenizerFiles> 
       model: { type: 'BPE', vocab: ids, merges },
     },
   };
+}
+
+/** The tokenizer that was read last: models that a program compares mostly have the same. */
+let last: { readonly content: string; readonly tokenizer: WeakRef<Json> } | undefined;
+
+async function readTokenizerJson(file: string): Promise<Json | undefined> {
+  if (!(await exists(file))) return undefined;
+  const content = fingerprint(await readBytes(file, 'a tokenizer (JSON)', MAX_TEXT_BYTES));
+  const known = last?.content === content ? last.tokenizer.deref() : undefined;
+  if (known) return known;
+  const tokenizer = await readJsonIfPresent(file);
+  last = tokenizer && { content, tokenizer: new WeakRef(tokenizer) };
+  return tokenizer;
 }
 
 function tokenIds(file: string, vocab: Json): Record<string, number> {

@@ -225,8 +225,9 @@ test('an error of the system is one line, and its stack trace is there on reques
 });
 
 test('--threads and its variable are checked, and doctor shows the number', async () => {
+  await writeTinyModel('tiny-doctor');
   const shown = async (env: NodeJS.ProcessEnv, ...flags: string[]) =>
-    JSON.parse((await spawnIn(env, 'doctor', '--json', ...flags)).stdout).threads;
+    JSON.parse((await spawnIn(env, 'doctor', '--model', 'tiny-doctor', '--json', ...flags)).stdout).threads;
   expect(await shown({}, '--threads', '3')).toBe(3);
   expect(await shown({ WHISPER_TRANSFER_THREADS: '2' })).toBe(2);
   expect(await spawn('doctor', '--threads', '0')).toMatchObject({

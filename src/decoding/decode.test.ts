@@ -1,10 +1,11 @@
 /** Decoding against Hugging Face's greedy output for the same weights and clips (scripts/golden/greedy_texts.py). */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
+import { baseModel } from '../testing/base-model.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
-import { WhisperModel } from '../whisper/model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { decode } from './decode.ts';
 import { detectLanguages } from './detect-language.ts';
 
@@ -29,9 +30,8 @@ const of = (language: string, count: number) =>
 
 let model: WhisperModel;
 beforeAll(async () => {
-  model = await WhisperModel.load(path('../../models/whisper-base-int8'));
+  model = await baseModel();
 });
-afterAll(() => model?.close());
 
 const encodings = new Map<string, Promise<EncodedClip>>();
 

@@ -1,10 +1,11 @@
 /** English first on a real model that is not trained for it: the English half is Whisper's own, times are kept. */
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { joinSamples } from '../audio/join-samples.ts';
+import { baseModel } from '../testing/base-model.ts';
 import { type EncodedClip, withoutSpeech } from '../whisper/encoded-clip.ts';
-import { WhisperModel } from '../whisper/model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { englishPrompt, separatorOf } from '../whisper/prompts.ts';
 import { type DecodingOptions, decode } from './decode.ts';
 import { decodeClips } from './decode-clips.ts';
@@ -15,13 +16,12 @@ const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.met
 let model: WhisperModel;
 let clip: EncodedClip;
 beforeAll(async () => {
-  model = await WhisperModel.load(path('models/whisper-base-int8'));
+  model = await baseModel();
   const sounds = await Promise.all(
     ['algebra_by', 'maze'].map((name) => readAudio(path(`samples/gcompris/fr/${name}.opus`))),
   );
   [clip] = (await model.encode([joinSamples(sounds)], 'full')) as [EncodedClip];
 });
-afterAll(() => model?.close());
 
 const decoded = async (options: Partial<DecodingOptions>) => {
   const prompt = model.tokens.prompt('fr', 'translate');

@@ -1,12 +1,12 @@
 /** Who speaks, in transcripts: words and segments of known turns, and two people of the samples, joined. */
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { joinSamples } from '../audio/join-samples.ts';
-import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import type { SpeakerTurn } from '../speakers/turns.ts';
-import { WhisperModel } from '../whisper/model.ts';
+import { baseModel } from '../testing/base-model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { formatTranscript } from './formats/transcript-formats.ts';
 import { withSpeakers } from './speakers.ts';
 import { type TranscribeFilesOptions, transcribeFiles } from './transcribe-files.ts';
@@ -14,9 +14,8 @@ import type { Segment, Transcript } from './transcript.ts';
 
 let model: WhisperModel;
 beforeAll(async () => {
-  model = await WhisperModel.load(embeddedModel);
+  model = await baseModel();
 });
-afterAll(() => model?.close());
 
 const turns: SpeakerTurn[] = [
   { start: 0, end: 2, speaker: 1 },

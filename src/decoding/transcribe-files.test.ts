@@ -10,7 +10,8 @@ import { joinSamples } from '../audio/join-samples.ts';
 import { wavBytes } from '../audio/wav-write.ts';
 import { normalizeEnglish } from '../language/english/normalize-english.ts';
 import { wordErrorRate } from '../metrics/word-error-rate.ts';
-import { WhisperModel } from '../whisper/model.ts';
+import { baseModel } from '../testing/base-model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { type TranscribeFilesOptions, transcribeFiles } from './transcribe-files.ts';
 import type { TranscribeOptions } from './transcribe-options.ts';
 import type { FailedTranscript, Transcript } from './transcript.ts';
@@ -31,13 +32,10 @@ let folder: string;
 /** What the long file says, each window read for itself. */
 let apart: string;
 beforeAll(async () => {
-  model = await WhisperModel.load(path('models/whisper-base-int8'));
+  model = await baseModel();
   folder = await mkdtemp(join(tmpdir(), 'transcribe-'));
 });
-afterAll(async () => {
-  await model?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function run(
   audio: string[],

@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { embeddedModel } from '../checkpoint/embedded.ts';
-import { WhisperModel } from '../whisper/model.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { baseModel } from '../testing/base-model.ts';
+import type { WhisperModel } from '../whisper/model.ts';
 import { transcribeFiles } from './transcribe-files.ts';
 import type { Word } from './transcript.ts';
 
@@ -24,9 +24,8 @@ const golden: Golden[] = readFileSync(new URL('./golden/word-times.jsonl', impor
 
 let model: WhisperModel;
 beforeAll(async () => {
-  model = await WhisperModel.load(embeddedModel);
+  model = await baseModel();
 });
-afterAll(() => model?.close());
 
 /** Distances, in seconds, of each boundary from the reference's, in clips where both read the same words. */
 async function distances(language: string, window: 'full' | 'fit') {

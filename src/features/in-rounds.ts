@@ -44,17 +44,39 @@ export async function inRounds<T extends object>(
   { onProgress, onError, signal }: RoundHandlers,
 ): Promise<(T | undefined)[]> {
   const results: (T | undefined)[] = [];
-  for (let start = 0; start < recordings.length; start += source.perRound) {
-    const some = recordings.slice(start, start + source.perRound);
-    const found = await oneRound(some, source, { signal, onProgress: (done) => onProgress?.(start + done) });
-    for (const [i, one] of found.entries()) {
-      if (!(one instanceof Error)) results.push(one);
-      else if (onError) {
-        onError(some[i]!.files[0]!, one);
-        results.push(undefined);
-      } else throw one;
+  let failure: unknown;
+  const goOn = (): void => {
+    signal?.throwIfAborted();
+    if (failure) throw failure;
+  };
+  const read = (start: number): Promise<Round<T>> => {
+    const round = readRound(recordings.slice(start, start + source.perRound), source, goOn);
+    // Nobody waits for it where the round before it fails.
+    round.catch(() => {});
+    return round;
+  };
+  let next = read(0);
+  try {
+    for (let start = 0; start < recordings.length; start += source.perRound) {
+      const round = await next;
+      // Its files are decoded here while the computing thread encodes this one.
+      if (start + source.perRound < recordings.length) next = read(start + source.perRound);
+      const found = await encodeRound(round, source, {
+        signal,
+        onProgress: (done) => onProgress?.(start + done),
+      });
+      for (const [i, one] of found.entries()) {
+        if (!(one instanceof Error)) results.push(one);
+        else if (onError) {
+          onError(recordings[start + i]!.files[0]!, one);
+          results.push(undefined);
+        } else throw one;
+      }
+      onProgress?.(start + found.length);
     }
-    onProgress?.(start + some.length);
+  } catch (error) {
+    failure = error;
+    throw error;
   }
   await source.memo?.flush();
   source.damage?.end();
@@ -64,10 +86,24 @@ export async function inRounds<T extends object>(
 /** Features of a few recordings, encoded together; an error in the place of one that cannot be read. */
 export async function oneRound<T extends object>(
   recordings: readonly Recording[],
-  { memo, damage, find, encode }: FeatureSource<T>,
-  { onProgress, signal }: Pick<RoundHandlers, 'onProgress' | 'signal'> = {},
+  source: FeatureSource<T>,
 ): Promise<(T | Error)[]> {
-  signal?.throwIfAborted();
+  return encodeRound(await readRound(recordings, source), source);
+}
+
+/** Recordings of a round: their stored features, errors of those that cannot be read, and what is to be encoded. */
+interface Round<T> {
+  readonly results: (T | Error | undefined)[];
+  readonly missing: readonly (Missing & { readonly index: number })[];
+}
+
+/** @param goOn called between recordings; throws where nobody waits for the round any more */
+async function readRound<T extends object>(
+  recordings: readonly Recording[],
+  { memo, damage, find }: FeatureSource<T>,
+  goOn: () => void = () => {},
+): Promise<Round<T>> {
+  goOn();
   const results: (T | Error | undefined)[] = await Promise.all(
     recordings.map(async (recording) => {
       const key = await keyOf(memo, recording);
@@ -77,7 +113,7 @@ export async function oneRound<T extends object>(
   const missing: (Missing & { index: number })[] = [];
   for (const [index, recording] of recordings.entries()) {
     if (results[index] !== undefined) continue;
-    signal?.throwIfAborted();
+    goOn();
     try {
       const samples = await readRecording(recording, damage?.add);
       missing.push({ index, recording, samples, key: await keyOf(memo, recording) });
@@ -85,8 +121,23 @@ export async function oneRound<T extends object>(
       results[index] = error as Error;
     }
   }
+  return { results, missing };
+}
+
+async function encodeRound<T extends object>(
+  { results, missing: unknown }: Round<T>,
+  { find, encode }: FeatureSource<T>,
+  { onProgress, signal }: Pick<RoundHandlers, 'onProgress' | 'signal'> = {},
+): Promise<(T | Error)[]> {
+  const missing: (typeof unknown)[number][] = [];
+  for (const one of unknown) {
+    // The round before may have had the same recording.
+    const found = one.key === undefined ? undefined : await find(one.key);
+    if (found) results[one.index] = found;
+    else missing.push(one);
+  }
   if (missing.length > 0) {
-    const before = recordings.length - missing.length;
+    const before = results.length - missing.length;
     const features = await encode(missing, (done) => onProgress?.(before + done), signal);
     missing.forEach(({ index }, i) => {
       results[index] = features[i];

@@ -356,9 +356,9 @@ export class WhisperModel {
     const { melBins, width } = this.dimensions;
     const results = outputs.map(() => new Array<EncodedClip>(clips.length));
     let done = 0;
+    let running: Promise<void> | undefined;
     const windows = clips.map((clip) => windowFrames(clip.length, window));
     for (const { window: frames, members } of windowBatches(windows)) {
-      signal?.throwIfAborted();
       const mel = new Float32Array(members.length * melBins * 2 * frames);
       members.forEach((clip, i) => {
         const one = logMel(clips[clip]!, melBins, 2 * frames);
@@ -366,21 +366,26 @@ export class WhisperModel {
         mel.set(one, i * melBins * 2 * frames);
       });
       const silence = tails && silenceFeeds(tails, members.length, frames);
-      const fetched = await this.#runEncoder(program, mel, members.length, outputs, silence);
-      outputs.forEach((name, k) => {
-        const output = fetched[name]!;
-        members.forEach((clip, i) => {
-          results[k]![clip] = {
-            frames: output.slice(i * frames * width, (i + 1) * frames * width),
-            window: frames,
-            length: Math.min(frames, Math.ceil(clips[clip]!.length / SAMPLES_PER_FRAME)),
-            width,
-          };
+      // Up to here the computing thread was busy with the run before.
+      await running;
+      signal?.throwIfAborted();
+      running = this.#runEncoder(program, mel, members.length, outputs, silence).then((fetched) => {
+        outputs.forEach((name, k) => {
+          const output = fetched[name]!;
+          members.forEach((clip, i) => {
+            results[k]![clip] = {
+              frames: output.slice(i * frames * width, (i + 1) * frames * width),
+              window: frames,
+              length: Math.min(frames, Math.ceil(clips[clip]!.length / SAMPLES_PER_FRAME)),
+              width,
+            };
+          });
         });
+        done += members.length;
+        onProgress?.(done);
       });
-      done += members.length;
-      onProgress?.(done);
     }
+    await running;
     return results;
   }
 

@@ -1,18 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { logMel } from '../audio/log-mel.ts';
 import { float32, int64 } from '../backend/runtime.ts';
-import { embeddedModel } from '../checkpoint/embedded.ts';
+import { baseModel } from '../testing/base-model.ts';
 import { type EncodedClip, frameValues } from './encoded-clip.ts';
 import { noSilenceFeeds } from './mel-batch.ts';
-import { WhisperModel } from './model.ts';
+import type { WhisperModel } from './model.ts';
 import { SilenceTails } from './silence-tail.ts';
 
 let model: WhisperModel;
 beforeAll(async () => {
-  model = await WhisperModel.load(embeddedModel);
+  model = await baseModel();
 });
-afterAll(() => model?.close());
 
 /** Mean cosine of the clip's own frames with those of another encoding of it. */
 function likeness(a: EncodedClip, b: EncodedClip): number {

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { decode } from '../decoding/decode.ts';
 import { UserError } from '../errors.ts';
-import { WhisperModel } from './model.ts';
+import { baseModel } from '../testing/base-model.ts';
+import type { WhisperModel } from './model.ts';
 import {
   outputIds,
   readTargetVocabulary,
@@ -19,13 +20,10 @@ const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.met
 let model: WhisperModel;
 let folder: string;
 beforeAll(async () => {
-  model = await WhisperModel.load(path('models/whisper-base-int8'));
+  model = await baseModel();
   folder = await mkdtemp(join(tmpdir(), 'vocabulary-'));
 });
-afterAll(async () => {
-  await model?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test('with a target vocabulary the decoder writes nothing else, and what it can write stays as it was', async () => {
   const clips = await model.encode([await readAudio(path('samples/gcompris/en/algebra_by.opus'))], 'fit');

@@ -24,6 +24,22 @@ function isByteLevel(json: object): boolean {
   return !normalizer && pre?.type === 'ByteLevel' && pre.add_prefix_space === false;
 }
 
+/** By the content that they were made of: models that a program compares mostly share it. */
+const tokenizers = new WeakMap<object, Tokenizer>();
+
+function tokenizerOf(file: string, json: object): Tokenizer {
+  let tokenizer = tokenizers.get(json);
+  if (!tokenizer) {
+    try {
+      tokenizer = new Tokenizer(json, {});
+    } catch (error) {
+      throw new UserError(`${file}: not a tokenizer of the Hugging Face kind (${(error as Error).message})`);
+    }
+    tokenizers.set(json, tokenizer);
+  }
+  return tokenizer;
+}
+
 export class Tokens {
   readonly #tokenizer: Tokenizer;
   readonly startOfTranscript: number;
@@ -52,11 +68,7 @@ export class Tokens {
    * @param languageIds the generation config's `lang_to_id`: it may name more languages than Whisper has
    */
   constructor(file: string, json: object, languageIds: Readonly<Record<string, unknown>> = {}) {
-    try {
-      this.#tokenizer = new Tokenizer(json, {});
-    } catch (error) {
-      throw new UserError(`${file}: not a tokenizer of the Hugging Face kind (${(error as Error).message})`);
-    }
+    this.#tokenizer = tokenizerOf(file, json);
     this.#isByteLevel = isByteLevel(json);
     this.startOfTranscript = this.#special(file, '<|startoftranscript|>');
     this.endOfText = this.#special(file, '<|endoftext|>');

@@ -62,10 +62,16 @@ const ENDINGS: [string, string][] = [
   ["'ve", ' have'],
   ["'m", ' am'],
 ];
-const REPLACEMENTS: [RegExp, string][] = [
-  ...WORDS.map(([word, full]): [RegExp, string] => [new RegExp(WORD_START + word + WORD_END, 'gu'), full]),
-  ...ENDINGS.map(([ending, full]): [RegExp, string] => [new RegExp(ending + WORD_END, 'gu'), full]),
-];
+let replacements: readonly (readonly [RegExp, string])[] | undefined;
+
+/** Made when they are needed: most commands never need them. */
+function replacementPatterns(): readonly (readonly [RegExp, string])[] {
+  replacements ??= [
+    ...WORDS.map(([word, full]) => [new RegExp(WORD_START + word + WORD_END, 'gu'), full] as const),
+    ...ENDINGS.map(([ending, full]) => [new RegExp(ending + WORD_END, 'gu'), full] as const),
+  ];
+  return replacements;
+}
 
 /**
  * Whisper's `EnglishTextNormalizer`, which its English word error rates are measured with: no fillers, contractions
@@ -74,7 +80,7 @@ const REPLACEMENTS: [RegExp, string][] = [
 export function normalizeEnglish(text: string): string {
   let normalized = removeBracketed(text.toLowerCase());
   normalized = normalized.replace(FILLERS, '').replace(SPACE_BEFORE_APOSTROPHE, "'");
-  for (const [pattern, full] of REPLACEMENTS) normalized = normalized.replace(pattern, full);
+  for (const [pattern, full] of replacementPatterns()) normalized = normalized.replace(pattern, full);
   normalized = normalized.replace(/(\p{Nd}),(\p{Nd})/gu, '$1$2').replace(/\.([^0-9]|$)/gu, ' $1');
   normalized = removeSymbolsAndDiacritics(normalized, '.%$¢€£');
   normalized = normalizeEnglishNumbers(normalized);
