@@ -23,7 +23,8 @@ export function setTrained(name: string, { data }: HostTensor): boolean {
   return trained !== undefined;
 }
 
-export const gradientOf = (name: string): ort.Tensor => lookUp(optimizer!.gradients, name, 'gradient');
+export const gradientOf = (name: string): Float32Array =>
+  lookUp(optimizer!.gradients, name, 'gradient').data as Float32Array;
 
 export const accumulate = (share: number, reset: boolean): void => optimizer!.accumulate(share, reset);
 

@@ -1,6 +1,7 @@
 /** Messages between the main thread and the computing thread. */
 import type { DType } from '../graph/graph.ts';
 import type { Bits } from '../graph/stored-form.ts';
+import type { BlockedWeight, GradientParts } from './session-memory.ts';
 
 export interface HostTensor {
   readonly dtype: DType;
@@ -57,7 +58,8 @@ export type Request =
       bytes: Uint8Array;
       builtIn: readonly string[];
       fed: readonly string[];
-      gradients: readonly string[];
+      blocks: readonly BlockedWeight[];
+      gradients: readonly GradientParts[];
       arena: boolean;
     }
   | { type: 'load-file'; file: string }

@@ -14,10 +14,12 @@ import {
   type Request,
   type WorkerOptions,
 } from './protocol.ts';
+import { sessionMemory } from './session-memory.ts';
 import './telemetry.ts';
 import { defaultThreads } from './threads.ts';
 
 export type { AdamWOptions, AdamWState, DeclaredTensor, HostTensor } from './protocol.ts';
+export { gradientOutput } from './session-memory.ts';
 
 /** A tensor that stays in the computing thread, as an input of later runs. Freed by `Runtime.free` or `run`'s `free`. */
 export class DeviceTensor {
@@ -56,9 +58,6 @@ export interface ProgramOutputs {
   readonly fetched: Readonly<Record<string, HostTensor>>;
   readonly kept: Readonly<Record<string, DeviceTensor>>;
 }
-
-/** Name of a gradient's output; gradients stay in the optimizer's memory. */
-export const gradientOutput = (parameter: string): string => `gradient:${parameter}`;
 
 /** Name of the output of a metric that a training step reports beside its loss. */
 export const reportOutput = (name: string): string => `report:${name}`;
@@ -190,15 +189,16 @@ export class Runtime {
   }
 
   async load(graph: Graph, { builtIn, arena = true }: ProgramOptions): Promise<Program> {
-    const model = writeOnnx(graph, builtIn);
-    const gradients = model.outputs.flatMap((name) => (name.startsWith('gradient:') ? [name.slice(9)] : []));
+    const memory = sessionMemory(graph, (name) => !builtIn(name));
+    const model = writeOnnx(graph, builtIn, undefined, memory);
     const { bytes, fed } = model;
     const id = await this.#request<number>({
       type: 'load',
       bytes,
       builtIn: model.builtIn,
       fed,
-      gradients,
+      blocks: memory.weights,
+      gradients: memory.gradients,
       arena,
     });
     return new Program(id, model.inputs, model.outputs);

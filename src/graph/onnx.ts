@@ -61,17 +61,20 @@ export interface OnnxModel {
 /**
  * @param isBuiltIn which weights are built in (packed once for fast products); the others are fed at every run
  * @param values of all weights, which then stand in the model itself: a file that is complete. Default: external data
+ * @param boundary in place of the graph's own
  */
 export function writeOnnx(
   graph: Graph,
   isBuiltIn: (name: string) => boolean,
   values?: ReadonlyMap<string, Float32Array>,
+  { outputs, given }: Boundary = boundaryOf(graph),
 ): OnnxModel {
-  const nodes = neededNodes(graph);
-  const used = new Set<Tensor>(graph.outputs.values());
+  const nodes = neededNodes(graph, { outputs, given });
+  const used = new Set<Tensor>(outputs.values());
   for (const node of nodes) for (const input of node.inputs) if (input) used.add(input);
 
   const inputs = [...graph.inputs.values()].filter((tensor) => used.has(tensor));
+  const blocks = [...given].filter((tensor) => used.has(tensor));
   const weights = [...graph.parameters.values()].filter((tensor) => used.has(tensor));
   const builtIn = weights.filter((tensor) => isBuiltIn(tensor.name));
   const fed = weights.filter((tensor) => !isBuiltIn(tensor.name));
@@ -81,7 +84,7 @@ export function writeOnnx(
   // is two outputs, needs one.
   const names = new Map<Tensor, string>();
   const copies: { readonly from: Tensor; readonly to: string }[] = [];
-  for (const [name, tensor] of graph.outputs) {
+  for (const [name, tensor] of outputs) {
     if (tensor.producer && !names.has(tensor)) names.set(tensor, name);
     else copies.push({ from: tensor, to: name });
   }
@@ -106,8 +109,8 @@ export function writeOnnx(
     graph: create(GraphProtoSchema, {
       name: 'graph',
       node: [...nodes.map((node) => nodeProto(node, nameOf)), ...identities],
-      input: [...inputs, ...fed].map((tensor) => valueInfo(tensor.name, tensor)),
-      output: [...graph.outputs].map(([name, tensor]) => valueInfo(name, tensor)),
+      input: [...inputs, ...blocks, ...fed].map((tensor) => valueInfo(tensor.name, tensor)),
+      output: [...outputs].map(([name, tensor]) => valueInfo(name, tensor)),
       initializer: [
         ...constants.map(({ tensor, data }) => constantProto(tensor, data)),
         ...builtIn.map((tensor) =>
@@ -121,18 +124,29 @@ export function writeOnnx(
     inputs: inputs.map((tensor) => tensor.name),
     fed: fed.map((tensor) => tensor.name),
     builtIn: builtIn.map((tensor) => tensor.name),
-    outputs: [...graph.outputs.keys()],
+    outputs: [...outputs.keys()],
   };
 }
 
+/** Where a session's graph begins and ends. */
+export interface Boundary {
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Tensors that are given like inputs though nodes of the graph compute them. */
+  readonly given: ReadonlySet<Tensor>;
+}
+
+const boundaryOf = ({ outputs }: Graph): Boundary => ({ outputs, given: new Set() });
+
 /** The nodes that the outputs need, in the order in which they are written. */
-export function neededNodes(graph: Graph): Node[] {
+export function neededNodes(graph: Graph, { outputs, given }: Boundary = boundaryOf(graph)): Node[] {
   const needed = new Set<Node>();
-  const pending = [...graph.outputs.values()].map((tensor) => tensor.producer);
+  const producer = (tensor: Tensor | undefined): Node | undefined =>
+    tensor && !given.has(tensor) ? tensor.producer : undefined;
+  const pending = [...outputs.values()].map(producer);
   for (let node = pending.pop(); pending.length > 0 || node; node = pending.pop()) {
     if (!node || needed.has(node)) continue;
     needed.add(node);
-    for (const input of node.inputs) if (input?.producer) pending.push(input.producer);
+    for (const input of node.inputs) pending.push(producer(input));
   }
   return inOrderOfUse(graph.nodes.filter((node) => needed.has(node)));
 }

@@ -8,6 +8,7 @@ import {
   formatShape,
   type Graph,
   GraphError,
+  type Node,
   product,
   type Shape,
   sameShape,
@@ -292,6 +293,11 @@ export function zerosLike(x: Tensor): Tensor {
   return x.graph.emit('ConstantOfShape', [sizes], [{ shape: x.shape, dtype: 'float32' }])[0]!;
 }
 
+/** The axis of a node along which tensors are joined or split. */
+export function axisOf({ attributes: { axis } }: Node): number | undefined {
+  return typeof axis === 'object' && 'int' in axis ? axis.int : undefined;
+}
+
 function shapeOf(x: Tensor): Tensor {
   return x.shape.every((dim) => typeof dim === 'number')
     ? x.graph.integers(x.shape)
@@ -470,6 +476,17 @@ export function gemm(a: Tensor, b: Tensor, transA: boolean, transB: boolean, bia
 }
 
 /**
+ * Gradient of a linear layer's weight, gᵀ·x. onnxruntime's product with a transposed first matrix turns the same values round for
+ * each of its strips of columns; turned round beforehand they are so once, which is a tenth faster.
+ * @param g [rows, out], gradient of the output
+ * @param x [rows, in]
+ * @returns [out, in]
+ */
+export function weightGradient(g: Tensor, x: Tensor): Tensor {
+  return gemm(transpose(g, [1, 0]), x, false, false);
+}
+
+/**
  * A linear layer: x·Wᵀ + b.
  * @param x [..., in]
  * @param weight [out, in], as PyTorch's Linear keeps it
@@ -491,7 +508,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     { transB: { int: 1 } },
     ([g]) => [
       gemm(g!, weight, false, false),
-      gemm(g!, rows, true, false),
+      weightGradient(g!, rows),
       bias && reshape(sum(g!, [0]), bias.shape),
     ],
   );
@@ -549,7 +566,7 @@ export function conv1d(
       })[0]!;
       // dW as one large product. As a convolution of x with g it would be many of few columns, several times as slow.
       const rows = reshape(transpose(g!, [0, 2, 1]), [product([batch!, out]), filters!]);
-      const flat = gemm(rows, patches(x, taps, stride, padding, out), true, false);
+      const flat = weightGradient(rows, patches(x, taps, stride, padding, out));
       const dw = transpose(reshape(flat, [filters!, taps, channels!]), [0, 2, 1]);
       return [dx, dw, reshape(sum(g!, [0, 2]), bias.shape)];
     },
@@ -629,11 +646,19 @@ export function take(x: Tensor, ids: Tensor): Tensor {
  */
 export function addRows(base: Tensor, ids: Tensor, rows: Tensor): Tensor {
   const index = expand(reshape(ids, [ids.shape[0]!, 1]), rows);
-  return base.graph.emit('ScatterElements', [base, index, rows], [{ shape: base.shape }], {
+  const [y] = base.graph.emit('ScatterElements', [base, index, rows], [{ shape: base.shape }], {
     axis: { int: 0 },
     reduction: 'add',
-  })[0]!;
+  });
+  rowAdditions.set(y!, { base, ids, rows });
+  return y!;
 }
+
+/** What `addRows` made a tensor from. */
+const rowAdditions = new WeakMap<Tensor, { base: Tensor; ids: Tensor; rows: Tensor }>();
+
+export const rowAddition = (x: Tensor): { base: Tensor; ids: Tensor; rows: Tensor } | undefined =>
+  rowAdditions.get(x);
 
 /** One value of each row: x[i, ids[i]]. x [rows, columns], ids int64 [rows] → [rows, 1]. For inference only. */
 export function gatherElement(x: Tensor, ids: Tensor): Tensor {

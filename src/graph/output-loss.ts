@@ -1,19 +1,26 @@
 /** The output layer and a loss of its logits in one: positions × vocabulary is most of a training step's memory. */
 import { formatShape, GraphError, sameShape, type Tensor } from './graph.ts';
 import {
+  add,
   clampMin,
+  concat,
+  exp,
   gather,
   gatherElement,
   gemm,
   linear,
   log,
+  logSumExp,
+  max,
   mul,
   neg,
   reshape,
   scale,
   softmax,
+  split,
   sub,
   sum,
+  weightGradient,
 } from './ops.ts';
 
 /** A loss of each position's logits, and its derivative. */
@@ -81,22 +88,78 @@ export function negativeLogLikelihoods(probabilities: Tensor, labels: Tensor): T
 }
 
 /**
+ * Rows of the output matrix whose logits are computed at a time. Whole, the products with it read and write far more than the
+ * processor's caches hold, in long strides, and take up to twice as long.
+ */
+const BLOCK_ROWS = 1040;
+
+/**
  * Output layer and weighted cross-entropy: −Σ weightᵢ · log softmax(W·hᵢ)[labelᵢ]. With weights of 1/count it is the mean;
  * a weight of 0 excludes the position. Its derivative by the logits is softmax − one-hot.
+ *
+ * Each block of outputs has a softmax of its own; its share of the whole softmax is a factor of each position, which the
+ * two gradient products take on their smaller side.
  * @param labels int64 [positions]; others as in `fusedLinearLoss`
  */
 export function fusedCrossEntropy(hidden: Tensor, weight: Tensor, labels: Tensor, weights: Tensor): Tensor {
-  if (!sameShape(labels.shape, hidden.shape.slice(0, 1))) {
+  const [positions] = hidden.shape;
+  if (
+    hidden.rank !== 2 ||
+    !sameShape(labels.shape, [positions!]) ||
+    !sameShape(weights.shape, [positions!])
+  ) {
     throw new GraphError(
-      `OutputLoss: labels ${formatShape(labels.shape)} do not fit hidden states ${formatShape(hidden.shape)}`,
+      `OutputLoss: labels ${formatShape(labels.shape)} or weights ${formatShape(weights.shape)} do not fit hidden states ${formatShape(hidden.shape)}`,
     );
   }
-  return fusedLinearLoss(hidden, weight, weights, (logits) => {
+  const blocks = rowBlocks(weight).map((rows) => {
+    const logits = gemm(hidden, rows, false, true);
     const probabilities = softmax(logits);
-    return {
-      losses: negativeLogLikelihoods(probabilities, labels),
-      logitGradients: probabilities,
-      labels: { ids: labels, share: 1 },
-    };
+    // The largest probability is 1 / Σ exp(logit − the largest): it is never below 1 / outputs.
+    const logSum = sub(max(logits, 1), log(max(probabilities, 1)));
+    return { rows, probabilities, logSum };
   });
+  const logSums = blocks.map(({ logSum }) => logSum);
+  const logSum = blocks.length === 1 ? logSums[0]! : logSumExp(concat(logSums, 1)); // [positions, 1]
+  const labelRows = gather(weight, labels);
+  const column = reshape(weights, [positions!, 1]);
+  const losses = sub(logSum, sum(mul(hidden, labelRows), [1]));
+  const total = sum(mul(losses, column), [0]);
+  const [y] = hidden.graph.emit(
+    'Reshape',
+    [total, hidden.graph.integers([])],
+    [{ shape: [] }],
+    {},
+    ([g]) => {
+      const factor = mul(column, g!);
+      const weighted = mul(hidden, factor);
+      const parts = blocks.map(({ rows, probabilities, logSum: own }) => {
+        const share = blocks.length === 1 ? undefined : exp(sub(own, logSum));
+        const byRows = gemm(probabilities, rows, false, false);
+        return {
+          toHidden: share ? mul(byRows, share) : byRows,
+          toRows: weightGradient(probabilities, share ? mul(weighted, share) : weighted),
+        };
+      });
+      const toHidden = parts.map((part) => part.toHidden).reduce((a, b) => add(a, b));
+      // Two parts of one gradient: what all rows get, and what the labels' rows get.
+      return [
+        mul(sub(toHidden, labelRows), factor),
+        { rows: neg(weighted), ids: labels },
+        ...parts.map(({ toRows }) => toRows),
+      ];
+    },
+    [hidden, weight, ...blocks.map(({ rows }) => rows)],
+  );
+  return y!;
+}
+
+/** A weight's rows in blocks; any other tensor whole, since a split would copy it. */
+function rowBlocks(weight: Tensor): readonly Tensor[] {
+  const rows = weight.shape[0]!;
+  if (weight.producer || typeof rows !== 'number') return [weight];
+  const lengths = Array.from({ length: Math.ceil(rows / BLOCK_ROWS) }, (_, i) =>
+    Math.min(BLOCK_ROWS, rows - i * BLOCK_ROWS),
+  );
+  return lengths.length === 1 ? [weight] : split(weight, 0, lengths);
 }

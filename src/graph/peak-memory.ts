@@ -1,6 +1,6 @@
 /** Peak memory of a graph, computed from its nodes in onnxruntime's order. */
 import type { Dim, DType, Graph, Node, Tensor } from './graph.ts';
-import { neededNodes } from './onnx.ts';
+import { type Boundary, neededNodes } from './onnx.ts';
 
 /** The value of each named size. */
 export type Sizes = ReadonlyMap<string, number>;
@@ -25,9 +25,9 @@ const IN_PLACE = new Set(
 /**
  * Peak bytes of the intermediate results. Inputs, weights and outputs are not counted: the caller owns their memory.
  */
-export function peakMemory(graph: Graph, sizes: Sizes): number {
-  const order = executionOrder(neededNodes(graph));
-  const outside = new Set<Tensor>(graph.outputs.values());
+export function peakMemory(graph: Graph, sizes: Sizes, boundary: Boundary): number {
+  const order = executionOrder(neededNodes(graph, boundary));
+  const outside = new Set<Tensor>(boundary.outputs.values());
   // Aliases share memory: they are counted under the owning tensor.
   const owners = new Map<Tensor, Tensor>();
   const ownerOf = (tensor: Tensor): Tensor => owners.get(tensor) ?? tensor;
@@ -104,7 +104,8 @@ function executionOrder(nodes: readonly Node[]): Node[] {
     if (seen.has(node)) continue;
     seen.add(node);
     stack.push({ node, ready: true });
-    const needed = [...new Set(node.inputs.flatMap((input) => (input?.producer ? [input.producer] : [])))];
+    const producers = node.inputs.flatMap((input) => (input?.producer ? [input.producer] : []));
+    const needed = [...new Set(producers)].filter((one) => place.has(one));
     needed.sort((a, b) => place.get(a)! - place.get(b)!);
     for (const one of needed) if (!seen.has(one)) stack.push({ node: one, ready: false });
   }

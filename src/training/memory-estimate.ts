@@ -1,6 +1,7 @@
 /** Estimates the memory of a training run before it starts. */
 
 import type { HostTensor } from '../backend/runtime.ts';
+import { sessionMemory } from '../backend/session-memory.ts';
 import { whisperTensors } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { HELD_WITHOUT } from '../features/encoder-outputs.ts';
@@ -92,7 +93,7 @@ export async function estimateMemory(
     objective,
     recompute,
   });
-  const activations = peakMemory(graph, sizesOf(graph, feeds));
+  const activations = peakMemory(graph, sizesOf(graph, feeds), sessionMemory(graph));
   // Where one step has all clips, each has the same shape.
   const varies = examples.length > accumulate * options.batchSize;
   // Its activations are the graph's.
