@@ -43,17 +43,17 @@ async function handle(request: Request): Promise<Handled> {
     case 'free':
       return { value: sessions.free(request.tensors) };
     case 'adamw-create':
-      return { value: optimizer.create(request) };
+      return { value: await optimizer.create(request, threads) };
     case 'adamw-accumulate':
-      return { value: optimizer.accumulate(request.share, request.reset) };
+      return { value: await optimizer.accumulate(request.share, request.reset) };
     case 'adamw-step':
-      return { value: optimizer.step(request.options) };
+      return { value: await optimizer.step(request.options) };
     case 'adamw-state': {
-      const value = optimizer.state();
+      const value = await optimizer.state();
       return { value, transfer: buffersOf([...value.means, ...value.squares]) };
     }
     case 'adamw-release':
-      return { value: optimizer.release() };
+      return { value: await optimizer.release() };
   }
 }
 
