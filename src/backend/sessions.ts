@@ -34,7 +34,13 @@ export async function load(
     enableMemPattern: false,
     intraOpNumThreads: threads,
     // Numbers below 1e-38, which the tails of softmax and GELU are full of, make products several times as slow.
-    extra: { session: { set_denormal_as_zero: '1' } },
+    extra: {
+      session: {
+        set_denormal_as_zero: '1',
+        // Threads that go on spinning after a training step would take the cores from the optimizer's.
+        force_spinning_stop: gradients.length > 0 ? '1' : '0',
+      },
+    },
     ...(externalData.length > 0 && { externalData }),
   } as ort.InferenceSession.SessionOptions);
   const id = nextId++;
