@@ -1,97 +1,331 @@
 /**
- * Audio longer than a window: English sentences joined to three minutes, read in windows with timestamps and 5 beams,
- * against faster-whisper int8 with the same settings.
+ * Long recordings: ours piece by piece (batched) and in windows one after the other (sequential), greedy and with 5 beams,
+ * against faster-whisper int8, sequential and batched, and whisper.cpp with 8-bit weights, each in its turn. English is
+ * compared with the sentences' texts; French and Catalan have none of their own: with what Whisper reads in each
+ * sentence alone, in a full window.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { readAudio } from '../src/audio/audio-file.ts';
-import { joinSamples } from '../src/audio/join-samples.ts';
-import { SAMPLE_RATE } from '../src/audio/sample-rate.ts';
-import { wavBytes } from '../src/audio/wav-write.ts';
+import { decode } from '../src/decoding/decode.ts';
 import { transcribeFiles } from '../src/decoding/transcribe-files.ts';
-import type { Transcript } from '../src/decoding/transcript.ts';
+import type { Segment, Transcript } from '../src/decoding/transcript.ts';
+import { UserError } from '../src/errors.ts';
+import { normalizeEnglish } from '../src/language/english/normalize-english.ts';
+import { normalizeBasic } from '../src/language/normalize-basic.ts';
+import { bootstrap } from '../src/metrics/significance.ts';
+import { cutLikeReferences, errorMetric } from '../src/metrics/word-error-rate.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
+import { type LongRecording, RECORDINGS } from './long-recordings.ts';
 import type { BenchOptions } from './options.ts';
 import { Peer } from './peer.ts';
-import { type BenchResult, inRepository } from './result.ts';
-import { sentences, wordErrors } from './speech.ts';
-import { percent, seconds } from './statistics.ts';
+import { type BenchResult, type Goal, inRepository, type Row } from './result.ts';
+import { median, pairwise, seconds, showRatios } from './statistics.ts';
 
-const SECONDS = 180;
-/** Silence between the sentences. */
-const PAUSE = 0.5 * SAMPLE_RATE;
-const BEAMS = 5;
-/** Word error rate above the peer's, as a share. */
-const MAX_DIFFERENCE = 0.005;
+const SEARCHES = { greedy: 1, beams: 5 } as const;
+type SearchName = keyof typeof SEARCHES;
 
-export async function longAudio({ model: directory, ctranslate2 }: BenchOptions): Promise<BenchResult> {
-  const clips = await sentences('en');
-  const parts: Float32Array[] = [];
-  const texts: string[] = [];
-  let length = 0;
-  for (const { audio, text } of clips) {
-    const samples = await readAudio(audio);
-    if (length + samples.length > SECONDS * SAMPLE_RATE) break;
-    parts.push(samples, new Float32Array(PAUSE));
-    texts.push(text);
-    length += samples.length + PAUSE;
+const OURS = ['batched', 'sequential'] as const;
+type Mode = (typeof OURS)[number];
+
+/** Points of word error rate above the sequential mode's, and a peer's. */
+const MAX_DIFFERENCE = 0.5;
+/** Of a short recording one word is more than that: it may have so many more errors. */
+const MAX_WORDS = 3;
+/** A segment's border is that of a sentence where it is as near. */
+const NEAR_SECONDS = 0.5;
+/** Sentences that are encoded together for the reference: full windows are 3 MB each. */
+const TOGETHER = 16;
+
+interface PeerKind {
+  readonly name: string;
+  readonly script: string;
+  readonly options: (options: BenchOptions) => readonly string[];
+}
+
+const FASTER_WHISPER = 'faster_whisper_transcribe.py';
+const PEERS: readonly PeerKind[] = [
+  {
+    name: 'faster-whisper batched',
+    script: FASTER_WHISPER,
+    options: ({ ctranslate2 }) => ['--model', ctranslate2, '--compute', 'int8', '--batched'],
+  },
+  {
+    name: 'faster-whisper',
+    script: FASTER_WHISPER,
+    options: ({ ctranslate2 }) => ['--model', ctranslate2, '--compute', 'int8', '--timestamps'],
+  },
+  {
+    name: 'whisper.cpp',
+    script: 'whisper_cpp_transcribe.py',
+    options: ({ whisperCpp }) => ['--model', whisperCpp],
+  },
+];
+
+/** The largest share of a peer's time. */
+const RATIOS: readonly { mode: Mode; search: SearchName; peer: string; most: number }[] = [
+  { mode: 'batched', search: 'greedy', peer: 'faster-whisper batched', most: 0.6 },
+  { mode: 'batched', search: 'beams', peer: 'faster-whisper batched', most: 0.8 },
+  { mode: 'sequential', search: 'beams', peer: 'faster-whisper', most: 0.7 },
+];
+
+/** What one side made of a recording. */
+interface Found {
+  readonly recording: string;
+  readonly search: SearchName;
+  readonly side: string;
+  /** Of each round, seconds. */
+  readonly took: number[];
+  text: string;
+  segments?: readonly Segment[];
+}
+
+interface Errors {
+  /** Percent, with the middle 95 % of resampled sentences. */
+  readonly rate: number;
+  readonly low: number;
+  readonly high: number;
+  readonly deletions: number;
+  readonly insertions: number;
+  readonly substitutions: number;
+}
+
+export async function longAudio(options: BenchOptions): Promise<BenchResult> {
+  const chosen = choiceOf(options.only);
+  const model = await WhisperModel.load(options.model);
+  const found: Found[] = [];
+  const rows: Row[] = [];
+  const goals: Goal[] = [];
+  const notes = new Set<string>();
+  const versions: Record<string, string> = {};
+  try {
+    for (const name of chosen.recordings) {
+      const recording = await RECORDINGS[name]!.make();
+      const references = await referencesOf(model, recording);
+      const errorsOf = (text: string): Errors => errors(text, references, recording.language);
+      for (const search of chosen.searches) {
+        const own = await measured(model, recording, search, options, chosen, { notes, versions });
+        found.push(...own);
+        rows.push(...rowsOf(own, recording, errorsOf));
+        goals.push(...goalsOf(own, recording, search, errorsOf));
+        for (const row of rows.slice(-own.length)) console.log(Object.values(row).join('  '));
+      }
+    }
+  } finally {
+    await model.close();
   }
-  mkdirSync(inRepository('out/bench'), { recursive: true });
-  const file = inRepository('out/bench/long.wav');
-  writeFileSync(file, wavBytes(joinSamples(parts)));
-  const reference = [texts.join(' ')];
-
-  const model = await WhisperModel.load(directory);
-  const ours = async (beams: number) => {
-    const started = performance.now();
-    const { value } = await transcribeFiles(model, [{ audio: file, language: 'en' }], { beams }).next();
-    const { text, segments } = value as Transcript;
-    return { text, segments: segments.length, took: (performance.now() - started) / 1000 };
-  };
-  const beam = await ours(BEAMS);
-  const greedy = await ours(1);
-  await model.close();
-  const list = inRepository('out/bench/long.tsv');
-  writeFileSync(list, `${file}\ten\n`);
-  const options = ['--model', ctranslate2, '--files-from', list, '--beam', String(BEAMS), '--timestamps'];
-  const peer = await Peer.start('faster_whisper_transcribe.py', options);
-  const theirs = typeof peer === 'string' ? undefined : await peer.step();
-  if (typeof peer !== 'string') await peer.stop();
-  const errors = (text: string): number => wordErrors([text], reference, 'en');
-  const peerErrors = theirs && errors((theirs.texts as string[])[0]!);
-  const difference = peerErrors === undefined ? undefined : errors(beam.text) - peerErrors;
   return {
-    title: `${Math.round(length / SAMPLE_RATE)} s of English, windows with timestamps, ${BEAMS} beams`,
-    rows: [
-      {
-        measure: 'word error rate',
-        ours: percent(errors(beam.text)),
-        ...(peerErrors !== undefined && { peer: percent(peerErrors) }),
-      },
-      {
-        measure: 'time',
-        ours: seconds(beam.took),
-        ...(theirs && { peer: seconds(theirs.seconds), ratio: (beam.took / theirs.seconds).toFixed(2) }),
-      },
-      {
-        measure: 'greedy: word error rate, time',
-        ours: `${percent(errors(greedy.text))}, ${seconds(greedy.took)}`,
-      },
-    ],
-    goals: [
-      {
-        goal: 'word error rate at most half a point above faster-whisper’s',
-        found:
-          peerErrors === undefined
-            ? 'no peer'
-            : `${percent(errors(beam.text))} against ${percent(peerErrors)}`,
-        reached: difference === undefined ? undefined : difference <= MAX_DIFFERENCE,
-      },
-    ],
+    title: `Long recordings: ${chosen.recordings.map((name) => RECORDINGS[name]!.about).join('; ')}`,
+    rows,
+    goals,
     notes: [
-      typeof peer === 'string'
-        ? peer
-        : 'The one pass also reads the file once before it is timed (the peer).',
+      'Errors: percent of words (95 % interval): deletions, insertions, substitutions. French and Catalan: words that differ',
+      'from what Whisper reads in each sentence alone, in a full window: they have no transcript of their own.',
+      ...notes,
     ],
-    raw: { beam, greedy, theirs, reference },
+    peerVersions: versions,
+    raw: found,
   };
+}
+
+interface Choice {
+  readonly recordings: readonly string[];
+  readonly searches: readonly SearchName[];
+  readonly modes: readonly Mode[];
+  readonly peers: readonly PeerKind[];
+}
+
+/** `en,greedy`: what is named of each kind, all of a kind of which nothing is named; `ours`: without peers. */
+function choiceOf(only: string | undefined): Choice {
+  const names = only?.split(',') ?? [];
+  const named = <Name extends string>(all: readonly Name[]): readonly Name[] => {
+    const some = all.filter((name) => names.includes(name));
+    return some.length > 0 ? some : all;
+  };
+  const kinds = [Object.keys(RECORDINGS), Object.keys(SEARCHES), OURS, ['ours']];
+  const unknown = names.find((name) => !kinds.flat().includes(name));
+  if (unknown !== undefined)
+    throw new UserError(`--only: found "${unknown}"; expected some of ${kinds.flat().join(', ')}`);
+  return {
+    recordings: named(Object.keys(RECORDINGS)),
+    searches: named(Object.keys(SEARCHES) as SearchName[]),
+    modes: named(OURS),
+    peers: names.includes('ours') ? [] : PEERS,
+  };
+}
+
+/** All sides take turns, as often as there are rounds. */
+async function measured(
+  model: WhisperModel,
+  { name, file, language }: LongRecording,
+  search: SearchName,
+  options: BenchOptions,
+  { modes, peers: kinds }: Choice,
+  { notes, versions }: { readonly notes: Set<string>; readonly versions: Record<string, string> },
+): Promise<Found[]> {
+  const beams = SEARCHES[search];
+  const list = inRepository(`out/bench/long-${name}.tsv`);
+  writeFileSync(list, `${file}\t${language}\n`);
+  const found = new Map<string, Found>();
+  const add = (side: string, took: number, text: string, segments?: readonly Segment[]): void => {
+    const known = found.get(side) ?? { recording: name, search, side, took: [], text };
+    known.took.push(took);
+    found.set(side, { ...known, text, ...(segments && { segments }) });
+  };
+  const ours = async (mode: Mode, audio = file) => {
+    const started = performance.now();
+    const request = { beams, batched: mode === 'batched' };
+    const { value } = await transcribeFiles(model, [{ audio, language }], request).next();
+    const { text, segments } = value as Transcript;
+    return { took: (performance.now() - started) / 1000, text, segments };
+  };
+  const peers: { readonly name: string; readonly peer: Peer }[] = [];
+  for (const kind of kinds) {
+    const fixed = ['--files-from', list, '--beam', String(beams), '--threads', String(model.runtime.threads)];
+    const peer = await Peer.start(kind.script, [...kind.options(options), ...fixed]);
+    if (typeof peer === 'string') notes.add(`${kind.name}: ${peer}`);
+    else peers.push({ name: kind.name, peer });
+  }
+  try {
+    for (let round = 0; round < options.rounds; round++) {
+      for (const mode of modes) {
+        const { took, text, segments } = await ours(mode);
+        add(mode, took, text, segments);
+      }
+      for (const { name, peer } of peers) {
+        const reply = await peer.step();
+        add(name, reply.seconds, (reply.texts as string[])[0]!);
+      }
+    }
+  } finally {
+    for (const { peer } of peers) {
+      Object.assign(versions, peer.versions);
+      await peer.stop();
+    }
+  }
+  return [...found.values()];
+}
+
+/** Normalised texts of the sentences: a person's in English, else Whisper's of each sentence alone. */
+async function referencesOf(
+  model: WhisperModel,
+  { language, sentences }: LongRecording,
+): Promise<readonly string[]> {
+  if (language === 'en') return sentences.map(({ text }) => text);
+  const kept = inRepository(`out/bench/long-${language}-alone.json`);
+  const made = await model.encoderFingerprint();
+  if (existsSync(kept)) {
+    const { encoder, texts } = JSON.parse(readFileSync(kept, 'utf8'));
+    if (encoder === made && texts.length === sentences.length) return texts;
+  }
+  const prompt = model.tokens.prompt(language, 'transcribe');
+  const texts: string[] = [];
+  for (let start = 0; start < sentences.length; start += TOGETHER) {
+    const some = sentences.slice(start, start + TOGETHER);
+    const clips = await model.encode(await Promise.all(some.map(({ audio }) => readAudio(audio))), 'full');
+    const decoded = await decode(model, clips, { prompts: some.map(() => prompt) });
+    texts.push(...decoded.map(({ text }) => text));
+  }
+  writeFileSync(kept, JSON.stringify({ encoder: made, texts }));
+  return texts;
+}
+
+function errors(text: string, references: readonly string[], language: string): Errors {
+  const normal = language === 'en' ? normalizeEnglish : (text: string) => normalizeBasic(text);
+  const sentences = references.map(normal);
+  const metric = errorMetric('wer');
+  const statistics = metric.statistics(cutLikeReferences(sentences, normal(text)), [sentences]);
+  const total = statistics[0]!.map((_, i) => statistics.reduce((sum, row) => sum + row[i]!, 0));
+  const { deletions, insertions, substitutions } = metric.score(total);
+  const { score, low, high } = bootstrap(statistics, (sum) => metric.score(sum).score);
+  return { rate: score, low, high, deletions, insertions, substitutions };
+}
+
+const shown = ({ rate, low, high, deletions, insertions, substitutions }: Errors): string =>
+  `${rate.toFixed(1)} % (${low.toFixed(1)}–${high.toFixed(1)}): ${deletions}, ${insertions}, ${substitutions}`;
+
+/** A row for each of our modes, beside each peer; and one for the errors of each side. */
+function rowsOf(
+  found: readonly Found[],
+  recording: LongRecording,
+  errorsOf: (text: string) => Errors,
+): Row[] {
+  const { name, seconds: length } = recording;
+  const peers = found.filter(({ side }) => !isOurs(side));
+  return found.flatMap((side): Row[] => {
+    const of = `${name} (${(length / 60).toFixed(1)} min), ${side.search}, ${side.side}`;
+    const row = { measure: of, ours: `${seconds(median(side.took))}; ${shown(errorsOf(side.text))}` };
+    if (!isOurs(side.side)) return [row];
+    const ratios = peers.map((peer): Row => {
+      const ratio = showRatios(pairwise(side.took, peer.took));
+      return {
+        measure: `  ${side.side}, ${side.search}, against ${peer.side}`,
+        ours: seconds(median(side.took)),
+        peer: seconds(median(peer.took)),
+        ratio,
+      };
+    });
+    const borders = shownBorders(side.segments!, recording);
+    return [row, { measure: `  ${side.side}, borders of sentences`, ours: borders }, ...ratios];
+  });
+}
+
+/** How far the next segment's beginning, or end, is from each sentence's. */
+function shownBorders(segments: readonly Segment[], { sentences }: LongRecording): string {
+  const of = (border: 'start' | 'end'): string => {
+    const places = segments.map((segment) => segment[border]);
+    const distances = sentences.map((sentence) =>
+      Math.min(...places.map((place) => Math.abs(place - sentence[border]))),
+    );
+    const near = distances.filter((distance) => distance <= NEAR_SECONDS).length;
+    return `${border}s ${seconds(median(distances))}, ${near} of ${sentences.length} within ${NEAR_SECONDS} s`;
+  };
+  return `${of('start')}; ${of('end')}`;
+}
+
+const isOurs = (side: string): boolean => (OURS as readonly string[]).includes(side);
+
+function goalsOf(
+  found: readonly Found[],
+  recording: LongRecording,
+  search: SearchName,
+  errorsOf: (text: string) => Errors,
+): Goal[] {
+  const of = (side: string): Found | undefined => found.find((each) => each.side === side);
+  const where = `${recording.name}, ${search}`;
+  const goals: Goal[] = [];
+  const whole = recording.sentences.length > 50;
+  for (const { mode, peer, most } of RATIOS.filter((ratio) => whole && ratio.search === search)) {
+    const [ours, theirs] = [of(mode), of(peer)];
+    if (!ours) continue;
+    const ratio = theirs && pairwise(ours.took, theirs.took).median;
+    goals.push({
+      goal: `${where}: ${mode} at most ${most} of the time of ${peer}`,
+      found: ratio === undefined ? 'no peer' : ratio.toFixed(2),
+      reached: ratio === undefined ? undefined : ratio <= most,
+    });
+  }
+  const batched = of('batched');
+  for (const other of ['sequential', 'faster-whisper', 'faster-whisper batched']) {
+    const against = of(other);
+    if (!batched || !against) continue;
+    const [own, theirs] = [errorsOf(batched.text), errorsOf(against.text)];
+    const words = recording.sentences.reduce((sum, { text }) => sum + text.split(' ').length, 0);
+    const most = Math.max(MAX_DIFFERENCE, (100 * MAX_WORDS) / words);
+    goals.push({
+      goal: `${where}: errors of batched at most ${most.toFixed(1)} points above those of ${other}`,
+      found: `${own.rate.toFixed(1)} % against ${theirs.rate.toFixed(1)} %`,
+      reached: own.rate - theirs.rate <= most,
+    });
+  }
+  const { music } = recording;
+  for (const { side, segments } of music ? found : []) {
+    if (!segments) continue;
+    const invented = segments.filter(({ start, end }) => start >= music!.start && end <= music!.end);
+    goals.push({
+      goal: `${where}: ${side} writes nothing for the music`,
+      found: invented.length === 0 ? 'nothing' : invented.map(({ text }) => text.trim()).join(' '),
+      reached: invented.length === 0,
+    });
+  }
+  return goals;
 }

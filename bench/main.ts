@@ -2,12 +2,13 @@
  * The benches: `npm run bench` lists them, `npm run bench -- NAME` runs one. Their requirements and results are in
  * docs/lab/benchmarks.md.
  */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { defaultLora } from '../src/training/choices.ts';
 import { cacheDtype } from './cache-dtype.ts';
 import { corpusSize } from './corpus-size.ts';
 import { languageModel } from './language-model.ts';
 import { longAudio } from './long-audio.ts';
+import { RECORDINGS } from './long-recordings.ts';
 import type { BenchOptions } from './options.ts';
 import { PAPER_MODELS, paper } from './paper.ts';
 import { parity } from './parity.ts';
@@ -64,7 +65,8 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     run: (options) => transcribe(options, { beams: 5, window: 'full', largestRatio: 1 }),
   },
   'long-audio': {
-    about: 'three minutes in windows with timestamps, against faster-whisper int8',
+    about:
+      'long recordings, sequential and batched, against faster-whisper int8 and whisper.cpp (--only en,greedy; --rounds 1)',
     run: longAudio,
   },
   parity: { about: 'greedy and beam texts against those of transformers', run: parity },
@@ -114,6 +116,11 @@ const program = new Command('npm run bench --')
     'the same as CTranslate2 has it',
     inRepository('bench/peers/venv/whisper-ct2'),
   )
+  .option(
+    '--whisper-cpp <file>',
+    'the same as whisper.cpp has it',
+    inRepository('bench/peers/venv/whisper-q8_0.bin'),
+  )
   .option('--recordings <folder>', 'more recordings', inRepository('../shared/data/speech/gcompris'))
   .option('--clips <number>', 'clips on each side of retrieval', positiveInteger, 1000)
   .option(
@@ -122,7 +129,11 @@ const program = new Command('npm run bench --')
     positiveInteger,
   )
   .option('--steps <number>', 'paper: steps of training; goes on where it stopped', positiveInteger, 100)
-  .addOption(new Option('--only <model>', 'paper: one of the models').choices(PAPER_MODELS))
+  .option(
+    '--only <what>',
+    `paper: one of the models, ${PAPER_MODELS.join(' or ')}; long-audio: recordings (${Object.keys(RECORDINGS).join(', ')}), greedy or beams, batched or sequential, ours (no peers), with commas between`,
+  )
+  .option('--rounds <number>', 'long-audio: turns of each side', positiveInteger, 2)
   .option('--sources <number>', 'retrieval-scale: only so many of them search; default: all', positiveInteger)
   .option('--check', 'end with status 1 where a goal is missed or could not be measured')
   .action(async (name: string | undefined, options: BenchOptions & { check?: boolean }) => {

@@ -14,7 +14,11 @@ export interface BenchOptions {
   readonly rows?: number;
   /** `paper`: steps of training; those of an earlier run count. */
   readonly steps: number;
-  /** `paper`: only this model. */
+  /** The same as whisper.cpp has it. */
+  readonly whisperCpp: string;
+  /** `long-audio`: turns of each side. */
+  readonly rounds: number;
+  /** `paper`: only this model; `long-audio`: only these recordings and settings, with commas between. */
   readonly only?: string;
   /** Number of queries in `retrieval-scale`. Default: all */
   readonly sources?: number;

@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import { defaultThreads } from '../src/backend/threads.ts';
 import { dimensionsFromConfig } from '../src/checkpoint/checkpoint.ts';
 import type { Clip } from '../src/data/clip.ts';
+import { UserError } from '../src/errors.ts';
 import { encodedBytes } from '../src/features/encoded-record.ts';
 import { HEADER_BYTES } from '../src/features/shards.ts';
 import { inPieces } from '../src/files/write-whole.ts';
@@ -89,6 +90,8 @@ export async function paper({ model, rows = ROWS, steps, only }: BenchOptions): 
   const corpus = await prepareCorpus(folder, rows);
   const about = await machine();
   const found: Costs[] = [];
+  if (only !== undefined && !PAPER_MODELS.includes(only))
+    throw new UserError(`--only: found "${only}"; expected ${PAPER_MODELS.join(' or ')}`);
   for (const name of PAPER_MODELS.filter((one) => only === undefined || one === only)) {
     const rehearsal = await rehearse(name, model, folder, corpus, { rows, steps });
     const costs = costsOf(rehearsal, defaultThreads());

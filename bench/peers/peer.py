@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Callable
 
-PACKAGES = ("torch", "transformers", "faster-whisper", "ctranslate2", "sacrebleu", "jiwer")
+PACKAGES = ("torch", "transformers", "faster-whisper", "ctranslate2", "pywhispercpp", "sacrebleu", "jiwer")
 
 
 def versions() -> dict[str, str]:

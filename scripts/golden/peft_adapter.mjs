@@ -48,7 +48,7 @@ const question = {
   suppression: { bias: new Float32Array(model.dimensions.vocabulary), places: [] },
   count: 1,
 };
-const { logits } = await session.step([tokens], question, ['logits']);
+const { logits } = await session.readPrompts([tokens], question, ['logits']);
 await session.end();
 await model.close();
 const write = (name, data) =>

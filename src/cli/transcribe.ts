@@ -56,7 +56,8 @@ export function transcribeCommand(command: Command): Command {
     .addHelpText(
       'after',
       '\nExamples:\n  $ whisper-transfer transcribe samples/gcompris/fr/*.opus --from fr --json' +
-        '\n  $ whisper-transfer transcribe interviews/ --beam 5 --word-timestamps --format srt,vtt --output subtitles',
+        '\n  $ whisper-transfer transcribe interviews/ --beam 5 --word-timestamps --format srt,vtt --output subtitles' +
+        '\n  $ whisper-transfer transcribe lecture.mp3 --batched --beam 5 --format srt --output subtitles',
     )
     .action((paths: string[], flags: Flags) => run(paths, flags, 'transcribe'));
 }
@@ -70,7 +71,8 @@ export function translateCommand(command: Command): Command {
     )
     .addHelpText(
       'after',
-      '\nExample:\n  $ whisper-transfer translate talk.ogg --from fr --model out/demo/model',
+      '\nExamples:\n  $ whisper-transfer translate talk.ogg --from fr --model out/demo/model' +
+        '\n  $ whisper-transfer translate lecture.mp3 --from fr --batched --format srt --output subtitles',
     )
     .action((paths: string[], flags: Flags) => run(paths, flags, 'translate'));
 }
@@ -115,6 +117,11 @@ function withCommonOptions(command: Command): Command {
       'with --speakers: folder that "speaker train" wrote with this --model; default: embeddings of its own',
     )
     .option('--condition-on-previous', 'long audio: prompt each window with the text of those before it')
+    .option(
+      '--batched',
+      'long audio: cut it in its pauses into pieces, many of which are decoded at once; the default, but with --window full or --condition-on-previous',
+    )
+    .option('--no-batched', 'long audio: windows of 30 s, each from where the one before ended; slower')
     .option('--skip-silence', 'skip stretches without speech (Silero VAD)')
     .option('--alternatives', 'with --json: also the other hypotheses of the beam search');
   addPromptOptions(command);

@@ -9,6 +9,8 @@ export interface Cut {
   readonly samples: Samples;
   /** Maps seconds in the shortened audio to seconds in the whole. */
   readonly originalTime: (seconds: number) => number;
+  /** Maps runs of speech, each in one of the stretches, to the shortened audio. */
+  readonly cutRuns: (runs: readonly SpeechStretch[]) => SpeechStretch[];
 }
 
 export function cutSilence(samples: Samples, stretches: readonly SpeechStretch[]): Cut {
@@ -29,6 +31,12 @@ export function cutSilence(samples: Samples, stretches: readonly SpeechStretch[]
   };
   return {
     samples: { length, read, close: () => samples.close() },
+    cutRuns: (runs) =>
+      stretches.flatMap(({ start, end }, i) =>
+        runs
+          .filter((run) => run.start < end && run.end > start)
+          .map((run) => ({ start: run.start - start + begins[i]!, end: run.end - start + begins[i]! })),
+      ),
     originalTime: (seconds) => {
       const sample = seconds * SAMPLE_RATE;
       // At the seam of two stretches it is the end of the first.

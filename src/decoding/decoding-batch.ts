@@ -19,8 +19,11 @@ import { suppression } from './suppression.ts';
 import { textOfTokens } from './text-of-tokens.ts';
 import { timestampBiases } from './timestamp-rules.ts';
 
-/** The batch is reduced to its live clips when they are at most this share of it. */
-const KEEP_SHARE = 0.9;
+/**
+ * The batch is reduced to its live clips when they are at most this share of it: that copies their audio, which costs as much
+ * as several steps.
+ */
+const KEEP_SHARE = 0.6;
 
 /** Outputs of a step that a search needs. */
 const CANDIDATES = ['candidates', 'logProbabilities', 'allowed'] as const;
@@ -120,7 +123,7 @@ export class DecodingBatch {
         last[i]! + 1 - prompt.length + Math.max(0, prompt.lastIndexOf(this.model.tokens.startOfTranscript)),
     );
     const question = this.#question([...last, ...begin], [...this.#rows, ...this.#rows], true);
-    const answer = await this.session.step(prompts, question, [...CANDIDATES, 'noSpeech']);
+    const answer = await this.session.readPrompts(prompts, question, [...CANDIDATES, 'noSpeech']);
     return {
       answer,
       noSpeech: prompts.map((_, clip) => Math.exp(Number(answer.noSpeech[prompts.length + clip]))),
@@ -194,7 +197,7 @@ export class DecodingBatch {
     const cut = going.length <= KEEP_SHARE * this.#live.length;
     const stay = cut ? going : [...this.#live.keys()];
     const texts = stay.flatMap((place) => Array.from({ length: width }, (_, i) => place * width + i));
-    await this.session.selectTexts(texts.map((i) => parents[i]!));
+    this.session.selectTexts(parents);
     if (cut) await this.session.selectClips(stay);
     this.#live = stay.map((place) => this.#live[place]!);
     this.#rows = this.#live.flatMap((clip) => {
@@ -202,7 +205,7 @@ export class DecodingBatch {
       return Array.from({ length: width }, (_, i) => ({ clip, text: live[i] ?? emptyText }));
     });
     return this.session.step(
-      texts.map((i) => [tokens[i]!]),
+      texts.map((i) => tokens[i]!),
       this.#question([...this.#rows.keys()], this.#rows, false),
       CANDIDATES,
     );

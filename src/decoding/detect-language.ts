@@ -27,7 +27,7 @@ export async function detectLanguages(
     const session = await DecodingSession.start(model, batch);
     const suppression = { bias: new Float32Array(model.dimensions.vocabulary), places: [] };
     const { logits } = await session
-      .step(
+      .readPrompts(
         batch.map(() => [tokens.startOfTranscript]),
         { rows: [...batch.keys()], suppression, count: 1 },
         ['logits'],

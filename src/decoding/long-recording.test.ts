@@ -71,6 +71,8 @@ test.each<[string, TranscribeFilesOptions]>([
     { clip: { from: 2.5 }, conditionOnPrevious: true },
   ],
   [', its channels, without silences', { channels: 'separate', skipSilence: true }],
+  [', in windows of 30 s', { batched: false, from: undefined }],
+  [', without silences', { skipSilence: true, beams: 2 }],
 ])('a long file has the transcript of its samples%s', async (_, options) => {
   const bytes = readFileSync(file);
   const stream = new Blob([bytes]).stream();
@@ -85,6 +87,7 @@ test.each<TranscribeFilesOptions>([
   { from: undefined },
   { channels: 'separate', words: true },
   { conditionOnPrevious: true, words: true },
+  { batched: false, words: true },
 ])('a run that stopped within a recording resumes to the same transcript: %o', async (options) => {
   const kept = new Map<string, KeptWindow>();
   const keyOf = ({ sound, part, window }: WindowKey) => `${sound} ${part} ${window}`;
@@ -113,6 +116,13 @@ test('sentences of a translation are parted as its language parts them', async (
     'Er geht. Sie kommt. Sie bleibt.',
   );
   expect(joinedTexts(['他去散步。', '她来了。'], false)).toBe('他去散步。她来了。');
+});
+
+test('pieces that are decoded at once have no text before them', async () => {
+  const both = transcript(file, { batched: true, conditionOnPrevious: true });
+  await expect(both).rejects.toThrow(
+    /^batched: found condition-on-previous with it; expected one or the other/,
+  );
 });
 
 test('what is read again is bit by bit what the file holds, from any place on', async () => {

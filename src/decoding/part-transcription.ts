@@ -68,6 +68,8 @@ export interface WindowOptions {
   /** Default: for audio longer than a window, which needs them. */
   readonly timestamps: boolean | undefined;
   readonly conditionOnPrevious: boolean;
+  /** Whether a long recording is cut into pieces that each fit a window of their own length. */
+  readonly batched: boolean;
   /** Whether each window's language is detected. */
   readonly languagePerWindow: boolean;
   /** Spans of languages in a text, where segments tell them. */
@@ -126,7 +128,7 @@ export class PartTranscription {
     this.#read = read;
     this.part = others;
     // The rest of a long file may be a second: too short for a fitted window with timestamps.
-    this.window = file.long ? 'full' : options.window;
+    this.window = file.long && !options.batched ? 'full' : options.window;
   }
 
   get done(): boolean {
@@ -218,7 +220,8 @@ export class PartTranscription {
     const words = this.options.words ? await this.#words(spoken, clip, offset, duration) : undefined;
     const timed = spoken.map((segment, i): Segment => {
       const { start, end } = words?.[i] ?? segment;
-      const time = (seconds: number): number => this.part.originalTime(offset + seconds);
+      // Whisper may end a text in the silence that follows the window.
+      const time = (seconds: number): number => this.part.originalTime(offset + Math.min(duration, seconds));
       return {
         start: time(start),
         end: Math.min(this.file.duration, time(end)),

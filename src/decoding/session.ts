@@ -2,6 +2,7 @@
 
 import { type DeviceTensor, float32, type HostTensor, int64 } from '../backend/runtime.ts';
 import { largest } from '../extremes.ts';
+import { MASKED } from '../graph/ops.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
@@ -39,13 +40,16 @@ export interface StepRequest {
 
 export type StepOutput = 'candidates' | 'logProbabilities' | 'allowed' | 'noSpeech' | 'logits';
 
-/** Audio memory and token cache stay in the computing thread. */
+/**
+ * Audio memory and token cache stay in the computing thread. The cache of a clip holds the keys and values of all its texts so
+ * far; each text sees the tokens that it continues. So a beam search moves nothing when it drops texts and parts others.
+ */
 export class DecodingSession {
   #past: Record<string, DeviceTensor | HostTensor> = {};
-  /** Number of tokens of each text so far, padding included. */
+  /** Number of tokens in the cache of each clip so far, padding included. */
   #length = 0;
-  /** Number of leading padding positions of each text, which align its prompt with the longest. */
-  #padding: readonly number[] = [];
+  /** For each text, clip by clip, the places in its clip's cache of the tokens that it sees, in order. */
+  #seen: readonly (readonly number[])[] = [];
 
   private constructor(
     private readonly model: WhisperModel,
@@ -68,45 +72,64 @@ export class DecodingSession {
     return new DecodingSession(model, kept, frameBias, options);
   }
 
-  /**
-   * Appends tokens to each text. The first call gives one prompt for each clip, of any length; later ones equally many
-   * tokens for each text.
-   */
-  async step<Name extends StepOutput>(
-    tokens: readonly (readonly number[])[],
+  /** Reads one prompt for each clip, of any length: the first step. */
+  readPrompts<Name extends StepOutput>(
+    prompts: readonly (readonly number[])[],
     question: StepRequest,
     fetch: readonly Name[],
   ): Promise<Record<Name, HostTensor['data']>> {
+    const count = largest(prompts, (prompt) => prompt.length);
+    const padding = prompts.map((prompt) => count - prompt.length);
     const { decoderHeads, decoderLayers, width } = this.model.dimensions;
-    const texts = tokens.length;
-    const count = largest(tokens, (text) => text.length);
-    if (this.#length === 0) {
-      this.#padding = tokens.map((text) => count - text.length);
-      const headWidth = width / decoderHeads;
-      for (let layer = 0; layer < decoderLayers; layer++) {
-        this.#past[`past.keys.${layer}`] = float32(new Float32Array(0), [texts, decoderHeads, headWidth, 0]);
-        this.#past[`past.values.${layer}`] = float32(new Float32Array(0), [
-          texts,
-          decoderHeads,
-          0,
-          headWidth,
-        ]);
-      }
+    const headWidth = width / decoderHeads;
+    for (let layer = 0; layer < decoderLayers; layer++) {
+      const empty = (shape: readonly number[]) => float32(new Float32Array(0), [prompts.length, ...shape]);
+      this.#past[`past.keys.${layer}`] = empty([decoderHeads, headWidth, 0]);
+      this.#past[`past.values.${layer}`] = empty([decoderHeads, 0, headWidth]);
     }
-    const padded = tokens.flatMap((text) => [...new Array<number>(count - text.length).fill(0), ...text]);
-    const positions = tokens.flatMap((_, text) =>
-      Array.from({ length: count }, (_, i) => Math.max(0, this.#length + i - this.#padding[text]!)),
+    this.#seen = prompts.map((prompt, text) => Array.from(prompt, (_, i) => padding[text]! + i));
+    const positions = prompts.flatMap((_, text) =>
+      Array.from({ length: count }, (_, i) => Math.max(0, i - padding[text]!)),
     );
+    const padded = prompts.flatMap((prompt, text) => [
+      ...new Array<number>(padding[text]!).fill(0),
+      ...prompt,
+    ]);
+    return this.#run(padded, positions, causalBias(count, padding), question, fetch);
+  }
+
+  /** Appends a token to each text. */
+  step<Name extends StepOutput>(
+    tokens: readonly number[],
+    question: StepRequest,
+    fetch: readonly Name[],
+  ): Promise<Record<Name, HostTensor['data']>> {
+    const perClip = tokens.length / this.#clips;
+    const positions = this.#seen.map((seen) => seen.length);
+    this.#seen = this.#seen.map((seen, text) => [...seen, this.#length + (text % perClip)]);
+    const bias = seenBias(this.#seen, perClip, this.#length + perClip);
+    return this.#run(tokens, positions, bias, question, fetch);
+  }
+
+  /** @param tokens of all clips, as many of each */
+  async #run<Name extends StepOutput>(
+    tokens: readonly number[],
+    positions: readonly number[],
+    textBias: HostTensor,
+    question: StepRequest,
+    fetch: readonly Name[],
+  ): Promise<Record<Name, HostTensor['data']>> {
     const program = await this.model.decodingProgram(
       Boolean(this.options.withTimestamps),
       this.options.vocabulary,
       this.options.language,
     );
+    const perClip = tokens.length / this.#clips;
     const feeds: Record<string, HostTensor | DeviceTensor> = {
-      tokens: int64(padded, [texts, count]),
-      positions: int64(positions, [texts, count]),
+      tokens: int64(tokens, [this.#clips, perClip]),
+      positions: int64(positions, [this.#clips, perClip]),
       rows: int64(question.rows),
-      textBias: causalBias(count, this.#length, this.#padding),
+      textBias,
       suppression: float32(question.suppression.bias, [question.suppression.bias.length]),
       suppressedTokens: int64(question.suppression.places),
       count: int64([question.count]),
@@ -123,23 +146,28 @@ export class DecodingSession {
     this.#past = Object.fromEntries(
       Object.entries(kept).map(([name, value]) => [name.replace('present', 'past'), value]),
     );
-    this.#length += count;
+    this.#length += perClip;
     return Object.fromEntries(fetch.map((name) => [name, fetched[name]!.data])) as Record<
       Name,
       HostTensor['data']
     >;
   }
 
-  /** Selects texts of the batch, in this order; one may be selected several times. */
-  async selectTexts(texts: readonly number[]): Promise<void> {
-    if (texts.length === this.#padding.length && texts.every((text, i) => text === i)) return;
-    this.#past = await this.#selected('past.', this.#past as Record<string, DeviceTensor>, texts);
-    this.#padding = texts.map((text) => this.#padding[text]!);
+  get #clips(): number {
+    return this.frameBias.shape[0]!;
   }
 
-  /** Selects the audio of clips of the batch, in this order. */
+  /** Selects texts, equally many of each clip, clip by clip; one may be selected several times. */
+  selectTexts(texts: readonly number[]): void {
+    this.#seen = texts.map((text) => this.#seen[text]!);
+  }
+
+  /** Keeps clips of the batch, in this order, with all their texts. */
   async selectClips(clips: readonly number[]): Promise<void> {
+    const perClip = this.#seen.length / this.#clips;
+    this.selectTexts(clips.flatMap((clip) => Array.from({ length: perClip }, (_, i) => clip * perClip + i)));
     this.memory = await this.#selected('', this.memory, clips);
+    this.#past = await this.#selected('past.', this.#past as Record<string, DeviceTensor>, clips);
     const frames = this.frameBias.shape[3]!;
     const bias = this.frameBias.data as Float32Array;
     const selected = new Float32Array(clips.length * frames);
@@ -170,4 +198,18 @@ export class DecodingSession {
 
 function residents(values: Readonly<Record<string, DeviceTensor | HostTensor>>): DeviceTensor[] {
   return Object.values(values).filter((value): value is DeviceTensor => !('data' in value));
+}
+
+/**
+ * Shows each text the tokens that it continues, and its own.
+ * @param seen for each text, their places in its clip's cache
+ * @param length of the cache
+ * @returns [clips, 1, texts of a clip, length]
+ */
+function seenBias(seen: readonly (readonly number[])[], perClip: number, length: number): HostTensor {
+  const bias = new Float32Array(seen.length * length).fill(MASKED);
+  seen.forEach((places, text) => {
+    for (const place of places) bias[text * length + place] = 0;
+  });
+  return float32(bias, [seen.length / perClip, 1, perClip, length]);
 }

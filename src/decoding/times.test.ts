@@ -85,6 +85,7 @@ test.each<TranscribeFilesOptions>([
   { clip: { from: 2.5, to: 21 } },
   { languagePerWindow: true, from: undefined },
   { skipSilence: true },
+  { batched: false, beams: 2 },
   { conditionOnPrevious: true, prompt: 'Tux' },
   { channels: 'separate' },
   { codeSwitched: ['zh', 'en'], clip: { from: 2.5 } },

@@ -8,6 +8,7 @@ import { cutSilence } from './cut-silence.ts';
 import { keptLanguage, type WindowKey } from './kept-window.ts';
 import { type FileFacts, type Part, PartTranscription, type WindowOptions } from './part-transcription.ts';
 import type { Samples, ScannedTrack } from './recording.ts';
+import { spokenPieces } from './speech-pieces.ts';
 import {
   isLong,
   type Piece,
@@ -54,22 +55,29 @@ export class Track<Audio extends AudioSource> {
     const { skipSilence, conditionOnPrevious, languagePerWindow } = options;
     const opened = () => {
       const samples = track.open();
-      return skipSilence ? cutSilence(samples, track.stretches) : { samples, originalTime: same };
+      const whole = { samples, originalTime: same, cutRuns: (runs: readonly SpeechStretch[]) => runs };
+      return skipSilence ? cutSilence(samples, track.stretches) : whole;
     };
-    const { samples, originalTime } = opened();
+    const { samples, originalTime, cutRuns } = opened();
     this.length = samples.length;
     this.#originalTime = originalTime;
     this.#runs = track.runs;
     this.#stretches = skipSilence ? [{ start: -PADDING, end: this.length + PADDING }] : track.stretches;
     const regions = skipSilence ? [{ start: 0, end: this.length, speech: true }] : speechRegions(track);
     const longest = languagePerWindow ? LANGUAGE_WINDOW_SAMPLES : WINDOW_SAMPLES;
-    const pieces = (samples: Samples) => piecesOf(samples, regions, this.#stretches, longest);
     const long = isLong(regions);
     this.#pauses = long ? pausesOf(track.runs) : undefined;
+    const speech = { stretches: this.#stretches, runs: cutRuns(track.runs) };
+    const pieces = (samples: Samples) =>
+      long && options.batched
+        ? spokenPieces(samples, regions, speech, longest)
+        : piecesOf(samples, regions, this.#stretches, longest);
+    const sound = long ? track.sound : undefined;
     this.file = {
       ...{ audio, language, long, duration: track.length / SAMPLE_RATE },
       spoken: speechSeconds(this.#stretches, 0, this.length) > 0,
-      sound: long ? track.sound : undefined,
+      // Pieces are other windows than those of a run that was not batched.
+      sound: sound && options.batched ? `${sound} in pieces` : sound,
       languageWindows: () => windowsToAsk(() => opened().samples, pieces),
     };
     // With previous text as context, windows must be decoded in order.

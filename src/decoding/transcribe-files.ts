@@ -1,7 +1,8 @@
 /**
- * Transcribes recordings of any length. Whisper's window is 30 s: longer audio is split into parts at quiet places, and a
- * part is decoded in windows, each of which begins where the last complete segment of the one before ended. Windows of
- * different parts and recordings are decoded together.
+ * Transcribes recordings of any length. Whisper's window is 30 s: longer audio is cut in its pauses into pieces, each of which
+ * has a window of its own length; or, not batched, split into parts at quiet places, each of which is decoded in full
+ * windows. A window begins where the last complete segment of the one before it in its piece or part ended. Windows of
+ * different ones and of several recordings are decoded together.
  */
 
 import { abortableResults } from '../abort.ts';
@@ -35,6 +36,8 @@ import type { WindowFile } from './window-file.ts';
 
 /** Windows decoded together: more gain no time, and results come later. Encoded full windows are 3 MB each. */
 const MAX_WINDOWS = 8;
+/** Pieces that are read together: from many, those of similar length are decoded at once. */
+const MOST_PIECES = { windows: 64, frames: 64_000 };
 
 export interface FileToTranscribe<Audio extends AudioSource = AudioSource> {
   readonly audio: Audio;
@@ -91,7 +94,7 @@ async function* inRounds<Audio extends AudioSource>(
     try {
       for (;;) {
         plan.signal?.throwIfAborted();
-        const group = await nextGroup(round, plan.conditionOnPrevious);
+        const group = await nextGroup(round, plan);
         const done = files + sum(round, shareDone);
         options.onProgress?.(done, {
           done: seconds + sum(round, (file) => shareDone(file) * file.duration),
@@ -137,10 +140,17 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
   const { to, task = 'transcribe', words = false, window = 'fit', signal } = options;
   // Checked before long work begins.
   const from = options.from === undefined ? undefined : model.tokens.codeOf(options.from);
-  const { languagePerWindow = false } = options;
+  const { languagePerWindow = false, conditionOnPrevious = false } = options;
+  const { batched = !conditionOnPrevious && window === 'fit' } = options;
   if (from !== undefined && languagePerWindow) {
     throw new UserError(
       `language of each window: found the language "${from}" with it; expected one or the other`,
+    );
+  }
+  if (batched && conditionOnPrevious) {
+    throw new UserError(
+      'batched: found condition-on-previous with it; expected one or the other: pieces are decoded at once, ' +
+        'before the text of those before them is known',
     );
   }
   const { of: prompt, separator } = choosePrompt(model, { ...options, task }, options.onNote);
@@ -158,7 +168,8 @@ async function planOf(model: WhisperModel, options: TranscribeFilesOptions): Pro
     window,
     words,
     timestamps: options.timestamps ?? (words || Boolean(speakers) || undefined),
-    conditionOnPrevious: options.conditionOnPrevious ?? false,
+    conditionOnPrevious,
+    batched,
     languagePerWindow,
     spansOf,
     spaced: task === 'translate' && languageProfile(written).spaces,
@@ -270,7 +281,11 @@ function reportSegments(
  * The first parts that are not done: as many as are decoded in one batch.
  * @param inOrder only the first one of each file
  */
-async function nextGroup(round: readonly BegunFile<AudioSource>[], inOrder: boolean): Promise<NextWindow[]> {
+async function nextGroup(
+  round: readonly BegunFile<AudioSource>[],
+  { conditionOnPrevious: inOrder, batched }: Plan,
+): Promise<NextWindow[]> {
+  const most = batched ? MOST_PIECES : { windows: MAX_WINDOWS, frames: FRAMES_PER_BATCH };
   const group: NextWindow[] = [];
   let frames = 0;
   for (const file of round) {
@@ -278,7 +293,7 @@ async function nextGroup(round: readonly BegunFile<AudioSource>[], inOrder: bool
       for (const track of file.tracks) {
         for await (const part of track.unfinished()) {
           frames += windowFrames(part.nextLength, part.window);
-          if (group.length === MAX_WINDOWS || (group.length > 0 && frames > FRAMES_PER_BATCH)) return group;
+          if (group.length === most.windows || (group.length > 0 && frames > most.frames)) return group;
           group.push({ part, samples: await part.nextWindow() });
           if (inOrder) break;
         }

@@ -34,6 +34,12 @@ export interface TranscribeOptions
   readonly timestamps?: boolean | undefined;
   /** Give each window of a long recording the previous text as context. Default false. */
   readonly conditionOnPrevious?: boolean | undefined;
+  /**
+   * Cut recordings with more than 30 s of speech in their pauses, and decode many pieces at once, each in a window of its own
+   * length. Else they are decoded in full windows of 30 s, each from where the one before ended. Default true; false with
+   * `conditionOnPrevious`, and with `window: 'full'`.
+   */
+  readonly batched?: boolean | undefined;
   /** Skip stretches without speech (Silero VAD). Default false. */
   readonly skipSilence?: boolean | undefined;
   /** Transcribe only this span, in seconds; times are the recording's. Default: all of it. */
@@ -42,7 +48,7 @@ export interface TranscribeOptions
   readonly channels?: 'mix' | 'separate' | undefined;
   /**
    * `full`: 30 s, as Whisper was trained. `fit`: the recording and a second, followed by cached silence; faster. Recordings
-   * with more than 30 s of speech always have full windows. Default `fit`.
+   * with more than 30 s of speech have full windows where they are not `batched`. Default `fit`.
    */
   readonly window?: WindowMode | undefined;
   /**

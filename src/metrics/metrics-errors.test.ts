@@ -12,6 +12,7 @@ import { corpusTer } from './ter.ts';
 import {
   characterErrorRate,
   countEdits,
+  cutLikeReferences,
   errorMetric,
   mixedErrorRate,
   wordErrorRate,
@@ -62,6 +63,26 @@ test('a book in one line is refused by the aligner, and two thousand words are n
   expect(corpusTer([hypothesis], [[reference]]).score).toBeGreaterThan(0);
   expect(wordErrorRate([hypothesis], [reference]).rate).toBeGreaterThan(0);
   expect(performance.now() - start).toBeLessThan(20_000);
+});
+
+test('a text cut like its references has the errors of the whole', () => {
+  const words = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 12 });
+  fc.assert(
+    fc.property(fc.array(words, { minLength: 1, maxLength: 5 }), words, (sentences, hypothesis) => {
+      const references = sentences.map((sentence) => sentence.join(' '));
+      const cut = cutLikeReferences(references, hypothesis.join(' '));
+      expect(cut.filter((text) => text !== '').join(' ')).toBe(hypothesis.join(' '));
+      const whole = countEdits(sentences.flat(), hypothesis);
+      const parts = wordErrorRate(cut, references);
+      const errors = (counts: typeof whole) => counts.substitutions + counts.deletions + counts.insertions;
+      expect(errors(parts)).toBe(errors(whole));
+    }),
+    { numRuns: 200, seed: 1 },
+  );
+  expect(cutLikeReferences(['the red fish', 'is here'], 'a red fish now was here')).toEqual([
+    'a red fish now',
+    'was here',
+  ]);
 });
 
 test('a resampling repeats with its seed, and finds no difference between a system and itself', () => {

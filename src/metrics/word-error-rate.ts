@@ -47,11 +47,16 @@ interface EditCounts {
 }
 
 /**
- * Counts of one optimal alignment. Several alignments can have the same number of errors; this takes the one that
- * RapidFuzz (below jiwer) takes: equal ends are cut off first, then, walking back from the end, deletion is
+ * One optimal alignment, from its end to its beginning. Several alignments can have the same number of errors; this takes
+ * the one that RapidFuzz (below jiwer) takes: equal ends are cut off first, then, walking back from the end, deletion is
  * preferred where it is on a cheapest path, then insertion if its cell is cheaper than the diagonal one.
+ * @param onEdit called with each edit, and the numbers of reference and hypothesis tokens before it
  */
-export function countEdits(reference: readonly string[], hypothesis: readonly string[]): EditCounts {
+function alignTokens(
+  reference: readonly string[],
+  hypothesis: readonly string[],
+  onEdit: (edit: keyof EditCounts, reference: number, hypothesis: number) => void,
+): void {
   const idOf = tokenNumbering();
   let from = Int32Array.from(reference, idOf);
   let to = Int32Array.from(hypothesis, idOf);
@@ -81,26 +86,53 @@ export function countEdits(reference: readonly string[], hypothesis: readonly st
     column = next;
   }
 
-  const counts = { hits: prefix + suffix, substitutions: 0, deletions: 0, insertions: 0 };
+  for (let k = suffix; k > 0; k--) onEdit('hits', prefix + n + k - 1, prefix + m + k - 1);
   let [i, j] = [n, m];
   while (i > 0 && j > 0) {
     if (steps[(j - 1) * n + i - 1] === 1) {
-      counts.deletions++;
       i--;
+      onEdit('deletions', prefix + i, prefix + j);
       continue;
     }
     j--;
     if (j > 0 && steps[(j - 1) * n + i - 1] === -1) {
-      counts.insertions++;
+      onEdit('insertions', prefix + i, prefix + j);
       continue;
     }
     i--;
-    if (from[i] === to[j]) counts.hits++;
-    else counts.substitutions++;
+    onEdit(from[i] === to[j] ? 'hits' : 'substitutions', prefix + i, prefix + j);
   }
-  counts.deletions += i;
-  counts.insertions += j;
+  while (i > 0) onEdit('deletions', prefix + --i, prefix);
+  while (j > 0) onEdit('insertions', prefix, prefix + --j);
+  for (let k = prefix; k > 0; k--) onEdit('hits', k - 1, k - 1);
+}
+
+/** Counts of one optimal alignment. */
+export function countEdits(reference: readonly string[], hypothesis: readonly string[]): EditCounts {
+  const counts = { hits: 0, substitutions: 0, deletions: 0, insertions: 0 };
+  alignTokens(reference, hypothesis, (edit) => {
+    counts[edit]++;
+  });
   return counts;
+}
+
+/**
+ * Cuts a text where the sentences of its reference end, at as few errors as without the cuts (Matusov et al. 2005,
+ * mwerSegmenter): sentences of a long recording can then be drawn for an interval.
+ * @returns as many texts as there are references
+ */
+export function cutLikeReferences(references: readonly string[], hypothesis: string): string[] {
+  const sentences = references.map(splitJiwerWords);
+  const sentenceOf = sentences.flatMap((words, sentence) => words.map(() => sentence));
+  const words = splitJiwerWords(hypothesis);
+  const cut: string[][] = references.map(() => []);
+  alignTokens(sentences.flat(), words, (edit, at, word) => {
+    if (edit === 'deletions') return;
+    // What is inserted belongs to the sentence before it.
+    const sentence = sentenceOf[edit === 'insertions' ? Math.max(0, at - 1) : at] ?? 0;
+    cut[sentence]!.push(words[word]!);
+  });
+  return cut.map((own) => own.reverse().join(' '));
 }
 
 /** Error counts, a row per sentence: [hits, substitutions, deletions, insertions]. */

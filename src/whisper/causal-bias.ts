@@ -2,20 +2,19 @@ import { float32, type HostTensor } from '../backend/runtime.ts';
 import { MASKED } from '../graph/ops.ts';
 
 /**
- * Each of `count` tokens sees the `past` ones before them, itself, and those between, but for the first `padding` ones
- * of its text, which only make shorter prompts as long as the longest.
+ * Each of `count` tokens sees those before it and itself, but for the first `padding` ones of its text, which only make
+ * shorter prompts as long as the longest.
  * @param padding for each text
- * @returns [texts, 1, count, past + count]
+ * @returns [texts, 1, count, count]
  */
-export function causalBias(count: number, past = 0, padding: readonly number[] = [0]): HostTensor {
-  const all = past + count;
-  const bias = new Float32Array(padding.length * count * all);
+export function causalBias(count: number, padding: readonly number[] = [0]): HostTensor {
+  const bias = new Float32Array(padding.length * count * count);
   padding.forEach((hidden, text) => {
     for (let i = 0; i < count; i++) {
-      const row = (text * count + i) * all;
+      const row = (text * count + i) * count;
       bias.fill(MASKED, row, row + hidden);
-      bias.fill(Number.NEGATIVE_INFINITY, row + past + i + 1, row + all);
+      bias.fill(Number.NEGATIVE_INFINITY, row + i + 1, row + count);
     }
   });
-  return float32(bias, [padding.length, 1, count, all]);
+  return float32(bias, [padding.length, 1, count, count]);
 }

@@ -1,7 +1,7 @@
 /** Whisper's text decoder, defined once for training, cached decoding and cross-attention keys and values. */
 
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
-import { type Dim, Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
+import { Graph, product, sumOfSizes, type Tensor } from '../graph/graph.ts';
 import {
   add,
   concat,
@@ -55,8 +55,6 @@ export interface DecoderInputs {
   readonly audio: (layer: number) => AttentionSource;
   /** Added to the scores of the audio's frames; broadcasts to [clips, heads, queries, frames]. See silence-tail.ts. */
   readonly frameBias: Tensor;
-  /** With several texts per clip: number of clips, and of tokens of a clip's texts together. */
-  readonly shared?: readonly [clips: Dim, queries: Dim];
   /** Called with each layer's cross-attention scores before the softmax, [clips, heads, queries, frames]. */
   readonly onAudioScores?: (layer: number, scores: Tensor) => void;
   /** Keys and values of the tokens before these, for each layer. */
@@ -92,12 +90,9 @@ export function decoder(
       x,
       attention(text, `${name}.self_attn`, decoderHeads, sourceOf({ keys, values }), inputs.textBias),
     );
-    // The texts of a clip look at the same frames: together they are the queries of one attention.
     const query = normalized(x, `${name}.encoder_attn_layer_norm`);
-    const perClip = inputs.shared ? reshape(query, [...inputs.shared, width]) : query;
     const memory = observed(inputs.audio(layer), (scores) => inputs.onAudioScores?.(layer, scores));
-    const attended = attention(perClip, crossAttention(layer), decoderHeads, memory, inputs.frameBias);
-    x = add(x, reshape(attended, x.shape));
+    x = add(x, attention(query, crossAttention(layer), decoderHeads, memory, inputs.frameBias));
     x = add(x, feedForward(normalized(x, `${name}.final_layer_norm`), name, decoderFfn));
     layers.push(x);
   }
@@ -164,10 +159,11 @@ export interface OutputTokens {
 }
 
 /**
- * One step of cached decoding, for one or more tokens of each text. There may be several texts of each clip (beams),
- * equally many for each, clip by clip.
+ * One step of cached decoding. The texts of a clip (beams), equally many for each, are the queries of one attention: they
+ * look at the same frames, and their keys and values lie in one cache, of which `textBias` shows each text its own.
  *
- * Inputs: `tokens` and `positions` [texts, tokens]; `rows` int64 [rows], the texts·tokens positions to predict from; `textBias` [texts, 1, tokens, past + tokens]; `frameBias` [clips, 1, 1, frames]; for each layer
+ * Inputs: `tokens` and `positions` [clips, tokens] of all texts of a clip; `rows` int64 [rows], the clips·tokens positions to
+ * predict from; `textBias` [clips, 1, tokens, past + tokens]; `frameBias` [clips, 1, 1, frames]; for each layer
  * `past.keys.<layer>` and `past.values.<layer>` (0 long at first), `keys.<layer>` and `values.<layer>` of the audio.
  * `suppression` [output tokens] is added to the logits: 0 for allowed tokens, MASKED for others, whose places are
  * `suppressedTokens` int64 [suppressed]. `count` [1] is the number of candidates. With timestamps also, for each row,
@@ -189,22 +185,21 @@ export function decodingStepGraph(
   const headWidth = width / heads;
   const graph = new Graph();
   setVariant(graph, variant);
-  const tokens = graph.input('tokens', ['texts', 'tokens'], 'int64');
+  const tokens = graph.input('tokens', ['clips', 'tokens'], 'int64');
   const rows = graph.input('rows', ['rows'], 'int64');
-  const given = (prefix: string, batch: string, length: string, layer: number): KeysAndValues => ({
-    keys: graph.input(`${prefix}keys.${layer}`, [batch, heads, headWidth, length]),
-    values: graph.input(`${prefix}values.${layer}`, [batch, heads, length, headWidth]),
+  const given = (prefix: string, length: string, layer: number): KeysAndValues => ({
+    keys: graph.input(`${prefix}keys.${layer}`, ['clips', heads, headWidth, length]),
+    values: graph.input(`${prefix}values.${layer}`, ['clips', heads, length, headWidth]),
   });
   const { hidden, present } = decoder(dimensions, {
     tokens,
-    positions: graph.input('positions', ['texts', 'tokens'], 'int64'),
-    textBias: graph.input('textBias', ['texts', 1, 'tokens', sumOfSizes(['past', 'tokens'])]),
-    audio: (layer) => sourceOf(given('', 'clips', 'frames', layer)),
+    positions: graph.input('positions', ['clips', 'tokens'], 'int64'),
+    textBias: graph.input('textBias', ['clips', 1, 'tokens', sumOfSizes(['past', 'tokens'])]),
+    audio: (layer) => sourceOf(given('', 'frames', layer)),
     frameBias: graph.input('frameBias', ['clips', 1, 1, 'frames']),
-    shared: ['clips', 'queries'],
-    past: (layer) => given('past.', 'texts', 'past', layer),
+    past: (layer) => given('past.', 'past', layer),
   });
-  const flat = reshape(hidden, [product(['texts', 'tokens']), width]);
+  const flat = reshape(hidden, [product(['clips', 'tokens']), width]);
   const predicting = gather(flat, rows);
   const matrix = graph.parameter(output.weight, [output.count, width]);
   // As the bias of the product the suppression costs nothing.
@@ -260,7 +255,7 @@ function timestampRules(logits: Tensor, { endOfText, timestamps, count, added }:
 }
 
 /**
- * Selects keys and values of some texts, or clips, of a batch for the next decoding steps.
+ * Selects keys and values of some clips of a batch, of their audio or (`past.`) of their texts, for the next decoding steps.
  * Inputs: `rows` int64 [rows], and `<prefix>keys.<layer>`, `<prefix>values.<layer>`; outputs: the same names, after
  * `selected.`.
  */

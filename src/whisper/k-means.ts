@@ -16,9 +16,10 @@ export function kMeans(
   start?: Float32Array,
 ): { centres: Float32Array; counts: number[] } {
   const count = rows.length / width;
+  const sizes = { width, k };
   const centres = start?.slice() ?? new Float32Array(k * width);
   const assigned = Int32Array.from({ length: count }, (_, i) =>
-    start ? nearest(rows, i * width, centres, width, k) : Math.floor((i * k) / count),
+    start ? nearest(rows, i * width, centres, sizes, 0) : Math.floor((i * k) / count),
   );
   const counts: number[] = new Array(k).fill(0);
   for (let step = 0; ; step++) {
@@ -35,18 +36,27 @@ export function kMeans(
       else for (let d = 0; d < width; d++) centres[c * width + d] = sums[c * width + d]! / counts[c]!;
     }
     if (step === LLOYD_STEPS) return { centres, counts };
-    for (let i = 0; i < count; i++) assigned[i] = nearest(rows, i * width, centres, width, k);
+    for (let i = 0; i < count; i++) assigned[i] = nearest(rows, i * width, centres, sizes, assigned[i]!);
   }
 }
 
-function nearest(rows: Float32Array, at: number, centres: Float32Array, width: number, k: number): number {
-  let best = 0;
+/** @param guess centre that is likely the nearest: the sums of most others then end early */
+function nearest(
+  rows: Float32Array,
+  at: number,
+  centres: Float32Array,
+  { width, k }: { readonly width: number; readonly k: number },
+  guess: number,
+): number {
+  let best = guess;
   let bestDistance = Number.POSITIVE_INFINITY;
-  for (let c = 0; c < k; c++) {
+  for (let i = -1; i < k; i++) {
+    const c = i < 0 ? guess : i;
     let distance = 0;
-    for (let d = 0; d < width && distance < bestDistance; d++)
+    for (let d = 0; d < width && distance <= bestDistance; d++)
       distance += (rows[at + d]! - centres[c * width + d]!) ** 2;
-    if (distance < bestDistance) {
+    // Of equally near ones the first.
+    if (distance < bestDistance || (distance === bestDistance && c < best)) {
       bestDistance = distance;
       best = c;
     }

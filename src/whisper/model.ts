@@ -236,7 +236,7 @@ export class WhisperModel {
     await this.runtime.store(new Map([[name, { shape: [ids.length, width], data }]]));
   }
 
-  /** Program that selects some of a batch: of its clips (''), or of its texts ('past.'). */
+  /** Program that selects some clips of a batch: their audio (''), or their texts ('past.'). */
   selectionProgram(prefix: '' | 'past.'): Promise<Program> {
     return this.#program(`select ${prefix}`, () =>
       this.runtime.load(selectionGraph(this.dimensions, prefix), { builtIn: () => true, arena: false }),

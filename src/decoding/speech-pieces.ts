@@ -1,0 +1,63 @@
+/**
+ * Cuts a recording in its pauses into pieces that are decoded together, each in a window of its own length (as WhisperX,
+ * Bain et al. 2023, cuts and merges what voice activity detection finds).
+ */
+import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import type { SpeechStretch } from '../audio/voice-activity.ts';
+import type { Samples } from './recording.ts';
+import { type Piece, type Region, speechSeconds } from './speech-regions.ts';
+import { quietestCut, WINDOW_SAMPLES } from './split-long-audio.ts';
+
+/** A pause is chosen within the longest piece, and after the shortest. */
+const SHORTEST = 3 * SAMPLE_RATE;
+const LONGEST = 8 * SAMPLE_RATE;
+/** A shorter pause may be within a word. */
+const SHORTEST_PAUSE = 0.2 * SAMPLE_RATE;
+/** What follows a pause is no piece of its own where it is shorter. */
+const SHORTEST_REST = SAMPLE_RATE;
+
+/**
+ * The middle of the longest pause between two samples; undefined where nobody pauses.
+ * @param runs of speech, in order
+ */
+export function longestPause(runs: readonly SpeechStretch[], from: number, to: number): number | undefined {
+  let cut: number | undefined;
+  let longest = SHORTEST_PAUSE;
+  for (let i = 0; i + 1 < runs.length; i++) {
+    const [begin, end] = [runs[i]!.end, runs[i + 1]!.start];
+    const middle = Math.round((begin + end) / 2);
+    if (middle < from || end - begin < longest) continue;
+    if (middle > to) break;
+    // Of equal ones the last: fewer pieces.
+    longest = end - begin;
+    cut = middle;
+  }
+  return cut;
+}
+
+/** Regions in pieces, cut in their pauses; where nobody pauses for a window, where it is quietest. */
+export async function* spokenPieces(
+  samples: Samples,
+  regions: readonly Region[],
+  {
+    stretches,
+    runs,
+  }: { readonly stretches: readonly SpeechStretch[]; readonly runs: readonly SpeechStretch[] },
+  window = WINDOW_SAMPLES,
+): AsyncGenerator<Piece, void, undefined> {
+  for (const { start, end, speech: spoken } of regions) {
+    for (let begin = start; begin < end || begin === start; ) {
+      const last = end - SHORTEST_REST;
+      let cut = longestPause(runs, begin + SHORTEST, Math.min(begin + LONGEST, last));
+      if (cut === undefined && end - begin > LONGEST)
+        cut = longestPause(runs, begin + LONGEST, Math.min(begin + window, last));
+      if (cut === undefined && end - begin > window)
+        cut = begin + quietestCut(await samples.read(begin, begin + window));
+      const to = cut ?? end;
+      const speech = spoken ? speechSeconds(stretches, begin, to) : 0;
+      yield { samples: await samples.read(begin, to), begin, spoken, speech };
+      begin = to;
+      if (to === end) break;
+    }
+  }
+}
