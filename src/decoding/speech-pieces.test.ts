@@ -30,17 +30,17 @@ test('of the pauses within reach the longest is the cut; of equal ones the last'
 
 test('a recording is cut in its pauses; where there is none for a window, where it is quietest', async () => {
   const samples = Float32Array.from({ length: 90 * SAMPLE_RATE }, (_, i) =>
-    i > 67 * SAMPLE_RATE && i < 67.5 * SAMPLE_RATE ? 0.01 * Math.sin(i) : Math.sin(i),
+    i > 51 * SAMPLE_RATE && i < 51.5 * SAMPLE_RATE ? 0.01 * Math.sin(i) : Math.sin(i),
   );
-  const pieces = await piecesOf(samples, [seconds(0, 9), seconds(9.5, 19), seconds(20, 39), seconds(40, 90)]);
+  const pieces = await piecesOf(samples, [seconds(0, 6), seconds(6.5, 13), seconds(14, 24), seconds(25, 90)]);
   expect(pieces.slice(0, 3)).toEqual([
-    [0, 9.25],
-    [9.25, 19.5],
-    // Nobody pauses for 15 s: the next pause is taken.
-    [19.5, 39.5],
+    [0, 6.25],
+    [6.25, 13.5],
+    // Nobody pauses for 8 s: the next pause is taken.
+    [13.5, 24.5],
   ]);
-  expect(pieces[3]![1]).toBeGreaterThan(67);
-  expect(pieces[3]![1]).toBeLessThan(67.5);
+  expect(pieces[3]![1]).toBeGreaterThan(51);
+  expect(pieces[3]![1]).toBeLessThan(51.5);
   expect(pieces.at(-1)![1]).toBe(90);
 });
 

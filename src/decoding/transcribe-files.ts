@@ -36,8 +36,8 @@ import type { WindowFile } from './window-file.ts';
 
 /** Windows decoded together: more gain no time, and results come later. Encoded full windows are 3 MB each. */
 const MAX_WINDOWS = 8;
-/** Pieces that are read together: from many, those of similar length are decoded at once. */
-const MOST_PIECES = { windows: 64, frames: 64_000 };
+/** Pieces that are encoded together: of many, those of similar length are decoded at once. They are 1 MB each, at most 3. */
+const MOST_PIECES = { windows: 32, frames: 32_000 };
 
 export interface FileToTranscribe<Audio extends AudioSource = AudioSource> {
   readonly audio: Audio;
