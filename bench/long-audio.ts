@@ -91,7 +91,7 @@ interface Errors {
 
 export async function longAudio(options: BenchOptions): Promise<BenchResult> {
   const chosen = choiceOf(options.only);
-  const model = await WhisperModel.load(options.model);
+  const model = await WhisperModel.load(options.model, { compute: options.compute });
   const found: Found[] = [];
   const rows: Row[] = [];
   const goals: Goal[] = [];
@@ -114,7 +114,7 @@ export async function longAudio(options: BenchOptions): Promise<BenchResult> {
     await model.close();
   }
   return {
-    title: `Long recordings: ${chosen.recordings.map((name) => RECORDINGS[name]!.about).join('; ')}`,
+    title: `Long recordings, ${options.compute}: ${chosen.recordings.map((name) => RECORDINGS[name]!.about).join('; ')}`,
     rows,
     goals,
     notes: [

@@ -2,8 +2,9 @@
  * The benches: `npm run bench` lists them, `npm run bench -- NAME` runs one. Their requirements and results are in
  * docs/lab/benchmarks.md.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultLora } from '../src/training/choices.ts';
+import { COMPUTES } from '../src/whisper/compute.ts';
 import { cacheDtype } from './cache-dtype.ts';
 import { corpusSize } from './corpus-size.ts';
 import { languageModel } from './language-model.ts';
@@ -132,6 +133,11 @@ const program = new Command('npm run bench --')
   .option(
     '--only <what>',
     `paper: one of the models, ${PAPER_MODELS.join(' or ')}; long-audio: recordings (${Object.keys(RECORDINGS).join(', ')}), greedy or beams, batched or sequential, ours (no peers), with commas between`,
+  )
+  .addOption(
+    new Option('--compute <numbers>', 'long-audio: what ours computes with')
+      .choices(COMPUTES)
+      .default('float32'),
   )
   .option('--rounds <number>', 'long-audio: turns of each side', positiveInteger, 2)
   .option('--sources <number>', 'retrieval-scale: only so many of them search; default: all', positiveInteger)

@@ -1,4 +1,6 @@
 /** Options of `npm run bench`. */
+import type { Compute } from '../src/whisper/compute.ts';
+
 export interface BenchOptions {
   /** Hugging Face folder, of either form of weights. */
   readonly model: string;
@@ -16,6 +18,8 @@ export interface BenchOptions {
   readonly steps: number;
   /** The same as whisper.cpp has it. */
   readonly whisperCpp: string;
+  /** `long-audio`: what ours computes with. */
+  readonly compute: Compute;
   /** `long-audio`: turns of each side. */
   readonly rounds: number;
   /** `paper`: only this model; `long-audio`: only these recordings and settings, with commas between. */
