@@ -78,7 +78,8 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
   quantize: { about: 'accuracy of int8 weights against float16, and the time until ready', run: quantize },
   retrieval: { about: 'SeqSim of many clips with many, against the bare matrix product', run: retrieval },
   'retrieval-scale': {
-    about: 'clips that do not fit into memory: time, memory, and what a shortlist keeps (--clips 10000)',
+    about:
+      'clips that do not fit into memory: time, memory, and what a shortlist keeps (--clips 30000 --sources 3000)',
     run: retrievalScale,
   },
   'cache-dtype': {
@@ -141,6 +142,12 @@ const program = new Command('npm run bench --')
   )
   .option('--rounds <number>', 'long-audio: turns of each side', positiveInteger, 2)
   .option('--sources <number>', 'retrieval-scale: only so many of them search; default: all', positiveInteger)
+  .option(
+    '--exact <number>',
+    'retrieval-scale: so many of these are compared with all frame by frame',
+    positiveInteger,
+    300,
+  )
   .option('--check', 'end with status 1 where a goal is missed or could not be measured')
   .action(async (name: string | undefined, options: BenchOptions & { check?: boolean }) => {
     if (name === undefined) return program.outputHelp();

@@ -26,4 +26,6 @@ export interface BenchOptions {
   readonly only?: string;
   /** Number of queries in `retrieval-scale`. Default: all */
   readonly sources?: number;
+  /** Number of these that are compared with all targets frame by frame. */
+  readonly exact: number;
 }

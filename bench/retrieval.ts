@@ -6,7 +6,7 @@
 import { Runtime } from '../src/backend/runtime.ts';
 import { sfc32, uniform } from '../src/random.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
-import { DEFAULT_SHORTLIST, shortlistedSeqSim } from '../src/retrieval/shortlist.ts';
+import { DEFAULT_SHORTLIST, ShortlistedSearch } from '../src/retrieval/shortlist.ts';
 import type { EncodedClip } from '../src/whisper/encoded-clip.ts';
 import type { BenchOptions } from './options.ts';
 import { bestProductRate, gigaflops } from './product-rate.ts';
@@ -43,7 +43,8 @@ export async function retrieval({ clips: all }: BenchOptions): Promise<BenchResu
     ours.push(flops / ((performance.now() - started) / 1000));
   }
   const started = performance.now();
-  await shortlistedSeqSim(runtime, sources, targets);
+  const search = await ShortlistedSearch.among(runtime, targets);
+  await search.scores(sources);
   const shortlisted = (performance.now() - started) / 1000;
   await runtime.close();
   const rates = pairwise(ours, bare);

@@ -6,7 +6,7 @@ import type { BlockedWeight, GradientParts } from './session-memory.ts';
 export interface HostTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly data: Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
+  readonly data: Float32Array | Uint16Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
 }
 
 export interface WorkerOptions {

@@ -11,7 +11,7 @@ const SOURCE_FRAMES = 1024;
 const TARGET_FRAMES = 2048;
 /** Memory for targets in the computing thread, where they stay while all sources are compared with them. */
 const RESIDENT_BYTES = 2 ** 28;
-const VALUE_BYTES = { float32: 4, float16: 2 } as const;
+const VALUE_BYTES = 4;
 
 /**
  * Computes a similarity of all pairs.
@@ -31,7 +31,7 @@ export async function blockMatrix(
   const plans = planBlocks(frameCounts(sources), SOURCE_FRAMES);
   let done = 0;
   try {
-    for await (const residents of residentTiles(comparison, targets, TARGET_FRAMES)) {
+    for await (const residents of residentTiles(comparison, targets)) {
       for await (const source of prefetched(plans, (plan) => comparison.upload(sources, plan))) {
         // All at once: the computing thread takes them one by one and never waits for this one.
         await Promise.all(
@@ -59,20 +59,14 @@ const frameCounts = (clips: readonly ComparedClip[]): number[] => clips.map(({ l
 
 /**
  * The targets in blocks, as many blocks at a time as the computing thread holds; they are freed when the next are read.
- * @param maxFrames frames of a block
  */
-export async function* residentTiles(
+async function* residentTiles(
   comparison: BlockComparison,
   targets: readonly ComparedClip[],
-  maxFrames: number,
-  dtype: keyof typeof VALUE_BYTES = 'float32',
 ): AsyncGenerator<ResidentBlock[], void> {
-  for (const tile of tiles(
-    planBlocks(frameCounts(targets), maxFrames),
-    comparison.width * VALUE_BYTES[dtype],
-  )) {
+  for (const tile of tiles(planBlocks(frameCounts(targets), TARGET_FRAMES), comparison.width * VALUE_BYTES)) {
     const residents: ResidentBlock[] = [];
-    for (const plan of tile) residents.push(await comparison.upload(targets, plan, dtype));
+    for (const plan of tile) residents.push(await comparison.upload(targets, plan));
     yield residents;
     await comparison.free(residents);
   }

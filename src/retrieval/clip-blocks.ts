@@ -1,4 +1,5 @@
 /** Clips of similar length side by side in one tensor, so that matrix products are large. */
+import { float16ToFloat32 } from '../checkpoint/half-precision.ts';
 import { type EncodedClip, frameValues } from '../whisper/encoded-clip.ts';
 import { isLazy, type Lazy } from '../whisper/lazy.ts';
 
@@ -46,8 +47,10 @@ export interface BlockPlan {
 }
 
 export interface ClipBlock extends BlockPlan {
-  /** [members, length, width] */
-  readonly frames: Float32Array;
+  /** Frames of each member, padding not counted. */
+  readonly lengths: readonly number[];
+  /** [members, length, width]; float16 where all the clips are, int8 where each frame has a scale of its own */
+  readonly frames: Float32Array | Uint16Array | Int8Array;
   /** [members, length]: the share of each of the clip's own frames, 0 for padding, so that means become sums. */
   readonly weights: Float32Array;
 }
@@ -92,20 +95,23 @@ export async function fillBlock(
   { members, length }: BlockPlan,
 ): Promise<ClipBlock> {
   const width = clips[members[0]!]!.width;
-  const frames = new Float32Array(members.length * length * width);
   const weights = new Float32Array(members.length * length);
+  let frames: Float32Array | Uint16Array = new Uint16Array(members.length * length * width);
   // Averaged clips are read whole: those of a block together would be many times the block.
   for (let place = 0; place < members.length; place += READ_AT_ONCE) {
     const some = members.slice(place, place + READ_AT_ONCE);
     const held = await Promise.all(some.map((index) => heldClip(clips[index]!)));
-    held.forEach((clip, i) => {
+    for (const [i, clip] of held.entries()) {
+      if (frames instanceof Uint16Array && clip.frames instanceof Float32Array) {
+        frames = float16ToFloat32(frames);
+      }
       const first = (place + i) * length;
-      const values = frameValues(clip);
+      const values = frames instanceof Uint16Array ? clip.frames : frameValues(clip);
       frames.set(values.subarray(0, clip.length * width), first * width);
       weights.set(frameShares(clip), first);
-      if (clip.length === 0) return;
+      if (clip.length === 0) continue;
       for (let t = clip.length; t < length; t++) frames.set(values.subarray(0, width), (first + t) * width);
-    });
+    }
   }
-  return { members, length, frames, weights };
+  return { members, length, lengths: members.map((index) => clips[index]!.length), frames, weights };
 }

@@ -8,7 +8,7 @@ import { dtwMatrix } from './dtw.ts';
 import { SIMILARITY_METRICS } from './metrics.ts';
 import { transportMatrix } from './optimal-transport.ts';
 import { centred, weightedByRarity, withFrames } from './prepare-clips.ts';
-import { shortlistedSeqSim } from './shortlist.ts';
+import { ShortlistedSearch } from './shortlist.ts';
 
 const golden = JSON.parse(readFileSync(new URL('./golden/metrics.json', import.meta.url), 'utf8'));
 const runtime = new Runtime({ threads: 1 });
@@ -168,7 +168,9 @@ test('clips that are read when they are needed have the same similarities, to th
   ).toEqual(
     await SIMILARITY_METRICS.seqsim.matrix(runtime, await prepared(sources), await prepared(targets)),
   );
-  expect(await shortlistedSeqSim(runtime, stored(sources), stored(targets), { shortlist: 3 })).toEqual(
-    await shortlistedSeqSim(runtime, sources, targets, { shortlist: 3 }),
-  );
+  const searched = async (from: readonly ComparedClip[], among: readonly ComparedClip[]) => {
+    const search = await ShortlistedSearch.among(runtime, among, 3);
+    return search.scores(from);
+  };
+  expect(await searched(stored(sources), stored(targets))).toEqual(await searched(sources, targets));
 });

@@ -9,9 +9,15 @@
 
 import type { Runtime } from '../backend/runtime.ts';
 import { max, mul, reshape, sum } from '../graph/ops.ts';
-import { BlockComparison, type BlockScore, commonWidth } from './block-comparison.ts';
-import { blockMatrix, prefetched, residentTiles } from './block-matrix.ts';
-import { type ComparedClip, paddedLength } from './clip-blocks.ts';
+import { BlockComparison, type BlockScore } from './block-comparison.ts';
+import { blockMatrix, prefetched } from './block-matrix.ts';
+import {
+  type BlockPlan,
+  type ClipBlock,
+  type ComparedClip,
+  paddedLength,
+  planBlocks,
+} from './clip-blocks.ts';
 
 const seqSim: BlockScore = {
   outputs: (cosines, sourceWeights, targetWeights) => {
@@ -44,60 +50,55 @@ export function seqSimMatrix(
   return blockMatrix(runtime, seqSim, sources, targets, onProgress);
 }
 
-/** Targets of one source that are compared in one run. */
-const CHOSEN_FRAMES = 4096;
-/** Frames of a block that targets are chosen from: the larger, the more of a source's targets share a run. */
-const CHOICE_FRAMES = 2 ** 15;
+/** Targets that blocks are made of when they are needed. */
+export interface TargetBlocks {
+  /** Frames of each target. */
+  readonly lengths: readonly number[];
+  readonly block: (plan: BlockPlan) => ClipBlock | Promise<ClipBlock>;
+}
 
-/**
- * SeqSim of chosen pairs, written into `similarity` [sources, targets]; the other values stay.
- * @param chosen for each source, indices of targets
- * @param onProgress called with the number of pairs done
- */
-export async function seqSimPairs(
-  runtime: Runtime,
-  sources: readonly ComparedClip[],
-  targets: readonly ComparedClip[],
-  chosen: readonly (readonly number[])[],
-  similarity: Float32Array,
-  onProgress?: (pairs: number) => void,
-): Promise<void> {
-  if (sources.length === 0 || targets.length === 0) return;
-  const comparison = new BlockComparison(runtime, commonWidth([...sources, ...targets]), seqSim);
-  const wanted = chosen.map((columns) => new Set(columns));
-  let done = 0;
-  try {
-    for await (const residents of residentTiles(comparison, targets, CHOICE_FRAMES, 'float16')) {
-      const rows = sources.flatMap((_, row) => {
-        const runs = residents.flatMap((target) => {
-          const places = [...target.members.keys()].filter((i) => wanted[row]!.has(target.members[i]!));
-          const perRun = Math.max(1, Math.floor(CHOSEN_FRAMES / target.length));
-          return Array.from({ length: Math.ceil(places.length / perRun) }, (_, i) => ({
-            target,
-            places: places.slice(i * perRun, (i + 1) * perRun),
-          }));
-        });
-        return runs.length > 0 ? [{ row, runs }] : [];
+/** SeqSim of one source after the other with some of the targets. */
+export class SeqSimPairs {
+  readonly #comparison: BlockComparison;
+
+  /** @param maxFrames of the targets that a source is compared with in one run */
+  constructor(
+    runtime: Runtime,
+    width: number,
+    private readonly targets: TargetBlocks,
+    private readonly maxFrames: number,
+  ) {
+    this.#comparison = new BlockComparison(runtime, width, seqSim);
+  }
+
+  /**
+   * @param chosen indices of targets
+   * @returns [chosen]
+   */
+  async scores(source: ComparedClip, chosen: readonly number[]): Promise<Float32Array> {
+    const comparison = this.#comparison;
+    const { lengths, block } = this.targets;
+    const scores = new Float32Array(chosen.length);
+    const own = await comparison.upload([source], { members: [0], length: paddedLength(source.length) });
+    const plans = planBlocks(
+      chosen.map((target) => lengths[target]!),
+      this.maxFrames,
+    );
+    const placed = async ({ members, length }: BlockPlan) =>
+      comparison.place(await block({ members: members.map((place) => chosen[place]!), length }));
+    let at = 0;
+    for await (const some of prefetched(plans, placed)) {
+      const found = await comparison.compare(own, some);
+      plans[at++]!.members.forEach((place, i) => {
+        scores[place] = found[i]!;
       });
-      const upload = async ({ row, runs }: (typeof rows)[number]) => {
-        const plan = { members: [row], length: paddedLength(sources[row]!.length) };
-        return { row, runs, source: await comparison.upload(sources, plan) };
-      };
-      for await (const { row, runs, source } of prefetched(rows, upload)) {
-        await Promise.all(
-          runs.map(async ({ target, places }) => {
-            const scores = await comparison.compare(source, target, places);
-            places.forEach((place, i) => {
-              similarity[row * targets.length + target.members[place]!] = scores[i]!;
-            });
-            done += scores.length;
-          }),
-        );
-        await comparison.free([source]);
-        onProgress?.(done);
-      }
+      await comparison.free([some]);
     }
-  } finally {
-    await comparison.unload();
+    await comparison.free([own]);
+    return scores;
+  }
+
+  unload(): Promise<void> {
+    return this.#comparison.unload();
   }
 }

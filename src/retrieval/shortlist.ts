@@ -5,37 +5,24 @@
  * most promising of these, and only those are compared frame by frame.
  */
 import type { Runtime } from '../backend/runtime.ts';
-import type { ComparedClip } from './clip-blocks.ts';
-import { averagedWhenRead } from './mean-pool.ts';
-import { seqSimMatrix, seqSimPairs } from './seq-sim.ts';
+import { commonWidth } from './block-comparison.ts';
+import { type BlockPlan, type ComparedClip, fillBlock, heldClip } from './clip-blocks.ts';
+import { SeqSimPairs } from './seq-sim.ts';
+import { INDEX_NAME, TargetIndex } from './target-index.ts';
 
 /**
  * Default number of targets of each source that are compared exactly. How often the best of all is among them is measured
  * by `npm run bench -- retrieval-scale`: docs/lab/benchmarks.md.
  */
 export const DEFAULT_SHORTLIST = 32;
-/**
- * Steps of the search: frames averaged into one (`span`), and length of the list passed to the next step, in shortlists
- * (`passes`). Among 2,000 targets built as near misses (Whisper base, 150 sources) the exact best was, for 99 % of the
- * sources, among the first 30 by eights and the first 4 by threes; by tens among the first 66, by mean frames among the
- * first 708.
- */
-const STEPS = [
-  { span: 8, passes: 5 },
-  { span: 3, passes: 1 },
-  { span: 1, passes: 0 },
-] as const;
+/** Targets that are compared in their leading dimensions, for each on the shortlist. */
+const PASSES = 16;
+/** Frames of the targets that a source is compared with in one run. */
+const CHOSEN_FRAMES = 4096;
 /** The steps as text, part of the key under which scores are stored. */
-export const SHORTLIST_STEPS = STEPS.map(({ span, passes }) => `${passes}×${span}`).join(' ');
+export const SHORTLIST_STEPS = `${INDEX_NAME} ${PASSES}`;
 /** Cosines of frames up to which all pairs are compared exactly (15 TFLOP with Whisper base: two minutes on two cores). */
 const MAX_EXACT_COSINES = 1.5e10;
-
-export interface ShortlistOptions {
-  /** Number of targets of each source that are compared exactly. @default DEFAULT_SHORTLIST */
-  readonly shortlist?: number;
-  /** Called with the share of the work that is done, 0 to 1. */
-  readonly onProgress?: (share: number) => void;
-}
 
 /** Whether comparing all clips frame by frame takes a few minutes at most. */
 export function isQuickExactly(sources: readonly ComparedClip[], targets: readonly ComparedClip[]): boolean {
@@ -43,44 +30,95 @@ export function isQuickExactly(sources: readonly ComparedClip[], targets: readon
 }
 
 /**
- * Scores whose order within each row is the order of retrieval: SeqSim for the row's shortlist; for a target that a step
- * dropped, its score in that step, minus 2 for each step not reached, so that it ranks after all that reached it.
- * For the other direction exchange sources and targets.
- * @returns [sources, targets], row by row
+ * A search among many targets in three steps: by centroids among all, in their leading dimensions among the most promising,
+ * and frame by frame among the shortlist.
  */
-export async function shortlistedSeqSim(
-  runtime: Runtime,
-  sources: readonly ComparedClip[],
-  targets: readonly ComparedClip[],
-  { shortlist = DEFAULT_SHORTLIST, onProgress }: ShortlistOptions = {},
-): Promise<Float32Array> {
-  const columns = targets.length;
-  // A step that would pass on all targets is skipped.
-  const steps = STEPS.filter(({ passes }) => passes * shortlist < columns).map(({ span }, i, all) => {
-    const count = i === 0 ? columns : all[i - 1]!.passes * shortlist;
-    return { span, count, work: (sources.length * count) / span ** 2 };
-  });
-  const total = steps.reduce((sum, { work }) => sum + work, 0);
-  let before = 0;
-  let scores: Float32Array = new Float32Array();
-  for (const [i, { span, count, work }] of steps.entries()) {
-    const [from, to] = [sources, targets].map((clips) =>
-      clips.map((clip) => (span === 1 ? clip : averagedWhenRead(clip, span))),
-    );
-    const progress = (pairs: number): void =>
-      onProgress?.((before + (work * pairs) / (sources.length * count)) / total);
-    if (i === 0) scores = await seqSimMatrix(runtime, from!, to!, progress);
-    else {
-      const chosen = sources.map((_, row) =>
-        largest(scores.subarray(row * columns, (row + 1) * columns), count),
-      );
-      for (let at = 0; at < scores.length; at++) scores[at]! -= 2;
-      await seqSimPairs(runtime, from!, to!, chosen, scores, progress);
-    }
-    before += work;
+export class ShortlistedSearch {
+  private constructor(
+    readonly targets: readonly ComparedClip[],
+    readonly shortlist: number,
+    private readonly exact: SeqSimPairs,
+    private readonly index: TargetIndex | undefined,
+  ) {}
+
+  /**
+   * @param targets at least one; all are read, unless all are on the shortlist
+   * @param shortlist targets of each source that are compared frame by frame
+   * @param onProgress called with the share of the targets that is read
+   */
+  static async among(
+    runtime: Runtime,
+    targets: readonly ComparedClip[],
+    shortlist = DEFAULT_SHORTLIST,
+    onProgress?: (share: number) => void,
+  ): Promise<ShortlistedSearch> {
+    const blocks = {
+      lengths: targets.map(({ length }) => length),
+      block: (plan: BlockPlan) => fillBlock(targets, plan),
+    };
+    const exact = new SeqSimPairs(runtime, commonWidth(targets), blocks, CHOSEN_FRAMES);
+    const index = shortlist < targets.length ? await TargetIndex.of(runtime, targets, onProgress) : undefined;
+    return new ShortlistedSearch(targets, Math.min(shortlist, targets.length), exact, index);
   }
-  return scores;
+
+  /**
+   * Scores whose order within each row is the order of retrieval: SeqSim for the row's shortlist; for a target that a step
+   * dropped, its score in that step, minus 2 for each step not reached, so that it ranks after all that reached it.
+   * For the other direction exchange sources and targets.
+   * @param onProgress called with the share of the sources that is done
+   * @returns [sources, targets], row by row
+   */
+  async scores(
+    sources: readonly ComparedClip[],
+    onProgress?: (share: number) => void,
+  ): Promise<Float32Array> {
+    commonWidth([...this.targets.slice(0, 1), ...sources]);
+    const columns = this.targets.length;
+    const scores = new Float32Array(sources.length * columns);
+    let begun = 0;
+    let done = 0;
+    // While the computing thread has one source, this thread reads for another.
+    const line = async (): Promise<void> => {
+      while (begun < sources.length) {
+        const row = begun++;
+        await this.#score(sources[row]!, scores.subarray(row * columns, (row + 1) * columns));
+        onProgress?.(++done / sources.length);
+      }
+    };
+    await Promise.all(Array.from({ length: LINES }, line));
+    return scores;
+  }
+
+  async #score(clip: ComparedClip, scores: Float32Array): Promise<void> {
+    const source = await heldClip(clip);
+    const step = async (chosen: readonly number[], found: Promise<Float32Array>): Promise<void> => {
+      const values = await found;
+      for (let i = 0; i < scores.length; i++) scores[i]! -= 2;
+      chosen.forEach((target, i) => {
+        scores[target] = values[i]!;
+      });
+    };
+    if (this.index) {
+      const seen = await this.index.look(source);
+      scores.set(seen.rough);
+      const candidates = PASSES * this.shortlist;
+      if (candidates < scores.length) {
+        const chosen = largest(scores, candidates);
+        await step(chosen, this.index.scores(seen, chosen));
+      }
+    }
+    const chosen = largest(scores, this.shortlist);
+    await step(chosen, this.exact.scores(source, chosen));
+  }
+
+  async unload(): Promise<void> {
+    await this.exact.unload();
+    await this.index?.unload();
+  }
 }
+
+/** Sources in work at a time. */
+const LINES = 3;
 
 /** Indices of the `count` largest of more scores, of equal ones the first. NaN is not chosen. */
 function largest(scores: Float32Array, count: number): number[] {

@@ -11,7 +11,7 @@ import type { ParallelClips } from './parallel-clips.ts';
 import { MAX_HELD_PAIRS, ranksInParts, type StoredRanks } from './parts.ts';
 import { PreparedClips } from './prepared-clips.ts';
 import { answerRanks, transposed } from './recall.ts';
-import { isQuickExactly, SHORTLIST_STEPS, shortlistedSeqSim } from './shortlist.ts';
+import { isQuickExactly, SHORTLIST_STEPS, ShortlistedSearch } from './shortlist.ts';
 
 /** Queries below which interval and p-value are not shown: the interval of a bootstrap is empty where all are right. */
 export const MIN_QUERIES = 20;
@@ -89,40 +89,44 @@ export async function retrievalStudy(
   }));
   for (const variant of variants) for (const pair of pairs) refuseCsls(variant, pair, languages, options);
   let done = 0;
-  for (const variant of variants) {
-    for (const { pair, variants: rows } of results) {
-      const { from, to } = pair;
-      const shared = languages.shared(from, to);
-      const [n, m] = [languages.of(from).length, languages.of(to).length];
-      const progress = (compared: number): void =>
-        options.onProgress?.(done + compared, `${variant.label}, ${from}–${to}`);
-      let ranks: number[];
-      if (n * m > heldPairs) {
-        ranks = await comparisons.ranks(pair, variant, (share) => progress(Math.round(share * n * m)));
-      } else {
-        const plain = await comparisons.matrix(pair, variant, progress);
-        const values = variant.adjustments.has('csls') ? csls(plain, n, m) : plain;
-        options.onMatrix?.({ from, to, variant, values });
-        ranks = answerRanks(
-          rowsOf(
-            values,
+  try {
+    for (const variant of variants) {
+      for (const { pair, variants: rows } of results) {
+        const { from, to } = pair;
+        const shared = languages.shared(from, to);
+        const [n, m] = [languages.of(from).length, languages.of(to).length];
+        const progress = (compared: number): void =>
+          options.onProgress?.(done + compared, `${variant.label}, ${from}–${to}`);
+        let ranks: number[];
+        if (n * m > heldPairs) {
+          ranks = await comparisons.ranks(pair, variant, (share) => progress(Math.round(share * n * m)));
+        } else {
+          const plain = await comparisons.matrix(pair, variant, progress);
+          const values = variant.adjustments.has('csls') ? csls(plain, n, m) : plain;
+          options.onMatrix?.({ from, to, variant, values });
+          ranks = answerRanks(
+            rowsOf(
+              values,
+              m,
+              shared.map(({ row }) => row),
+            ),
+            shared.length,
             m,
-            shared.map(({ row }) => row),
-          ),
-          shared.length,
-          m,
-          shared.map(({ column }) => column),
-        );
+            shared.map(({ column }) => column),
+          );
+        }
+        done += n * m;
+        const [first] = rows;
+        rows.push({
+          variant,
+          ranks,
+          ...estimates(ranks),
+          ...(first && { pValue: difference(first.ranks, ranks) }),
+        });
       }
-      done += n * m;
-      const [first] = rows;
-      rows.push({
-        variant,
-        ranks,
-        ...estimates(ranks),
-        ...(first && { pValue: difference(first.ranks, ranks) }),
-      });
     }
+  } finally {
+    await comparisons.unload();
   }
   return results.map(({ pair, variants }) => {
     const candidates = languages.of(pair.to).length;
@@ -155,6 +159,7 @@ function refuseCsls(
 class Comparisons {
   readonly #prepared: PreparedClips;
   readonly #matrices = new Map<string, Float32Array>();
+  #search: ShortlistedSearch | undefined;
 
   constructor(
     readonly runtime: Runtime,
@@ -218,21 +223,33 @@ class Comparisons {
     );
   }
 
-  #compare(
+  async #compare(
     sources: readonly ComparedClip[],
     targets: readonly ComparedClip[],
     variant: RetrievalMethod,
     onProgress: (share: number) => void,
   ): Promise<Float32Array> {
     const pairs = sources.length * targets.length;
-    return this.#isShortlisted(variant)
-      ? shortlistedSeqSim(this.runtime, sources, targets, {
-          shortlist: Math.min(this.options.shortlist!, targets.length),
-          onProgress,
-        })
-      : SIMILARITY_METRICS[variant.metric].matrix(this.runtime, sources, targets, (done) =>
-          onProgress(done / pairs),
-        );
+    if (!this.#isShortlisted(variant) || pairs === 0) {
+      return SIMILARITY_METRICS[variant.metric].matrix(this.runtime, sources, targets, (done) =>
+        onProgress(done / pairs),
+      );
+    }
+    return (await this.#searchAmong(targets)).scores(sources, onProgress);
+  }
+
+  /** The search among the same targets as before, or another in its place. */
+  async #searchAmong(targets: readonly ComparedClip[]): Promise<ShortlistedSearch> {
+    if (this.#search?.targets !== targets) {
+      await this.unload();
+      this.#search = await ShortlistedSearch.among(this.runtime, targets, this.options.shortlist);
+    }
+    return this.#search!;
+  }
+
+  async unload(): Promise<void> {
+    await this.#search?.unload();
+    this.#search = undefined;
   }
 
   #isShortlisted({ metric }: RetrievalMethod): boolean {
