@@ -17,6 +17,7 @@ import { quantize } from './quantize.ts';
 import { type BenchResult, goalsFarMissed, goalsReached, inRepository, report } from './result.ts';
 import { retrieval } from './retrieval.ts';
 import { retrievalScale } from './retrieval-scale.ts';
+import { retrievalSpeech } from './retrieval-speech.ts';
 import { trainCost } from './train-cost.ts';
 import { trainStep } from './train-step.ts';
 import { trainUsualScript } from './train-usual-script.ts';
@@ -81,6 +82,10 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     about:
       'clips that do not fit into memory: time, memory, and what a shortlist keeps (--clips 30000 --sources 3000)',
     run: retrievalScale,
+  },
+  'retrieval-speech': {
+    about: 'what a shortlist keeps of recordings in five languages (--clips 1500)',
+    run: retrievalSpeech,
   },
   'cache-dtype': {
     about: 'encoder outputs kept as int8, against float16: retrieval, training, size on disk (--clips 100)',

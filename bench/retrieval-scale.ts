@@ -48,6 +48,7 @@ export async function retrievalScale({
     const targets = await written(folder, 'targets', all, halves.target, halves.width);
     const sources = await written(folder, 'sources', asked, halves.source, halves.width);
 
+    const before = process.resourceUsage().maxRSS * 1024;
     const started = performance.now();
     const since = () => (performance.now() - started) / 1000;
     const reading = startProgress('reading targets', count);
@@ -168,7 +169,20 @@ export async function retrievalScale({
         'peer: the fastest bare matrix product by the same runtime',
         `frame by frame: by the halves that clips are made of; ${direct.length} pairs of whole clips differ by ${difference.toExponential(1)} at most`,
       ],
-      raw: { indexed, searched, projected, allExact, exactTook, product, peak, hits, lost, right, ranks },
+      raw: {
+        before,
+        indexed,
+        searched,
+        projected,
+        allExact,
+        exactTook,
+        product,
+        peak,
+        hits,
+        lost,
+        right,
+        ranks,
+      },
     };
   } finally {
     await runtime.close();

@@ -11,7 +11,7 @@ import type { ParallelClips } from './parallel-clips.ts';
 import { MAX_HELD_PAIRS, ranksInParts, type StoredRanks } from './parts.ts';
 import { PreparedClips } from './prepared-clips.ts';
 import { answerRanks, transposed } from './recall.ts';
-import { isQuickExactly, SHORTLIST_STEPS, ShortlistedSearch } from './shortlist.ts';
+import { isQuickExactly, READ_PER_SEARCH, SHORTLIST_STEPS, ShortlistedSearch } from './shortlist.ts';
 
 /** Queries below which interval and p-value are not shown: the interval of a bootstrap is empty where all are right. */
 export const MIN_QUERIES = 20;
@@ -159,6 +159,7 @@ function refuseCsls(
 class Comparisons {
   readonly #prepared: PreparedClips;
   readonly #matrices = new Map<string, Float32Array>();
+  /** The last one, for the next sources that search among the same targets. */
   #search: ShortlistedSearch | undefined;
 
   constructor(
@@ -235,16 +236,16 @@ class Comparisons {
         onProgress(done / pairs),
       );
     }
-    return (await this.#searchAmong(targets)).scores(sources, onProgress);
-  }
-
-  /** The search among the same targets as before, or another in its place. */
-  async #searchAmong(targets: readonly ComparedClip[]): Promise<ShortlistedSearch> {
+    let reading = 0;
     if (this.#search?.targets !== targets) {
       await this.unload();
-      this.#search = await ShortlistedSearch.among(this.runtime, targets, this.options.shortlist);
+      reading = targets.length / (targets.length + READ_PER_SEARCH * sources.length);
+      const { shortlist } = this.options;
+      this.#search = await ShortlistedSearch.among(this.runtime, targets, shortlist, (share) =>
+        onProgress(reading * share),
+      );
     }
-    return this.#search!;
+    return this.#search.scores(sources, (share) => onProgress(reading + (1 - reading) * share));
   }
 
   async unload(): Promise<void> {

@@ -24,7 +24,7 @@ import { principalAxes } from './principal-axes.ts';
 import { harmonicMean, SeqSimPairs } from './seq-sim.ts';
 
 /** Frames averaged into one: encoder frames change slowly. */
-const SPAN = 3;
+const SPAN = 2;
 const MAX_CENTROIDS = 2048;
 /** Frames that k-means and axes are found from, for each centroid. */
 const FRAMES_PER_CENTROID = 16;
@@ -80,6 +80,8 @@ export class TargetIndex {
   /** First frame of each target, and the end of the last. */
   readonly #firsts: readonly number[];
   readonly #pairs: SeqSimPairs;
+  /** There once all targets are read. */
+  #bags!: CentroidInteraction;
 
   private constructor(
     readonly runtime: Runtime,
@@ -95,9 +97,6 @@ export class TargetIndex {
     const targets = { lengths, block: (plan: BlockPlan) => this.#block(plan) };
     this.#pairs = new SeqSimPairs(runtime, axes, targets, CHOSEN_FRAMES);
   }
-
-  #bags!: CentroidInteraction;
-
   /**
    * Reads each target once.
    * @param targets at least one
