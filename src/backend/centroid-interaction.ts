@@ -115,9 +115,8 @@ export class CentroidInteraction {
     weights.set(shares.map(weightOf));
     const sum = weights.reduce((total, weight) => total + weight, 0);
     const count = this.bags.length;
-    this.#kernel.interact(
-      ...[this.#table, frames, weightsAt, bestAt, 0, this.#ends, count, this.#precision, this.#recall],
-    );
+    const [table, ends, precision, recall] = [this.#table, this.#ends, this.#precision, this.#recall];
+    this.#kernel.interact(table, frames, weightsAt, bestAt, 0, ends, count, precision, recall);
     const means = (at: number, sumOf: (bag: number) => number) =>
       Float32Array.from(
         new Int32Array(buffer, at, count),

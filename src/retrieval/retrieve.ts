@@ -44,7 +44,7 @@ export interface RetrieveOptions extends WorkOptions, CacheOptions {
   readonly methods?: string | readonly RetrievalMethod[] | undefined;
   /** Compare all clips frame by frame, however long it takes. Default: where they are few. */
   readonly exact?: boolean | undefined;
-  /** SeqSim only of this many most promising targets of each clip. Default: 32 where clips are many. */
+  /** SeqSim only of this many most promising targets of each clip. Default: 64 where clips are many. */
   readonly shortlist?: number | undefined;
   /** Encoder window. Default: 'fit'. */
   readonly window?: WindowMode | undefined;

@@ -13,7 +13,7 @@ import { INDEX_NAME, TargetIndex } from './target-index.ts';
  * Default number of targets of each source that are compared exactly. How often the best of all is among them is measured
  * by `npm run bench -- retrieval-scale`: docs/lab/benchmarks.md.
  */
-export const DEFAULT_SHORTLIST = 32;
+export const DEFAULT_SHORTLIST = 64;
 /**
  * Targets that are compared in their leading dimensions, for each on the shortlist. Among 30,000 built as near misses, the best of
  * all was for 98 % of 60 sources among the first 50 by centroids, and among the first 160 for all.

@@ -121,7 +121,8 @@ export class TargetIndex {
     });
     const bags: Bag[] = [];
     for (const some of inBatches(targets, READ_CLIPS)) {
-      bags.push(...(await index.#include(await Promise.all(some.map(pooled)), bags.length)));
+      const clips = await Promise.all(some.map(pooled));
+      for (const bag of await index.#include(clips, bags.length)) bags.push(bag);
       onProgress?.(bags.length / targets.length);
     }
     index.#bags = new CentroidInteraction(bags);
