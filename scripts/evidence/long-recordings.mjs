@@ -4,7 +4,7 @@
 // docs/lab/long-recordings.jsonl.
 //
 //     npm run build
-//     node scripts/evidence/long-recordings.mjs [--model out/two-hours]... [--share 0 --share 0.3]... [--steps 400] \
+//     node scripts/evidence/long-recordings.mjs [--model models/whisper-base-int8] [--model out/two-hours]... [--share 0 --share 0.3]... [--steps 400] \
 //       [--languages fr,ca,en] [--way=--batched]... [--threads 1]
 //
 // --share trains a direct model (English speech of samples/: set train, and half A of GCompris) with that `data.timestamps`. The
@@ -173,8 +173,7 @@ function singles(model, name, language, sentences, target) {
 
 const models = [];
 const embedded = join(root, 'models/whisper-base-int8');
-models.push({ model: embedded, target: 'en' });
-for (const one of values.model) models.push({ model: resolve(one), target: 'zh' });
+for (const one of values.model.map((folder) => resolve(folder))) models.push({ model: one, target: one === embedded ? 'en' : 'zh' });
 if (values.share.length > 0) {
   const half = new Set(testClips(samples).map(({ audio }) => audio));
   const manifest = join(out, 'half-a.tsv');
