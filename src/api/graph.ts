@@ -6,6 +6,10 @@ export {
   type AdamWOptions,
   type AdamWState,
   type DeclaredTensor,
+  type Device,
+  type DeviceBatch,
+  type DeviceSteps,
+  type DeviceStepsOptions,
   DeviceTensor,
   float32,
   gradientOutput,
@@ -16,7 +20,9 @@ export {
   type ProgramOutputs,
   type ProgramRunOptions,
   Runtime,
+  type RuntimeOptions,
 } from '../backend/runtime.ts';
+export type { AdamWConstants, BatchSchedule } from '../graph/adamw.ts';
 export { backward } from '../graph/backward.ts';
 export {
   type Attribute,

@@ -13,6 +13,7 @@ export type { ReadEvents, ReadOptions, Span } from '../audio/decode-audio.ts';
 export { logMel } from '../audio/log-mel.ts';
 export { SAMPLE_RATE } from '../audio/sample-rate.ts';
 export { type SpeechStretch, speechStretches } from '../audio/voice-activity.ts';
+export type { DeviceChoice } from '../backend/device.ts';
 export {
   type Checkpoint,
   readCheckpoint,

@@ -1,6 +1,7 @@
 /** Messages between the main thread and the computing thread. */
 import type { DType } from '../graph/graph.ts';
 import type { Bits } from '../graph/stored-form.ts';
+import type { WeightGroup } from '../graph/training-steps.ts';
 import type { BlockedWeight, GradientParts } from './session-memory.ts';
 
 export interface HostTensor {
@@ -9,8 +10,12 @@ export interface HostTensor {
   readonly data: Float32Array | Uint16Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
 }
 
+/** Where graphs run: onnxruntime's name of the provider. */
+export type Device = 'cpu' | 'webgpu' | 'cuda';
+
 export interface WorkerOptions {
   readonly threads: number;
+  readonly device: Device;
   /** Shared by both threads, see BUSY and ENDING. */
   readonly flags: Int32Array<SharedArrayBuffer>;
 }
@@ -40,6 +45,14 @@ export interface AdamWState {
   readonly squares: readonly Float32Array[];
 }
 
+/** A batch of a run of steps on a device: graph/training-steps.ts. */
+export interface StepBatch {
+  /** The training graph's inputs. */
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+  /** `scheduleRow` */
+  readonly schedule: readonly number[];
+}
+
 /** An input or output of an ONNX file, as it declares it. */
 export interface DeclaredTensor {
   readonly name: string;
@@ -50,6 +63,7 @@ export interface DeclaredTensor {
 
 /** Number of a tensor that stays in the computing thread. */
 export type Request =
+  | { type: 'probe' }
   | { type: 'store'; weights: readonly (readonly [string, HostTensor])[] }
   | { type: 'read'; names: readonly string[] }
   | { type: 'row-scales'; names: readonly string[]; bits: Bits }
@@ -60,6 +74,7 @@ export type Request =
       fed: readonly string[];
       blocks: readonly BlockedWeight[];
       gradients: readonly GradientParts[];
+      kept: readonly string[];
       arena: boolean;
     }
   | { type: 'load-file'; file: string }
@@ -82,7 +97,24 @@ export type Request =
   | { type: 'adamw-accumulate'; share: number; reset: boolean }
   | { type: 'adamw-step'; options: AdamWOptions }
   | { type: 'adamw-state' }
-  | { type: 'adamw-release' };
+  | { type: 'adamw-release' }
+  | {
+      type: 'steps-create';
+      groups: readonly WeightGroup[];
+      accumulates: boolean;
+      state: AdamWState | undefined;
+    }
+  | {
+      type: 'steps-load';
+      bytes: Uint8Array;
+      builtIn: readonly string[];
+      inputs: readonly string[];
+      scalars: readonly string[];
+      looped: boolean;
+    }
+  | { type: 'steps-run'; batches: readonly StepBatch[]; beta1: number; beta2: number }
+  | { type: 'steps-unload' }
+  | { type: 'steps-release' };
 
 /** A request of one type. */
 export type RequestOf<Type extends Request['type']> = Extract<Request, { type: Type }>;

@@ -4,10 +4,27 @@ import { Graph } from '../graph/graph.ts';
 import { writeOnnx } from '../graph/onnx.ts';
 import type { Bits } from '../graph/stored-form.ts';
 import {
+  type AdamWConstants,
+  type BatchSchedule,
+  scheduleRow,
+  stepGraph,
+  stepsGraph,
+  weightGroups,
+} from '../graph/training-steps.ts';
+import {
+  candidates,
+  type DeviceChoice,
+  defaultDevice,
+  deviceError,
+  hasCudaProvider,
+  missingDevice,
+} from './device.ts';
+import {
   type AdamWOptions,
   type AdamWState,
   BUSY,
   type DeclaredTensor,
+  type Device,
   ENDING,
   type HostTensor,
   type Reply,
@@ -18,7 +35,7 @@ import { sessionMemory } from './session-memory.ts';
 import './telemetry.ts';
 import { defaultThreads } from './threads.ts';
 
-export type { AdamWOptions, AdamWState, DeclaredTensor, HostTensor } from './protocol.ts';
+export type { AdamWOptions, AdamWState, DeclaredTensor, Device, HostTensor } from './protocol.ts';
 export { gradientOutput } from './session-memory.ts';
 
 /** A tensor that stays in the computing thread, as an input of later runs. Freed by `Runtime.free` or `run`'s `free`. */
@@ -43,6 +60,8 @@ export interface ProgramOptions {
    * growing: their memory fits no later run. Default true.
    */
   readonly arena?: boolean;
+  /** Which outputs runs keep: they stay on the device. Default: none. */
+  readonly keeps?: (output: string) => boolean;
 }
 
 export interface ProgramRunOptions {
@@ -82,9 +101,40 @@ function waitForRuns(): void {
   for (const flags of running) Atomics.wait(flags, BUSY, 1, LONGEST_WAIT_MS);
 }
 
+export interface RuntimeOptions {
+  readonly threads?: number | undefined;
+  /** Default: cpu. */
+  readonly device?: Device | undefined;
+}
+
+export interface DeviceStepsOptions extends AdamWConstants {
+  /** Whether several batches make a step. */
+  readonly accumulates: boolean;
+  /** State of an earlier training of the same weights: its arrays move to the computing thread. */
+  readonly state?: AdamWState | undefined;
+  /** Whether steps are the body of a loop, with the state copied to the device and back at each run. Default: not on WebGPU. */
+  readonly looped?: boolean;
+}
+
+/** A batch of a run of steps. */
+export interface DeviceBatch extends BatchSchedule {
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+}
+
+/** Training steps on a device: `Runtime.deviceSteps`. */
+export interface DeviceSteps {
+  /** @returns for each scalar output of the training graph, and for `norm` and `taken` (AdamWUpdate), its value for each batch */
+  readonly run: (batches: readonly DeviceBatch[]) => Promise<Readonly<Record<string, readonly number[]>>>;
+  /** Frees all but weights and moments; the next run builds it again. */
+  readonly unload: () => Promise<void>;
+  /** Ends the training; the weights keep their values. */
+  readonly release: () => Promise<void>;
+}
+
 export class Runtime {
   /** Threads that compute: sums depend on their number in the last bits. */
   readonly threads: number;
+  readonly device: Device;
   readonly #worker: Worker;
   readonly #pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #nextId = 1;
@@ -94,14 +144,39 @@ export class Runtime {
   /** Called when no reply is pending. */
   #onIdle: (() => void) | undefined;
 
-  constructor({ threads = defaultThreads() }: { threads?: number } = {}) {
+  /**
+   * A thread for a device, which was tried. Default: that of the environment (WHISPER_TRANSFER_DEVICE), or the CPU.
+   * @throws UserError where it does not run here, with what it needs
+   */
+  static async open(
+    options: { readonly threads?: number | undefined; readonly device?: DeviceChoice | undefined } = {},
+  ): Promise<Runtime> {
+    const choice = options.device ?? defaultDevice();
+    for (const device of candidates(choice)) {
+      // onnxruntime would print an error of its own.
+      if (device === 'cuda' && !hasCudaProvider()) throw missingDevice(device, '');
+      const runtime = new Runtime({ ...options, device });
+      if (device === 'cpu') return runtime;
+      try {
+        await runtime.#request({ type: 'probe' });
+        return runtime;
+      } catch (error) {
+        await runtime.close();
+        if (choice !== 'auto') throw missingDevice(device, (error as Error).message);
+      }
+    }
+    throw new Error('internal: no device');
+  }
+
+  constructor({ threads = defaultThreads(), device = 'cpu' }: RuntimeOptions = {}) {
     this.threads = threads;
+    this.device = device;
     // Tests run the sources; a worker needs what the build made of them.
     const url = import.meta.url.endsWith('.ts')
       ? new URL('../../dist/backend/worker.js', import.meta.url)
       : new URL('./worker.js', import.meta.url);
     const flags = new Int32Array(new SharedArrayBuffer(8));
-    const workerData: WorkerOptions = { threads, flags };
+    const workerData: WorkerOptions = { threads, device, flags };
     // None of node's options: with --input-type, say, a thread cannot begin.
     this.#worker = new Worker(url, { workerData, execArgv: [] });
     if (running.size === 0) process.once('exit', waitForRuns);
@@ -114,7 +189,7 @@ export class Runtime {
         this.#worker.unref();
         this.#onIdle?.();
       }
-      if ('error' in reply) waiting?.reject(new Error(reply.error));
+      if ('error' in reply) waiting?.reject(deviceError(device, reply.error));
       else waiting?.resolve(reply.value as never);
     });
     this.#worker.on('error', (error) => this.#fail(error as Error));
@@ -188,7 +263,7 @@ export class Runtime {
     return (fetched.sums!.data as Int32Array).every((sum) => sum === count * 127 * 255);
   }
 
-  async load(graph: Graph, { builtIn, arena = true }: ProgramOptions): Promise<Program> {
+  async load(graph: Graph, { builtIn, arena = true, keeps = () => false }: ProgramOptions): Promise<Program> {
     const memory = sessionMemory(graph, (name) => !builtIn(name));
     const model = writeOnnx(graph, builtIn, undefined, memory);
     const { bytes, fed } = model;
@@ -199,6 +274,7 @@ export class Runtime {
       fed,
       blocks: memory.weights,
       gradients: memory.gradients,
+      kept: model.outputs.filter(keeps),
       arena,
     });
     return new Program(id, model.inputs, model.outputs);
@@ -292,6 +368,50 @@ export class Runtime {
   /** Frees the optimizer's memory; the weights keep their values. */
   releaseAdamW(): Promise<void> {
     return this.#request({ type: 'adamw-release' });
+  }
+
+  /**
+   * Training steps with AdamW on the named stored weights, as graphs for the device. There is one optimizer at a time.
+   * @param training graph with the outputs `loss`, the gradients, and any number of metrics
+   */
+  async deviceSteps(
+    training: Graph,
+    names: readonly string[],
+    { state, accumulates, looped = this.device !== 'webgpu', ...constants }: DeviceStepsOptions,
+  ): Promise<DeviceSteps> {
+    const groups = weightGroups(
+      names.map((name) => [name, training.parameters.get(name)!.shape as readonly number[]]),
+    );
+    const graph = (looped ? stepsGraph : stepGraph)(training, groups, { ...constants, accumulates });
+    const model = writeOnnx(graph, () => true);
+    const moments = state ? [...state.means, ...state.squares] : [];
+    const buffers = moments.map(({ buffer }) => buffer as ArrayBuffer);
+    await this.#request({ type: 'steps-create', groups, accumulates, state }, buffers);
+    const inputs = [...training.inputs.keys()];
+    const scalars = model.outputs.filter((name) => !name.startsWith('next.'));
+    const { bytes, builtIn } = model;
+    let isLoaded = false;
+    const unload = async () => {
+      if (isLoaded) await this.#request({ type: 'steps-unload' });
+      isLoaded = false;
+    };
+    return {
+      run: async (batches) => {
+        if (!isLoaded) await this.#request({ type: 'steps-load', bytes, builtIn, inputs, scalars, looped });
+        isLoaded = true;
+        return this.#request({
+          type: 'steps-run',
+          batches: batches.map(({ feeds, ...schedule }) => ({ feeds, schedule: scheduleRow(schedule) })),
+          beta1: constants.beta1,
+          beta2: constants.beta2,
+        });
+      },
+      unload,
+      release: async () => {
+        await unload();
+        await this.#request({ type: 'steps-release' });
+      },
+    };
   }
 
   /** Rejects pending requests, and ends the thread when the one in progress is done. */

@@ -1,8 +1,9 @@
 /** Compiled graphs of the computing thread, and tensors that stay there between runs. */
 
+import { copied } from './copy.ts';
+import { createSession, keepsOnDevice } from './create-session.ts';
 import { fromHost, lookUp, toHost, weightOf } from './memory.ts';
 import ort from './onnxruntime.ts';
-import { productWeights } from './product-weights.ts';
 import type { DeclaredTensor, HostTensor, RequestOf } from './protocol.ts';
 import type { BlockedWeight, GradientParts, RowBlock } from './session-memory.ts';
 
@@ -11,6 +12,8 @@ interface Program {
   fed: readonly string[];
   blocks: readonly BlockedWeight[];
   gradients: readonly GradientParts[];
+  /** Outputs that stay on a graphics card. */
+  onDevice: ReadonlySet<string>;
 }
 
 const keptTensors = new Map<number, ort.Tensor>();
@@ -18,33 +21,14 @@ const programs = new Map<number, Program>();
 let nextId = 1;
 
 export async function load(
-  { bytes, builtIn, fed, blocks, gradients, arena }: RequestOf<'load'>,
+  { bytes, builtIn, fed, blocks, gradients, kept, arena }: RequestOf<'load'>,
   threads: number,
 ) {
-  const laidOut = productWeights((name) => weightOf(name) as ort.TypedTensor<'float32'>);
-  const externalData = builtIn.map((name) => {
-    const data = laidOut(name) ?? (weightOf(name).data as Float32Array);
-    return { path: name, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
-  });
-  const session = await ort.InferenceSession.create(bytes, {
-    // The graph is written for the runtime as it is; its optimisers cost start-up time and gain nothing measurable.
-    graphOptimizationLevel: 'disabled',
-    enableCpuMemArena: arena,
-    // A plan for each new shape of inputs would be kept, and its memory with it; lengths vary from run to run.
-    enableMemPattern: false,
-    intraOpNumThreads: threads,
-    // Numbers below 1e-38, which the tails of softmax and GELU are full of, make products several times as slow.
-    extra: {
-      session: {
-        set_denormal_as_zero: '1',
-        // Threads that go on spinning after a training step would take the cores from the optimizer's.
-        force_spinning_stop: gradients.length > 0 ? '1' : '0',
-      },
-    },
-    ...(externalData.length > 0 && { externalData }),
-  } as ort.InferenceSession.SessionOptions);
+  const trains = gradients.length > 0;
+  const session = await createSession(bytes, { builtIn, threads, arena, onDevice: kept, trains });
   const id = nextId++;
-  programs.set(id, { session, fed, blocks, gradients });
+  const onDevice = new Set(keepsOnDevice ? kept : []);
+  programs.set(id, { session, fed, blocks, gradients, onDevice });
   return id;
 }
 
@@ -56,7 +40,7 @@ export async function loadFile(file: string, threads: number) {
     logSeverityLevel: 3, // its warnings are about the file, and not for who uses it
   });
   const id = nextId++;
-  programs.set(id, { session, fed: [], blocks: [], gradients: [] });
+  programs.set(id, { session, fed: [], blocks: [], gradients: [], onDevice: new Set() });
   const declared = (all: readonly ort.InferenceSession.ValueMetadata[]): DeclaredTensor[] =>
     all.map((value) => ({
       name: value.name,
@@ -76,7 +60,7 @@ export async function run(
   request: RequestOf<'run'>,
   gradientOf: (name: string) => Float32Array,
 ): Promise<{ fetched: Record<string, HostTensor>; kept: Record<string, number> }> {
-  const { session, fed, blocks, gradients } = lookUp(programs, request.program, 'program');
+  const { session, fed, blocks, gradients, onDevice } = lookUp(programs, request.program, 'program');
   const feeds: Record<string, ort.Tensor> = {};
   for (const name of fed) feeds[name] = weightOf(name);
   for (const weight of blocks) {
@@ -86,7 +70,9 @@ export async function run(
     feeds[name] = typeof value === 'number' ? lookUp(keptTensors, value, 'tensor') : fromHost(value);
   }
   const fetches: Record<string, ort.Tensor | null> = {};
-  for (const name of [...request.fetch, ...request.keep]) fetches[name] = null;
+  // Where some outputs stay on the card, the binding gives onnxruntime the last run's tensor for each that is not asked for.
+  const asked = onDevice.size > 0 ? session.outputNames : [...request.fetch, ...request.keep];
+  for (const name of asked) fetches[name] = null;
   for (const { parameter, blocks, added } of gradients) {
     Object.assign(fetches, blockTensors(blocks, gradientOf(parameter)));
     for (const { rows, ids } of added) {
@@ -107,10 +93,11 @@ export async function run(
     kept[name] = nextId++;
   }
   for (const name of request.fetch) {
-    const { dtype, shape, data } = toHost(results[name]!);
+    const { dtype, shape, data } = toHost(onDevice.has(name) ? await copied(results[name]!) : results[name]!);
     // Copied, because a buffer that onnxruntime lent cannot change threads.
     fetched[name] = { dtype, shape, data: data.slice() };
   }
+  for (const name of onDevice) if (!(name in kept)) results[name]!.dispose();
   return { fetched, kept };
 }
 

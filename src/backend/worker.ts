@@ -3,6 +3,8 @@
  * copied between threads. See runtime.ts for the other side.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { probe } from './copy.ts';
+import * as steps from './device-steps.ts';
 import { fromHost, setRowScales, setWeight, weightCopies } from './memory.ts';
 import * as optimizer from './optimizer.ts';
 import { BUSY, ENDING, type HostTensor, type Reply, type Request, type WorkerOptions } from './protocol.ts';
@@ -19,12 +21,15 @@ interface Handled {
 
 async function handle(request: Request): Promise<Handled> {
   switch (request.type) {
+    case 'probe':
+      return { value: await probe() };
     case 'store':
       for (const [name, tensor] of request.weights) {
-        if (!optimizer.setTrained(name, tensor)) setWeight(name, fromHost(tensor));
+        if (!setTrained(name, tensor)) setWeight(name, fromHost(tensor));
       }
       return { value: undefined };
     case 'read': {
+      await steps.download();
       const value = weightCopies(request.names);
       return { value, transfer: buffersOf(value.map(({ data }) => data)) };
     }
@@ -49,13 +54,26 @@ async function handle(request: Request): Promise<Handled> {
     case 'adamw-step':
       return { value: await optimizer.step(request.options) };
     case 'adamw-state': {
-      const value = await optimizer.state();
+      const value = steps.isTraining() ? await steps.state() : await optimizer.state();
       return { value, transfer: buffersOf([...value.means, ...value.squares]) };
     }
     case 'adamw-release':
       return { value: await optimizer.release() };
+    case 'steps-create':
+      return { value: steps.create(request) };
+    case 'steps-load':
+      return { value: await steps.load(request, threads) };
+    case 'steps-run':
+      return { value: await steps.run(request) };
+    case 'steps-unload':
+      return { value: await steps.unload() };
+    case 'steps-release':
+      return { value: steps.release() };
   }
 }
+
+const setTrained = (name: string, tensor: HostTensor): boolean =>
+  steps.isTraining() ? steps.setTrained(name, tensor) : optimizer.setTrained(name, tensor);
 
 const buffersOf = (arrays: readonly HostTensor['data'][]): ArrayBuffer[] =>
   arrays.map(({ buffer }) => buffer as ArrayBuffer);

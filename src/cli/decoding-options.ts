@@ -7,8 +7,9 @@ import { UserError } from '../errors.ts';
 import { positiveInteger, positiveNumber } from './options.ts';
 
 export interface DecodingFlags {
-  /** Counts for the process (threadsOption), and is no choice of decoding. */
+  /** Count for the process (threadsOption, deviceOption), and are no choice of decoding. */
   threads?: number;
+  device?: string;
   beam: number;
   patience: number;
   lengthPenalty: number;
@@ -97,6 +98,7 @@ export function decodingChoice({
   lmLanguage,
   lmRescore,
   threads: _,
+  device: _device,
   ...flags
 }: DecodingFlags) {
   return {

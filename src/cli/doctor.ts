@@ -36,6 +36,11 @@ function described({ onnxruntime, model, cache, ...found }: Diagnosis): string {
       'error' in onnxruntime
         ? onnxruntime.error
         : `${onnxruntime.version}: ${onnxruntime.providers.map(({ name, bundled }) => (bundled ? name : `${name} (not bundled)`)).join(', ')}`,
+    devices: found.devices
+      .map((one) =>
+        'error' in one ? one.error : `${one.device}${one.card ? '' : ': computed on the CPU, by software'}`,
+      )
+      .join(`\n${' '.repeat(18)}`),
     cpu: `${found.cpu}, ${cores} cores${usableCores === cores ? '' : ` (${usableCores} usable)`}`,
     threads: String(found.threads),
     instructions: found.instructions?.join(', ') ?? 'not known on this system',

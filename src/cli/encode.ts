@@ -4,7 +4,14 @@ import { abortable } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import type { CacheDtype } from '../features/encoded-record.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { addCacheOptions, failedFiles, modelOption, threadsOption, windowOption } from './options.ts';
+import {
+  addCacheOptions,
+  deviceOption,
+  failedFiles,
+  modelOption,
+  threadsOption,
+  windowOption,
+} from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -21,6 +28,7 @@ export function encodeCommand(command: Command): Command {
     .argument('<manifest>', 'TSV, CSV or JSONL manifest with an "audio" column')
     .addOption(modelOption())
     .addOption(threadsOption())
+    .addOption(deviceOption())
     .addOption(windowOption());
   return addCacheOptions(command, 'folder where encoder outputs are kept')
     .option('--json', 'print the summary as JSON')

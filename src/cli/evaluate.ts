@@ -12,6 +12,7 @@ import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decodi
 import {
   addCacheOptions,
   addRenamed,
+  deviceOption,
   failedFiles,
   positiveInteger,
   spmModelOption,
@@ -100,6 +101,7 @@ export function evaluateCommand(command: Command): Command {
       promptKinds,
     )
     .addOption(threadsOption())
+    .addOption(deviceOption())
     .option('--forgetting', 'also measure abilities from before training, see below')
     .addOption(windowOption());
   addCacheOptions(command)

@@ -1,5 +1,6 @@
 /** Options and checks that several commands share. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { DEVICE_CHOICES, DEVICE_VARIABLE } from '../backend/device.ts';
 import { THREADS_VARIABLE } from '../backend/threads.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
@@ -34,6 +35,22 @@ export const computeOption = (): Option =>
   )
     .choices(COMPUTES)
     .default('float32' satisfies Compute);
+
+/** Sets the default of all models of the process, as `threadsOption` does. */
+export const deviceOption = (): Option =>
+  new Option(
+    '--device <name>',
+    'where the model computes (experimental): webgpu or cuda, a graphics card; auto: cuda, webgpu or cpu, by what is there',
+  )
+    .choices(DEVICE_CHOICES)
+    .env(DEVICE_VARIABLE)
+    .default('cpu')
+    .argParser((value: string) => {
+      if (!(DEVICE_CHOICES as readonly string[]).includes(value))
+        throw new InvalidArgumentError(`Allowed choices are ${DEVICE_CHOICES.join(', ')}.`);
+      process.env[DEVICE_VARIABLE] = value;
+      return value;
+    });
 
 export const windowOption = (): Option =>
   new Option(

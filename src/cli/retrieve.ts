@@ -12,7 +12,14 @@ import { DEFAULT_SHORTLIST } from '../retrieval/shortlist.ts';
 import type { SimilarityMatrix } from '../retrieval/study.ts';
 import { retrievalColumns, retrievalCsvColumns, retrievalJson, retrievalRows } from '../retrieval/tables.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { addCacheOptions, modelOption, positiveInteger, threadsOption, windowOption } from './options.ts';
+import {
+  addCacheOptions,
+  deviceOption,
+  modelOption,
+  positiveInteger,
+  threadsOption,
+  windowOption,
+} from './options.ts';
 import { showWork } from './show-work.ts';
 
 interface Options {
@@ -42,6 +49,7 @@ export function retrieveCommand(command: Command): Command {
     .argument('<manifest>', 'TSV, CSV or JSONL manifest; clips with the same "key" are the same sentence')
     .addOption(modelOption())
     .addOption(threadsOption())
+    .addOption(deviceOption())
     .option('--set <name>', 'use only this set of the manifest')
     .option('--from <code>', 'language of the queries')
     .option('--to <code>', 'language of the candidates')

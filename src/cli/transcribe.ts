@@ -21,6 +21,7 @@ import { stoppedAt } from './interrupt.ts';
 import {
   checkedLanguage,
   computeOption,
+  deviceOption,
   failedFiles,
   modelOption,
   positiveInteger,
@@ -86,6 +87,7 @@ function withCommonOptions(command: Command): Command {
     .addOption(modelOption())
     .addOption(threadsOption())
     .addOption(computeOption())
+    .addOption(deviceOption())
     .option(
       '--from <language>',
       'spoken language, such as en, pt-BR or French; default: detected where somebody first speaks in each file',
@@ -340,7 +342,18 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
 
 /** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
-  const { results: _, threads, resume, json, format, output, outputDir, alternatives, ...others } = flags;
+  const {
+    results: _,
+    threads,
+    device,
+    resume,
+    json,
+    format,
+    output,
+    outputDir,
+    alternatives,
+    ...others
+  } = flags;
   const { maxLineWidth, maxLineCount, highlightWords, clip, compute, ...settings } = others;
   return Object.fromEntries([
     ['task', task],

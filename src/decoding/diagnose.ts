@@ -3,6 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import { hasAdapter } from '../backend/device.ts';
+import type { Device } from '../backend/protocol.ts';
 import { defaultThreads } from '../backend/threads.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { cpuInstructions } from '../report/machine.ts';
@@ -31,6 +33,13 @@ export interface OnnxRuntime {
   readonly providers: readonly { readonly name: string; readonly bundled: boolean }[];
 }
 
+/** A device other than the CPU (experimental), tried with a small graph. */
+export interface DeviceCheck {
+  readonly device: Device;
+  /** Whether it is a graphics card: a program that computes on the CPU may stand for one. */
+  readonly card: boolean;
+}
+
 export interface Failure {
   /** One line. */
   readonly error: string;
@@ -42,6 +51,7 @@ export interface Diagnosis {
   /** Kernel, its release and the architecture. */
   readonly system: string;
   readonly onnxruntime: OnnxRuntime | Failure;
+  readonly devices: readonly (DeviceCheck | Failure)[];
   readonly cpu: string;
   /** Undefined where the system does not say. */
   readonly instructions: readonly string[] | undefined;
@@ -71,6 +81,9 @@ export async function diagnose(options: {
     node: process.version,
     system: `${process.platform} ${release()} ${process.arch}`,
     onnxruntime: await onnxruntime().catch(failure),
+    devices: await Promise.all(
+      (['webgpu', 'cuda'] as const).map((device) => checkDevice(device).catch(failure)),
+    ),
     cpu: processors[0]?.model.trim() ?? 'unknown',
     instructions: await cpuInstructions(),
     cores: processors.length,
@@ -93,6 +106,13 @@ async function onnxruntime(): Promise<OnnxRuntime> {
     version: env.versions.node ?? 'unknown',
     providers: listSupportedBackends().map(({ name, bundled }) => ({ name, bundled })),
   };
+}
+
+async function checkDevice(device: Device): Promise<DeviceCheck> {
+  const { Runtime } = await import('../backend/runtime.ts');
+  const runtime = await Runtime.open({ threads: 1, device });
+  await runtime.close();
+  return { device, card: device === 'cuda' || hasAdapter() };
 }
 
 async function checkModel(directory: string): Promise<ModelCheck> {

@@ -2,6 +2,7 @@
 import { abortable, abortableResults } from '../abort.ts';
 import { type AudioSource, isAudioSource, notAudio, readAudioSource } from '../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
+import type { DeviceChoice } from '../backend/device.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import type { Compute } from '../whisper/compute.ts';
@@ -27,6 +28,8 @@ export interface LoadOptions {
   readonly threads?: number;
   /** How linear layers compute while texts are written; `embed` always does in float32. Default 'float32'. */
   readonly compute?: Compute | undefined;
+  /** Where it computes (experimental but for cpu). Default: cpu, or what WHISPER_TRANSFER_DEVICE says. */
+  readonly device?: DeviceChoice | undefined;
   /** Aborts loading. */
   readonly signal?: AbortSignal;
 }
@@ -99,13 +102,14 @@ export class Whisper {
    */
   static async load(
     directory: string = embeddedModel,
-    { threads, compute, signal }: LoadOptions = {},
+    { threads, device, compute, signal }: LoadOptions = {},
   ): Promise<Whisper> {
     let loading: Promise<WhisperModel> | undefined;
     try {
       const model = await abortable(signal, () => {
         loading = WhisperModel.load(directory, {
           ...(threads !== undefined && { threads }),
+          device,
           compute,
         });
         return loading;

@@ -13,7 +13,9 @@ export type Attribute =
   | string
   | readonly number[]
   | { readonly int: number }
-  | { readonly float: number };
+  | { readonly float: number }
+  /** Computed by the node, as often as it says: see subgraph.ts. */
+  | { readonly body: Graph };
 
 /** The gradient of one input: a dense tensor, or rows to add into the input at given indices (embedding look-up). */
 export type InputGradient = Tensor | { readonly rows: Tensor; readonly ids: Tensor } | undefined;
@@ -91,6 +93,8 @@ export class Graph {
   readonly parameters = new Map<string, Tensor>();
   readonly constants = new Map<string, { readonly tensor: Tensor; readonly data: ConstantData }>();
   readonly outputs = new Map<string, Tensor>();
+  /** Of the body of a node: values of the graph around it that it reads, and its own tensors for them. */
+  readonly captured = new Map<Tensor, Tensor>();
   /** Activations to keep when those between them are recomputed: see backward.ts. */
   readonly checkpoints: Tensor[] = [];
   /** While set, maps each input to its recomputed stand-in (see backward.ts). */
@@ -98,6 +102,9 @@ export class Graph {
   /** First tensor with each named size: its run-time value is read there. */
   readonly #sizes = new Map<string, { tensor: Tensor; axis: number; value?: Tensor }>();
   #counter = 0;
+
+  /** @param prefix of the names of results and constants: those of a body must differ from those around it */
+  constructor(private readonly prefix = '') {}
 
   /** Declares a value to be fed at every run. */
   input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
@@ -142,7 +149,7 @@ export class Graph {
     // Small constants (axes, scalars) recur everywhere: one copy each.
     const key =
       data.length <= 16 ? `${dtype}_${shape.join('x')}_${Array.from(data, String).join('_')}` : undefined;
-    const name = `constant_${key ?? this.#counter++}`;
+    const name = `${this.prefix}constant_${key ?? this.#counter++}`;
     const known = this.constants.get(name);
     if (known) return known.tensor;
     const tensor = new Tensor(this, name, dtype, shape);
@@ -156,6 +163,17 @@ export class Graph {
 
   integers(values: readonly number[]): Tensor {
     return this.constant(BigInt64Array.from(values, BigInt), [values.length]);
+  }
+
+  /** A value of the graph around this one, which is its node's body: an input, weight or constant. */
+  capture(outer: Tensor): Tensor {
+    if (outer.producer)
+      throw new GraphError(`internal: ${outer} is computed, and cannot be captured by name`);
+    const known = this.captured.get(outer);
+    if (known) return known;
+    const tensor = new Tensor(this, outer.name, outer.dtype, outer.shape);
+    this.captured.set(outer, tensor);
+    return tensor;
   }
 
   /** Names `tensor` as a result of the graph. */
@@ -188,7 +206,7 @@ export class Graph {
     for (const { shape, dtype } of outputs) {
       const tensor = new Tensor(
         this,
-        `${op}_${this.#counter++}`,
+        `${this.prefix}${op}_${this.#counter++}`,
         dtype ?? inputs[0]?.dtype ?? 'float32',
         shape,
         node,

@@ -3,8 +3,10 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
+  type GraphProto,
   GraphProtoSchema,
   ModelProtoSchema,
+  type NodeProto,
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
   StringStringEntryProtoSchema,
@@ -71,7 +73,7 @@ export function writeOnnx(
 ): OnnxModel {
   const nodes = neededNodes(graph, { outputs, given });
   const used = new Set<Tensor>(outputs.values());
-  for (const node of nodes) for (const input of node.inputs) if (input) used.add(input);
+  for (const node of nodes) for (const input of readBy(node)) used.add(input);
 
   const inputs = [...graph.inputs.values()].filter((tensor) => used.has(tensor));
   const blocks = [...given].filter((tensor) => used.has(tensor));
@@ -80,23 +82,6 @@ export function writeOnnx(
   const fed = weights.filter((tensor) => !isBuiltIn(tensor.name));
   const constants = [...graph.constants.values()].filter(({ tensor }) => used.has(tensor));
 
-  // A node's result takes the output's name at once; an Identity would copy it. Only what is not a node's result, or
-  // is two outputs, needs one.
-  const names = new Map<Tensor, string>();
-  const copies: { readonly from: Tensor; readonly to: string }[] = [];
-  for (const [name, tensor] of outputs) {
-    if (tensor.producer && !names.has(tensor)) names.set(tensor, name);
-    else copies.push({ from: tensor, to: name });
-  }
-  const nameOf = (tensor: Tensor | undefined): string => (tensor ? (names.get(tensor) ?? tensor.name) : '');
-  const identities = copies.map(({ from, to }) =>
-    create(NodeProtoSchema, {
-      opType: 'Identity',
-      input: [nameOf(from)],
-      output: [to],
-      name: `output_${to}`,
-    }),
-  );
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(IR_VERSION),
     producerName: 'whisper-transfer',
@@ -108,7 +93,7 @@ export function writeOnnx(
     ],
     graph: create(GraphProtoSchema, {
       name: 'graph',
-      node: [...nodes.map((node) => nodeProto(node, nameOf)), ...identities],
+      node: nodeProtos(nodes, outputs),
       input: [...inputs, ...blocks, ...fed].map((tensor) => valueInfo(tensor.name, tensor)),
       output: [...outputs].map(([name, tensor]) => valueInfo(name, tensor)),
       initializer: [
@@ -136,6 +121,51 @@ export interface Boundary {
 }
 
 const boundaryOf = ({ outputs }: Graph): Boundary => ({ outputs, given: new Set() });
+
+/** What a node reads: its inputs, and what its body captures. */
+function readBy({ inputs, attributes }: Node): Tensor[] {
+  const captured = Object.values(attributes).flatMap((value) => [...(bodyOf(value)?.captured.keys() ?? [])]);
+  return [...inputs.filter((input) => input !== undefined), ...captured];
+}
+
+const bodyOf = (value: Attribute): Graph | undefined =>
+  typeof value === 'object' && 'body' in value ? value.body : undefined;
+
+function nodeProtos(nodes: readonly Node[], outputs: Boundary['outputs']): NodeProto[] {
+  // A node's result takes the output's name at once; an Identity would copy it. Only what is not a node's result, or
+  // is two outputs, needs one.
+  const names = new Map<Tensor, string>();
+  const copies: { readonly from: Tensor; readonly to: string }[] = [];
+  for (const [name, tensor] of outputs) {
+    if (tensor.producer && !names.has(tensor)) names.set(tensor, name);
+    else copies.push({ from: tensor, to: name });
+  }
+  const nameOf = (tensor: Tensor | undefined): string => (tensor ? (names.get(tensor) ?? tensor.name) : '');
+  const identities = copies.map(({ from, to }) =>
+    create(NodeProtoSchema, {
+      opType: 'Identity',
+      input: [nameOf(from)],
+      output: [to],
+      name: `output_${to}`,
+    }),
+  );
+  return [...nodes.map((node) => nodeProto(node, nameOf)), ...identities];
+}
+
+/** The body of a node: all its inputs and outputs, in their order. Weights it captures from the graph around it. */
+function bodyProto(body: Graph): GraphProto {
+  const nodes = neededNodes(body);
+  const used = new Set(nodes.flatMap(readBy));
+  return create(GraphProtoSchema, {
+    name: 'body',
+    node: nodeProtos(nodes, body.outputs),
+    input: [...body.inputs.values()].map((tensor) => valueInfo(tensor.name, tensor)),
+    output: [...body.outputs].map(([name, tensor]) => valueInfo(name, tensor)),
+    initializer: [...body.constants.values()]
+      .filter(({ tensor }) => used.has(tensor))
+      .map(({ tensor, data }) => constantProto(tensor, data)),
+  });
+}
 
 /** The nodes that the outputs need, in the order in which they are written. */
 export function neededNodes(graph: Graph, { outputs, given }: Boundary = boundaryOf(graph)): Node[] {
@@ -184,6 +214,12 @@ function attributeProto(name: string, value: Attribute) {
   }
   if (typeof value === 'number')
     throw new GraphError(`internal: attribute ${name} must say whether it is int or float`);
+  if ('body' in value)
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.GRAPH,
+      g: bodyProto(value.body),
+    });
   if ('int' in value)
     return create(AttributeProtoSchema, {
       name,

@@ -86,7 +86,11 @@ export class BlockComparison {
     if (known) return known;
     const isComparison = name === 'compare';
     const graph = isComparison ? blockGraph(this.width, this.score) : unitGraph(this.width, name);
-    const loading = this.runtime.load(graph, { builtIn: () => true, arena: isComparison });
+    const loading = this.runtime.load(graph, {
+      builtIn: () => true,
+      arena: isComparison,
+      keeps: () => !isComparison,
+    });
     this.#programs.set(name, loading);
     return loading;
   }

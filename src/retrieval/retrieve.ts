@@ -90,7 +90,7 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
     },
   );
   signal?.throwIfAborted();
-  const runtime = new Runtime();
+  const runtime = await Runtime.open();
   // Closing the runtime also ends a comparison in progress.
   const close = () => void runtime.close();
   signal?.addEventListener('abort', close, { once: true });

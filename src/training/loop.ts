@@ -1,5 +1,11 @@
 /** The one training loop: steps of AdamW on the gradients of a graph's loss. */
-import { type AdamWOptions, type HostTensor, type Runtime, reportOutput } from '../backend/runtime.ts';
+import {
+  type AdamWOptions,
+  type HostTensor,
+  type Program,
+  type Runtime,
+  reportOutput,
+} from '../backend/runtime.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type TrainingState, trainingState } from './checkpoints.ts';
 
@@ -26,10 +32,14 @@ export interface LoopOptions extends Pick<AdamWOptions, 'weightDecay'> {
   readonly accumulate?: number | undefined;
   /** Resume after this state's step, with its optimizer; its weights are stored already. */
   readonly from?: TrainingState | undefined;
+  /**
+   * Whether `state` or `paused` is needed after a step. On a device steps between two such run together. Default: after each.
+   */
+  readonly pausesAfter?: ((step: number) => boolean) | undefined;
   /** Called before the batches of each step. */
   readonly beforeStep?: (() => Promise<void>) | undefined;
   readonly batch: (step: number) => Promise<LoopBatch>;
-  /** Called after each step, and waited for. 'stop' ends the loop there. */
+  /** Called after each step, and waited for. 'stop' ends the loop there, or after the steps that ran together with it. */
   readonly onStep: (step: LoopStep, progress: LoopProgress) => Stop | Promise<Stop>;
 }
 
@@ -51,6 +61,8 @@ export interface LoopStep {
 }
 
 export interface LoopProgress {
+  /** Whether the weights are those after this step: of steps that ran together, after the last. Otherwise no other call is right. */
+  readonly isCurrent: boolean;
   /** A copy of the state after this step. */
   readonly state: () => Promise<TrainingState>;
   /** Runs other work on the model between steps, with the memory of steps freed. */
@@ -66,61 +78,161 @@ export function scheduledRate(
   return (learningRate * (steps - step + 1)) / Math.max(1, steps - warmupSteps);
 }
 
+/** What a step computed. */
+interface StepResult
+  extends Pick<LoopStep, 'loss' | 'learningRate' | 'gradientNorm' | 'skipped' | 'seconds'> {
+  /** The metrics, in the order of the graph's outputs. */
+  readonly terms: readonly number[];
+}
+
+/** Where steps are computed: one after another with AdamW beside the graph, or several together on a device. */
+interface Steps {
+  /** Computes a step, and as many of those after it as run together with it. */
+  readonly run: (step: number) => Promise<readonly StepResult[]>;
+  /** Frees the memory of steps between two of them; the next builds it again. */
+  readonly unload: () => Promise<void>;
+  readonly release: () => Promise<void>;
+}
+
 /** Trains the stored weights `trained`; the program's other weights are frozen. */
 export async function trainingLoop(runtime: Runtime, options: LoopOptions): Promise<void> {
-  const { graph, trained, steps, from, weightDecay, batch, beforeStep } = options;
-  const { clipNorm = Number.POSITIVE_INFINITY, accumulate = 1 } = options;
-  await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);
-  const load = () => runtime.load(graph, { builtIn: () => false });
-  let program = await load();
-  const metrics = program.outputs.filter((name) => name.startsWith(reportOutput('')));
+  const { graph, trained, from } = options;
+  const steps = await (runtime.device === 'cpu' ? hostSteps : deviceSteps)(runtime, options);
+  const names = metricsOf(graph).map((name) => name.slice(reportOutput('').length));
   try {
-    for (let step = (from?.step ?? 0) + 1; step <= steps; step++) {
+    let stopped = false;
+    for (let step = (from?.step ?? 0) + 1; step <= options.steps && !stopped; ) {
+      const results = await steps.run(step);
+      for (const [i, { terms, ...result }] of results.entries()) {
+        const report: LoopStep = {
+          step,
+          ...result,
+          ...(names.length > 0 && { terms: Object.fromEntries(names.map((name, k) => [name, terms[k]!])) }),
+        };
+        const at = step++;
+        const progress: LoopProgress = {
+          isCurrent: i === results.length - 1,
+          state: () => trainingState(runtime, at, trained),
+          paused: async (work) => {
+            await steps.unload();
+            return work();
+          },
+        };
+        if ((await options.onStep(report, progress)) === 'stop') stopped = true;
+      }
+    }
+  } finally {
+    await steps.release();
+  }
+}
+
+function metricsOf(graph: Graph): string[] {
+  return [...graph.outputs.keys()].filter((name) => name.startsWith(reportOutput('')));
+}
+
+/** The mean of batches' values, by their weights. */
+function weightedMean(batches: readonly { weight: number }[], at: (batch: number) => number): number {
+  const total = batches.reduce((sum, { weight }) => sum + weight, 0);
+  return batches.reduce((sum, { weight }, i) => sum + weight * at(i), 0) / total;
+}
+
+async function hostSteps(runtime: Runtime, options: LoopOptions): Promise<Steps> {
+  const { graph, trained, from, weightDecay, clipNorm = Number.POSITIVE_INFINITY, accumulate = 1 } = options;
+  await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);
+  let program: Program | undefined;
+  const scalars = ['loss', ...metricsOf(graph)];
+  const unload = async () => {
+    if (program) await runtime.unload(program);
+    program = undefined;
+  };
+  return {
+    run: async (step) => {
+      program ??= await runtime.load(graph, { builtIn: () => false });
       const started = performance.now();
-      await beforeStep?.();
-      const parts: { weight: number; values: number[] }[] = [];
+      await options.beforeStep?.();
+      const batches: { weight: number; values: number[] }[] = [];
       for (let k = 0; k < accumulate; k++) {
-        const { feeds, weight } = await batch(step);
-        const { fetched } = await runtime.run(program, feeds, { fetch: ['loss', ...metrics] });
+        const { feeds, weight } = await options.batch(step);
+        const { fetched } = await runtime.run(program, feeds, { fetch: scalars });
         // The step's loss is the mean over all its tokens, so a batch is weighted by its tokens.
         if (accumulate > 1) await runtime.accumulateGradients(weight, k === 0);
-        const values = ['loss', ...metrics].map((name) => (fetched[name]!.data as Float32Array)[0]!);
-        parts.push({ weight, values });
+        batches.push({ weight, values: scalars.map((name) => (fetched[name]!.data as Float32Array)[0]!) });
       }
-      const total = parts.reduce((sum, part) => sum + part.weight, 0);
-      const [loss, ...terms] = parts[0]!.values.map(
-        (_, i) => parts.reduce((sum, part) => sum + part.weight * part.values[i]!, 0) / total,
-      ) as [number, ...number[]];
+      const [loss, ...terms] = scalars.map((_, i) => weightedMean(batches, (k) => batches[k]!.values[i]!));
       const learningRate = options.learningRate(step);
       const gradientNorm = Number.isFinite(loss)
         ? await runtime.stepAdamW({ ...ADAMW, learningRate, weightDecay, clipNorm })
         : Number.NaN;
-      const report: LoopStep = {
-        step,
-        loss,
-        ...(metrics.length > 0 && {
-          terms: Object.fromEntries(
-            metrics.map((name, i) => [name.slice(reportOutput('').length), terms[i]!]),
-          ),
-        }),
-        learningRate,
-        gradientNorm,
-        skipped: !Number.isFinite(loss) || !Number.isFinite(gradientNorm),
-        seconds: (performance.now() - started) / 1000,
-      };
-      const state = () => trainingState(runtime, step, trained);
-      const paused = async <T>(work: () => Promise<T>): Promise<T> => {
-        await runtime.unload(program);
-        try {
-          return await work();
-        } finally {
-          program = await load();
-        }
-      };
-      if ((await options.onStep(report, { state, paused })) === 'stop') break;
+      const skipped = !Number.isFinite(loss) || !Number.isFinite(gradientNorm);
+      const seconds = (performance.now() - started) / 1000;
+      return [{ loss: loss!, terms, learningRate, gradientNorm, skipped, seconds }];
+    },
+    unload,
+    release: async () => {
+      await unload();
+      await runtime.releaseAdamW();
+    },
+  };
+}
+
+/** A run on a device should take so long, as the state's way there and back costs up to seconds; then it is at most so large. */
+const RUN_SECONDS = 8;
+const RUN_BYTES = 512e6;
+
+async function deviceSteps(runtime: Runtime, options: LoopOptions): Promise<Steps> {
+  const { graph, trained, from, weightDecay, clipNorm = Number.POSITIVE_INFINITY, accumulate = 1 } = options;
+  const device = await runtime.deviceSteps(graph, trained, {
+    ...ADAMW,
+    clipNorm,
+    accumulates: accumulate > 1,
+    state: from?.optimizer,
+  });
+  const metrics = metricsOf(graph);
+  /** Steps of the next run: twice as many as of the last, while runs are short. */
+  let count = 1;
+  const prepared = async (first: number): Promise<LoopBatch[][]> => {
+    const steps: LoopBatch[][] = [];
+    let bytes = 0;
+    for (let step = first; step <= options.steps && steps.length < count && bytes < RUN_BYTES; step++) {
+      await options.beforeStep?.();
+      const batches: LoopBatch[] = [];
+      for (let k = 0; k < accumulate; k++) batches.push(await options.batch(step));
+      steps.push(batches);
+      for (const { feeds } of batches) for (const { data } of Object.values(feeds)) bytes += data.byteLength;
+      if (options.pausesAfter?.(step) ?? true) break;
     }
-  } finally {
-    await runtime.unload(program);
-    await runtime.releaseAdamW();
-  }
+    return steps;
+  };
+  return {
+    run: async (first) => {
+      const started = performance.now();
+      const steps = await prepared(first);
+      const found = await device.run(
+        steps.flatMap((batches, i) => {
+          const total = batches.reduce((sum, { weight }) => sum + weight, 0);
+          return batches.map(({ feeds, weight }, k) => ({
+            feeds,
+            ...{ weightDecay, learningRate: options.learningRate(first + i), share: weight / total },
+            ...{ first: k === 0, last: k === batches.length - 1 },
+          }));
+        }),
+      );
+      const seconds = (performance.now() - started) / 1000;
+      if (seconds < RUN_SECONDS / 2) count *= 2;
+      return steps.map((batches, i) => {
+        const mean = (name: string) => weightedMean(batches, (k) => found[name]![i * accumulate + k]!);
+        const last = (i + 1) * accumulate - 1;
+        return {
+          loss: mean('loss'),
+          terms: metrics.map(mean),
+          learningRate: options.learningRate(first + i),
+          gradientNorm: found.norm![last]!,
+          skipped: found.taken![last] === 0,
+          seconds: seconds / steps.length,
+        };
+      });
+    },
+    unload: device.unload,
+    release: device.release,
+  };
 }

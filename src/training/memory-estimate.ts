@@ -33,6 +33,8 @@ export interface MemoryEstimate {
   readonly checkpoint: number;
   /** Node, onnxruntime, tokenizer, the rows of the manifests. */
   readonly program: number;
+  /** On a graphics card, the memory there. */
+  readonly card?: number;
   /** The largest batch. */
   readonly batch: { readonly clips: number; readonly frames: number; readonly tokens: number };
 }
@@ -55,6 +57,12 @@ const ROW_BYTES = 2500;
  */
 const LENGTHS_SHARE = 0.35;
 const LENGTHS_BYTES = 200e6;
+
+/**
+ * Copies of the trained weights' size that a step on a card holds beside the weights: weights and two moments before it and
+ * after, gradients, and intermediate results of AdamW. Counted in the graph, not measured.
+ */
+const CARD_COPIES = 8;
 
 /**
  * Estimates activations from the graph of a step: the results that live at the same time, for the largest batch. Measured
@@ -120,6 +128,13 @@ export async function estimateMemory(
     checkpoint: 12 * trained,
     program: PROGRAM_BYTES + (varies ? LENGTHS_BYTES : 0) + ROW_BYTES * examples.length,
     batch: { clips: clips!, frames: frames!, tokens },
+    ...(model.runtime.device !== 'cpu' && {
+      card:
+        4 * elements(whole.keys()) +
+        CARD_COPIES * 4 * trained +
+        (accumulate > 1 ? 8 * trained : 0) +
+        activations,
+    }),
   };
 }
 
@@ -139,7 +154,7 @@ function sized(example: Example, { melBins, width }: WhisperDimensions): ReadyEx
   return withClip(example, values);
 }
 
-export function totalBytes({ batch: _, ...needs }: MemoryEstimate): number {
+export function totalBytes({ batch: _, card: _card, ...needs }: MemoryEstimate): number {
   return Object.values(needs).reduce((sum, bytes) => sum + bytes, 0);
 }
 

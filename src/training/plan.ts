@@ -68,6 +68,7 @@ export function planLines({ memory, ...plan }: TrainingPlan): string[] {
     `memory: about ${gb(total)} GB: weights ${gb(memory.weights)}, gradients and moments ${gb(memory.optimizer)}, ` +
       `activations ${gb(memory.activations)} (${batch.clips} clips × ${batch.frames} frames × ${batch.tokens} tokens), ` +
       `clips ${gb(memory.clips)}, checkpoint ${gb(memory.checkpoint)}, program ${gb(memory.program)}`,
+    ...(memory.card === undefined ? [] : [`on the graphics card: about ${gb(memory.card)} GB`]),
     `data: ${formatNumber(plan.examples)} clips, ${formatNumber(Math.ceil(plan.stepsPerEpoch))} steps an epoch, ` +
       `${formatNumber(plan.epochs, 1)} epochs`,
     `batches: ${formatNumber(plan.clipsPerBatch, 1)} clips on average; ${paddingText(plan.padding)}`,

@@ -66,6 +66,7 @@ async function distilled(
   const { divergence, temperature, weight, hidden, distance = 'mse' } = objective.distillation;
   const teacherModel = await WhisperModel.load(objective.distillation.teacher, {
     threads: model.runtime.threads,
+    device: model.runtime.device,
   });
   try {
     let outputs: Promise<EncoderOutputs> | undefined;

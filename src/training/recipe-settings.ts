@@ -6,8 +6,11 @@ import type { RunSettings } from './checkpoints.ts';
 import type { Recipe } from './recipe.ts';
 import { isPath, leaves, mapPaths, nodeAt } from './recipe-keys.ts';
 
-/** Keys that do not affect the weights. Recomputed activations are identical to the bit. */
-const WITHOUT_INFLUENCE = ['dtype', 'checkpointEvery', 'optimizer.recompute', 'data.cacheLimit'];
+/**
+ * Keys that do not affect the weights. Recomputed activations are identical to the bit. Another device rounds otherwise, but a
+ * run may go on there.
+ */
+const WITHOUT_INFLUENCE = ['dtype', 'checkpointEvery', 'device', 'optimizer.recompute', 'data.cacheLimit'];
 
 /** Files and folders that do not affect the weights, or whose clips and words in use have fingerprints of their own. */
 const NOT_FINGERPRINTED = /^(output|model|data\.cache|data\.corpora\.\d+\.manifest|targetVocabulary)$/;

@@ -4,6 +4,7 @@
  * Descriptions are shown in the help and must stand alone.
  */
 import { z } from 'zod';
+import { DEVICE_CHOICES } from '../backend/device.ts';
 import { BYTE_SIZE } from '../features/byte-size.ts';
 import { CACHE_DTYPES } from '../features/encoded-record.ts';
 import { PROMPT_KINDS } from '../whisper/prompts.ts';
@@ -281,6 +282,12 @@ export const recipeSchema = z
     objective: objective.prefault({}),
     optimizer: optimizer.prefault({}),
     dev: dev.optional(),
+    device: z
+      .enum(DEVICE_CHOICES)
+      .optional()
+      .describe(
+        'where to compute (experimental but for cpu): webgpu or cuda, a graphics card; auto: cuda, webgpu or cpu, by what is there; default: cpu',
+      ),
     checkpointEvery: wholeNumber()
       .default(100)
       .describe('steps between checkpoints in <output>/checkpoints; also written at the end and on Ctrl-C'),

@@ -108,18 +108,24 @@ export async function runTraining(
     devSet?.patience !== undefined &&
     evaluations.length - 1 - evaluations.indexOf(bestSoFar()!) >= devSet.patience;
 
+  let stopped = false;
   if (first < training.steps && !(evaluations.length > 0 && waitedEnough())) {
     await trainDecoder(model, examples, {
       ...training,
       ...(found && { from: found.state }),
-      onStep: async (step, { state, batch, paused }) => {
+      pausesAfter: (step) =>
+        step === training.steps ||
+        step % options.checkpointEvery === 0 ||
+        (devSet !== undefined && step % devSet.every === 0),
+      onStep: async (step, { state, batch, paused, isCurrent }) => {
         reports.push(step);
         last = step.step;
         await metrics.addStep(step);
-        const stopped = options.onStep(step) === 'stop' || signal?.aborted === true;
+        if (options.onStep(step) === 'stop' || signal?.aborted) stopped = true;
         if (reports.slice(-MAX_SKIPPED).filter(({ skipped }) => skipped).length === MAX_SKIPPED) {
           throw await notFiniteError(output, step, batch);
         }
+        if (!isCurrent) return stopped ? 'stop' : undefined;
         const atEnd = step.step === training.steps;
         let enough = false;
         if (devSet && !signal?.aborted && (atEnd || step.step % devSet.every === 0)) {

@@ -1,6 +1,7 @@
 /** Training by a recipe: from its clips to a model in its output folder. */
 import { resolve } from 'node:path';
 import { abortable } from '../abort.ts';
+import { DeviceMemoryError } from '../backend/device.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import type { Clip } from '../data/clip.ts';
@@ -89,7 +90,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     ...recipe.targetToken,
     language: languageProfile(target!).base,
   };
-  const model = () => WhisperModel.load(directory, { decoderLayers, languageToken });
+  const model = () => WhisperModel.load(directory, { decoderLayers, languageToken, device: recipe.device });
   const work = async (model: WhisperModel): Promise<TrainResult> => {
     const { data, training, close } = await prepared(model, recipe, clips, options);
     try {
@@ -155,11 +156,18 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
           vocabulary,
           dtype: recipe.dtype,
         }),
+    }).catch((error: unknown) => {
+      throw error instanceof DeviceMemoryError ? withNeed(error, plan) : error;
     });
     const seconds = (performance.now() - started) / 1000;
     return { model: recipe.output, examples: examples.length, unreadable, ...summaryOf(result), seconds };
   };
   return lockFolder(recipe.output, () => withModel(model(), work), options);
+}
+
+/** The error with what a step was estimated to need. */
+function withNeed({ message }: DeviceMemoryError, { memory: { card = 0 } }: TrainingPlan): UserError {
+  return new UserError(`${message}; a step was estimated to need ${formatNumber(card / 1e9, 2)} GB there`);
 }
 
 /** @throws UserError where the disk has no room for one checkpoint and the model */

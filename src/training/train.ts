@@ -3,6 +3,7 @@
  * shared space of all languages, then stays unchanged (Ma et al. 2024, "Cross-lingual Transfer Learning for Speech
  * Translation"). Other choices: tuned-weights.ts.
  */
+import { UserError } from '../errors.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import { createLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -39,9 +40,11 @@ export interface TrainingOptions extends Tuning, SamplingOptions {
   readonly objective?: Objective | undefined;
   /** State of an earlier run of the same examples and options, to resume exactly. */
   readonly from?: TrainingState;
+  /** Whether the state is needed after a step (see loop.ts). Default: after each. */
+  readonly pausesAfter?: ((step: number) => boolean) | undefined;
   /** Called once with each recording that cannot be read, one line; its batches go without it. */
   readonly onUnreadable?: ((reason: string) => void) | undefined;
-  /** Called after each step, and waited for. 'stop' ends the training there. */
+  /** Called after each step, and waited for. 'stop' ends the training there, or after the steps that ran together with it. */
   readonly onStep?: (report: StepReport, progress: TrainingProgress) => Stop | Promise<Stop>;
 }
 
@@ -70,6 +73,8 @@ export async function trainDecoder(
 ): Promise<StepReport[]> {
   const { runtime, dimensions } = model;
   const { steps, from, vocabulary, accumulate = 1, recompute, weightDecay, clipNorm } = options;
+  if (options.quantization && runtime.device !== 'cpu')
+    throw new UserError(`device ${runtime.device}: found quantization, which is trained on the CPU only`);
   const objective = withGates(options.objective ?? crossEntropy, dimensions, options, options.seed);
   const trained = [...tunedWeights(dimensions, options), ...auxiliaryWeights(objective)];
   const adapters = tuningAdapters(dimensions, options);
@@ -98,28 +103,31 @@ export async function trainDecoder(
   });
   // Earlier batches are drawn again: simpler to verify than a stored position in pool and generator.
   batches.skip(accumulate * (from?.step ?? 0));
-  let parts: PreparedBatch[] = [];
+  /** Batches by step, until it is reported. */
+  const parts = new Map<number, PreparedBatch[]>();
   try {
     await trainingLoop(runtime, {
       ...{ graph, trained, steps, from, weightDecay, clipNorm, accumulate },
       learningRate: (step) => scheduledRate(step, options),
+      pausesAfter: options.pausesAfter,
       beforeStep: async () => {
-        parts = [];
         if (options.quantization) await runtime.storeRowScales(scaled, options.quantization.bits);
       },
       batch: async (step) => {
         const part = await batches.next();
-        parts.push(part);
+        parts.set(step, [...(parts.get(step) ?? []), part]);
         const { examples, feeds, tokens } = part;
         const others = await objective.feeds?.({ examples, feeds, step, steps });
         return { feeds: { ...feeds, ...others }, weight: tokens };
       },
       onStep: ({ seconds, ...step }, progress) => {
-        const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
-        const size = sizeOfAll(parts.map((part) => part.size));
+        const own = parts.get(step.step)!;
+        parts.delete(step.step);
+        const tokens = own.reduce((sum, part) => sum + part.tokens, 0);
+        const size = sizeOfAll(own.map((part) => part.size));
         const report = { ...step, tokens, size, seconds };
         reports.push(report);
-        return options.onStep?.(report, { ...progress, batch: parts.flatMap(({ examples }) => examples) });
+        return options.onStep?.(report, { ...progress, batch: own.flatMap(({ examples }) => examples) });
       },
     });
   } finally {

@@ -1,8 +1,10 @@
 /** A Whisper model ready to run: weights in the computing thread, graphs compiled when they are first needed. */
 import { FULL_WINDOW_FRAMES, logMel } from '../audio/log-mel.ts';
+import type { DeviceChoice } from '../backend/device.ts';
 import { float32, type HostTensor, int64, type Program, Runtime } from '../backend/runtime.ts';
 import { type Checkpoint, readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
+import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
 import type { ProductForm } from '../graph/product-form.ts';
 import { placesBy } from '../lists.ts';
@@ -54,6 +56,8 @@ export interface EncodeOptions {
 export interface ModelOptions {
   /** Number of computing threads. Default: that of the cores. */
   readonly threads?: number;
+  /** Where it computes (experimental but for cpu). Default: cpu, or what WHISPER_TRANSFER_DEVICE says. */
+  readonly device?: DeviceChoice | undefined;
   /** Number of encoder layers to run (early exit); the final layer norm is applied. Default: all. */
   readonly exitLayer?: number;
   /** Number of decoder layers to keep (prune-decoder.ts). Default: all. */
@@ -67,6 +71,9 @@ export interface ModelOptions {
 /** Name of the compiled encoder; those of all begin with 'encoder'. */
 const encoderName = (products: ProductForm, fitted: boolean): string =>
   `encoder${fitted ? ', fitted' : ''} ${JSON.stringify(products)}`;
+
+/** Of programs of the decoder, whose shapes grow. */
+const INFERENCE = { builtIn: () => true, arena: false };
 
 export class WhisperModel {
   readonly #programs = new Map<string, Promise<Program>>();
@@ -108,7 +115,13 @@ export class WhisperModel {
       decoderLayers === undefined
         ? await readExperts(directory, settings.dimensions)
         : { sets: [], weights: new Map() };
-    const runtime = new Runtime(options);
+    const runtime = await Runtime.open(options);
+    if (compute !== 'float32' && runtime.device !== 'cpu') {
+      await runtime.close();
+      throw new UserError(
+        `device ${runtime.device}: found compute ${compute}, which is the CPU's alone; expected float32`,
+      );
+    }
     const names = [...weights.keys()];
     await runtime.store(weights);
     await runtime.store(experts.weights);
@@ -143,7 +156,11 @@ export class WhisperModel {
     this.#english ??= englishFolder(this.directory).then((folder) =>
       folder === undefined
         ? this
-        : WhisperModel.load(folder, { threads: this.runtime.threads, compute: this.compute }),
+        : WhisperModel.load(folder, {
+            threads: this.runtime.threads,
+            device: this.runtime.device,
+            compute: this.compute,
+          }),
     );
     return this.#english;
   }
@@ -181,8 +198,8 @@ export class WhisperModel {
   audioMemoryProgram(): Promise<Program> {
     return this.#program('memory', () =>
       this.runtime.load(audioMemoryGraph(this.dimensions, { products: this.products.encoder }), {
-        builtIn: () => true,
-        arena: false,
+        ...INFERENCE,
+        keeps: () => true,
       }),
     );
   }
@@ -222,7 +239,10 @@ export class WhisperModel {
         ...(set && { experts: { ...set, gate: 'hard' as const } }),
       };
       const graph = decodingStepGraph(this.dimensions, tokens, withTimestamps, variant);
-      return this.runtime.load(graph, { builtIn: () => true, arena: false });
+      return this.runtime.load(graph, {
+        ...INFERENCE,
+        keeps: (output) => output.startsWith('present.') || output === 'logits',
+      });
     });
   }
 
@@ -239,7 +259,7 @@ export class WhisperModel {
   /** Program that selects some clips of a batch: their audio (''), or their texts ('past.'). */
   selectionProgram(prefix: '' | 'past.'): Promise<Program> {
     return this.#program(`select ${prefix}`, () =>
-      this.runtime.load(selectionGraph(this.dimensions, prefix), { builtIn: () => true, arena: false }),
+      this.runtime.load(selectionGraph(this.dimensions, prefix), { ...INFERENCE, keeps: () => true }),
     );
   }
 
