@@ -3,6 +3,7 @@
  * docs/lab/benchmarks.md.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { UserError } from '../src/errors.ts';
 import { defaultLora } from '../src/training/choices.ts';
 import { COMPUTES } from '../src/whisper/compute.ts';
 import { cacheDtype } from './cache-dtype.ts';
@@ -158,7 +159,10 @@ const program = new Command('npm run bench --')
     if (name === undefined) return program.outputHelp();
     const bench = BENCHES[name];
     if (!bench) return program.error(`no bench "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
-    const result = await bench.run(options);
+    const result = await bench.run(options).catch((error: unknown) => {
+      if (error instanceof UserError) return program.error(error.message);
+      throw error;
+    });
     report(name, result);
     if (goalsFarMissed(result) || (options.check && !goalsReached(result))) process.exitCode = 1;
   });
