@@ -1,7 +1,7 @@
 /**
  * What a shortlist keeps of real recordings: sentences and words in Catalan, French, German and Spanish search among English
  * sentences, words and sentences of a synthetic voice (`--clips` of these at most). Of each source all targets are compared frame by
- * frame: is the best of them on the shortlist, also on one as short among these as 32 are among tens of thousands? Encoder outputs
+ * frame: is the best of them on the shortlist, also on one as short among these as 64 are among tens of thousands? Encoder outputs
  * are kept in out/bench for the next run.
  */
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ import { percent, seconds } from './statistics.ts';
 const LANGUAGES = ['ca', 'fr', 'de', 'es'] as const;
 /** Words of each language, as sources and as targets. */
 const WORDS = 60;
-const SHORTLISTS = [32, 8, 4, 2] as const;
+const SHORTLISTS = [64, 16, 8, 4] as const;
 const MIN_LISTED = 0.99;
 const TIE = 2e-6;
 

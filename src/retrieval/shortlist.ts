@@ -105,11 +105,8 @@ export class ShortlistedSearch {
     if (this.index) {
       const seen = await this.index.look(source);
       scores.set(seen.rough);
-      const candidates = PASSES * this.shortlist;
-      if (candidates < scores.length) {
-        const chosen = largest(scores, candidates);
-        await step(chosen, this.index.scores(seen, chosen));
-      }
+      const candidates = largest(scores, Math.min(scores.length, PASSES * this.shortlist));
+      await step(candidates, this.index.scores(seen, candidates));
     }
     const chosen = largest(scores, this.shortlist);
     await step(chosen, this.exact.scores(source, chosen));

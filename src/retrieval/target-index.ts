@@ -26,6 +26,8 @@ import { harmonicMean, SeqSimPairs } from './seq-sim.ts';
 /** Frames averaged into one: encoder frames change slowly. */
 const SPAN = 2;
 const MAX_CENTROIDS = 2048;
+/** Centroids for each root of the number of frames, as PLAID has them. */
+const CENTROIDS_PER_ROOT = 16;
 /** Frames that k-means and axes are found from, for each centroid. */
 const FRAMES_PER_CENTROID = 16;
 const MAX_AXES = 128;
@@ -109,7 +111,10 @@ export class TargetIndex {
     const width = commonWidth(targets);
     const lengths = targets.map(({ length }) => Math.ceil(length / SPAN));
     const total = lengths.reduce((sum, length) => sum + length, 0);
-    const wanted = Math.min(MAX_CENTROIDS, 2 ** Math.floor(Math.log2(1 + 2 * Math.sqrt(total))));
+    const wanted = Math.min(
+      MAX_CENTROIDS,
+      2 ** Math.floor(Math.log2(1 + CENTROIDS_PER_ROOT * Math.sqrt(total))),
+    );
     const sample = await sampled(targets, total, wanted * FRAMES_PER_CENTROID, width);
     const count = Math.min(MAX_AXES, width);
     const centroids = await frameCentroids(runtime, sample, width, Math.min(wanted, sample.length / width));
