@@ -30,7 +30,7 @@ const LONGEST = [
  * To begin a process and to load modules takes longer than most files of tests. Those that compute, other than with
  * `baseModel`, get one of their own all the same: only the first thread in a process that computes takes denormals for zero.
  */
-const OWN = /^(?:import (?!type)|\} from).*\/(runtime|model|whisper|tiny-model|identify)\.ts'/m;
+const OWN = /^(?:import (?!type)|\} from).*\/(runtime|model|whisper|tiny-model|identify|retrieve)\.ts'/m;
 const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.ts'))
   .map((file) => join('src', file).replaceAll('\\', '/'));
