@@ -14,6 +14,7 @@ import { RECORDINGS } from './long-recordings.ts';
 import type { BenchOptions } from './options.ts';
 import { PAPER_MODELS, paper } from './paper.ts';
 import { parity } from './parity.ts';
+import { products, productsTexts } from './products.ts';
 import { quantize } from './quantize.ts';
 import { type BenchResult, goalsFarMissed, goalsReached, inRepository, report } from './result.ts';
 import { retrieval } from './retrieval.ts';
@@ -77,6 +78,11 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     about: 'accuracy of full and fitted windows, and of silence tails of several sizes',
     run: windows,
   },
+  products: {
+    about: 'int8 and int4 products against float32: the encoder, a decoding step by rows',
+    run: products,
+  },
+  'products-texts': { about: 'the texts of int8 products against those of float32', run: productsTexts },
   quantize: { about: 'accuracy of int8 weights against float16, and the time until ready', run: quantize },
   retrieval: { about: 'SeqSim of many clips with many, against the bare matrix product', run: retrieval },
   'retrieval-scale': {

@@ -56,6 +56,7 @@ export type { TrainingPlan } from './training/plan.ts';
 export type { RecipeInput, RecipeSource, ShortRecipe } from './training/recipe-source.ts';
 export type { StepReport } from './training/train.ts';
 export { type TrainOptions, type TrainResult, train } from './training/train-recipe.ts';
+export type { Compute } from './whisper/compute.ts';
 export type { WindowMode } from './whisper/encoded-clip.ts';
 export type { PromptKind } from './whisper/prompts.ts';
 export { type QuantizeOptions, type QuantizeSummary, quantize } from './whisper/quantize.ts';

@@ -13,7 +13,11 @@ export interface ModelProducts {
 }
 
 /** The encoder multiplies many rows, a decoding step few: reading its weights takes longest. */
-export async function productsFor(runtime: Runtime, compute: Compute): Promise<ModelProducts> {
+export async function productsFor(
+  runtime: Runtime,
+  compute: Compute | ModelProducts,
+): Promise<ModelProducts> {
+  if (typeof compute === 'object') return compute;
   if (compute === 'float32') return { encoder: 'float32', decoder: 'float32' };
   const bits = (await runtime.multipliesBytes()) ? 8 : 7;
   return { encoder: { scaled: 'rows', inputs: { bits, terms: 1 } }, decoder: { scaled: 'blocks', bits: 8 } };

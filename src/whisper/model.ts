@@ -65,7 +65,7 @@ export interface ModelOptions {
   /** A token for one more language (language-token.ts). Default: none. */
   readonly languageToken?: LanguageToken | undefined;
   /** How linear layers compute while texts are written. Default float32, which training and comparisons need. */
-  readonly compute?: Compute | undefined;
+  readonly compute?: Compute | ModelProducts | undefined;
 }
 
 /** Name of the compiled encoder; those of all begin with 'encoder'. */
@@ -96,7 +96,7 @@ export class WhisperModel {
     readonly weightNames: readonly string[],
     /** Experts by language (experts.ts): the model's, and those in training. */
     readonly experts: Map<string, ExpertSet>,
-    private readonly compute: Compute,
+    private readonly compute: Compute | ModelProducts,
     /** Forms of the products while texts are written. */
     readonly products: ModelProducts,
   ) {}
