@@ -1,124 +1,111 @@
 /**
- * AdamW (Loshchilov & Hutter 2019) as PyTorch computes it, on memory that the graph runtime writes gradients into
- * directly. The computing thread steps one part of the parameters, threads beside it the others.
+ * AdamW (Loshchilov & Hutter 2019) as PyTorch computes it, on memory that the graph runtime writes gradients
+ * into directly. The loops are WebAssembly SIMD (kernels/adamw.ts): memory speed is the limit, and inside an
+ * ONNX graph the same update takes twice as long.
  */
-import { longestArena } from './adamw-arena.ts';
-import { HelpedPart, Helper, OwnPart, type Part } from './adamw-parts.ts';
+import { readFileSync } from 'node:fs';
 import ort from './onnxruntime.ts';
 import type { AdamWOptions, AdamWState } from './protocol.ts';
 
-type Weight = readonly [name: string, tensor: ort.Tensor];
+interface Kernels {
+  sumOfSquares(values: number, count: number): number;
+  addScaled(sums: number, values: number, count: number, keep: number, factor: number): void;
+  step(
+    parameters: number,
+    gradients: number,
+    means: number,
+    squares: number,
+    count: number,
+    learningRate: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    decay: number,
+    correction1: number,
+    correction2: number,
+    gradientScale: number,
+  ): void;
+}
 
-/** Fewer parameters than this are stepped before they are handed over. */
-const SHARED_FROM = 2 ** 21;
-/** More threads do not read memory faster. */
-const MOST_THREADS = 4;
-/** How much the computing thread steps while another, which copies what it is handed, steps 1. */
-const OWN_SHARE = 1.5;
+const PAGE = 65_536;
+const MAX_ARENA_BYTES = 65_535 * PAGE; // a WebAssembly memory addresses 4 GB
 
-/** Where a weight lies. */
-interface Place {
-  readonly dims: readonly number[];
-  readonly part: Part;
-  readonly start: number;
-  readonly size: number;
+/**
+ * Parameters, gradients, moments and, where gradients are accumulated, their sums, each kind in one stretch of a
+ * WebAssembly memory.
+ */
+interface Arena {
+  readonly kernels: Kernels;
+  readonly count: number;
 }
 
 export class AdamW {
-  #steps: number;
+  readonly parameters = new Map<string, ort.Tensor>();
+  readonly gradients = new Map<string, ort.Tensor>();
+  readonly #means: Float32Array[] = [];
+  readonly #squares: Float32Array[] = [];
+  readonly #arenas: Arena[] = [];
+  /** Stretches of an arena: the sums are the fifth. */
+  readonly #kinds: number;
+  #steps = 0;
   #summed = 0;
-
-  private constructor(
-    private readonly places: ReadonlyMap<string, Place>,
-    private readonly parts: readonly Part[],
-    private readonly helpers: readonly Helper[],
-    private readonly accumulates: boolean,
-    steps: number,
-  ) {
-    this.#steps = steps;
-  }
 
   /**
    * @param accumulates whether steps follow sums of gradients: see `accumulate`
-   * @param threads that may compute
    * @param state of an optimizer of the same weights, to resume from. Default: all moments are zero
    */
-  static async create(
-    weights: readonly Weight[],
-    accumulates: boolean,
-    threads: number,
-    state?: AdamWState,
-  ): Promise<AdamW> {
-    const total = weights.reduce((sum, [, { size }]) => sum + size, 0);
-    const helperCount = total < SHARED_FROM ? 0 : Math.min(threads, MOST_THREADS) - 1;
-    const helpers = Array.from({ length: helperCount }, () => new Helper());
-    const parts: Part[] = [];
-    const places = new Map<string, Place>();
-    const indices = new Map(weights.map(([name], i) => [name, i]));
-    let rest = total;
-    for (let next = 0; next < weights.length; ) {
-      const k = parts.length;
-      const own = k === 0 || helperCount === 0;
-      const shares = own ? OWN_SHARE : 1;
-      // What is left is shared with those who have no part yet.
-      const others = Math.max(0, helperCount - k);
-      const wanted = own ? (rest * shares) / (shares + others) : rest / (1 + others);
-      const longest = longestArena(own ? 'own' : 'foreign', accumulates);
-      const group: Weight[] = [];
-      let count = 0;
-      for (; next < weights.length; next++) {
-        const length = padded(weights[next]![1].size);
-        if (count > 0 && (count + length > longest || count + length / 2 > wanted)) break;
-        group.push(weights[next]!);
-        count += length;
+  constructor(weights: readonly (readonly [string, ort.Tensor])[], accumulates: boolean, state?: AdamWState) {
+    this.#kinds = accumulates ? 5 : 4;
+    const module = new WebAssembly.Module(readFileSync(new URL('./adamw.wasm', import.meta.url)));
+    let group: (readonly [string, ort.Tensor])[] = [];
+    let size = 0;
+    for (const entry of weights) {
+      const length = padded(entry[1].size);
+      if (4 * this.#kinds * (size + length) > MAX_ARENA_BYTES) {
+        this.#arenas.push(this.#place(module, group, size));
+        group = [];
+        size = 0;
       }
-      const part = own
-        ? new OwnPart(count, accumulates)
-        : await HelpedPart.create(helpers[(k - 1) % helperCount]!, count, accumulates);
-      const means = new Float32Array(state ? count : 0);
-      const squares = new Float32Array(state ? count : 0);
-      let start = 0;
-      for (const [name, { data, dims, size }] of group) {
-        part.parameters.set(data as Float32Array, start);
-        if (state) {
-          means.set(state.means[indices.get(name)!]!, start);
-          squares.set(state.squares[indices.get(name)!]!, start);
-        }
-        places.set(name, { dims, part, start, size });
-        start += padded(size);
-        rest -= size;
-      }
-      if (state) await part.setMoments(means, squares);
-      parts.push(part);
+      group.push(entry);
+      size += length;
     }
-    return new AdamW(places, parts, helpers, accumulates, state?.steps ?? 0);
-  }
-
-  /** The parameters: others after each step. */
-  parameters(): Map<string, ort.Tensor> {
-    return new Map(
-      [...this.places].map(([name, { dims, part, start, size }]) => [
-        name,
-        new ort.Tensor('float32', part.parameters.subarray(start, start + size), dims),
-      ]),
-    );
-  }
-
-  /** Where the gradient of a weight is to be written before the next call. */
-  gradient(name: string): Float32Array | undefined {
-    const place = this.places.get(name);
-    return place?.part.gradients.subarray(place.start, place.start + place.size);
+    if (group.length > 0) this.#arenas.push(this.#place(module, group, size));
+    if (!state) return;
+    this.#steps = state.steps;
+    this.#means.forEach((values, i) => values.set(state.means[i]!));
+    this.#squares.forEach((values, i) => values.set(state.squares[i]!));
   }
 
   /** A copy of the state. */
-  async state(): Promise<AdamWState> {
-    const moments = new Map<Part, Awaited<ReturnType<Part['moments']>>>();
-    for (const part of this.parts) moments.set(part, await part.moments());
-    const cut = (kind: 'means' | 'squares') =>
-      [...this.places.values()].map(({ part, start, size }) =>
-        moments.get(part)![kind].slice(start, start + size),
-      );
-    return { steps: this.#steps, means: cut('means'), squares: cut('squares') };
+  state(): AdamWState {
+    return {
+      steps: this.#steps,
+      means: this.#means.map((values) => values.slice()),
+      squares: this.#squares.map((values) => values.slice()),
+    };
+  }
+
+  #place(
+    module: WebAssembly.Module,
+    group: readonly (readonly [string, ort.Tensor])[],
+    count: number,
+  ): Arena {
+    const pages = Math.ceil((4 * this.#kinds * count) / PAGE);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    let offset = 0;
+    for (const [name, tensor] of group) {
+      const values = new Float32Array(memory.buffer, 4 * offset, tensor.size);
+      values.set(tensor.data as Float32Array);
+      this.parameters.set(name, new ort.Tensor('float32', values, tensor.dims));
+      const stretch = (kind: number) =>
+        new Float32Array(memory.buffer, 4 * (kind * count + offset), tensor.size);
+      this.gradients.set(name, new ort.Tensor('float32', stretch(1), tensor.dims));
+      this.#means.push(stretch(2));
+      this.#squares.push(stretch(3));
+      offset += padded(tensor.size);
+    }
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    return { kernels: exports as unknown as Kernels, count };
   }
 
   /**
@@ -126,36 +113,44 @@ export class AdamW {
    * together.
    * @param reset discard what was added before
    */
-  async accumulate(share: number, reset: boolean): Promise<void> {
+  accumulate(share: number, reset: boolean): void {
     this.#summed = share + (reset ? 0 : this.#summed);
-    await this.#all((part) => part.accumulate(share, reset));
+    for (const { kernels, count } of this.#arenas) {
+      kernels.addScaled(16 * count, 4 * count, count, Number(!reset), share);
+    }
   }
 
   /** One step. @returns the L2 norm of all gradients; where it is not finite, the step is skipped */
-  async step({ learningRate, beta1, beta2, epsilon, weightDecay, clipNorm }: AdamWOptions): Promise<number> {
-    const share = this.accumulates ? 1 / this.#summed : 1;
-    const squares = await this.#all((part) => part.sumOfSquares());
-    const norm = Math.sqrt(squares.reduce((a, b) => a + b, 0)) * share;
+  step({ learningRate, beta1, beta2, epsilon, weightDecay, clipNorm }: AdamWOptions): number {
+    const [kind, share] = this.#kinds === 5 ? [4, 1 / this.#summed] : [1, 1];
+    let squares = 0;
+    for (const { kernels, count } of this.#arenas) squares += kernels.sumOfSquares(4 * kind * count, count);
+    const norm = Math.sqrt(squares) * share;
     if (!Number.isFinite(norm)) return norm;
     const gradientScale = share * (norm > clipNorm ? clipNorm / (norm + 1e-6) : 1);
     this.#steps++;
     const correction1 = 1 - beta1 ** this.#steps;
     const correction2 = Math.sqrt(1 - beta2 ** this.#steps);
     const decay = 1 - learningRate * weightDecay;
-    await this.#all((part) =>
-      part.step([learningRate, beta1, beta2, epsilon, decay, correction1, correction2, gradientScale]),
-    );
+    for (const { kernels, count } of this.#arenas) {
+      const at = (place: number): number => 4 * count * place;
+      kernels.step(
+        at(0),
+        at(kind),
+        at(2),
+        at(3),
+        count,
+        learningRate,
+        beta1,
+        beta2,
+        epsilon,
+        decay,
+        correction1,
+        correction2,
+        gradientScale,
+      );
+    }
     return norm;
-  }
-
-  /** The helpers first, which go on while this thread computes. */
-  async #all<T>(work: (part: Part) => Promise<T>): Promise<T[]> {
-    return (await Promise.all([...this.parts].reverse().map(work))).reverse();
-  }
-
-  /** Ends the helpers. */
-  async close(): Promise<void> {
-    await Promise.all(this.helpers.map((helper) => helper.close()));
   }
 }
 

@@ -16,13 +16,11 @@ interface CreationOptions {
   readonly arena?: boolean;
   /** Outputs that stay on the device. */
   readonly onDevice?: readonly string[];
-  /** Whether its runs are training steps of the host. */
-  readonly trains?: boolean;
 }
 
 export async function createSession(
   bytes: Uint8Array,
-  { builtIn, threads, arena = true, onDevice = [], trains = false }: CreationOptions,
+  { builtIn, threads, arena = true, onDevice = [] }: CreationOptions,
 ): Promise<ort.InferenceSession> {
   const laidOut = productWeights((name) => weightOf(name) as ort.TypedTensor<'float32'>);
   const externalData = builtIn.map((name) => {
@@ -45,13 +43,7 @@ export async function createSession(
     enableMemPattern: false,
     intraOpNumThreads: threads,
     // Numbers below 1e-38, which the tails of softmax and GELU are full of, make products several times as slow.
-    extra: {
-      session: {
-        set_denormal_as_zero: '1',
-        // Threads that go on spinning after a training step would take the cores from the optimizer's.
-        force_spinning_stop: trains ? '1' : '0',
-      },
-    },
+    extra: { session: { set_denormal_as_zero: '1' } },
     ...(externalData.length > 0 && { externalData }),
   } as ort.InferenceSession.SessionOptions);
 }

@@ -24,8 +24,7 @@ export async function load(
   { bytes, builtIn, fed, blocks, gradients, kept, arena }: RequestOf<'load'>,
   threads: number,
 ) {
-  const trains = gradients.length > 0;
-  const session = await createSession(bytes, { builtIn, threads, arena, onDevice: kept, trains });
+  const session = await createSession(bytes, { builtIn, threads, arena, onDevice: kept });
   const id = nextId++;
   const onDevice = new Set(keepsOnDevice ? kept : []);
   programs.set(id, { session, fed, blocks, gradients, onDevice });

@@ -48,17 +48,17 @@ async function handle(request: Request): Promise<Handled> {
     case 'free':
       return { value: sessions.free(request.tensors) };
     case 'adamw-create':
-      return { value: await optimizer.create(request, threads) };
+      return { value: optimizer.create(request) };
     case 'adamw-accumulate':
-      return { value: await optimizer.accumulate(request.share, request.reset) };
+      return { value: optimizer.accumulate(request.share, request.reset) };
     case 'adamw-step':
-      return { value: await optimizer.step(request.options) };
+      return { value: optimizer.step(request.options) };
     case 'adamw-state': {
-      const value = steps.isTraining() ? await steps.state() : await optimizer.state();
+      const value = steps.isTraining() ? await steps.state() : optimizer.state();
       return { value, transfer: buffersOf([...value.means, ...value.squares]) };
     }
     case 'adamw-release':
-      return { value: await optimizer.release() };
+      return { value: optimizer.release() };
     case 'steps-create':
       return { value: steps.create(request) };
     case 'steps-load':
