@@ -27,12 +27,12 @@ pack() {
   folder=$(cd "$folder" && pwd)
   local stage
   stage=$(mktemp -d)
-  trap 'rm -rf "$stage"' EXIT
+  trap "rm -rf '$stage'" EXIT
   (cd "$root" && build)
-  mkdir -p "$stage/1/node_modules" "$stage/1/models/whisper-base-int8" "$stage/2"
+  mkdir -p "$stage/1/out/bench" "$stage/1/node_modules" "$stage/1/models/whisper-base-int8" "$stage/2"
   cp "$(command -v node)" "$stage/1/node"
   strip "$stage/1/node" 2> /dev/null || true
-  cp -r "$root/out/bench/js" "$stage/1/js"
+  cp -r "$root/out/bench/js" "$stage/1/out/bench/js"
   cp -r "$root/codecs" "$root/package.json" "$stage/1/"
   cp "$root"/bench/peers/gpu.py "$root/bench/gpu-ratios.mjs" "$root/bench/gpu.sh" "$stage/1/"
   cp "$root"/models/whisper-base-int8/*.json "$stage/1/models/whisper-base-int8/"
@@ -90,9 +90,9 @@ run() {
     program=out/bench/js/bench/gpu.js peer=bench/peers/gpu.py ratios=bench/gpu-ratios.mjs
   else
     cd "$folder"
-    [ -e js ] || tar -xJf gpu-1.tar.xz
+    [ -e out ] || tar -xJf gpu-1.tar.xz
     [ ! -e gpu-2.tar.xz ] || [ -e provider ] || { mkdir provider; tar -C provider -xJf gpu-2.tar.xz; cp provider/* node_modules/onnxruntime-node/bin/napi-v6/linux/x64/; }
-    program=js/bench/gpu.js node=./node peer=gpu.py ratios=gpu-ratios.mjs
+    program=out/bench/js/bench/gpu.js node=./node peer=gpu.py ratios=gpu-ratios.mjs
   fi
   # cuDNN, cuBLAS and the rest come with PyTorch.
   local libraries

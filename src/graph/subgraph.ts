@@ -1,5 +1,5 @@
 /** Graphs within graphs: a copy of one among the nodes of another, and one as the body of an ONNX `Loop`. */
-import { type Graph, GraphError, sameShape, type Tensor } from './graph.ts';
+import { type Graph, GraphError, type Node, sameShape, type Tensor } from './graph.ts';
 
 /**
  * Adds the nodes of `source` to `target`.
@@ -23,14 +23,32 @@ export function inlined(
   };
   for (const { op, inputs, outputs, attributes } of source.nodes) {
     const given = inputs.map((input) => input && copyOf(input));
-    // ConstantOfShape onnxruntime computes on the CPU even on a graphics card; all of the builder's are zeros (zerosLike).
     const results =
-      op === 'ConstantOfShape'
-        ? target.emit('Expand', [target.scalar(0), given[0]], outputs)
-        : target.emit(op, given, outputs, attributes);
+      forDevices(target, { op, outputs, attributes }, given) ?? target.emit(op, given, outputs, attributes);
     outputs.forEach((output, i) => copies.set(output, results[i]!));
   }
   return copyOf;
+}
+
+/** Nodes of a graphics card in place of one that onnxruntime does not compute there. */
+function forDevices(
+  target: Graph,
+  { op, outputs, attributes }: Pick<Node, 'op' | 'outputs' | 'attributes'>,
+  [x, sizes]: readonly (Tensor | undefined)[],
+): Tensor[] | undefined {
+  // On the CPU even on a card. All of the builder's are zeros (zerosLike).
+  if (op === 'ConstantOfShape') return [...target.emit('Expand', [target.scalar(0), x], outputs)];
+  if (op !== 'Split' || !sizes) return undefined;
+  // A WebGPU shader writes to a few buffers only, and a table may be split into dozens.
+  const { int: axis } = attributes.axis as { int: number };
+  const lengths = outputs.map(({ shape }) => shape[axis]!);
+  if (!lengths.every((length) => typeof length === 'number')) return undefined;
+  let from = 0;
+  return outputs.map((output, i) => {
+    const bounds = [from, from + lengths[i]!, axis].map((value) => target.integers([value]));
+    from += lengths[i]!;
+    return target.emit('Slice', [x, ...bounds], [output])[0]!;
+  });
 }
 
 /** The inputs of a loop's body that come before the carried values: the iteration's number, and whether to go on. */
