@@ -66,7 +66,10 @@ const NEEDS: Readonly<Record<Exclude<Device, 'cpu'>, string>> = {
 /** A device that does not run here, in one line. @param reason onnxruntime's words */
 export function missingDevice(device: Exclude<Device, 'cpu'>, reason: string): UserError {
   const found =
-    device === 'cuda' && !hasCudaProvider() ? "onnxruntime's CUDA provider is not here" : firstLine(reason);
+    device === 'cuda' && !hasCudaProvider()
+      ? "onnxruntime's CUDA provider is not here"
+      : // Without the place in onnxruntime's sources.
+        firstLine(/Failed to get [^]*/.exec(reason)?.[0] ?? reason);
   return new UserError(`device ${device}: ${found}; ${NEEDS[device]}`);
 }
 
