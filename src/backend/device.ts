@@ -69,7 +69,7 @@ export function missingDevice(device: Exclude<Device, 'cpu'>, reason: string): U
     device === 'cuda' && !hasCudaProvider()
       ? "onnxruntime's CUDA provider is not here"
       : // Without the place in onnxruntime's sources.
-        firstLine(/Failed to get [^]*/.exec(reason)?.[0] ?? reason);
+        firstLine(/Failed to get .*/.exec(reason)?.[0] ?? reason);
   return new UserError(`device ${device}: ${found}; ${NEEDS[device]}`);
 }
 
