@@ -39,7 +39,7 @@ export {
   Tensor,
 } from '../graph/graph.ts';
 export type { InputRounding } from '../graph/low-bits.ts';
-export { type OnnxModel, writeOnnx } from '../graph/onnx.ts';
+export { type Boundary, type OnnxModel, writeOnnx } from '../graph/onnx.ts';
 export * from '../graph/ops.ts';
 export type { ProductForm } from '../graph/product-form.ts';
 export type { Bits } from '../graph/stored-form.ts';

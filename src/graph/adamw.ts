@@ -2,8 +2,8 @@
  * AdamW (Loshchilov & Hutter 2019) with clipping, as operators: for devices where weights and moments stay between steps.
  * Weights, moments and gradients lie in a few long tensors, since an operator on each of 170 weights is 170 small launches.
  */
-import type { DType, Graph, Shape, Tensor } from './graph.ts';
-import { abs, add, cast, concat, div, mul, reshape, sqrt, sub, sum } from './ops.ts';
+import type { Graph, Tensor } from './graph.ts';
+import { abs, add, cast, concat, div, less, mul, reshape, sqrt, sub, sum, where } from './ops.ts';
 
 /** Lengths of the long tensors are multiples of it: sums over them go in two stages, rows of so many first. */
 export const ROW = 1024;
@@ -147,12 +147,5 @@ function sumOfSquares(values: Tensor): Tensor {
   return reshape(sum(sum(mul(rows, rows), [1]), [0]), [1]);
 }
 
-function emitted(op: string, inputs: readonly Tensor[], shape: Shape, dtype: DType): Tensor {
-  return inputs[0]!.graph.emit(op, inputs, [{ shape, dtype }])[0]!;
-}
-
-const less = (a: Tensor, b: Tensor): Tensor => emitted('Less', [a, b], a.shape, 'bool');
-const both = (a: Tensor, b: Tensor): Tensor => emitted('And', [a, b], a.shape, 'bool');
-/** @param condition bool [1] */
-const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor =>
-  emitted('Where', [condition, a, b], a.shape, a.dtype);
+const both = (a: Tensor, b: Tensor): Tensor =>
+  a.graph.emit('And', [a, b], [{ shape: a.shape, dtype: 'bool' }])[0]!;

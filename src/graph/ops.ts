@@ -397,6 +397,21 @@ export function greater(a: Tensor, b: Tensor): Tensor {
   return cast(a.graph.emit('Greater', [a, b], [{ shape, dtype: 'bool' }])[0]!, 'float32');
 }
 
+/** Whether a < b, bool. For inference only: no gradient. */
+export function less(a: Tensor, b: Tensor): Tensor {
+  return a.graph.emit('Less', [a, b], [{ shape: broadcast('Less', a, b), dtype: 'bool' }])[0]!;
+}
+
+/** The smaller of two values. For inference only: no gradient. */
+export function smaller(a: Tensor, b: Tensor): Tensor {
+  return a.graph.emit('Min', [a, b], [{ shape: broadcast('Min', a, b), dtype: a.dtype }])[0]!;
+}
+
+/** a where the condition (bool) holds, b elsewhere; a has the shape of the result. For inference only: no gradient. */
+export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
+  return a.graph.emit('Where', [condition, a, b], [{ shape: a.shape, dtype: a.dtype }])[0]!;
+}
+
 /** 1 where x ≥ 0, else 0. For inference only: no gradient. */
 export function isNonNegative(x: Tensor): Tensor {
   const zero = x.graph.scalar(0);

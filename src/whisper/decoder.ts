@@ -8,6 +8,7 @@ import {
   gather,
   gatherElement,
   greater,
+  less,
   linear,
   logSoftmax,
   logSumExp,
@@ -16,12 +17,14 @@ import {
   mul,
   reshape,
   scale,
+  smaller,
   split,
   sub,
   take,
   takeAlong,
   topK,
   transpose,
+  where,
 } from '../graph/ops.ts';
 import {
   type AttentionSource,
@@ -209,18 +212,15 @@ export function decodingStepGraph(
     output.count,
     graph.input('suppression', [output.count]),
   );
-  const allowed = withTimestamps ? timestampRules(suppressed, output) : suppressed;
-  // LogSoftmax is several times faster than ReduceLogSumExp, which is then the difference of a logit and its log probability.
-  const best = topK(logSoftmax(allowed), graph.input('count', [1], 'int64'), 'candidates');
-  const allowedMass = max(sub(takeAlong(allowed, best.indices), best.values), 1);
-  // The total: the mass of the allowed tokens and of the few suppressed ones.
-  const mass = withTimestamps ? logSumExp(suppressed) : allowedMass;
+  const count = graph.input('count', [1], 'int64');
+  const best = withTimestamps ? likeliestByRules(suppressed, output, count) : likeliest(suppressed, count);
+  // The total: the mass of all tokens that are not suppressed, and of the few that are.
   const others = linear(predicting, gather(matrix, graph.input('suppressedTokens', ['suppressed'], 'int64')));
-  const all = logSumExp(concat([mass, others], 1));
+  const all = logSumExp(concat([best.total, others], 1));
   graph.output('logits', suppressed);
-  graph.output('candidates', best.indices);
-  graph.output('logProbabilities', sub(add(best.values, allowedMass), all));
-  graph.output('allowed', sub(allowedMass, all));
+  graph.output('candidates', best.tokens);
+  graph.output('logProbabilities', sub(best.logits, all));
+  graph.output('allowed', sub(best.mass, all));
   graph.output('noSpeech', sub(linear(predicting, gather(matrix, graph.integers([output.noSpeech]))), all));
   present.forEach(({ keys, values }, layer) => {
     graph.output(`present.keys.${layer}`, keys);
@@ -229,29 +229,73 @@ export function decodingStepGraph(
   return graph;
 }
 
+/** The likeliest tokens of each row. */
+interface Likeliest {
+  /** Their places among the output tokens, int64 [rows, count]. */
+  readonly tokens: Tensor;
+  /** [rows, count] */
+  readonly logits: Tensor;
+  /** Logarithm of the mass of all allowed tokens, [rows, 1]. */
+  readonly mass: Tensor;
+  /** The same with those that the rules of timestamps do not allow, [rows, 1]. */
+  readonly total: Tensor;
+}
+
+/** @param count int64 [1] */
+function likeliest(logits: Tensor, count: Tensor): Likeliest {
+  // LogSoftmax is several times faster than ReduceLogSumExp, which is then the difference of a logit and its log probability.
+  const best = topK(logSoftmax(logits), count, 'candidates');
+  const mass = max(sub(takeAlong(logits, best.indices), best.values), 1);
+  return { tokens: best.indices, logits: add(best.values, mass), mass, total: mass };
+}
+
 /**
- * Timestamp rule that depends on probabilities, beside those of the caller (the three biases): where the timestamps
- * together are likelier than any other token, one of them must follow (Radford et al. 2022).
+ * Likeliest tokens by the timestamp rule that depends on probabilities, beside those of the caller (the three biases): where
+ * the timestamps together are likelier than any other token, one of them must follow (Radford et al. 2022).
+ *
+ * What is added to the words' logits is one number for each row, so it is added to the likeliest words and to the mass of
+ * all words: passes over every word's logit are most of the time of a step of many texts.
  */
-function timestampRules(logits: Tensor, { endOfText, timestamps, count, added }: OutputTokens): Tensor {
-  const { graph } = logits;
-  const stampCount = count - added - timestamps;
+function likeliestByRules(
+  all: Tensor,
+  { endOfText, timestamps, count: outputs, added }: OutputTokens,
+  count: Tensor,
+): Likeliest {
+  const { graph } = all;
+  const stampCount = outputs - added - timestamps;
   const parts = [endOfText, timestamps - endOfText, stampCount, ...(added > 0 ? [added] : [])];
-  const [words, others, stamps, ...addedText] = split(logits, 1, parts);
+  const [words, others, stamps, ...addedText] = split(all, 1, parts);
+  const wordCount = smaller(count, graph.integers([endOfText]));
+  const best = likeliest(words!, wordCount);
   const wordBias = graph.input('wordBias', ['rows', 1]);
-  const wordLogits = [words!, ...addedText].map((part) => add(part, wordBias));
+  const addedLogits = addedText.map((part) => add(part, wordBias));
   const otherLogits = add(others!, graph.input('otherBias', ['rows', 1]));
   const stampLogits = add(stamps!, graph.input('timestampBias', ['rows', stampCount]));
-  const likeliest = max(
+  const textLogits = [add(best.logits, wordBias), ...addedLogits, otherLogits];
+  const likeliestText = max(
     concat(
-      [...wordLogits, otherLogits].map((part) => max(part, 1)),
+      textLogits.map((part) => max(part, 1)),
       1,
     ),
     1,
   );
-  const onlyStamps = scale(greater(logSumExp(stampLogits), likeliest), MASKED);
-  const [ofWords, ...ofAdded] = wordLogits.map((part) => add(part, onlyStamps));
-  return concat([ofWords!, add(otherLogits, onlyStamps), stampLogits, ...ofAdded], 1);
+  const onlyStamps = scale(greater(logSumExp(stampLogits), likeliestText), MASKED);
+  const ofWords = add(wordBias, onlyStamps);
+  // All tokens after the words, in the order of their places.
+  const rest = [
+    add(otherLogits, onlyStamps),
+    stampLogits,
+    ...addedLogits.map((part) => add(part, onlyStamps)),
+  ];
+  const chosen = topK(concat([add(best.logits, ofWords), ...rest], 1), count, 'candidates');
+  const word = takeAlong(best.tokens, smaller(chosen.indices, sub(wordCount, graph.integers([1]))));
+  const afterWords = add(sub(chosen.indices, wordCount), graph.integers([endOfText]));
+  return {
+    tokens: where(less(chosen.indices, wordCount), word, afterWords),
+    logits: chosen.values,
+    mass: logSumExp(concat([add(best.mass, ofWords), ...rest], 1)),
+    total: logSumExp(concat([best.mass, others!, stamps!, ...addedText], 1)),
+  };
 }
 
 /**

@@ -23,9 +23,11 @@ test('a second model in one graph has weights of its own, and what follows is th
     'fc2.bias',
   ];
   const plain = parts.filter((name) => !name.includes('lora'));
-  expect([...graph.parameters.keys()]).toEqual([
-    ...parts.map((name) => `a.${name}`),
-    ...plain.map((name) => `teacher.a.${name}`),
-    ...parts.map((name) => `c.${name}`),
-  ]);
+  expect(new Set(graph.parameters.keys())).toEqual(
+    new Set([
+      ...parts.map((name) => `a.${name}`),
+      ...plain.map((name) => `teacher.a.${name}`),
+      ...parts.map((name) => `c.${name}`),
+    ]),
+  );
 });
