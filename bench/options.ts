@@ -18,7 +18,7 @@ export interface BenchOptions {
   readonly steps: number;
   /** The same as whisper.cpp has it. */
   readonly whisperCpp: string;
-  /** `long-audio`: what ours computes with. */
+  /** `long-audio`, `transcribe`: what ours computes with. */
   readonly compute: Compute;
   /** `long-audio`: turns of each side. */
   readonly rounds: number;

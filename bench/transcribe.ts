@@ -27,7 +27,7 @@ export interface TranscribeSetting {
 }
 
 export async function transcribe(
-  { model: directory, ctranslate2 }: BenchOptions,
+  { model: directory, ctranslate2, compute }: BenchOptions,
   { beams, window, largestRatio }: TranscribeSetting,
 ): Promise<BenchResult> {
   const clips = await sentences('en', CLIPS);
@@ -35,7 +35,7 @@ export async function transcribe(
   mkdirSync(inRepository('out/bench'), { recursive: true });
   writeFileSync(list, clips.map(({ audio }) => `${audio}\ten\n`).join(''));
 
-  const model = await WhisperModel.load(directory);
+  const model = await WhisperModel.load(directory, { compute });
   const prompt = model.tokens.prompt('en', 'transcribe');
   const onePass = async (files: readonly string[]) => {
     const started = performance.now();
