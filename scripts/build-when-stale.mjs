@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 /** What the build writes last. */
-const LAST = 'dist/backend/row-scales.wasm';
+const LAST = 'dist/backend/centroid-interaction.wasm';
 
 /** @param {string} file */
 const written = (file) => statSync(join(ROOT, file), { throwIfNoEntry: false })?.mtimeMs ?? Number.NEGATIVE_INFINITY;

@@ -99,6 +99,7 @@ export class TargetIndex {
     const targets = { lengths, block: (plan: BlockPlan) => this.#block(plan) };
     this.#pairs = new SeqSimPairs(runtime, axes, targets, CHOSEN_FRAMES);
   }
+
   /**
    * Reads each target once.
    * @param targets at least one
