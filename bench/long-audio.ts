@@ -87,6 +87,8 @@ interface Errors {
   readonly deletions: number;
   readonly insertions: number;
   readonly substitutions: number;
+  /** Of the references. */
+  readonly words: number;
 }
 
 export async function longAudio(options: BenchOptions): Promise<BenchResult> {
@@ -242,7 +244,8 @@ function errors(text: string, references: readonly string[], language: string): 
   const total = statistics[0]!.map((_, i) => statistics.reduce((sum, row) => sum + row[i]!, 0));
   const { deletions, insertions, substitutions } = metric.score(total);
   const { score, low, high } = bootstrap(statistics, (sum) => metric.score(sum).score);
-  return { rate: score, low, high, deletions, insertions, substitutions };
+  const words = sentences.reduce((sum, sentence) => sum + sentence.split(' ').length, 0);
+  return { rate: score, low, high, deletions, insertions, substitutions, words };
 }
 
 const shown = ({ rate, low, high, deletions, insertions, substitutions }: Errors): string =>
@@ -314,8 +317,7 @@ function goalsOf(
     const against = of(other);
     if (!batched || !against) continue;
     const [own, theirs] = [errorsOf(batched.text), errorsOf(against.text)];
-    const words = recording.sentences.reduce((sum, { text }) => sum + text.split(' ').length, 0);
-    const most = Math.max(MAX_DIFFERENCE, (100 * MAX_WORDS) / words);
+    const most = Math.max(MAX_DIFFERENCE, (100 * MAX_WORDS) / own.words);
     goals.push({
       goal: `${where}: errors of batched at most ${most.toFixed(1)} points above those of ${other}`,
       found: `${own.rate.toFixed(1)} % against ${theirs.rate.toFixed(1)} %`,
