@@ -200,7 +200,7 @@ describe.skipIf(!here)('on SwiftShader', { timeout: 600_000 }, () => {
     return [...weights].map(([name, { shape, data }]) => ({ name, ...float32(data, shape) }));
   };
 
-  test('a run that is killed goes on on another device, and ends as one on the CPU; a whole one ends cleanly', async () => {
+  test('a run that is killed goes on on another device, and ends as one on the CPU, cleanly', async () => {
     const manifest = await readManifest(repository('samples/manifest.tsv'));
     const english = manifest.filter(({ language, set }) => language === 'en' && set === 'train');
     const short = english.sort((a, b) => a.duration - b.duration).slice(0, 4);
@@ -210,18 +210,16 @@ describe.skipIf(!here)('on SwiftShader', { timeout: 600_000 }, () => {
     writeFileSync(join(scratch, 'clips.jsonl'), `${lines.join('\n')}\n`);
     const output = (name: string): string => join(scratch, name);
     expect(await train(output('whole'), [])).toMatchObject({ code: 0 });
-    const whole = await train(output('card'), ['--device', 'webgpu']);
-    expect(whole).toMatchObject({ code: 0, errors: expect.not.stringMatching(/Napi|terminate|Error/) });
     for (const [from, to] of [
       ['webgpu', 'cpu'],
       ['cpu', 'webgpu'],
     ] as const) {
       expect(await train(output(from), ['--device', from], true)).toMatchObject({ signal: 'SIGKILL' });
       const gone = await train(output(from), ['--device', to, '--resume']);
-      expect(gone, gone.errors).toMatchObject({ code: 0 });
+      expect(gone).toMatchObject({ code: 0, errors: expect.not.stringMatching(/Napi|terminate|Error/) });
     }
     const wanted = await savedWeights(output('whole'));
-    for (const name of ['card', 'webgpu', 'cpu']) {
+    for (const name of ['webgpu', 'cpu']) {
       for (const [i, { data }] of (await savedWeights(output(name))).entries()) {
         let far = 0;
         for (const [k, x] of data.entries())
