@@ -16,7 +16,8 @@ set -euo pipefail
 fail() { echo "gpu.sh: $*" >&2; exit 2; }
 
 pack() {
-  local folder=${1:?folder} arch=90 python=python3 root
+  [ $# -gt 0 ] || fail "pack: found no folder; expected the one that the archives go to"
+  local folder=$1 arch=90 python=python3 root
   shift
   while [ $# -gt 0 ]; do
     case $1 in --arch) arch=$2 ;; --python) python=$2 ;; *) fail "found $1; expected --arch or --python" ;; esac
@@ -75,7 +76,9 @@ cuda() {
 
 run() {
   local folder=. device=auto shapes=base,small,large-v3 seconds=420 python=python3 here=
-  [ "${1:-}" = --here ] && { here=1; shift; } || { folder=${1:?folder}; shift; }
+  [ $# -gt 0 ] || fail "run: found no folder; expected the one with the archives, or --here"
+  [ "$1" = --here ] && here=1 || folder=$1
+  shift
   while [ $# -gt 0 ]; do
     case $1 in
       --device) device=$2 ;; --shapes) shapes=$2 ;; --seconds) seconds=$2 ;; --python) python=$2 ;;

@@ -2,7 +2,13 @@
  * Training steps on a device (graph/training-steps.ts), in the computing thread. Weights and moments lie in long arrays here
  * while no step runs, and the weights' names are views into them, so that other programs see what is trained.
  */
-import { batchPlaces, biasCorrections, TAKEN, type WeightGroup } from '../graph/training-steps.ts';
+import {
+  batchPlaces,
+  biasCorrections,
+  stateKinds,
+  TAKEN,
+  type WeightGroup,
+} from '../graph/training-steps.ts';
 import { copied } from './copy.ts';
 import { createSession } from './create-session.ts';
 import { fromHost, setWeight, weightOf } from './memory.ts';
@@ -33,9 +39,8 @@ let loaded: Loaded | undefined;
 export const isTraining = (): boolean => training !== undefined;
 
 export function create({ groups, accumulates, state }: RequestOf<'steps-create'>): void {
-  const kinds = ['weights', 'means', 'squares', ...(accumulates ? ['sums'] : [])];
   training = { groups, state: new Map(), steps: state?.steps ?? 0 };
-  for (const kind of kinds)
+  for (const kind of stateKinds({ accumulates }))
     groups.forEach(({ length }, i) => training!.state.set(`${kind}.${i}`, new Float32Array(length)));
   let weight = 0;
   for (const [i, { members }] of groups.entries()) {

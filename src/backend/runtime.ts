@@ -35,8 +35,8 @@ import { sessionMemory } from './session-memory.ts';
 import './telemetry.ts';
 import { defaultThreads } from './threads.ts';
 
+export { gradientOutput } from '../graph/backward.ts';
 export type { AdamWOptions, AdamWState, DeclaredTensor, Device, HostTensor } from './protocol.ts';
-export { gradientOutput } from './session-memory.ts';
 
 /** A tensor that stays in the computing thread, as an input of later runs. Freed by `Runtime.free` or `run`'s `free`. */
 export class DeviceTensor {

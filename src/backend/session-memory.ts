@@ -3,12 +3,9 @@
  * row blocks that a gradient is joined from, and rows that look-ups add to it, are put in place. Inside the graph each of
  * these would copy a whole table.
  */
+import { gradientOutput, isGradient } from '../graph/backward.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import { axisOf, rowAddition } from '../graph/ops.ts';
-
-/** Name of a gradient's output. */
-export const gradientOutput = (parameter: string): string => `gradient:${parameter}`;
-const PREFIX = gradientOutput('');
 
 /** Consecutive rows of a weight or gradient, from its row 0 on, as an input or output of a session. */
 export interface RowBlock {
@@ -53,7 +50,8 @@ export function sessionMemory(graph: Graph, isFed: (name: string) => boolean = (
   const outputs = new Map<string, Tensor>();
   const gradients: GradientParts[] = [];
   for (const [name, tensor] of graph.outputs) {
-    if (name.startsWith(PREFIX)) gradients.push(gradientParts(name.slice(PREFIX.length), tensor, outputs));
+    if (isGradient(name))
+      gradients.push(gradientParts(name.slice(gradientOutput('').length), tensor, outputs));
     else outputs.set(name, tensor);
   }
   return { given, outputs, weights, gradients };
@@ -74,7 +72,7 @@ function gradientParts(parameter: string, gradient: Tensor, outputs: Map<string,
   const joined = producer?.op === 'Concat' && axisOf(producer) === 0;
   const dense = producer?.op === 'ConstantOfShape' ? [] : joined ? producer.inputs : [base];
   const blocks = dense.map((tensor, i) => {
-    const name = `${PREFIX}${i}:${parameter}`;
+    const name = gradientOutput(`${i}:${parameter}`);
     outputs.set(name, tensor!);
     return rowBlock(name, tensor!);
   });

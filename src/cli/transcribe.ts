@@ -58,7 +58,7 @@ export function transcribeCommand(command: Command): Command {
       'after',
       '\nExamples:\n  $ whisper-transfer transcribe samples/gcompris/fr/*.opus --from fr --json' +
         '\n  $ whisper-transfer transcribe interviews/ --beam 5 --word-timestamps --format srt,vtt --output subtitles' +
-        '\n  $ whisper-transfer transcribe lecture.mp3 --batched --beam 5 --format srt --output subtitles',
+        '\n  $ whisper-transfer transcribe lecture.mp3 --compute int8 --beam 5 --format srt --output subtitles',
     )
     .action((paths: string[], flags: Flags) => run(paths, flags, 'transcribe'));
 }
@@ -73,7 +73,7 @@ export function translateCommand(command: Command): Command {
     .addHelpText(
       'after',
       '\nExamples:\n  $ whisper-transfer translate talk.ogg --from fr --model out/demo/model' +
-        '\n  $ whisper-transfer translate lecture.mp3 --from fr --batched --format srt --output subtitles',
+        '\n  $ whisper-transfer translate lecture.mp3 --from fr --format srt --output subtitles',
     )
     .action((paths: string[], flags: Flags) => run(paths, flags, 'translate'));
 }

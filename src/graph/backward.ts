@@ -10,6 +10,12 @@ import {
 } from './graph.ts';
 import { add, addRows, reshape, scale, zerosLike } from './ops.ts';
 
+/** Name of the output of a graph with the gradient of a parameter. */
+export const gradientOutput = (parameter: string): string => `gradient:${parameter}`;
+
+/** Whether an output of this name is a gradient. */
+export const isGradient = (output: string): boolean => output.startsWith(gradientOutput(''));
+
 /**
  * The gradient of `loss` (shape []) with respect to each tensor of `wrt`.
  * @throws GraphError for a tensor that the loss does not depend on: always a mistake in the set of trained weights

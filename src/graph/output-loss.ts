@@ -1,5 +1,5 @@
 /** The output layer and a loss of its logits in one: positions × vocabulary is most of a training step's memory. */
-import { formatShape, GraphError, sameShape, type Tensor } from './graph.ts';
+import { formatShape, GraphError, type InputGradient, sameShape, type Tensor } from './graph.ts';
 import {
   add,
   clampMin,
@@ -55,31 +55,47 @@ export function fusedLinearLoss(
     );
   }
   const { losses, logitGradients, labels } = lossOf(linear(hidden, weight));
-  const column = reshape(weights, [positions!, 1]);
+  return weightedSum(losses, weights, [hidden, weight, weight], (factor) => {
+    const weighted = mul(hidden, factor);
+    const byWeight = gemm(logitGradients, weight, false, false);
+    const toWeight = gemm(logitGradients, weighted, true, false);
+    if (!labels) return [mul(byWeight, factor), toWeight, undefined];
+    const { ids, share } = labels;
+    const shared = (x: Tensor): Tensor => (share === 1 ? x : scale(x, share));
+    // Two parts of one gradient: what all rows get, and what the labels' rows get.
+    return [
+      mul(sub(byWeight, shared(gather(weight, ids))), factor),
+      toWeight,
+      { rows: neg(shared(weighted)), ids },
+    ];
+  });
+}
+
+/**
+ * Σ weightᵢ · lossᵢ, whose derivative is the caller's.
+ * @param losses [positions, 1]
+ * @param weights [positions]
+ * @param differentiated what the losses depend on, as often as `gradient` has parts of a gradient
+ * @param gradient from the derivative of the sum by each loss, [positions, 1]
+ * @returns a scalar, shape []
+ */
+function weightedSum(
+  losses: Tensor,
+  weights: Tensor,
+  differentiated: readonly Tensor[],
+  gradient: (factor: Tensor) => readonly InputGradient[],
+): Tensor {
+  const { graph } = losses;
+  const column = reshape(weights, losses.shape);
   const total = sum(mul(losses, column), [0]);
-  const [y] = hidden.graph.emit(
+  return graph.emit(
     'Reshape',
-    [total, hidden.graph.integers([])],
+    [total, graph.integers([])],
     [{ shape: [] }],
     {},
-    ([g]) => {
-      const factor = mul(column, g!);
-      const weighted = mul(hidden, factor);
-      const byWeight = gemm(logitGradients, weight, false, false);
-      const toWeight = gemm(logitGradients, weighted, true, false);
-      if (!labels) return [mul(byWeight, factor), toWeight, undefined];
-      const { ids, share } = labels;
-      const shared = (x: Tensor): Tensor => (share === 1 ? x : scale(x, share));
-      // Two parts of one gradient: what all rows get, and what the labels' rows get.
-      return [
-        mul(sub(byWeight, shared(gather(weight, ids))), factor),
-        toWeight,
-        { rows: neg(shared(weighted)), ids },
-      ];
-    },
-    [hidden, weight, weight],
-  );
-  return y!;
+    ([g]) => gradient(mul(column, g!)),
+    differentiated,
+  )[0]!;
 }
 
 /** −log of each label's probability [positions, 1]. 1e-38 keeps the logarithm of an underflow finite (87 nats). */
@@ -122,36 +138,26 @@ export function fusedCrossEntropy(hidden: Tensor, weight: Tensor, labels: Tensor
   const logSums = blocks.map(({ logSum }) => logSum);
   const logSum = blocks.length === 1 ? logSums[0]! : logSumExp(concat(logSums, 1)); // [positions, 1]
   const labelRows = gather(weight, labels);
-  const column = reshape(weights, [positions!, 1]);
   const losses = sub(logSum, sum(mul(hidden, labelRows), [1]));
-  const total = sum(mul(losses, column), [0]);
-  const [y] = hidden.graph.emit(
-    'Reshape',
-    [total, hidden.graph.integers([])],
-    [{ shape: [] }],
-    {},
-    ([g]) => {
-      const factor = mul(column, g!);
-      const weighted = mul(hidden, factor);
-      const parts = blocks.map(({ rows, probabilities, logSum: own }) => {
-        const share = blocks.length === 1 ? undefined : exp(sub(own, logSum));
-        const byRows = gemm(probabilities, rows, false, false);
-        return {
-          toHidden: share ? mul(byRows, share) : byRows,
-          toRows: weightGradient(probabilities, share ? mul(weighted, share) : weighted),
-        };
-      });
-      const toHidden = parts.map((part) => part.toHidden).reduce((a, b) => add(a, b));
-      // Two parts of one gradient: what all rows get, and what the labels' rows get.
-      return [
-        mul(sub(toHidden, labelRows), factor),
-        { rows: neg(weighted), ids: labels },
-        ...parts.map(({ toRows }) => toRows),
-      ];
-    },
-    [hidden, weight, ...blocks.map(({ rows }) => rows)],
-  );
-  return y!;
+  const differentiated = [hidden, weight, ...blocks.map(({ rows }) => rows)];
+  return weightedSum(losses, weights, differentiated, (factor) => {
+    const weighted = mul(hidden, factor);
+    const parts = blocks.map(({ rows, probabilities, logSum: own }) => {
+      const share = blocks.length === 1 ? undefined : exp(sub(own, logSum));
+      const byRows = gemm(probabilities, rows, false, false);
+      return {
+        toHidden: share ? mul(byRows, share) : byRows,
+        toRows: weightGradient(probabilities, share ? mul(weighted, share) : weighted),
+      };
+    });
+    const toHidden = parts.map((part) => part.toHidden).reduce((a, b) => add(a, b));
+    // Two parts of one gradient: what all rows get, and what the labels' rows get.
+    return [
+      mul(sub(toHidden, labelRows), factor),
+      { rows: neg(weighted), ids: labels },
+      ...parts.map(({ toRows }) => toRows),
+    ];
+  });
 }
 
 /** A weight's rows in blocks; any other tensor whole, since a split would copy it. */

@@ -3,6 +3,7 @@
  * feeds and results through the host, K steps cross once.
  */
 import { type AdamWConstants, type AdamWGroup, adamW, ROW, SCHEDULE_FIELDS, slice } from './adamw.ts';
+import { gradientOutput, isGradient } from './backward.ts';
 import { Graph, GraphError, type Tensor } from './graph.ts';
 import { add, cast, concat, reshape } from './ops.ts';
 import { declareIteration, inlined, loop } from './subgraph.ts';
@@ -60,7 +61,7 @@ export const TAKEN = 'taken';
 
 /** Outputs of a training graph that are scalars: the loss and its metrics. */
 function scalarOutputs(training: Graph): string[] {
-  return [...training.outputs.keys()].filter((name) => !name.startsWith('gradient:'));
+  return [...training.outputs.keys()].filter((name) => !isGradient(name));
 }
 
 /**
@@ -204,7 +205,7 @@ function addStep(
   // The first weights first: onnxruntime then computes the last ones' gradients before (see inOrderOfUse in onnx.ts), and
   // frees their activations.
   const flat = groups.map(({ members }) =>
-    members.map(({ name, count }) => flattened(result(`gradient:${name}`), count)),
+    members.map(({ name, count }) => flattened(result(gradientOutput(name)), count)),
   );
   const gradients = flat.map((parts, i) => {
     const used = groups[i]!.members.reduce((sum, { count }) => sum + count, 0);

@@ -2,6 +2,7 @@
 import { float32, type Runtime } from '../backend/runtime.ts';
 import { Graph } from '../graph/graph.ts';
 import { gemm } from '../graph/ops.ts';
+import { dot } from '../vectors.ts';
 
 /** Of orthogonal iteration (Golub & Van Loan 2013, 8.2.4): where the frames are matters, not each axis. */
 const ITERATIONS = 20;
@@ -71,10 +72,4 @@ function orthonormalize(vectors: readonly Float64Array[]): void {
     const factor = length > 1e-9 * before ? 1 / length : 0;
     for (let d = 0; d < vector.length; d++) vector[d]! *= factor;
   }
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let d = 0; d < a.length; d++) sum += a[d]! * b[d]!;
-  return sum;
 }

@@ -3,6 +3,7 @@
  * arXiv 2112.01488). Each frame is there twice: as its centroid of k-means, so that the cosines of a source with some thousand
  * centroids are those with all targets and the rest is look-ups; and in its leading dimensions, one byte each.
  */
+import { joinSamples } from '../audio/join-samples.ts';
 import { type Bag, CentroidInteraction, COSINE_STEPS, LANES } from '../backend/centroid-interaction.ts';
 import { float32, type Program, type Runtime } from '../backend/runtime.ts';
 import { Graph, type Tensor } from '../graph/graph.ts';
@@ -245,16 +246,8 @@ function bagOf(nearest: BigInt64Array, shares: Float32Array): Bag {
 const pooled = async (clip: ComparedClip): Promise<WeightedClip> => averaged(await heldClip(clip), SPAN);
 
 /** Frames of all the clips, [n, width]. */
-function joined(clips: readonly WeightedClip[]): Float32Array {
-  const parts = clips.map((clip) => frameValues(clip).subarray(0, clip.length * clip.width));
-  const frames = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    frames.set(part, at);
-    at += part.length;
-  }
-  return frames;
-}
+const joined = (clips: readonly WeightedClip[]): Float32Array =>
+  joinSamples(clips.map((clip) => frameValues(clip).subarray(0, clip.length * clip.width)));
 
 /**
  * About `count` frames of evenly spaced clips, each of length 1; a single one of zeros where there is none.
