@@ -22,18 +22,20 @@ const FLOORS = [
   'language-model',
   'speakers',
   'decoding',
+  'live',
   'retrieval',
   'training',
   'evaluation',
   'studies',
   'demo',
+  'serve',
   'cli',
 ];
 /** Ground that every floor stands on; index.ts stands over all but the commands. */
 const GROUND = ['abort.ts', 'errors.ts', 'extremes.ts', 'lists.ts', 'random.ts', 'vectors.ts'];
 
 /** Folders whose files may import any module of Node: files on disk, threads, the terminal. */
-const NODE_FOLDERS = ['files', 'backend', 'cli'];
+const NODE_FOLDERS = ['files', 'backend', 'serve', 'cli'];
 /** Other files that may, and why. Paths (`node:path`) are text and may be joined anywhere. */
 const NODE_FILES: Readonly<Record<string, string>> = {
   'language/chinese.ts': 'loads a CommonJS library',
