@@ -12,15 +12,15 @@ export interface SpeechStretch {
 
 const MODEL = fileURLToPath(new URL('../../models/silero-vad/silero_vad_16k_sequence.onnx', import.meta.url));
 /** The model gives a speech probability for each frame, which it sees with the end of the frame before. */
-const FRAME = 512;
+export const FRAME = 512;
 const CONTEXT = 64;
 const STATE = 128;
 /** Frames for one run, 33 s: takes 75 ms, so that other work gets its turn. */
 const FRAMES_PER_RUN = 1024;
 
 /** Speech begins at the first and lasts until a frame falls below the second: Silero's values. */
-const SPEECH_FROM = 0.5;
-const SPEECH_UNTIL = 0.35;
+export const SPEECH_FROM = 0.5;
+export const SPEECH_UNTIL = 0.35;
 /** Shorter silence is kept: sentences stay together with their pauses. */
 const SHORTEST_SILENCE = 2 * SAMPLE_RATE;
 /** Padding around speech: soft first and last sounds, and enough for Whisper to detect where a sentence begins or ends. */
@@ -115,16 +115,16 @@ async function speechProbabilities(samples: Float32Array, signal?: AbortSignal):
 
 type State = ort.TypedTensor<'float32'>;
 
-/** One value in [0, 1] for each 512 samples; the last frame is filled up with silence. */
-class FrameProbabilities {
-  readonly #runs: Float32Array[] = [];
+/** Probability of speech, in [0, 1], of each 512 samples of a stream. */
+export class FrameProbabilities {
+  #runs: Float32Array[] = [];
   /** Samples that the next run takes, after the end of those before; before the first frame there is silence. */
   readonly #pending = new Float32Array(CONTEXT + FRAMES_PER_RUN * FRAME);
   #filled = CONTEXT;
   #h: State = new ort.Tensor('float32', new Float32Array(STATE), [1, 1, STATE]);
   #c = this.#h;
 
-  constructor(private readonly signal: AbortSignal | undefined) {}
+  constructor(private readonly signal?: AbortSignal | undefined) {}
 
   async add(samples: Float32Array): Promise<void> {
     for (let at = 0; at < samples.length; ) {
@@ -132,20 +132,30 @@ class FrameProbabilities {
       this.#pending.set(part, this.#filled);
       this.#filled += part.length;
       at += part.length;
-      if (this.#filled === this.#pending.length) await this.#run();
+      if (this.#filled === this.#pending.length) await this.#run(FRAMES_PER_RUN);
     }
   }
 
+  /** Values of all whole frames that were not taken yet. */
+  async take(): Promise<Float32Array> {
+    const whole = Math.floor((this.#filled - CONTEXT) / FRAME);
+    if (whole > 0) await this.#run(whole);
+    const taken = joinSamples(this.#runs);
+    this.#runs = [];
+    return taken;
+  }
+
+  /** Values of all frames that were not taken yet; the last one is filled up with silence. */
   async finish(): Promise<Float32Array> {
-    if (this.#filled > CONTEXT) await this.#run();
+    const left = Math.ceil((this.#filled - CONTEXT) / FRAME);
+    if (left > 0) await this.#run(left);
     return joinSamples(this.#runs);
   }
 
-  async #run(): Promise<void> {
+  async #run(count: number): Promise<void> {
     this.signal?.throwIfAborted();
     session ??= ort.InferenceSession.create(MODEL, { intraOpNumThreads: 1, interOpNumThreads: 1 });
     const model = await session;
-    const count = Math.ceil((this.#filled - CONTEXT) / FRAME);
     this.#pending.fill(0, this.#filled);
     const input = new Float32Array(count * (CONTEXT + FRAME));
     for (let i = 0; i < count; i++) {
@@ -159,8 +169,8 @@ class FrameProbabilities {
     this.#runs.push((output.speech_probs!.data as Float32Array).slice());
     this.#h = output.hn as State;
     this.#c = output.cn as State;
-    this.#pending.copyWithin(0, FRAMES_PER_RUN * FRAME);
-    this.#filled = CONTEXT;
+    this.#pending.copyWithin(0, count * FRAME, Math.max(this.#filled, count * FRAME + CONTEXT));
+    this.#filled = Math.max(CONTEXT, this.#filled - count * FRAME);
   }
 }
 

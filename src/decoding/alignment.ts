@@ -32,6 +32,38 @@ export async function alignWords(
   { prompt, given = [] }: { readonly prompt: readonly number[]; readonly given?: readonly number[] },
 ): Promise<AlignedWord[]> {
   if (tokens.length === 0 || clip.length === 0) return [];
+  const { rows, logProbabilities } = await attendedFrames(model, clip, tokens, { prompt, given });
+  const path = dynamicTimeWarp(rows);
+  const words = splitIntoWords([...tokens, model.tokens.endOfText], model.tokens);
+  // Where the path enters each row: the time at which that token begins.
+  const enters: number[] = [];
+  for (const { row, frame } of path) if (enters.length === row) enters.push(frame / FRAMES_PER_SECOND);
+  let at = 0;
+  return words.slice(0, -1).map(({ text, tokens: ids }) => {
+    const first = at;
+    at += ids.length;
+    const probabilities = ids.map((_, i) => Math.exp(logProbabilities[first + i]!));
+    return {
+      text,
+      tokens: ids,
+      start: enters[first] ?? enters.at(-1)!,
+      end: enters[at] ?? enters.at(-1)!,
+      probability: probabilities.reduce((sum, p) => sum + p, 0) / ids.length,
+    };
+  });
+}
+
+/**
+ * Attention of a text's tokens to the clip's frames, by the alignment heads.
+ * @returns for each token, and where there is room for the end of text after it, a value for each frame of the clip, and
+ * its log probability
+ */
+export async function attendedFrames(
+  model: WhisperModel,
+  clip: EncodedClip,
+  tokens: readonly number[],
+  { prompt, given = [] }: { readonly prompt: readonly number[]; readonly given?: readonly number[] },
+): Promise<{ rows: Float32Array[]; logProbabilities: Float32Array }> {
   const { endOfText, startOfTranscript } = model.tokens;
   const opening = model.tokens.withoutTimestamps(prompt.slice(prompt.lastIndexOf(startOfTranscript)));
   const before = [...opening, ...given];
@@ -59,26 +91,10 @@ export async function alignWords(
   const { data, shape } = fetched.scores!;
   const [heads, , , width] = shape as [number, number, number, number];
   const fit = attentionOfTokens(data as Float32Array, heads, count, width, clip.length);
-  const rows = fit.slice(begin, -1);
-  const path = dynamicTimeWarp(rows);
-  const words = splitIntoWords([...tokens, endOfText], model.tokens);
-  const logProbability = fetched.logProbability!.data as Float32Array;
-  // Where the path enters each row: the time at which that token begins.
-  const enters: number[] = [];
-  for (const { row, frame } of path) if (enters.length === row) enters.push(frame / FRAMES_PER_SECOND);
-  let at = 0;
-  return words.slice(0, -1).map(({ text, tokens: ids }) => {
-    const first = at;
-    at += ids.length;
-    const probabilities = ids.map((_, i) => Math.exp(logProbability[begin + first + i]!));
-    return {
-      text,
-      tokens: ids,
-      start: enters[first] ?? enters.at(-1)!,
-      end: enters[at] ?? enters.at(-1)!,
-      probability: probabilities.reduce((sum, p) => sum + p, 0) / ids.length,
-    };
-  });
+  return {
+    rows: fit.slice(begin, -1),
+    logProbabilities: (fetched.logProbability!.data as Float32Array).slice(begin),
+  };
 }
 
 /**

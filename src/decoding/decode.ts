@@ -21,26 +21,13 @@ export async function decode(
   const { separator, languages, positions } = options;
   if (separator === undefined) return decodeClips(model, clips, options);
   const { tokens, dimensions } = model;
-  const before = await model.englishHalf();
-  const english = await decodeClips(before, clips, {
-    ...options,
-    // The model before the training ends its English text as any other.
-    ...(before !== model && { separator: undefined, experts: false }),
-    // These are of the target language.
-    filters: [],
-    rescoring: undefined,
-    vocabulary: undefined,
-    // The other half of the context is the target's.
-    maxTokens: dimensions.textPositions >> 1,
-    onProgress: undefined,
-  });
+  const english = await decodeEnglish(model, clips, options);
   const isTimestamp = (id: number): boolean => !tokens.isText(id);
   const stretches = english.map(({ tokens: ids }) => stretchesOf(ids, isTimestamp));
   const texts = stretches.flatMap((own, clip) =>
     own.flatMap((stretch) => (stretch.isText ? [{ clip, stretch }] : [])),
   );
   const silence = withoutSpeech(dimensions.width);
-  const prompt = englishPrompt(tokens);
   const decoded = await decodeClips(
     model,
     texts.map(() => silence),
@@ -48,7 +35,7 @@ export async function decode(
       ...options,
       separator: undefined,
       withTimestamps: false,
-      prompts: texts.map(({ stretch }) => [...prompt, ...stretch.ids, separator]),
+      prompts: texts.map(({ stretch }) => afterEnglish(model, stretch.ids, separator)),
       ...(languages && { languages: texts.map(({ clip }) => languages[clip]) }),
       positions: texts.map(({ clip }) => positions?.[clip] ?? clip),
     },
@@ -57,6 +44,36 @@ export async function decode(
     texts.map(({ stretch }, i) => [stretch, withAnyToken(decoded[i]!, tokens.encode(' '))]),
   );
   return english.map((first, clip) => joined(model, first, stretches[clip]!, targets));
+}
+
+/** English first: the English texts, which the model before the training writes. Options are those of the whole. */
+export async function decodeEnglish(
+  model: WhisperModel,
+  clips: readonly EncodedClip[],
+  options: DecodingOptions,
+): Promise<Decoded[]> {
+  const before = await model.englishHalf();
+  return decodeClips(before, clips, {
+    ...options,
+    // The model before the training ends its English text as any other.
+    ...(before !== model && { separator: undefined, experts: false }),
+    // These are of the target language.
+    filters: [],
+    rescoring: undefined,
+    vocabulary: undefined,
+    // The other half of the context is the target's.
+    maxTokens: model.dimensions.textPositions >> 1,
+    onProgress: undefined,
+  });
+}
+
+/** English first: the prompt of the text in the target language, which is decoded from silence. */
+export function afterEnglish(
+  { tokens }: WhisperModel,
+  english: readonly number[],
+  separator: number,
+): number[] {
+  return [...englishPrompt(tokens), ...english, separator];
 }
 
 /** Timestamps, or what is said between them. */

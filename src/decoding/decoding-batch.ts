@@ -122,7 +122,11 @@ export class DecodingBatch {
       (prompt, i) =>
         last[i]! + 1 - prompt.length + Math.max(0, prompt.lastIndexOf(this.model.tokens.startOfTranscript)),
     );
-    const question = this.#question([...last, ...begin], [...this.#rows, ...this.#rows], true);
+    const question = this.#question(
+      [...last, ...begin],
+      [...this.#rows, ...this.#rows],
+      !this.options.continued,
+    );
     const answer = await this.session.readPrompts(prompts, question, [...CANDIDATES, 'noSpeech']);
     return {
       answer,

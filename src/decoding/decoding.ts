@@ -50,6 +50,8 @@ export interface DecodingOptions extends SearchOptions, Omit<SessionOptions, 'la
   readonly separator?: number | undefined;
   /** Above 0: sample, and ignore `beams`. Default 0. */
   readonly temperature?: number;
+  /** The prompts end within the text, whose next token is wanted: it may be one that cannot begin a text. Default false. */
+  readonly continued?: boolean | undefined;
   /** Further candidate filters, in this order. */
   readonly filters?: readonly CandidateFilter[];
   /** Chooses among the texts that a search found. Default: the search's own scores. */
