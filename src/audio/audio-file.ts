@@ -55,9 +55,12 @@ export async function* readInBlocks(
  * @throws UserError as readAudio
  */
 export async function audioDuration(file: string | URL): Promise<number> {
-  const seconds = await withFile(file, (_, handle, size) => headerSeconds(bytesOf(handle, size)));
-  return seconds ?? (await readAudio(file)).length / SAMPLE_RATE;
+  return (await statedDuration(file)) ?? (await readAudio(file)).length / SAMPLE_RATE;
 }
+
+/** Likewise, but undefined where only decoding can tell, or fails. */
+export const statedDuration = (file: string | URL): Promise<number | undefined> =>
+  withFile(file, (_, handle, size) => headerSeconds(bytesOf(handle, size)));
 
 async function withFile<T>(
   file: string | URL,

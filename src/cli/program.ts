@@ -26,6 +26,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./transcribe.ts')).translateCommand,
   ],
   [
+    'serve',
+    "serve models over HTTP, with OpenAI's audio API",
+    async () => (await import('./serve.ts')).serveCommand,
+  ],
+  [
     'encode',
     'encode the clips of a manifest into a cache that later runs read; an interrupted run resumes where it stopped',
     async () => (await import('./encode.ts')).encodeCommand,

@@ -70,7 +70,7 @@ export function learnBytePairs(texts: Iterable<string>, language: string, size: 
 }
 
 /** A printable character for each byte: itself, or one from U+0100 on, as in GPT-2. */
-const BYTE_SYMBOLS: readonly string[] = (() => {
+export const BYTE_SYMBOLS: readonly string[] = (() => {
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => {
     const isPrintable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);

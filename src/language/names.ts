@@ -96,3 +96,16 @@ export const unknownLanguage = (given: string, where = ''): UserError =>
   new UserError(
     `${where}found ${JSON.stringify(given)}; expected a language, such as fr, pt-BR, French or <|fr|>${didYouMean(given)}`,
   );
+
+/** Names in OpenAI's table where Unicode's data has others. */
+const WHISPER_NAMES: Readonly<Record<string, string>> = {
+  bn: 'bengali',
+  mi: 'maori',
+  my: 'myanmar',
+  nn: 'nynorsk',
+  tl: 'tagalog',
+};
+
+/** The name of a language as OpenAI's API has it, in small letters; a code that is none is its own. */
+export const whisperName = (code: string): string =>
+  WHISPER_NAMES[code] ?? englishName(code)?.toLowerCase() ?? code;
