@@ -18,7 +18,7 @@ export default function buildWhenStale() {
   const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !/^testing[\\/]/.test(file))
     .map((file) => join('src', file));
-  const inputs = [...sources, 'tsconfig.json', 'tsconfig.build.json', 'package.json'];
+  const inputs = [...sources, 'tsconfig.json', 'tsconfig.build.json', 'tsconfig.page.json', 'package.json'];
   if (inputs.every((file) => written(file) <= written(LAST))) return;
   execSync('npm run --silent build', { cwd: ROOT, stdio: 'inherit' });
 }

@@ -16,13 +16,20 @@ svg .hit{fill:#000}svg .miss{fill:#e0241b}`;
 export const figureStyle = `svg{--none:#a3262a;--ink:#1c1f23;--soft:#565d66;--rule:#dcdad4;--before:#a3a8ae;--after:#0b6e75;background:#fff;font:12.5px system-ui,"Noto Sans",sans-serif}
 ${svgStyle}`;
 
+/** Colours of pages, as custom properties. */
+export const lightColours =
+  '--paper:#fbfaf8;--card:#fff;--ink:#1c1f23;--soft:#565d66;--rule:#dcdad4;--before:#a3a8ae;--after:#0b6e75;--tint:11 110 117;--good:#1a6b3c;--some:#8a5300;--none:#a3262a;--unknown:#565d66;--mark:#fff3d6';
+export const darkColours =
+  '--paper:#14171a;--card:#1c2024;--ink:#e8e6e1;--soft:#a7adb5;--rule:#343a40;--before:#717982;--after:#4cc3c9;--tint:76 195 201;--good:#7bd6a0;--some:#f0b95c;--none:#ff9a94;--unknown:#a7adb5;--mark:#3a3118';
+export const textFonts = 'system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif';
+
 /** The page's style sheet: system fonts only, light and dark, one column on a telephone, ink on white in print. */
 export const pageStyle = `
-:root{color-scheme:light dark;--paper:#fbfaf8;--card:#fff;--ink:#1c1f23;--soft:#565d66;--rule:#dcdad4;--before:#a3a8ae;--after:#0b6e75;--tint:11 110 117;--good:#1a6b3c;--some:#8a5300;--none:#a3262a;--unknown:#565d66;--mark:#fff3d6}
-@media screen and (prefers-color-scheme:dark){:root{--paper:#14171a;--card:#1c2024;--ink:#e8e6e1;--soft:#a7adb5;--rule:#343a40;--before:#717982;--after:#4cc3c9;--tint:76 195 201;--good:#7bd6a0;--some:#f0b95c;--none:#ff9a94;--unknown:#a7adb5;--mark:#3a3118}}
+:root{color-scheme:light dark;${lightColours}}
+@media screen and (prefers-color-scheme:dark){:root{${darkColours}}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 ${textFonts}}
 :lang(zh){font-family:system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC","Noto Sans SC",sans-serif;line-height:1.6}
 main{max-width:1180px;margin:0 auto;padding:2.5rem clamp(1rem,3vw,2.5rem) 4rem}
 h1{font-size:clamp(1.6rem,1.1rem + 2.2vw,2.5rem);line-height:1.15;letter-spacing:-.018em;margin:0 0 .75rem;max-width:24em;text-wrap:balance}
@@ -63,7 +70,7 @@ tbody.group th.heading{background:rgb(var(--tint)/.09);color:var(--ink);font-wei
 ${Array.from({ length: 11 }, (_, index) => `.tint-${index}{background:rgb(var(--tint)/${(index * 0.04).toFixed(2)})}`).join('')}
 figure{margin:0;min-width:0;break-inside:avoid}
 figcaption{margin-top:.5rem;max-width:46em}
-svg{display:block;width:100%;max-width:440px;height:auto;font:12.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
+svg{display:block;width:100%;max-width:440px;height:auto;font:12.5px ${textFonts}}
 ${svgStyle}
 .key{display:inline-block;width:.85em;height:.85em;border-radius:2px;vertical-align:-.08em;margin-right:.3em}
 .key.before{background:var(--before)}.key.after{background:var(--after)}
