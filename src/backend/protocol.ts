@@ -13,6 +13,9 @@ export interface HostTensor {
 /** Where graphs run: onnxruntime's name of the provider. */
 export type Device = 'cpu' | 'webgpu' | 'cuda';
 
+/** Name of an output that onnxruntime's binding cannot hand over: see in-place-run.ts. */
+export const SEQUENCE = 'sequence';
+
 export interface WorkerOptions {
   readonly threads: number;
   readonly device: Device;

@@ -1,10 +1,14 @@
 /** Gradients that a session leaves in parts in the optimizer's memory: the same as those that its graph puts together. */
 import { afterAll, expect, test } from 'vitest';
 import { backward } from '../graph/backward.ts';
-import { Graph } from '../graph/graph.ts';
-import { add, gather, mul, reshape, sum } from '../graph/ops.ts';
+import { Graph, product } from '../graph/graph.ts';
+import { writeOnnx } from '../graph/onnx.ts';
+import { add, gather, gemm, mul, reshape, sum } from '../graph/ops.ts';
 import { fusedCrossEntropy } from '../graph/output-loss.ts';
 import { peakMemory } from '../graph/peak-memory.ts';
+import { runInPlace } from './in-place-run.ts';
+import ort from './onnxruntime.ts';
+import { SEQUENCE } from './protocol.ts';
 import { float32, gradientOutput, int64, Runtime } from './runtime.ts';
 import { sessionMemory } from './session-memory.ts';
 
@@ -106,4 +110,46 @@ test('neither a copy of the table nor of its gradient is among the results of a 
   for (const name of ['d:table', 'd:other']) graph.outputs.delete(name);
   const tableBytes = 4 * ROWS * WIDTH;
   expect(peakMemory(graph, new Map([['positions', 1]]), sessionMemory(graph))).toBeLessThan(tableBytes);
+});
+
+test('a run in place copies no output, writes those asked for, and passes an error on', async () => {
+  const graph = new Graph();
+  const x = graph.input('x', ['rows', 512]);
+  graph.output('y', gemm(x, graph.input('w', [512, 2048]), false, false));
+  graph.output('ids', reshape(graph.input('from', ['rows', 2], 'int64'), [product(['rows', 2])]));
+  const outputs = graph.outputs;
+  const { bytes } = writeOnnx(graph, () => true, undefined, {
+    outputs,
+    given: new Set(),
+    sequence: SEQUENCE,
+  });
+  const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel: 'disabled' });
+  const tensor = (rows: number, columns: number) =>
+    new ort.Tensor('float32', new Float32Array(rows * columns).fill(1), [rows, columns]);
+  const rows = 600; // 5 MB of results
+  const from = new ort.Tensor(
+    'int64',
+    BigInt64Array.from({ length: 2 * rows }, (_, i) => BigInt(i)),
+    [rows, 2],
+  );
+  const [feeds, y] = [{ x: tensor(rows, 512), w: tensor(512, 2048), from }, tensor(rows, 2048)];
+  const copied = async (run: () => Promise<unknown>): Promise<number> => {
+    const before = process.memoryUsage().arrayBuffers;
+    await run();
+    return process.memoryUsage().arrayBuffers - before;
+  };
+  let results: Record<string, ort.Tensor> = {};
+  const inPlace = await copied(async () => {
+    results = await runInPlace(session, feeds, { y, ids: null });
+  });
+  expect(inPlace).toBeLessThan(1e6);
+  expect(await copied(() => session.run(feeds, { y }))).toBeGreaterThan(4e6); // so it can be seen
+  expect(results.y).toBe(y);
+  expect((y.data as Float32Array).every((value) => value === 512)).toBe(true);
+  expect(results.ids!.dims).toEqual([2 * rows]);
+  expect(results.ids!.data).toEqual(from.data);
+  expect(await runInPlace(session, feeds, { y })).toEqual({ y });
+  const wrong = { ...feeds, w: tensor(511, 2048) };
+  await expect(runInPlace(session, wrong, { y })).rejects.toThrow(/dimension/);
+  await session.release();
 });

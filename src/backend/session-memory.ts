@@ -6,6 +6,7 @@
 import { gradientOutput, isGradient } from '../graph/backward.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import { axisOf, rowAddition } from '../graph/ops.ts';
+import { SEQUENCE } from './protocol.ts';
 
 /** Consecutive rows of a weight or gradient, from its row 0 on, as an input or output of a session. */
 export interface RowBlock {
@@ -32,6 +33,8 @@ export interface SessionMemory {
   readonly given: ReadonlySet<Tensor>;
   /** In place of the graph's own. */
   readonly outputs: ReadonlyMap<string, Tensor>;
+  /** The output that ends a run without copies of the others, where there are gradients: see in-place-run.ts. */
+  readonly sequence: string | undefined;
   readonly weights: readonly BlockedWeight[];
   readonly gradients: readonly GradientParts[];
 }
@@ -54,7 +57,7 @@ export function sessionMemory(graph: Graph, isFed: (name: string) => boolean = (
       gradients.push(gradientParts(name.slice(gradientOutput('').length), tensor, outputs));
     else outputs.set(name, tensor);
   }
-  return { given, outputs, weights, gradients };
+  return { given, outputs, weights, gradients, sequence: gradients.length > 0 ? SEQUENCE : undefined };
 }
 
 /** Adds the parts to `outputs`. */

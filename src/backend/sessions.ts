@@ -2,6 +2,7 @@
 
 import { copied } from './copy.ts';
 import { createSession, keepsOnDevice } from './create-session.ts';
+import { runInPlace } from './in-place-run.ts';
 import { fromHost, lookUp, toHost, weightOf } from './memory.ts';
 import ort from './onnxruntime.ts';
 import type { DeclaredTensor, HostTensor, RequestOf } from './protocol.ts';
@@ -79,7 +80,8 @@ export async function run(
       fetches[ids] = null;
     }
   }
-  const results = await session.run(feeds, fetches);
+  const results =
+    gradients.length > 0 ? await runInPlace(session, feeds, fetches) : await session.run(feeds, fetches);
   free(request.free);
   for (const { parameter, blocks, added } of gradients) {
     if (blocks.length === 0) gradientOf(parameter).fill(0);

@@ -82,6 +82,25 @@ export function sumOfSizes(dims: readonly Dim[]): Dim {
   return (known === 0 ? names : [...names, known]).join('+');
 }
 
+/** The value of each named size. */
+export type Sizes = ReadonlyMap<string, number>;
+
+/** The value of a size: a product of sums of named sizes. */
+export function sizeOf(dim: Dim, sizes: Sizes): number {
+  if (typeof dim === 'number') return dim;
+  const known = sizes.get(dim);
+  if (known !== undefined) return known;
+  const term = (name: string): number => {
+    const value = /^\d+$/.test(name) ? Number(name) : sizes.get(name);
+    if (value === undefined) throw new Error(`internal: the size "${name}" is not known`);
+    return value;
+  };
+  return dim
+    .split('*')
+    .map((factor) => factor.split('+').reduce((sum, name) => sum + term(name), 0))
+    .reduce((product, factor) => product * factor, 1);
+}
+
 /** An operator was applied to tensors whose types or shapes do not fit; thrown while the graph is built. */
 export class GraphError extends TypeError {
   override name = 'GraphError';

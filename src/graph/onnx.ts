@@ -15,6 +15,7 @@ import {
   TensorProtoSchema,
   TensorShapeProto_DimensionSchema,
   TensorShapeProtoSchema,
+  TypeProto_SequenceSchema,
   TypeProto_TensorSchema,
   TypeProtoSchema,
   ValueInfoProtoSchema,
@@ -69,7 +70,7 @@ export function writeOnnx(
   graph: Graph,
   isBuiltIn: (name: string) => boolean,
   values?: ReadonlyMap<string, Float32Array>,
-  { outputs, given }: Boundary = boundaryOf(graph),
+  { outputs, given, sequence }: Boundary = boundaryOf(graph),
 ): OnnxModel {
   const nodes = neededNodes(graph, { outputs, given });
   const used = new Set<Tensor>(outputs.values());
@@ -93,9 +94,12 @@ export function writeOnnx(
     ],
     graph: create(GraphProtoSchema, {
       name: 'graph',
-      node: nodeProtos(nodes, outputs),
+      node: [...nodeProtos(nodes, outputs), ...(sequence ? [emptySequence(sequence)] : [])],
       input: [...inputs, ...blocks, ...fed].map((tensor) => valueInfo(tensor.name, tensor)),
-      output: [...outputs].map(([name, tensor]) => valueInfo(name, tensor)),
+      output: [
+        ...(sequence ? [sequenceInfo(sequence)] : []),
+        ...[...outputs].map(([name, tensor]) => valueInfo(name, tensor)),
+      ],
       initializer: [
         ...constants.map(({ tensor, data }) => constantProto(tensor, data)),
         ...builtIn.map((tensor) =>
@@ -118,6 +122,8 @@ export interface Boundary {
   readonly outputs: ReadonlyMap<string, Tensor>;
   /** Tensors that are given like inputs though nodes of the graph compute them. */
   readonly given: ReadonlySet<Tensor>;
+  /** Name of one more output, the first: a sequence of tensors, without any. */
+  readonly sequence?: string | undefined;
 }
 
 const boundaryOf = ({ outputs }: Graph): Boundary => ({ outputs, given: new Set() });
@@ -232,6 +238,19 @@ function attributeProto(name: string, value: Attribute) {
     name,
     type: AttributeProto_AttributeType.INTS,
     ints: value.map(BigInt),
+  });
+}
+
+const emptySequence = (name: string): NodeProto =>
+  create(NodeProtoSchema, { opType: 'SequenceEmpty', name, output: [name] });
+
+function sequenceInfo(name: string) {
+  const float = create(TypeProto_TensorSchema, { elemType: TensorProto_DataType.FLOAT });
+  const elemType = create(TypeProtoSchema, { value: { case: 'tensorType', value: float } });
+  const value = create(TypeProto_SequenceSchema, { elemType });
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, { value: { case: 'sequenceType', value } }),
   });
 }
 

@@ -1,9 +1,6 @@
 /** Peak memory of a graph, computed from its nodes in onnxruntime's order. */
-import type { Dim, DType, Graph, Node, Tensor } from './graph.ts';
+import { type DType, type Graph, type Node, type Sizes, sizeOf, type Tensor } from './graph.ts';
 import { type Boundary, neededNodes } from './onnx.ts';
-
-/** The value of each named size. */
-export type Sizes = ReadonlyMap<string, number>;
 
 const BYTES: Record<DType, number> = {
   float16: 2,
@@ -67,22 +64,6 @@ export function peakMemory(graph: Graph, sizes: Sizes, boundary: Boundary): numb
     }
   }
   return most;
-}
-
-/** A size as the builder names it: products of sums (see graph.ts). */
-function sizeOf(dim: Dim, sizes: Sizes): number {
-  if (typeof dim === 'number') return dim;
-  const known = sizes.get(dim);
-  if (known !== undefined) return known;
-  const term = (name: string): number => {
-    const value = /^\d+$/.test(name) ? Number(name) : sizes.get(name);
-    if (value === undefined) throw new Error(`internal: the size "${name}" is not known`);
-    return value;
-  };
-  return dim
-    .split('*')
-    .map((factor) => factor.split('+').reduce((sum, name) => sum + term(name), 0))
-    .reduce((product, factor) => product * factor, 1);
 }
 
 /**
