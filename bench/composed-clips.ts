@@ -4,10 +4,10 @@
  */
 import { readAudio } from '../src/audio/audio-file.ts';
 import { float32, type Runtime } from '../src/backend/runtime.ts';
-import { float16ToFloat32, float32ToFloat16 } from '../src/checkpoint/half-precision.ts';
 import type { Clip } from '../src/data/clip.ts';
 import { Graph } from '../src/graph/graph.ts';
 import { linear, reshape } from '../src/graph/ops.ts';
+import { float16ToFloat32, float32ToFloat16 } from '../src/half-precision.ts';
 import { unit } from '../src/retrieval/block-comparison.ts';
 import { harmonicMean } from '../src/retrieval/seq-sim.ts';
 import { type EncodedClip, frameValues } from '../src/whisper/encoded-clip.ts';

@@ -23,8 +23,12 @@ for (const shape of shapes) {
   const largest = shape === 'large-v3' ? 1.2 : 1;
   goal(`training step, ${shape}, with the state's way`, own[`step ${shape}`]?.secondsPerStep, peerSeconds(`step ${shape} *`), largest);
   goal(`training step, ${shape}, further steps`, own[`step ${shape}`]?.secondsPerFurtherStep, peerSeconds(`step ${shape} *`), largest);
-  goal(`encoder, ${shape}, full windows`, own[`encoder ${shape}, full windows`]?.seconds, peerSeconds(`encoder ${shape} *, full windows`, ['fp16', 'fp32']), 1.2);
-  if (own[`greedy ${shape}`]) goal(`greedy, ${shape}`, own[`greedy ${shape}`].seconds, peerSeconds(`greedy ${shape} *`), 0.5);
+  for (const numbers of ['', ' float16']) {
+    const encoder = own[`encoder ${shape}${numbers}, full windows`];
+    goal(`encoder, ${shape}${numbers}, full windows`, encoder?.seconds, peerSeconds(`encoder ${shape} *, full windows`, ['fp16', 'fp32']), 1.2);
+    const greedy = own[`greedy ${shape}${numbers}`];
+    if (greedy) goal(`greedy, ${shape}${numbers}`, greedy.seconds, peerSeconds(`greedy ${shape} *`), 0.5);
+  }
 }
 const used = read(memory).split('\n').map(Number).filter(Number.isFinite);
 console.log(

@@ -16,6 +16,7 @@ import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
 import { tinyDimensions, writeTinyModel } from '../src/testing/tiny-model.ts';
 import { tunedWeights, tuningGraph } from '../src/training/tuned-weights.ts';
 import { causalBias } from '../src/whisper/causal-bias.ts';
+import { type Compute, inForm, type PartForm, variantFor } from '../src/whisper/compute.ts';
 import { encoderGraph } from '../src/whisper/encoder.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import { inRepository } from './result.ts';
@@ -141,28 +142,61 @@ async function trainingSteps(dimensions: WhisperDimensions, device: DeviceChoice
   return result;
 }
 
-async function encoder(dimensions: WhisperDimensions, device: DeviceChoice, clips: number, frames: number) {
+/** Values by shape in float32, which float16's are compared with. */
+const exact = new Map<string, ArrayLike<unknown>>();
+
+/** Relative difference from float32's frames, on the same device. */
+function difference(shape: string, form: PartForm, frames: Float32Array): number | undefined {
+  if (form === 'float32') exact.set(shape, frames);
+  const expected = exact.get(shape) as Float32Array | undefined;
+  if (form === 'float32' || !expected) return undefined;
+  let [squares, norm] = [0, 0];
+  for (const [i, value] of expected.entries()) {
+    squares += (value - frames[i]!) ** 2;
+    norm += value ** 2;
+  }
+  return Math.sqrt(squares / norm);
+}
+
+async function encoder(
+  dimensions: WhisperDimensions,
+  { device, form }: { device: DeviceChoice; form: PartForm },
+  clips: number,
+  frames: number,
+) {
   const runtime = await Runtime.open({ device });
   await storeDrawn(runtime, dimensions, /encoder\./);
-  const program = await runtime.load(encoderGraph(dimensions), { builtIn: () => true });
+  const graph = inForm(encoderGraph(dimensions, false, variantFor(form)), form);
+  const program = await runtime.load(graph, { builtIn: () => true });
   const { melBins } = dimensions;
   const feeds = {
     mel: float32(drawn(clips * melBins * 2 * frames, 1), [clips, melBins, 2 * frames]),
     positions: int64(Array.from({ length: frames }, (_, i) => i)),
   };
   const times: number[] = [];
-  for (let i = 0; i < 4; i++)
-    times.push((await timed(() => runtime.run(program, feeds, { fetch: ['frames'] }))).seconds);
+  let values = new Float32Array(0);
+  for (let i = 0; i < 4; i++) {
+    const { seconds, value } = await timed(() => runtime.run(program, feeds, { fetch: ['frames'] }));
+    times.push(seconds);
+    values = value.fetched.frames!.data as Float32Array<ArrayBuffer>;
+  }
   await runtime.close();
   const seconds = median(times.slice(1));
-  return { clips, frames, seconds, clipsPerSecond: clips / seconds, firstSeconds: times[0] };
+  return {
+    ...{ clips, frames, seconds, clipsPerSecond: clips / seconds, firstSeconds: times[0] },
+    fromFloat32: difference(`${dimensions.width} ${clips} ${frames}`, form, values),
+  };
 }
 
 /** Greedy, 40 tokens, of clips of 2.5 s in fitted windows. */
-async function decoding(dimensions: WhisperDimensions, device: DeviceChoice, clips: number) {
+async function decoding(
+  dimensions: WhisperDimensions,
+  { device, form }: { device: DeviceChoice; form: Compute },
+  clips: number,
+) {
   const directory = mkdtempSync(join(tmpdir(), 'bench-gpu-'));
   await writeTinyModel(directory, dimensions, 1, inRepository('models/whisper-base-int8'));
-  const model = await WhisperModel.load(directory, { device });
+  const model = await WhisperModel.load(directory, { device, compute: form });
   const sounds = Array.from({ length: clips }, (_, i) =>
     Float32Array.from({ length: 40_000 }, (_, t) => 0.1 * Math.sin(t / (5 + i))),
   );
@@ -175,7 +209,15 @@ async function decoding(dimensions: WhisperDimensions, device: DeviceChoice, cli
   const { seconds, value } = await timed(work);
   await model.close();
   rmSync(directory, { recursive: true });
-  return { clips, seconds, tokens: value.reduce((sum, { tokens }) => sum + tokens.length, 0) };
+  const texts = value.map(({ tokens }) => tokens.join(' '));
+  const shape = `greedy ${dimensions.width}`;
+  if (form === 'float32') exact.set(shape, texts);
+  const expected = exact.get(shape);
+  return {
+    ...{ clips, seconds, tokens: value.reduce((sum, { tokens }) => sum + tokens.length, 0) },
+    /** Weights drawn at random are unsure of every token: trained ones differ less. */
+    textsOfFloat32: expected && texts.filter((text, i) => text === expected[i]).length,
+  };
 }
 
 /** SeqSim of clips of 125 frames, all with all. */
@@ -209,14 +251,17 @@ async function measure({ device, shapes, seconds }: Options): Promise<void> {
     if (!dimensions) throw new Error(`no shape "${name}"; there are ${Object.keys(SHAPES).join(', ')}`);
     const small = name === 'tiny';
     await attempt(`step ${name}`, () => trainingSteps(dimensions, device));
-    await attempt(`encoder ${name}, full windows`, () =>
-      encoder(dimensions, device, small ? 1 : 16, small ? 100 : 1500),
-    );
-    if (name === 'large-v3') continue;
-    await attempt(`encoder ${name}, windows of 175 frames`, () =>
-      encoder(dimensions, device, small ? 2 : 64, 175),
-    );
-    await attempt(`greedy ${name}`, () => decoding(dimensions, device, small ? 2 : 64));
+    for (const form of ['float32', 'float16'] as const) {
+      const numbers = form === 'float32' ? '' : ' float16';
+      await attempt(`encoder ${name}${numbers}, full windows`, () =>
+        encoder(dimensions, { device, form }, small ? 1 : 16, small ? 100 : 1500),
+      );
+      if (name === 'large-v3') continue;
+      await attempt(`encoder ${name}${numbers}, windows of 175 frames`, () =>
+        encoder(dimensions, { device, form }, small ? 2 : 64, 175),
+      );
+      await attempt(`greedy ${name}${numbers}`, () => decoding(dimensions, { device, form }, small ? 2 : 64));
+    }
   }
   await attempt('retrieval', () =>
     retrieval(chosen.includes('tiny') ? 64 : 512, device, chosen.includes('tiny') ? 64 : 1000),

@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../src/errors.ts';
 import { defaultLora } from '../src/training/choices.ts';
 import { COMPUTES } from '../src/whisper/compute.ts';
+import { attention } from './attention.ts';
 import { cacheDtype } from './cache-dtype.ts';
 import { corpusSize } from './corpus-size.ts';
 import { languageModel } from './language-model.ts';
@@ -86,7 +87,14 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     about: 'int8 and int4 products against float32: the encoder, a decoding step by rows',
     run: products,
   },
-  'products-texts': { about: 'the texts of int8 products against those of float32', run: productsTexts },
+  attention: {
+    about: 'the encoder with its attention in one operator, against the operators that are trained',
+    run: attention,
+  },
+  'products-texts': {
+    about: 'the texts of int8 products and of float16 against those of float32 (--only float16)',
+    run: productsTexts,
+  },
   quantize: { about: 'accuracy of int8 weights against float16, and the time until ready', run: quantize },
   retrieval: { about: 'SeqSim of many clips with many, against the bare matrix product', run: retrieval },
   'retrieval-scale': {
@@ -149,7 +157,7 @@ const program = new Command('npm run bench --')
   .option('--steps <number>', 'paper: steps of training; goes on where it stopped', positiveInteger, 100)
   .option(
     '--only <what>',
-    `paper: one of the models, ${PAPER_MODELS.join(' or ')}; long-audio: recordings (${Object.keys(RECORDINGS).join(', ')}), greedy or beams, batched or sequential, ours (no peers), with commas between`,
+    `paper: one of the models, ${PAPER_MODELS.join(' or ')}; long-audio: recordings (${Object.keys(RECORDINGS).join(', ')}), greedy or beams, batched or sequential, ours (no peers), with commas between; attention: times or texts; products-texts: int8 or float16`,
   )
   .addOption(
     new Option('--compute <numbers>', 'long-audio, transcribe: what ours computes with')

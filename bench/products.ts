@@ -1,5 +1,5 @@
 /**
- * Linear layers in whole numbers of few bits against float32: time of a decoding step by rows, time of the encoder by
+ * Linear layers in whole numbers of few bits, and float16, against float32: time of a decoding step by rows, time of the encoder by
  * window, in turns; and the texts: how many stay as they are, word error rate. French, Catalan and single words are where
  * Whisper base is unsure: there the last bits of float32, too, tip a word.
  */
@@ -68,7 +68,7 @@ export async function productsTexts(options: BenchOptions): Promise<BenchResult>
   const texts = await quality(options);
   return {
     title:
-      'Texts in whole numbers of few bits: words that differ (English and words: from what is said; else from float32)',
+      'Texts in numbers of few bits: words that differ (English and words: from what is said; else from float32)',
     rows: texts.flatMap(({ group, clips, rows }) =>
       rows.map(
         ({ compute, identical, errors }): Row => ({
@@ -202,7 +202,7 @@ interface Quality {
 }
 
 /** Greedy texts: of sentences in fitted windows, of words in the full one. */
-async function quality({ model: directory, recordings }: BenchOptions): Promise<Quality[]> {
+async function quality({ model: directory, recordings, only }: BenchOptions): Promise<Quality[]> {
   const manifest = join(recordings, 'manifest.tsv');
   const words = existsSync(manifest) ? await readManifest(manifest) : [];
   const groups = [
@@ -228,7 +228,9 @@ async function quality({ model: directory, recordings }: BenchOptions): Promise<
     float32: 'float32' as const,
     'float32, decoder in int8 with inputs of 16 bits': STEP_FORMS['int8, inputs of 16 bits']!,
     int8: 'int8' as const,
+    float16: 'float16' as const,
   })) {
+    if (only !== undefined && compute !== 'float32' && compute !== only) continue;
     const model = await WhisperModel.load(directory, { compute: products });
     for (const { group, language, window, clips } of groups) {
       const own: string[] = [];

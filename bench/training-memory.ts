@@ -8,9 +8,9 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dimensionsFromConfig, whisperTensors } from '../src/checkpoint/checkpoint.ts';
-import { float32ToFloat16 } from '../src/checkpoint/half-precision.ts';
 import { writeSafetensors } from '../src/checkpoint/safetensors-write.ts';
 import { readManifest } from '../src/data/manifest.ts';
+import { float32ToFloat16 } from '../src/half-precision.ts';
 import { sfc32, uniform } from '../src/random.ts';
 import { type BenchResult, inRepository } from './result.ts';
 

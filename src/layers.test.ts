@@ -32,7 +32,15 @@ const FLOORS = [
   'cli',
 ];
 /** Ground that every floor stands on; index.ts stands over all but the commands. */
-const GROUND = ['abort.ts', 'errors.ts', 'extremes.ts', 'lists.ts', 'random.ts', 'vectors.ts'];
+const GROUND = [
+  'abort.ts',
+  'errors.ts',
+  'extremes.ts',
+  'half-precision.ts',
+  'lists.ts',
+  'random.ts',
+  'vectors.ts',
+];
 
 /** Folders whose files may import any module of Node: files on disk, threads, the terminal. */
 const NODE_FOLDERS = ['files', 'backend', 'serve', 'cli'];

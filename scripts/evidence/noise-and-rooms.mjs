@@ -15,7 +15,7 @@ import { reverberate } from '../../dist/audio/augment/reverberation.js';
 import { HOP, logMel } from '../../dist/audio/log-mel.js';
 import { wavBytes } from '../../dist/audio/wav-write.js';
 import { embeddedModel } from '../../dist/checkpoint/embedded.js';
-import { float16ToFloat32, float32ToFloat16 } from '../../dist/checkpoint/half-precision.js';
+import { float16ToFloat32, float32ToFloat16 } from '../../dist/half-precision.js';
 import { readManifest } from '../../dist/data/manifest.js';
 import { writeManifest } from '../../dist/data/manifest-write.js';
 import { seedOf } from '../../dist/files/fingerprint.js';

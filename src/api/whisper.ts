@@ -24,7 +24,7 @@ export {
 export type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 export type { Json } from '../checkpoint/directory.ts';
 export { embeddedModel } from '../checkpoint/embedded.ts';
-export type { Compute, ModelProducts } from '../whisper/compute.ts';
+export type { Compute, ModelProducts, PartForm } from '../whisper/compute.ts';
 export type { OutputTokens } from '../whisper/decoder.ts';
 export { type EncodedClip, frameValues, type WindowMode } from '../whisper/encoded-clip.ts';
 export type { LanguageToken } from '../whisper/language-token.ts';

@@ -79,8 +79,12 @@ const OUT_OF_MEMORY =
 /** The device's memory is too small. */
 export class DeviceMemoryError extends UserError {}
 
-/** What an error of onnxruntime on a device means to the user: itself, but for lack of memory. */
+/** What an error of onnxruntime on a device means to the user: itself, but for lack of memory or of float16. */
 export function deviceError(device: Device, message: string): Error {
+  if (/requires f16 but the device does not support/.test(message))
+    return new UserError(
+      `device ${device}: this card does not compute in float16; expected --compute float32`,
+    );
   if (device === 'cpu' || !OUT_OF_MEMORY.test(message)) return new Error(message);
   return new DeviceMemoryError(
     `device ${device}: its memory does not suffice (${firstLine(message)}); expected more of it, fewer or shorter clips at once ` +

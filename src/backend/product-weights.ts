@@ -1,5 +1,6 @@
-/** Weights in the layouts of products of few bits (graph/product-form.ts), made from the float32 ones. */
-import { BLOCK, BLOCKS_SUFFIX, ROWS_SUFFIX, SCALES_SUFFIX } from '../graph/product-form.ts';
+/** Weights in the layouts of products of fewer bits (graph/product-form.ts), made from the float32 ones. */
+import { BLOCK, BLOCKS_SUFFIX, HALF_SUFFIX, ROWS_SUFFIX, SCALES_SUFFIX } from '../graph/product-form.ts';
+import { float32ToFloat16 } from '../half-precision.ts';
 
 export interface ProductWeight {
   readonly values: Int8Array | Uint8Array;
@@ -23,6 +24,8 @@ export function productWeights(
 ): (name: string) => ArrayBufferView | undefined {
   const made = new Map<string, ProductWeight>();
   return (name) => {
+    if (name.endsWith(HALF_SUFFIX))
+      return float32ToFloat16(weightOf(name.slice(0, -HALF_SUFFIX.length)).data);
     const isScales = name.endsWith(SCALES_SUFFIX);
     const layoutName = isScales ? name.slice(0, -SCALES_SUFFIX.length) : name;
     const suffix = Object.keys(LAYOUTS).find((known) => layoutName.endsWith(known));

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { Graph } from '../graph/graph.ts';
 import { writeOnnx } from '../graph/onnx.ts';
+import { cast } from '../graph/ops.ts';
 import type { Bits } from '../graph/stored-form.ts';
 import {
   type AdamWConstants,
@@ -243,6 +244,15 @@ export class Runtime {
   multipliesBytes(): Promise<boolean> {
     this.#multipliesBytes ??= this.#tryBytes();
     return this.#multipliesBytes;
+  }
+
+  /** @throws UserError where the device does not compute in float16 */
+  async requireFloat16(): Promise<void> {
+    const graph = new Graph();
+    graph.output('y', cast(cast(graph.input('x', [1]), 'float16'), 'float32'));
+    const program = await this.load(graph, { builtIn: () => true, arena: false });
+    await this.run(program, { x: float32(Float32Array.of(1), [1]) }, { fetch: ['y'] });
+    await this.unload(program);
   }
 
   async #tryBytes(): Promise<boolean> {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
+import { float16ToFloat32, float32ToFloat16 } from '../half-precision.ts';
 import {
   type Checkpoint,
   dimensionsFromConfig,
@@ -10,7 +11,6 @@ import {
   whisperTensors,
   writeCheckpoint,
 } from './checkpoint.ts';
-import { float16ToFloat32, float32ToFloat16 } from './half-precision.ts';
 import { elementCount } from './safetensors-header.ts';
 import { type TensorToWrite, writeSafetensors } from './safetensors-write.ts';
 

@@ -2,7 +2,7 @@
 import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
-import { bfloat16ToFloat32, firstNonFinite, float16ToFloat32 } from './half-precision.ts';
+import { bfloat16ToFloat32, firstNonFinite, float16ToFloat32 } from '../half-precision.ts';
 import { elementCount, parseHeader, parseHeaderLength, type TensorEntry } from './safetensors-header.ts';
 
 export const SINGLE_FILE = 'model.safetensors';

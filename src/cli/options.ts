@@ -31,7 +31,8 @@ export const threadsOption = (): Option =>
 export const computeOption = (): Option =>
   new Option(
     '--compute <numbers>',
-    'numbers that the model computes with. int8: faster, and where it is unsure some texts differ by a word',
+    'numbers that the model computes with. int8 (on the CPU): faster, and where it is unsure some texts differ by a word; ' +
+      'float16: for graphics cards, experimental',
   )
     .choices(COMPUTES)
     .default('float32' satisfies Compute);

@@ -83,7 +83,12 @@ export class DecodingSession {
     const { decoderHeads, decoderLayers, width } = this.model.dimensions;
     const headWidth = width / decoderHeads;
     for (let layer = 0; layer < decoderLayers; layer++) {
-      const empty = (shape: readonly number[]) => float32(new Float32Array(0), [prompts.length, ...shape]);
+      const empty = (shape: readonly number[]): HostTensor => ({
+        ...(this.model.products.decoder === 'float16'
+          ? { dtype: 'float16', data: new Uint16Array(0) }
+          : { dtype: 'float32', data: new Float32Array(0) }),
+        shape: [prompts.length, ...shape],
+      });
       this.#past[`past.keys.${layer}`] = empty([decoderHeads, headWidth, 0]);
       this.#past[`past.values.${layer}`] = empty([decoderHeads, 0, headWidth]);
     }

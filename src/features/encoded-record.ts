@@ -1,5 +1,5 @@
 /** Encoder outputs as records of the cache: float16, or int8 with a scale for each frame. */
-import { float32ToFloat16 } from '../checkpoint/half-precision.ts';
+import { float32ToFloat16 } from '../half-precision.ts';
 import { type EncodedClip, frameValues } from '../whisper/encoded-clip.ts';
 import { ABOUT_BYTES } from './shards.ts';
 

@@ -6,7 +6,8 @@ export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'uint8'
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
-export type ConstantData = Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
+/** A Uint16Array holds the bits of float16. */
+export type ConstantData = Float32Array | Uint16Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
 
 export type Attribute =
   | number
@@ -158,13 +159,15 @@ export class Graph {
     const dtype =
       data instanceof Float32Array
         ? 'float32'
-        : data instanceof BigInt64Array
-          ? 'int64'
-          : data instanceof Int32Array
-            ? 'int32'
-            : data instanceof Int8Array
-              ? 'int8'
-              : 'uint8';
+        : data instanceof Uint16Array
+          ? 'float16'
+          : data instanceof BigInt64Array
+            ? 'int64'
+            : data instanceof Int32Array
+              ? 'int32'
+              : data instanceof Int8Array
+                ? 'int8'
+                : 'uint8';
     // Small constants (axes, scalars) recur everywhere: one copy each.
     const key =
       data.length <= 16 ? `${dtype}_${shape.join('x')}_${Array.from(data, String).join('_')}` : undefined;

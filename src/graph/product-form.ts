@@ -18,6 +18,8 @@ export type ProductForm =
 /** Numbers in a block: of more they are faster, of fewer more exact. */
 export const BLOCK = { 8: 128, 4: 32 } as const;
 
+/** float16, of the weight's own shape. */
+export const HALF_SUFFIX = '.float16';
 /** int8 [in, out]: a weight transposed, as products of rows read it. */
 export const ROWS_SUFFIX = '.int8-rows';
 /** uint8 [out, blocks, bytes of a block], as onnxruntime's MatMulNBits reads them. */

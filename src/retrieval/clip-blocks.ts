@@ -1,5 +1,5 @@
 /** Clips of similar length side by side in one tensor, so that matrix products are large. */
-import { float16ToFloat32 } from '../checkpoint/half-precision.ts';
+import { float16ToFloat32 } from '../half-precision.ts';
 import { type EncodedClip, frameValues } from '../whisper/encoded-clip.ts';
 import { isLazy, type Lazy } from '../whisper/lazy.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { Runtime } from '../backend/runtime.ts';
-import { float32ToFloat16 } from '../checkpoint/half-precision.ts';
+import { float32ToFloat16 } from '../half-precision.ts';
 import { sfc32, uniform } from '../random.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import { seqSimMatrix } from './seq-sim.ts';

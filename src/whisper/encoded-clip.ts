@@ -1,7 +1,7 @@
 /** Encoder outputs of a clip, and its window. */
 
 import { FULL_WINDOW_FRAMES } from '../audio/log-mel.ts';
-import { float16ToFloat32 } from '../checkpoint/half-precision.ts';
+import { float16ToFloat32 } from '../half-precision.ts';
 
 /** Samples of one encoder frame: 16 kHz audio, 50 Hz frames. */
 export const SAMPLES_PER_FRAME = 320;

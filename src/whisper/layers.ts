@@ -116,9 +116,8 @@ export function attention(
  * @returns [batch, queries, width]
  */
 export function attentionTo(x: Tensor, seen: Tensor, name: string, heads: number, bias?: Tensor): Tensor {
-  const { products = 'float32' } = variantOf(x.graph);
-  if (products === 'float32')
-    return attention(x, name, heads, sourceOf(keysAndValues(seen, name, heads)), bias);
+  const { attention: form = 'composed' } = variantOf(x.graph);
+  if (form === 'composed') return attention(x, name, heads, sourceOf(keysAndValues(seen, name, heads)), bias);
   const width = x.shape[2] as number;
   const attended = fusedAttention(
     projection(x, `${name}.q_proj`, width),
@@ -126,6 +125,7 @@ export function attentionTo(x: Tensor, seen: Tensor, name: string, heads: number
     projection(seen, `${name}.v_proj`, width),
     heads,
     bias,
+    form.bias,
   );
   return projection(attended, `${name}.out_proj`, width);
 }

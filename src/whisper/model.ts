@@ -4,12 +4,17 @@ import type { DeviceChoice } from '../backend/device.ts';
 import { float32, type HostTensor, int64, type Program, Runtime } from '../backend/runtime.ts';
 import { type Checkpoint, readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
-import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
-import type { ProductForm } from '../graph/product-form.ts';
 import { placesBy } from '../lists.ts';
 import { alignmentHeads } from './alignment-heads.ts';
-import { type Compute, type ModelProducts, productsFor } from './compute.ts';
+import {
+  type Compute,
+  inForm,
+  type ModelProducts,
+  type PartForm,
+  productsFor,
+  variantFor,
+} from './compute.ts';
 import {
   alignmentGraph,
   audioMemoryGraph,
@@ -69,7 +74,7 @@ export interface ModelOptions {
 }
 
 /** Name of the compiled encoder; those of all begin with 'encoder'. */
-const encoderName = (products: ProductForm, fitted: boolean): string =>
+const encoderName = (products: PartForm, fitted: boolean): string =>
   `encoder${fitted ? ', fitted' : ''} ${JSON.stringify(products)}`;
 
 /** Of programs of the decoder, whose shapes grow. */
@@ -84,7 +89,7 @@ export class WhisperModel {
   #fingerprint: Promise<string> | undefined;
   readonly #expertFingerprints = new Map<string, Promise<string>>();
   #english: Promise<WhisperModel> | undefined;
-  readonly #silence = new Map<ProductForm, Promise<SilenceTails>>();
+  readonly #silence = new Map<PartForm, Promise<SilenceTails>>();
 
   private constructor(
     readonly directory: string,
@@ -116,12 +121,10 @@ export class WhisperModel {
         ? await readExperts(directory, settings.dimensions)
         : { sets: [], weights: new Map() };
     const runtime = await Runtime.open(options);
-    if (compute !== 'float32' && runtime.device !== 'cpu') {
+    const products = await productsFor(runtime, compute).catch(async (error) => {
       await runtime.close();
-      throw new UserError(
-        `device ${runtime.device}: found compute ${compute}, which is the CPU's alone; expected float32`,
-      );
-    }
+      throw error;
+    });
     const names = [...weights.keys()];
     await runtime.store(weights);
     await runtime.store(experts.weights);
@@ -138,7 +141,7 @@ export class WhisperModel {
       names,
       new Map(experts.sets.map((set) => [set.language, set])),
       compute,
-      await productsFor(runtime, compute),
+      products,
     );
   }
 
@@ -178,15 +181,16 @@ export class WhisperModel {
     if (set) {
       const name = `encoder of ${set.language} ${JSON.stringify(products)}`;
       if (!this.#programs.has(name)) await this.#release((other) => other.startsWith('encoder of '));
-      const variant = { products, experts: { ...set, gate: 'hard' as const } };
-      return this.#program(name, () =>
-        this.runtime.load(encoderGraph(this.dimensions, true, variant), { builtIn: () => true }),
-      );
+      return this.#program(name, () => this.#loadEncoder(true, products, set));
     }
     const fitted = window === 'fit' || this.#programs.has(encoderName(products, true));
-    return this.#program(encoderName(products, fitted), () =>
-      this.runtime.load(encoderGraph(this.dimensions, fitted, { products }), { builtIn: () => true }),
-    );
+    return this.#program(encoderName(products, fitted), () => this.#loadEncoder(fitted, products));
+  }
+
+  #loadEncoder(fitted: boolean, form: PartForm, set?: ExpertSet): Promise<Program> {
+    const variant = { ...variantFor(form), ...(set && { experts: { ...set, gate: 'hard' as const } }) };
+    const graph = encoderGraph(this.dimensions, fitted, variant);
+    return this.runtime.load(inForm(graph, form), { builtIn: () => true });
   }
 
   /** The experts of a language, where the model has them in the encoder. */
@@ -196,8 +200,11 @@ export class WhisperModel {
   }
 
   audioMemoryProgram(): Promise<Program> {
+    // Its keys and values are the decoder's inputs, but its products are of many rows, as the encoder's.
+    const { encoder, decoder } = this.products;
+    const form = decoder === 'float16' || encoder === 'float16' ? decoder : encoder;
     return this.#program('memory', () =>
-      this.runtime.load(audioMemoryGraph(this.dimensions, { products: this.products.encoder }), {
+      this.runtime.load(inForm(audioMemoryGraph(this.dimensions, variantFor(form)), form), {
         ...INFERENCE,
         keeps: () => true,
       }),
@@ -234,12 +241,10 @@ export class WhisperModel {
     if (set && !this.#programs.has(name)) await this.#release(ofExperts);
     return this.#program(name, async () => {
       if (vocabulary) await this.#storeRows(tokens.weight, ids);
-      const variant = {
-        products: this.products.decoder,
-        ...(set && { experts: { ...set, gate: 'hard' as const } }),
-      };
+      const form = this.products.decoder;
+      const variant = { ...variantFor(form), ...(set && { experts: { ...set, gate: 'hard' as const } }) };
       const graph = decodingStepGraph(this.dimensions, tokens, withTimestamps, variant);
-      return this.runtime.load(graph, {
+      return this.runtime.load(inForm(graph, form, [tokens.weight]), {
         ...INFERENCE,
         keeps: (output) => output.startsWith('present.') || output === 'logits',
       });
@@ -259,7 +264,10 @@ export class WhisperModel {
   /** Program that selects some clips of a batch: their audio (''), or their texts ('past.'). */
   selectionProgram(prefix: '' | 'past.'): Promise<Program> {
     return this.#program(`select ${prefix}`, () =>
-      this.runtime.load(selectionGraph(this.dimensions, prefix), { ...INFERENCE, keeps: () => true }),
+      this.runtime.load(inForm(selectionGraph(this.dimensions, prefix), this.products.decoder), {
+        ...INFERENCE,
+        keeps: () => true,
+      }),
     );
   }
 

@@ -10,8 +10,8 @@ import {
   whisperTensors,
   writeCheckpoint,
 } from '../checkpoint/checkpoint.ts';
-import { float16ToFloat32, float32ToFloat16 } from '../checkpoint/half-precision.ts';
 import { elementCount } from '../checkpoint/safetensors-header.ts';
+import { float16ToFloat32, float32ToFloat16 } from '../half-precision.ts';
 import { sfc32, uniform } from '../random.ts';
 import type { StageProgress } from '../report/progress.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';

@@ -2,6 +2,7 @@
  * Variants of Whisper: adapters, experts and so on of the model in a graph. Stored beside the graph, so that layers look
  * them up and need not pass them on.
  */
+import type { BiasPlace } from '../graph/fused-attention.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { ProductForm } from '../graph/product-form.ts';
 import type { Bits } from '../graph/stored-form.ts';
@@ -39,6 +40,8 @@ export interface ModelVariant {
   readonly quantized?: { readonly names: ReadonlySet<string>; readonly bits: Bits } | undefined;
   /** How linear layers compute. Default float32; the other forms cannot be trained. */
   readonly products?: ProductForm | undefined;
+  /** Operators of the encoder's attention: `composed` (default) can be trained; else it is one (fused-attention.ts). */
+  readonly attention?: 'composed' | { readonly bias: BiasPlace } | undefined;
   /** A language's experts. */
   readonly experts?: Experts | undefined;
   /** Adds a separate weight to the embedding's last row, that of a new language token: language-token.ts. */

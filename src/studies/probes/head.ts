@@ -4,7 +4,6 @@
  */
 
 import { float32, gradientOutput, type HostTensor } from '../../backend/runtime.ts';
-import { float16ToFloat32 } from '../../checkpoint/half-precision.ts';
 import { largest } from '../../extremes.ts';
 import { backward } from '../../graph/backward.ts';
 import { Graph, product, type Tensor } from '../../graph/graph.ts';
@@ -24,6 +23,7 @@ import {
   tanh,
   transpose,
 } from '../../graph/ops.ts';
+import { float16ToFloat32 } from '../../half-precision.ts';
 import { sfc32, uniformValues } from '../../random.ts';
 import type { LayerFeatures } from './layer-features.ts';
 

@@ -1,6 +1,6 @@
 /** Output of each encoder layer for a clip: the features that probes are trained on. */
 
-import { float32ToFloat16 } from '../../checkpoint/half-precision.ts';
+import { float32ToFloat16 } from '../../half-precision.ts';
 import { averaged } from '../../retrieval/mean-pool.ts';
 import { type EncodedClip, frameValues, type WindowMode } from '../../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../../whisper/model.ts';

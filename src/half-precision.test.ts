@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import about from './golden/half.json' with { type: 'json' };
+import about from './checkpoint/golden/half.json' with { type: 'json' };
 import {
   bfloat16ToFloat32,
   firstNonFinite,
@@ -10,7 +10,7 @@ import {
 } from './half-precision.ts';
 
 // NumPy's and PyTorch's results; see the script that half.json names for the layout.
-const { buffer } = new Uint8Array(await readFile(new URL('./golden/half.bin', import.meta.url)));
+const { buffer } = new Uint8Array(await readFile(new URL('./checkpoint/golden/half.bin', import.meta.url)));
 const widenedBits = new Uint32Array(buffer, 0, 65_536);
 const numbers = new Float32Array(buffer, 4 * 65_536, about.count);
 const halves = new Uint16Array(buffer, 4 * (65_536 + about.count), about.count);
