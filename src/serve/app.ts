@@ -10,6 +10,7 @@ import type { Engine } from './engine.ts';
 import type { Metrics } from './metrics.ts';
 import { modelObject, servedModel } from './models.ts';
 import { openApi } from './openapi.ts';
+import { pageFiles } from './page/page.ts';
 import type { RequestLog } from './request-log.ts';
 import { speechRoute } from './speech-routes.ts';
 import type { Uploads } from './uploads.ts';
@@ -110,6 +111,11 @@ export function serverApp(serving: Serving): Hono<AppEnv> {
     c.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),
   );
 
+  for (const [path, { body, headers }] of pageFiles())
+    app.get(path, (c) =>
+      c.req.header('if-none-match') === headers.etag ? c.body(null, 304) : c.body(body, 200, { ...headers }),
+    );
+
   const known = app.routes.filter(({ method }) => method !== 'ALL');
   app.notFound((c) => {
     const { path, method } = c.req;
@@ -118,7 +124,10 @@ export function serverApp(serving: Serving): Hono<AppEnv> {
       throw new ApiError(405, `found ${method} ${path}; expected ${allowed.join(' or ')}`, {
         headers: { allow: allowed.join(', ') },
       });
-    const paths = known.map((route) => route.path.replace(/\{.*?\}/g, '')).join(', ');
+    const paths = known
+      .map((route) => route.path.replace(/\{.*?\}/g, ''))
+      .filter((one) => !one.startsWith('/page/'))
+      .join(', ');
     throw new ApiError(404, `found ${method} ${path.slice(0, 200)}; expected any of ${paths}`);
   });
   app.onError((error, c) => {

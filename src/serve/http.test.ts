@@ -284,7 +284,7 @@ test('the text of each format', async () => {
   };
   expect(await of('json')).toEqual([
     'application/json',
-    '{"text":"One. Two.","usage":{"type":"duration","seconds":3}}',
+    '{"text":"One. Two.","languages":[{"code":"fr"}],"usage":{"type":"duration","seconds":3}}',
   ]);
   expect(await of('text')).toEqual(['text/plain; charset=utf-8', 'One. Two.\n']);
   expect(await of('srt')).toEqual([
@@ -345,7 +345,12 @@ test('a stream sends each part as it is done, and its deltas joined are the text
   expect(parsed).toMatchObject([
     { type: 'transcript.text.delta', delta: 'One.' },
     { type: 'transcript.text.delta', delta: ' Two.' },
-    { type: 'transcript.text.done', text: 'One. Two.', usage: { type: 'tokens' } },
+    {
+      type: 'transcript.text.done',
+      text: 'One. Two.',
+      languages: [{ code: 'fr' }],
+      usage: { type: 'tokens' },
+    },
   ]);
   expect(keptFiles()).toEqual([]);
 });
@@ -535,4 +540,15 @@ test('what a killed server left is removed by the next one, and nothing else', a
   await uploads.close();
   await second.close();
   expect(readdirSync(parent).sort()).toEqual(others.sort());
+});
+
+test('the page and its files, each asked for again only where it changed', async () => {
+  const { url } = await served({}, { apiKey: 'a-long-secret' });
+  const page = await fetch(url);
+  expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+  const [, script] = /<script type="module" src="([^"]+)"/.exec(await page.text())!;
+  const first = await fetch(`${url}${script}`);
+  expect(first.status).toBe(200);
+  const again = await fetch(`${url}${script}`, { headers: { 'if-none-match': first.headers.get('etag')! } });
+  expect(again.status).toBe(304);
 });

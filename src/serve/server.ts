@@ -12,6 +12,7 @@ import { type Limits, serverApp } from './app.ts';
 import type { Engine } from './engine.ts';
 import { serverMetrics } from './metrics.ts';
 import { logTo, type RequestLog } from './request-log.ts';
+import { serveSockets } from './sockets.ts';
 import { Uploads } from './uploads.ts';
 
 export interface ServerOptions {
@@ -76,12 +77,15 @@ export async function startServer(engine: Engine, options: ServerOptions = {}): 
     await uploads.close();
     throw error;
   }
+  const sockets = serveSockets(server, serving);
   const { port: bound } = server.address() as AddressInfo;
   return {
     port: bound,
     url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     close: async (seconds = 30) => {
-      await closed(server, seconds);
+      const answered = closed(server, seconds);
+      await sockets.close(seconds);
+      await answered;
       await uploads.close();
     },
   };
@@ -120,9 +124,11 @@ async function listening(server: Server, host: string, port: number): Promise<vo
 /** Stops accepting and waits for the answers; what then still runs is cut off. */
 async function closed(server: Server, seconds: number): Promise<void> {
   const done = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  // A connection is kept for the client's next request, also after the answer that was waited for.
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
   const timer = setTimeout(() => server.closeAllConnections(), seconds * 1000);
   await done;
+  clearInterval(idle);
   clearTimeout(timer);
 }
 

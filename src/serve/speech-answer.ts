@@ -1,6 +1,6 @@
 /** Bodies of answers, in each format. */
 import { formatTranscript } from '../decoding/formats/transcript-formats.ts';
-import type { Segment, Transcript } from '../decoding/transcript.ts';
+import { type Segment, type Transcript, UNKNOWN_LANGUAGE } from '../decoding/transcript.ts';
 import { whisperName } from '../language/names.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -45,6 +45,7 @@ async function bodyOf(
     case 'json':
       return JSON.stringify({
         text: transcript.text,
+        ...spokenLanguages(transcript),
         ...(fields.include.includes('logprobs') && {
           logprobs: await logProbabilities(model.directory, transcript.segments),
         }),
@@ -133,6 +134,10 @@ const speakerName = (speaker: number): string => {
   const round = Math.floor((speaker - 1) / 26);
   return String.fromCharCode(65 + ((speaker - 1) % 26)) + (round > 0 ? String(round + 1) : '');
 };
+
+/** The language spoken, as its code; absent where nobody speaks. */
+export const spokenLanguages = ({ language }: Transcript): object =>
+  language === UNKNOWN_LANGUAGE ? {} : { languages: [{ code: language }] };
 
 const durationUsage = ({ duration }: Transcript): object => ({
   type: 'duration',

@@ -11,7 +11,7 @@ import { EVENT_STREAM_HEADERS, EventStream } from './event-stream.ts';
 import { logProbabilities } from './log-probabilities.ts';
 import { servedModel } from './models.ts';
 import { type Form, readForm } from './multipart.ts';
-import { speechAnswer, streamedSegment, tokenUsage } from './speech-answer.ts';
+import { speechAnswer, spokenLanguages, streamedSegment, tokenUsage } from './speech-answer.ts';
 import { type SpeechFields, speechFields, speechRequest } from './speech-fields.ts';
 import { textDeltas } from './text-deltas.ts';
 
@@ -165,8 +165,8 @@ async function streamed(
     .then(async (whole) => {
       await sending;
       const { text, segments } = whole;
-      const done = { type: 'transcript.text.done', text, ...(await probabilities(segments)) };
-      events.send({ ...done, usage: tokenUsage(whole) });
+      const done = { type: 'transcript.text.done', text, ...spokenLanguages(whole) };
+      events.send({ ...done, ...(await probabilities(segments)), usage: tokenUsage(whole) });
       events.send('[DONE]');
     })
     .finally(release);
