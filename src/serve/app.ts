@@ -100,6 +100,14 @@ export function serverApp(serving: Serving): Hono<AppEnv> {
     const id = c.req.param('id');
     return c.json(modelObject(servedModel(engine.models, id), id));
   });
+  for (const [path, { type, body, etag }] of pageFiles())
+    app.get(path, (c) => {
+      // Asked for each time, so that a new version is seen at once.
+      c.header('cache-control', 'no-cache');
+      c.header('etag', etag);
+      if (c.req.header('if-none-match') === etag) return c.body(null, 304);
+      return c.body(body, 200, { 'content-type': `${type}; charset=utf-8` });
+    });
   app.get('/openapi.json', (c) => c.json(openApi()));
   app.get('/healthz', (c) => c.json({ status: 'ok', version: packageVersion }));
   app.get('/readyz', (c) => {

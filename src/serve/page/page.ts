@@ -7,13 +7,12 @@ import { chevronIcon, pageHtml, pageIcon } from './html.ts';
 import { pageCss } from './style.ts';
 
 export interface PageFile {
+  /** Media type. */
+  readonly type: string;
   readonly body: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Of its content, for `If-None-Match`. */
+  readonly etag: string;
 }
-
-/** What the page may do: nothing but ask the server that it came from, and play recordings that the user gave it. */
-const POLICY =
-  "default-src 'self'; media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** Where the build puts modules; the same from the sources and from the build. */
 const BUILT = fileURLToPath(new URL('../../../dist/', import.meta.url));
@@ -26,7 +25,7 @@ const IMPORT = /^(?:import|export)[^;]*? from ['"]([^'"]+)['"];/gm;
 export function pageFiles(): ReadonlyMap<string, PageFile> {
   const files = new Map<string, PageFile>();
   const add = (path: string, type: string, body: string) =>
-    files.set(path, { body, headers: headersOf(type, body) });
+    files.set(path, { type, body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` });
   const addModule = (module: string) => {
     const path = `/page/${module}`;
     if (files.has(path)) return;
@@ -41,16 +40,4 @@ export function pageFiles(): ReadonlyMap<string, PageFile> {
   addModule(MAIN);
   addModule(WORKLET);
   return files;
-}
-
-function headersOf(type: string, body: string): Record<string, string> {
-  return {
-    'content-type': `${type}; charset=utf-8`,
-    'content-security-policy': POLICY,
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    // Asked for each time, so that a new version is seen at once.
-    'cache-control': 'no-cache',
-    etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
-  };
 }

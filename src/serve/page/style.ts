@@ -51,7 +51,7 @@ select:disabled{cursor:default;opacity:.6}
 .controls{display:flex;flex-direction:column;align-items:center;gap:.9rem;padding:1.5rem 0 4rem}
 .speak{display:flex;flex-direction:column;align-items:center;gap:.9rem;border:0;border-radius:24px;padding:.75rem 1.25rem;font-weight:600;font-size:1.075rem}
 .ring{--level:0;position:relative;display:grid;place-items:center;width:96px;height:96px;border-radius:50%;background:var(--after);color:var(--on-accent);box-shadow:0 0 0 calc(6px + var(--level)*26px) rgb(var(--tint)/.14),var(--raised);transition:box-shadow .12s linear,background .15s}
-.speak:hover:not(:disabled) .ring{box-shadow:0 0 0 10px rgb(var(--tint)/.18),var(--raised)}
+[data-state=idle] .speak:hover:not(:disabled) .ring{box-shadow:0 0 0 10px rgb(var(--tint)/.18),var(--raised)}
 .ring svg{grid-area:1/1;width:40px;height:40px}
 .ring svg:last-child{display:none}
 .or{color:var(--soft);font-size:.9375rem}

@@ -93,16 +93,12 @@ export class LiveStream {
     address.search = new URLSearchParams(query).toString();
     const key = currentKey();
     // A browser can give a WebSocket no header: the key goes as OpenAI's clients send it.
-    const socket = new WebSocket(
-      address,
-      key ? ['realtime', `openai-insecure-api-key.${key}`] : ['realtime'],
-    );
+    const socket = new WebSocket(address, key ? ['realtime', `openai-insecure-api-key.${key}`] : []);
     this.#socket = socket;
     let failure: Failure | undefined;
     socket.onopen = () => {
       this.#connection++;
       this.#since = (this.#samples - this.#keptSamples) / rate;
-      this.#pause = 1;
       this.#listener.connected();
       for (const samples of this.#kept) socket.send(samples);
       this.#kept = [];
@@ -113,10 +109,13 @@ export class LiveStream {
       const message = JSON.parse(String(data)) as
         | LiveEvent
         | { readonly type: 'error'; readonly message: string };
+      this.#pause = 1;
       if (message.type === 'error') failure = new Failure(message.message, 'refused');
       else this.#listener.event(message, this.#connection, this.#since);
     };
-    socket.onclose = ({ code }) => {
+    socket.onclose = ({ code, reason }) => {
+      if (code === 1013)
+        failure = new Failure(`The server has no room for another stream: ${reason}.`, 'busy');
       this.#socket = undefined;
       if (this.#over) return;
       const opened = failure !== undefined || code !== 1006;
@@ -127,7 +126,7 @@ export class LiveStream {
 
   /** Asks over HTTP why there is no connection, as a browser does not say it, and tries again where that may help. */
   async #again(failure: Failure | undefined): Promise<void> {
-    let why = failure ?? new Failure('The server has no room for another recording.', 'busy');
+    let why = failure ?? new Failure('The connection to the server broke.', 'busy');
     try {
       await servedModels();
     } catch (error) {

@@ -122,6 +122,8 @@ export class Recording {
   }
 
   #heard(samples: Int16Array<ArrayBuffer>, peak: number): void {
+    // What comes before the streams are there would shift all times.
+    if (this.#streams.length === 0) return;
     this.#samples += samples.length;
     this.#blocks.push(samples);
     if (this.#blocks.length >= BLOCKS) {
