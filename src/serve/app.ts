@@ -119,11 +119,6 @@ export function serverApp(serving: Serving): Hono<AppEnv> {
     c.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),
   );
 
-  for (const [path, { body, headers }] of pageFiles())
-    app.get(path, (c) =>
-      c.req.header('if-none-match') === headers.etag ? c.body(null, 304) : c.body(body, 200, { ...headers }),
-    );
-
   const known = app.routes.filter(({ method }) => method !== 'ALL');
   app.notFound((c) => {
     const { path, method } = c.req;
