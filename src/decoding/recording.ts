@@ -9,7 +9,7 @@ import { Fingerprint } from '../files/fingerprint.ts';
 import { AudibleSamples } from './audible-samples.ts';
 
 /** Of all channels together. A longer recording is decoded once more for its transcript: it may last hours. */
-const MAX_HELD = 120 * SAMPLE_RATE;
+export const MAX_HELD = 120 * SAMPLE_RATE;
 
 /** 16 kHz mono samples, read from the beginning to the end. */
 export interface Samples {

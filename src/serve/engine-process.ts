@@ -1,0 +1,307 @@
+/** The engine in a process of its own: where it dies, those who wait are told to ask again, and another one is started. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Segment, Transcript } from '../decoding/transcript.ts';
+import { UserError } from '../errors.ts';
+import { largest } from '../extremes.ts';
+import type { Compute } from '../whisper/compute.ts';
+import {
+  type Engine,
+  type EngineStatus,
+  EngineUnavailable,
+  type LiveRequest,
+  type LiveStream,
+  type ServedModel,
+  type SpeechEvents,
+  type SpeechRequest,
+} from './engine.ts';
+import type { ComputingStatus, EngineMessage, EngineReply } from './engine-messages.ts';
+import { type FoundModel, findModels } from './engine-models.ts';
+
+export interface EngineOptions {
+  /** Folders, or `NAME=FOLDER`; the first one is the default and is loaded at the start. */
+  readonly models: readonly string[];
+  /** How linear layers compute. Default float32. */
+  readonly compute?: Compute | undefined;
+  /** Number of computing threads. Default: that of the cores. */
+  readonly threads?: number | undefined;
+  /** Bytes that the models in memory may need together. Default: half of the machine's. */
+  readonly memory?: number | undefined;
+  /** Seconds after which an unused model leaves memory. Default: never. */
+  readonly unloadAfter?: number | undefined;
+  /** Requests that may wait or be computed. Default 64. */
+  readonly limit?: number | undefined;
+  /** Seconds of audio that may wait, of recordings that were read. Default 4 hours. */
+  readonly secondsLimit?: number | undefined;
+  /** Called with what the process says of itself, a line each. */
+  readonly onNote?: ((note: string) => void) | undefined;
+}
+
+const LIMIT = 64;
+const SECONDS_LIMIT = 4 * 3600;
+const STREAM_LIMIT = 4;
+
+/** The wait before a process is started again, twice as long after each that died young. */
+const FIRST_BACKOFF_MS = 250;
+const LONGEST_BACKOFF_MS = 30_000;
+const GROWN_UP_MS = 60_000;
+/** Seconds that a start takes, for those who are told to ask again. */
+const START_SECONDS = 2;
+/** Seconds of audio in a second of computing, before it was measured; those of a recording that was not read yet. */
+const FIRST_RATE = 20;
+const UNREAD_SECONDS = 10;
+const LONGEST_RETRY_SECONDS = 120;
+
+/** After what is asked was finished, or was not: how long the process may take to end. */
+const END_MS = 2000;
+
+interface Waiting {
+  readonly resolve: (transcript: Transcript) => void;
+  readonly reject: (error: Error) => void;
+  readonly onSegment: ((segment: Segment, language: string) => void) | undefined;
+  /** Of the recording, once it was read. */
+  seconds: number | undefined;
+}
+
+/** @throws UserError where a model cannot be used */
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const models = await findModels(options.models);
+  const memory = options.memory ?? totalmem() / 2;
+  const biggest = largest(models, ({ bytes }) => bytes);
+  if (biggest > memory)
+    throw new UserError(
+      `--memory: found ${mebibytes(memory)} MB; expected at least ${mebibytes(biggest)} for the largest model`,
+    );
+  const engine = new EngineProcess(models, { ...options, memory });
+  await engine.ready;
+  return engine;
+}
+
+const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
+
+const NOTHING: ComputingStatus = {
+  ...{ memory: 0, loaded: [], windows: 0, batches: 0, audioSeconds: 0, milliseconds: 0 },
+};
+
+class EngineProcess implements Engine {
+  readonly models: readonly ServedModel[];
+  /** Of the first start. */
+  readonly ready: Promise<void>;
+  readonly #waiting = new Map<number, Waiting>();
+  #child: ChildProcess | undefined;
+  #isReady = false;
+  #nextId = 1;
+  #restarts = 0;
+  #backoff = FIRST_BACKOFF_MS;
+  #startsAt = 0;
+  #closing = false;
+  #onIdle: (() => void) | undefined;
+  /** Of the process, and the sums of those before it. */
+  #status = NOTHING;
+  #before = NOTHING;
+
+  constructor(
+    private readonly found: readonly FoundModel[],
+    private readonly options: EngineOptions & { readonly memory: number },
+  ) {
+    this.models = found.map(({ bytes: _, ...model }) => model);
+    this.ready = new Promise((resolve, reject) => this.#start(resolve, reject));
+  }
+
+  /** @param onFailed where it cannot begin. Default: another one is started later */
+  #start(onReady?: () => void, onFailed?: (error: Error) => void): void {
+    const file = import.meta.url.endsWith('.ts')
+      ? new URL('../../dist/serve/process.js', import.meta.url)
+      : new URL('./process.js', import.meta.url);
+    const child = fork(fileURLToPath(file), [], {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 2, 2, 'ipc'],
+    });
+    this.#child = child;
+    const started = performance.now();
+    let failure: Error | undefined;
+    child.on('message', (reply: EngineReply) => {
+      if (reply.type === 'ready') {
+        this.#isReady = true;
+        onReady?.();
+      } else if (reply.type === 'failed' && reply.id === undefined) {
+        failure = reply.kind === 'user' ? new UserError(reply.message) : new Error(reply.message);
+        child.kill('SIGKILL');
+      } else this.#receive(reply);
+    });
+    child.on('error', (error) => {
+      failure ??= error;
+    });
+    child.once('exit', (code, signal) => {
+      const wasReady = this.#isReady;
+      this.#child = undefined;
+      this.#isReady = false;
+      this.#sumUp();
+      if (!wasReady && onFailed) {
+        onFailed(failure ?? new Error(`the computing process ended at its start (${signal ?? code})`));
+        return;
+      }
+      if (!this.#closing)
+        this.#startAgain(performance.now() - started, failure?.message ?? `${signal ?? code}`);
+      this.#rejectAll();
+    });
+    const { compute, threads, memory, unloadAfter } = this.options;
+    const models = this.found.map(({ id, directory, bytes }) => ({ id, directory, bytes }));
+    this.#send({ type: 'begin', options: { models, compute, threads, memory, unloadAfter } });
+  }
+
+  #startAgain(lived: number, reason: string): void {
+    if (lived > GROWN_UP_MS) this.#backoff = FIRST_BACKOFF_MS;
+    const wait = this.#backoff;
+    this.#backoff = Math.min(2 * wait, LONGEST_BACKOFF_MS);
+    this.#startsAt = performance.now() + wait;
+    this.#restarts++;
+    this.options.onNote?.(`the computing process ended (${reason}); another one starts in ${wait / 1000} s`);
+    setTimeout(() => {
+      if (!this.#closing) this.#start();
+    }, wait).unref();
+  }
+
+  /** The counts go on. */
+  #sumUp(): void {
+    const { windows, batches, audioSeconds, milliseconds } = this.#status;
+    const before = this.#before;
+    this.#before = {
+      ...NOTHING,
+      windows: before.windows + windows,
+      batches: before.batches + batches,
+      audioSeconds: before.audioSeconds + audioSeconds,
+      milliseconds: before.milliseconds + milliseconds,
+    };
+    this.#status = NOTHING;
+  }
+
+  #rejectAll(): void {
+    const error = this.#down('the computing process ended before it was done');
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+    this.#onIdle?.();
+  }
+
+  #down(message: string): EngineUnavailable {
+    const wait = Math.max(0, this.#startsAt - performance.now()) / 1000;
+    return new EngineUnavailable(message, 'down', Math.ceil(wait + START_SECONDS));
+  }
+
+  #send(message: EngineMessage): void {
+    // A process that has just died: its end is told by 'exit'.
+    this.#child?.send(message, () => {});
+  }
+
+  #receive(reply: EngineReply): void {
+    if (reply.type === 'status') {
+      this.#status = reply.status;
+      return;
+    }
+    const waiting = 'id' in reply && reply.id !== undefined ? this.#waiting.get(reply.id) : undefined;
+    if (!waiting) return;
+    if (reply.type === 'begun') waiting.seconds = reply.seconds;
+    else if (reply.type === 'segment') waiting.onSegment?.(reply.segment, reply.language);
+    else if (reply.type === 'done') waiting.resolve(reply.transcript);
+    else if (reply.type === 'failed')
+      waiting.reject(reply.kind === 'user' ? new UserError(reply.message) : new Error(reply.message));
+  }
+
+  async transcribe(request: SpeechRequest, { onSegment, signal }: SpeechEvents = {}): Promise<Transcript> {
+    signal?.throwIfAborted();
+    this.#checkRoom();
+    const id = this.#nextId++;
+    let onAbort: (() => void) | undefined;
+    try {
+      return await new Promise<Transcript>((resolve, reject) => {
+        this.#waiting.set(id, { resolve, reject, onSegment, seconds: undefined });
+        onAbort = () => {
+          this.#send({ type: 'abort', id });
+          reject(signal!.reason);
+        };
+        signal?.addEventListener('abort', onAbort, { once: true });
+        this.#send({ type: 'transcribe', id, request });
+      });
+    } finally {
+      if (onAbort) signal?.removeEventListener('abort', onAbort);
+      this.#waiting.delete(id);
+      if (this.#waiting.size === 0) this.#onIdle?.();
+    }
+  }
+
+  /** @throws EngineUnavailable */
+  #checkRoom(): void {
+    if (this.#closing) throw new EngineUnavailable('the server is ending', 'down', START_SECONDS);
+    if (!this.#child) throw this.#down('the computing process is being started');
+    const { limit = LIMIT, secondsLimit = SECONDS_LIMIT } = this.options;
+    const known = [...this.#waiting.values()].reduce((sum, { seconds = 0 }) => sum + seconds, 0);
+    if (this.#waiting.size < limit && known < secondsLimit) return;
+    throw new EngineUnavailable(
+      `${this.#waiting.size} recordings are waiting or being computed: the queue is full`,
+      'busy',
+      this.#secondsUntilRoom(),
+    );
+  }
+
+  /** Until a request in the queue is answered, by the rate so far. */
+  #secondsUntilRoom(): number {
+    const { audioSeconds, milliseconds } = this.#total();
+    const rate = milliseconds > 0 ? audioSeconds / (milliseconds / 1000) : FIRST_RATE;
+    const queued = [...this.#waiting.values()];
+    const seconds = queued.reduce((sum, { seconds = UNREAD_SECONDS }) => sum + seconds, 0);
+    const mean = seconds / Math.max(1, queued.length) / Math.max(rate, 0.1);
+    return Math.min(LONGEST_RETRY_SECONDS, Math.max(1, Math.ceil(mean)));
+  }
+
+  #total(): Pick<ComputingStatus, 'windows' | 'batches' | 'audioSeconds' | 'milliseconds'> {
+    const now = this.#status;
+    const before = this.#before;
+    return {
+      windows: before.windows + now.windows,
+      batches: before.batches + now.batches,
+      audioSeconds: before.audioSeconds + now.audioSeconds,
+      milliseconds: before.milliseconds + now.milliseconds,
+    };
+  }
+
+  async live(_: LiveRequest): Promise<LiveStream> {
+    throw new UserError('live streams: not here yet');
+  }
+
+  status(): EngineStatus {
+    const { windows, batches, audioSeconds } = this.#total();
+    const { limit = LIMIT } = this.options;
+    return {
+      ready: this.#isReady && !this.#closing,
+      requests: this.#waiting.size,
+      limit,
+      streams: 0,
+      streamLimit: STREAM_LIMIT,
+      restarts: this.#restarts,
+      memory: this.#status.memory,
+      loaded: this.#status.loaded,
+      ...{ windows, batches, audioSeconds },
+    };
+  }
+
+  async close(seconds = 0): Promise<void> {
+    this.#closing = true;
+    if (this.#waiting.size > 0 && seconds > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+        timer = setTimeout(resolve, seconds * 1000);
+      });
+      clearTimeout(timer);
+    }
+    const child = this.#child;
+    if (!child) return;
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);
+    child.disconnect();
+    await ended;
+    clearTimeout(timer);
+  }
+}
