@@ -1,5 +1,6 @@
 /** Messages between the server and the process that computes: plain values, which structured cloning copies. */
 import type { Segment, Transcript } from '../decoding/transcript.ts';
+import { UserError } from '../errors.ts';
 import type { LiveEvent } from '../live/events.ts';
 import type { Compute } from '../whisper/compute.ts';
 import type { LiveRequest, SpeechRequest } from './engine.ts';
@@ -29,7 +30,8 @@ export type EngineMessage =
   | { readonly type: 'abort'; readonly id: number }
   | { readonly type: 'live'; readonly id: number; readonly request: LiveRequest }
   | { readonly type: 'samples'; readonly id: number; readonly samples: Float32Array }
-  | { readonly type: 'commit' | 'end' | 'close'; readonly id: number };
+  | { readonly type: 'commit' | 'end'; readonly id: number }
+  | { readonly type: 'close'; readonly id: number };
 
 export interface ComputingStatus {
   /** Resident bytes. */
@@ -64,3 +66,6 @@ export type EngineReply =
       readonly kind: 'user' | 'internal';
       readonly message: string;
     };
+
+export const errorOf = ({ kind, message }: Extract<EngineReply, { type: 'failed' }>): Error =>
+  kind === 'user' ? new UserError(message) : new Error(message);

@@ -16,8 +16,9 @@ import {
   type SpeechEvents,
   type SpeechRequest,
 } from './engine.ts';
-import type { ComputingStatus, EngineMessage, EngineReply } from './engine-messages.ts';
+import { type ComputingStatus, type EngineMessage, type EngineReply, errorOf } from './engine-messages.ts';
 import { type FoundModel, findModels } from './engine-models.ts';
+import { StreamOfProcess } from './engine-stream.ts';
 
 export interface EngineOptions {
   /** Folders, or `NAME=FOLDER`; the first one is the default and is loaded at the start. */
@@ -34,6 +35,8 @@ export interface EngineOptions {
   readonly limit?: number | undefined;
   /** Seconds of audio that may wait, of recordings that were read. Default 4 hours. */
   readonly secondsLimit?: number | undefined;
+  /** Streams that may be decoded live. Default 4. */
+  readonly streamLimit?: number | undefined;
   /** Called with what the process says of itself, a line each. */
   readonly onNote?: ((note: string) => void) | undefined;
 }
@@ -41,6 +44,7 @@ export interface EngineOptions {
 const LIMIT = 64;
 const SECONDS_LIMIT = 4 * 3600;
 const STREAM_LIMIT = 4;
+const STREAM_RETRY_SECONDS = 30;
 
 /** The wait before a process is started again, twice as long after each that died young. */
 const FIRST_BACKOFF_MS = 250;
@@ -89,6 +93,7 @@ class EngineProcess implements Engine {
   /** Of the first start. */
   readonly ready: Promise<void>;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #streams = new Map<number, StreamOfProcess>();
   #child: ChildProcess | undefined;
   #isReady = false;
   #nextId = 1;
@@ -127,7 +132,7 @@ class EngineProcess implements Engine {
         this.#isReady = true;
         onReady?.();
       } else if (reply.type === 'failed' && reply.id === undefined) {
-        failure = reply.kind === 'user' ? new UserError(reply.message) : new Error(reply.message);
+        failure = errorOf(reply);
         child.kill('SIGKILL');
       } else this.#receive(reply);
     });
@@ -182,6 +187,7 @@ class EngineProcess implements Engine {
     const error = this.#down('the computing process ended before it was done');
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
+    for (const stream of this.#streams.values()) stream.fail(error);
     this.#onIdle?.();
   }
 
@@ -200,13 +206,14 @@ class EngineProcess implements Engine {
       this.#status = reply.status;
       return;
     }
-    const waiting = 'id' in reply && reply.id !== undefined ? this.#waiting.get(reply.id) : undefined;
+    if (reply.type === 'ready' || reply.id === undefined) return;
+    this.#streams.get(reply.id)?.receive(reply);
+    const waiting = this.#waiting.get(reply.id);
     if (!waiting) return;
     if (reply.type === 'begun') waiting.seconds = reply.seconds;
     else if (reply.type === 'segment') waiting.onSegment?.(reply.segment, reply.language);
     else if (reply.type === 'done') waiting.resolve(reply.transcript);
-    else if (reply.type === 'failed')
-      waiting.reject(reply.kind === 'user' ? new UserError(reply.message) : new Error(reply.message));
+    else if (reply.type === 'failed') waiting.reject(errorOf(reply));
   }
 
   async transcribe(request: SpeechRequest, { onSegment, signal }: SpeechEvents = {}): Promise<Transcript> {
@@ -232,9 +239,14 @@ class EngineProcess implements Engine {
   }
 
   /** @throws EngineUnavailable */
-  #checkRoom(): void {
+  #checkProcess(): void {
     if (this.#closing) throw new EngineUnavailable('the server is ending', 'down', START_SECONDS);
     if (!this.#child) throw this.#down('the computing process is being started');
+  }
+
+  /** @throws EngineUnavailable */
+  #checkRoom(): void {
+    this.#checkProcess();
     const { limit = LIMIT, secondsLimit = SECONDS_LIMIT } = this.options;
     const known = [...this.#waiting.values()].reduce((sum, { seconds = 0 }) => sum + seconds, 0);
     if (this.#waiting.size < limit && known < secondsLimit) return;
@@ -266,19 +278,36 @@ class EngineProcess implements Engine {
     };
   }
 
-  async live(_: LiveRequest): Promise<LiveStream> {
-    throw new UserError('live streams: not here yet');
+  async live(request: LiveRequest): Promise<LiveStream> {
+    this.#checkProcess();
+    const { streamLimit = STREAM_LIMIT } = this.options;
+    if (this.#streams.size >= streamLimit) {
+      throw new EngineUnavailable(
+        `${streamLimit} streams are being decoded: no other can be`,
+        'busy',
+        STREAM_RETRY_SECONDS,
+      );
+    }
+    const id = this.#nextId++;
+    const stream = new StreamOfProcess(
+      (message) => this.#send({ ...message, id } as EngineMessage),
+      () => this.#streams.delete(id),
+    );
+    this.#streams.set(id, stream);
+    this.#send({ type: 'live', id, request });
+    await stream.opened;
+    return stream;
   }
 
   status(): EngineStatus {
     const { windows, batches, audioSeconds } = this.#total();
-    const { limit = LIMIT } = this.options;
+    const { limit = LIMIT, streamLimit = STREAM_LIMIT } = this.options;
     return {
       ready: this.#isReady && !this.#closing,
       requests: this.#waiting.size,
       limit,
-      streams: 0,
-      streamLimit: STREAM_LIMIT,
+      streams: this.#streams.size,
+      streamLimit,
       restarts: this.#restarts,
       memory: this.#status.memory,
       loaded: this.#status.loaded,

@@ -4,9 +4,11 @@
  */
 import { SharedTranscription } from '../decoding/shared-transcription.ts';
 import { UserError } from '../errors.ts';
-import type { SpeechRequest } from './engine.ts';
+import { LiveSession } from '../live/session.ts';
+import type { LiveRequest, SpeechRequest } from './engine.ts';
 import type { ComputingOptions, EngineMessage, EngineReply } from './engine-messages.ts';
 import { LoadedModels } from './process-models.ts';
+import { type OpenStream, Streams } from './process-streams.ts';
 
 const STATUS_MS = 1000;
 /** Silence for the first run, which compiles the graphs. */
@@ -18,11 +20,16 @@ const send = (reply: EngineReply): void => {
 
 /** What the server aborts, by its number. */
 const aborts = new Map<number, AbortController>();
+/** Streams that were closed before they were open. */
+const closed = new Set<number>();
 
 let models: LoadedModels;
+const streams = new Streams();
+const open = new Map<number, OpenStream>();
 const totals = { windows: 0, batches: 0, audioSeconds: 0, milliseconds: 0 };
 const shared = new SharedTranscription(
-  () => undefined,
+  // Somebody waits for what was just said.
+  () => streams.turn,
   ({ windows, seconds, milliseconds }) => {
     totals.windows += windows;
     totals.batches++;
@@ -74,12 +81,39 @@ async function transcribe(id: number, request: SpeechRequest): Promise<void> {
   }
 }
 
+/** Until the stream has ended, or nobody wants more of it. */
+async function live(id: number, { model, ...options }: LiveRequest): Promise<void> {
+  try {
+    await models.use(model, async (loaded) => {
+      const session = await LiveSession.start(loaded, options);
+      if (closed.delete(id)) return;
+      await new Promise<void>((resolve, reject) => {
+        const stream: OpenStream = {
+          session,
+          onEvent: (event) => send({ type: 'event', id, event }),
+          onEnd: (error) => (error === undefined ? resolve() : reject(error)),
+        };
+        streams.add(stream);
+        open.set(id, stream);
+        send({ type: 'opened', id });
+      });
+    });
+    send({ type: 'ended', id });
+  } catch (error) {
+    failed(error, id);
+  } finally {
+    open.delete(id);
+    closed.delete(id);
+  }
+}
+
 /** The name of the file, which the server chose, is nobody's. */
-function failed(error: unknown, id: number, audio: string): void {
+function failed(error: unknown, id: number, audio?: string): void {
   endWithoutMemory(error);
   const kind = error instanceof UserError ? 'user' : 'internal';
   if (kind === 'internal') console.error(error);
-  send({ type: 'failed', id, kind, message: (error as Error).message.replaceAll(audio, 'the recording') });
+  const { message } = error as Error;
+  send({ type: 'failed', id, kind, message: audio ? message.replaceAll(audio, 'the recording') : message });
 }
 
 /** Where memory is exhausted, nothing that follows can be trusted: another process begins anew. */
@@ -103,7 +137,30 @@ function receive(message: EngineMessage): void {
       return;
     case 'abort':
       aborts.get(message.id)?.abort();
+      return;
+    case 'live':
+      void live(message.id, message.request);
+      return;
+    case 'close': {
+      const stream = open.get(message.id);
+      if (stream) streams.remove(stream);
+      else closed.add(message.id);
+      return;
+    }
+    default:
+      toStream(message);
   }
+}
+
+type ToStream = Exclude<EngineMessage, { type: 'begin' | 'transcribe' | 'abort' | 'live' | 'close' }>;
+
+function toStream(message: ToStream): void {
+  const session = open.get(message.id)?.session;
+  if (!session) return;
+  if (message.type === 'samples') session.push(message.samples);
+  else if (message.type === 'commit') session.commit();
+  else session.end();
+  streams.wake();
 }
 
 // The server says when to end; Ctrl-C reaches both.
