@@ -6,7 +6,8 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { byteSize } from '../features/byte-size.ts';
 import { cannotOpen } from '../files/read.ts';
-import { deviceOption, positiveInteger, positiveNumber, threadsOption } from './options.ts';
+import type { Compute } from '../whisper/compute.ts';
+import { computeOption, deviceOption, positiveInteger, positiveNumber, threadsOption } from './options.ts';
 
 interface Flags {
   model: ReadonlyMap<string, string>;
@@ -20,7 +21,11 @@ interface Flags {
   maxUpload: number;
   maxDuration: number;
   maxRequests: number;
+  maxStreams: number;
   timeout: number;
+  memory?: number;
+  unloadAfter?: number;
+  compute: Compute;
   cors?: string[];
 }
 
@@ -62,7 +67,20 @@ export function serveCommand(command: Command): Command {
     )
     .option('--max-duration <seconds>', 'longest recording', positiveNumber, 14_400)
     .option('--max-requests <n>', 'recordings that are read or computed at a time', positiveInteger, 64)
+    .option('--max-streams <n>', 'live streams at a time', positiveInteger, 4)
     .option('--timeout <seconds>', 'longest time for one request', positiveNumber, 1800)
+    .addOption(
+      new Option(
+        '--memory <size>',
+        'what models in memory may need together, such as 4GB; default: half of the memory',
+      ).argParser(sizeOf),
+    )
+    .option(
+      '--unload-after <seconds>',
+      'unused models leave memory; default: only where another needs their place',
+      positiveNumber,
+    )
+    .addOption(computeOption())
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addHelpText(
@@ -77,13 +95,18 @@ export function serveCommand(command: Command): Command {
 async function run(flags: Flags): Promise<void> {
   const { host, port, apiKey, auth, cors } = flags;
   const { maxUpload, maxDuration, maxRequests, timeout } = flags;
+  const { compute, memory, unloadAfter, maxStreams } = flags;
   if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined))
     throw new UserError('--tls-cert: expected --tls-key with it, and the other way round');
   const tls = flags.tlsCert &&
     flags.tlsKey && { cert: await pem(flags.tlsCert, 'certificate'), key: await pem(flags.tlsKey, 'key') };
-  const { inProcessEngine } = await import('../serve/in-process-engine.ts');
+  const { startEngine } = await import('../serve/engine-process.ts');
   const { startServer } = await import('../serve/server.ts');
-  const engine = await inProcessEngine(flags.model, { requests: maxRequests });
+  const engine = await startEngine({
+    models: flags.model,
+    ...{ compute, memory, unloadAfter, limit: maxRequests, streamLimit: maxStreams },
+    onNote: (note) => process.stderr.write(`${note}\n`),
+  });
   try {
     const server = await startServer(engine, {
       ...{ host, port, apiKey, cors, noAuth: !auth },

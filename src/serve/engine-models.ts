@@ -1,6 +1,6 @@
 /** Models that are served: what they are by the settings in their folders, without their weights. */
 import { stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { dimensionsFromConfig, whisperTensors } from '../checkpoint/checkpoint.ts';
 import { readJsonIfPresent } from '../checkpoint/directory.ts';
 import { UserError } from '../errors.ts';
@@ -14,29 +14,19 @@ const BYTES_PER_PARAMETER = 8;
 export type FoundModel = ServedModel & ModelInMemory;
 
 /**
- * @param choices folders, or `NAME=FOLDER`; else the folder's name is the model's
- * @throws UserError where a folder holds no Whisper, or two have the same name
+ * @param folders model directories by the names that requests use
+ * @throws UserError where one holds no Whisper
  */
-export async function findModels(choices: readonly string[]): Promise<FoundModel[]> {
+export async function findModels(folders: ReadonlyMap<string, string>): Promise<FoundModel[]> {
   const found: FoundModel[] = [];
-  for (const choice of choices) {
-    const model = await findModel(choice);
-    const other = found.find(({ id }) => id === model.id);
-    if (other)
-      throw new UserError(
-        `--model: found "${model.id}" twice (${other.directory}, ${model.directory}); expected names: --model NAME=FOLDER`,
-      );
-    found.push(model);
-  }
+  for (const [id, folder] of folders) found.push(await findModel(id, resolve(folder)));
   return found;
 }
 
-async function findModel(choice: string): Promise<FoundModel> {
-  const [, name, folder = choice] = /^([\w.:/-]+)=(.+)$/s.exec(choice) ?? [];
-  const directory = resolve(folder);
+async function findModel(id: string, directory: string): Promise<FoundModel> {
   const config = await readJsonIfPresent(join(directory, 'config.json'));
   if (!config)
-    throw new UserError(`--model ${choice}: found no config.json in it; expected the folder of a Whisper`);
+    throw new UserError(`${directory}: found no config.json in it; expected the directory of a Whisper`);
   const dimensions = dimensionsFromConfig(config, join(directory, 'config.json'));
   const generation = (await readJsonIfPresent(join(directory, 'generation_config.json'))) ?? {};
   const trained = trainedPrompt(generation);
@@ -46,7 +36,7 @@ async function findModel(choice: string): Promise<FoundModel> {
   );
   const englishFirst = trained?.kind === 'english-first';
   return {
-    id: name ?? basename(directory),
+    id,
     directory,
     created: Math.floor((await stat(join(directory, 'config.json'))).mtimeMs / 1000),
     languages: Object.keys((generation.lang_to_id ?? {}) as object).map((token) => token.slice(2, -2)),

@@ -21,8 +21,8 @@ import { type FoundModel, findModels } from './engine-models.ts';
 import { StreamOfProcess } from './engine-stream.ts';
 
 export interface EngineOptions {
-  /** Folders, or `NAME=FOLDER`; the first one is the default and is loaded at the start. */
-  readonly models: readonly string[];
+  /** Model directories by the names that requests use; the first one is the default and is loaded at the start. */
+  readonly models: ReadonlyMap<string, string>;
   /** How linear layers compute. Default float32. */
   readonly compute?: Compute | undefined;
   /** Number of computing threads. Default: that of the cores. */
