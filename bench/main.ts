@@ -172,6 +172,11 @@ const program = new Command('npm run bench --')
     positiveInteger,
     300,
   )
+  .option(
+    '--seconds <number>',
+    'retrieval-scale: end when so many are over, to go on in the next run',
+    positiveInteger,
+  )
   .option('--check', 'end with status 1 where a goal is missed or could not be measured')
   .action(async (name: string | undefined, options: BenchOptions & { check?: boolean }) => {
     if (name === undefined) return program.outputHelp();

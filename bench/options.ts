@@ -28,4 +28,6 @@ export interface BenchOptions {
   readonly sources?: number;
   /** Number of these that are compared with all targets frame by frame. */
   readonly exact: number;
+  /** `retrieval-scale`: ends when so many are over; run again, it goes on. Default: no end */
+  readonly seconds?: number;
 }
