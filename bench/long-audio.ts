@@ -76,8 +76,10 @@ interface Found {
   /** Of each round, seconds. */
   readonly took: number[];
   text: string;
-  segments?: readonly Segment[];
+  segments: readonly TimedText[];
 }
+
+type TimedText = Pick<Segment, 'start' | 'end' | 'text'>;
 
 interface Errors {
   /** Percent, with the middle 95 % of resampled sentences. */
@@ -101,7 +103,7 @@ export async function longAudio(options: BenchOptions): Promise<BenchResult> {
   const versions: Record<string, string> = {};
   try {
     for (const name of chosen.recordings) {
-      const recording = await RECORDINGS[name]!.make();
+      const recording = await RECORDINGS[name]!.make(options);
       const references = await referencesOf(model, recording);
       const errorsOf = (text: string): Errors => errors(text, references, recording.language);
       for (const search of chosen.searches) {
@@ -168,10 +170,9 @@ async function measured(
   const list = inRepository(`out/bench/long-${name}.tsv`);
   writeFileSync(list, `${file}\t${language}\n`);
   const found = new Map<string, Found>();
-  const add = (side: string, took: number, text: string, segments?: readonly Segment[]): void => {
-    const known = found.get(side) ?? { recording: name, search, side, took: [], text };
-    known.took.push(took);
-    found.set(side, { ...known, text, ...(segments && { segments }) });
+  const add = (side: string, took: number, text: string, segments: readonly TimedText[]): void => {
+    const before = found.get(side)?.took ?? [];
+    found.set(side, { recording: name, search, side, took: [...before, took], text, segments });
   };
   const ours = async (mode: Mode) => {
     const started = performance.now();
@@ -200,7 +201,7 @@ async function measured(
       }
       for (const { name, peer } of peers) {
         const reply = await peer.step();
-        add(name, reply.seconds, (reply.texts as string[])[0]!);
+        add(name, reply.seconds, (reply.texts as string[])[0]!, (reply.segments as TimedText[][])[0]!);
       }
     }
   } finally {
@@ -261,8 +262,15 @@ function rowsOf(
   const peers = found.filter(({ side }) => !isOurs(side));
   return found.flatMap((side): Row[] => {
     const of = `${name} (${(length / 60).toFixed(1)} min), ${side.search}, ${side.side}`;
-    const row = { measure: of, ours: `${seconds(median(side.took))}; ${shown(errorsOf(side.text))}` };
-    if (!isOurs(side.side)) return [row];
+    const rows: Row[] = [
+      { measure: of, ours: `${seconds(median(side.took))}; ${shown(errorsOf(side.text))}` },
+    ];
+    if (recording.music)
+      rows.push({
+        measure: `  ${side.side}, words in the music`,
+        ours: shownWords(inventedWords(side, recording.music)),
+      });
+    if (!isOurs(side.side)) return rows;
     const ratios = peers.map((peer): Row => {
       const ratio = showRatios(pairwise(side.took, peer.took));
       return {
@@ -272,13 +280,13 @@ function rowsOf(
         ratio,
       };
     });
-    const borders = shownBorders(side.segments!, recording);
-    return [row, { measure: `  ${side.side}, borders of sentences`, ours: borders }, ...ratios];
+    const borders = shownBorders(side.segments, recording);
+    return [...rows, { measure: `  ${side.side}, borders of sentences`, ours: borders }, ...ratios];
   });
 }
 
 /** How far the next segment's beginning, or end, is from each sentence's. */
-function shownBorders(segments: readonly Segment[], { sentences }: LongRecording): string {
+function shownBorders(segments: readonly TimedText[], { sentences }: LongRecording): string {
   const of = (border: 'start' | 'end'): string => {
     const places = segments.map((segment) => segment[border]);
     const distances = sentences.map((sentence) =>
@@ -289,6 +297,20 @@ function shownBorders(segments: readonly Segment[], { sentences }: LongRecording
   };
   return `${of('start')}; ${of('end')}`;
 }
+
+/** Words of the segments that lie in the music for half of their time or more. */
+function inventedWords({ segments }: Found, music: NonNullable<LongRecording['music']>): string[] {
+  return segments
+    .filter(({ start, end }) => {
+      const within = Math.min(end, music.end) - Math.max(start, music.start);
+      return within > 0 && 2 * within >= end - start;
+    })
+    .flatMap(({ text }) => text.split(/\s+/).filter(Boolean));
+}
+
+const SHOWN_WORDS = 12;
+const shownWords = (words: readonly string[]): string =>
+  words.length === 0 ? 'none' : `${words.length}: ${words.slice(0, SHOWN_WORDS).join(' ')}`;
 
 const isOurs = (side: string): boolean => (OURS as readonly string[]).includes(side);
 
@@ -325,12 +347,11 @@ function goalsOf(
     });
   }
   const { music } = recording;
-  for (const { side, segments } of music ? found : []) {
-    if (!segments) continue;
-    const invented = segments.filter(({ start, end }) => start >= music!.start && end <= music!.end);
+  for (const side of music ? found.filter(({ side }) => isOurs(side)) : []) {
+    const invented = inventedWords(side, music!);
     goals.push({
-      goal: `${where}: ${side} writes nothing for the music`,
-      found: invented.length === 0 ? 'nothing' : invented.map(({ text }) => text.trim()).join(' '),
+      goal: `${where}: ${side.side} writes nothing for the music`,
+      found: shownWords(invented),
       reached: invented.length === 0,
     });
   }

@@ -6,6 +6,7 @@ import { SAMPLE_RATE } from '../src/audio/sample-rate.ts';
 import { VoiceActivity } from '../src/audio/voice-activity.ts';
 import { wavBytes } from '../src/audio/wav-write.ts';
 import { sfc32, uniform } from '../src/random.ts';
+import type { BenchOptions } from './options.ts';
 import { inRepository } from './result.ts';
 import { sentences } from './speech.ts';
 
@@ -37,7 +38,7 @@ export interface LongRecording {
 
 export const RECORDINGS: Record<
   string,
-  { readonly about: string; readonly make: () => Promise<LongRecording> }
+  { readonly about: string; readonly make: (options: Pick<BenchOptions, 'music'>) => Promise<LongRecording> }
 > = {
   en: { about: 'all English sentences, with pauses of half a second', make: () => joined('en') },
   fr: { about: 'all French sentences', make: () => joined('fr') },
@@ -53,14 +54,16 @@ async function joined(language: string): Promise<LongRecording> {
   ]);
 }
 
-async function aroundMusic(): Promise<LongRecording> {
+async function aroundMusic({ music: file }: Pick<BenchOptions, 'music'>): Promise<LongRecording> {
+  const played =
+    file === undefined ? synthesized(MUSIC_SECONDS) : repeated(await readAudio(file), MUSIC_SECONDS);
   const clips = await sentences('en', 2 * AROUND_MUSIC);
   let music: LongRecording['music'];
   const recording = await written('music', 'en', clips, (samples, i, at) => {
     if (i + 1 !== AROUND_MUSIC) return [samples, new Float32Array(PAUSE)];
     const start = (at + samples.length + PAUSE) / SAMPLE_RATE;
     music = { start, end: start + MUSIC_SECONDS };
-    return [samples, new Float32Array(PAUSE), musicOf(MUSIC_SECONDS), new Float32Array(PAUSE)];
+    return [samples, new Float32Array(PAUSE), played, new Float32Array(PAUSE)];
   });
   return { ...recording, music: music! };
 }
@@ -125,6 +128,11 @@ function loudSpan(samples: Float32Array): [first: number, last: number] {
   return [levels.findIndex(isLoud) * LOUDNESS_FRAME, (levels.findLastIndex(isLoud) + 1) * LOUDNESS_FRAME];
 }
 
+/** Sound from its beginning, again and again where it is shorter. */
+function repeated(samples: Float32Array, seconds: number): Float32Array {
+  return Float32Array.from({ length: seconds * SAMPLE_RATE }, (_, i) => samples[i % samples.length]!);
+}
+
 const BEAT = 0.5 * SAMPLE_RATE;
 /** Chords of four beats, semitones above A (110 Hz): A minor, F, C, G. */
 const CHORDS = [
@@ -135,7 +143,7 @@ const CHORDS = [
 ];
 
 /** Plucked chords, a melody of their notes, a bass and a beat of noise: music as a synthesiser plays it. */
-function musicOf(seconds: number): Float32Array {
+function synthesized(seconds: number): Float32Array {
   const random = sfc32(17);
   const samples = new Float32Array(seconds * SAMPLE_RATE);
   const pluck = (at: number, frequency: number, length: number, loudness: number): void => {

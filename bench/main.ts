@@ -172,6 +172,7 @@ const program = new Command('npm run bench --')
     positiveInteger,
     300,
   )
+  .option('--music <file>', "long-audio: music of the recording with music; default: a synthesiser's")
   .option(
     '--seconds <number>',
     'retrieval-scale: end when so many are over, to go on in the next run',

@@ -30,4 +30,6 @@ export interface BenchOptions {
   readonly exact: number;
   /** `retrieval-scale`: ends when so many are over; run again, it goes on. Default: no end */
   readonly seconds?: number;
+  /** `long-audio`: a file of music. Default: a synthesiser's */
+  readonly music?: string;
 }

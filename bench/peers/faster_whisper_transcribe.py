@@ -42,11 +42,11 @@ def main() -> None:
         }
     )
 
-    def transcribe(path: str, language: str) -> str:
+    def transcribe(path: str, language: str) -> list:
         segments, _ = pipeline.transcribe(
             path, language=language, task=options.task, beam_size=options.beam, temperature=0, **how
         )
-        return "".join(segment.text for segment in segments).strip()
+        return [{"start": segment.start, "end": segment.end, "text": segment.text} for segment in segments]
 
     # The first window of the first clip, before anything is timed.
     path, language = clips[0]
@@ -54,7 +54,11 @@ def main() -> None:
     next(iter(segments), None)
 
     def one_pass() -> dict:
-        return {"texts": [transcribe(*clip) for clip in clips]}
+        found = [transcribe(*clip) for clip in clips]
+        return {
+            "texts": ["".join(segment["text"] for segment in segments).strip() for segments in found],
+            "segments": found,
+        }
 
     drive(one_pass, options.steps, "seconds_per_pass", {
         "peer": "faster-whisper", "clips": len(clips), "beam": options.beam, "compute": options.compute,

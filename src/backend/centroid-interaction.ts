@@ -68,8 +68,11 @@ export class CentroidInteraction {
   readonly #recall: number;
   readonly #table: number;
 
+  readonly #count: number;
+
   /** @param bags of fewer than 65,536 centroids */
-  constructor(readonly bags: readonly Bag[]) {
+  constructor(bags: readonly Bag[]) {
+    this.#count = bags.length;
     const entries = bags.reduce((sum, { centroids }) => sum + centroids.length, 0);
     this.#ends = 4 * entries;
     this.#precision = this.#ends + 4 * bags.length;
@@ -114,7 +117,7 @@ export class CentroidInteraction {
     const weights = new Int16Array(buffer, weightsAt, frames);
     weights.set(shares.map(weightOf));
     const sum = weights.reduce((total, weight) => total + weight, 0);
-    const count = this.bags.length;
+    const count = this.#count;
     const [table, ends, precision, recall] = [this.#table, this.#ends, this.#precision, this.#recall];
     this.#kernel.interact(table, frames, weightsAt, bestAt, 0, ends, count, precision, recall);
     const means = (at: number, sumOf: (bag: number) => number) =>

@@ -165,11 +165,11 @@ export class TargetIndex {
   }
 
   async look(clip: WeightedClip): Promise<IndexedSource> {
-    const { bags } = this.#bags;
+    const firsts = this.#firsts;
     const { frames, length, width, weights } = averaged(clip, SPAN);
     if (length === 0) {
       const reduced = { frames: new Float32Array(), window: 0, length, width: this.axes };
-      return { rough: new Float32Array(bags.length), reduced };
+      return { rough: new Float32Array(firsts.length - 1), reduced };
     }
     const padded = Math.ceil(length / LANES) * LANES;
     const rows = new Float32Array(padded * width);
@@ -190,9 +190,7 @@ export class TargetIndex {
       shares,
     });
     return {
-      rough: precision.map((value, i) =>
-        bags[i]!.centroids.length === 0 ? 0 : harmonicMean(value, recall[i]!),
-      ),
+      rough: precision.map((value, i) => (firsts[i] === firsts[i + 1] ? 0 : harmonicMean(value, recall[i]!))),
       reduced: {
         ...{ frames: fetched.reduced!.data as Float32Array, window: padded, length, width: this.axes },
         ...(weights && { weights }),
@@ -239,8 +237,9 @@ function bagOf(nearest: BigInt64Array, shares: Float32Array): Bag {
     const c = Number(centroid);
     total.set(c, (total.get(c) ?? 0) + shares[t]!);
   }
-  const centroids = [...total.keys()].sort((a, b) => a - b);
-  return { centroids, shares: centroids.map((c) => total.get(c)!) };
+  // Of all targets together these are many numbers: as typed arrays, a garbage collection does not pass over them.
+  const centroids = Uint16Array.from(total.keys()).sort();
+  return { centroids, shares: Float32Array.from(centroids, (c) => total.get(c)!) };
 }
 
 const pooled = async (clip: ComparedClip): Promise<WeightedClip> => averaged(await heldClip(clip), SPAN);
