@@ -11,6 +11,7 @@ import { attention } from './attention.ts';
 import { cacheDtype } from './cache-dtype.ts';
 import { corpusSize } from './corpus-size.ts';
 import { languageModel } from './language-model.ts';
+import { load } from './load.ts';
 import { longAudio } from './long-audio.ts';
 import { RECORDINGS } from './long-recordings.ts';
 import type { BenchOptions } from './options.ts';
@@ -96,6 +97,11 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     run: productsTexts,
   },
   quantize: { about: 'accuracy of int8 weights against float16, and the time until ready', run: quantize },
+  load: {
+    about:
+      'from the start of a process to the first text, model in the cache and not, against faster-whisper',
+    run: load,
+  },
   retrieval: { about: 'SeqSim of many clips with many, against the bare matrix product', run: retrieval },
   'retrieval-scale': {
     about:
@@ -160,7 +166,7 @@ const program = new Command('npm run bench --')
     `paper: one of the models, ${PAPER_MODELS.join(' or ')}; long-audio: recordings (${Object.keys(RECORDINGS).join(', ')}), greedy or beams, batched or sequential, ours (no peers), with commas between; attention: times or texts; products-texts: int8 or float16`,
   )
   .addOption(
-    new Option('--compute <numbers>', 'long-audio, transcribe: what ours computes with')
+    new Option('--compute <numbers>', 'long-audio, transcribe, load: what ours computes with')
       .choices(COMPUTES)
       .default('float32'),
   )

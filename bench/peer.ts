@@ -9,6 +9,10 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { inRepository } from './result.ts';
 
+/** Python with the packages of bench/peers/requirements.txt; may be absent. */
+export const peerPython = (): string =>
+  process.env.PEERS_PYTHON ?? inRepository('bench/peers/venv/bin/python');
+
 export interface PeerReply {
   readonly seconds: number;
   readonly [name: string]: unknown;
@@ -25,7 +29,7 @@ export class Peer {
 
   /** The peer, ready to step; or in one line why there is none. */
   static async start(script: string, options: readonly string[]): Promise<Peer | string> {
-    const python = process.env.PEERS_PYTHON ?? inRepository('bench/peers/venv/bin/python');
+    const python = peerPython();
     if (!existsSync(python)) {
       return `The peer is absent: no ${python}; bench/peers/setup.sh makes it, PEERS_PYTHON names another.`;
     }

@@ -15,7 +15,12 @@ import { startProgress } from '../src/report/progress.ts';
 import type { ComparedClip } from '../src/retrieval/clip-blocks.ts';
 import { answerRanks } from '../src/retrieval/recall.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
-import { DEFAULT_SHORTLIST, SHORTLIST_STEPS, ShortlistedSearch } from '../src/retrieval/shortlist.ts';
+import {
+  DEFAULT_SHORTLIST,
+  SHORTLIST_STEPS,
+  ShortlistedSearch,
+  searchThreads,
+} from '../src/retrieval/shortlist.ts';
 import {
   type Composition,
   composed,
@@ -77,7 +82,7 @@ export async function retrievalScale({
   const folder = inRepository('out/bench/retrieval-scale');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const runtime = new Runtime();
+  const runtime = new Runtime({ threads: searchThreads() });
   const kept = await ResumableLines.open<Part>(inRepository('out/bench/retrieval-scale.jsonl'), {
     ...{ resume: true, keyOf: ({ key }: Part) => key, keep: () => true },
   });

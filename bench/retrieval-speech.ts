@@ -11,7 +11,7 @@ import { readManifest } from '../src/data/manifest.ts';
 import { encodedClips } from '../src/features/encoded-clips.ts';
 import { startProgress } from '../src/report/progress.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
-import { ShortlistedSearch } from '../src/retrieval/shortlist.ts';
+import { ShortlistedSearch, searchThreads } from '../src/retrieval/shortlist.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import { withModel } from '../src/whisper/with-model.ts';
 import type { BenchOptions } from './options.ts';
@@ -61,6 +61,7 @@ export async function retrievalSpeech({
     return { targets, sources };
   });
   const runtime = new Runtime();
+  const searching = new Runtime({ threads: searchThreads() });
   try {
     const all = sources.flatMap(({ clips }) => clips);
     const progress = startProgress('all frame by frame', all.length * targets.length);
@@ -73,7 +74,7 @@ export async function retrievalSpeech({
     const found: { shortlist: number; took: number; hits: boolean[] }[] = [];
     for (const shortlist of SHORTLISTS) {
       const begun = performance.now();
-      const search = await ShortlistedSearch.among(runtime, targets, shortlist);
+      const search = await ShortlistedSearch.among(searching, targets, shortlist);
       const scores = await search.scores(all);
       await search.unload();
       const took = (performance.now() - begun) / 1000;
@@ -119,6 +120,6 @@ export async function retrievalSpeech({
       },
     };
   } finally {
-    await runtime.close();
+    await Promise.all([runtime.close(), searching.close()]);
   }
 }

@@ -6,7 +6,7 @@
 import { Runtime } from '../src/backend/runtime.ts';
 import { sfc32, uniform } from '../src/random.ts';
 import { seqSimMatrix } from '../src/retrieval/seq-sim.ts';
-import { DEFAULT_SHORTLIST, ShortlistedSearch } from '../src/retrieval/shortlist.ts';
+import { DEFAULT_SHORTLIST, ShortlistedSearch, searchThreads } from '../src/retrieval/shortlist.ts';
 import type { EncodedClip } from '../src/whisper/encoded-clip.ts';
 import type { BenchOptions } from './options.ts';
 import { bestProductRate, gigaflops } from './product-rate.ts';
@@ -42,11 +42,13 @@ export async function retrieval({ clips: all }: BenchOptions): Promise<BenchResu
     await seqSimMatrix(runtime, few.sources, few.targets);
     ours.push(flops / ((performance.now() - started) / 1000));
   }
+  await runtime.close();
+  const searching = new Runtime({ threads: searchThreads() });
   const started = performance.now();
-  const search = await ShortlistedSearch.among(runtime, targets);
+  const search = await ShortlistedSearch.among(searching, targets);
   await search.scores(sources);
   const shortlisted = (performance.now() - started) / 1000;
-  await runtime.close();
+  await searching.close();
   const rates = pairwise(ours, bare);
   const square = (n: number): string => `${n} × ${n}`;
   return {

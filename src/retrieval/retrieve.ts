@@ -20,7 +20,7 @@ import type { ComparedClip } from './clip-blocks.ts';
 import { type RetrievalMethod, retrievalMethods } from './methods.ts';
 import { ParallelClips } from './parallel-clips.ts';
 import { StoredRanks } from './parts.ts';
-import { DEFAULT_SHORTLIST } from './shortlist.ts';
+import { DEFAULT_SHORTLIST, searchThreads } from './shortlist.ts';
 import {
   areQuickExactly,
   type LanguagePair,
@@ -90,18 +90,18 @@ async function run(options: RetrieveOptions): Promise<Retrieval> {
     },
   );
   signal?.throwIfAborted();
-  const runtime = await Runtime.open();
+  const clips = new ParallelClips(encoded);
+  const pairs = from !== undefined && to !== undefined ? [{ from, to }] : clips.pairs();
+  const few = fewQueries(clips, pairs);
+  if (few !== undefined) onNote?.(few);
+  if (!pairs.some((pair) => clips.shared(pair.from, pair.to).length > 0)) throw nothingShared(options);
+  const exact = options.exact || (!options.shortlist && areQuickExactly(clips, pairs));
+  const shortlist = exact ? undefined : (options.shortlist ?? DEFAULT_SHORTLIST);
+  const runtime = await Runtime.open(exact ? {} : { threads: searchThreads() });
   // Closing the runtime also ends a comparison in progress.
   const close = () => void runtime.close();
   signal?.addEventListener('abort', close, { once: true });
   try {
-    const clips = new ParallelClips(encoded);
-    const pairs = from !== undefined && to !== undefined ? [{ from, to }] : clips.pairs();
-    const few = fewQueries(clips, pairs);
-    if (few !== undefined) onNote?.(few);
-    if (!pairs.some((pair) => clips.shared(pair.from, pair.to).length > 0)) throw nothingShared(options);
-    const exact = options.exact || (!options.shortlist && areQuickExactly(clips, pairs));
-    const shortlist = exact ? undefined : (options.shortlist ?? DEFAULT_SHORTLIST);
     const total =
       methods.length *
       pairs.reduce((sum, pair) => sum + clips.of(pair.from).length * clips.of(pair.to).length, 0);
