@@ -298,12 +298,15 @@ function shownBorders(segments: readonly TimedText[], { sentences }: LongRecordi
   return `${of('start')}; ${of('end')}`;
 }
 
-/** Words of the segments that lie in the music for half of their time or more. */
+/** A segment is the music's where so much of its time is: faster-whisper's batched ones begin before the music and end after it. */
+const IN_MUSIC = 0.9;
+
+/** Words of the segments that lie in the music. */
 function inventedWords({ segments }: Found, music: NonNullable<LongRecording['music']>): string[] {
   return segments
     .filter(({ start, end }) => {
       const within = Math.min(end, music.end) - Math.max(start, music.start);
-      return within > 0 && 2 * within >= end - start;
+      return within > 0 && within >= IN_MUSIC * (end - start);
     })
     .flatMap(({ text }) => text.split(/\s+/).filter(Boolean));
 }
