@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const KEY = 'a key of this check';
+const KEY = 'a-key-of-this-check';
 /** Longest until the health check passes, and until the process ends. */
 const START_MS = 60_000;
 const STOP_MS = 20_000;
@@ -73,8 +73,14 @@ for (const [, word = '', rest = ''] of steps) {
     const [name = '', value = ''] = rest.split('=');
     stage.env[name] = value;
   } else if (word === 'COPY') copy(rest);
-  else if (word === 'RUN') execFileSync('sh', ['-c', rest], { cwd: inside('.'), env: { ...process.env, ...stage.env }, stdio: ['ignore', 'inherit', 'inherit'] });
-  else if (word === 'USER') stage.user = rest;
+  else if (word === 'RUN') {
+    const { status } = spawnSync('sh', ['-c', rest], { cwd: inside('.'), env: { ...process.env, ...stage.env }, stdio: ['ignore', 'inherit', 'inherit'] });
+    if (status !== 0) {
+      console.log(`FAILED RUN ${rest.replace(/\s+/g, ' ')}`);
+      rmSync(work, { recursive: true, force: true });
+      process.exit(1);
+    }
+  }  else if (word === 'USER') stage.user = rest;
   else if (word === 'HEALTHCHECK') stage.health = JSON.parse(rest.replace(/^.*?CMD\s+/, ''));
   else if (word === 'ENTRYPOINT') stage.entry = JSON.parse(rest);
   else if (word === 'CMD') stage.cmd = JSON.parse(rest);
