@@ -80,7 +80,7 @@ for (const [, word = '', rest = ''] of steps) {
       rmSync(work, { recursive: true, force: true });
       process.exit(1);
     }
-  }  else if (word === 'USER') stage.user = rest;
+  } else if (word === 'USER') stage.user = rest;
   else if (word === 'HEALTHCHECK') stage.health = JSON.parse(rest.replace(/^.*?CMD\s+/, ''));
   else if (word === 'ENTRYPOINT') stage.entry = JSON.parse(rest);
   else if (word === 'CMD') stage.cmd = JSON.parse(rest);
