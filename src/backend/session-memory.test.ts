@@ -3,8 +3,8 @@ import { afterAll, expect, test } from 'vitest';
 import { backward } from '../graph/backward.ts';
 import { Graph, product } from '../graph/graph.ts';
 import { writeOnnx } from '../graph/onnx.ts';
-import { add, gather, gemm, mul, reshape, sum } from '../graph/ops.ts';
-import { fusedCrossEntropy } from '../graph/output-loss.ts';
+import { add, gather, gemm, mul, reshape, softmax, sum } from '../graph/ops.ts';
+import { fusedCrossEntropy, fusedLinearLoss, negativeLogLikelihoods } from '../graph/output-loss.ts';
 import { peakMemory } from '../graph/peak-memory.ts';
 import { runInPlace } from './in-place-run.ts';
 import ort from './onnxruntime.ts';
@@ -20,14 +20,24 @@ const WIDTH = 4;
 const values = (count: number, seed: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => Math.sin(12.9898 * (i + 1) + seed));
 
+type Loss = typeof fusedCrossEntropy;
+
+/** Cross-entropy as other losses of the logits are written. */
+const ofLogits: Loss = (hidden, weight, labels, weights) =>
+  fusedLinearLoss(hidden, weight, weights, (logits) => {
+    const probabilities = softmax(logits);
+    const losses = negativeLogLikelihoods(probabilities, labels);
+    return { losses, logitGradients: probabilities, labels: { ids: labels, share: 1 } };
+  });
+
 /** A tied embedding, which is looked up and is the output matrix, and a table that is only looked up. */
-function tied(): Graph {
+function tied(lossOf: Loss): Graph {
   const graph = new Graph();
   const [table, other] = [graph.parameter('table', [ROWS, WIDTH]), graph.parameter('other', [ROWS, WIDTH])];
   const ids = graph.input('ids', ['positions'], 'int64');
   const hidden = add(mul(gather(table, ids), gather(other, ids)), graph.input('x', ['positions', WIDTH]));
   const labels = graph.input('labels', ['positions'], 'int64');
-  const loss = fusedCrossEntropy(hidden, table, labels, graph.input('weights', ['positions']));
+  const loss = lossOf(hidden, table, labels, graph.input('weights', ['positions']));
   graph.output('loss', loss);
   backward(loss, [table, other]).forEach((gradient, i) => {
     const name = ['table', 'other'][i]!;
@@ -37,7 +47,10 @@ function tied(): Graph {
   return graph;
 }
 
-test('row blocks and added rows make the gradient that the graph makes of them', async () => {
+test.each([
+  ['cross-entropy', fusedCrossEntropy],
+  ['a loss of logits', ofLogits],
+])('%s: row blocks and added rows make the gradient that the graph makes of them', async (_, lossOf) => {
   const [table, other] = [values(ROWS * WIDTH, 1), values(ROWS * WIDTH, 2)];
   const shape = [ROWS, WIDTH];
   await runtime.store([
@@ -45,7 +58,7 @@ test('row blocks and added rows make the gradient that the graph makes of them',
     ['other', { shape, data: other.slice() }],
   ]);
   await runtime.createAdamW(['table', 'other']);
-  const program = await runtime.load(tied(), { builtIn: () => false });
+  const program = await runtime.load(tied(lossOf), { builtIn: () => false });
   const ids = [7, 2499, 7, 1040];
   const labels = [2499, 7, 1039, 7];
   const x = values(4 * WIDTH, 3);
@@ -106,7 +119,7 @@ const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number =
   Array.from(a, (value, i) => Math.abs(value - b[i]!)).reduce((x, y) => Math.max(x, y));
 
 test('neither a copy of the table nor of its gradient is among the results of a step', () => {
-  const graph = tied();
+  const graph = tied(fusedCrossEntropy);
   for (const name of ['d:table', 'd:other']) graph.outputs.delete(name);
   const tableBytes = 4 * ROWS * WIDTH;
   expect(peakMemory(graph, new Map([['positions', 1]]), sessionMemory(graph))).toBeLessThan(tableBytes);

@@ -58,7 +58,7 @@ export function fusedLinearLoss(
   return weightedSum(losses, weights, [hidden, weight, weight], (factor) => {
     const weighted = mul(hidden, factor);
     const byWeight = gemm(logitGradients, weight, false, false);
-    const toWeight = gemm(logitGradients, weighted, true, false);
+    const toWeight = outputGradient(logitGradients, weighted, weight);
     if (!labels) return [mul(byWeight, factor), toWeight, undefined];
     const { ids, share } = labels;
     const shared = (x: Tensor): Tensor => (share === 1 ? x : scale(x, share));
@@ -162,10 +162,29 @@ export function fusedCrossEntropy(hidden: Tensor, weight: Tensor, labels: Tensor
 
 /** A weight's rows in blocks; any other tensor whole, since a split would copy it. */
 function rowBlocks(weight: Tensor): readonly Tensor[] {
-  const rows = weight.shape[0]!;
-  if (weight.producer || typeof rows !== 'number') return [weight];
-  const lengths = Array.from({ length: Math.ceil(rows / BLOCK_ROWS) }, (_, i) =>
+  const lengths = blockLengths(weight);
+  return lengths.length < 2 ? [weight] : split(weight, 0, lengths);
+}
+
+/** Numbers of rows of a weight's blocks. None of another tensor. */
+function blockLengths({ shape: [rows], producer }: Tensor): number[] {
+  if (producer || typeof rows !== 'number') return [];
+  return Array.from({ length: Math.ceil(rows / BLOCK_ROWS) }, (_, i) =>
     Math.min(BLOCK_ROWS, rows - i * BLOCK_ROWS),
   );
-  return lengths.length === 1 ? [weight] : split(weight, 0, lengths);
+}
+
+/**
+ * Gradient of the output matrix by those of the logits: block by block, which are put together where the gradient is to lie.
+ * @param logitGradients [positions, vocabulary]
+ * @param hidden [positions, width]
+ */
+function outputGradient(logitGradients: Tensor, hidden: Tensor, weight: Tensor): Tensor {
+  const lengths = blockLengths(weight);
+  if (lengths.length < 2) return gemm(logitGradients, hidden, true, false);
+  const blocks = split(logitGradients, 1, lengths);
+  return concat(
+    blocks.map((block) => weightGradient(block, hidden)),
+    0,
+  );
 }
