@@ -1,6 +1,6 @@
 /**
  * Transcribe, translate, and train Whisper to write a new language: the API that most programs need. The parts below it
- * are in the subpaths: `whisper-transfer/whisper`, `/decoding`, `/training`, `/retrieval`, `/metrics`, `/language-model`,
+ * are in the subpaths: `whisper-transfer/whisper`, `/decoding`, `/training`, `/live`, `/retrieval`, `/metrics`, `/language-model`,
  * `/graph`.
  * @module whisper-transfer
  */

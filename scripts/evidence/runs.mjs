@@ -17,6 +17,7 @@ export function resultsFile(name) {
   const file = join(root, 'docs/lab', `${name}.jsonl`);
   const lines = existsSync(file) ? linesOf(file) : [];
   return {
+    all: () => lines,
     /** @param wanted values that a line has */
     find: (wanted) => lines.find((line) => Object.entries(wanted).every(([key, value]) => line[key] === value)),
     add(line) {

@@ -20,6 +20,16 @@ export {
 } from '../metrics/chrf.ts';
 export type { Statistics } from '../metrics/corpus.ts';
 export { type HallucinationMarkers, hallucinationMarkers } from '../metrics/hallucination.ts';
+export {
+  LATENCY_MEASURES,
+  type Latency,
+  type LatencyLine,
+  type LatencyMeasure,
+  type LatencyOptions,
+  latency,
+  latencyUnits,
+  parseLatencyLog,
+} from '../metrics/latency.ts';
 export { isTargetLanguage, offTargetRate } from '../metrics/off-target.ts';
 export type {
   CountColumn,

@@ -31,6 +31,16 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./serve.ts')).serveCommand,
   ],
   [
+    'live',
+    'write the text of speech while it is spoken: of a file, by the clock, or of standard input',
+    async () => (await import('./live.ts')).liveCommand,
+  ],
+  [
+    'latency',
+    'measure how far a live text is behind the speech: AL, LAAL, AP, DAL and YAAL of a log',
+    async () => (await import('./latency.ts')).latencyCommand,
+  ],
+  [
     'encode',
     'encode the clips of a manifest into a cache that later runs read; an interrupted run resumes where it stopped',
     async () => (await import('./encode.ts')).encodeCommand,
@@ -76,6 +86,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     'quantize',
     'write a Whisper model with int8 weights: half the size of float16, read by every command here',
     async () => (await import('./quantize.ts')).quantizeCommand,
+  ],
+  [
+    'align-heads',
+    'choose the heads whose attention follows the speech, for word times and live --policy alignatt',
+    async () => (await import('./align-heads.ts')).alignHeadsCommand,
   ],
   [
     'lm',

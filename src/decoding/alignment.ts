@@ -64,14 +64,46 @@ export async function attendedFrames(
   tokens: readonly number[],
   { prompt, given = [] }: { readonly prompt: readonly number[]; readonly given?: readonly number[] },
 ): Promise<{ rows: Float32Array[]; logProbabilities: Float32Array }> {
+  const { heads, count, begin, width, scores, logProbabilities } = await attentionScores(
+    model,
+    clip,
+    tokens,
+    {
+      prompt,
+      given,
+    },
+  );
+  const fit = attentionOfTokens(scores, heads, count, width, clip.length);
+  return { rows: fit.slice(begin, -1), logProbabilities: logProbabilities.slice(begin) };
+}
+
+/** Cross-attention of heads before the softmax. */
+export interface AttentionScores {
+  /** [heads, tokens, width], all tokens from the start of the transcript to the end of the text */
+  readonly scores: Float32Array;
+  readonly heads: number;
+  readonly count: number;
+  readonly width: number;
+  /** Index of the token that predicts the first one of the text: the last before it. */
+  readonly begin: number;
+  /** Of the token after each. */
+  readonly logProbabilities: Float32Array;
+}
+
+/** @param heads pairs of layer and head. Default: the alignment heads */
+export async function attentionScores(
+  model: WhisperModel,
+  clip: EncodedClip,
+  tokens: readonly number[],
+  { prompt, given = [] }: { readonly prompt: readonly number[]; readonly given?: readonly number[] },
+  heads?: readonly (readonly [layer: number, head: number])[],
+): Promise<AttentionScores> {
   const { endOfText, startOfTranscript } = model.tokens;
   const opening = model.tokens.withoutTimestamps(prompt.slice(prompt.lastIndexOf(startOfTranscript)));
   const before = [...opening, ...given];
-  // The last token before the text predicts the first word.
-  const begin = before.length - 1;
   const all = [...before, ...tokens, endOfText].slice(0, model.dimensions.textPositions);
   const count = all.length;
-  const program = await model.alignmentProgram();
+  const program = await model.alignmentProgram(heads);
   const { frames, frameBias } = audioBatch([clip], await model.silenceTailsFor([clip]));
   const { fetched } = await model.runtime.run(
     program,
@@ -89,11 +121,13 @@ export async function attendedFrames(
     { fetch: ['scores', 'logProbability'] },
   );
   const { data, shape } = fetched.scores!;
-  const [heads, , , width] = shape as [number, number, number, number];
-  const fit = attentionOfTokens(data as Float32Array, heads, count, width, clip.length);
   return {
-    rows: fit.slice(begin, -1),
-    logProbabilities: (fetched.logProbability!.data as Float32Array).slice(begin),
+    scores: data as Float32Array,
+    heads: shape[0]!,
+    count,
+    width: shape[3]!,
+    begin: before.length - 1,
+    logProbabilities: fetched.logProbability!.data as Float32Array,
   };
 }
 
@@ -133,7 +167,7 @@ function attentionOfTokens(
   return mean;
 }
 
-function softmax(scores: Float32Array): Float64Array {
+export function softmax(scores: Float32Array): Float64Array {
   const top = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const weights = Float64Array.from(scores, (score) => Math.exp(score - top));
   const total = weights.reduce((a, b) => a + b, 0);

@@ -271,10 +271,11 @@ export class WhisperModel {
     );
   }
 
-  /** Cross-attention scores of the alignment heads (alignment-heads.ts). */
-  alignmentProgram(): Promise<Program> {
-    const { heads } = alignmentHeads(this.settings.generationConfig, this.dimensions);
-    return this.#program('align', () =>
+  /** Cross-attention scores of some heads. Default: the alignment heads (alignment-heads.ts). */
+  alignmentProgram(
+    heads = alignmentHeads(this.settings.generationConfig, this.dimensions).heads,
+  ): Promise<Program> {
+    return this.#program(`align ${JSON.stringify(heads)}`, () =>
       this.runtime.load(alignmentGraph(this.dimensions, heads), { builtIn: () => true, arena: false }),
     );
   }
