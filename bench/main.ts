@@ -23,6 +23,8 @@ import { type BenchResult, goalsFarMissed, goalsReached, inRepository, report } 
 import { retrieval } from './retrieval.ts';
 import { retrievalScale } from './retrieval-scale.ts';
 import { retrievalSpeech } from './retrieval-speech.ts';
+import { serve } from './serve.ts';
+import { soak } from './soak.ts';
 import { trainCost } from './train-cost.ts';
 import { trainStep } from './train-step.ts';
 import { trainUsualScript } from './train-usual-script.ts';
@@ -126,6 +128,11 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
       "the paper's recipe on a corpus of its size: first steps, and what the whole run costs (--steps 100)",
     run: paper,
   },
+  serve: {
+    about:
+      'the server under load, 1 to 64 clients, against faster-whisper behind FastAPI (--soak 60: minutes)',
+    run: (options) => (options.soak === undefined ? serve(options) : soak(options, options.soak)),
+  },
   'language-model': { about: 'an n-gram model of 100 MB: reading it, scoring with it', run: languageModel },
 };
 
@@ -166,7 +173,7 @@ const program = new Command('npm run bench --')
     `paper: one of the models, ${PAPER_MODELS.join(' or ')}; long-audio: recordings (${Object.keys(RECORDINGS).join(', ')}), greedy or beams, batched or sequential, ours (no peers), with commas between; attention: times or texts; products-texts: int8 or float16`,
   )
   .addOption(
-    new Option('--compute <numbers>', 'long-audio, transcribe, load: what ours computes with')
+    new Option('--compute <numbers>', 'long-audio, transcribe, load, serve: what ours computes with')
       .choices(COMPUTES)
       .default('float32'),
   )
@@ -184,6 +191,7 @@ const program = new Command('npm run bench --')
     'retrieval-scale: end when so many are over, to go on in the next run',
     positiveInteger,
   )
+  .option('--soak <minutes>', 'serve: twice the capacity for so long', Number)
   .option('--check', 'end with status 1 where a goal is missed or could not be measured')
   .action(async (name: string | undefined, options: BenchOptions & { check?: boolean }) => {
     if (name === undefined) return program.outputHelp();

@@ -18,8 +18,10 @@ export interface BenchOptions {
   readonly steps: number;
   /** The same as whisper.cpp has it. */
   readonly whisperCpp: string;
-  /** `long-audio`, `transcribe`: what ours computes with. */
+  /** `long-audio`, `transcribe`, `serve`: what ours computes with. */
   readonly compute: Compute;
+  /** `serve`: minutes at twice the capacity, instead of the comparison. */
+  readonly soak?: number;
   /** `long-audio`: turns of each side. */
   readonly rounds: number;
   /** `paper`: only this model; `long-audio`: only these recordings and settings, with commas between. */

@@ -22,8 +22,8 @@ import { decodeGroup, framesOf, type NextWindow, nextGroup, type Turn } from './
 /** A group is kept so small that it takes about as long, by the rate of those before it. */
 const GROUP_MS = 400;
 const MOST_WINDOWS = 32;
-/** Before anything was measured: two sentences. */
-const FIRST_FRAMES = 600;
+/** A full window, or five sentences: one such window is the least that can be decoded anyway. */
+const LEAST_FRAMES = 1500;
 /** Share of the newest group in the measured rate. */
 const NEWEST = 0.3;
 
@@ -167,7 +167,7 @@ export class SharedTranscription {
     if (!first) return;
     const { plan } = first.recording;
     const together = [first, ...others.filter(({ recording }) => mayShareBatch(plan, recording.plan))];
-    const frames = this.#rate === undefined ? FIRST_FRAMES : this.#rate * GROUP_MS;
+    const frames = Math.max(LEAST_FRAMES, (this.#rate ?? 0) * GROUP_MS);
     const group = await nextGroup(leastServedFirst(together), {
       windows: MOST_WINDOWS,
       frames: Math.min(frames, FRAMES_PER_BATCH),
