@@ -130,7 +130,7 @@ export interface Load {
   readonly texts: readonly { readonly text: string; readonly reference: string }[];
 }
 
-/** Clients that each send one sentence after the other, for a while; those under way at the end are waited for, and not counted. */
+/** Clients that each send one sentence after the other, for a while; answers after its end are no throughput. */
 export async function load(
   url: string,
   sentences: readonly Sentence[],
@@ -138,6 +138,7 @@ export async function load(
   seconds: number,
 ): Promise<Load> {
   const latencies: number[] = [];
+  let inTime = 0;
   const texts: { text: string; reference: string }[] = [];
   const end = performance.now() + 1000 * seconds;
   let next = 0;
@@ -148,14 +149,14 @@ export async function load(
       const response = await ask(url, sentence);
       const { text, ...other } = (await response.json()) as { text?: string };
       if (text === undefined) throw new Error(`${url}: ${response.status} ${JSON.stringify(other)}`);
-      const now = performance.now();
-      if (now <= end) latencies.push((now - begin) / 1000);
+      latencies.push((performance.now() - begin) / 1000);
+      if (performance.now() <= end) inTime++;
       texts.push({ text, reference: sentence.text });
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
   latencies.sort((a, b) => a - b);
-  return { clients, throughput: latencies.length / seconds, latencies, texts };
+  return { clients, throughput: inTime / seconds, latencies, texts };
 }
 
 /** The value below which this share of sorted values lies. */

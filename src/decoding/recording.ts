@@ -32,8 +32,8 @@ export interface ScanOptions extends ReadEvents {
   readonly channels?: 'mix' | 'separate' | undefined;
   readonly clip?: Span | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the seconds read so far. */
-  readonly onRead?: ((seconds: number) => void) | undefined;
+  /** Called with the seconds read so far; reading goes on when what it returns is there. */
+  readonly onRead?: ((seconds: number) => unknown) | undefined;
   /** Whether fingerprints are computed. */
   readonly fingerprints?: boolean;
 }
@@ -56,7 +56,7 @@ export async function scanRecording(
       tracks[i] ??= new TrackScan(signal, fingerprints);
       await tracks[i].add(samples, held);
     }
-    onRead?.((tracks[0]?.length ?? 0) / SAMPLE_RATE);
+    await onRead?.((tracks[0]?.length ?? 0) / SAMPLE_RATE);
     if (held && again && tracks[0]!.length * tracks.length > MAX_HELD) {
       held = false;
       for (const track of tracks) track.parts.length = 0;

@@ -30,6 +30,8 @@ const NEWEST = 0.3;
 /** Recordings read at the same time; who reads more than a minute gives its place to others. */
 const READERS = 2;
 const LONG_READ_SECONDS = 60;
+/** Reading keeps the thread busy that a group needs between its steps: after so long it waits for the group's end. */
+const READ_MS = 100;
 /** Seconds of samples that are held at most, 64 kB each; recordings of more than two minutes are read again instead. */
 const MOST_HELD_SECONDS = 1800;
 
@@ -59,6 +61,8 @@ interface Asked {
 export class SharedTranscription {
   readonly #asked = new Map<BegunRecording, Asked>();
   #running = false;
+  /** The group that is being decoded. */
+  #group: Promise<void> | undefined;
   /** Frames decoded in a millisecond. */
   #rate: number | undefined;
   #readers = 0;
@@ -126,8 +130,12 @@ export class SharedTranscription {
     let plan: Plan | undefined;
     try {
       options.signal?.throwIfAborted();
-      const onRead: SharedOptions['onRead'] = (_, seconds) => {
+      let begun = performance.now();
+      const onRead = async (_: AudioSource, seconds: number): Promise<void> => {
         if (seconds > LONG_READ_SECONDS) endOfReading();
+        if (performance.now() - begun < READ_MS) return;
+        await this.#group;
+        begun = performance.now();
       };
       plan = await planOf(model, { ...options, onRead });
       return await BegunRecording.begin(file, plan);
@@ -178,7 +186,9 @@ export class SharedTranscription {
       }
       return [];
     });
-    await this.#decode(group);
+    this.#group = this.#decode(group);
+    await this.#group;
+    this.#group = undefined;
     // Of one that can be read no more there is no window.
     await this.#report(new Set(group.map(({ recording }) => recording)).add(first.recording));
   }

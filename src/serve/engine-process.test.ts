@@ -123,7 +123,7 @@ test('beyond the limit a request is refused at once, with a time to ask again; w
 });
 
 test('models are loaded on demand and share the limit of memory: the least recently used makes room', async () => {
-  const bytes = 8 * 1_000_000; // a tiny model has less than a million weights
+  const bytes = 16 * 1_000_000; // a tiny model has less than a million weights
   const engine = await startEngine({ models: tiny, memory: 2 * bytes });
   try {
     expect(engine.status().loaded).toEqual(['one']);

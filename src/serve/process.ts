@@ -15,7 +15,8 @@ const STATUS_MS = 1000;
 const WARM_UP = new Float32Array(16_000);
 
 const send = (reply: EngineReply): void => {
-  if (process.connected) process.send!(reply);
+  // A server that has just died: 'disconnect' ends this process.
+  if (process.connected) process.send!(reply, undefined, undefined, () => {});
 };
 
 /** What the server aborts, by its number. */
