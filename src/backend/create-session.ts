@@ -30,7 +30,7 @@ export async function createSession(
   return ort.InferenceSession.create(bytes, {
     ...(device !== 'cpu' && {
       executionProviders: [device],
-      logSeverityLevel: 3 as const, // it warns that it computes shapes on the CPU
+      logSeverityLevel: 4 as const, // errors are thrown; it warns that it computes shapes on the CPU
     }),
     ...(device === 'webgpu' &&
       onDevice.length > 0 && {

@@ -43,10 +43,10 @@ function bindingFolder(): string {
 /**
  * Whether there is a graphics card for WebGPU. On Linux programs that draw on the CPU call themselves adapters, too, so there
  * the devices count; elsewhere the system brings its own driver.
+ * @param drivers files of drivers, which the environment may name
  */
-export function hasAdapter(): boolean {
+export function hasAdapter(drivers = namedDrivers()): boolean {
   if (process.platform !== 'linux') return true;
-  const drivers = `${process.env.VK_ICD_FILENAMES ?? ''} ${process.env.VK_DRIVER_FILES ?? ''}`;
   if (/swiftshader|lvp_icd/i.test(drivers)) return false;
   const names = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
   return (
@@ -55,8 +55,26 @@ export function hasAdapter(): boolean {
   );
 }
 
+export type GraphicsDevice = Exclude<Device, 'cpu'>;
+
+/**
+ * Whether a driver of Vulkan may find a card: without one its loader complains on the terminal before it says so. A driver that the
+ * environment names is taken at its word.
+ */
+const mayHaveDriver = (): boolean => hasAdapter() || namedDrivers() !== '';
+
+const namedDrivers = (): string =>
+  `${process.env.VK_ICD_FILENAMES ?? ''}${process.env.VK_DRIVER_FILES ?? ''}`;
+
+/** What a device lacks, as far as can be seen without trying it. */
+export function deviceLacks(device: GraphicsDevice): UserError | undefined {
+  if (device === 'cuda' && !hasCudaProvider()) return missingDevice(device, '');
+  if (device === 'webgpu' && !mayHaveDriver()) return missingDevice(device, 'found no graphics card');
+  return undefined;
+}
+
 /** How to get what a device needs. */
-const NEEDS: Readonly<Record<Exclude<Device, 'cpu'>, string>> = {
+const NEEDS: Readonly<Record<GraphicsDevice, string>> = {
   cuda:
     'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node fetches its provider (Linux x64); it needs an NVIDIA driver, ' +
     'and cuDNN 9 and CUDA 12 (CUDA 13 with the libraries of the PyPI wheel onnxruntime-gpu of the same version) on LD_LIBRARY_PATH',
@@ -64,7 +82,7 @@ const NEEDS: Readonly<Record<Exclude<Device, 'cpu'>, string>> = {
 };
 
 /** A device that does not run here, in one line. @param reason onnxruntime's words */
-export function missingDevice(device: Exclude<Device, 'cpu'>, reason: string): UserError {
+export function missingDevice(device: GraphicsDevice, reason: string): UserError {
   const found =
     device === 'cuda' && !hasCudaProvider()
       ? "onnxruntime's CUDA provider is not here"

@@ -1,4 +1,5 @@
 /** Runs graphs in a thread of their own, so that the program stays responsive while it computes. */
+import { tmpdir } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { Graph } from '../graph/graph.ts';
 import { writeOnnx } from '../graph/onnx.ts';
@@ -17,7 +18,9 @@ import {
   type DeviceChoice,
   defaultDevice,
   deviceError,
-  hasCudaProvider,
+  deviceLacks,
+  type GraphicsDevice,
+  hasAdapter,
   missingDevice,
 } from './device.ts';
 import {
@@ -35,6 +38,7 @@ import {
 import { sessionMemory } from './session-memory.ts';
 import './telemetry.ts';
 import { defaultThreads } from './threads.ts';
+import { deviceFault } from './try-device.ts';
 
 export { gradientOutput } from '../graph/backward.ts';
 export type { AdamWOptions, AdamWState, DeclaredTensor, Device, HostTensor } from './protocol.ts';
@@ -154,19 +158,25 @@ export class Runtime {
   ): Promise<Runtime> {
     const choice = options.device ?? defaultDevice();
     for (const device of candidates(choice)) {
-      // onnxruntime would print an error of its own.
-      if (device === 'cuda' && !hasCudaProvider()) throw missingDevice(device, '');
-      const runtime = new Runtime({ ...options, device });
-      if (device === 'cpu') return runtime;
-      try {
-        await runtime.#request({ type: 'probe' });
-        return runtime;
-      } catch (error) {
-        await runtime.close();
-        if (choice !== 'auto') throw missingDevice(device, (error as Error).message);
-      }
+      if (device === 'cpu') return new Runtime({ ...options, device });
+      // A driver that the environment names is meant, and tests name one.
+      const fault = deviceLacks(device) ?? (hasAdapter() ? await deviceFault(device) : undefined);
+      if (!fault) return Runtime.tried({ ...options, device });
+      if (choice !== 'auto') throw fault;
     }
     throw new Error('internal: no device');
+  }
+
+  /** A thread for a device, in which a small graph ran. @throws UserError where it does not run here */
+  static async tried(options: RuntimeOptions & { readonly device: Device }): Promise<Runtime> {
+    const runtime = new Runtime(options);
+    try {
+      await runtime.#request({ type: 'probe' });
+      return runtime;
+    } catch (error) {
+      await runtime.close();
+      throw missingDevice(options.device as GraphicsDevice, (error as Error).message);
+    }
   }
 
   constructor({ threads = defaultThreads(), device = 'cpu' }: RuntimeOptions = {}) {
@@ -177,6 +187,8 @@ export class Runtime {
       ? new URL('../../dist/backend/worker.js', import.meta.url)
       : new URL('./worker.js', import.meta.url);
     const flags = new Int32Array(new SharedArrayBuffer(8));
+    // The loader of Vulkan complains on the terminal where it is not set, though nothing is shown on a screen.
+    if (device === 'webgpu' && process.platform === 'linux') process.env.XDG_RUNTIME_DIR ??= tmpdir();
     const workerData: WorkerOptions = { threads, device, flags };
     // None of node's options: with --input-type, say, a thread cannot begin.
     this.#worker = new Worker(url, { workerData, execArgv: [] });

@@ -40,6 +40,7 @@ function described({ onnxruntime, model, cache, ...found }: Diagnosis): string {
       .map((one) =>
         'error' in one ? one.error : `${one.device}${one.card ? '' : ': computed on the CPU, by software'}`,
       )
+      .concat(`device auto: ${found.automaticDevice}`)
       .join(`\n${' '.repeat(18)}`),
     cpu: `${found.cpu}, ${cores} cores${usableCores === cores ? '' : ` (${usableCores} usable)`}`,
     threads: String(found.threads),

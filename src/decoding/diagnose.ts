@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import { hasAdapter } from '../backend/device.ts';
+import { candidates, deviceLacks, hasAdapter } from '../backend/device.ts';
 import type { Device } from '../backend/protocol.ts';
 import { defaultThreads } from '../backend/threads.ts';
 import { freeDisk } from '../files/free-disk.ts';
@@ -52,6 +52,8 @@ export interface Diagnosis {
   readonly system: string;
   readonly onnxruntime: OnnxRuntime | Failure;
   readonly devices: readonly (DeviceCheck | Failure)[];
+  /** What `--device auto` computes on here: `devices` says why not on the others. */
+  readonly automaticDevice: Device;
   readonly cpu: string;
   /** Undefined where the system does not say. */
   readonly instructions: readonly string[] | undefined;
@@ -76,14 +78,16 @@ export async function diagnose(options: {
   readonly cache: string;
 }): Promise<Diagnosis> {
   const processors = cpus();
+  const devices = await Promise.all(
+    (['webgpu', 'cuda'] as const).map((device) => checkDevice(device).catch(failure)),
+  );
   return {
     version: options.version,
     node: process.version,
     system: `${process.platform} ${release()} ${process.arch}`,
     onnxruntime: await onnxruntime().catch(failure),
-    devices: await Promise.all(
-      (['webgpu', 'cuda'] as const).map((device) => checkDevice(device).catch(failure)),
-    ),
+    devices,
+    automaticDevice: automatic(devices),
     cpu: processors[0]?.model.trim() ?? 'unknown',
     instructions: await cpuInstructions(),
     cores: processors.length,
@@ -108,11 +112,17 @@ async function onnxruntime(): Promise<OnnxRuntime> {
   };
 }
 
-async function checkDevice(device: Device): Promise<DeviceCheck> {
-  const { Runtime } = await import('../backend/runtime.ts');
-  const runtime = await Runtime.open({ threads: 1, device });
-  await runtime.close();
+async function checkDevice(device: 'webgpu' | 'cuda'): Promise<DeviceCheck> {
+  const { deviceFault } = await import('../backend/try-device.ts');
+  const fault = deviceLacks(device) ?? (await deviceFault(device));
+  if (fault) throw fault;
   return { device, card: device === 'cuda' || hasAdapter() };
+}
+
+/** What `--device auto` computes on. */
+function automatic(checks: readonly (DeviceCheck | Failure)[]): Device {
+  const run = checks.flatMap((check) => ('device' in check && check.card ? [check.device] : []));
+  return candidates('auto').find((device) => device === 'cpu' || run.includes(device))!;
 }
 
 async function checkModel(directory: string): Promise<ModelCheck> {

@@ -9,10 +9,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasAdapter } from '../backend/device.ts';
 import { float32, type HostTensor, int64 } from '../backend/runtime.ts';
 import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import { readManifest } from '../data/manifest.ts';
 import { decode } from '../decoding/decode.ts';
+import type { Diagnosis } from '../decoding/diagnose.ts';
 import { writeOnnx } from '../graph/onnx.ts';
 import { stepGraph, weightGroups } from '../graph/training-steps.ts';
 import { seqSimMatrix } from '../retrieval/seq-sim.ts';
@@ -41,6 +43,13 @@ describe.skipIf(!here)('on SwiftShader', { timeout: 600_000 }, () => {
       models.push(await WhisperModel.load(directory, { threads: 1, device }));
   });
   afterAll(() => Promise.all(models.map((model) => model.close())));
+
+  test('a card without float16 is one line', async () => {
+    const loading = WhisperModel.load(directory, { threads: 1, device: 'webgpu', compute: 'float16' });
+    await expect(loading).rejects.toThrow(
+      /^device webgpu: this card does not compute in float16; expected --compute/,
+    );
+  });
 
   // Before the trainings, after which the two models are not the same to the last bits.
   test('encoder and decoding: frames and probabilities are the CPU’s', async () => {
@@ -230,14 +239,40 @@ describe.skipIf(!here)('on SwiftShader', { timeout: 600_000 }, () => {
   });
 });
 
-test('a device that is not here is one line, which says how to get it', () => {
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    [repository('dist/cli/main.js'), 'encode', repository('samples/manifest.tsv'), '--device', 'cuda'],
-    { encoding: 'utf8', env: { ...process.env, CUDA_VISIBLE_DEVICES: '' }, cwd: scratch },
-  );
-  expect(status).toBe(2);
-  expect(stderr.trim().split('\n').at(-1)).toMatch(/device cuda: .*ONNXRUNTIME_NODE_INSTALL=cuda12.*cuDNN/);
+describe('a device that is not here', () => {
+  const command = (env: NodeJS.ProcessEnv, ...flags: string[]) =>
+    spawnSync(process.execPath, [repository('dist/cli/main.js'), ...flags], {
+      encoding: 'utf8',
+      env: { ...process.env, CUDA_VISIBLE_DEVICES: '', XDG_RUNTIME_DIR: undefined, ...env },
+      cwd: scratch,
+    });
+  const encode = ['encode', repository('samples/manifest.tsv'), '--device'];
+
+  test('cuda: one line, which says how to get it', () => {
+    const { status, stderr } = command({}, ...encode, 'cuda');
+    expect(status).toBe(2);
+    expect(stderr.trim().split('\n').at(-1)).toMatch(/device cuda: .*ONNXRUNTIME_NODE_INSTALL=cuda12.*cuDNN/);
+  });
+
+  test.skipIf(hasAdapter(''))('webgpu: one line, without complaints of Vulkan’s loader', () => {
+    const { status, stderr } = command({ VK_ICD_FILENAMES: undefined }, ...encode, 'webgpu');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: device webgpu: found no graphics card; it needs .*\n$/);
+  });
+
+  test('a driver that does not work: doctor says so, and what auto computes on', async () => {
+    await writeTinyModel(join(scratch, 'doctor'));
+    const { stdout, stderr } = command(
+      { VK_ICD_FILENAMES: '/no/such/driver.json' },
+      ...['doctor', '--model', 'doctor', '--json'],
+    );
+    expect(stderr).toBe('');
+    const { devices, automaticDevice } = JSON.parse(stdout) as Diagnosis;
+    expect(devices[0]).toEqual({
+      error: expect.stringMatching(/^device webgpu: .*; it needs a graphics card/),
+    });
+    if (!hasAdapter('')) expect(automaticDevice).toBe('cpu');
+  });
 });
 
 const values = (weights: ReturnType<typeof tinyWeights>): Map<string, Float32Array> =>
