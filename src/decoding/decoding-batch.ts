@@ -25,6 +25,9 @@ import { timestampBiases } from './timestamp-rules.ts';
  */
 const KEEP_SHARE = 0.6;
 
+/** Steps that CUDA computes in one run, as keys and values pass through the host between runs. */
+const STEPS_A_RUN = 16;
+
 /** Outputs of a step that a search needs. */
 const CANDIDATES = ['candidates', 'logProbabilities', 'allowed'] as const;
 
@@ -82,7 +85,10 @@ export class DecodingBatch {
     searches: readonly Search[],
     options: DecodingOptions & SessionOptions,
   ): Promise<Decoded[]> {
-    const session = await DecodingSession.start(model, clips, options);
+    const stepsAhead = foreseen(searches[0]!, options)
+      ? (options.stepsAhead ?? (model.runtime.device === 'cuda' ? STEPS_A_RUN : undefined))
+      : undefined;
+    const session = await DecodingSession.start(model, clips, { ...options, stepsAhead });
     try {
       return await new DecodingBatch(model, session, searches, options).#run();
     } finally {
@@ -237,6 +243,12 @@ export class DecodingBatch {
       alternatives: others.map(({ text, tokens, score }) => ({ text, tokens, score })),
     };
   }
+}
+
+/** Whether a search always goes on with the likeliest token that the decoder allows. */
+function foreseen(search: Search, options: DecodingOptions): boolean {
+  const isGreedy = search.width === 1 && search.candidates === 1;
+  return isGreedy && !options.withTimestamps && filtersOf(options).length === 0;
 }
 
 function filtersOf({

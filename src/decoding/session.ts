@@ -1,10 +1,11 @@
 /** The state of a batch of texts that are being decoded: the audio of some clips, and one or more texts of each. */
 
-import { type DeviceTensor, float32, type HostTensor, int64 } from '../backend/runtime.ts';
+import { type DeviceTensor, float32, type HostTensor, int64, type Program } from '../backend/runtime.ts';
 import { largest } from '../extremes.ts';
 import { MASKED } from '../graph/ops.ts';
 import { audioBatch } from '../whisper/audio-batch.ts';
 import { causalBias } from '../whisper/causal-bias.ts';
+import { LOOPED_RESULTS, type LoopedResult } from '../whisper/decoding-loop.ts';
 import type { EncodedClip } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
@@ -17,6 +18,11 @@ export interface SessionOptions {
   readonly vocabulary?: TargetVocabulary;
   /** The language spoken in all clips, whose experts decode where the model has them. */
   readonly language?: string | undefined;
+  /**
+   * Steps that are computed in one run, of one text a clip, as if each appended its likeliest token: where values pass through the host
+   * between runs. Without timestamps. Default: none ahead.
+   */
+  readonly stepsAhead?: number | undefined;
 }
 
 /** Suppressed tokens. */
@@ -25,6 +31,16 @@ export interface Suppression {
   readonly bias: Float32Array;
   /** Their places among the output tokens. */
   readonly places: readonly number[];
+}
+
+/** Steps that a loop has computed (decoding-loop.ts). */
+interface Ahead {
+  /** Of each step, for each clip. */
+  steps: readonly Readonly<Record<LoopedResult, readonly (number | bigint)[]>>[];
+  /** Number of them that were asked for. */
+  used: number;
+  /** Place in the cache of the first step's token. */
+  readonly start: number;
 }
 
 /** Options of a step, see `decodingStepGraph`. */
@@ -48,6 +64,8 @@ export class DecodingSession {
   #past: Record<string, DeviceTensor | HostTensor> = {};
   /** Number of tokens in the cache of each clip so far, padding included. */
   #length = 0;
+  /** Results of steps that are already computed, and how many were asked for. */
+  #ahead: Ahead | undefined;
   /** For each text, clip by clip, the places in its clip's cache of the tokens that it sees, in order. */
   #seen: readonly (readonly number[])[] = [];
 
@@ -110,6 +128,8 @@ export class DecodingSession {
     fetch: readonly Name[],
   ): Promise<Record<Name, HostTensor['data']>> {
     const perClip = tokens.length / this.#clips;
+    if (this.options.stepsAhead !== undefined && perClip === 1)
+      return this.#stepAhead(tokens, question, fetch);
     const positions = this.#seen.map((seen) => seen.length);
     this.#seen = this.#seen.map((seen, text) => [...seen, this.#length + (text % perClip)]);
     const bias = seenBias(this.#seen, perClip, this.#length + perClip);
@@ -130,9 +150,25 @@ export class DecodingSession {
       this.options.language,
     );
     const perClip = tokens.length / this.#clips;
-    const feeds: Record<string, HostTensor | DeviceTensor> = {
-      tokens: int64(tokens, [this.#clips, perClip]),
-      positions: int64(positions, [this.#clips, perClip]),
+    const feeds = this.#feeds(tokens, positions, textBias, question);
+    const fetched = await this.#runProgram(program, feeds, fetch);
+    this.#length += perClip;
+    return Object.fromEntries(fetch.map((name) => [name, fetched[name]!.data])) as Record<
+      Name,
+      HostTensor['data']
+    >;
+  }
+
+  #feeds(
+    tokens: readonly number[],
+    positions: readonly number[],
+    textBias: HostTensor,
+    question: StepRequest,
+  ): Record<string, HostTensor | DeviceTensor> {
+    const shape = [this.#clips, tokens.length / this.#clips];
+    return {
+      tokens: int64(tokens, shape),
+      positions: int64(positions, shape),
       rows: int64(question.rows),
       textBias,
       suppression: float32(question.suppression.bias, [question.suppression.bias.length]),
@@ -143,6 +179,14 @@ export class DecodingSession {
       ...this.memory,
       ...this.#past,
     };
+  }
+
+  /** The outputs that are fetched; the cache is from then on the present one. */
+  async #runProgram(
+    program: Program,
+    feeds: Readonly<Record<string, HostTensor | DeviceTensor>>,
+    fetch: readonly string[],
+  ): Promise<Readonly<Record<string, HostTensor>>> {
     const { fetched, kept } = await this.model.runtime.run(program, feeds, {
       fetch,
       keep: program.outputs.filter((name) => name.startsWith('present.')),
@@ -151,11 +195,76 @@ export class DecodingSession {
     this.#past = Object.fromEntries(
       Object.entries(kept).map(([name, value]) => [name.replace('present', 'past'), value]),
     );
-    this.#length += perClip;
-    return Object.fromEntries(fetch.map((name) => [name, fetched[name]!.data])) as Record<
-      Name,
-      HostTensor['data']
-    >;
+    return fetched;
+  }
+
+  /** A step whose tokens a loop may have foreseen; else a loop that begins with them. */
+  async #stepAhead<Name extends StepOutput>(
+    tokens: readonly number[],
+    question: StepRequest,
+    fetch: readonly Name[],
+  ): Promise<Record<Name, HostTensor['data']>> {
+    if (!this.#foresaw(tokens)) await this.#runLoop(tokens, question);
+    const ahead = this.#ahead!;
+    const results = ahead.steps[ahead.used]!;
+    // What the loop appended beyond the steps that are asked for stays in the cache, unseen.
+    this.#seen = this.#seen.map((seen) => [...seen, ahead.start + ahead.used]);
+    ahead.used++;
+    return Object.fromEntries(
+      fetch.map((name) => {
+        const values = results[name as LoopedResult];
+        return [
+          name,
+          name === 'candidates'
+            ? BigInt64Array.from(values as readonly bigint[])
+            : Float32Array.from(values as readonly number[]),
+        ];
+      }),
+    ) as unknown as Record<Name, HostTensor['data']>;
+  }
+
+  /** Whether the next step that is already computed appends these tokens. What follows a text's end does not matter. */
+  #foresaw(tokens: readonly number[]): boolean {
+    const last = this.#ahead?.steps[this.#ahead.used - 1];
+    if (!last || this.#ahead!.used === this.#ahead!.steps.length) return false;
+    const { ids } = this.model.output(this.options.vocabulary);
+    const { endOfText } = this.model.tokens;
+    return tokens.every((token, i) => token === endOfText || token === ids[Number(last.candidates[i])]);
+  }
+
+  async #runLoop(tokens: readonly number[], question: StepRequest): Promise<void> {
+    const { vocabulary, language, stepsAhead } = this.options;
+    const positions = this.#seen.map((seen) => seen.length);
+    const steps = Math.min(
+      stepsAhead!,
+      this.model.dimensions.textPositions - largest(positions, (position) => position),
+    );
+    const start = this.#length;
+    const seen = this.#seen.map((places) => [...places, start]);
+    const program = await this.model.decodingProgram(false, vocabulary, language, true);
+    const { ids } = this.model.output(vocabulary);
+    const fetched = await this.#runProgram(
+      program,
+      {
+        ...this.#feeds(tokens, positions, seenBias(seen, 1, start + 1), question),
+        steps: int64([steps], []),
+        ids: int64([...ids]),
+      },
+      LOOPED_RESULTS,
+    );
+    this.#length += steps;
+    const count = tokens.length;
+    const of = (name: LoopedResult, step: number): (number | bigint)[] =>
+      Array.from({ length: count }, (_, i) => fetched[name]!.data[step * count + i]!);
+    this.#ahead = {
+      steps: Array.from({ length: steps }, (_, step) => ({
+        candidates: of('candidates', step),
+        logProbabilities: of('logProbabilities', step),
+        allowed: of('allowed', step),
+      })),
+      used: 0,
+      start,
+    };
   }
 
   get #clips(): number {
@@ -171,6 +280,14 @@ export class DecodingSession {
   async selectClips(clips: readonly number[]): Promise<void> {
     const perClip = this.#seen.length / this.#clips;
     this.selectTexts(clips.flatMap((clip) => Array.from({ length: perClip }, (_, i) => clip * perClip + i)));
+    if (this.#ahead) {
+      const of = <T>(values: readonly T[]): T[] => clips.map((clip) => values[clip]!);
+      this.#ahead.steps = this.#ahead.steps.map(({ candidates, logProbabilities, allowed }) => ({
+        candidates: of(candidates),
+        logProbabilities: of(logProbabilities),
+        allowed: of(allowed),
+      }));
+    }
     this.memory = await this.#selected('', this.memory, clips);
     this.#past = await this.#selected('past.', this.#past as Record<string, DeviceTensor>, clips);
     const frames = this.frameBias.shape[3]!;

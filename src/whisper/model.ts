@@ -23,6 +23,7 @@ import {
   selectionGraph,
   TOKEN_EMBEDDING,
 } from './decoder.ts';
+import { decodingLoopGraph } from './decoding-loop.ts';
 import {
   type EncodedClip,
   FULL_WINDOW_POSITIONS,
@@ -227,24 +228,28 @@ export class WhisperModel {
   /**
    * @param language whose experts decode. Default, and where the model has none: the shared networks. Only one program of
    * experts is kept at a time, as each has the whole decoder built in.
+   * @param looped any number of greedy steps in a run (decoding-loop.ts), without timestamps
    */
   async decodingProgram(
     withTimestamps: boolean,
     vocabulary?: TargetVocabulary,
     language?: string,
+    looped = false,
   ): Promise<Program> {
     const { tokens, ids } = this.output(vocabulary);
     const known = language === undefined ? undefined : this.experts.get(language);
     const set = known?.part === 'encoder' ? undefined : known;
     const ofExperts = (name: string) => name.startsWith('experts ');
-    const name = `${set ? `experts ${language} ` : ''}step ${tokens.weight} ${withTimestamps}`;
-    if (set && !this.#programs.has(name)) await this.#release(ofExperts);
+    const kind = looped ? 'loop' : `step ${withTimestamps}`;
+    const name = `${set ? `experts ${language} ` : ''}${kind} ${tokens.weight}`;
+    if (set && !looped && !this.#programs.has(name)) await this.#release(ofExperts);
     return this.#program(name, async () => {
       if (vocabulary) await this.#storeRows(tokens.weight, ids);
       const form = this.products.decoder;
       const variant = { ...variantFor(form), ...(set && { experts: { ...set, gate: 'hard' as const } }) };
-      const graph = decodingStepGraph(this.dimensions, tokens, withTimestamps, variant);
-      return this.runtime.load(inForm(graph, form, [tokens.weight]), {
+      const step = decodingStepGraph(this.dimensions, tokens, withTimestamps, variant);
+      const graph = inForm(step, form, [tokens.weight]);
+      return this.runtime.load(looped ? decodingLoopGraph(graph, this.dimensions, tokens) : graph, {
         ...INFERENCE,
         keeps: (output) => output.startsWith('present.') || output === 'logits',
       });
