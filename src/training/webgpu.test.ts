@@ -58,8 +58,8 @@ describe.skipIf(!here)('on SwiftShader', { timeout: 600_000 }, () => {
     for (const model of models) {
       const [clip] = await model.encode([sound], 'fit');
       const prompts = [model.tokens.prompt('en', 'transcribe')];
-      const [greedy] = await decode(model, [clip!], { prompts, maxTokens: 6 });
-      const [beams] = await decode(model, [clip!], { prompts, maxTokens: 6, beams: 3 });
+      const [greedy] = await decode(model, [clip!], { prompts, maxTokens: 3 });
+      const [beams] = await decode(model, [clip!], { prompts, maxTokens: 3, beams: 2 });
       found.push({ frames: clip!.frames as Float32Array, greedy: greedy!, beams: beams! });
     }
     const [cpu, card] = found;
@@ -176,14 +176,14 @@ describe.skipIf(!here)('on SwiftShader', { timeout: 600_000 }, () => {
     };
   }
 
-  /** The command, killed after its third step, which follows a checkpoint, or not. */
-  function train(output: string, flags: readonly string[], kill = false) {
+  /** The command; checkpoints follow its even steps. @param signal sent after a step */
+  function train(output: string, flags: readonly string[], signal?: 'SIGKILL' | 'SIGINT', step = 3) {
     const child = spawn(
       process.execPath,
       [
         repository('dist/cli/main.js'),
         ...['train', join(scratch, 'clips.jsonl'), '--to', 'zh', '--model', directory, '--output', output],
-        ...'--cache off --steps 6 --batch-size 2 --warmup 1 --checkpoint-every 2 --threads 1 --json'.split(
+        ...'--cache off --steps 40 --batch-size 2 --warmup 1 --checkpoint-every 2 --threads 1 --json'.split(
           ' ',
         ),
         ...flags,
@@ -195,9 +195,12 @@ describe.skipIf(!here)('on SwiftShader', { timeout: 600_000 }, () => {
       errors += text;
     });
     let reports = '';
+    let isSent = false;
     child.stdout.on('data', (text) => {
       reports += text;
-      if (kill && reports.includes('"step":3,')) child.kill('SIGKILL');
+      if (isSent || !signal || !reports.includes(`"step":${step},`)) return;
+      isSent = true; // a second one would end the process at once
+      child.kill(signal);
     });
     return new Promise<{ code: number | null; signal: string | null; errors: string }>((resolve) => {
       child.on('close', (code, signal) => resolve({ code, signal, errors }));
@@ -209,7 +212,8 @@ describe.skipIf(!here)('on SwiftShader', { timeout: 600_000 }, () => {
     return [...weights].map(([name, { shape, data }]) => ({ name, ...float32(data, shape) }));
   };
 
-  test('a run that is killed goes on on another device, and ends as one on the CPU, cleanly', async () => {
+  // One process on the card for both directions: most of its time is compiling shaders.
+  test('a run goes from the CPU to the card and back, killed and interrupted, and ends as one on the CPU', async () => {
     const manifest = await readManifest(repository('samples/manifest.tsv'));
     const english = manifest.filter(({ language, set }) => language === 'en' && set === 'train');
     const short = english.sort((a, b) => a.duration - b.duration).slice(0, 4);
@@ -219,22 +223,16 @@ describe.skipIf(!here)('on SwiftShader', { timeout: 600_000 }, () => {
     writeFileSync(join(scratch, 'clips.jsonl'), `${lines.join('\n')}\n`);
     const output = (name: string): string => join(scratch, name);
     expect(await train(output('whole'), [])).toMatchObject({ code: 0 });
-    for (const [from, to] of [
-      ['webgpu', 'cpu'],
-      ['cpu', 'webgpu'],
-    ] as const) {
-      expect(await train(output(from), ['--device', from], true)).toMatchObject({ signal: 'SIGKILL' });
-      const gone = await train(output(from), ['--device', to, '--resume']);
-      expect(gone).toMatchObject({ code: 0, errors: expect.not.stringMatching(/Napi|terminate|Error/) });
-    }
+    expect(await train(output('moved'), [], 'SIGKILL')).toMatchObject({ signal: 'SIGKILL' });
+    const onCard = await train(output('moved'), ['--device', 'webgpu', '--resume'], 'SIGINT', 4);
+    expect(onCard).toMatchObject({ code: 130, errors: expect.not.stringMatching(/Napi|terminate|Error/) });
+    expect(await train(output('moved'), ['--resume'])).toMatchObject({ code: 0 });
     const wanted = await savedWeights(output('whole'));
-    for (const name of ['webgpu', 'cpu']) {
-      for (const [i, { data }] of (await savedWeights(output(name))).entries()) {
-        let far = 0;
-        for (const [k, x] of data.entries())
-          far = Math.max(far, Math.abs(Number(x) - Number(wanted[i]!.data[k])));
-        expect(far, wanted[i]!.name).toBeLessThan(2e-3); // float16, as saved
-      }
+    for (const [i, { data }] of (await savedWeights(output('moved'))).entries()) {
+      let far = 0;
+      for (const [k, x] of data.entries())
+        far = Math.max(far, Math.abs(Number(x) - Number(wanted[i]!.data[k])));
+      expect(far, wanted[i]!.name).toBeLessThan(2e-3); // float16, as saved
     }
   });
 });
