@@ -3,9 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { Resampler } from '../audio/resample.ts';
-import type { LiveEvent } from '../live/events.ts';
-import { type Script, scriptedEngine, scriptedModel } from '../testing/scripted-engine.ts';
-import { EngineUnavailable, type LiveRequest, type LiveStream } from './engine.ts';
+import { type Script, scriptedEngine, scriptedModel, WordStream } from '../testing/scripted-engine.ts';
+import { EngineUnavailable } from './engine.ts';
 import { PcmStream } from './pcm-stream.ts';
 import type { RequestLine } from './request-log.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server.ts';
@@ -16,90 +15,6 @@ afterEach(async () => {
   for (const socket of opened.splice(0)) socket.terminate();
   for (const server of running.splice(0)) await server.close(1);
 });
-
-/** A stream that hears a word in each second, and says how many it heard. */
-class WordStream implements LiveStream {
-  readonly #events: LiveEvent[] = [];
-  #wake = (): void => {};
-  #ended = false;
-  #utterance = 0;
-  #words = 0;
-  #begun = 0;
-  samples = 0;
-  isClosed = false;
-
-  constructor(readonly request: LiveRequest) {}
-
-  push(samples: Float32Array): void {
-    this.samples += samples.length;
-    while ((this.#words + this.#begun + 1) * 16_000 <= this.samples) {
-      if (this.#words === 0)
-        this.#tell({ type: 'speech-start', utterance: ++this.#utterance, time: this.#begun });
-      const committed = `${this.#words + this.#begun > 0 ? ' ' : ''}word${++this.#words}`;
-      const time = this.#begun + this.#words;
-      this.#tell({
-        ...{ type: 'text', utterance: this.#utterance, time, lag: 0.1, language: 'en' },
-        text: { committed, tentative: ' perhaps' },
-        ...(this.request.model === 'first' && {
-          english: { committed: committed.toUpperCase(), tentative: '' },
-        }),
-      });
-    }
-  }
-
-  commit(): void {
-    if (this.#words === 0) return;
-    const words = Array.from({ length: this.#words }, (_, i) => `word${i + 1}`);
-    const end = this.#begun + this.#words;
-    this.#tell({
-      type: 'utterance',
-      utterance: this.#utterance,
-      start: this.#begun,
-      end,
-      text: words.join(' '),
-    });
-    this.#begun = end;
-    this.#words = 0;
-  }
-
-  end(): void {
-    this.commit();
-    this.#ended = true;
-    this.#wake();
-  }
-
-  close(): void {
-    this.isClosed = true;
-    this.#ended = true;
-    this.#wake();
-  }
-
-  fail(error: Error): void {
-    this.#error = error;
-    this.#wake();
-  }
-  #error: Error | undefined;
-
-  #tell(event: LiveEvent): void {
-    this.#events.push(event);
-    this.#wake();
-  }
-
-  get events(): AsyncIterable<LiveEvent> {
-    return this.#all();
-  }
-
-  async *#all(): AsyncGenerator<LiveEvent, void, undefined> {
-    for (;;) {
-      while (this.#events.length > 0) yield this.#events.shift()!;
-      if (this.#error) throw this.#error;
-      if (this.#ended) return;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-}
 
 async function served(script: Script = {}, options: ServerOptions = {}) {
   const streams: WordStream[] = [];

@@ -1,5 +1,6 @@
 /** For tests of HTTP and sessions: an engine that says what a test wants, as a busy or broken one cannot be had at will. */
 import type { Segment, Transcript } from '../decoding/transcript.ts';
+import type { LiveEvent } from '../live/events.ts';
 import type {
   Engine,
   EngineStatus,
@@ -73,4 +74,89 @@ export function scriptedEngine(script: Script = {}): ScriptedEngine {
     }),
     close: async () => {},
   };
+}
+
+/** Live decoding that hears a word in each second, and utterances where they are committed. */
+export class WordStream implements LiveStream {
+  readonly #events: LiveEvent[] = [];
+  #wake = (): void => {};
+  #ended = false;
+  #utterance = 0;
+  #words = 0;
+  #begun = 0;
+  #error: Error | undefined;
+  samples = 0;
+  isClosed = false;
+
+  constructor(readonly request: LiveRequest) {}
+
+  push(samples: Float32Array): void {
+    this.samples += samples.length;
+    while ((this.#words + this.#begun + 1) * 16_000 <= this.samples) {
+      if (this.#words === 0)
+        this.#tell({ type: 'speech-start', utterance: ++this.#utterance, time: this.#begun });
+      const committed = `${this.#words + this.#begun > 0 ? ' ' : ''}word${++this.#words}`;
+      const time = this.#begun + this.#words;
+      this.#tell({
+        ...{ type: 'text', utterance: this.#utterance, time, lag: 0.1, language: 'en' },
+        text: { committed, tentative: ' perhaps' },
+        ...(this.request.model === 'first' && {
+          english: { committed: committed.toUpperCase(), tentative: '' },
+        }),
+      });
+    }
+  }
+
+  commit(): void {
+    if (this.#words === 0) return;
+    const words = Array.from({ length: this.#words }, (_, i) => `word${i + 1}`);
+    const end = this.#begun + this.#words;
+    this.#tell({
+      type: 'utterance',
+      utterance: this.#utterance,
+      start: this.#begun,
+      end,
+      text: words.join(' '),
+    });
+    this.#begun = end;
+    this.#words = 0;
+  }
+
+  end(): void {
+    this.commit();
+    this.#ended = true;
+    this.#wake();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** As where the engine dies. */
+  fail(error: Error): void {
+    this.#error = error;
+    this.#wake();
+  }
+
+  #tell(event: LiveEvent): void {
+    this.#events.push(event);
+    this.#wake();
+  }
+
+  get events(): AsyncIterable<LiveEvent> {
+    return this.#all();
+  }
+
+  async *#all(): AsyncGenerator<LiveEvent, void, undefined> {
+    for (;;) {
+      while (this.#events.length > 0) yield this.#events.shift()!;
+      if (this.#error) throw this.#error;
+      if (this.#ended) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
 }
