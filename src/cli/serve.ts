@@ -6,6 +6,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { byteSize } from '../features/byte-size.ts';
 import { cannotOpen } from '../files/read.ts';
+import type { RunningServer } from '../serve/server.ts';
 import type { Compute } from '../whisper/compute.ts';
 import { computeOption, deviceOption, positiveInteger, positiveNumber, threadsOption } from './options.ts';
 
@@ -100,23 +101,25 @@ async function run(flags: Flags): Promise<void> {
     throw new UserError('--tls-cert: expected --tls-key with it, and the other way round');
   const tls = flags.tlsCert &&
     flags.tlsKey && { cert: await pem(flags.tlsCert, 'certificate'), key: await pem(flags.tlsKey, 'key') };
-  const { startEngine } = await import('../serve/engine-process.ts');
+  const { beginEngine } = await import('../serve/engine-process.ts');
   const { startServer } = await import('../serve/server.ts');
-  const engine = await startEngine({
+  const engine = await beginEngine({
     models: flags.model,
     ...{ compute, memory, unloadAfter, limit: maxRequests, streamLimit: maxStreams },
     onNote: (note) => process.stderr.write(`${note}\n`),
   });
+  let server: RunningServer | undefined;
   try {
-    const server = await startServer(engine, {
+    server = await startServer(engine, {
       ...{ host, port, apiKey, cors, noAuth: !auth },
       ...(tls && { tls }),
       limits: { maxUpload, maxDuration, maxRequests, timeout },
     });
     process.stdout.write(`serving ${[...flags.model.keys()].join(', ')} at ${server.url}\n`);
-    await signalled();
-    await server.close(FINISH_SECONDS);
+    // It listens while the first model is loaded: what is asked meanwhile waits.
+    await Promise.race([signalled(), engine.ready.then(() => new Promise<never>(() => {}))]);
   } finally {
+    await server?.close(FINISH_SECONDS);
     await engine.close(FINISH_SECONDS);
   }
 }

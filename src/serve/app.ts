@@ -58,6 +58,8 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'permissions-policy': 'microphone=(self)',
 };
 
+const WATCHED: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+
 /** The status of a request whose client hung up, as nginx logs it: nobody receives it. */
 const HUNG_UP = 499;
 
@@ -75,7 +77,9 @@ export function serverApp(serving: Serving): Hono<AppEnv> {
       const status = outgoing.writableFinished ? outgoing.statusCode : HUNG_UP;
       const ms = Math.round(performance.now() - begun);
       metrics.request(route, status, ms / 1000);
-      serving.log({ id, route, status, ms, audio: c.get('audio'), fault: c.get('fault') });
+      // Programs ask for these every few seconds.
+      if (!WATCHED.has(c.req.path))
+        serving.log({ id, route, status, ms, audio: c.get('audio'), fault: c.get('fault') });
     });
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
     c.header('x-request-id', id);

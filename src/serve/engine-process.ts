@@ -68,8 +68,21 @@ interface Waiting {
   seconds: number | undefined;
 }
 
+/** An engine whose process may still be loading the first model; what it is asked meanwhile waits. */
+export interface BegunEngine extends Engine {
+  /** Rejects where the process cannot begin. */
+  readonly ready: Promise<void>;
+}
+
 /** @throws UserError where a model cannot be used */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const engine = await beginEngine(options);
+  await engine.ready;
+  return engine;
+}
+
+/** @throws UserError where a model cannot be used, by its settings alone */
+export async function beginEngine(options: EngineOptions): Promise<BegunEngine> {
   const models = await findModels(options.models);
   const memory = options.memory ?? totalmem() / 2;
   const biggest = largest(models, ({ bytes }) => bytes);
@@ -77,9 +90,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     throw new UserError(
       `--memory: found ${mebibytes(memory)} MB; expected at least ${mebibytes(biggest)} for the largest model`,
     );
-  const engine = new EngineProcess(models, { ...options, memory });
-  await engine.ready;
-  return engine;
+  return new EngineProcess(models, { ...options, memory });
 }
 
 const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
@@ -88,7 +99,7 @@ const NOTHING: ComputingStatus = {
   ...{ memory: 0, loaded: [], windows: 0, batches: 0, audioSeconds: 0, milliseconds: 0 },
 };
 
-class EngineProcess implements Engine {
+class EngineProcess implements BegunEngine {
   readonly models: readonly ServedModel[];
   /** Of the first start. */
   readonly ready: Promise<void>;

@@ -9,7 +9,7 @@ import { UserError } from '../errors.ts';
 import { type Script, scriptedEngine, WordStream } from '../testing/scripted-engine.ts';
 import { selfSigned } from '../testing/self-signed.ts';
 import { type Engine, EngineUnavailable } from './engine.ts';
-import { inProcessEngine } from './in-process-engine.ts';
+import { startEngine } from './engine-process.ts';
 import type { RequestLine } from './request-log.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server.ts';
 
@@ -24,7 +24,7 @@ let client: OpenAI;
 const audio = () => createReadStream(ENGLISH);
 
 beforeAll(async () => {
-  engine = await inProcessEngine(new Map([['base', embeddedModel]]));
+  engine = await startEngine({ models: new Map([['base', embeddedModel]]), threads: 1 });
   server = await startServer(engine, { port: 0, apiKey: KEY, log: () => {} });
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: KEY });
 });
