@@ -249,7 +249,7 @@ export class PartTranscription {
     const { runs, pauses } = this.part;
     const { spansOf } = this.options;
     // Times of words are nearer to them than pauses.
-    const paused = pauses && !words ? betweenPauses(timed, pauses) : timed;
+    const paused = pauses && !words ? betweenPauses(timed, pauses, this.file.duration) : timed;
     const moved = runs ? paused.map((segment) => spokenTimes(segment, runs)) : paused;
     const segments = spansOf ? moved.map((segment) => withSpans(segment, spansOf)) : moved;
     const last = words?.at(-1);

@@ -83,6 +83,12 @@ test('a timestamp in a pause or near one is where speech ends and begins again, 
   expect(betweenPauses([segment(2.5, 5)], withClick).flatMap(times)).toEqual([2.936, 4.064]);
 });
 
+test('speech from the first sample to the last begins at 0 and ends with the recording', () => {
+  const spoken = pausesOf([run(0, 4), run(5, 9)]);
+  const moved = betweenPauses([segment(0, 4.5), segment(4.5, 9)], spoken, 9);
+  expect(moved.flatMap(times)).toEqual([0, 4.064, 4.936, 9]);
+});
+
 test('text where nobody speaks keeps its times', () => {
   const kept = (start: number, end: number, found = pauses) =>
     expect(betweenPauses([segment(start, end)], found).flatMap(times)).toEqual([start, end]);

@@ -74,18 +74,20 @@ export function pausesOf(runs: readonly SpeechStretch[]): Pause[] {
 /**
  * Segments in order, each from the end of the pause that it begins at to the beginning of the one that it ends at. A time that is
  * near no pause stays, as it parts what is said in one breath; so do those of a segment between which nobody would speak.
+ * @param duration of the recording, seconds
  */
 export function betweenPauses<S extends Pick<Segment, 'start' | 'end'>>(
   segments: readonly S[],
   pauses: readonly Pause[],
+  duration = Number.POSITIVE_INFINITY,
 ): S[] {
-  let earliest = Number.NEGATIVE_INFINITY;
+  let earliest = 0;
   const moved = segments.map((segment) => {
     const begun = pauseNear(segment.start, pauses)?.end;
     const ended = pauseNear(segment.end, pauses)?.start;
     // Not before the one before.
     const start = Math.max(earliest, begun === undefined ? segment.start : begun - MARGIN);
-    const end = ended === undefined ? segment.end : ended + MARGIN;
+    const end = ended === undefined ? segment.end : Math.min(duration, ended + MARGIN);
     const isSpoken = Number.isFinite(start) && Number.isFinite(end) && start < end;
     earliest = isSpoken ? start : segment.start;
     return isSpoken ? { ...segment, start, end } : segment;
