@@ -77,7 +77,7 @@ export function liveCommand(command: Command): Command {
         .choices(['local-agreement', 'alignatt'] satisfies LivePolicy[])
         .default('local-agreement'),
     )
-    .option('--interval <s>', 'seconds of speech between two updates', positiveNumber, 1)
+    .option('--interval <s>', 'seconds of speech between two updates', positiveNumber, 0.5)
     .option(
       '--frames <n>',
       'alignatt: frames of 20 ms at the end that no committed word attends to',

@@ -92,7 +92,8 @@ function attentionNearPath(
   const length = first!.length + second!.length;
   const rows = Array.from({ length }, (_, token) => {
     const at = (head * count + begin + token) * width;
-    const row = Float32Array.from(softmax(scores.subarray(at, at + width)).subarray(0, frames));
+    // Over the frames of the recordings, as word times and AlignAtt look at it.
+    const row = Float32Array.from(softmax(scores.subarray(at, at + frames)));
     if (token < first!.length) row.fill(0, Math.ceil(border));
     else row.fill(0, 0, Math.floor(border));
     return row;

@@ -10,7 +10,7 @@ const clips = await Promise.all(
 );
 const pause = new Float32Array(16_000);
 const stream = joinSamples([clips[0]!, pause, clips[1]!, pause]);
-const english: LiveOptions = { task: 'transcribe', from: 'en' };
+const english: LiveOptions = { task: 'transcribe', from: 'en', interval: 1 };
 
 /** Feeds samples block by block and does all work after each: an endlessly fast computer. */
 async function fed(options: LiveOptions, samples = stream, { block = 1600, end = true } = {}) {

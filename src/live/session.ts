@@ -36,7 +36,7 @@ export interface LiveOptions extends Partial<UtteranceLimits>, Partial<AlignAttS
   readonly prompt?: string | undefined;
   /** Which part of a hypothesis is committed. Default local-agreement. */
   readonly policy?: LivePolicy | undefined;
-  /** Seconds of speech between two updates. Default 1. */
+  /** Seconds of speech between two updates. Default 0.5. */
   readonly interval?: number | undefined;
   /** Seconds that may wait to be decoded before each utterance is decoded once, at its end. Default 6, at least three intervals. */
   readonly behind?: number | undefined;
@@ -125,7 +125,7 @@ export class LiveSession {
     this.#utterances = new Utterances({ silence, longest });
     this.#alignAtt = { frames, rewind };
     this.#clock = options.clock ?? (() => performance.now() / 1000);
-    this.#interval = options.interval ?? 1;
+    this.#interval = options.interval ?? 0.5;
     this.#behind = options.behind ?? Math.max(6, 3 * this.#interval);
     this.#longestQueue = options.longestQueue ?? 60;
     this.#policy = options.policy ?? 'local-agreement';
