@@ -250,7 +250,9 @@ function table() {
     console.log(`\n${key}\n`);
     console.log('| way | LAAL | LAAL, computed | YAAL | YAAL, computed | AP | before the end | chrF | of offline | computing |');
     console.log('|---|---|---|---|---|---|---|---|---|---|');
-    for (const { way, unaware, aware, chrf, early, computed, audio } of own) {
+    const settings = (way) => way.split(':').slice(1).map(Number).reduce((a, b) => 1000 * a + b, 0);
+    const order = ({ way }) => 1e9 * ['offline', 'fixed', 'local-agreement', 'alignatt'].indexOf(way.split(':')[0]) + settings(way);
+    for (const { way, unaware, aware, chrf, early, computed, audio } of own.sort((a, b) => order(a) - order(b))) {
       const share = offlineChrf ? `${((100 * chrf) / offlineChrf).toFixed(0)} %` : '';
       console.log(
         `| ${way} | ${ms(unaware?.LAAL)} | ${ms(aware?.LAAL)} | ${ms(unaware?.YAAL)} | ${ms(aware?.YAAL)} | ` +
