@@ -19,12 +19,19 @@ const LONGEST = 8 * SAMPLE_RATE;
 const SHORTEST_PAUSE = 0.2 * SAMPLE_RATE;
 /** What follows a pause is no piece of its own where it is shorter. */
 const SHORTEST_REST = SAMPLE_RATE;
+/** What is spoken without a pause is one piece up to this length, which is held in memory: 8 MB. */
+const LONGEST_SPEECH = 120 * SAMPLE_RATE;
 
 /**
- * The middle of the longest pause between two samples; undefined where nobody pauses.
+ * The middle of the longest pause between two samples, or of the first; undefined where nobody pauses.
  * @param runs of speech, in order
  */
-export function longestPause(runs: readonly SpeechStretch[], from: number, to: number): number | undefined {
+export function longestPause(
+  runs: readonly SpeechStretch[],
+  from: number,
+  to: number,
+  which: 'longest' | 'first' = 'longest',
+): number | undefined {
   let cut: number | undefined;
   let longest = SHORTEST_PAUSE;
   for (let i = 0; i + 1 < runs.length; i++) {
@@ -35,11 +42,16 @@ export function longestPause(runs: readonly SpeechStretch[], from: number, to: n
     // Of equal ones the last: fewer pieces.
     longest = end - begin;
     cut = middle;
+    if (which === 'first') break;
   }
   return cut;
 }
 
-/** Regions in pieces, cut in their pauses; where nobody pauses for a window, where it is quietest. */
+/**
+ * Regions in pieces, cut in their pauses. Where nobody pauses for a window of Whisper's length, a piece is longer: it is decoded in
+ * windows that each begin where the last sentence of the one before ended, since the quietest place may be within a word. Shorter
+ * windows are cut there all the same.
+ */
 export async function* spokenPieces(
   samples: Samples,
   regions: readonly Region[],
@@ -55,8 +67,14 @@ export async function* spokenPieces(
       let cut = longestPause(runs, begin + SHORTEST, Math.min(begin + LONGEST, last));
       if (cut === undefined && end - begin > LONGEST)
         cut = longestPause(runs, begin + LONGEST, Math.min(begin + window, last));
-      if (cut === undefined && end - begin > window)
-        cut = begin + quietestCut(await samples.read(begin, begin + window));
+      if (cut === undefined && end - begin > window) {
+        const longest = spoken && window === WINDOW_SAMPLES ? LONGEST_SPEECH : window;
+        cut = longestPause(runs, begin + window, Math.min(begin + longest, last), 'first');
+        if (cut === undefined && end - begin > longest) {
+          const from = begin + longest - window;
+          cut = from + quietestCut(await samples.read(from, from + window));
+        }
+      }
       const to = cut ?? end;
       const speech = spoken ? speechSeconds(stretches, begin, to) : 0;
       yield { samples: await samples.read(begin, to), begin, spoken, speech };

@@ -62,7 +62,7 @@ export function isLong(regions: readonly Region[]): boolean {
   return counted.reduce((sum, { start, end }) => sum + end - start, 0) > WINDOW_SAMPLES;
 }
 
-/** At most a window of a recording. */
+/** At most a window of a recording; more where nobody pauses (speech-pieces.ts). */
 export interface Piece {
   readonly samples: Float32Array;
   /** Its first sample in the recording. */
@@ -107,7 +107,8 @@ export async function windowsToAsk(
   let first: Piece | undefined;
   const samples = open();
   try {
-    for await (const piece of piecesIn(samples)) {
+    for await (const whole of piecesIn(samples)) {
+      const piece = { ...whole, samples: whole.samples.subarray(0, WINDOW_SAMPLES) };
       first ??= piece;
       if (piece.speech > 0) speaking.push(piece);
       if (speaking.length === LANGUAGE_WINDOWS) break;
