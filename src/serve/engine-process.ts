@@ -27,7 +27,7 @@ export interface EngineOptions {
   readonly compute?: Compute | undefined;
   /** Number of computing threads. Default: that of the cores. */
   readonly threads?: number | undefined;
-  /** Bytes that the models in memory may need together. Default: half of the machine's. */
+  /** Bytes that the models in memory may need together. Default: half of the machine's, or the container's. */
   readonly memory?: number | undefined;
   /** Seconds after which an unused model leaves memory. Default: never. */
   readonly unloadAfter?: number | undefined;
@@ -84,13 +84,19 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 /** @throws UserError where a model cannot be used, by its settings alone */
 export async function beginEngine(options: EngineOptions): Promise<BegunEngine> {
   const models = await findModels(options.models);
-  const memory = options.memory ?? totalmem() / 2;
+  const memory = options.memory ?? usableMemory() / 2;
   const biggest = largest(models, ({ bytes }) => bytes);
   if (biggest > memory)
     throw new UserError(
       `--memory: found ${mebibytes(memory)} MB; expected at least ${mebibytes(biggest)} for the largest model`,
     );
   return new EngineProcess(models, { ...options, memory });
+}
+
+/** Bytes of the machine, or of the container where that has fewer. */
+function usableMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
