@@ -86,6 +86,8 @@ export class Served {
     for await (const line of createInterface(child.stdout)) {
       const { url, versions = {} } = ready(line);
       if (!url) continue;
+      // Its log is not read: a full pipe would stop it.
+      child.stdout.resume();
       const served = new Served(url, child, versions);
       await served.#answers();
       return served;

@@ -9,7 +9,9 @@ BatchedInferencePipeline decodes the pieces of one file.
 
 import argparse
 import asyncio
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from io import BytesIO
 
 import ctranslate2
@@ -34,7 +36,6 @@ model = WhisperModel(options.model, device="cpu", compute_type=options.compute, 
 readers = ThreadPoolExecutor(2)
 decoder = ThreadPoolExecutor(1)
 queue: asyncio.Queue = asyncio.Queue()
-app = FastAPI()
 
 
 def read(data: bytes) -> np.ndarray:
@@ -68,10 +69,15 @@ async def batches() -> None:
                 done.set_exception(error)
 
 
-@app.on_event("startup")
-async def start() -> None:
-    app.state.batches = asyncio.create_task(batches())
+@asynccontextmanager
+async def running(_: FastAPI) -> AsyncIterator[None]:
+    task = asyncio.create_task(batches())
     say({"ready": True, "versions": versions()})
+    yield
+    task.cancel()
+
+
+app = FastAPI(lifespan=running)
 
 
 @app.post("/v1/audio/transcriptions")
