@@ -156,3 +156,15 @@ test('a session is driven by its events, too', async () => {
   expect(ends(events).map(({ language }) => language)).toEqual(['en', 'en']);
   expect(committed(events)).toContain('two numbers together');
 });
+
+test('samples and the end that come while a step listens are not lost', async () => {
+  const session = await LiveSession.start(await baseModel(), english);
+  session.push(clips[1]!.subarray(0, 1600));
+  const listening = session.step();
+  session.push(clips[1]!.subarray(1600));
+  session.end();
+  const events = await listening;
+  while (session.hasWork) events.push(...(await session.step()));
+  expect(session.done).toBe(true);
+  expect(ends(events).map(({ text }) => text)).toEqual([expect.stringMatching(/^Multiply.*water\.$/)]);
+});

@@ -241,13 +241,13 @@ export class LiveSession {
     this.#stepping = true;
     try {
       const events: LiveEvent[] = [];
-      await this.#listen(events);
+      const ended = await this.#listen(events);
       this.#chooseMode(events);
       if (this.#target) await this.#translate(this.#target, events);
       else {
         const work = this.#next();
         if (work) await this.#update(work, events);
-        else if (this.#ended) this.#finished = true;
+        else if (ended) this.#finished = true;
       }
       return events;
     } finally {
@@ -272,8 +272,11 @@ export class LiveSession {
     this.#wake = undefined;
   }
 
-  /** Finds utterances in what has come. */
-  async #listen(events: LiveEvent[]): Promise<void> {
+  /**
+   * Finds utterances in what has come.
+   * @returns whether that was all: what comes meanwhile, the end too, is heard in the next step
+   */
+  async #listen(events: LiveEvent[]): Promise<boolean> {
     const [waiting, commit, ended] = [this.#waiting, this.#commit, this.#ended];
     this.#waiting = [];
     this.#commit = false;
@@ -294,6 +297,7 @@ export class LiveSession {
     if (ended && this.#skipped > 0) events.push(this.#modeEvent(this.#skipped));
     if (ended) this.#skipped = 0;
     if (commit || ended) this.#utterances.commit();
+    return ended;
   }
 
   /** The utterance to decode now. */

@@ -129,6 +129,8 @@ class EngineProcess implements BegunEngine {
   ) {
     this.models = found.map(({ bytes: _, ...model }) => model);
     this.ready = new Promise((resolve, reject) => this.#start(resolve, reject));
+    // Whoever does not wait for it is told by what is asked.
+    this.ready.catch(() => {});
   }
 
   /** @param onFailed where it cannot begin. Default: another one is started later */
