@@ -4,9 +4,11 @@ import { fileURLToPath } from 'node:url';
 import OpenAI, { toFile } from 'openai';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { readAudio } from '../audio/audio-file.ts';
+import { Resampler } from '../audio/resample.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
-import { type Script, scriptedEngine, WordStream } from '../testing/scripted-engine.ts';
+import { type Script, scriptedEngine } from '../testing/scripted-engine.ts';
 import { selfSigned } from '../testing/self-signed.ts';
 import { type Engine, EngineUnavailable } from './engine.ts';
 import { startEngine } from './engine-process.ts';
@@ -150,6 +152,19 @@ test('a file without a name, from memory', async () => {
   expect(text).toMatch(WORDS);
 });
 
+test('sound that cannot be read is called by the name that the client gave it', async () => {
+  const file = await toFile(Buffer.from('no sound at all'), 'talk.wav');
+  for (const stream of [false, true]) {
+    await expect(
+      client.audio.transcriptions.create({ file, model: 'whisper-1', stream }),
+    ).rejects.toMatchObject({
+      status: 400,
+      param: 'file',
+      message: expect.stringMatching(/^400 talk.wav: found text/),
+    });
+  }
+});
+
 test('bad sound and bad fields are one call each, and say what is wrong', async () => {
   const { client: own, lines } = await scripted({
     transcribe: ({ audio }) => Promise.reject(new UserError(`${audio}: found text; expected audio`)),
@@ -228,10 +243,8 @@ test('a busy and a restarting server are asked again, as often as the client doe
 
 test('realtime transcription over wss', async () => {
   const { cert, key } = selfSigned();
-  const { own } = await scripted(
-    { live: async (request) => new WordStream(request) },
-    { tls: { cert, key }, apiKey: KEY },
-  );
+  const own = await startServer(engine, { port: 0, tls: { cert, key }, apiKey: KEY, log: () => {} });
+  others.push(own);
   const secure = new OpenAI({ baseURL: `${own.url}/v1`, apiKey: KEY });
   const realtime = new OpenAIRealtimeWS({ model: 'whisper-1', options: { ca: cert } }, secure);
   const errors: string[] = [];
@@ -246,18 +259,24 @@ test('realtime transcription over wss', async () => {
     ),
   );
   await new Promise<void>((resolve) => realtime.on('session.created', () => resolve()));
+  const transcription = { model: 'base', language: 'en' };
   realtime.send({
     type: 'session.update',
-    session: {
-      type: 'transcription',
-      audio: { input: { transcription: { model: 'tiny', language: 'en' } } },
-    },
+    session: { type: 'transcription', audio: { input: { transcription, turn_detection: null as never } } },
   });
-  const second = Buffer.alloc(2 * 26_000).toString('base64');
-  for (let i = 0; i < 3; i++) realtime.send({ type: 'input_audio_buffer.append', audio: second });
-  await expect.poll(() => text).toBe('word1 word2 word3');
+  const resampler = new Resampler(16_000, 24_000);
+  const samples = [...resampler.push(await readAudio(ENGLISH)), resampler.finish()].flatMap((part) => [
+    ...part,
+  ]);
+  const sound = Buffer.from(Int16Array.from(samples, (sample) => 32_767 * sample).buffer);
+  // 200 ms each, as OpenAI advises.
+  for (let at = 0; at < sound.length; at += 9600) {
+    const piece = sound.subarray(at, at + 9600).toString('base64');
+    realtime.send({ type: 'input_audio_buffer.append', audio: piece });
+  }
   realtime.send({ type: 'input_audio_buffer.commit' });
-  expect(await completed).toBe('word1 word2 word3');
+  expect(await completed).toMatch(WORDS);
+  expect(text.trimEnd()).toBe(await completed);
   expect(errors).toEqual([]);
   realtime.close();
 });

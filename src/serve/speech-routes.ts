@@ -66,6 +66,8 @@ export function speechRoute(serving: Serving, task: Task): Handler<AppEnv> {
       const { path, name } = form.file;
       const secrets: Secret[] = [
         { path, name, param: 'file' },
+        // As the process that computes calls it.
+        { path: 'the recording: ', name: `${name}: `, param: 'file' },
         { path: model.directory, name: model.id, param: 'model' },
       ];
       const work: Work = {
