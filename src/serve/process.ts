@@ -156,11 +156,12 @@ function receive(message: EngineMessage): void {
 type ToStream = Exclude<EngineMessage, { type: 'begin' | 'transcribe' | 'abort' | 'live' | 'close' }>;
 
 function toStream(message: ToStream): void {
-  const session = open.get(message.id)?.session;
-  if (!session) return;
+  const stream = open.get(message.id);
+  if (!stream) return;
+  const { session } = stream;
   if (message.type === 'samples') session.push(message.samples);
   else if (message.type === 'commit') session.commit();
-  else session.end();
+  else streams.end(stream);
   streams.wake();
 }
 
