@@ -9,6 +9,7 @@ import { defaultLora } from '../src/training/choices.ts';
 import { COMPUTES } from '../src/whisper/compute.ts';
 import { attention } from './attention.ts';
 import { cacheDtype } from './cache-dtype.ts';
+import { compute } from './compute.ts';
 import { corpusSize } from './corpus-size.ts';
 import { languageModel } from './language-model.ts';
 import { load } from './load.ts';
@@ -90,6 +91,11 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     about: 'int8 and int4 products against float32: the encoder, a decoding step by rows',
     run: products,
   },
+  compute: {
+    about:
+      'texts in float32, auto and int8, in turns: time, and how many stay (--only one-greedy; --rounds 3)',
+    run: compute,
+  },
   attention: {
     about: 'the encoder with its attention in one operator, against the operators that are trained',
     run: attention,
@@ -170,14 +176,14 @@ const program = new Command('npm run bench --')
   .option('--steps <number>', 'paper: steps of training; goes on where it stopped', positiveInteger, 100)
   .option(
     '--only <what>',
-    `paper: one of the models, ${PAPER_MODELS.join(' or ')}; long-audio: recordings (${Object.keys(RECORDINGS).join(', ')}), greedy or beams, batched or sequential, ours (no peers), with commas between; attention: times or texts; products-texts: int8 or float16`,
+    `paper: one of the models, ${PAPER_MODELS.join(' or ')}; compute: greedy, beams, one-greedy, one-beams, long; long-audio: recordings (${Object.keys(RECORDINGS).join(', ')}), greedy or beams, batched or sequential, ours (no peers), with commas between; attention: times or texts; products-texts: int8 or float16`,
   )
   .addOption(
     new Option('--compute <numbers>', 'long-audio, transcribe, load, serve: what ours computes with')
       .choices(COMPUTES)
-      .default('float32'),
+      .default('auto'),
   )
-  .option('--rounds <number>', 'long-audio: turns of each side', positiveInteger, 2)
+  .option('--rounds <number>', 'long-audio, compute: turns of each side', positiveInteger, 2)
   .option('--sources <number>', 'retrieval-scale: only so many of them search; default: all', positiveInteger)
   .option(
     '--exact <number>',

@@ -22,9 +22,9 @@ export interface BenchOptions {
   readonly compute: Compute;
   /** `serve`: minutes at twice the capacity, instead of the comparison. */
   readonly soak?: number;
-  /** `long-audio`: turns of each side. */
+  /** `long-audio`, `compute`: turns of each side. */
   readonly rounds: number;
-  /** `paper`: only this model; `long-audio`: only these recordings and settings, with commas between. */
+  /** `paper`: only this model; `long-audio`, `compute`: only these recordings and settings, with commas between. */
   readonly only?: string;
   /** Number of queries in `retrieval-scale`. Default: all */
   readonly sources?: number;

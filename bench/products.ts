@@ -14,7 +14,7 @@ import { normalizeEnglish } from '../src/language/english/normalize-english.ts';
 import { normalizeBasic } from '../src/language/normalize-basic.ts';
 import { bootstrap, type Interval } from '../src/metrics/significance.ts';
 import { errorMetric } from '../src/metrics/word-error-rate.ts';
-import type { ModelProducts } from '../src/whisper/compute.ts';
+import type { Compute, ModelProducts } from '../src/whisper/compute.ts';
 import type { EncodedClip } from '../src/whisper/encoded-clip.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
 import type { BenchOptions } from './options.ts';
@@ -23,14 +23,20 @@ import { clipsOf, sentences } from './speech.ts';
 import { median, pairwise, showRatios } from './statistics.ts';
 
 const FLOAT32: ModelProducts = { encoder: 'float32', decoder: 'float32' };
+/** Inputs of two terms, in all steps. */
+const twoTerms = (bits: 8 | 7): ModelProducts => ({
+  ...FLOAT32,
+  decoder: { scaled: 'rows', inputs: { bits, terms: 2 } },
+});
 /** The others are compared with the first. */
 const STEP_FORMS: Readonly<Record<string, ModelProducts>> = {
   float32: FLOAT32,
-  'int8, inputs of 16 bits': { ...FLOAT32, decoder: { scaled: 'rows', inputs: { bits: 8, terms: 2 } } },
+  'int8, inputs of 16 bits': twoTerms(8),
+  'int8, inputs of 14 bits': twoTerms(7),
   'int8 blocks': { ...FLOAT32, decoder: { scaled: 'blocks', bits: 8 } },
   'int4 blocks': { ...FLOAT32, decoder: { scaled: 'blocks', bits: 4 } },
 };
-const ROWS = [1, 5, 8, 16, 40];
+const ROWS = [1, 5, 8, 16, 32, 48, 80];
 const STEPS = 24;
 const ROUNDS = 5;
 const WINDOWS = [
@@ -42,6 +48,8 @@ const WORDS = ['de', 'es', 'fr'];
 const WORDS_EACH = 60;
 const SMALLEST_SHARE = 0.98;
 const CLIPS_PER_ROUND = 16;
+/** Texts decoded at a time, whose words should not depend on it. */
+const BATCHES = [1, 32];
 /** None of the sentences has more than 80 tokens. */
 const MAX_TOKENS = 110;
 
@@ -69,15 +77,24 @@ export async function productsTexts(options: BenchOptions): Promise<BenchResult>
   return {
     title:
       'Texts in numbers of few bits: words that differ (English and words: from what is said; else from float32)',
-    rows: texts.flatMap(({ group, clips, rows }) =>
-      rows.map(
+    rows: texts.flatMap(({ group, clips, rows, texts }) => [
+      ...rows.map(
         ({ compute, identical, errors }): Row => ({
           measure: `${group}, ${compute}`,
           ours: `${errors.score.toFixed(2)} % (${errors.low.toFixed(1)} – ${errors.high.toFixed(1)})`,
           ratio: `${identical} of ${clips} texts identical`,
         }),
       ),
-    ),
+      ...['float32', 'auto']
+        .filter((compute) => texts[compute])
+        .map((compute): Row => {
+          const [one, many] = BATCHES.map((batch) => texts[atATime(compute, batch)]!);
+          return {
+            measure: `${group}, ${compute}: ${BATCHES.join(' and ')} at a time`,
+            ours: `${equalTexts(one!, many!)} of ${clips} texts identical`,
+          };
+        }),
+    ]),
     goals: texts.flatMap(({ group, clips, rows }) =>
       rows.slice(1).map(({ compute, identical }) => ({
         goal: `${group}, ${compute}: at least 98 % of the texts stay`,
@@ -190,6 +207,11 @@ async function encoderTimes(directory: string): Promise<Times[]> {
   return found;
 }
 
+const atATime = (compute: string, batch: number): string => `${compute}, ${batch} at a time`;
+
+const equalTexts = (some: readonly string[], others: readonly string[]): number =>
+  some.filter((text, i) => text === others[i]).length;
+
 interface Quality {
   readonly group: string;
   readonly clips: number;
@@ -224,28 +246,40 @@ async function quality({ model: directory, recordings, only }: BenchOptions): Pr
   ].filter(({ clips }) => clips.length > 0);
   const found: Quality[] = [];
   const texts = new Map<string, Record<string, string[]>>(groups.map(({ group }) => [group, {}]));
-  for (const [compute, products] of Object.entries({
-    float32: 'float32' as const,
-    'float32, decoder in int8 with inputs of 16 bits': STEP_FORMS['int8, inputs of 16 bits']!,
-    int8: 'int8' as const,
-    float16: 'float16' as const,
-  })) {
-    if (only !== undefined && compute !== 'float32' && compute !== only) continue;
+  const several = (compute: string): [name: string, batch: number][] => [
+    [compute, CLIPS_PER_ROUND],
+    ...BATCHES.map((batch): [string, number] => [atATime(compute, batch), batch]),
+  ];
+  const settings: [products: Compute | ModelProducts, names: [string, number][]][] = [
+    ['float32', several('float32')],
+    ['auto', several('auto')],
+    // Those of a processor without instructions for products of bytes, in all steps.
+    [twoTerms(7), [['decoder in int8 with inputs of 14 bits', CLIPS_PER_ROUND]]],
+    ['int8', [['int8', CLIPS_PER_ROUND]]],
+    ['float16', [['float16', CLIPS_PER_ROUND]]],
+  ];
+  for (const [products, names] of settings) {
+    if (only !== undefined && products !== 'float32' && products !== only) continue;
     const model = await WhisperModel.load(directory, { compute: products });
     for (const { group, language, window, clips } of groups) {
-      const own: string[] = [];
+      const encoded: EncodedClip[] = [];
       for (let start = 0; start < clips.length; start += CLIPS_PER_ROUND) {
         const some = clips.slice(start, start + CLIPS_PER_ROUND);
-        const audio = await Promise.all(some.map((clip) => readAudio(clip.audio)));
-        const prompts = some.map(() => model.tokens.prompt(language, 'transcribe'));
-        const decoded = await decode(model, await model.encode(audio, window), {
-          prompts,
-          maxTokens: MAX_TOKENS,
-        });
-        own.push(...decoded.map(({ text }) => text));
+        encoded.push(
+          ...(await model.encode(await Promise.all(some.map((clip) => readAudio(clip.audio))), window)),
+        );
       }
-      texts.get(group)![compute] = own;
-      console.log(`${group}, ${compute}: done`);
+      for (const [name, batch] of names) {
+        const own: string[] = [];
+        for (let start = 0; start < encoded.length; start += batch) {
+          const some = encoded.slice(start, start + batch);
+          const prompts = some.map(() => model.tokens.prompt(language, 'transcribe'));
+          const decoded = await decode(model, some, { prompts, maxTokens: MAX_TOKENS });
+          own.push(...decoded.map(({ text }) => text));
+        }
+        texts.get(group)![name] = own;
+        console.log(`${group}, ${name}: done`);
+      }
     }
     await model.close();
   }
@@ -258,7 +292,7 @@ async function quality({ model: directory, recordings, only }: BenchOptions): Pr
     const metric = errorMetric('wer');
     const rows = Object.entries(byCompute).map(([compute, own]) => ({
       compute,
-      identical: own.filter((text, i) => text === byCompute.float32![i]).length,
+      identical: equalTexts(own, byCompute.float32!),
       errors: bootstrap(
         metric.statistics(own.map(normal), [references]),
         (total) => metric.score(total).score,

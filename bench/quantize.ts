@@ -79,7 +79,11 @@ export async function quantize({ model: int8, float16 }: BenchOptions): Promise<
 async function secondsUntilReady(directory: string): Promise<number> {
   const started = performance.now();
   const model = await WhisperModel.load(directory);
-  await Promise.all([model.encoderProgram('full'), model.audioMemoryProgram(), model.decodingProgram(false)]);
+  await Promise.all([
+    model.encoderProgram('full'),
+    model.audioMemoryProgram(),
+    model.decodingProgram(1, false),
+  ]);
   const took = (performance.now() - started) / 1000;
   await model.close();
   return took;

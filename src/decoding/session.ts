@@ -145,6 +145,7 @@ export class DecodingSession {
     fetch: readonly Name[],
   ): Promise<Record<Name, HostTensor['data']>> {
     const program = await this.model.decodingProgram(
+      tokens.length,
       Boolean(this.options.withTimestamps),
       this.options.vocabulary,
       this.options.language,
@@ -241,7 +242,7 @@ export class DecodingSession {
     );
     const start = this.#length;
     const seen = this.#seen.map((places) => [...places, start]);
-    const program = await this.model.decodingProgram(false, vocabulary, language, true);
+    const program = await this.model.decodingProgram(tokens.length, false, vocabulary, language, true);
     const { ids } = this.model.output(vocabulary);
     const fetched = await this.#runProgram(
       program,

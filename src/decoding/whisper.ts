@@ -26,7 +26,7 @@ const CERTAIN_WITHOUT_SPEECH = 0.8;
 export interface LoadOptions {
   /** Number of computing threads. Default: that of the cores. */
   readonly threads?: number;
-  /** How linear layers compute while texts are written; `embed` always does in float32. Default 'float32'. */
+  /** How linear layers compute while texts are written; `embed` always does in float32. Default 'auto'. */
   readonly compute?: Compute | undefined;
   /** Where it computes (experimental but for cpu). Default: cpu, or what WHISPER_TRANSFER_DEVICE says. */
   readonly device?: DeviceChoice | undefined;
@@ -102,7 +102,7 @@ export class Whisper {
    */
   static async load(
     directory: string = embeddedModel,
-    { threads, device, compute, signal }: LoadOptions = {},
+    { threads, device, compute = 'auto', signal }: LoadOptions = {},
   ): Promise<Whisper> {
     let loading: Promise<WhisperModel> | undefined;
     try {

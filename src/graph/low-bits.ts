@@ -3,11 +3,11 @@
  * The weights are w ≈ s·q with whole q (stored-form.ts); the inputs are rounded to whole numbers, too, as they come.
  */
 import { formatShape, type Graph, GraphError, product, sameShape, type Tensor } from './graph.ts';
-import { add, concat, mul, neg, reshape, sub, sum } from './ops.ts';
+import { add, concat, div, matmul, max, mul, reshape, sub } from './ops.ts';
 import type { Bits } from './stored-form.ts';
 
-/** Keeps the scale of a row of zeros above 0. */
-const SMALLEST_SCALE = 1e-30;
+/** In place of the largest size in a row of zeros. */
+const SMALLEST_SIZE = 1e-30;
 
 /** Refuses to differentiate: whole numbers have no gradient, and to skip it silently would train wrong. */
 function noGradient(op: string) {
@@ -25,18 +25,18 @@ export interface InputRounding {
 }
 
 interface Rows {
-  /** uint8 [terms · rows, in], limit + 1 added. */
+  /** uint8 [rows · terms, in], limit + 1 added: the terms of a row are side by side. */
   readonly values: Tensor;
-  /** [terms · rows, 1] */
-  readonly scales: Tensor;
+  /** What the product of each term counts in its row: [rows, 1], or of two [rows, 1, 2]. */
+  readonly shares: Tensor;
 }
 
 /** Rounded inputs, shared by all products of a tensor. */
 const roundedInputs = new WeakMap<Tensor, Rows>();
 
 /**
- * Each row of x [..., in] as whole numbers in ±limit and a scale: its largest size / limit. Ties are rounded to even. With two
- * terms the rows of what is left follow, with scales 2·limit times as fine.
+ * Each row of x [..., in], divided by its largest size, as whole numbers in ±limit. Ties are rounded to even. A second term is
+ * what is left, in steps 2·limit times as fine.
  */
 function roundedRows(x: Tensor, { bits, terms }: InputRounding): Rows {
   const known = roundedInputs.get(x);
@@ -44,41 +44,38 @@ function roundedRows(x: Tensor, { bits, terms }: InputRounding): Rows {
   const { graph } = x;
   const limit = limitOf(bits);
   const rows = product(x.shape.slice(0, -1));
-  const shape = [rows, x.shape.at(-1)!];
-  const column = [{ shape: [rows, 1] }];
+  const inner = x.shape.at(-1)!;
+  const shape = [rows, inner];
   const flat = reshape(x, shape);
   const gradient = noGradient('QuantizeLinear');
-  const end = (op: 'ReduceMax' | 'ReduceMin'): Tensor =>
-    graph.emit(op, [flat, graph.integers([1])], column, { keepdims: { int: 1 } }, gradient)[0]!;
-  const largest = graph.emit('Max', [end('ReduceMax'), neg(end('ReduceMin'))], column)[0]!;
-  const exact = mul(largest, graph.scalar(1 / limit));
-  const scales = graph.emit('Max', [exact, graph.scalar(SMALLEST_SCALE)], column)[0]!;
-  const zeros = graph.emit(
-    'Expand',
-    [bytes(graph, [limit + 1]), graph.size(rows)],
-    [{ shape: [rows], dtype: 'uint8' }],
-  )[0]!;
-  const perRow = { axis: { int: 0 } };
-  const rounded = (of: Tensor, by: Tensor): Tensor =>
+  const sizes = graph.emit('Abs', [flat], [{ shape }], {}, gradient)[0]!;
+  const column = [{ shape: [rows, 1] }];
+  const largest = graph.emit('Max', [max(sizes, 1), graph.scalar(SMALLEST_SIZE)], column)[0]!;
+  const share = div(flat, largest);
+  const zero = bytes(graph, [limit + 1], []);
+  const rounded = (of: Tensor, steps: number): Tensor =>
     graph.emit(
       'QuantizeLinear',
-      [of, reshape(by, [rows]), zeros],
+      [of, graph.scalar(1 / steps), zero],
       [{ shape, dtype: 'uint8' }],
-      perRow,
+      {},
       gradient,
     )[0]!;
-  const values = rounded(flat, scales);
-  let found: Rows = { values, scales };
+  const values = rounded(share, limit);
+  let found: Rows = { values, shares: largest };
   if (terms === 2) {
     const back = graph.emit(
       'DequantizeLinear',
-      [values, reshape(scales, [rows]), zeros],
+      [values, graph.scalar(1 / limit), zero],
       [{ shape, dtype: 'float32' }],
-      perRow,
     )[0]!;
-    const finer = mul(scales, graph.scalar(1 / (2 * limit)));
-    const rest = rounded(sub(flat, back), finer);
-    found = { values: concat([values, rest], 0), scales: concat([scales, finer], 0) };
+    const finer = 2 * limit;
+    const rest = rounded(sub(share, back), limit * finer);
+    const counts = graph.constant(Float32Array.of(1, 1 / finer), [1, 2]);
+    found = {
+      values: reshape(concat([values, rest], 1), [product([rows, 2]), inner]),
+      shares: reshape(mul(largest, counts), [rows, 1, 2]),
+    };
   }
   roundedInputs.set(x, found);
   return found;
@@ -88,7 +85,7 @@ const limitOf = (bits: 8 | 7): number => (bits === 8 ? 127 : 63);
 
 /**
  * A linear layer in whole numbers of 8 bits, with a scale for each input row and each output (as CTranslate2 has it):
- * y[i, o] = a[i]·s[o]·Σ p[i, k]·q[k, o] + b[o]. The sum is exact, with inputs of 8 bits where the processor has instructions for
+ * y[i, o] = a[i]/limit·s[o]·Σ p[i, k]·q[k, o] + b[o], a[i] the largest size of x[i, :]. The sum is exact, with inputs of 8 bits where the processor has instructions for
  * products of bytes, with 7 everywhere: onnxruntime else adds pairs of them in 16 bits.
  * @param x [..., in]
  * @param weight q, int8 [in, out]
@@ -105,19 +102,18 @@ export function linearOfRows(
   const [inner, out] = weight.shape;
   check(x, inner, out, bias);
   const { graph } = x;
-  const { terms } = rounding;
-  const count = product(x.shape.slice(0, -1));
-  const rows = roundedRows(x, rounding);
+  const { bits, terms } = rounding;
+  const limit = limitOf(bits);
+  const rows = product(x.shape.slice(0, -1));
+  const { values, shares } = roundedRows(x, rounding);
   const whole = graph.emit(
     'com.microsoft.MatMulIntegerToFloat',
-    [rows.values, weight, graph.scalar(1), scales, bytes(graph, [limitOf(rounding.bits) + 1], [])],
-    [{ shape: [rows.scales.shape[0]!, out!], dtype: 'float32' }],
+    [values, weight, graph.scalar(1 / limit), scales, bytes(graph, [limit + 1], [])],
+    [{ shape: [values.shape[0]!, out!], dtype: 'float32' }],
     {},
     noGradient('MatMulIntegerToFloat'),
   )[0]!;
-  const scaled = mul(whole, rows.scales);
-  const total = terms === 1 ? scaled : sum(reshape(scaled, [terms, count, out!]), [0]);
-  const y = reshape(total, [count, out!]);
+  const y = terms === 1 ? mul(whole, shares) : matmul(shares, reshape(whole, [rows, 2, out!]));
   return reshape(bias ? add(y, bias) : y, [...x.shape.slice(0, -1), out!]);
 }
 

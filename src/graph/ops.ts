@@ -196,10 +196,28 @@ function shapeTensor(x: Tensor, shape: Shape): Tensor {
     throw new GraphError(
       `Reshape: ${formatShape(x.shape)} to ${formatShape(shape)}: cannot infer ${unknown}`,
     );
-  return concat(
-    shape.map((dim) => (x.graph.hasSize(dim) ? x.graph.size(dim) : x.graph.integers([-1]))),
-    0,
+  return joinedSizes(
+    x.graph,
+    shape.map((dim) => (x.graph.hasSize(dim) ? dim : -1)),
   );
+}
+
+/** Shapes that are made at run time, each once in a graph. */
+const joined = new WeakMap<Graph, Map<string, Tensor>>();
+
+/** The run-time values of sizes, int64 [sizes]. */
+function joinedSizes(graph: Graph, sizes: Shape): Tensor {
+  const known = joined.get(graph) ?? new Map<string, Tensor>();
+  joined.set(graph, known);
+  const name = sizes.join();
+  const found =
+    known.get(name) ??
+    concat(
+      sizes.map((size) => graph.size(size)),
+      0,
+    );
+  known.set(name, found);
+  return found;
 }
 
 /** `x` with its sizes renamed, where the builder cannot know that they agree. The runtime does not check it. */

@@ -7,11 +7,12 @@ import type { ProductForm } from '../graph/product-form.ts';
 import type { ModelVariant } from './variant.ts';
 
 /**
- * `int8`: in whole numbers of 8 bits, the CPU's alone; faster, where a text in some differs by a word from float32's.
+ * `auto`: float32, and where a model's weights have 8 bits small decoding steps in whole numbers with inputs of 16 bits, which are faster
+ * and write float32's texts. `int8`: in whole numbers of 8 bits, the CPU's alone; faster, where a text in some differs by a word.
  * `float16`: for graphics cards, half the memory (experimental); the CPU gives the same, more slowly than in float32.
  */
-export type Compute = 'float32' | 'float16' | 'int8';
-export const COMPUTES: readonly Compute[] = ['float32', 'float16', 'int8'];
+export type Compute = 'auto' | 'float32' | 'float16' | 'int8';
+export const COMPUTES: readonly Compute[] = ['auto', 'float32', 'float16', 'int8'];
 
 /** How a part of a model computes: with products of a form, or all of it in float16 (graph/float16.ts). */
 export type PartForm = ProductForm | 'float16';
@@ -20,26 +21,48 @@ export type PartForm = ProductForm | 'float16';
 export interface ModelProducts {
   readonly encoder: PartForm;
   readonly decoder: PartForm;
+  /** The most tokens of a decoding step, of all texts together, that are computed in the decoder's form; of more in float32. Default: all. */
+  readonly decoderRows?: number;
 }
+
+const FLOAT32: ModelProducts = { encoder: 'float32', decoder: 'float32' };
+
+/**
+ * Tokens of a decoding step up to which products with inputs of two terms take less time than float32's: with instructions for
+ * products of bytes, and without (benchmarks.md).
+ */
+const ROWS_OF_TWO_TERMS = { 8: 48, 7: 16 } as const;
 
 /**
  * The encoder multiplies many rows, a decoding step few: reading its weights takes longest.
+ * @param wholeNumbers whether the weights of the decoder's products are whole numbers of 8 bits with a scale for each row
  * @throws UserError where the device does not compute so
  */
 export async function productsFor(
   runtime: Runtime,
   compute: Compute | ModelProducts,
+  { wholeNumbers }: { readonly wholeNumbers: boolean },
 ): Promise<ModelProducts> {
   if (typeof compute === 'object') return compute;
   if (compute === 'int8' && runtime.device !== 'cpu') {
     throw new UserError(
-      `device ${runtime.device}: found compute int8, which is the CPU's alone; expected float32 or float16`,
+      `device ${runtime.device}: found compute int8, which is the CPU's alone; expected auto, float32 or float16`,
     );
   }
   if (compute === 'float16') await runtime.requireFloat16();
-  if (compute !== 'int8') return { encoder: compute, decoder: compute };
+  if (compute === 'float32' || compute === 'float16') return { encoder: compute, decoder: compute };
+  if (compute === 'auto' && (runtime.device !== 'cpu' || !wholeNumbers)) return FLOAT32;
   const bits = (await runtime.multipliesBytes()) ? 8 : 7;
-  return { encoder: { scaled: 'rows', inputs: { bits, terms: 1 } }, decoder: { scaled: 'blocks', bits: 8 } };
+  if (compute === 'int8')
+    return {
+      encoder: { scaled: 'rows', inputs: { bits, terms: 1 } },
+      decoder: { scaled: 'blocks', bits: 8 },
+    };
+  return {
+    ...FLOAT32,
+    decoder: { scaled: 'rows', inputs: { bits, terms: 2 } },
+    decoderRows: ROWS_OF_TWO_TERMS[bits],
+  };
 }
 
 /** The variant that computes in a form. The encoder's attention is one operator where that gains: not in float32 on a CPU. */

@@ -40,6 +40,7 @@ import { type LanguageToken, withLanguageToken } from './language-token.ts';
 import { isMel, type Lazy, type ReadyClip } from './lazy.ts';
 import { noSilenceFeeds, silenceFeeds } from './mel-batch.ts';
 import { withDecoderLayers } from './prune-decoder.ts';
+import { storedBits } from './quantized-weights.ts';
 import { SilenceTails } from './silence-tail.ts';
 import { outputIds, outputTokens, type TargetVocabulary } from './target-vocabulary.ts';
 import { Tokens } from './tokens.ts';
@@ -122,7 +123,9 @@ export class WhisperModel {
         ? await readExperts(directory, settings.dimensions)
         : { sets: [], weights: new Map() };
     const runtime = await Runtime.open(options);
-    const products = await productsFor(runtime, compute).catch(async (error) => {
+    // Experts are stored as floats.
+    const wholeNumbers = storedBits(settings.config) === 8 && experts.sets.length === 0;
+    const products = await productsFor(runtime, compute, { wholeNumbers }).catch(async (error) => {
       await runtime.close();
       throw error;
     });
@@ -226,11 +229,13 @@ export class WhisperModel {
   }
 
   /**
+   * @param rows tokens of all texts in a step: another program may compute many
    * @param language whose experts decode. Default, and where the model has none: the shared networks. Only one program of
    * experts is kept at a time, as each has the whole decoder built in.
    * @param looped any number of greedy steps in a run (decoding-loop.ts), without timestamps
    */
   async decodingProgram(
+    rows: number,
     withTimestamps: boolean,
     vocabulary?: TargetVocabulary,
     language?: string,
@@ -240,17 +245,22 @@ export class WhisperModel {
     const known = language === undefined ? undefined : this.experts.get(language);
     const set = known?.part === 'encoder' ? undefined : known;
     const ofExperts = (name: string) => name.startsWith('experts ');
+    const { decoder, decoderRows = Number.POSITIVE_INFINITY } = this.products;
+    const form = rows > decoderRows ? 'float32' : decoder;
     const kind = looped ? 'loop' : `step ${withTimestamps}`;
-    const name = `${set ? `experts ${language} ` : ''}${kind} ${tokens.weight}`;
+    const name = `${set ? `experts ${language} ` : ''}${kind} ${tokens.weight} ${JSON.stringify(form)}`;
     if (set && !looped && !this.#programs.has(name)) await this.#release(ofExperts);
     return this.#program(name, async () => {
       if (vocabulary) await this.#storeRows(tokens.weight, ids);
-      const form = this.products.decoder;
       const variant = { ...variantFor(form), ...(set && { experts: { ...set, gate: 'hard' as const } }) };
       const step = decodingStepGraph(this.dimensions, tokens, withTimestamps, variant);
       const graph = inForm(step, form, [tokens.weight]);
+      // Beside products of rows only some rows of the tables are read, as floats.
+      const tables =
+        typeof form === 'object' && form.scaled === 'rows' ? [TOKEN_EMBEDDING, tokens.weight] : [];
       return this.runtime.load(looped ? decodingLoopGraph(graph, this.dimensions, tokens) : graph, {
         ...INFERENCE,
+        builtIn: (weight) => !tables.includes(weight),
         keeps: (output) => output.startsWith('present.') || output === 'logits',
       });
     });

@@ -23,10 +23,7 @@ import { float16ToFloat32, float32ToFloat16 } from '../half-precision.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { copyEnglishHalf } from './english-half.ts';
 import { copyExperts } from './expert-files.ts';
-import { isQuantized } from './quantized-weights.ts';
-
-/** Name of the method in config.json, by the bits. */
-const quantMethod = (bits: Bits): string => `whisper-transfer-int${bits}`;
+import { isQuantized, quantMethod, storedBits } from './quantized-weights.ts';
 
 /** Below the 50 MB from which GitHub warns about a file. */
 const SHARD_BYTES = 48_000_000;
@@ -134,11 +131,9 @@ async function quantizeInto({
   await removeLeftovers(dirname(target), basename(target));
   const checkpoint = await readCheckpoint(source);
   work.signal?.throwIfAborted();
-  const method = (checkpoint.config.quantization_config as { quant_method?: string } | undefined)
-    ?.quant_method;
-  for (const known of [4, bits] as const) {
-    if (method === quantMethod(known)) throw new UserError(`${source}: is int${known} already (${method})`);
-  }
+  const known = storedBits(checkpoint.config);
+  if (known === 4 || known === bits)
+    throw new UserError(`${source}: is int${known} already (${quantMethod(known)})`);
 
   const tensors: TensorToWrite[] = [];
   const errors: [name: string, relative: number][] = [];
