@@ -45,6 +45,22 @@ test('weights that were stored in 4 bits have their own numbers and scales', () 
   );
 });
 
+test('rows of any number and any length are rounded with their own scales', () => {
+  const [rows, columns] = [300, 10];
+  const data = Float32Array.from({ length: rows * columns }, () => uniform(random) - 0.5);
+  const laidOut = productWeights(() => ({ data, dims: [rows, columns] }));
+  const values = laidOut(`w${ROWS_SUFFIX}`) as Int8Array;
+  const scales = laidOut(`w${ROWS_SUFFIX}${SCALES_SUFFIX}`) as Float32Array;
+  expect(values.length).toBe(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    const own = data.subarray(row * columns, (row + 1) * columns);
+    expect(scales[row]).toBe(Math.fround(Math.max(...own.map(Math.abs)) / 127));
+    own.forEach((weight, i) => {
+      expect(Math.abs(values[i * rows + row]! - weight / scales[row]!)).toBeLessThan(0.50001);
+    });
+  }
+});
+
 test('a row of zeros has a scale above 0, and other names are no product weights', () => {
   const laidOut = productWeights(() => ({ data: new Float32Array(2 * IN), dims: [2, IN] }));
   expect(laidOut(`w${ROWS_SUFFIX}`)).toEqual(new Int8Array(2 * IN));

@@ -1,6 +1,7 @@
 /** Weights in the layouts of products of fewer bits (graph/product-form.ts), made from the float32 ones. */
 import { BLOCK, BLOCKS_SUFFIX, HALF_SUFFIX, ROWS_SUFFIX, SCALES_SUFFIX } from '../graph/product-form.ts';
 import { float32ToFloat16 } from '../half-precision.ts';
+import { byteRows } from './byte-rows.ts';
 
 export interface ProductWeight {
   readonly values: Int8Array | Uint8Array;
@@ -10,7 +11,7 @@ export interface ProductWeight {
 type Layout = (weight: Float32Array, rows: number) => ProductWeight;
 
 const LAYOUTS: Readonly<Record<string, Layout>> = {
-  [ROWS_SUFFIX]: asRows,
+  [ROWS_SUFFIX]: byteRows,
   [BLOCKS_SUFFIX[8]]: asBlocks,
   [BLOCKS_SUFFIX[4]]: asHalfBytes,
 };
@@ -54,31 +55,6 @@ function scaleOf(weight: Float32Array, from: number, to: number, limit: number):
     if (size > largest) largest = size;
   }
   return largest === 0 ? 1 : Math.fround(largest / limit);
-}
-
-function asRows(weight: Float32Array, rows: number): ProductWeight {
-  const columns = weight.length / rows;
-  const values = new Int8Array(weight.length);
-  const scales = new Float32Array(rows);
-  // A few rows at a time, so that the places written to are side by side.
-  const ROWS = 64;
-  const inverse = new Float64Array(ROWS);
-  for (let first = 0; first < rows; first += ROWS) {
-    const count = Math.min(ROWS, rows - first);
-    for (let r = 0; r < count; r++) {
-      const row = first + r;
-      scales[row] = scaleOf(weight, row * columns, (row + 1) * columns, 127);
-      inverse[r] = 1 / scales[row]!;
-    }
-    for (let column = 0; column < columns; column++) {
-      const to = column * rows + first;
-      let from = first * columns + column;
-      for (let r = 0; r < count; r++, from += columns) {
-        values[to + r] = Math.fround(weight[from]! * inverse[r]! + ROUNDING) - ROUNDING;
-      }
-    }
-  }
-  return { values, scales };
 }
 
 function asBlocks(weight: Float32Array, rows: number): ProductWeight {
