@@ -25,7 +25,8 @@ interface Setting {
   readonly run: (model: WhisperModel) => Promise<readonly string[]>;
 }
 
-export async function compute({ model: directory, rounds, only }: BenchOptions): Promise<BenchResult> {
+export async function compute(options: BenchOptions): Promise<BenchResult> {
+  const { model: directory, rounds, only } = options;
   const clips = await sentences('en', CLIPS);
   const audio = await Promise.all(clips.map((clip) => readAudio(clip.audio)));
   const texts = async (model: WhisperModel, some: readonly Float32Array[], beams: number) => {
@@ -57,7 +58,7 @@ export async function compute({ model: directory, rounds, only }: BenchOptions):
     measure: 'a recording of 10 min, windows of 30 s, greedy',
     rounds,
     run: async (model) => {
-      const { file, language } = await RECORDINGS.en!.make();
+      const { file, language } = await RECORDINGS.en!.make(options);
       const request = { beams: 1, batched: false };
       const { value } = await transcribeFiles(model, [{ audio: file, language }], request).next();
       return (value as Transcript).segments.map(({ text }) => text);

@@ -31,7 +31,7 @@ const FLOAT32: ModelProducts = { encoder: 'float32', decoder: 'float32' };
  * Tokens of a decoding step up to which products with inputs of two terms take less time than float32's: with instructions for
  * products of bytes, and without (benchmarks.md).
  */
-const ROWS_OF_TWO_TERMS = { 8: 48, 7: 16 } as const;
+const ROWS_OF_TWO_TERMS = { 8: 48, 7: 8 } as const;
 
 /**
  * The encoder multiplies many rows, a decoding step few: reading its weights takes longest.
