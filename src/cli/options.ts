@@ -32,7 +32,7 @@ export const computeOption = (): Option =>
   new Option(
     '--compute <numbers>',
     'numbers that the model computes with. auto: float32, and where the weights have 8 bits (quantize), small steps of decoding in ' +
-      'whole numbers of 16 bits, which write the same and take half the time; int8 (on the CPU): faster, and where it is unsure some ' +
+      'whole numbers of 16 bits, which are faster and write the same; int8 (on the CPU): faster still, and where it is unsure some ' +
       'texts differ by a word; float16: for graphics cards, experimental',
   )
     .choices(COMPUTES)

@@ -85,8 +85,8 @@ const limitOf = (bits: 8 | 7): number => (bits === 8 ? 127 : 63);
 
 /**
  * A linear layer in whole numbers of 8 bits, with a scale for each input row and each output (as CTranslate2 has it):
- * y[i, o] = a[i]/limit·s[o]·Σ p[i, k]·q[k, o] + b[o], a[i] the largest size of x[i, :]. The sum is exact, with inputs of 8 bits where the processor has instructions for
- * products of bytes, with 7 everywhere: onnxruntime else adds pairs of them in 16 bits.
+ * y[i, o] = a[i]/limit·s[o]·Σ p[i, k]·q[k, o] + b[o], a[i] the largest size of x[i, :]. The sum is exact, with inputs of 8 bits
+ * where the processor has instructions for products of bytes, with 7 everywhere: onnxruntime else adds pairs of them in 16 bits.
  * @param x [..., in]
  * @param weight q, int8 [in, out]
  * @param scales s, [out]

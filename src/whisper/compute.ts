@@ -7,8 +7,8 @@ import type { ProductForm } from '../graph/product-form.ts';
 import type { ModelVariant } from './variant.ts';
 
 /**
- * `auto`: float32, and where a model's weights have 8 bits small decoding steps in whole numbers with inputs of 16 bits, which are faster
- * and write float32's texts. `int8`: in whole numbers of 8 bits, the CPU's alone; faster, where a text in some differs by a word.
+ * `auto`: float32, and where a model's weights have 8 bits small decoding steps in whole numbers with inputs of 16 bits, which
+ * are faster and write float32's texts. `int8`: in whole numbers of 8 bits, the CPU's alone; faster, where a text in some differs by a word.
  * `float16`: for graphics cards, half the memory (experimental); the CPU gives the same, more slowly than in float32.
  */
 export type Compute = 'auto' | 'float32' | 'float16' | 'int8';
@@ -21,7 +21,7 @@ export type PartForm = ProductForm | 'float16';
 export interface ModelProducts {
   readonly encoder: PartForm;
   readonly decoder: PartForm;
-  /** The most tokens of a decoding step, of all texts together, that are computed in the decoder's form; of more in float32. Default: all. */
+  /** The most tokens of a decoding step, of all texts together, for the decoder's form; more are computed in float32. Default: all. */
   readonly decoderRows?: number;
 }
 
