@@ -98,6 +98,7 @@ function print(results: DemoResults, output: string): void {
   process.stdout.write(
     `\n${results.signatures.bleu}\n` +
       'These are few sentences and a few minutes of training: the direction is what they show, not the level.\n' +
-      `${formatDuration(total)}, ${Math.round(results.peakMemoryMb)} MB at most. Open ${join(output, 'report.html')}; numbers in ${join(output, 'results.json')}\n`,
+      `${formatDuration(total)}, ${Math.round(results.peakMemoryMb)} MB at most. Open ${join(output, 'report.html')}; numbers in ${join(output, 'results.json')}\n` +
+      `To speak to it: npx whisper-transfer serve --model ${join(output, 'model')}, and open the address that it prints\n`,
   );
 }

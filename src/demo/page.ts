@@ -132,7 +132,9 @@ ${synthetic ? '<li>Synthetic voices are cleaner and more alike than people; the 
 
 function reproduceSection(results: DemoResults): string {
   const { machine, settings, signatures } = results;
-  return `<h2>To run it again</h2>
+  return `<h2>To hear it at work</h2>
+<p><code>npx whisper-transfer serve --model out/demo/model</code> serves the model that this run left in the folder <code>model</code> beside this page. At the address that it prints is a page that writes and translates what you say while you say it, or a recording that you drop on it. It is there while the server runs, and nothing leaves your machine.</p>
+<h2>To run it again</h2>
 <div class="cards settings">
 <section class="card"><h3>Settings</h3>${definitions([
     ['model', results.model],

@@ -90,8 +90,8 @@ export const pageHtml = (script: string, style: string): string => `<!DOCTYPE ht
 </div>
 <audio id="sound" hidden></audio>
 </section>
-</main>
 <div id="announcer" class="unseen" role="log" aria-label="Finished text"></div>
+</main>
 <dialog id="key" aria-labelledby="key-title"><form method="dialog">
 <h2 id="key-title">This server wants a key</h2>
 <p id="key-text">Whoever started it with <code>--api-key</code> knows it. It is kept until this tab is closed.</p>

@@ -31,6 +31,7 @@ code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mon
 .unseen{position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .skip{position:absolute;left:1rem;top:-4rem;background:var(--card);color:var(--ink);padding:.5rem 1rem;border-radius:0 0 8px 8px;z-index:3}
 .skip:focus{top:0}
+[data-state=idle] .skip{display:none}
 .bar{display:flex;justify-content:space-between;align-items:center;padding:.9rem clamp(1rem,3vw,2.25rem)}
 .mark{display:flex;min-width:0;align-items:center;gap:.55rem;font-weight:600;letter-spacing:-.01em}
 .mark svg{color:var(--after)}
@@ -116,10 +117,11 @@ button.at:hover{color:var(--after);text-decoration:underline}
 .row.playing .at{color:var(--after);font-weight:600}
 .cell.now{box-shadow:none;background:none}
 .row.note{display:block;color:var(--some);font-size:.9375rem}
-.waiting{color:var(--soft);padding:1.5rem 0;animation:breathe 2s ease-in-out infinite}
-@keyframes breathe{50%{opacity:.45}}
-@keyframes appear{from{opacity:.25}}
-.fresh{animation:appear .5s ease-out}
+.waiting{color:var(--soft)}
+p.waiting{padding:1.5rem 0}
+p.waiting.now::before{content:"";display:inline-block;width:.6em;height:.6em;margin-right:.6em;border-radius:50%;background:var(--after);animation:breathe 1.6s ease-in-out infinite}
+p.waiting.now{box-shadow:none;background:none}
+@keyframes breathe{50%{opacity:.25}}
 [data-show=original] [data-side=translation],[data-show=translation] [data-side=original]{display:none}
 [data-show=original] :is(.heads,.row),[data-show=translation] :is(.heads,.row){grid-template-columns:3.75rem minmax(0,46rem)}
 [data-show=translation] .head{grid-column:2}

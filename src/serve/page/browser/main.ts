@@ -82,7 +82,7 @@ async function startRecording(): Promise<void> {
   }
   recording = started;
   setTitles();
-  view.clear('Listening: speak, and the text appears here.');
+  view.clear('Listening: speak, and the text appears here.', true);
   choices.lock(true);
   byId('speak-label').textContent = 'Stop';
   setState('recording', 'Listening');
@@ -120,7 +120,7 @@ async function read(recorded: Blob, name: string): Promise<void> {
   file = { recording: recorded, name, results: {} };
   savedName = name;
   setTitles();
-  view.clear(`Reading ${name} …`);
+  view.clear(`Reading ${name} …`, true);
   player.load(recorded);
   await readMissing();
 }
@@ -135,6 +135,7 @@ async function readMissing(): Promise<void> {
   reading = aborting;
   setState('working', `Reading ${of.name}`);
   setBusy(true);
+  refine.hidden = true;
   const before = performance.now();
   const elapsed = () => (performance.now() - before) / 1000;
   const ticking = setInterval(() => {
@@ -199,8 +200,11 @@ const endOf = ({ results }: ReadFile): number =>
 
 function setBusy(busy: boolean): void {
   choices.lock(busy);
-  cancel.hidden = !busy;
-  choose.hidden = busy;
+  const [shown, hidden] = busy ? [cancel, choose] : [choose, cancel];
+  const hasFocus = document.activeElement === hidden || document.activeElement === refine;
+  shown.hidden = false;
+  if (hasFocus) shown.focus();
+  hidden.hidden = true;
   speak.disabled = busy;
 }
 

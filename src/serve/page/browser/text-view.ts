@@ -53,11 +53,13 @@ export class TextView {
     });
   }
 
-  /** Empties it, with a text that stands there until the first row comes. */
-  clear(waiting = ''): void {
+  /** Empties it, with a text that stands there until the first row comes. @param busy whether one will */
+  clear(waiting = '', busy = false): void {
     this.#section.hidden = false;
     this.#section.classList.add('empty');
-    this.#rows.replaceChildren(...(waiting === '' ? [] : [element('p', { class: 'waiting' }, waiting)])); // few: one
+    this.#rows.replaceChildren(
+      ...(waiting === '' ? [] : [element('p', { class: busy ? 'waiting now' : 'waiting' }, waiting)]),
+    ); // few: one
     this.#announcer.replaceChildren();
     this.#shown = [];
     this.#lit.clear();
