@@ -69,7 +69,7 @@ select:disabled{cursor:default;opacity:.6}
 body.dropping::after{content:"Drop the recording here";position:fixed;inset:.75rem;z-index:2;display:grid;place-items:center;font-size:1.5rem;font-weight:600;border:3px dashed var(--after);border-radius:18px;background:color-mix(in srgb,var(--paper) 88%,transparent);pointer-events:none}
 
 /* With text: the heading is gone, the controls are a bar at the foot. */
-body:not([data-state=idle]) .intro{display:none}
+body:not([data-state=idle]) .intro{position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:inset(50%)}
 body:not([data-state=idle]) .choices{justify-content:flex-start;margin:.25rem 0 1.5rem}
 body:not([data-state=idle]) .stage{position:sticky;bottom:0;margin-top:auto;padding:.75rem 0 max(.75rem,env(safe-area-inset-bottom));background:linear-gradient(transparent,var(--paper) 1rem)}
 body:not([data-state=idle]) .controls{flex-flow:row wrap;gap:.5rem 1rem;padding:.6rem .75rem;background:var(--card);border:1px solid var(--rule);border-radius:18px;box-shadow:var(--raised)}

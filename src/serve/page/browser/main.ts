@@ -1,6 +1,6 @@
 /** The page: speak or drop a recording, read it in two languages, save it. */
 import { formatNumber, formatPercent, languageName } from '../../../report/format.ts';
-import { type Failure, type SpeechText, servedModels, setAskKey, speech } from './api.ts';
+import { Failure, type SpeechText, servedModels, setAskKey, speech } from './api.ts';
 import { Choices } from './choices.ts';
 import { decodedByBrowser } from './decoded-by-browser.ts';
 import { byId, clock } from './dom.ts';
@@ -17,6 +17,8 @@ interface ReadFile {
   recording: Blob;
   decoded?: Promise<Blob>;
   readonly name: string;
+  /** The language of the translation. */
+  readonly to: string;
   readonly results: Partial<Record<Side, SpeechText>>;
 }
 
@@ -34,6 +36,8 @@ setAskKey(askForKey);
 let recording: Recording | undefined;
 let file: ReadFile | undefined;
 let reading: AbortController | undefined;
+/** Whether the browser asks the user for the microphone. */
+let starting = false;
 let savedName = 'recording';
 
 async function begin(): Promise<void> {
@@ -54,32 +58,32 @@ function describe(): void {
   byId('model-name').textContent = model.id;
   byId('title').textContent = `Speak. Read it in ${target}.`;
   const here = /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
-  const private_ = here
+  const where = here
     ? 'Nothing leaves this machine.'
     : `What you say goes to ${location.hostname}, and nowhere else.`;
   byId('promise').textContent =
-    `Speech in any of ${formatNumber(model.languages.length)} languages, written and translated into ${target} while you speak. ${private_}`;
+    `Speech in any of ${formatNumber(model.languages.length)} languages, written and translated into ${target} while you speak. ${where}`;
   document.title = `${target} from speech · whisper-transfer`;
 }
 
 // Speaking.
 
 async function startRecording(): Promise<void> {
+  if (starting) return;
   clearNotice();
-  forget();
   const { model, from, to, asked, englishFirst } = choices;
   const started = new Recording({ model: model.id, from, to, asked, englishFirst }, view, recorded);
-  speak.disabled = true;
+  // Not disabled meanwhile: it would lose the focus.
+  starting = true;
   try {
     await started.start();
   } catch (error) {
-    view.hide();
-    setState('idle');
     showFailure(error);
     return;
   } finally {
-    speak.disabled = false;
+    starting = false;
   }
+  forget();
   recording = started;
   setTitles();
   view.clear('Listening: speak, and the text appears here.', true);
@@ -101,8 +105,8 @@ function recorded(done: Recording): void {
   choices.lock(false);
   byId('speak-label').textContent = 'Start speaking';
   const lag = done.lag;
-  const stopped = new Date();
-  savedName = `recording ${stopped.toISOString().slice(0, 16).replace('T', ' ').replace(':', '.')}`;
+  // Swedish writes a local time as 2026-01-31 14:05:00.
+  savedName = `recording ${new Date().toLocaleString('sv').slice(0, 16).replace(':', '.')}`;
   setState('done', '');
   setFigures(
     [clock(done.seconds), 'recorded'],
@@ -117,7 +121,7 @@ function recorded(done: Recording): void {
 async function read(recorded: Blob, name: string): Promise<void> {
   clearNotice();
   forget();
-  file = { recording: recorded, name, results: {} };
+  file = { recording: recorded, name, to: choices.to, results: {} };
   savedName = name;
   setTitles();
   view.clear(`Reading ${name} …`, true);
@@ -222,13 +226,15 @@ async function readSide(
   try {
     return await ask(tried, of.name);
   } catch (error) {
-    if ((error as Failure).kind !== 'unreadable') throw error;
+    const { kind, message } = error as Failure;
+    if (kind !== 'unreadable') throw error;
     // A format that the server does not read, or too many bytes of it: the browser may know better. Once for both texts.
     of.decoded ??= decodedByBrowser(tried);
     try {
       of.recording = await of.decoded;
     } catch {
-      throw error;
+      const why = message.replace(/^(?:the recording|file): /, '');
+      throw new Failure(`${of.name} cannot be read: ${why}`, 'refused');
     }
     return await ask(of.recording, `${of.name}.wav`);
   }
@@ -264,8 +270,8 @@ function forget(): void {
 // Saving.
 
 function savedText(side: Side): SavedText {
-  const language =
-    side === 'translation' ? choices.to : (file?.results.original?.language ?? recording?.languages.original);
+  const spoken = file?.results.original?.language;
+  const language = file ? (side === 'translation' ? file.to : spoken) : recording?.languages[side];
   const pieces = file ? piecesOf(file.results)[side] : view.livePieces(side);
   return { name: savedName, language, pieces };
 }
@@ -305,7 +311,11 @@ fileInput.addEventListener('change', () => {
   fileInput.value = '';
   if (first) void read(first, first.name);
 });
-byId('choices').addEventListener('change', describe);
+byId('choices').addEventListener('change', ({ target }) => {
+  describe();
+  // Another language or model: the recording is read anew.
+  if (file && target !== byId('show')) void read(file.recording, file.name);
+});
 for (const button of document.querySelectorAll<HTMLButtonElement>('[data-save]')) {
   const { save: format, side } = button.dataset;
   button.addEventListener('click', () => void saveAs(format as SaveFormat | 'copy', side as Side));
