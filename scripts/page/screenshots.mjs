@@ -1,5 +1,5 @@
 // Takes the screenshots of the page at `/` in docs/serve, of the real server in Chromium with a microphone that plays samples:
-//   npm run build && node scripts/page/screenshots.mjs [--model DIRECTORY] [--from fr] [--out docs/serve]
+//   npm run build && node scripts/page/screenshots.mjs [--model DIRECTORY] [--from fr] [--out docs/serve] [--only idle,dark]
 // A model that was tuned shows its own language: `npm run demo` leaves one in out/demo/model.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     out: { type: 'string', default: join(ROOT, 'docs/serve') },
     clips: { type: 'string', default: '14' },
     threads: { type: 'string', default: '1' },
+    only: { type: 'string' },
   },
 });
 const executablePath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => path && existsSync(path));
@@ -29,7 +30,7 @@ if (!executablePath) throw new Error('there is no Chromium: set CHROMIUM to one'
 // Sentences with pauses between them, as one speaks.
 const rows = readFileSync(join(ROOT, 'samples/manifest.tsv'), 'utf8').split('\n').map((line) => line.split('\t'));
 const column = (/** @type {string} */ name) => rows[0].indexOf(name);
-const clips = rows.filter((row) => row[column('lang')] === values.from && Number(row[column('duration_s')]) > 1.5).slice(0, Number(values.clips));
+const clips = rows.filter((row) => row[0].startsWith(`tatoeba_${values.from}/`) && Number(row[column('duration_s')]) > 1.5).slice(0, Number(values.clips));
 const parts = [];
 for (const clip of clips) parts.push(await readAudio(join(ROOT, 'samples', clip[column('audio')])), new Float32Array(14_400));
 const folder = mkdtempSync(join(tmpdir(), 'screenshots-'));
@@ -39,7 +40,7 @@ writeFileSync(sound, wavBytes(joinSamples(parts)));
 const server = spawn(
   process.execPath,
   [join(ROOT, 'dist/cli/main.js'), 'serve', '--port', '0', '--threads', values.threads, '--model', values.model],
-  { stdio: ['ignore', 'pipe', 'inherit'] },
+  { stdio: ['ignore', 'pipe', 'ignore'] },
 );
 const [said] = await once(server.stdout, 'data');
 const url = / at (\S+)/.exec(said.toString())[1];
@@ -57,6 +58,7 @@ mkdirSync(values.out, { recursive: true });
 
 /** @param {string} name @param {import('playwright-core').BrowserContextOptions} options @param {(page: import('playwright-core').Page) => Promise<void>} act */
 async function shot(name, options, act) {
+  if (values.only !== undefined && !values.only.split(',').includes(name)) return;
   const context = await browser.newContext({ viewport: { width: 1120, height: 720 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(300_000);
@@ -79,7 +81,8 @@ async function read(page) {
 async function speak(page, rows) {
   await page.locator('#speak').click();
   await page.locator('.row').nth(rows - 1).waitFor();
-  await page.locator('.row').last().locator('.tentative:not(:empty)').first().waitFor();
+  // On a machine that is too slow, text comes when a sentence has ended.
+  await page.locator('.tentative:not(:empty)').last().waitFor({ timeout: 8000 }).catch(() => {});
 }
 const phone = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 1.5, hasTouch: true };
 

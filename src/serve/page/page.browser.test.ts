@@ -229,7 +229,10 @@ test.skipIf(!executablePath)(
     await state(page, 'recording');
     expect(await page.locator('#from').isDisabled()).toBe(true);
     // Before the end of the sound.
-    await page.locator('.cell[data-side=translation]:not(:empty)').first().waitFor({ timeout: SLOW });
+    await page
+      .locator('.cell[data-side=translation]', { hasText: /[a-z]{2}/i })
+      .first()
+      .waitFor({ timeout: SLOW });
     expect(await page.locator('body').getAttribute('data-state')).toBe('recording');
     expect(await violations(page)).toEqual([]);
     await page.getByText('behind').waitFor({ timeout: SLOW });
@@ -279,7 +282,10 @@ test.skipIf(!executablePath)(
     const page = await open();
     await page.locator('#from').selectOption('fr');
     await page.locator('#speak').click();
-    await page.locator('.cell[data-side=translation]:not(:empty)').first().waitFor({ timeout: SLOW });
+    await page
+      .locator('.cell[data-side=translation]', { hasText: /[a-z]{2}/i })
+      .first()
+      .waitFor({ timeout: SLOW });
     await stopServer();
     await page.getByText('does not answer').waitFor({ timeout: SLOW });
     expect(await page.locator('.row').count()).toBeGreaterThan(0);

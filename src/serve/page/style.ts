@@ -37,7 +37,7 @@ code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mon
 .mark svg{color:var(--after)}
 button.plain{border-color:transparent;padding:.5rem;color:var(--soft)}
 main{flex:1;width:100%;max-width:1120px;margin:0 auto;padding:0 clamp(1rem,3vw,2.25rem);display:flex;flex-direction:column}
-.intro{text-align:center;margin:clamp(1.5rem,9vh,6rem) auto clamp(1.75rem,4vh,2.75rem)}
+.intro{text-align:center;margin:clamp(1rem,6vh,5rem) auto clamp(1.5rem,3.5vh,2.5rem)}
 h1{font-size:clamp(1.9rem,1.2rem + 3.2vw,3.1rem);line-height:1.12;letter-spacing:-.024em;font-weight:650;text-wrap:balance}
 .lead{margin:.9rem auto 0;max-width:40em;font-size:1.075rem;color:var(--soft);text-wrap:balance}
 .choices{display:flex;flex-wrap:wrap;justify-content:center;gap:.75rem;margin:0 0 1rem}
@@ -49,7 +49,7 @@ select:hover:not(:disabled){border-color:var(--after)}
 select:disabled{cursor:default;opacity:.6}
 .choices .field{flex:0 1 12.5rem}
 .stage{width:100%}
-.controls{display:flex;flex-direction:column;align-items:center;gap:.9rem;padding:1.5rem 0 4rem}
+.controls{display:flex;flex-direction:column;align-items:center;gap:.8rem;padding:1.25rem 0 3rem}
 .speak{display:flex;flex-direction:column;align-items:center;gap:.9rem;border:0;border-radius:24px;padding:.75rem 1.25rem;font-weight:600;font-size:1.075rem}
 .ring{--level:0;position:relative;display:grid;place-items:center;width:96px;height:96px;border-radius:50%;background:var(--after);color:var(--on-accent);box-shadow:0 0 0 calc(6px + var(--level)*26px) rgb(var(--tint)/.14),var(--raised);transition:box-shadow .12s linear,background .15s}
 [data-state=idle] .speak:hover:not(:disabled) .ring{box-shadow:0 0 0 10px rgb(var(--tint)/.18),var(--raised)}

@@ -12,7 +12,7 @@ export class Player {
   constructor(onTime: (seconds: number) => void) {
     this.#onTime = onTime;
     const sound = this.#sound;
-    this.#button.addEventListener('click', () => (sound.paused ? void sound.play() : sound.pause()));
+    this.#button.addEventListener('click', () => (sound.paused ? this.#start() : sound.pause()));
     this.#seek.addEventListener('input', () => {
       sound.currentTime = Number(this.#seek.value);
     });
@@ -48,7 +48,7 @@ export class Player {
   playFrom(seconds: number): void {
     this.#sound.currentTime = seconds;
     this.#onTime(seconds);
-    void this.#sound.play();
+    this.#start();
   }
 
   get isThere(): boolean {
@@ -59,6 +59,11 @@ export class Player {
   get duration(): number | undefined {
     const { duration } = this.#sound;
     return Number.isFinite(duration) ? duration : undefined;
+  }
+
+  /** Who stops it before it has begun wants no error. */
+  #start(): void {
+    this.#sound.play().catch(() => this.#show());
   }
 
   #show(): void {

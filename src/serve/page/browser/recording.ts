@@ -231,12 +231,13 @@ export class Recording {
   #mode({ mode, dropped, time }: Extract<LiveEvent, { type: 'mode' }>, since: number): void {
     const voiceCut = mode === 'voice-cut';
     if (voiceCut !== this.#voiceCut) {
-      const words = voiceCut
-        ? 'Speech comes faster than this computer writes: each sentence is written once it has ended'
-        : 'Listening: text comes as you speak again';
-      setStatus(words);
-      if (voiceCut && this.#streams.length > 1)
-        say(`${words}. Showing only one of the two texts halves the work.`);
+      setStatus(voiceCut ? 'Sentence by sentence' : 'Listening: word by word again');
+      if (voiceCut) {
+        const advice = this.#streams.length > 1 ? ' Showing only one of the two texts halves the work.' : '';
+        say(
+          `Speech comes faster than this computer writes: each sentence is written once it has ended.${advice}`,
+        );
+      }
     }
     this.#voiceCut = voiceCut;
     if (dropped > 0)

@@ -119,7 +119,7 @@ export class TextView {
   beginUtterance(side: Side, start: number): ShownRow {
     const known = this.#shown.find((row) => !row.cells[side] && Math.abs(row.start - start) < SAME_UTTERANCE);
     const row = known ?? this.#addRow(start, false);
-    this.#cell(row, side);
+    this.#cell(row, side).element.append(element('span', { class: 'waiting' }, '…'));
     return row;
   }
 
@@ -143,7 +143,7 @@ export class TextView {
     this.#read(side, rest, true);
     row.end = Math.max(row.end, end);
     cell.text = text;
-    cell.element.replaceChildren(text.trim());
+    cell.element.textContent = text.trim();
     delete cell.committed;
     delete cell.tentative;
     if (SIDES.every((one) => !row.cells[one] || row.cells[one].text.trim() === '') && text.trim() === '')
@@ -156,16 +156,20 @@ export class TextView {
     this.#follow();
   }
 
-  /** Nothing tentative stays: what was not committed was not said for sure. */
+  /** No more text comes. What was not committed by then, as a connection broke, stays, and stays marked. */
   settle(playable: boolean): void {
     for (const row of [...this.#shown]) {
       for (const side of SIDES) {
         const cell = row.cells[side];
-        if (cell?.tentative) this.endUtterance(row, side, row.end, cell.text);
+        const tentative = cell?.tentative?.textContent;
+        if (cell && tentative) {
+          cell.text += tentative;
+          delete cell.tentative;
+        } else if (cell) this.endUtterance(row, side, row.end, cell.text);
       }
       if (playable) this.#makePlayable(row);
     }
-    this.#rows.querySelector('.waiting')?.remove();
+    this.#rows.querySelector('p.waiting')?.remove();
   }
 
   /** What was written live, to be saved. */
@@ -239,7 +243,7 @@ export class TextView {
 
   #remove(row: ShownRow, side: Side): void {
     row.cells[side]?.element.replaceChildren();
-    if (SIDES.some((one) => one !== side && row.cells[one]?.tentative)) return;
+    if (SIDES.some((one) => one !== side && row.cells[one]?.element.hasChildNodes())) return;
     row.element.remove();
     this.#shown = this.#shown.filter((one) => one !== row);
   }
