@@ -1,5 +1,5 @@
-// Takes the screenshots of the page at `/` in docs/serve, of the real server in Chromium with a microphone that plays samples:
-//   npm run build && node scripts/page/screenshots.mjs [--model DIRECTORY] [--from fr] [--out docs/serve] [--only idle,dark]
+// Takes the screenshots of the page at `/` in docs/figures, of the real server in Chromium with a microphone that plays samples:
+//   npm run build && node scripts/page/screenshots.mjs [--model DIRECTORY] [--from fr] [--out docs/figures] [--only idle,dark]
 // A model that was tuned shows its own language: `npm run demo` leaves one in out/demo/model.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ const { values } = parseArgs({
   options: {
     model: { type: 'string', default: join(ROOT, 'models/whisper-base-int8') },
     from: { type: 'string', default: 'fr' },
-    out: { type: 'string', default: join(ROOT, 'docs/serve') },
+    out: { type: 'string', default: join(ROOT, 'docs/figures') },
     clips: { type: 'string', default: '14' },
     threads: { type: 'string', default: '1' },
     only: { type: 'string' },
@@ -66,9 +66,9 @@ async function shot(name, options, act) {
   await page.locator('#speak:enabled').waitFor();
   await page.locator('#from').selectOption(values.from);
   await act(page);
-  await page.screenshot({ path: join(values.out, `${name}.png`) });
+  await page.screenshot({ path: join(values.out, `page-${name}.png`) });
   await context.close();
-  console.log(`${name}.png`);
+  console.log(`page-${name}.png`);
 }
 /** @param {import('playwright-core').Page} page */
 async function read(page) {
