@@ -168,14 +168,18 @@ export const quantile = (sorted: readonly number[], share: number): number =>
 const shown = ({ throughput, latencies }: Load): string =>
   `${throughput.toFixed(2)}/s; ${[0.5, 0.95, 0.99].map((share) => quantile(latencies, share).toFixed(2)).join(' / ')} s`;
 
-const errors = (loads: readonly Load[]): number => {
-  const texts = loads.flatMap((one) => one.texts);
+/** Of sentences that both answered, each once: the slower side did not come to all. */
+function errors(loads: readonly Load[], others: readonly Load[]): number {
+  const byReference = (some: readonly Load[]): ReadonlyMap<string, string> =>
+    new Map(some.flatMap(({ texts }) => texts.map(({ reference, text }) => [reference, text] as const)));
+  const [own, other] = [byReference(loads), byReference(others)];
+  const references = [...own.keys()].filter((reference) => others.length === 0 || other.has(reference));
   return wordErrors(
-    texts.map(({ text }) => text),
-    texts.map(({ reference }) => reference),
+    references.map((reference) => own.get(reference)!),
+    references,
     'en',
   );
-};
+}
 
 export async function serve({ model, ctranslate2, compute }: BenchOptions): Promise<BenchResult> {
   const sentences = await servedSentences();
@@ -205,8 +209,9 @@ export async function serve({ model, ctranslate2, compute }: BenchOptions): Prom
   const slower = measured.filter(
     ({ ours, peer }) => peer && quantile(ours.latencies, 0.95) >= quantile(peer.latencies, 0.95),
   );
-  const ourErrors = errors(measured.map((one) => one.ours));
-  const peerErrors = theirs.length > 0 ? errors(theirs) : undefined;
+  const own = measured.map((one) => one.ours);
+  const ourErrors = errors(own, theirs);
+  const peerErrors = theirs.length > 0 ? errors(theirs, own) : undefined;
   return {
     title: `Server, sentences of ${SHORTEST} to ${LONGEST} s: answers a second; p50 / p95 / p99 (${compute})`,
     rows: [
@@ -216,7 +221,7 @@ export async function serve({ model, ctranslate2, compute }: BenchOptions): Prom
         ...(peer && { peer: shown(peer), ratio: (ours.throughput / peer.throughput).toFixed(2) }),
       })),
       {
-        measure: 'word error rate',
+        measure: 'word error rate, of sentences that both answered',
         ours: percent(ourErrors),
         ...(peerErrors !== undefined && { peer: percent(peerErrors) }),
       },
