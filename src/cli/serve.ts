@@ -108,8 +108,6 @@ async function run(flags: Flags): Promise<void> {
     ...{ compute, memory, unloadAfter, limit: maxRequests, streamLimit: maxStreams },
     onNote: (note) => process.stderr.write(`${note}\n`),
   });
-  // Told below, where the server has begun; one that cannot begin has its own error.
-  engine.ready.catch(() => {});
   let server: RunningServer | undefined;
   try {
     server = await startServer(engine, {

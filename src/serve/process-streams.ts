@@ -11,8 +11,6 @@ export interface OpenStream {
 
 export class Streams {
   readonly #open = new Set<OpenStream>();
-  /** Of which no more sound comes. */
-  readonly #ending = new Set<OpenStream>();
   #running = false;
   #turn: Promise<void> | undefined;
 
@@ -30,15 +28,6 @@ export class Streams {
     if (this.#open.delete(stream)) stream.onEnd();
   }
 
-  /**
-   * No more sound of it comes. The session is told between two steps: one that has begun before the last sound would end it
-   * without having heard that.
-   */
-  end(stream: OpenStream): void {
-    this.#ending.add(stream);
-    this.wake();
-  }
-
   /** Call it when a session has something to do. */
   wake(): void {
     if (!this.#running) void this.#turns();
@@ -47,8 +36,6 @@ export class Streams {
   async #turns(): Promise<void> {
     this.#running = true;
     for (;;) {
-      for (const { session } of this.#ending) session.end();
-      this.#ending.clear();
       const due = [...this.#open].filter(({ session }) => session.hasWork);
       if (due.length === 0) break;
       this.#turn = this.#steps(due);

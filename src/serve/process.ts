@@ -156,12 +156,11 @@ function receive(message: EngineMessage): void {
 type ToStream = Exclude<EngineMessage, { type: 'begin' | 'transcribe' | 'abort' | 'live' | 'close' }>;
 
 function toStream(message: ToStream): void {
-  const stream = open.get(message.id);
-  if (!stream) return;
-  const { session } = stream;
+  const session = open.get(message.id)?.session;
+  if (!session) return;
   if (message.type === 'samples') session.push(message.samples);
   else if (message.type === 'commit') session.commit();
-  else streams.end(stream);
+  else session.end();
   streams.wake();
 }
 
