@@ -84,7 +84,12 @@ export function liveCommand(command: Command): Command {
       positiveInteger,
       25,
     )
-    .option('--silence <s>', 'seconds of silence that end an utterance', silenceOf, 0.5)
+    .option(
+      '--silence <s>',
+      'seconds of silence that end an utterance; after 4 s of speech 0.7 of it does',
+      silenceOf,
+      0.5,
+    )
     .option('--longest <s>', 'seconds after which an utterance is cut, in a pause', longestOf, 25)
     .option(
       '--as-fast-as-possible',

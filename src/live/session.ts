@@ -297,6 +297,11 @@ export class LiveSession {
     if (ended && this.#skipped > 0) events.push(this.#modeEvent(this.#skipped));
     if (ended) this.#skipped = 0;
     if (commit || ended) this.#utterances.commit();
+    // An hour of silence leaves nothing behind.
+    if (this.#queue.length === 0) {
+      const { heard } = this.#utterances;
+      this.#pushes = this.#pushes.filter(({ end }) => end > heard);
+    }
     return ended;
   }
 
@@ -505,10 +510,9 @@ export class LiveSession {
   #heardAt(place: number): number {
     let first = 0;
     while (first < this.#pushes.length - 1 && this.#pushes[first]!.end < place) first++;
-    const { at } = this.#pushes[first]!;
     // Later events are of later places.
     this.#pushes = this.#pushes.slice(first);
-    return at;
+    return this.#pushes[0]?.at ?? this.#clock();
   }
 }
 

@@ -4,7 +4,7 @@ import { FRAME, FrameProbabilities, SPEECH_FROM, SPEECH_UNTIL } from '../audio/v
 import { SampleBuffer } from './sample-buffer.ts';
 
 export interface UtteranceLimits {
-  /** Seconds of silence that end an utterance. */
+  /** Seconds of silence that end an utterance; a long one ends with less. */
   readonly silence: number;
   /** Seconds after which one is cut, in its longest pause. */
   readonly longest: number;
@@ -16,8 +16,12 @@ export const defaultLimits: UtteranceLimits = { silence: 0.5, longest: 25 };
 const ONSET_FRAMES = 3;
 /** Samples before the first frame of speech, and after the last one. */
 const PADDING = 0.3 * SAMPLE_RATE;
-/** Of the longest utterance: beyond this share half of the silence ends one, rather than a cut. */
-const LONG_SHARE = 0.6;
+/**
+ * The longer somebody has spoken, the likelier a pause is the end of a sentence: less of the silence ends an utterance. From this
+ * many seconds on so much of it, and beyond this share of the longest utterance so much.
+ */
+const SENTENCE = { seconds: 4, silence: 0.7 };
+const LONG = { share: 0.6, silence: 0.5 };
 /** Frames over which the least likely speech is looked for, where there is no pause. */
 const CUT_FRAMES = 5;
 
@@ -108,8 +112,9 @@ export class Utterances {
     if (probability >= SPEECH_UNTIL) open.speechEnd = this.#at;
     const { silence, longest } = this.limits;
     const seconds = (this.#at - open.start) / SAMPLE_RATE;
-    const enough = silence * (seconds > LONG_SHARE * longest ? 0.5 : 1);
-    if (this.#at - open.speechEnd >= enough * SAMPLE_RATE) this.#end(this.#at);
+    const share =
+      seconds > LONG.share * longest ? LONG.silence : seconds > SENTENCE.seconds ? SENTENCE.silence : 1;
+    if (this.#at - open.speechEnd >= share * silence * SAMPLE_RATE) this.#end(this.#at);
     else if (seconds >= longest) {
       const cut = Math.min(frame, open.start + this.#quietestFrame() * FRAME);
       const { speechEnd } = open;
