@@ -1,6 +1,6 @@
 /** What is shown beside each other, and which words are lit. */
 import { expect, test } from 'vitest';
-import { alignRows, begunAt, wholeSentences, withWords, wordsInText } from './browser/rows.ts';
+import { alignRows, begunAt, rowsOf, wholeSentences, withWords, wordsInText } from './browser/rows.ts';
 
 const piece = (start: number, end: number, text = '') => ({ start, end, text });
 
@@ -29,6 +29,18 @@ test('one side alone has its own rows, in order', () => {
   expect(
     alignRows({ original: [], translation: [piece(3, 4), piece(0, 1)] }).map(({ start }) => start),
   ).toEqual([0, 3]);
+});
+
+test('English that was written first stands beside its translation, also where segments have no length', () => {
+  const translation = [
+    { ...piece(0, 0, '一'), english: 'one' },
+    { ...piece(0, 0, '二'), english: 'two' },
+  ];
+  const rows = rowsOf({ original: [piece(0, 0, 'one'), piece(0, 0, 'two')], translation });
+  expect(rows.map(({ pieces }) => [pieces.original[0]!.text, pieces.translation[0]!.text])).toEqual([
+    ['one', '一'],
+    ['two', '二'],
+  ]);
 });
 
 const words = (...texts: string[]) => texts.map((text, i) => ({ start: i, end: i + 1, text }));

@@ -174,8 +174,10 @@ export async function speech(
       if (event.type !== 'transcript.text.segment') continue;
       const { start, end, text, words = [] } = event;
       const timed = words.map((word): TimedWord => ({ start: word.start, end: word.end, text: word.word }));
-      if (text.trim() !== '') pieces.push(withWords({ start, end, text: text.trim() }, timed));
-      if (event.english?.trim()) english.push({ start, end, text: event.english.trim() });
+      const first = event.english?.trim();
+      const piece = { start, end, text: text.trim(), ...(first && { english: first }) };
+      if (piece.text !== '') pieces.push(withWords(piece, timed));
+      if (first) english.push({ start, end, text: first });
       onText({ pieces: [...pieces], english: [...english] });
     }
   } catch (error) {

@@ -16,6 +16,8 @@ export interface Piece {
   readonly end: number;
   readonly text: string;
   readonly words?: readonly TimedWord[];
+  /** Of a translation by a model that writes English first: its English. */
+  readonly english?: string;
 }
 
 /** Pieces of both sides that are shown beside each other. */
@@ -27,6 +29,15 @@ export interface Row {
 
 /** Pieces of two sides that overlap less than this, in seconds, are of different rows. */
 const OVERLAP = 0.3;
+
+/** Rows of both texts: English that was written first stands beside what was made of it, whatever the times are. */
+export function rowsOf(pieces: Readonly<Record<Side, readonly Piece[]>>): Row[] {
+  if (!pieces.translation.some(({ english }) => english !== undefined)) return alignRows(pieces);
+  return pieces.translation.map((piece) => {
+    const { start, end, english = '' } = piece;
+    return { start, end, pieces: { original: [{ start, end, text: english }], translation: [piece] } };
+  });
+}
 
 /** Rows as short as they can be such that no piece belongs to two of them. */
 export function alignRows(pieces: Readonly<Record<Side, readonly Piece[]>>): Row[] {

@@ -1,6 +1,6 @@
 /** The rows of text: how they are made, grow, and follow the recording that plays. */
 import { byId, clock, element } from './dom.ts';
-import { alignRows, begunAt, type Piece, SIDES, type Side, type TimedWord, wholeSentences } from './rows.ts';
+import { begunAt, type Piece, rowsOf, SIDES, type Side, type TimedWord, wholeSentences } from './rows.ts';
 
 interface Cell {
   readonly element: HTMLElement;
@@ -90,7 +90,7 @@ export class TextView {
     pending: ReadonlySet<Side>,
     playable: boolean,
   ): void {
-    const rows = alignRows(pieces).map((row) => {
+    const rows = rowsOf(pieces).map((row) => {
       const waits = SIDES.filter((side) => pending.has(side) && row.pieces[side].length === 0);
       return { row, waits, madeOf: JSON.stringify([row, waits, playable]) };
     });
