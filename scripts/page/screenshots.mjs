@@ -74,7 +74,8 @@ async function shot(name, options, act) {
 async function read(page) {
   await page.locator('#file').setInputFiles(sound);
   await page.locator('body[data-state=done]').waitFor();
-  await page.evaluate('document.querySelector("#sound").currentTime = 7.6');
+  const words = '.cell[data-side=translation] [data-start]';
+  await page.evaluate(`document.querySelector('#sound').currentTime = 0.02 + Number(document.querySelectorAll('${words}')[9].dataset.start)`);
   await page.locator('.words .now').first().waitFor();
 }
 /** @param {import('playwright-core').Page} page @param {number} rows */
@@ -94,7 +95,7 @@ try {
     await read(page);
     await page.locator('.row').last().scrollIntoViewIfNeeded();
   });
-  await shot('phone', phone, (page) => speak(page, 2));
+  await shot('phone', phone, (page) => speak(page, 3));
   await shot('error', {}, async (page) => {
     await page.evaluate(`navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))`);
     await page.locator('#speak').click();

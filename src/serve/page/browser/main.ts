@@ -233,7 +233,7 @@ async function readSide(
     try {
       of.recording = await of.decoded;
     } catch {
-      const why = message.replace(/^(?:the recording|file): /, '');
+      const why = message.startsWith(`${of.name}: `) ? message.slice(of.name.length + 2) : message;
       throw new Failure(`${of.name} cannot be read: ${why}`, 'refused');
     }
     return await ask(of.recording, `${of.name}.wav`);
