@@ -185,7 +185,7 @@ export class Recording {
             if (event.english)
               this.#view.liveText(row, other, event.english.committed, event.english.tentative);
             else if (event.language) this.#name('original', event.language);
-            this.#lag(since + event.time);
+            this.#lag(since + event.time, event.lag);
             return;
           }
           case 'utterance': {
@@ -221,10 +221,10 @@ export class Recording {
     };
   }
 
-  /** @param time of the recording that a text was decoded from */
-  #lag(time: number): void {
+  /** @param time of the recording that a text was decoded from. @param lag what the server says: the way here adds to it */
+  #lag(time: number, lag: number): void {
     if (!this.#microphone) return;
-    this.#lags.push(Math.max(0, this.seconds - time));
+    this.#lags.push(Math.max(lag, this.seconds - time));
     if (this.#lags.length > LAGS) this.#lags.shift();
   }
 
