@@ -58,7 +58,7 @@ if (values.table) {
   const name = values.name ?? basename(values.model);
   const model = await WhisperModel.load(resolve(root, values.model), {
     threads: Number(values.threads),
-    compute: values.compute,
+    compute: /** @type {import('../../dist/whisper/compute.js').Compute} */ (values.compute),
   });
   for (const language of values.languages.split(',')) {
     const stream = await streamOf(language);
@@ -120,11 +120,12 @@ async function measured(model, stream, language, way) {
   const { groups, samples } = stream;
   const begin = performance.now();
   /** Committed texts: of which part of the stream, and when. */
-  let written;
-  let modes = 0;
-  if (kind === 'offline') written = await offline(model, stream, language);
-  else if (kind === 'fixed') written = await fixedWindows(model, samples, language, Number(settings[0]));
-  else [written, modes] = await live(model, samples, language, kind, settings.map(Number));
+  const { written, modes = 0 } =
+    kind === 'offline'
+      ? { written: await offline(model, stream, language) }
+      : kind === 'fixed'
+        ? { written: await fixedWindows(model, samples, language, Number(settings[0])) }
+        : await live(model, samples, language, kind, settings.map(Number));
   const seconds = (performance.now() - begin) / 1000;
   const texts = groups.map(() => ({ text: '', commits: [] }));
   for (const { start, end, pieces } of written) {
@@ -178,6 +179,7 @@ async function offline(model, { sentences }, language) {
   const files = sentences.map(({ audio }) => ({ audio, language }));
   const written = [];
   for await (const result of transcribeFiles(model, files, { task: 'translate', to: values.to, from: language })) {
+    if ('error' in result) throw new Error(result.error);
     const { start, end } = sentences[written.length];
     written.push({ start, end, pieces: [{ text: result.text, time: 0, elapsed: 0 }] });
   }
@@ -194,8 +196,10 @@ async function fixedWindows(model, samples, language, seconds) {
     const begin = performance.now();
     const files = [{ audio: samples.slice(start, end), language }];
     let text = '';
-    for await (const result of transcribeFiles(model, files, { task: 'translate', to: values.to, from: language }))
-      text = result.text ?? '';
+    for await (const result of transcribeFiles(model, files, { task: 'translate', to: values.to, from: language })) {
+      if ('error' in result) throw new Error(result.error);
+      text = result.text;
+    }
     free = Math.max(free, end / SAMPLE_RATE) + (performance.now() - begin) / 1000;
     const space = languageProfile(values.to).spaces ? ' ' : '';
     if (text) written.push({ start, end, pieces: [{ text: text + space, time: end / SAMPLE_RATE, elapsed: free }] });
@@ -226,7 +230,7 @@ async function live(model, samples, language, policy, settings) {
       if (own) written.push({ start, end, pieces: own });
     }
   }
-  return [written, modes];
+  return { written, modes };
 }
 
 function round(value, digits = 2) {
