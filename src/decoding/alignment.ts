@@ -23,16 +23,15 @@ export interface AlignedWord extends Word {
  * Words of a window's text with their times, in seconds from the window's beginning.
  * @param tokens the text's, without timestamps
  * @param prompt of the decoded text
- * @param given tokens between the prompt and the text, which get no times
  */
 export async function alignWords(
   model: WhisperModel,
   clip: EncodedClip,
   tokens: readonly number[],
-  { prompt, given = [] }: { readonly prompt: readonly number[]; readonly given?: readonly number[] },
+  { prompt }: { readonly prompt: readonly number[] },
 ): Promise<AlignedWord[]> {
   if (tokens.length === 0 || clip.length === 0) return [];
-  const { rows, logProbabilities } = await attendedFrames(model, clip, tokens, { prompt, given });
+  const { rows, logProbabilities } = await attendedFrames(model, clip, tokens, { prompt });
   const path = dynamicTimeWarp(rows);
   const words = splitIntoWords([...tokens, model.tokens.endOfText], model.tokens);
   // Where the path enters each row: the time at which that token begins.
@@ -55,6 +54,7 @@ export async function alignWords(
 
 /**
  * Attention of a text's tokens to the clip's frames, by the alignment heads.
+ * @param given tokens between the prompt and the text
  * @returns for each token, and where there is room for the end of text after it, a value for each frame of the clip, and
  * its log probability
  */

@@ -11,6 +11,7 @@ import { type DecodingOptions, decode } from './decode.ts';
 import { decodeClips } from './decode-clips.ts';
 import { segmentsOf } from './segments.ts';
 import { textOfTokens } from './text-of-tokens.ts';
+import { transcribeFiles } from './transcribe-files.ts';
 
 const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 let model: WhisperModel;
@@ -64,4 +65,27 @@ test('with timestamps, each stretch between two of them is translated for itself
   expect(times(direct.tokens).length).toBeGreaterThan(0);
   expect(times(both.tokens)).toEqual(times(direct.tokens));
   expect(textOfTokens(model.tokens, both.tokens).trim()).toBe(both.text);
+});
+
+test('word times are those of the English half, which hears the speech; the target’s words have none', async () => {
+  const translated = async (options: { readonly to: string; readonly promptKind?: 'english-first' }) => {
+    const files = [{ audio: path('samples/gcompris/fr/maze.opus'), language: 'fr' }];
+    const decoding = {
+      task: 'translate',
+      words: true,
+      maxTokens: 24,
+      clip: { from: 0.25 },
+      ...options,
+    } as const;
+    for await (const result of transcribeFiles(model, files, decoding))
+      if ('segments' in result) return result.segments;
+    return [];
+  };
+  const direct = await translated({ to: 'en' });
+  const both = await translated({ to: 'zh', promptKind: 'english-first' });
+  expect(direct.flatMap(({ words = [] }) => words).length).toBeGreaterThan(1);
+  expect(both.map(({ start, end, englishWords }) => ({ start, end, words: englishWords }))).toEqual(
+    direct.map(({ start, end, words }) => ({ start, end, words })),
+  );
+  for (const segment of both) expect(segment).not.toHaveProperty('words');
 });

@@ -94,12 +94,13 @@ export const later = <Audio extends AudioSource>(
 
 export function laterSegment(segment: Segment, seconds = 0): Segment {
   if (seconds === 0) return segment;
-  const { words, spans } = segment;
+  const { words, englishWords, spans } = segment;
   const timed = ({ start, end, ...span }: LanguageSpan): LanguageSpan =>
     start === undefined || end === undefined ? span : { ...span, ...moved({ start, end }, seconds) };
   return {
     ...moved(segment, seconds),
     ...(words && { words: words.map((word) => moved(word, seconds)) }),
+    ...(englishWords && { englishWords: englishWords.map((word) => moved(word, seconds)) }),
     ...(spans && { spans: spans.map(timed) }),
   };
 }

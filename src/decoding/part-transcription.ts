@@ -238,7 +238,7 @@ export class PartTranscription {
         temperature: decoded.temperature,
         ...(this.options.languagePerWindow && { language: this.language! }),
         ...(words && {
-          words: words[i]!.words.map((word) => ({
+          [segment.english ? 'englishWords' : 'words']: words[i]!.words.map((word) => ({
             ...word,
             start: time(word.start),
             end: Math.min(this.file.duration, time(word.end)),
@@ -292,13 +292,10 @@ export class PartTranscription {
 
   async #words(segments: readonly TimedTokens[], clip: EncodedClip, offset: number, duration: number) {
     const isText = (id: number): boolean => this.model.tokens.isText(id);
-    const textTokens = segments.map(({ tokens }) => tokens.filter(isText));
-    const { separator } = this.options;
-    const english = segments.flatMap(({ english = [] }) => english.filter(isText));
-    const aligned = await alignWords(this.model, clip, textTokens.flat(), {
-      prompt: this.prompt(),
-      given: separator === undefined ? [] : [...english, separator],
-    });
+    // English first: the half that hears.
+    const model = this.options.separator === undefined ? this.model : await this.model.englishHalf();
+    const textTokens = segments.map(({ tokens, english = tokens }) => english.filter(isText));
+    const aligned = await alignWords(model, clip, textTokens.flat(), { prompt: this.prompt() });
     return wordsOfSegments(
       segments.map(({ start, end }, i) => ({ start, end, textTokens: textTokens[i]!.length })),
       aligned,

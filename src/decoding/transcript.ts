@@ -14,6 +14,11 @@ export interface Segment {
   readonly text: string;
   /** With a model that translates English first: the English text. */
   readonly english?: string;
+  /**
+   * Word times of `english`: the English half hears the speech, the text in the target language is written from the English
+   * one alone, so that its words have no times and `words` is absent.
+   */
+  readonly englishWords?: readonly Word[];
   /** Ids, timestamp tokens among them. */
   readonly tokens: readonly number[];
   /** Probability of each token, among the allowed tokens. */

@@ -1,6 +1,6 @@
 /** Bodies of answers, in each format. */
 import { formatTranscript } from '../decoding/formats/transcript-formats.ts';
-import { type Segment, type Transcript, UNKNOWN_LANGUAGE } from '../decoding/transcript.ts';
+import { type Segment, type Transcript, UNKNOWN_LANGUAGE, type Word } from '../decoding/transcript.ts';
 import { whisperName } from '../language/names.ts';
 import { languageProfile } from '../language/profile.ts';
 import type { Task } from '../whisper/tokens.ts';
@@ -105,12 +105,14 @@ const verboseSegment = (segment: Segment, id: number): object => ({
   compression_ratio: segment.compressionRatio,
   no_speech_prob: segment.noSpeechProbability ?? 0,
   ...(segment.english !== undefined && { english: segment.english }),
+  ...(segment.englishWords && { english_words: segment.englishWords.flatMap(timedWord) }),
 });
 
 const wordsOf = (segments: readonly Segment[]): object[] =>
-  segments.flatMap(({ words = [] }) =>
-    words.flatMap(({ text, start, end }) => (text.trim() === '' ? [] : [{ word: text.trim(), start, end }])),
-  );
+  segments.flatMap(({ words = [] }) => words.flatMap(timedWord));
+
+const timedWord = ({ text, start, end }: Word): object[] =>
+  text.trim() === '' ? [] : [{ word: text.trim(), start, end }];
 
 const diarizedSegment = ({ start, end, text, speaker }: Segment, i: number): object => ({
   type: 'transcript.text.segment',
@@ -127,6 +129,7 @@ export const streamedSegment = (segment: Segment, i: number): object => ({
   ...diarizedSegment(segment, i),
   ...(segment.words && { words: wordsOf([segment]) }),
   ...(segment.english !== undefined && { english: segment.english }),
+  ...(segment.englishWords && { english_words: segment.englishWords.flatMap(timedWord) }),
 });
 
 /** A to Z, then A2 and so on. */

@@ -132,6 +132,14 @@ export interface SpeechText {
 }
 
 /** Events of the stream: OpenAI's, and what this server adds to them. */
+interface AnsweredWord {
+  readonly word: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+const timedWord = ({ word, start, end }: AnsweredWord): TimedWord => ({ start, end, text: word });
+
 type SpeechEvent =
   | {
       readonly type: 'transcript.text.segment';
@@ -139,7 +147,8 @@ type SpeechEvent =
       readonly end: number;
       readonly text: string;
       readonly english?: string;
-      readonly words?: readonly { readonly word: string; readonly start: number; readonly end: number }[];
+      readonly words?: readonly AnsweredWord[];
+      readonly english_words?: readonly AnsweredWord[];
     }
   | { readonly type: 'transcript.text.done'; readonly languages?: readonly { readonly code: string }[] }
   | { readonly error: { readonly message: string } };
@@ -172,12 +181,11 @@ export async function speech(
       if ('error' in event) throw new Failure(event.error.message, 'refused');
       if (event.type === 'transcript.text.done') language = event.languages?.[0]?.code;
       if (event.type !== 'transcript.text.segment') continue;
-      const { start, end, text, words = [] } = event;
-      const timed = words.map((word): TimedWord => ({ start: word.start, end: word.end, text: word.word }));
+      const { start, end, text, words = [], english_words = [] } = event;
       const first = event.english?.trim();
       const piece = { start, end, text: text.trim(), ...(first && { english: first }) };
-      if (piece.text !== '') pieces.push(withWords(piece, timed));
-      if (first) english.push({ start, end, text: first });
+      if (piece.text !== '') pieces.push(withWords(piece, words.map(timedWord)));
+      if (first) english.push(withWords({ start, end, text: first }, english_words.map(timedWord)));
       onText({ pieces: [...pieces], english: [...english] });
     }
   } catch (error) {
