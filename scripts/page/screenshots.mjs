@@ -74,7 +74,7 @@ async function shot(name, options, act) {
 async function read(page) {
   await page.locator('#file').setInputFiles(sound);
   await page.locator('body[data-state=done]').waitFor();
-  const words = '.cell[data-side=translation] [data-start]';
+  const words = '.cell .words [data-start]';
   await page.evaluate(`document.querySelector('#sound').currentTime = 0.02 + Number(document.querySelectorAll('${words}')[9].dataset.start)`);
   await page.locator('.words .now').first().waitFor();
 }

@@ -33,8 +33,8 @@ test('one side alone has its own rows, in order', () => {
 
 test('English that was written first stands beside its translation, also where segments have no length', () => {
   const translation = [
-    { ...piece(0, 0, '一'), english: 'one' },
-    { ...piece(0, 0, '二'), english: 'two' },
+    { ...piece(0, 0, '一'), english: piece(0, 0, 'one') },
+    { ...piece(0, 0, '二'), english: piece(0, 0, 'two') },
   ];
   const rows = rowsOf({ original: [piece(0, 0, 'one'), piece(0, 0, 'two')], translation });
   expect(rows.map(({ pieces }) => [pieces.original[0]!.text, pieces.translation[0]!.text])).toEqual([

@@ -183,9 +183,10 @@ export async function speech(
       if (event.type !== 'transcript.text.segment') continue;
       const { start, end, text, words = [], english_words = [] } = event;
       const first = event.english?.trim();
-      const piece = { start, end, text: text.trim(), ...(first && { english: first }) };
+      const before = first && withWords({ start, end, text: first }, english_words.map(timedWord));
+      const piece = { start, end, text: text.trim(), ...(before && { english: before }) };
       if (piece.text !== '') pieces.push(withWords(piece, words.map(timedWord)));
-      if (first) english.push(withWords({ start, end, text: first }, english_words.map(timedWord)));
+      if (before) english.push(before);
       onText({ pieces: [...pieces], english: [...english] });
     }
   } catch (error) {

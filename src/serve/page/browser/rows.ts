@@ -17,7 +17,7 @@ export interface Piece {
   readonly text: string;
   readonly words?: readonly TimedWord[];
   /** Of a translation by a model that writes English first: its English. */
-  readonly english?: string;
+  readonly english?: Piece;
 }
 
 /** Pieces of both sides that are shown beside each other. */
@@ -34,8 +34,8 @@ const OVERLAP = 0.3;
 export function rowsOf(pieces: Readonly<Record<Side, readonly Piece[]>>): Row[] {
   if (!pieces.translation.some(({ english }) => english !== undefined)) return alignRows(pieces);
   return pieces.translation.map((piece) => {
-    const { start, end, english = '' } = piece;
-    return { start, end, pieces: { original: [{ start, end, text: english }], translation: [piece] } };
+    const { start, end, english = { start, end, text: '' } } = piece;
+    return { start, end, pieces: { original: [english], translation: [piece] } };
   });
 }
 
