@@ -5,8 +5,8 @@
  */
 export { samplesAsTheyCome } from '../audio/pcm-stream.ts';
 export type { AlignAttSettings } from '../live/alignatt.ts';
-export type { LiveEvent, LiveText } from '../live/events.ts';
+export { LIVE_POLICIES, type LiveEvent, type LivePolicy, type LiveText } from '../live/events.ts';
 export { heardBy, type LiveClock, skippingClock, wallClock } from '../live/feed.ts';
 export { LatencyLog } from '../live/latency-log.ts';
-export { LIVE_POLICIES, type LiveOptions, type LivePolicy, LiveSession } from '../live/session.ts';
+export { type LiveOptions, LiveSession } from '../live/session.ts';
 export type { UtteranceLimits } from '../live/utterances.ts';

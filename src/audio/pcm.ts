@@ -19,8 +19,13 @@ export interface SampleFormat {
 
 const MAX_CHANNELS = 64;
 
+/** A decoder whose samples are there at once, without a promise. */
+export interface PcmDecoder extends SampleDecoder {
+  decode(chunk: Uint8Array): { channelData: Float32Array[]; sampleRate: number };
+}
+
 /** The decoder of interleaved samples. @throws Error where there is none for the format */
-export function pcmDecoder({ kind, bytes, littleEndian, channels, sampleRate }: SampleFormat): SampleDecoder {
+export function pcmDecoder({ kind, bytes, littleEndian, channels, sampleRate }: SampleFormat): PcmDecoder {
   checkChannels(channels);
   const read = reader(kind, bytes, littleEndian);
   if (!read) throw new Error(`it claims ${bytes * 8} bits a sample, ${kind}; expected ${WIDTHS[kind]}`);
@@ -41,13 +46,13 @@ export function checkChannels(channels: number): void {
  * The decoder of 24 bits in 4 bytes. They belong into the upper three, but some writers use the lower three: then the lowest
  * byte is not always 0, and the numbers stay below 2^23.
  */
-export function paddedPcmDecoder(format: SampleFormat): SampleDecoder {
+export function paddedPcmDecoder(format: SampleFormat): PcmDecoder {
   const decoder = pcmDecoder(format);
   let scale: number | undefined;
   return {
     ...decoder,
-    async decode(chunk) {
-      const block = [await decoder.decode(chunk)].flat()[0]!;
+    decode(chunk) {
+      const block = decoder.decode(chunk);
       scale ??= scaleOf(block.channelData);
       if (scale === 256)
         for (const samples of block.channelData) for (let i = 0; i < samples.length; i++) samples[i]! *= 256;
@@ -75,7 +80,7 @@ export function unitDecoder(
   unitBytes: number,
   decodeUnits: (bytes: Uint8Array) => { channelData: Float32Array[]; sampleRate: number },
   secondsOfUnits: (units: number) => number,
-): SampleDecoder {
+): PcmDecoder {
   let pending: Uint8Array = new Uint8Array(0);
   return {
     decode(chunk) {

@@ -3,7 +3,7 @@
  * into directly. The loops are WebAssembly SIMD (kernels/adamw.ts): memory speed is the limit, and inside an
  * ONNX graph the same update takes twice as long.
  */
-import { readFileSync } from 'node:fs';
+import { compiledKernel } from './compiled-kernel.ts';
 import ort from './onnxruntime.ts';
 import type { AdamWOptions, AdamWState } from './protocol.ts';
 
@@ -56,7 +56,7 @@ export class AdamW {
    */
   constructor(weights: readonly (readonly [string, ort.Tensor])[], accumulates: boolean, state?: AdamWState) {
     this.#kinds = accumulates ? 5 : 4;
-    const module = new WebAssembly.Module(readFileSync(new URL('./adamw.wasm', import.meta.url)));
+    const module = compiledKernel('adamw');
     let group: (readonly [string, ort.Tensor])[] = [];
     let size = 0;
     for (const entry of weights) {

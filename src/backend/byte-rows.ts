@@ -2,7 +2,7 @@
  * Weights of 8 bits with a scale for each row, transposed, as products of rows read them (graph/product-form.ts): WebAssembly SIMD
  * (kernels/byte-rows.ts), since half of a model's weights are made into them before the first word.
  */
-import { readFileSync } from 'node:fs';
+import { compiledKernel } from './compiled-kernel.ts';
 
 /** Rows that the kernel has at a time, a multiple of 16: their columns are copied as one. */
 const ROWS = 256;
@@ -21,14 +21,8 @@ let kernel: { readonly memory: WebAssembly.Memory; readonly run: Kernel } | unde
 
 function loaded() {
   if (!kernel) {
-    // Tests run the sources; the kernel is what the build made.
-    const file = import.meta.url.endsWith('.ts')
-      ? new URL('../../dist/backend/byte-rows.wasm', import.meta.url)
-      : new URL('./byte-rows.wasm', import.meta.url);
     const memory = new WebAssembly.Memory({ initial: 1 });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), {
-      env: { memory },
-    });
+    const { exports } = new WebAssembly.Instance(compiledKernel('byte-rows'), { env: { memory } });
     kernel = { memory, run: exports.byteRows as Kernel };
   }
   return kernel;

@@ -3,7 +3,7 @@
  * is replaced by its centroid, so that the cosines of a source with all centroids hold those with all targets. The loops are
  * WebAssembly SIMD (kernels/centroid-interaction.ts), sixteen frames an instruction, on whole numbers: their sums are exact.
  */
-import { readFileSync } from 'node:fs';
+import { compiledKernel } from './compiled-kernel.ts';
 
 const PAGE = 65_536;
 /** Frames of a source are padded to a multiple of this. */
@@ -43,17 +43,6 @@ export interface InteractionTable {
   readonly shares: Float32Array;
 }
 
-let compiled: WebAssembly.Module | undefined;
-
-function compiledKernel(): WebAssembly.Module {
-  // Tests run the sources; the kernel is what the build made.
-  const file = import.meta.url.endsWith('.ts')
-    ? new URL('../../dist/backend/centroid-interaction.wasm', import.meta.url)
-    : new URL('./centroid-interaction.wasm', import.meta.url);
-  compiled ??= new WebAssembly.Module(readFileSync(file));
-  return compiled;
-}
-
 const weightOf = (share: number): number => Math.round(share * UNIT);
 
 /** All bags in the kernel's memory. */
@@ -79,7 +68,9 @@ export class CentroidInteraction {
     this.#recall = this.#precision + 4 * bags.length;
     this.#table = Math.ceil((this.#recall + 4 * bags.length) / LANES) * LANES;
     this.#grow(this.#table);
-    const { exports } = new WebAssembly.Instance(compiledKernel(), { env: { memory: this.#memory } });
+    const { exports } = new WebAssembly.Instance(compiledKernel('centroid-interaction'), {
+      env: { memory: this.#memory },
+    });
     this.#kernel = exports as unknown as Kernel;
     const values = new Uint16Array(this.#memory.buffer, 0, 2 * entries);
     const ends = new Uint32Array(this.#memory.buffer, this.#ends, bags.length);

@@ -3,7 +3,7 @@
  * only, for quantising a model and for quantisation-aware training. The search is WebAssembly SIMD
  * (kernels/row-scales.ts): it reads each weight thirteen times, and training needs it at every step.
  */
-import { readFileSync } from 'node:fs';
+import { compiledKernel } from './compiled-kernel.ts';
 
 /**
  * The largest weight need not be the largest that the form can hold: cutting off a row's outliers makes every other
@@ -31,13 +31,8 @@ let kernel: { readonly memory: WebAssembly.Memory; readonly run: Kernel['rowScal
 
 function loaded() {
   if (!kernel) {
-    // Tests run the sources; the kernel is what the build made.
-    const file = import.meta.url.endsWith('.ts')
-      ? new URL('../../dist/backend/row-scales.wasm', import.meta.url)
-      : new URL('./row-scales.wasm', import.meta.url);
     const memory = new WebAssembly.Memory({ initial: 1 });
-    const module = new WebAssembly.Module(readFileSync(file));
-    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    const { exports } = new WebAssembly.Instance(compiledKernel('row-scales'), { env: { memory } });
     kernel = { memory, run: (exports as unknown as Kernel).rowScales };
   }
   return kernel;

@@ -1,7 +1,7 @@
 /** `whisper-transfer live`: text of speech while it is spoken. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { LiveEvent } from '../live/events.ts';
-import type { LiveOptions, LivePolicy } from '../live/session.ts';
+import { LIVE_POLICIES, type LiveEvent, type LivePolicy } from '../live/events.ts';
+import type { LiveOptions } from '../live/session.ts';
 import type { Compute } from '../whisper/compute.ts';
 import type { Interrupted } from './interrupt.ts';
 import { LivePrinter } from './live-printer.ts';
@@ -74,7 +74,7 @@ export function liveCommand(command: Command): Command {
     .option('--prompt <text>', 'text said before, such as names in their spelling')
     .addOption(
       new Option('--policy <name>', 'what is committed while an utterance goes on')
-        .choices(['local-agreement', 'alignatt'] satisfies LivePolicy[])
+        .choices(LIVE_POLICIES)
         .default('local-agreement'),
     )
     .option('--interval <s>', 'seconds of speech between two updates', positiveNumber, 0.5)

@@ -9,6 +9,7 @@ import type { WhisperModel } from '../whisper/model.ts';
 import { alignWords } from './alignment.ts';
 import type { DetectedLanguage } from './detect-language.ts';
 import type { DecodedWithFallback } from './fallback.ts';
+import { joinedTexts } from './joined-texts.ts';
 import { withSpans } from './language-spans.ts';
 import { MAX_CONTEXT_TOKENS, type PromptOf } from './prompt-choice.ts';
 import { segmentsOf } from './segments.ts';
@@ -338,13 +339,6 @@ export function joined<Audio extends AudioSource>(
     ...(alternatives.length > 0 && { alternatives }),
   };
 }
-
-/** @param spaced whether a text without a space before it gets one */
-export const joinedTexts = (texts: readonly string[], spaced: boolean): string =>
-  texts
-    .map((text) => (spaced && text !== '' && !/^\s/.test(text) ? ` ${text}` : text))
-    .join('')
-    .trim();
 
 /** The language of a file: given or detected; that of most of the time, where each window has its own. */
 function languageOf(

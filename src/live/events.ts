@@ -1,5 +1,9 @@
 /** What live decoding of a stream tells, as it happens. Times are seconds of the stream that were heard. */
 
+/** Which part of a hypothesis is committed (local-agreement.ts, alignatt.ts). */
+export const LIVE_POLICIES = ['local-agreement', 'alignatt'] as const;
+export type LivePolicy = (typeof LIVE_POLICIES)[number];
+
 /** Text of one language: what is committed never changes and is appended; what is tentative is replaced by the next event. */
 export interface LiveText {
   /** Committed since the last event: append it as it is, its spaces are in it. */

@@ -18,13 +18,10 @@ import { type EncodedClip, withoutSpeech } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
 import { type AlignAttSettings, attendedTokens, defaultAlignAtt } from './alignatt.ts';
-import type { LiveEvent } from './events.ts';
+import type { LiveEvent, LivePolicy } from './events.ts';
 import { GrowingText } from './growing-text.ts';
 import { agreedTokens } from './local-agreement.ts';
 import { defaultLimits, type Utterance, type UtteranceLimits, Utterances } from './utterances.ts';
-
-export const LIVE_POLICIES = ['local-agreement', 'alignatt'] as const;
-export type LivePolicy = (typeof LIVE_POLICIES)[number];
 
 export interface LiveOptions extends Partial<UtteranceLimits>, Partial<AlignAttSettings> {
   readonly task: Task;

@@ -4,7 +4,7 @@
  */
 import type { TranslateOptions } from '../decoding/transcribe-options.ts';
 import type { Segment, Transcript } from '../decoding/transcript.ts';
-import type { LiveEvent } from '../live/events.ts';
+import type { LiveEvent, LivePolicy } from '../live/events.ts';
 import type { Task } from '../whisper/tokens.ts';
 
 /** A model that is served. */
@@ -59,7 +59,7 @@ export interface LiveRequest {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly prompt?: string | undefined;
-  readonly policy?: 'local-agreement' | 'alignatt' | undefined;
+  readonly policy?: LivePolicy | undefined;
 }
 
 /** A stream that is being decoded. */

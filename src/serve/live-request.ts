@@ -1,7 +1,8 @@
 /** Checks what a socket asks of live decoding. */
 import { namedLanguage } from '../language/profile.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { badRequest, type Secret } from './api-error.ts';
+import { type ApiError, badRequest, type Secret } from './api-error.ts';
+import type { Limits } from './app.ts';
 import type { LiveRequest, ServedModel } from './engine.ts';
 import { servedModel } from './models.ts';
 
@@ -40,3 +41,9 @@ export function liveRequest(
     },
   };
 }
+
+/** The error of a stream that is longer than the server takes. */
+export const tooMuchSound = (seconds: number, { maxDuration }: Limits): ApiError | undefined =>
+  seconds > maxDuration
+    ? badRequest(`found more than ${maxDuration} s of sound; expected at most as much`)
+    : undefined;

@@ -3,17 +3,14 @@
  * `{"type":"end"}` in; the events of live decoding out, one a message, and `{"type":"error","message"}` before it is closed.
  */
 import { z } from 'zod';
+import { LIVE_POLICIES } from '../live/events.ts';
 import { apiErrorOf, badRequest, isFault } from './api-error.ts';
 import type { Serving } from './app.ts';
 import { type Connection, closeCodeOf, type SocketSession } from './connection.ts';
-import type { LiveRequest } from './engine.ts';
 import { LiveFeed } from './live-feed.ts';
-import { liveRequest } from './live-request.ts';
+import { liveRequest, tooMuchSound } from './live-request.ts';
 
 const RATE_ERROR = { error: 'a whole number from 8000 to 192000' };
-
-/** Not of the session itself, which would load all of decoding into this process. */
-const POLICIES = ['local-agreement', 'alignatt'] as const satisfies readonly LiveRequest['policy'][];
 
 const query = z.object({
   model: z.string().optional(),
@@ -21,7 +18,7 @@ const query = z.object({
   from: z.string().optional(),
   to: z.string().optional(),
   prompt: z.string().max(4000).optional(),
-  policy: z.enum(POLICIES).optional(),
+  policy: z.enum(LIVE_POLICIES).optional(),
   rate: z.coerce
     .number(RATE_ERROR)
     .int(RATE_ERROR)
@@ -65,9 +62,8 @@ export function liveSession(serving: Serving, connection: Connection): SocketSes
     bytes: (bytes) => {
       feed.push(bytes);
       connection.heard(feed.seconds);
-      const most = serving.limits.maxDuration;
-      if (feed.seconds > most)
-        throw badRequest(`found more than ${most} s of sound; expected at most as much`);
+      const tooLong = tooMuchSound(feed.seconds, serving.limits);
+      if (tooLong) throw tooLong;
     },
     text: (text) => {
       const type = typeOf(text);

@@ -9,7 +9,7 @@ import { badRequest } from './api-error.ts';
 import type { Serving } from './app.ts';
 import type { Connection, SocketSession } from './connection.ts';
 import { LiveFeed } from './live-feed.ts';
-import { type CheckedStream, liveRequest } from './live-request.ts';
+import { type CheckedStream, liveRequest, tooMuchSound } from './live-request.ts';
 import {
   checked,
   type Message,
@@ -245,9 +245,8 @@ class TranscriptionSession implements SocketSession {
     this.#seconds += part.feed.seconds - before;
     if (part.item) part.item.seconds = part.feed.seconds;
     this.connection.heard(this.#seconds);
-    const most = this.serving.limits.maxDuration;
-    if (this.#seconds > most)
-      this.#channel.fail(badRequest(`found more than ${most} s of sound; expected at most as much`));
+    const tooLong = tooMuchSound(this.#seconds, this.serving.limits);
+    if (tooLong) this.#channel.fail(tooLong);
   }
 
   #begin(): Part {

@@ -9,7 +9,7 @@ import { badRequest } from './api-error.ts';
 import type { Serving } from './app.ts';
 import type { Connection, SocketSession } from './connection.ts';
 import { LiveFeed } from './live-feed.ts';
-import { type AskedStream, type CheckedStream, liveRequest } from './live-request.ts';
+import { type AskedStream, type CheckedStream, liveRequest, tooMuchSound } from './live-request.ts';
 import {
   checked,
   type Message,
@@ -46,13 +46,6 @@ interface Config {
 /** A text that is told, and its events. */
 type Transcript = 'session.input_transcript.delta' | 'session.output_transcript.delta';
 
-/** A stream of the engine. */
-interface Part {
-  readonly feed: LiveFeed;
-  /** Seconds of the session's sound before it. */
-  readonly offset: number;
-}
-
 export function translationSession(serving: Serving, connection: Connection): SocketSession {
   return new TranslationSession(serving, connection);
 }
@@ -61,9 +54,10 @@ class TranslationSession implements SocketSession {
   readonly #id = newId('sess');
   readonly #expires: number;
   readonly #channel: RealtimeChannel;
-  readonly #parts = new Set<Part>();
+  /** Streams of the engine that are still told of. */
+  readonly #feeds = new Set<LiveFeed>();
   readonly #told = new Set<Transcript>();
-  #open: readonly Part[] = [];
+  #open: readonly LiveFeed[] = [];
   #config: Config = { language: undefined, transcription: null, noise_reduction: null };
   #seconds = 0;
   #isEnding = false;
@@ -94,7 +88,7 @@ class TranslationSession implements SocketSession {
   }
 
   closed(): void {
-    for (const { feed } of this.#parts) feed.close();
+    for (const feed of this.#feeds) feed.close();
   }
 
   #act(message: Message): void {
@@ -161,23 +155,22 @@ class TranslationSession implements SocketSession {
     if (sound.length === 0) return;
     if (this.#isEnding) throw badRequest('found sound after session.close');
     if (this.#open.length === 0) this.#open = this.#begin();
-    const before = this.#open[0]!.feed.seconds;
-    for (const { feed } of this.#open) feed.push(sound);
-    this.#seconds += this.#open[0]!.feed.seconds - before;
+    const before = this.#open[0]!.seconds;
+    for (const feed of this.#open) feed.push(sound);
+    this.#seconds += this.#open[0]!.seconds - before;
     this.connection.heard(this.#seconds);
-    const most = this.serving.limits.maxDuration;
-    if (this.#seconds > most)
-      this.#channel.fail(badRequest(`found more than ${most} s of sound; expected at most as much`));
+    const tooLong = tooMuchSound(this.#seconds, this.serving.limits);
+    if (tooLong) this.#channel.fail(tooLong);
   }
 
-  #begin(): Part[] {
+  #begin(): LiveFeed[] {
     const [translation, ...transcriptions] = this.#requests();
     const { target } = translation.model;
     const spaces = languageProfile(this.#config.language ?? target).spaces;
     const withEnglish = this.#config.transcription !== null && translation.model.englishFirst;
     const first = new Set<Transcript>(this.#told);
-    const parts = [
-      this.#part(translation, (event, offset) => {
+    const feeds = [
+      this.#feed(translation, (event, offset) => {
         this.serving.metrics.lag(event.lag);
         if (withEnglish && event.english)
           this.#tell('session.input_transcript.delta', event.english, first, true, offset + event.time);
@@ -185,34 +178,34 @@ class TranslationSession implements SocketSession {
       }),
     ];
     for (const transcription of transcriptions)
-      parts.push(
-        this.#part(transcription, (event, offset) => {
+      feeds.push(
+        this.#feed(transcription, (event, offset) => {
           const spoken = languageProfile(event.language ?? 'en').spaces;
           this.#tell('session.input_transcript.delta', event.text, first, spoken, offset + event.time);
         }),
       );
-    return parts;
+    return feeds;
   }
 
-  #part(
+  #feed(
     { request, secrets }: CheckedStream,
     tell: (event: LiveEvent & { readonly type: 'text' }, offset: number) => void,
-  ): Part {
+  ): LiveFeed {
+    /** Seconds of the session's sound before it. */
     const offset = this.#seconds;
-    const feed = new LiveFeed(this.serving.engine, request, REALTIME_RATE, {
+    const feed: LiveFeed = new LiveFeed(this.serving.engine, request, REALTIME_RATE, {
       onEvent: (event) => {
         if (event.type === 'text') tell(event, offset);
       },
       onEnd: (error) => {
-        this.#parts.delete(part);
+        this.#feeds.delete(feed);
         if (error !== undefined) this.#channel.fail(error, secrets);
         this.#closeWhereTold();
       },
       onFull: (full) => this.connection.pause(full),
     });
-    const part: Part = { feed, offset };
-    this.#parts.add(part);
-    return part;
+    this.#feeds.add(feed);
+    return feed;
   }
 
   /** @param before texts that streams before this one have told: they are parted from it */
@@ -231,12 +224,12 @@ class TranslationSession implements SocketSession {
   }
 
   #finish(): void {
-    for (const { feed } of this.#open) feed.end();
+    for (const feed of this.#open) feed.end();
     this.#open = [];
   }
 
   #closeWhereTold(): void {
-    if (!this.#isEnding || this.#parts.size > 0) return;
+    if (!this.#isEnding || this.#feeds.size > 0) return;
     this.#channel.send('session.closed');
     this.connection.close(1000, 'the session has ended');
   }

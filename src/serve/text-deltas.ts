@@ -1,5 +1,5 @@
 /** The text of segments as it grows: the deltas joined are the transcript's text. */
-import { joinedTexts } from '../decoding/part-transcription.ts';
+import { joinedTexts } from '../decoding/joined-texts.ts';
 
 /** @param spaced whether a text without a space before it gets one, as in transcripts of translations */
 export function textDeltas(spaced: boolean): (text: string) => string {
