@@ -41,29 +41,106 @@ export async function readManifest(
   path: string,
   { withoutAudio = false }: { readonly withoutAudio?: boolean } = {},
 ): Promise<Clip[]> {
-  const text = await readText(path, 'a manifest (.tsv, .csv or .jsonl)', MAX_BYTES);
-  const name = path.toLowerCase();
-  const rows = name.endsWith('.jsonl')
-    ? readJsonLines(path, text)
-    : name.endsWith('.csv')
-      ? readCsv(path, text, withoutAudio)
-      : readTable(path, text, withoutAudio);
-  const folder = dirname(path);
   const clips: Clip[] = [];
-  for (const row of rows) clips.push(toClip(path, folder, row, withoutAudio));
+  for await (const { clip } of manifestRows(path, { withoutAudio })) clips.push(clip);
   if (clips.length === 0) throw new UserError(`${path}: found no clips; expected at least one`);
   return clips;
 }
 
+/** A row of a manifest, as it stands there. */
+export interface ManifestRow {
+  readonly clip: Clip;
+  /** Number of its line, from 1; of a quoted cell with line breaks the last. */
+  readonly line: number;
+  readonly row: Row;
+}
+
+/**
+ * The rows of a manifest, one after the other; see readManifest.
+ * @param options `onBadRow`: called with a row that cannot be used, which is left out; default: it is an error
+ */
+export async function* manifestRows(
+  path: string,
+  {
+    withoutAudio = false,
+    onBadRow,
+  }: {
+    readonly withoutAudio?: boolean;
+    readonly onBadRow?: (line: number, reason: string) => void;
+  } = {},
+): AsyncGenerator<ManifestRow, void, undefined> {
+  const text = await readText(path, 'a manifest (.tsv, .csv or .jsonl)', MAX_BYTES);
+  const rows = rowsOf(path, text, withoutAudio, onBadRow);
+  const folder = dirname(path);
+  for (const row of rows) {
+    let clip: Clip;
+    try {
+      clip = toClip(path, folder, row, withoutAudio);
+    } catch (error) {
+      if (!onBadRow || !(error instanceof UserError)) throw error;
+      onBadRow(row.line, reasonOf(path, row.line, error));
+      continue;
+    }
+    yield { clip, line: row.line, row };
+  }
+}
+
+/** Reports a row that cannot be used. */
+type OnBadRow = ((line: number, reason: string) => void) | undefined;
+
+/** What is wrong with a row, without the place that its message begins with. */
+const reasonOf = (path: string, line: number, { message }: UserError): string =>
+  message.startsWith(`${path}:${line}: `) ? message.slice(`${path}:${line}: `.length) : message;
+
+function rowsOf(path: string, text: string, withoutAudio: boolean, onBadRow: OnBadRow): Iterable<Row> {
+  const name = path.toLowerCase();
+  if (name.endsWith('.jsonl')) return readJsonLines(path, text, onBadRow);
+  return name.endsWith('.csv')
+    ? readCsv(path, text, withoutAudio, onBadRow)
+    : readTable(path, text, withoutAudio, onBadRow);
+}
+
 /** A line of a manifest: its values, in the order of the columns. */
-interface Row {
+export interface Row {
   readonly columns: Columns;
   readonly values: readonly string[];
   readonly line: number;
+  /** As it stands in the file; of a CSV its cells, quoted anew. */
+  readonly source: string;
 }
+
+/** The first line of a table; undefined of JSON lines, which have none. */
+export const headerLine = ({ columns }: Row): string | undefined => columns.header;
+
+/** A row as it stands in the file, but for the path of its recording. @param move the new path of a path as it is written there */
+export function withAudioMoved(path: string, row: Row, move: (audio: string) => string): string {
+  const { columns, values, source } = row;
+  const place = columns.places.audio;
+  if (place === undefined) return source;
+  const name = path.toLowerCase();
+  const moved = move(values[place]!);
+  if (name.endsWith('.jsonl')) {
+    const parsed = JSON.parse(source) as Record<string, unknown>;
+    return JSON.stringify({ ...parsed, [columns.names[place]!]: moved });
+  }
+  const cells = values.map((value, i) => (i === place ? moved : value));
+  return name.endsWith('.csv') ? csvCells(cells, columns.delimiter) : cells.join('\t');
+}
+
+const csvCells = (cells: readonly string[], delimiter: string): string =>
+  cells
+    .map((cell) =>
+      cell.includes(delimiter) || /["\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell,
+    )
+    .join(delimiter);
 
 /** Where a manifest's columns stand; the same object for all rows of a table. */
 interface Columns {
+  readonly names: readonly string[];
+  /** The first line of a table. */
+  readonly header?: string;
+  /** Between the cells of a table. */
+  readonly delimiter: string;
   /** Places of the columns with a meaning; undefined: missing. */
   readonly places: Readonly<Record<string, number | undefined>>;
   readonly translations: readonly (readonly [code: string, place: number])[];
@@ -72,7 +149,7 @@ interface Columns {
   readonly starts: readonly (readonly [name: string, place: number])[];
 }
 
-function columnsOf(names: readonly string[]): Columns {
+function columnsOf(names: readonly string[], table?: { header: string; delimiter: string }): Columns {
   const places: Record<string, number | undefined> = {};
   const foreign = new Set<number>();
   for (const name of COLUMNS) if (names.includes(name)) places[name] = names.indexOf(name);
@@ -93,7 +170,7 @@ function columnsOf(names: readonly string[]): Columns {
   const starts = others.filter(([name]) =>
     PARTS.some(([start, end]) => start === name && names.includes(end)),
   );
-  return { places, translations, others, starts };
+  return { names, delimiter: '', ...table, places, translations, others, starts };
 }
 
 /** The columns of a table's header line. */
@@ -101,10 +178,15 @@ function headerOf(
   path: string,
   header: readonly string[],
   line: string,
-  { expected, hint = '', withoutAudio }: { expected: string; hint?: string; withoutAudio: boolean },
+  {
+    expected,
+    hint = '',
+    withoutAudio,
+    delimiter,
+  }: { expected: string; hint?: string; withoutAudio: boolean; delimiter: string },
 ): Columns {
   const names = header.map((name) => name.trim());
-  const columns = columnsOf(names);
+  const columns = columnsOf(names, { header: line, delimiter });
   if (columns.places.audio === undefined && !withoutAudio) {
     throw new UserError(
       `${path}:1: found the header ${excerpt(line)}; expected ${expected} column names with "audio" among them ` +
@@ -118,12 +200,16 @@ function headerOf(
   return columns;
 }
 
-function checkCells(path: string, line: number, cells: number, header: number): void {
-  if (cells === header) return;
-  throw new UserError(`${path}:${line}: found ${cells} columns; expected ${header} as in the header`);
+/** Whether a row has as many cells as the header. @throws UserError where it has not, and nobody asked for such rows */
+function hasCells(path: string, line: number, cells: number, header: number, onBadRow: OnBadRow): boolean {
+  if (cells === header) return true;
+  const reason = `found ${cells} columns; expected ${header} as in the header`;
+  if (!onBadRow) throw new UserError(`${path}:${line}: ${reason}`);
+  onBadRow(line, reason);
+  return false;
 }
 
-function* readTable(path: string, text: string, withoutAudio: boolean): Generator<Row> {
+function* readTable(path: string, text: string, withoutAudio: boolean, onBadRow: OnBadRow): Generator<Row> {
   let columns: Columns | undefined;
   let count = 0;
   let line = 0;
@@ -137,17 +223,22 @@ function* readTable(path: string, text: string, withoutAudio: boolean): Generato
     if (columns === undefined) {
       const commas = values.length === 1 && content.includes(',');
       const hint = commas ? '; a comma-separated file must be named .csv' : '';
-      columns = headerOf(path, values, content, { expected: 'tab-separated', hint, withoutAudio });
+      columns = headerOf(path, values, content, {
+        expected: 'tab-separated',
+        hint,
+        withoutAudio,
+        delimiter: '\t',
+      });
       count = values.length;
       continue;
     }
     if (content.trim() === '') continue;
-    checkCells(path, line, values.length, count);
-    yield { columns, values, line };
+    if (hasCells(path, line, values.length, count, onBadRow))
+      yield { columns, values, line, source: content };
   }
 }
 
-function* readCsv(path: string, text: string, withoutAudio: boolean): Generator<Row> {
+function* readCsv(path: string, text: string, withoutAudio: boolean, onBadRow: OnBadRow): Generator<Row> {
   const header = text.split('\n', 1)[0]!.trimEnd();
   // Spreadsheets write semicolons where the comma is the decimal point.
   const delimiter = [',', ';', '\t'].find((character) => header.includes(character)) ?? ',';
@@ -171,46 +262,56 @@ function* readCsv(path: string, text: string, withoutAudio: boolean): Generator<
   const columns = headerOf(path, first?.record ?? [''], header, {
     expected: 'comma-separated',
     withoutAudio,
+    delimiter,
   });
+  const count = first!.record.length;
   for (const { record, info } of lines) {
-    checkCells(path, info.lines, record.length, first!.record.length);
-    yield { columns, values: record, line: info.lines };
+    if (!hasCells(path, info.lines, record.length, count, onBadRow)) continue;
+    yield { columns, values: record, line: info.lines, source: csvCells(record, delimiter) };
   }
 }
 
-function* readJsonLines(path: string, text: string): Generator<Row> {
+function* readJsonLines(path: string, text: string, onBadRow: OnBadRow): Generator<Row> {
   // Lines with the same keys share their columns.
   const known = new Map<string, Columns>();
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === '') continue;
-    const where = `${path}:${i + 1}`;
-    let parsed: unknown;
     try {
-      parsed = JSON.parse(line);
-    } catch {
-      throw new UserError(`${where}: found ${excerpt(line)}; expected a JSON object`);
+      yield jsonRow(`${path}:${i + 1}`, line, i + 1, known);
+    } catch (error) {
+      if (!onBadRow || !(error instanceof UserError)) throw error;
+      onBadRow(i + 1, reasonOf(path, i + 1, error));
     }
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-      throw new UserError(`${where}: found ${excerpt(line)}; expected a JSON object`);
-    }
-    const names: string[] = [];
-    const values: string[] = [];
-    for (const [name, value] of Object.entries(parsed)) {
-      if (value === null) continue;
-      const isText = typeof value === 'string' || typeof value === 'number';
-      if (!isText && (COLUMNS.includes(name) || TRANSLATION.test(name))) {
-        throw new UserError(
-          `${where}: found ${excerpt(JSON.stringify(value))} as "${name}"; expected a string or number`,
-        );
-      }
-      names.push(name);
-      values.push(isText ? String(value) : JSON.stringify(value));
-    }
-    const key = names.join('\n');
-    const columns = known.get(key) ?? columnsOf(names);
-    known.set(key, columns);
-    yield { columns, values, line: i + 1 };
   }
+}
+
+function jsonRow(where: string, source: string, line: number, known: Map<string, Columns>): Row {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(source);
+  } catch {
+    throw new UserError(`${where}: found ${excerpt(source)}; expected a JSON object`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new UserError(`${where}: found ${excerpt(source)}; expected a JSON object`);
+  }
+  const names: string[] = [];
+  const values: string[] = [];
+  for (const [name, value] of Object.entries(parsed)) {
+    if (value === null) continue;
+    const isText = typeof value === 'string' || typeof value === 'number';
+    if (!isText && (COLUMNS.includes(name) || TRANSLATION.test(name))) {
+      throw new UserError(
+        `${where}: found ${excerpt(JSON.stringify(value))} as "${name}"; expected a string or number`,
+      );
+    }
+    names.push(name);
+    values.push(isText ? String(value) : JSON.stringify(value));
+  }
+  const key = names.join('\n');
+  const columns = known.get(key) ?? columnsOf(names);
+  known.set(key, columns);
+  return { columns, values, line, source };
 }
 
 /** One object for the many rows without translations, or other columns. */
