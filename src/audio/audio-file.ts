@@ -1,12 +1,15 @@
-/** Reads audio files as samples. */
-import type { FileHandle } from 'node:fs/promises';
+/** Reads audio files as samples, and what references name: members of archives, cells of tables, parts of recordings. */
+import type { Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
-import { cannotOpen } from '../files/read.ts';
+import { Fingerprint } from '../files/fingerprint.ts';
+import { parquetBytes } from '../files/parquet.ts';
+import { cannotOpen, exists } from '../files/read.ts';
+import { tarIndex } from '../files/tar.ts';
+import { type AudioReference, isReference, type Part, parseReference, sampleAt } from './audio-reference.ts';
 import {
-  BLOCK_BYTES,
   decodeAudio,
   decodeInBlocks,
   type ReadEvents,
@@ -14,14 +17,14 @@ import {
   type SampleBlock,
   type Selection,
 } from './decode-audio.ts';
-import type { ByteSource, FileBytes } from './file-bytes.ts';
+import { type ByteSource, blocksFrom, type FileBytes, heldBytes } from './file-bytes.ts';
 import { READABLE_FORMATS } from './formats.ts';
 import { headerSeconds } from './header-seconds.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
 /**
  * Reads an audio file as 16 kHz mono samples in [-1, 1]; see decodeAudio.
- * @param file a path, or a `file:` URL
+ * @param file a path or a reference (audio-reference.ts), or a `file:` URL
  * @param signal stops reading and decoding
  * @throws UserError naming the file, what was found and what was expected.
  */
@@ -30,8 +33,8 @@ export function readAudio(
   options?: ReadOptions & ReadEvents,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  return withFile(file, (name, handle, size) =>
-    decodeAudio(name, sourceOf(file, handle, size, signal), size, options),
+  return withAudio(file, ({ name, bytes, path, part }) =>
+    decodeAudio(name, sourceOf(bytes, path, signal), bytes.size, inPart(part, options)),
   );
 }
 
@@ -41,11 +44,11 @@ export async function* readInBlocks(
   selection: Selection,
   signal?: AbortSignal,
 ): AsyncGenerator<SampleBlock, void, undefined> {
-  const { name, handle, size } = await openFile(file);
+  const { name, bytes, path, part, close } = await openAudio(file);
   try {
-    yield* decodeInBlocks(name, sourceOf(file, handle, size, signal), size, selection);
+    yield* decodeInBlocks(name, sourceOf(bytes, path, signal), bytes.size, inPart(part, selection));
   } finally {
-    await handle.close();
+    await close();
   }
 }
 
@@ -60,60 +63,141 @@ export async function audioDuration(file: string | URL): Promise<number> {
 
 /** Likewise, but undefined where only decoding can tell, or fails. */
 export const statedDuration = (file: string | URL): Promise<number | undefined> =>
-  withFile(file, (_, handle, size) => headerSeconds(bytesOf(handle, size)));
+  withAudio(file, async ({ bytes, part }) => {
+    const seconds = await headerSeconds(bytes);
+    if (seconds === undefined || !part) return seconds;
+    const samples = Math.min(sampleAt(seconds), sampleAt(part.to ?? seconds)) - sampleAt(part.from);
+    return samples > 0 ? samples / SAMPLE_RATE : undefined;
+  });
 
-async function withFile<T>(
-  file: string | URL,
-  use: (name: string, handle: FileHandle, size: number) => Promise<T>,
-): Promise<T> {
-  const { name, handle, size } = await openFile(file);
+/** The file on disk of a recording: itself, or the archive or table that it stands in. */
+export async function statAudio(audio: string): Promise<Stats> {
+  return stat((await locateAudio(audio)).file);
+}
+
+/**
+ * SHA-256 of what a recording holds, of 32 digits: that of its bytes, wherever they stand; of a part with its times.
+ * @throws UserError where it does not open
+ */
+export async function audioFingerprint(audio: string): Promise<string> {
+  const { file, member, cell, part } = await locateAudio(audio);
+  const content =
+    member === undefined && cell === undefined
+      ? (await new Fingerprint().addFile(file)).hex(32)
+      : await withAudio(audio, async ({ bytes }) => {
+          const hash = new Fingerprint();
+          for await (const block of blocksFrom(bytes)) hash.add(block);
+          return hash.hex(32);
+        });
+  return part ? partFingerprint(content, part) : content;
+}
+
+const partFingerprint = (content: string, { from, to }: Part): string =>
+  new Fingerprint().add(`${content}\npart ${sampleAt(from)} ${to === undefined ? '' : sampleAt(to)}`).hex(32);
+
+/**
+ * The unchanged bytes of a recording that is no part of another, if they are no more than `most`; else their number.
+ * @throws UserError where it does not open
+ */
+export const audioBytes = (audio: string, most: number): Promise<Uint8Array | number> =>
+  withAudio(audio, async ({ bytes: { size, read } }) => (size > most ? size : read(0, size)));
+
+/**
+ * What a text names: the file of that name, where there is one, else what it refers to.
+ * @throws UserError as parseReference
+ */
+export async function locateAudio(text: string): Promise<AudioReference> {
+  if (!isReference(text) || (await exists(text))) return { file: text };
+  const reference = parseReference(text);
+  if (!reference.part) return reference;
+  const whole = text.slice(0, text.lastIndexOf('#t='));
+  return (await exists(whole)) ? { file: whole, part: reference.part } : reference;
+}
+
+interface OpenAudio {
+  readonly name: string;
+  readonly bytes: FileBytes;
+  /** Where other programs find the bytes: not those within another file. */
+  readonly path?: string;
+  readonly part?: Part | undefined;
+  close(): Promise<void>;
+}
+
+async function withAudio<T>(file: string | URL, use: (audio: OpenAudio) => Promise<T>): Promise<T> {
+  const audio = await openAudio(file);
   try {
-    return await use(name, handle, size);
+    return await use(audio);
   } finally {
-    await handle.close();
+    await audio.close();
   }
 }
 
-async function openFile(file: string | URL): Promise<{ name: string; handle: FileHandle; size: number }> {
-  const name = String(file);
+async function openAudio(source: string | URL): Promise<OpenAudio> {
+  const name = String(source);
+  const reference = typeof source === 'string' ? await locateAudio(source) : { file: fileURLToPath(source) };
+  const { file, member, cell, part }: AudioReference = reference;
   const expected = `an audio file (${READABLE_FORMATS})`;
+  if (cell) {
+    const bytes = await parquetBytes(file, cell.row, cell.column);
+    if (bytes.length === 0) throw new UserError(`${name}: found no bytes; expected ${expected}`);
+    return { name, part, bytes: heldBytes([bytes]), close: async () => {} };
+  }
+  if (member !== undefined) {
+    const found = await (await tarIndex(file)).find(member);
+    if (found.size === 0) throw new UserError(`${name}: found an empty member; expected ${expected}`);
+    return { name, part, ...(await openBytes(file, found.offset, found.size)) };
+  }
   try {
     // Before opening: to open a pipe would wait for its writer.
     const found = await stat(file);
     if (found.isDirectory()) throw new UserError(`${name}: found a directory; expected ${expected}`);
     if (!found.isFile()) throw new UserError(`${name}: found a device or pipe; expected ${expected}`);
     if (found.size === 0) throw new UserError(`${name}: found an empty file; expected ${expected}`);
-    return { name, handle: await open(file), size: found.size };
+    return { name, part, path: resolve(file), ...(await openBytes(file, 0, found.size)) };
   } catch (error) {
     throw cannotOpen(name, error, expected);
   }
 }
 
-function bytesOf(handle: FileHandle, size: number, signal?: AbortSignal): FileBytes {
-  return {
-    size,
-    read: async (at, length) => {
+/** Some bytes of a file. */
+async function openBytes(
+  file: string,
+  offset: number,
+  size: number,
+): Promise<Pick<OpenAudio, 'bytes' | 'close'>> {
+  const handle = await open(file);
+  const read = async (at: number, length: number): Promise<Uint8Array> => {
+    const wanted = Math.max(0, Math.min(length, size - at));
+    const { bytesRead, buffer } = await handle.read(new Uint8Array(wanted), 0, wanted, offset + at);
+    return buffer.subarray(0, bytesRead);
+  };
+  return { bytes: { size, read }, close: () => handle.close() };
+}
+
+function sourceOf(bytes: FileBytes, path: string | undefined, signal?: AbortSignal): ByteSource {
+  const file: FileBytes = {
+    size: bytes.size,
+    read: (at, length) => {
       signal?.throwIfAborted();
-      const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, at);
-      return buffer.subarray(0, bytesRead);
+      return bytes.read(at, length);
     },
   };
-}
-
-function sourceOf(file: string | URL, handle: FileHandle, size: number, signal?: AbortSignal): ByteSource {
   return {
-    [Symbol.asyncIterator]: () => blocksOf(handle, signal),
-    file: bytesOf(handle, size, signal),
-    signal,
-    path: resolve(typeof file === 'string' ? file : fileURLToPath(file)),
+    [Symbol.asyncIterator]: () => blocksFrom(file),
+    ...{ file, signal },
+    ...(path !== undefined && { path }),
   };
 }
 
-async function* blocksOf(handle: FileHandle, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    signal?.throwIfAborted();
-    const { bytesRead, buffer } = await handle.read(new Uint8Array(BLOCK_BYTES), 0, BLOCK_BYTES);
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
-  }
+/** What is selected of a part, in the times of the whole. */
+function inPart<T extends Selection>(part: Part | undefined, selection?: T): T {
+  if (!part) return selection ?? ({} as T);
+  const begin = sampleAt(part.from);
+  const end = part.to === undefined ? Number.POSITIVE_INFINITY : sampleAt(part.to);
+  const { from = 0, to = Number.POSITIVE_INFINITY } = selection ?? {};
+  return {
+    ...(selection as T),
+    from: (begin + sampleAt(from)) / SAMPLE_RATE,
+    to: Math.min(end, begin + sampleAt(to)) / SAMPLE_RATE,
+  };
 }

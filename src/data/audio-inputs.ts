@@ -1,7 +1,9 @@
 /** Recordings that a command works on: those the user named, with folders and lists expanded. */
 import { stat } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { extname } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { locateAudio } from '../audio/audio-file.ts';
+import { resolveReference } from '../audio/audio-reference.ts';
 import { fewNames, recordingsIn } from '../audio/recordings-in.ts';
 import { UserError } from '../errors.ts';
 import { MANIFESTS, readManifest } from './manifest.ts';
@@ -22,7 +24,7 @@ interface AudioInputOptions {
 
 /**
  * Recordings in the order of `paths`, each once for each of them. A path may be a recording, a folder (every file in it, see recordingsIn,
- * sorted by path), a manifest (.tsv, .csv, .jsonl), or `-` for such paths one a line from `stdin`. A path that is missing, or
+ * sorted by path), a reference to a member, a cell or a part (audio-reference.ts), a manifest (.tsv, .csv, .jsonl), or `-` for such paths one a line from `stdin`. A path that is missing, or
  * holds no recordings, gives an entry with an error, and the others are kept.
  * Does not check the content of recordings, nor whether those of a manifest exist.
  */
@@ -34,7 +36,7 @@ export async function audioInputsOrErrors(
   for (const path of paths) {
     const found = new Map<string, AudioInput>();
     const add = (input: AudioInput): void => {
-      const file = resolve(input.audio);
+      const file = resolveReference('', input.audio);
       if (!found.has(file)) found.set(file, input);
     };
     const lines = path === '-' ? await linesOf(stdin) : [path];
@@ -58,11 +60,13 @@ async function linesOf(stdin: AsyncIterable<Uint8Array | string>): Promise<strin
 }
 
 async function unfolded(path: string, onNote?: (note: string) => void): Promise<AudioInput[]> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+  const { file, member, cell, part } = await locateAudio(path);
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
     const missing = error.code === 'ENOENT' || error.code === 'ENOTDIR';
     const what = missing ? 'no such file' : `a path that does not open (${error.code})`;
     throw new UserError(`${path}: found ${what}; expected a recording, a folder of them or a manifest`);
   });
+  if (member !== undefined || cell || part) return [{ audio: path }];
   if (found.isDirectory()) {
     const { recordings, others } = await recordingsIn(path);
     const { length } = others;

@@ -1,5 +1,6 @@
 /** Writes manifests as manifest.ts reads them. */
-import { dirname, relative, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import { relativeReference } from '../audio/audio-reference.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import type { Clip } from './clip.ts';
 
@@ -15,7 +16,7 @@ export async function writeManifest(path: string, clips: readonly CorpusClip[]):
   const folder = resolve(dirname(path));
   const written = [...new Set(clips.flatMap(({ translations = {} }) => Object.keys(translations)))].sort();
   const lines = clips.map(({ audio, language, set, key, text = '', translations = {}, duration }) => [
-    relative(folder, resolve(audio)).replaceAll('\\', '/'),
+    relativeReference(folder, audio),
     language,
     set,
     key,

@@ -215,21 +215,33 @@ test.each([
   [
     'nemo.jsonl',
     '{"audio_filepath": "a.wav", "offset": 0, "duration": 3}\n{"audio_filepath": "a.wav", "offset": 3.5, "duration": 2}',
-    2,
+    ['#t=0,3', '#t=3.5,5.5'],
   ],
-  ['parts.tsv', 'audio\tstart\tend\na.wav\t0\t1.5\na.wav\t1.5\t4\n', 3],
-  ['parts.csv', 'path,start_time,end_time\na.wav,61,70\n', 2],
-])('a row that is a part of a recording is refused, not read as the whole: %s', async (name, content, line) => {
-  expect(await message(manifest(name, content))).toMatch(
-    new RegExp(
-      `^/${name}:${line}: found "(offset|start|start_time)" "[\\d.]+", the text of a part of a recording; expected`,
-    ),
-  );
+  ['parts.tsv', 'audio\tstart\tend\na.wav\t0\t1.5\na.wav\t1.5\t4\n', ['#t=0,1.5', '#t=1.5,4']],
+  ['parts.csv', 'path,start_time,end_time\na.wav,61,70\n', ['#t=61,70']],
+  ['ours.tsv', 'audio\tstart_s\tend_s\na.wav#t=10,20\t1.25\t4\na.wav\t\t\n', ['#t=11.25,14', '']],
+  ['lhotse.jsonl', '{"audio": "a.wav", "start": 0.1, "duration": 0.2}', ['#t=0.1,0.3']],
+])('columns of times make a row a part of the recording: %s', async (name, content, parts) => {
+  const clips = await readManifest(manifest(name, content));
+  expect(clips.map(({ audio }) => audio)).toEqual(parts.map((part) => `${join(folder, 'a.wav')}${part}`));
 });
 
-test('columns like those of parts are kept where they say nothing of a part', async () => {
-  const whole = manifest('whole.tsv', 'audio\tstart\tend\na.wav\t0\t1.5\nb.wav\t0\t2\n');
-  expect((await readManifest(whole))[1]!.other).toEqual({ start: '0', end: '2' });
+test.each([
+  ['-1\t2', 'found "start" "-1"; expected seconds such as 2.35'],
+  ['x\t2', 'found "start" "x"; expected seconds such as 2.35'],
+  ['3\t2', 'found a part from 3 to 2 s ("start", "end"); expected an end after its beginning'],
+])('times that are none are one line: %s', async (times, line) => {
+  const path = manifest('times.tsv', `audio\tstart\tend\na.wav\t${times}\n`);
+  expect(await message(path)).toBe(`/times.tsv:2: ${line}`);
+});
+
+test('what a row names in an archive stays as it stands there; its file is looked for beside the manifest', async () => {
+  const names = ['a.tar#../x/./y.flac', 'b/c.parquet#row=3&column=audio', 'd.wav#t=1,2'];
+  const clips = await readManifest(manifest('places.tsv', `audio\n${names.join('\n')}\n`));
+  expect(clips.map(({ audio }) => audio)).toEqual(names.map((name) => `${folder}/${name}`));
+});
+
+test('a column like that of a part is kept where there is no pair of it', async () => {
   const session = manifest('session.tsv', 'audio\tstart\na.wav\t17\n');
   expect((await readManifest(session))[0]!.other).toEqual({ start: '17' });
 });

@@ -1,6 +1,7 @@
 /** Reads manifests: lists of recordings with transcripts and translations. */
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
+import { type Part, partReference, resolveReference } from '../audio/audio-reference.ts';
 import { UserError } from '../errors.ts';
 import { readText } from '../files/read.ts';
 import { languageProfile, spokenCode } from '../language/profile.ts';
@@ -17,12 +18,13 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   text: ['sentence', 'transcription', 'transcript'],
   lang: ['language', 'locale'],
 };
-/** Pairs of columns by which other tools name a part of a recording: where it begins, and where it ends or how long it is. */
+/** Pairs of columns that name a part of a recording, seconds: where it begins, and where it ends or how long it is. */
 const PARTS: readonly (readonly [start: string, end: string])[] = [
-  ['offset', 'duration'],
-  ['start', 'end'],
   ['start_s', 'end_s'],
+  ['start', 'end'],
   ['start_time', 'end_time'],
+  ['offset', 'duration'],
+  ['start', 'duration'],
 ];
 /** `text_de`, `text_pt-BR`: the sentence in another language. */
 const TRANSLATION = /^text_([a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?)$/i;
@@ -145,8 +147,19 @@ interface Columns {
   readonly places: Readonly<Record<string, number | undefined>>;
   readonly translations: readonly (readonly [code: string, place: number])[];
   readonly others: readonly (readonly [name: string, place: number])[];
-  /** Those of `others` that say where in a recording a row begins. */
-  readonly starts: readonly (readonly [name: string, place: number])[];
+  /** Where the columns stand that name a part of a recording. */
+  readonly part?: PartColumns | undefined;
+}
+
+interface PartColumns {
+  readonly start: Column;
+  /** Where the part ends, or how long it is. */
+  readonly end: Column;
+}
+
+interface Column {
+  readonly name: string;
+  readonly place: number;
 }
 
 function columnsOf(names: readonly string[], table?: { header: string; delimiter: string }): Columns {
@@ -167,10 +180,10 @@ function columnsOf(names: readonly string[], table?: { header: string; delimiter
     if (code !== undefined) translations.push([languageProfile(code).code, place]);
     else if (!COLUMNS.includes(name) && !foreign.has(place)) others.push([name, place]);
   }
-  const starts = others.filter(([name]) =>
-    PARTS.some(([start, end]) => start === name && names.includes(end)),
-  );
-  return { names, delimiter: '', ...table, places, translations, others, starts };
+  const [start, end] = PARTS.find((pair) => pair.every((name) => names.includes(name))) ?? [];
+  const column = (name: string): Column => ({ name, place: names.indexOf(name) });
+  const part = start === undefined ? undefined : { start: column(start), end: column(end!) };
+  return { names, delimiter: '', ...table, places, translations, others, part };
 }
 
 /** The columns of a table's header line. */
@@ -335,30 +348,53 @@ function toClip(path: string, folder: string, { columns, values, line }: Row, wi
       `${path}:${line}: found "duration_s" ${excerpt(seconds)}; expected seconds such as 2.35`,
     );
   }
-  const part = columns.starts.find(([, place]) => Number(values[place]) > 0);
-  if (part !== undefined) {
-    throw new UserError(
-      `${path}:${line}: found "${part[0]}" ${excerpt(values[part[1]]!)}, the text of a part of a recording; ` +
-        'expected a file a row: cut the recordings, with ffmpeg for example',
-    );
-  }
+  const part = audio.trim() === '' ? undefined : partOf(`${path}:${line}`, columns.part, values);
   const language = spokenCode(value('lang'));
   const translations = translationsOf(columns, values);
   // Older manifests have English transcripts in `en` only.
   const text = value('source_text') || value('text') || translations[languageProfile(language).code];
   return {
-    audio: audio.trim() === '' ? '' : resolve(folder, audio),
+    audio: audio.trim() === '' ? '' : audioOf(folder, audio, part),
     language,
     set: value('set'),
     key: value('key'),
     text: text ?? '',
     translations,
-    duration,
+    duration: Number.isNaN(duration) && part?.to !== undefined ? part.to - part.from : duration,
     other:
       columns.others.length === 0
         ? NONE
         : Object.fromEntries(columns.others.map(([name, place]) => [name, values[place]!])),
   };
+}
+
+function audioOf(folder: string, audio: string, part: Part | undefined): string {
+  const whole = resolveReference(folder, audio);
+  return part ? partReference(whole, part) : whole;
+}
+
+/** The part of the recording that a row names; undefined: the whole, also where both columns are empty or 0. */
+function partOf(
+  where: string,
+  columns: PartColumns | undefined,
+  values: readonly string[],
+): Part | undefined {
+  if (!columns) return undefined;
+  const secondsIn = ({ name, place }: Column): number => {
+    const text = values[place]!.trim();
+    const seconds = Number(text);
+    if (seconds >= 0 && seconds < Number.POSITIVE_INFINITY) return seconds;
+    throw new UserError(`${where}: found "${name}" ${excerpt(text)}; expected seconds such as 2.35`);
+  };
+  const from = secondsIn(columns.start);
+  const end = secondsIn(columns.end);
+  if (end === 0) return from === 0 ? undefined : { from };
+  const to = columns.end.name === 'duration' ? from + end : end;
+  if (to > from) return { from, to };
+  throw new UserError(
+    `${where}: found a part from ${from} to ${to} s ("${columns.start.name}", "${columns.end.name}"); ` +
+      'expected an end after its beginning',
+  );
 }
 
 function translationsOf(

@@ -1,6 +1,7 @@
 /** Predictions of one model for every clip with every prompt, written as they come. */
 
-import { dirname, relative } from 'node:path';
+import { dirname } from 'node:path';
+import { relativeReference } from '../audio/audio-reference.ts';
 import type { Clip } from '../data/clip.ts';
 import type { Recording } from '../data/recording.ts';
 import type { DecodingOptions } from '../decoding/decode.ts';
@@ -44,7 +45,8 @@ export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal
 }
 
 /** Audio path relative to the manifest. */
-export const audioName = (manifest: string, audio: string): string => relative(dirname(manifest), audio);
+export const audioName = (manifest: string, audio: string): string =>
+  relativeReference(dirname(manifest), audio);
 
 /** A prompt in a language. */
 interface LanguagePrompt {

@@ -1,6 +1,5 @@
 /** Lengths of recordings before they are read: from the manifest, else from the headers of the files. */
-import { stat } from 'node:fs/promises';
-import { audioDuration } from '../audio/audio-file.ts';
+import { audioDuration, statAudio } from '../audio/audio-file.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { Clip } from '../data/clip.ts';
 import { clipFiles, GAP_SECONDS } from '../data/recording.ts';
@@ -59,7 +58,7 @@ async function lengthOf(
   const isKnown = !Number.isNaN(clip.duration);
   const lengths = await Promise.all(
     files.map(async (file) => {
-      const found = await stat(file).catch(() => undefined);
+      const found = await statAudio(file).catch(() => undefined);
       if (found) onFile(file, found.size);
       if (!isKnown) return memo.samplesOf(file, found);
       // Its message says what is wrong with the file.

@@ -3,9 +3,8 @@
  * cache by path, size, time and inode, so that hundreds of thousands of files are not read again in every run.
  */
 import type { Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { audioDuration } from '../audio/audio-file.ts';
+import { audioDuration, audioFingerprint, statAudio } from '../audio/audio-file.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { GAP_SECONDS, type Recording } from '../data/recording.ts';
 import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
@@ -46,7 +45,7 @@ export class RecordingMemo {
   async knownKeyOf(recording: Recording): Promise<string | undefined> {
     const contents: string[] = [];
     for (const file of recording.files) {
-      const found = await stat(file).catch(() => undefined);
+      const found = await statAudio(file).catch(() => undefined);
       const known = found && this.#known('contents', placeOf(file, found));
       if (!known) return undefined;
       contents.push(hexOf(known));
@@ -56,9 +55,7 @@ export class RecordingMemo {
 
   async #contentOf(file: string): Promise<string> {
     return hexOf(
-      await this.#recall('contents', file, async () =>
-        Buffer.from((await new Fingerprint().addFile(file)).hex(32), 'hex'),
-      ),
+      await this.#recall('contents', file, async () => Buffer.from(await audioFingerprint(file), 'hex')),
     );
   }
 
@@ -80,7 +77,7 @@ export class RecordingMemo {
   async #recall(what: Known, file: string, find: () => Promise<Buffer>, found?: FileStatus): Promise<Buffer> {
     try {
       if (!this.stores) return await find();
-      const key = placeOf(file, found ?? (await stat(file)));
+      const key = placeOf(file, found ?? (await statAudio(file)));
       const known = this.#known(what, key);
       if (known) return known;
       const about = await find();
@@ -119,7 +116,7 @@ const hexOf = (content: Buffer): string => content.toString('hex', 0, 16);
 /** What a file's status says of it. */
 type FileStatus = Pick<Stats, 'size' | 'mtimeMs' | 'ino'>;
 
-/** A file as it is now: another size or time is another. */
+/** A recording as it is now, by its text: another size or time of the file on disk is another. */
 const placeOf = (file: string, { size, mtimeMs, ino }: FileStatus): string =>
   fingerprint(`${file}\n${size}\n${mtimeMs}\n${ino}`, 32);
 

@@ -1,5 +1,6 @@
 /** Fingerprints of the clips of a run: which, in which order, with which texts and windows. */
-import { dirname, relative, resolve, sep } from 'node:path';
+import { dirname, resolve, sep } from 'node:path';
+import { relativeReference } from '../audio/audio-reference.ts';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { clipFiles } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
@@ -55,7 +56,7 @@ function fingerprintOfRows(
       const { corpus, source } = example;
       const folder = folders[corpus]!;
       const files = clipFiles(source).map((file) =>
-        file.startsWith(folder + sep) ? file.slice(folder.length + 1) : relative(folder, file),
+        file.startsWith(folder + sep) ? file.slice(folder.length + 1) : relativeReference(folder, file),
       );
       return JSON.stringify([corpus, ...files, ...contentOf(example, start + i)]);
     });

@@ -1,5 +1,6 @@
 /** Transcripts as files: the text, JSON, subtitles and a table, as OpenAI's whisper writes them. */
 import { dirname, join, parse, relative, resolve, sep } from 'node:path';
+import { pathForResults } from '../../audio/audio-reference.ts';
 import { type AudioSource, audioName } from '../../audio/audio-source.ts';
 import { UserError } from '../../errors.ts';
 import { writeWhole } from '../../files/write-whole.ts';
@@ -126,7 +127,7 @@ function oneLine(text: string): string {
  * @throws UserError when two of the files are the same file.
  */
 export function outputPaths(audio: readonly string[], directory: string): string[] {
-  const files = audio.map((path) => resolve(path));
+  const files = audio.map((path) => resolve(pathForResults(path)));
   const seen = new Set<string>();
   const repeated = files.findIndex((file) => seen.size === seen.add(file).size);
   if (repeated >= 0) {
