@@ -171,7 +171,7 @@ export function pathForResults(text: string): string {
   let path = file;
   if (member !== undefined) {
     const folders = member.split(/[/\\]/).filter((name) => !/^\.{0,2}$/.test(name));
-    path = join(file.replace(/\.(?:tar|tar\.gz|tgz)$/i, ''), ...folders);
+    path = join(file.replace(/\.(?:tar|tar\.gz|tgz)$/i, ''), folders.join('/'));
   }
   path = ending === '' ? path : path.slice(0, -ending.length);
   if (cell)
