@@ -1,6 +1,6 @@
 /**
  * `recipes/paper.json` on a corpus of CoVoST 2's layout and length, whose recordings are links to people's English sentences in
- * samples/: `manifest covost`, a hundred batches through the encoder, and the first of its 4,000 steps, with the embedded
+ * samples/: `prepare covost`, a hundred batches through the encoder, and the first of its 4,000 steps, with the embedded
  * model and with random weights in the shape of Whisper small. From these, what the whole run costs.
  *
  * All is kept in out/bench/paper: run again, it goes on where it stopped. Each number of steps is a line of docs/lab/paper.jsonl.
@@ -102,7 +102,7 @@ export async function paper({ model, rows = ROWS, steps, only }: BenchOptions): 
   return {
     title: `recipes/paper.json on ${formatNumber(rows)} clips of ${corpus.meanSeconds.toFixed(1)} s, its first steps, and all ${formatNumber(optimizer.steps)} from them`,
     rows: [
-      { measure: 'manifest covost', ours: `${seconds(corpus.manifestSeconds)}, ${mb(corpus.manifestBytes)}` },
+      { measure: 'prepare covost', ours: `${seconds(corpus.manifestSeconds)}, ${mb(corpus.manifestBytes)}` },
       ...found.flatMap(rowsOf),
     ],
     goals: found.flatMap(goalsOf),
@@ -137,7 +137,7 @@ async function prepareCorpus(folder: string, rows: number): Promise<Corpus> {
     rmSync(join(folder, 'clips'), { recursive: true, force: true });
     await writeCovost(folder, recordings, rows);
     const manifest = join(folder, 'en-zh.tsv');
-    const args = ['manifest', 'covost', join(folder, 'covost_v2.en_zh-CN.tsv')];
+    const args = ['prepare', 'covost', join(folder, 'covost_v2.en_zh-CN.tsv')];
     const where = ['--clips', join(folder, 'clips'), '--sentences', join(folder, 'validated.tsv')];
     const cost = await measuredProcess([...args, ...where, '--output', manifest], { scratch: folder });
     const total = recordings.reduce((sum, { duration }) => sum + duration, 0);

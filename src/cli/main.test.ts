@@ -68,7 +68,7 @@ const commands = [
   'quantize',
   'align-heads',
   'lm',
-  'manifest',
+  'prepare',
   'doctor',
 ];
 

@@ -98,9 +98,9 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./lm.ts')).lmCommand,
   ],
   [
-    'manifest',
-    'write a manifest for a downloaded corpus: CoVoST 2 or FLEURS',
-    async () => (await import('./manifest.ts')).manifestCommand,
+    'prepare',
+    'write the manifest of a corpus as it is published, or of tables of your own',
+    async () => (await import('./prepare.ts')).prepareCommand,
   ],
   [
     'doctor',

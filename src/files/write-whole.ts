@@ -8,7 +8,11 @@ import { exists } from './read.ts';
 import { reasonOf } from './system-error.ts';
 
 /** Content for `writeFile`; an iterable of strings where the whole exceeds the longest string. */
-export type Content = string | Uint8Array | Iterable<string | Uint8Array>;
+export type Content =
+  | string
+  | Uint8Array
+  | Iterable<string | Uint8Array>
+  | AsyncIterable<string | Uint8Array>;
 
 /** Characters of a piece. */
 const PIECE = 1 << 20;

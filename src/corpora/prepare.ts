@@ -1,0 +1,128 @@
+/** Writes the manifest of a corpus: reads it, keeps what is wanted, counts what is left out and why. */
+import type { CorpusClip } from '../data/manifest-write.ts';
+import { writeManifest } from '../data/manifest-write.ts';
+import { UserError } from '../errors.ts';
+import { namedLanguage } from '../language/profile.ts';
+import type { WorkOptions } from '../report/progress.ts';
+import { type Corpus, type CorpusOptions, isAmong } from './corpus.ts';
+
+export interface PrepareOptions extends CorpusOptions {
+  /** Clips of each language and set. */
+  readonly limit?: number | undefined;
+  /** Clips whose length is known and below are left out. */
+  readonly minSeconds?: number | undefined;
+  /** Clips whose length is known and above are left out. */
+  readonly maxSeconds?: number | undefined;
+}
+
+export interface Prepared {
+  /** Clips by language and set (`en/train`). */
+  readonly clips: ReadonlyMap<string, number>;
+  /** Seconds of the clips whose length is known. */
+  readonly seconds: number;
+  /** Rows that cannot be used, by reason. */
+  readonly skipped: ReadonlyMap<string, number>;
+  /** Clips that the options leave out, by option. */
+  readonly leftOut: ReadonlyMap<string, number>;
+}
+
+/** Skipped rows of a reason that are shown. */
+const SHOWN = 5;
+
+/**
+ * Reads a corpus and writes its manifest, completely or not at all.
+ * @param onSkip gets the first rows of each reason that cannot be used
+ * @throws UserError where no row can be used
+ */
+export async function prepareCorpus(
+  corpus: Corpus,
+  sources: readonly string[],
+  output: string,
+  options: PrepareOptions = {},
+  { onProgress, onSkip, onNote, signal }: WorkOptions = {},
+): Promise<Prepared> {
+  const counted = {
+    clips: new Map<string, number>(),
+    skipped: new Map<string, number>(),
+    leftOut: new Map<string, number>(),
+  };
+  let seconds = 0;
+  const count = (counts: Map<string, number>, name: string): number => {
+    const next = (counts.get(name) ?? 0) + 1;
+    counts.set(name, next);
+    return next;
+  };
+  const {
+    from,
+    to,
+    sets,
+    limit = Number.POSITIVE_INFINITY,
+    minSeconds = 0,
+    maxSeconds = Number.POSITIVE_INFINITY,
+  } = options;
+  for (const name of from ?? []) namedLanguage(name, '--from: ');
+  for (const name of to ?? []) namedLanguage(name, '--to: ');
+  const groupOf = (language: string, set: string): string =>
+    [language || 'no language', set].filter(Boolean).join('/');
+  const isFull = (language: string, set: string): boolean =>
+    (counted.clips.get(groupOf(language, set)) ?? 0) >= limit;
+  const skip = (where: string, reason: string, detail?: string): void => {
+    const before = count(counted.skipped, reason);
+    if (before <= SHOWN) onSkip?.(`${where}: ${reason}${detail === undefined ? '' : `: ${detail}`}`);
+  };
+
+  const wanted = (clip: CorpusClip): CorpusClip | undefined => {
+    const { language, set, duration = Number.NaN, translations = {} } = clip;
+    const option = !isAmong(language, from)
+      ? '--from'
+      : sets !== undefined && !sets.includes(set)
+        ? '--sets'
+        : duration < minSeconds
+          ? '--min-seconds'
+          : duration > maxSeconds
+            ? '--max-seconds'
+            : isFull(language, set)
+              ? '--limit'
+              : undefined;
+    if (option !== undefined) {
+      count(counted.leftOut, option);
+      return undefined;
+    }
+    if (to === undefined) return clip;
+    const kept = Object.entries(translations).filter(
+      ([code, text]) => text.trim() !== '' && isAmong(code, to),
+    );
+    if (kept.length === 0 && !to.some((name) => isAmong(language, [name]))) {
+      count(counted.leftOut, '--to');
+      return undefined;
+    }
+    return { ...clip, translations: Object.fromEntries(kept) };
+  };
+
+  const clips = async function* (): AsyncGenerator<CorpusClip> {
+    let rows = 0;
+    for await (const clip of corpus.read(sources, {
+      ...options,
+      skip,
+      note: (line) => onNote?.(line),
+      isFull,
+    })) {
+      if (++rows % 1000 === 0) {
+        signal?.throwIfAborted();
+        onProgress?.({ stage: 'reading rows', done: rows, total: 0 });
+      }
+      const kept = wanted(clip);
+      if (!kept) continue;
+      count(counted.clips, groupOf(kept.language, kept.set));
+      if (kept.duration) seconds += kept.duration;
+      yield kept;
+    }
+    if (counted.clips.size > 0) return;
+    const why = [...counted.skipped, ...counted.leftOut]
+      .map(([reason, number]) => `${number} ${reason}`)
+      .join(', ');
+    throw new UserError(`${sources.join(', ')}: no row can be used${why && `: ${why}`}`);
+  };
+  await writeManifest(output, clips());
+  return { ...counted, seconds };
+}
