@@ -1,5 +1,6 @@
 /** `whisper-transfer live`: text of speech while it is spoken. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { liveDefaults } from '../live/defaults.ts';
 import { LIVE_POLICIES, type LiveEvent, type LivePolicy } from '../live/events.ts';
 import type { LiveOptions } from '../live/session.ts';
 import type { Compute } from '../whisper/compute.ts';
@@ -77,20 +78,25 @@ export function liveCommand(command: Command): Command {
         .choices(LIVE_POLICIES)
         .default('local-agreement'),
     )
-    .option('--interval <s>', 'seconds of speech between two updates', positiveNumber, 0.5)
+    .option('--interval <s>', 'seconds of speech between two updates', positiveNumber, liveDefaults.interval)
     .option(
       '--frames <n>',
       'alignatt: frames of 20 ms at the end that no committed word attends to',
       positiveInteger,
-      25,
+      liveDefaults.frames,
     )
     .option(
       '--silence <s>',
       'seconds of silence that end an utterance; after 4 s of speech 0.7 of it does',
       silenceOf,
-      0.5,
+      liveDefaults.silence,
     )
-    .option('--longest <s>', 'seconds after which an utterance is cut, in a pause', longestOf, 25)
+    .option(
+      '--longest <s>',
+      'seconds after which an utterance is cut, in a pause',
+      longestOf,
+      liveDefaults.longest,
+    )
     .option(
       '--as-fast-as-possible',
       'do not wait for the clock, which is simulated; computing takes its real time',
@@ -114,6 +120,7 @@ function longestOf(value: string): number {
 }
 
 async function run(audio: string, flags: Flags): Promise<void> {
+  const { statedDuration } = await import('../audio/audio-file.ts');
   const { readSourceInBlocks } = await import('../audio/audio-source.ts');
   const { samplesAsTheyCome } = await import('../audio/pcm-stream.ts');
   const { UserError } = await import('../errors.ts');
@@ -130,6 +137,8 @@ async function run(audio: string, flags: Flags): Promise<void> {
   const { signal } = showWork();
   if (flags.log !== undefined) await checkWritable(flags.log);
   const piped = audio === '-';
+  // A name that is wrong is told before the model is loaded.
+  if (!piped) await statedDuration(audio);
   let lines: string[] | undefined;
   let lag = { sum: 0, count: 0, largest: 0 };
   const printer = new LivePrinter(process.stdout, { json: Boolean(flags.json), onNote: printNote });

@@ -1,12 +1,15 @@
 /**
- * Decodes encoded clips to text: directly, or English first. Then the English text is decoded from the speech, and from that
- * text the one in the target language: the decoder gets silence then, as in its training (docs/training.md has the reasons).
+ * Decodes encoded clips to text: directly, or English first. Then the English text is decoded from the speech, and from each
+ * sentence of it one in the target language: the decoder gets silence then, as in its training (docs/training.md has the reasons).
  */
+import { languageProfile } from '../language/profile.ts';
 import { type EncodedClip, withoutSpeech } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { englishPrompt } from '../whisper/prompts.ts';
+import type { Tokens } from '../whisper/tokens.ts';
 import { decodeClips } from './decode-clips.ts';
 import type { Decoded, DecodingOptions } from './decoding.ts';
+import { splitIntoSentences } from './english-sentences.ts';
 import { averageLogProbability } from './search.ts';
 import { textOfTokens } from './text-of-tokens.ts';
 
@@ -22,8 +25,7 @@ export async function decode(
   if (separator === undefined) return decodeClips(model, clips, options);
   const { tokens, dimensions } = model;
   const english = await decodeEnglish(model, clips, options);
-  const isTimestamp = (id: number): boolean => !tokens.isText(id);
-  const stretches = english.map(({ tokens: ids }) => stretchesOf(ids, isTimestamp));
+  const stretches = english.map(({ tokens: ids }) => stretchesOf(ids, tokens));
   const texts = stretches.flatMap((own, clip) =>
     own.flatMap((stretch) => (stretch.isText ? [{ clip, stretch }] : [])),
   );
@@ -40,8 +42,12 @@ export async function decode(
       positions: texts.map(({ clip }) => positions?.[clip] ?? clip),
     },
   );
+  const space = spaceBetween(model, separator);
   const targets = new Map(
-    texts.map(({ stretch }, i) => [stretch, withAnyToken(decoded[i]!, tokens.encode(' '))]),
+    texts.map(({ stretch }, i) => {
+      const target = withAnyToken(decoded[i]!, tokens.encode(' '));
+      return [stretch, stretch.follows ? after(space, target) : target];
+    }),
   );
   return english.map((first, clip) => joined(model, first, stretches[clip]!, targets));
 }
@@ -76,33 +82,56 @@ export function afterEnglish(
   return [...englishPrompt(tokens), ...english, separator];
 }
 
-/** Timestamps, or what is said between them. */
+/** English first: tokens of the space between two sentences in the target language. Each was trained to begin without one. */
+export function spaceBetween({ tokens }: WhisperModel, separator: number): number[] {
+  return languageProfile(tokens.languageOf([separator]) ?? 'en').spaces ? tokens.encode(' ') : [];
+}
+
+/** Timestamps, or a sentence said between them. */
 interface Stretch {
   readonly isText: boolean;
   readonly ids: readonly number[];
   /** Index of the first among the English tokens. */
   readonly first: number;
+  /** Whether it stands right behind another sentence. */
+  readonly follows?: boolean;
 }
 
 /** What is said after the last pair of timestamps without one at its end is left to the next window (segments.ts). */
-function stretchesOf(ids: readonly number[], isTimestamp: (id: number) => boolean): Stretch[] {
+function stretchesOf(ids: readonly number[], tokens: Tokens): Stretch[] {
   const stretches: Stretch[] = [];
   for (let first = 0; first < ids.length; ) {
-    const isText = !isTimestamp(ids[first]!);
+    const isText = tokens.isText(ids[first]!);
     let end = first;
-    while (end < ids.length && isTimestamp(ids[end]!) !== isText) end++;
+    while (end < ids.length && tokens.isText(ids[end]!) === isText) end++;
     stretches.push({ isText, ids: ids.slice(first, end), first });
     first = end;
   }
   const hasPair = stretches.some(({ isText, ids }) => !isText && ids.length > 1);
   if (hasPair && stretches.at(-1)!.isText) stretches.pop();
-  return stretches;
+  return stretches.flatMap((stretch) => (stretch.isText ? sentencesOf(stretch, tokens) : [stretch]));
+}
+
+/** More than one sentence at a time was in no training: the decoder leaves some out. */
+function sentencesOf({ ids, first }: Stretch, tokens: Tokens): Stretch[] {
+  let begin = first;
+  return splitIntoSentences(ids, tokens).map((sentence, i) => {
+    const stretch = { isText: true, ids: sentence, first: begin, follows: i > 0 };
+    begin += sentence.length;
+    return stretch;
+  });
 }
 
 /** Without a token between its timestamps a stretch would make the pair that ends a segment. */
 function withAnyToken(decoded: Decoded, space: readonly number[]): Decoded {
   return decoded.tokens.length > 0 ? decoded : { ...decoded, tokens: space };
 }
+
+const after = (space: readonly number[], decoded: Decoded): Decoded => ({
+  ...decoded,
+  tokens: [...space, ...decoded.tokens],
+  logProbabilities: [...space.map(() => 0), ...decoded.logProbabilities],
+});
 
 /** The English text's timestamps with the texts in the target language between them. */
 function joined(

@@ -9,6 +9,7 @@ import type { WhisperModel } from '../whisper/model.ts';
 import { englishPrompt, separatorOf } from '../whisper/prompts.ts';
 import { type DecodingOptions, decode } from './decode.ts';
 import { decodeClips } from './decode-clips.ts';
+import { splitIntoSentences } from './english-sentences.ts';
 import { segmentsOf } from './segments.ts';
 import { textOfTokens } from './text-of-tokens.ts';
 import { transcribeFiles } from './transcribe-files.ts';
@@ -33,24 +34,34 @@ const decoded = async (options: Partial<DecodingOptions>) => {
 const separator = () => separatorOf(model.tokens, 'english-first', 'zh-Hant')!;
 
 test.each([
-  {},
-  { beams: 3 },
-])('the English half is the translation without the other (%j)', async (search) => {
+  { to: 'zh-Hant', search: {}, space: '' },
+  { to: 'zh-Hant', search: { beams: 3 }, space: '' },
+  // Written with spaces between words: between sentences, too.
+  { to: 'de', search: {}, space: ' ' },
+])('the English half is the translation without the other (%j)', async ({ to, search, space }) => {
+  const separator = separatorOf(model.tokens, 'english-first', to)!;
   const direct = await decoded({ ...search, maxTokens: 224 });
-  const both = await decoded({ ...search, separator: separator() });
+  const both = await decoded({ ...search, separator });
   expect(direct.text).toMatch(/[a-z]{4}/);
   expect(both.englishTokens).toEqual(direct.tokens);
+  // From each sentence of the English text alone: the decoder gets silence, and the prompt does not say what was spoken.
+  const sentences = splitIntoSentences(direct.tokens, model.tokens);
+  expect(sentences.length).toBeGreaterThan(1);
+  const prompts = sentences.map((ids) => [...englishPrompt(model.tokens), ...ids, separator]);
+  const silence = withoutSpeech(model.dimensions.width);
+  const alone = await decodeClips(
+    model,
+    prompts.map(() => silence),
+    { ...search, prompts, maxTokens: 12 },
+  );
   // The target's half alone is counted.
-  expect(both.tokens).not.toEqual(direct.tokens);
-  expect(both.tokens.length).toBeLessThanOrEqual(12);
+  for (const { tokens } of alone) expect(tokens.length).toBeLessThanOrEqual(12);
+  expect(both.tokens).toEqual(
+    alone.flatMap(({ tokens }, i) => (i === 0 ? tokens : [...model.tokens.encode(space), ...tokens])),
+  );
   const { logProbabilities, averageLogProbability } = both;
   expect(logProbabilities.length).toBe(both.tokens.length + Number(both.finished));
   expect(averageLogProbability).toBeLessThan(0);
-  // From the English text alone: the decoder gets silence, and the prompt does not say what was spoken.
-  const given = [...englishPrompt(model.tokens), ...direct.tokens, separator()];
-  const silence = withoutSpeech(model.dimensions.width);
-  const [second] = await decodeClips(model, [silence], { ...search, prompts: [given], maxTokens: 12 });
-  expect(both.tokens).toEqual(second!.tokens);
 });
 
 test('with timestamps, each stretch between two of them is translated for itself', async () => {

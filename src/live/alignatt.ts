@@ -14,8 +14,6 @@ export interface AlignAttSettings {
   readonly rewind: number;
 }
 
-export const defaultAlignAtt: AlignAttSettings = { frames: 25, rewind: 200 };
-
 /**
  * Number of tokens of a hypothesis that are written now: whole words, characters in scripts without spaces.
  * @param prompt of the text

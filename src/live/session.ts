@@ -7,7 +7,7 @@
  * utterance is decoded once, when it has ended; and where even those wait too long, the oldest is dropped.
  */
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import { afterEnglish, decodeEnglish } from '../decoding/decode.ts';
+import { decodeEnglish } from '../decoding/decode.ts';
 import { decodeClips } from '../decoding/decode-clips.ts';
 import type { Decoded, DecodingOptions } from '../decoding/decoding.ts';
 import { chosenDecoding } from '../decoding/decoding-choice.ts';
@@ -17,11 +17,13 @@ import { languageProfile } from '../language/profile.ts';
 import { type EncodedClip, withoutSpeech } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import type { Task } from '../whisper/tokens.ts';
-import { type AlignAttSettings, attendedTokens, defaultAlignAtt } from './alignatt.ts';
+import { type AlignAttSettings, attendedTokens } from './alignatt.ts';
+import { liveDefaults } from './defaults.ts';
 import type { LiveEvent, LivePolicy } from './events.ts';
 import { GrowingText } from './growing-text.ts';
+import { GrowingTranslation } from './growing-translation.ts';
 import { agreedTokens } from './local-agreement.ts';
-import { defaultLimits, type Utterance, type UtteranceLimits, Utterances } from './utterances.ts';
+import { type Utterance, type UtteranceLimits, Utterances } from './utterances.ts';
 
 export interface LiveOptions extends Partial<UtteranceLimits>, Partial<AlignAttSettings> {
   readonly task: Task;
@@ -54,20 +56,22 @@ const SHORTEST = 1;
 const NO_SPEECH = 0.6;
 const LOG_PROBABILITY = -1;
 
-/** An utterance and its texts so far. */
-interface Work {
-  readonly utterance: Utterance;
+/** Texts of an utterance so far. */
+interface Texts {
   readonly target: GrowingText;
-  /** With a model that translates English first. */
+  /** With a model that translates English first, and how the target's text comes from it. */
   readonly english: GrowingText | undefined;
+  readonly translation: GrowingTranslation | undefined;
   language: string | undefined;
+}
+
+interface Work extends Texts {
+  readonly utterance: Utterance;
   /** The place up to which it was decoded. */
   seen: number;
   /** End of the speech of which an update heard the end; whether that one found a whole text. */
   settled: number | undefined;
   whole: boolean;
-  /** English first: tokens that the target text was decoded from. */
-  translated: readonly number[];
 }
 
 /** English first: a target text that is to be decoded from the English one. */
@@ -117,12 +121,12 @@ export class LiveSession {
     /** The language that is written; undefined: the one spoken. */
     private readonly written: string | undefined,
   ) {
-    const { silence = defaultLimits.silence, longest = defaultLimits.longest } = options;
-    const { frames = defaultAlignAtt.frames, rewind = defaultAlignAtt.rewind } = options;
+    const { silence = liveDefaults.silence, longest = liveDefaults.longest } = options;
+    const { frames = liveDefaults.frames, rewind = liveDefaults.rewind } = options;
     this.#utterances = new Utterances({ silence, longest });
     this.#alignAtt = { frames, rewind };
     this.#clock = options.clock ?? (() => performance.now() / 1000);
-    this.#interval = options.interval ?? 0.5;
+    this.#interval = options.interval ?? liveDefaults.interval;
     this.#behind = options.behind ?? Math.max(6, 3 * this.#interval);
     this.#longestQueue = options.longestQueue ?? 60;
     this.#policy = options.policy ?? 'local-agreement';
@@ -153,26 +157,41 @@ export class LiveSession {
 
   async #warmUp(): Promise<void> {
     const language = this.options.from ?? 'en';
-    const work = this.#workOf(undefined, language);
+    const texts = this.#texts(language);
     const [clip] = await this.model.encode([new Float32Array(SAMPLE_RATE)], 'fit', {
       languages: [language],
     });
     const short = { maxTokens: 2 };
-    await this.#decodeSpeech(work, clip!, short);
-    if (work.english) await this.#decodeTarget(work, short);
+    await this.#decodeSpeech(texts, clip!, short);
+    if (texts.translation) {
+      texts.english!.update(this.model.tokens.encode(' A'), 0);
+      await texts.translation.update(texts.english!, { language, last: true });
+    }
   }
 
-  #workOf(utterance: Utterance | undefined, language?: string): Work {
-    const { tokens } = this.model;
+  #texts(language?: string): Texts {
+    const { model } = this;
+    const { separator } = this.prompt;
+    const target = new GrowingText(model.tokens);
+    if (separator === undefined) return { target, english: undefined, translation: undefined, language };
+    const silence = withoutSpeech(model.dimensions.width);
+    const translation = new GrowingTranslation(target, model, separator, (options) =>
+      decodeClips(
+        model,
+        options.prompts.map(() => silence),
+        { ...this.decoding, ...options, separator: undefined },
+      ),
+    );
+    return { target, english: new GrowingText(model.tokens), translation, language };
+  }
+
+  #workOf(utterance: Utterance): Work {
     return {
-      utterance: utterance!,
-      target: new GrowingText(tokens),
-      english: this.prompt.separator === undefined ? undefined : new GrowingText(tokens),
-      language,
-      seen: utterance?.start ?? 0,
+      ...this.#texts(),
+      utterance,
+      seen: utterance.start,
       settled: undefined,
       whole: false,
-      translated: [],
     };
   }
 
@@ -376,7 +395,7 @@ export class LiveSession {
     if (last)
       text.update(nobody && text.committed.length === 0 ? [] : decoded.tokens, Number.POSITIVE_INFINITY);
     else if (decoded.finished && !nobody) {
-      text.update(decoded.tokens, await this.#stable(text, decoded.tokens, { work, clip }));
+      text.update(decoded.tokens, await this.#stable(work, clip, decoded.tokens));
     }
     if (work.english) {
       this.#target = { work, time, last };
@@ -388,44 +407,26 @@ export class LiveSession {
   /** English first: decodes the text in the target language from the English one. */
   async #translate({ work, time, last }: TargetWork, events: LiveEvent[]): Promise<void> {
     this.#target = undefined;
-    const { target } = work;
-    const english = work.english!.all;
-    const same = english.join() === work.translated.join();
-    const decoded = same ? undefined : await this.#decodeTarget(work);
-    const next = decoded?.tokens ?? target.rest;
-    if (last || same || decoded?.finished) {
-      const stable = last ? Number.POSITIVE_INFINITY : await this.#stable(target, next);
-      target.update(next, stable);
-      work.translated = english;
-    }
+    await work.translation!.update(work.english!, { language: work.language, last });
     if (last) this.#endOf(work, time, events);
     else events.push(this.#textEvent(work, time));
   }
 
   /** Number of the tokens after the committed ones that the policy commits. */
-  #stable(
-    text: GrowingText,
-    next: readonly number[],
-    heard?: { readonly work: Work; readonly clip: EncodedClip },
-  ): Promise<number> | number {
-    if (this.#policy === 'local-agreement' || !heard) return agreedTokens(text.rest, next, this.model.tokens);
-    const { work, clip } = heard;
-    return this.#attended(work, clip, text, next);
-  }
-
-  async #attended(
-    { language, english }: Work,
+  async #stable(
+    { language, english, target }: Work,
     clip: EncodedClip,
-    text: GrowingText,
     next: readonly number[],
   ): Promise<number> {
+    const text = english ?? target;
+    if (this.#policy === 'local-agreement') return agreedTokens(text.rest, next, this.model.tokens);
     const model = english ? await this.model.englishHalf() : this.model;
     const before = { prompt: this.prompt.of(language!), given: text.committed };
     return attendedTokens(model, clip, next, before, this.#alignAtt);
   }
 
   async #decodeSpeech(
-    { language, english, target }: Work,
+    { language, english, target }: Texts,
     clip: EncodedClip,
     options: Partial<DecodingOptions> = {},
   ): Promise<Decoded> {
@@ -438,22 +439,6 @@ export class LiveSession {
       prompts: [prompt],
       languages: [language],
       continued: text.committed.length > 0,
-    });
-    return decoded!;
-  }
-
-  async #decodeTarget(
-    { language, english, target }: Work,
-    options: Partial<DecodingOptions> = {},
-  ): Promise<Decoded> {
-    const prompt = afterEnglish(this.model, english!.all, this.prompt.separator!);
-    const [decoded] = await decodeClips(this.model, [withoutSpeech(this.model.dimensions.width)], {
-      ...this.decoding,
-      ...options,
-      separator: undefined,
-      prompts: [[...prompt, ...target.committed]],
-      languages: [language],
-      continued: target.committed.length > 0,
     });
     return decoded!;
   }

@@ -1,6 +1,7 @@
 /** Utterances of a stream: where somebody begins and ends to speak, by voice activity. */
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { FRAME, FrameProbabilities, SPEECH_FROM, SPEECH_UNTIL } from '../audio/voice-activity.ts';
+import { liveDefaults } from './defaults.ts';
 import { SampleBuffer } from './sample-buffer.ts';
 
 export interface UtteranceLimits {
@@ -9,8 +10,6 @@ export interface UtteranceLimits {
   /** Seconds after which one is cut, in its longest pause. */
   readonly longest: number;
 }
-
-export const defaultLimits: UtteranceLimits = { silence: 0.5, longest: 25 };
 
 /** Frames of speech that begin an utterance: a click is shorter. */
 const ONSET_FRAMES = 3;
@@ -70,7 +69,7 @@ export class Utterances {
   #onset = 0;
   #count = 0;
 
-  constructor(private readonly limits: UtteranceLimits = defaultLimits) {}
+  constructor(private readonly limits: UtteranceLimits = liveDefaults) {}
 
   /** Samples of the stream of which it is known whether somebody speaks. */
   get heard(): number {

@@ -1,6 +1,9 @@
 /** A socket and the session that it is of, as they see each other. */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { ApiError } from './api-error.ts';
+import type { ApiError, Secret } from './api-error.ts';
+
+export const newId = (kind: string): string => `${kind}_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
 
 /** What a client does, told to the session of its socket. */
 export interface SocketSession {
@@ -22,8 +25,16 @@ export interface Connection {
   close(code: CloseCode, reason: string): void;
   /** Seconds of sound, for the log. */
   heard(seconds: number): void;
-  /** A fault of the server's own, for the log. */
-  fault(error: unknown): void;
+  /** Tells of a mistake, as OpenAI's realtime API does; a fault of the server's own is told to the log, too. */
+  tell(error: unknown, about?: ErrorContext): ApiError;
+  /** Tells of an error after which nothing can go on, and closes the socket. */
+  fail(error: unknown, about?: ErrorContext): void;
+}
+
+export interface ErrorContext {
+  /** Id of the client's event that the error is about. */
+  readonly event?: string | undefined;
+  readonly secrets?: readonly Secret[];
 }
 
 /** Of RFC 6455: as it should, the server or the client goes, not allowed, a fault, to be tried again later. */

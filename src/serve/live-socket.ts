@@ -1,12 +1,12 @@
 /**
  * `/live?model=&task=&from=&to=&rate=`, the page's own socket: PCM16 in binary messages, `{"type":"commit"}` and
- * `{"type":"end"}` in; the events of live decoding out, one a message, and `{"type":"error","message"}` before it is closed.
+ * `{"type":"end"}` in; the events of live decoding out, one a message, and `{"type":"error","message","error"}` before it is closed.
  */
 import { z } from 'zod';
 import { LIVE_POLICIES } from '../live/events.ts';
-import { apiErrorOf, badRequest, isFault } from './api-error.ts';
+import { badRequest } from './api-error.ts';
 import type { Serving } from './app.ts';
-import { type Connection, closeCodeOf, type SocketSession } from './connection.ts';
+import type { Connection, SocketSession } from './connection.ts';
 import { LiveFeed } from './live-feed.ts';
 import { liveRequest, tooMuchSound } from './live-request.ts';
 
@@ -41,12 +41,6 @@ export function liveSession(serving: Serving, connection: Connection): SocketSes
   }
   const { rate, ...request } = parsed.data;
   const { request: live, secrets } = liveRequest(engine.models, request);
-  const fail = (error: unknown): void => {
-    const shown = apiErrorOf(error, secrets);
-    if (isFault(error)) connection.fault(error);
-    connection.send({ type: 'error', message: shown.message });
-    connection.close(closeCodeOf(shown), shown.message);
-  };
   const feed = new LiveFeed(engine, live, rate, {
     onEvent: (event) => {
       if (event.type === 'text') metrics.lag(event.lag);
@@ -54,7 +48,7 @@ export function liveSession(serving: Serving, connection: Connection): SocketSes
     },
     onEnd: (error) => {
       if (error === undefined) connection.close(1000, 'the stream has ended');
-      else fail(error);
+      else connection.fail(error, { secrets });
     },
     onFull: (full) => connection.pause(full),
   });

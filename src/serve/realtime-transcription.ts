@@ -3,17 +3,16 @@
  * it what was sent between two commits. An item's text comes while it is spoken, and is never taken back.
  */
 import { z } from 'zod';
+import { liveDefaults } from '../live/defaults.ts';
 import type { LiveEvent } from '../live/events.ts';
-import { defaultLimits } from '../live/utterances.ts';
 import { badRequest } from './api-error.ts';
 import type { Serving } from './app.ts';
-import type { Connection, SocketSession } from './connection.ts';
+import { type Connection, newId, type SocketSession } from './connection.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type CheckedStream, liveRequest, tooMuchSound } from './live-request.ts';
 import {
   checked,
   type Message,
-  newId,
   noiseReduction,
   REALTIME_RATE,
   RealtimeChannel,
@@ -142,7 +141,7 @@ class TranscriptionSession implements SocketSession {
   }
 
   bytes(): void {
-    this.#channel.refuse(badRequest('found a binary message; expected events in JSON'));
+    this.connection.tell(badRequest('found a binary message; expected events in JSON'));
   }
 
   text(text: string): void {
@@ -246,7 +245,7 @@ class TranscriptionSession implements SocketSession {
     if (part.item) part.item.seconds = part.feed.seconds;
     this.connection.heard(this.#seconds);
     const tooLong = tooMuchSound(this.#seconds, this.serving.limits);
-    if (tooLong) this.#channel.fail(tooLong);
+    if (tooLong) this.connection.fail(tooLong);
   }
 
   #begin(): Part {
@@ -354,7 +353,7 @@ class TranscriptionSession implements SocketSession {
         ...{ item_id: id, content_index: 0 },
         error: { type: 'server_error', message: 'the sound of this item was not transcribed' },
       });
-    this.#channel.fail(error, secrets);
+    this.connection.fail(error, { secrets });
   }
 
   #closeWhereTold(): void {
@@ -394,4 +393,4 @@ class TranscriptionSession implements SocketSession {
 }
 
 /** As this server detects turns, whatever was asked. */
-const TURN_DETECTION = { type: 'server_vad', silence_duration_ms: defaultLimits.silence * 1000 };
+const TURN_DETECTION = { type: 'server_vad', silence_duration_ms: liveDefaults.silence * 1000 };

@@ -7,13 +7,12 @@ import { languageProfile, namedLanguage } from '../language/profile.ts';
 import type { LiveEvent, LiveText } from '../live/events.ts';
 import { badRequest } from './api-error.ts';
 import type { Serving } from './app.ts';
-import type { Connection, SocketSession } from './connection.ts';
+import { type Connection, newId, type SocketSession } from './connection.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type AskedStream, type CheckedStream, liveRequest, tooMuchSound } from './live-request.ts';
 import {
   checked,
   type Message,
-  newId,
   noiseReduction,
   REALTIME_RATE,
   RealtimeChannel,
@@ -73,7 +72,7 @@ class TranslationSession implements SocketSession {
   }
 
   bytes(): void {
-    this.#channel.refuse(badRequest('found a binary message; expected events in JSON'));
+    this.connection.tell(badRequest('found a binary message; expected events in JSON'));
   }
 
   text(text: string): void {
@@ -160,7 +159,7 @@ class TranslationSession implements SocketSession {
     this.#seconds += this.#open[0]!.seconds - before;
     this.connection.heard(this.#seconds);
     const tooLong = tooMuchSound(this.#seconds, this.serving.limits);
-    if (tooLong) this.#channel.fail(tooLong);
+    if (tooLong) this.connection.fail(tooLong);
   }
 
   #begin(): LiveFeed[] {
@@ -199,7 +198,7 @@ class TranslationSession implements SocketSession {
       },
       onEnd: (error) => {
         this.#feeds.delete(feed);
-        if (error !== undefined) this.#channel.fail(error, secrets);
+        if (error !== undefined) this.connection.fail(error, { secrets });
         this.#closeWhereTold();
       },
       onFull: (full) => this.connection.pause(full),

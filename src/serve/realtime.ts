@@ -1,13 +1,10 @@
 /** What both sessions of OpenAI's realtime API have in common: messages, their errors, sound in base64. */
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { apiErrorOf, badRequest, isFault, type Secret } from './api-error.ts';
-import { type Connection, closeCodeOf } from './connection.ts';
+import { badRequest } from './api-error.ts';
+import { type Connection, newId } from './connection.ts';
 
 /** Hz of PCM16 in this API. */
 export const REALTIME_RATE = 24_000;
-
-export const newId = (kind: string): string => `${kind}_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
 
 const message = z.looseObject({ type: z.string(), event_id: z.string().optional() });
 export type Message = z.infer<typeof message>;
@@ -19,22 +16,6 @@ export class RealtimeChannel {
     this.connection.send({ type, event_id: newId('event'), ...fields });
   }
 
-  /** Tells of a mistake; the session goes on. @param of the message that it is in */
-  refuse(error: unknown, of?: Message): void {
-    const shown = apiErrorOf(error);
-    if (isFault(error)) this.connection.fault(error);
-    const event_id = of?.event_id ?? null;
-    this.send('error', { error: { ...shown.body.error, event_id } });
-  }
-
-  /** Tells of an error after which nothing can go on. */
-  fail(error: unknown, secrets: readonly Secret[] = []): void {
-    const shown = apiErrorOf(error, secrets);
-    if (isFault(error)) this.connection.fault(error);
-    this.send('error', { error: { ...shown.body.error, event_id: null } });
-    this.connection.close(closeCodeOf(shown), shown.message);
-  }
-
   /** Reads a message and has it acted on; what is wrong with it is told. */
   receive(text: string, act: (message: Message) => void): void {
     let found: Message | undefined;
@@ -42,7 +23,7 @@ export class RealtimeChannel {
       found = parsed(text);
       act(found);
     } catch (error) {
-      this.refuse(error, found);
+      this.connection.tell(error, { event: found?.event_id });
     }
   }
 }

@@ -3,9 +3,17 @@ import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { apiErrorOf, isFault } from './api-error.ts';
+import { ApiError, apiErrorOf, isFault } from './api-error.ts';
 import type { Serving } from './app.ts';
-import { type CloseCode, type Connection, closeCodeOf, type SocketSession } from './connection.ts';
+import {
+  type CloseCode,
+  type Connection,
+  closeCodeOf,
+  type ErrorContext,
+  newId,
+  type SocketSession,
+} from './connection.ts';
+import { EngineUnavailable } from './engine.ts';
 import { liveSession } from './live-socket.ts';
 import { transcriptionSession } from './realtime-transcription.ts';
 import { translationSession } from './realtime-translation.ts';
@@ -60,13 +68,12 @@ export function serveSockets(server: Server, serving: Serving): Sockets {
     try {
       url = new URL(`http://localhost${request.url?.startsWith('/') ? request.url : '/'}`);
       route = ROUTES[url.pathname];
-      if (isClosing) return refuse(socket, 503, 'the server closes');
-      if (!route) return refuse(socket, 404, `found no socket at ${url.pathname.slice(0, 100)}`);
+      if (isClosing) throw new EngineUnavailable('the server closes', 'down', 1);
+      if (!route) throw new ApiError(404, `found no socket at ${url.pathname.slice(0, 100)}`);
       serving.access.checkSite(request.headers);
       serving.access.checkKey(request.headers);
     } catch (error) {
-      const { status, message } = apiErrorOf(error);
-      return refuse(socket, status, message);
+      return refuse(socket, apiErrorOf(error));
     }
     servers.get(url.pathname)!.handleUpgrade(request, socket, head, (ws) => {
       const { streamLimit } = serving.engine.status();
@@ -93,14 +100,16 @@ export function serveSockets(server: Server, serving: Serving): Sockets {
 }
 
 /** An answer of HTTP in place of a socket. */
-function refuse(socket: Duplex, status: number, message: string): void {
-  const body = JSON.stringify({
-    error: { message, type: 'invalid_request_error', param: null, code: null },
-  });
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\ncontent-length: ` +
-      `${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
+function refuse(socket: Duplex, { status, body, headers }: ApiError): void {
+  const content = JSON.stringify(body);
+  const fields = {
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(content),
+    connection: 'close',
+  };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${content}`);
 }
 
 class OpenSocket implements Connection {
@@ -178,8 +187,20 @@ class OpenSocket implements Connection {
     this.#seconds = seconds;
   }
 
-  fault(error: unknown): void {
-    this.#fault = (error as Error).stack ?? String(error);
+  tell(error: unknown, { event, secrets = [] }: ErrorContext = {}): ApiError {
+    const shown = apiErrorOf(error, secrets);
+    if (isFault(error)) this.#fault = (error as Error).stack ?? String(error);
+    const { message, body } = shown;
+    this.send({
+      ...{ type: 'error', event_id: newId('event'), message },
+      error: { ...body.error, event_id: event ?? null },
+    });
+    return shown;
+  }
+
+  fail(error: unknown, about?: ErrorContext): void {
+    const shown = this.tell(error, about);
+    this.close(closeCodeOf(shown), shown.message);
   }
 
   end(): void {
@@ -194,10 +215,7 @@ class OpenSocket implements Connection {
     try {
       work();
     } catch (error) {
-      const shown = apiErrorOf(error);
-      if (isFault(error)) this.fault(error);
-      this.send({ type: 'error', message: shown.message, ...shown.body });
-      this.close(closeCodeOf(shown), shown.message);
+      this.fail(error);
     }
   }
 

@@ -251,6 +251,16 @@ test.skipIf(!executablePath)(
     await page.locator('button.at').first().click();
     await page.locator('.player.playing').waitFor();
     expect(await violations(page)).toEqual([]);
+
+    // Nobody else has what was spoken: it is not replaced unasked.
+    const asked = page.waitForEvent('dialog').then(async (dialog) => {
+      await dialog.dismiss();
+      return dialog.message();
+    });
+    await page.locator('#speak').click();
+    expect(await asked).toContain('was not saved');
+    expect(await page.locator('body').getAttribute('data-state')).toBe('done');
+    expect(await rowTexts(page, 'translation')).toBe(translation);
   },
   2 * SLOW,
 );

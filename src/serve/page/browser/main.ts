@@ -39,6 +39,8 @@ let reading: AbortController | undefined;
 /** Whether the browser asks the user for the microphone. */
 let starting = false;
 let savedName = 'recording';
+/** Whether the page alone has what was spoken: a file can be read again. */
+let unsaved = false;
 
 async function begin(): Promise<void> {
   try {
@@ -68,8 +70,12 @@ function describe(): void {
 
 // Speaking.
 
+/** Whether what was spoken may go. */
+const mayReplace = (): boolean =>
+  !unsaved || confirm('What you said is on this page only, and was not saved. Replace it?');
+
 async function startRecording(): Promise<void> {
-  if (starting) return;
+  if (starting || !mayReplace()) return;
   clearNotice();
   const { model, from, to, asked, englishFirst } = choices;
   const started = new Recording({ model: model.id, from, to, asked, englishFirst }, view, recorded);
@@ -84,6 +90,7 @@ async function startRecording(): Promise<void> {
     starting = false;
   }
   forget();
+  unsaved = false;
   recording = started;
   setTitles();
   view.clear('Listening: speak, and the text appears here.', true);
@@ -114,12 +121,15 @@ function recorded(done: Recording): void {
   ); // few: one
   if (done.seconds > 0) player.load(done.sound);
   refine.hidden = done.seconds === 0;
+  unsaved = view.livePieces('original').length + view.livePieces('translation').length > 0;
 }
 
 // Recordings from files.
 
 async function read(recorded: Blob, name: string): Promise<void> {
   clearNotice();
+  // The same sound, read once more: the page alone still has it.
+  unsaved = recorded === recording?.sound;
   forget();
   file = { recording: recorded, name, to: choices.to, results: {} };
   savedName = name;
@@ -284,11 +294,13 @@ async function saveAs(format: SaveFormat | 'copy', side: Side): Promise<void> {
   }
   if (format !== 'copy') {
     save(text, format);
+    unsaved = false;
     return;
   }
   try {
     await navigator.clipboard.writeText(formatted(text, 'txt'));
     setStatus('Copied');
+    unsaved = false;
   } catch {
     say('The browser did not let this page copy. TXT saves the text as a file.');
   }
@@ -309,7 +321,7 @@ refine.addEventListener('click', () => {
 fileInput.addEventListener('change', () => {
   const [first] = fileInput.files ?? [];
   fileInput.value = '';
-  if (first) void read(first, first.name);
+  if (first && mayReplace()) void read(first, first.name);
 });
 byId('choices').addEventListener('change', ({ target }) => {
   describe();
@@ -338,6 +350,7 @@ document.addEventListener('drop', (event) => {
     say('Stop what is going on first, and drop the recording again.');
     return;
   }
+  if (!mayReplace()) return;
   void read(files[0]!, files[0]!.name).then(() => {
     if (files.length > 1)
       say(`One recording at a time: ${files[0]!.name} was read, the other ${files.length - 1} were not.`);
