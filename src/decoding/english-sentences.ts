@@ -23,7 +23,7 @@ export function splitIntoSentences(ids: readonly number[], tokens: Tokens): numb
     const first = at + word.text.length - word.text.trimStart().length;
     at += word.text.length;
     if (sentences.length === 0 || begins.has(first)) sentences.push([]);
-    sentences.at(-1)!.push(...word.tokens);
+    for (const id of word.tokens) sentences.at(-1)!.push(id);
   }
   return sentences;
 }
