@@ -103,6 +103,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./prepare.ts')).prepareCommand,
   ],
   [
+    'pseudo-label',
+    'translate the transcripts of a manifest by your own endpoint: a chat model, LibreTranslate or DeepL',
+    async () => (await import('./pseudo-label.ts')).pseudoLabelCommand,
+  ],
+  [
     'doctor',
     'report versions, processor, memory, model and cache of this installation, for bug reports',
     async () => (await import('./doctor.ts')).doctorCommand,
