@@ -53,6 +53,9 @@ export function parseReference(text: string): AudioReference {
   return { ...parseWhole(before), part: parsePart(text, times!) };
 }
 
+/** The reference of the whole recording that a part is of. */
+export const withoutPart = (text: string): string => PART.exec(text)?.[1] ?? text;
+
 function parseWhole(text: string): AudioReference {
   const [, archive, member] = MEMBER.exec(text) ?? [];
   if (archive !== undefined) return { file: archive, member: member! };

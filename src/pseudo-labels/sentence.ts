@@ -1,4 +1,5 @@
 /** Sentences to translate: those of a manifest's clips, each once. */
+import { withoutPart } from '../audio/audio-reference.ts';
 import { type Clip, referenceIn } from '../data/clip.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 
@@ -14,8 +15,7 @@ export interface Sentence {
 export const sentenceKey = ({ language, text, before }: Sentence): string =>
   fingerprint(JSON.stringify([language, text, before]), 24);
 
-/** Where in a recording a clip lies does not part it from its neighbours. */
-const recordingOf = ({ audio, other }: Clip): string => other.session || audio.replace(/#t=[\d.,]*$/, '');
+const recordingOf = ({ audio, other }: Clip): string => other.session || withoutPart(audio);
 
 /**
  * The sentence of each clip that has a transcript and no translation; undefined for the others.
