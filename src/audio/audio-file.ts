@@ -1,6 +1,6 @@
 /** Reads audio files as samples, and what references name: members of archives, cells of tables, parts of recordings. */
 import type { Stats } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
@@ -20,6 +20,7 @@ import {
 import { type ByteSource, blocksFrom, type FileBytes, heldBytes } from './file-bytes.ts';
 import { READABLE_FORMATS } from './formats.ts';
 import { headerSeconds } from './header-seconds.ts';
+import { readPart } from './recording-parts.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
 /**
@@ -33,9 +34,35 @@ export function readAudio(
   options?: ReadOptions & ReadEvents,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  return withAudio(file, ({ name, bytes, path, part }) =>
-    decodeAudio(name, sourceOf(bytes, path, signal), bytes.size, inPart(part, options)),
-  );
+  return withAudio(file, async (audio) => {
+    const { name, bytes, path, part } = audio;
+    const selection = inPart(part, options);
+    const held = await partOfLong(audio, selection);
+    if (!held) return decodeAudio(name, sourceOf(bytes, path, signal), bytes.size, selection);
+    signal?.throwIfAborted();
+    return held();
+  });
+}
+
+/** Longer parts are no clips: they are decoded as whole recordings are. */
+const LONG_SECONDS = 1800;
+
+/** Reads a part of a recording that is more than twice as long, as others of its parts may follow; undefined: it is not. */
+async function partOfLong(
+  { name, bytes, path, part, key, later }: OpenAudio,
+  { from = 0, to, channel, onDamage }: ReadOptions & ReadEvents,
+): Promise<(() => Promise<Float32Array>) | undefined> {
+  if (part?.to === undefined || to === undefined || !(from < to && to - from < LONG_SECONDS))
+    return undefined;
+  const seconds = await headerSeconds(bytes);
+  if (seconds !== undefined && to - from > seconds / 2) return undefined;
+  return () =>
+    readPart(
+      { name, key, path, bytes: later },
+      {
+        ...{ begin: sampleAt(from), end: sampleAt(to), channel, onDamage },
+      },
+    );
 }
 
 /** Reads an audio file block by block; see decodeInBlocks. The file is open until the iteration ends. */
@@ -44,8 +71,14 @@ export async function* readInBlocks(
   selection: Selection,
   signal?: AbortSignal,
 ): AsyncGenerator<SampleBlock, void, undefined> {
-  const { name, bytes, path, part, close } = await openAudio(file);
+  const audio = await openAudio(file);
+  const { name, bytes, path, part, close } = audio;
   try {
+    const { channel } = selection;
+    if (channel !== 'separate') {
+      const held = await partOfLong(audio, inPart(part, { ...selection, channel }));
+      if (held) return yield [await held()];
+    }
     yield* decodeInBlocks(name, sourceOf(bytes, path, signal), bytes.size, inPart(part, selection));
   } finally {
     await close();
@@ -120,6 +153,10 @@ interface OpenAudio {
   /** Where other programs find the bytes: not those within another file. */
   readonly path?: string;
   readonly part?: Part | undefined;
+  /** Changes with the content. */
+  readonly key: string;
+  /** The bytes, after it was closed, too: the file is opened for each read. */
+  readonly later: FileBytes;
   close(): Promise<void>;
 }
 
@@ -140,12 +177,15 @@ async function openAudio(source: string | URL): Promise<OpenAudio> {
   if (cell) {
     const bytes = await parquetBytes(file, cell.row, cell.column);
     if (bytes.length === 0) throw new UserError(`${name}: found no bytes; expected ${expected}`);
-    return { name, part, bytes: heldBytes([bytes]), close: async () => {} };
+    const held = heldBytes([bytes]);
+    const key = `${placeOf(file, await stat(file))} ${cell.row} ${cell.column}`;
+    return { name, part, key, bytes: held, later: held, close: async () => {} };
   }
   if (member !== undefined) {
     const found = await (await tarIndex(file)).find(member);
     if (found.size === 0) throw new UserError(`${name}: found an empty member; expected ${expected}`);
-    return { name, part, ...(await openBytes(file, found.offset, found.size)) };
+    const key = `${placeOf(file, await stat(file))} ${found.offset}`;
+    return { name, part, key, ...(await openBytes(file, found.offset, found.size)) };
   }
   try {
     // Before opening: to open a pipe would wait for its writer.
@@ -153,7 +193,13 @@ async function openAudio(source: string | URL): Promise<OpenAudio> {
     if (found.isDirectory()) throw new UserError(`${name}: found a directory; expected ${expected}`);
     if (!found.isFile()) throw new UserError(`${name}: found a device or pipe; expected ${expected}`);
     if (found.size === 0) throw new UserError(`${name}: found an empty file; expected ${expected}`);
-    return { name, part, path: resolve(file), ...(await openBytes(file, 0, found.size)) };
+    return {
+      name,
+      part,
+      path: resolve(file),
+      key: placeOf(file, found),
+      ...(await openBytes(file, 0, found.size)),
+    };
   } catch (error) {
     throw cannotOpen(name, error, expected);
   }
@@ -164,15 +210,28 @@ async function openBytes(
   file: string,
   offset: number,
   size: number,
-): Promise<Pick<OpenAudio, 'bytes' | 'close'>> {
-  const handle = await open(file);
-  const read = async (at: number, length: number): Promise<Uint8Array> => {
+): Promise<Pick<OpenAudio, 'bytes' | 'later' | 'close'>> {
+  const read = async (from: FileHandle, at: number, length: number): Promise<Uint8Array> => {
     const wanted = Math.max(0, Math.min(length, size - at));
-    const { bytesRead, buffer } = await handle.read(new Uint8Array(wanted), 0, wanted, offset + at);
+    const { bytesRead, buffer } = await from.read(new Uint8Array(wanted), 0, wanted, offset + at);
     return buffer.subarray(0, bytesRead);
   };
-  return { bytes: { size, read }, close: () => handle.close() };
+  const handle = await open(file);
+  return {
+    bytes: { size, read: (at, length) => read(handle, at, length) },
+    later: {
+      size,
+      read: async (at, length) => {
+        const again = await open(file);
+        return read(again, at, length).finally(() => again.close());
+      },
+    },
+    close: () => handle.close(),
+  };
 }
+
+const placeOf = (file: string, { size, mtimeMs, ino }: Stats): string =>
+  `${resolve(file)} ${size} ${mtimeMs} ${ino}`;
 
 function sourceOf(bytes: FileBytes, path: string | undefined, signal?: AbortSignal): ByteSource {
   const file: FileBytes = {

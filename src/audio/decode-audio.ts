@@ -414,12 +414,7 @@ class Sound {
     // Where the clip that was selected ends before the sound does, nothing of it is missing.
     const damage = describeMissing(seconds, this.complete ? { damaged: missing.damaged } : missing);
     if (damage !== undefined) this.selection.onDamage?.(damage);
-    if (seconds * SAMPLE_RATE <= begin) {
-      throw new UserError(
-        `${name}: found a recording of ${Number(seconds.toFixed(2))} s; ` +
-          `expected a longer one: the clip begins at ${begin / SAMPLE_RATE} s`,
-      );
-    }
+    if (seconds * SAMPLE_RATE <= begin) throw beginsAfterEnd(name, seconds, begin);
     return true;
   }
 
@@ -483,6 +478,13 @@ class Sound {
     );
   }
 }
+
+/** The error for a clip of which nothing is there. @param begin its first sample at 16 kHz */
+export const beginsAfterEnd = (name: string, seconds: number, begin: number): UserError =>
+  new UserError(
+    `${name}: found a recording of ${Number(seconds.toFixed(2))} s; ` +
+      `expected a longer one: the clip begins at ${begin / SAMPLE_RATE} s`,
+  );
 
 /** Samples from `begin` to `end` of one channel, or of the mean, at 16 kHz. */
 class Track {

@@ -18,9 +18,22 @@ export interface AudioDecoder {
   flush?(): Decoded | Promise<Decoded>;
   /** Length of the whole sound by the header, once known, and no more than the file has bytes for. */
   seconds?(): number | undefined;
+  /** Where samples stand that need none of those before them, once the header is known; undefined: they do. */
+  layout?(): SampleLayout | undefined;
   /** What is missing of the sound, once all bytes were decoded. */
   missing?(): MissingSound;
   free(): void;
+}
+
+/** Samples of a file in frames of equal size. */
+export interface SampleLayout {
+  /** Byte of the first frame. */
+  readonly at: number;
+  /** Frames that are there. */
+  readonly frames: number;
+  readonly frameBytes: number;
+  /** Hz */
+  readonly sampleRate: number;
 }
 
 /** A codec that is not decoded here, and that ffmpeg may decode. Its message is the codec's name. */

@@ -5,14 +5,7 @@ import { leadingLength } from './tags.ts';
 
 /** Seconds of what decoding gives; undefined where the headers cannot tell, or decoding is an error. */
 export async function headerSeconds(file: FileBytes): Promise<number | undefined> {
-  let sound = file;
-  let head = await sound.read(0, HEAD_BYTES);
-  for (;;) {
-    const length = leadingLength(head, sound !== file);
-    if (length === 0 || length >= sound.size) break;
-    sound = fromByte(sound, length);
-    head = await sound.read(0, HEAD_BYTES);
-  }
+  const { sound, head } = await afterTags(file);
   const format = detectFormat(head);
   if (typeof format === 'string' || 'found' in format) return undefined;
   const seconds =
@@ -20,6 +13,18 @@ export async function headerSeconds(file: FileBytes): Promise<number | undefined
       ? await format.duration!(sound)
       : await secondsOfDecoder(format, sound);
   return seconds !== undefined && seconds > 0 && Number.isFinite(seconds) ? seconds : undefined;
+}
+
+/** A file from where its sound begins, and its first bytes. */
+export async function afterTags(file: FileBytes): Promise<{ sound: FileBytes; head: Uint8Array }> {
+  let sound = file;
+  let head = await sound.read(0, HEAD_BYTES);
+  for (;;) {
+    const length = leadingLength(head, sound !== file);
+    if (length === 0 || length >= sound.size) return { sound, head };
+    sound = fromByte(sound, length);
+    head = await sound.read(0, HEAD_BYTES);
+  }
 }
 
 /** Enough for the headers of most files; detection may look at as much as decodeAudio gives it. */

@@ -33,7 +33,8 @@ export function pcmDecoder({ kind, bytes, littleEndian, channels, sampleRate }: 
     channelData: deinterleave(frames, channels, bytes, read),
     sampleRate,
   });
-  return unitDecoder(channels * bytes, decode, (units) => units / sampleRate);
+  const frame = { bytes: channels * bytes, sampleRate };
+  return { ...unitDecoder(frame.bytes, decode, (units) => units / sampleRate), frame };
 }
 
 /** @throws Error for a number that only damage claims */
@@ -51,6 +52,8 @@ export function paddedPcmDecoder(format: SampleFormat): PcmDecoder {
   let scale: number | undefined;
   return {
     ...decoder,
+    // The scale is found in the first samples.
+    frame: undefined,
     decode(chunk) {
       const block = decoder.decode(chunk);
       scale ??= scaleOf(block.channelData);

@@ -1,5 +1,5 @@
 /** Files that hold samples behind a header: WAV and its relatives, AIFF, AU, SPHERE. */
-import { type AudioDecoder, type Decoded, NO_SOUND } from './decoder.ts';
+import { type AudioDecoder, type Decoded, NO_SOUND, type SampleLayout } from './decoder.ts';
 import { joinBytes } from './join-bytes.ts';
 
 /** What a header says. */
@@ -12,6 +12,8 @@ export interface SampleData {
 export interface SampleDecoder extends AudioDecoder {
   /** Seconds in this number of bytes, where that can be told. */
   secondsIn?(bytes: number): number;
+  /** Of samples that are decoded one by one: the bytes of one of all channels. */
+  readonly frame?: { readonly bytes: number; readonly sampleRate: number } | undefined;
 }
 
 /** Reads a header from bytes that come in pieces: it yields until there are more. @throws Error that says what is wrong */
@@ -22,6 +24,8 @@ export class HeaderInput {
   private pieces: Uint8Array[] = [];
   private held = 0;
   private ended = false;
+  /** Whether bytes were brought back: they do not stand at `position`. */
+  isMoved = false;
   /** Of the next byte in the file. */
   position = 0;
 
@@ -68,6 +72,7 @@ export class HeaderInput {
     this.pieces.unshift(bytes);
     this.held += bytes.length;
     this.position -= bytes.length;
+    this.isMoved = true;
   }
 
   /** All that has been pushed and not read. */
@@ -108,6 +113,7 @@ export function headerThenSamples(readHeader: HeaderReader): (fileBytes: number)
     let seconds: number | undefined;
     let promised: number | undefined;
     let joined = false;
+    let layout: SampleLayout | undefined;
 
     const readOn = (): Uint8Array => {
       if (data) return input.rest();
@@ -117,6 +123,11 @@ export function headerThenSamples(readHeader: HeaderReader): (fileBytes: number)
       left = data.bytes;
       const present = Math.min(left, fileBytes - input.position);
       if (Number.isFinite(present)) seconds = data.decoder.secondsIn?.(present);
+      const { frame } = data.decoder;
+      if (frame && Number.isFinite(present) && !input.isMoved) {
+        const { bytes: frameBytes, sampleRate } = frame;
+        layout = { at: input.position, frames: Math.floor(present / frameBytes), frameBytes, sampleRate };
+      }
       if (left < UNKNOWN_BYTES) promised = data.decoder.secondsIn?.(left);
       return input.rest();
     };
@@ -143,6 +154,7 @@ export function headerThenSamples(readHeader: HeaderReader): (fileBytes: number)
         return blocks.flat();
       },
       seconds: () => seconds,
+      layout: () => layout,
       missing: () => ({ ...data?.decoder.missing?.(), promised, joined }),
       free: () => data?.decoder.free(),
     };
