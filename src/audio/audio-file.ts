@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
+import { gunzipped, isGzipped } from '../files/gunzipped.ts';
 import { parquetBytes } from '../files/parquet.ts';
 import { cannotOpen, exists } from '../files/read.ts';
 import { tarIndex } from '../files/tar.ts';
@@ -182,10 +183,11 @@ async function openAudio(source: string | URL): Promise<OpenAudio> {
     return { name, part, key, bytes: held, later: held, close: async () => {} };
   }
   if (member !== undefined) {
-    const found = await (await tarIndex(file)).find(member);
+    const archive = isGzipped(file) ? await gunzipped(file) : file;
+    const found = await (await tarIndex(archive, file)).find(member);
     if (found.size === 0) throw new UserError(`${name}: found an empty member; expected ${expected}`);
-    const key = `${placeOf(file, await stat(file))} ${found.offset}`;
-    return { name, part, key, ...(await openBytes(file, found.offset, found.size)) };
+    const key = `${placeOf(archive, await stat(archive))} ${found.offset}`;
+    return { name, part, key, ...(await openBytes(archive, found.offset, found.size)) };
   }
   try {
     // Before opening: to open a pipe would wait for its writer.

@@ -1,7 +1,16 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { packTar } from 'modern-tar';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,6 +19,7 @@ import { writeManifest } from '../data/manifest-write.ts';
 import { outputPaths } from '../decoding/formats/transcript-formats.ts';
 import { UserError } from '../errors.ts';
 import { RecordingMemo } from '../features/recording-memo.ts';
+import { archives } from '../files/gunzipped.ts';
 import { audioDuration, audioFingerprint, readAudio } from './audio-file.ts';
 import { cellReference, memberReference, parseReference, partReference } from './audio-reference.ts';
 import { audioUri } from './audio-uri.ts';
@@ -229,6 +239,38 @@ test('what is no table or archive is one line', async () => {
   writeFileSync(at('cut.tar'), bytes.subarray(0, 1500));
   expect(await message(readAudio(at('cut.tar#./en/speech.flac')))).toMatch(
     /^cut.tar: found the member ".\/en\/speech.flac" cut off: 988 of \d+ bytes; expected a whole archive$/,
+  );
+});
+
+test('a tar.gz is decompressed once into the cache; a bomb, damage and no cache are one line each', async () => {
+  archives.folder = at('archives');
+  const notes: string[] = [];
+  archives.onNote = (note) => notes.push(note.replaceAll(`${folder}/`, ''));
+  writeFileSync(at('clips.tgz'), gzipSync(readFileSync(at('clips.tar'))));
+  const members = FILES.map((file) => memberReference(at('clips.tgz'), `./en/${basename(file)}`));
+  const read = await Promise.all(members.map((member) => readAudio(member)));
+  for (const [i, file] of FILES.entries()) expectSame(read[i]!, await readAudio(file));
+  expect(notes.map((note) => note.replace(/-[0-9a-f]{16}/, ''))).toEqual([
+    'clips.tgz: decompressing it once to archives/clips.tar; a .tar would be read in place',
+    expect.stringMatching(/^clips.tgz: 0.\d+ GB in archives\/clips.tar$/),
+  ]);
+  expect(readdirSync(at('archives')).length).toBe(1);
+  expect(await message(readAudio(`${at('clips.tgz')}#x`))).toMatch(
+    /^clips.tgz: found no member "x" among 9;/,
+  );
+
+  writeFileSync(at('bomb.tar.gz'), gzipSync(Buffer.alloc(80_000_000)));
+  expect(await message(readAudio(`${at('bomb.tar.gz')}#x`))).toMatch(
+    /^bomb.tar.gz: found more than 0.069 GB in 0.000 GB of gzip; expected at most 20 times its size: a decompression bomb\?/,
+  );
+  writeFileSync(at('cut.tgz'), readFileSync(at('clips.tgz')).subarray(0, 20_000));
+  expect(await message(readAudio(`${at('cut.tgz')}#x`))).toMatch(
+    /^cut.tgz: found damaged gzip after 0.\d+ GB \(unexpected end of file\); expected a tar.gz$/,
+  );
+  expect(readdirSync(at('archives')).length).toBe(1);
+  archives.folder = undefined;
+  expect(await message(readAudio(`${at('cut.tgz')}#x`))).toBe(
+    'cut.tgz: found an archive in gzip, which is decompressed into the cache; expected a cache, or a .tar (gunzip)',
   );
 });
 

@@ -1,6 +1,7 @@
 /** The command line: commands by name. Each is a file of its own, loaded when it is called: their libraries take a second. */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../errors.ts';
+import { archives } from '../files/gunzipped.ts';
 import { systemErrorLine } from '../files/system-error.ts';
 import { packageVersion } from '../report/package-version.ts';
 import { Interrupted } from './interrupt.ts';
@@ -143,6 +144,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const command = program.command(name).description(description);
     if (name === called) (await load())(command);
   }
+  archives.onNote = (note) => process.stderr.write(`note: ${note}\n`);
   try {
     refuseEmpty(args);
     await program.parseAsync(args, { from: 'user' });

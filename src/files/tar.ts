@@ -46,15 +46,16 @@ const MAX_KNOWN = 64;
 
 /**
  * The index of an archive: kept in the process, and made anew where the file has changed.
+ * @param name in messages
  * @throws UserError where it does not open
  */
-export async function tarIndex(path: string): Promise<TarIndex> {
+export async function tarIndex(path: string, name = path): Promise<TarIndex> {
   const found = await stat(path).catch((error: unknown) => {
     throw cannotOpen(path, error, EXPECTED);
   });
   const place = `${found.size} ${found.mtimeMs} ${found.ino}`;
   const at = known.findIndex((one) => one.path === path && one.place === place);
-  const [one] = at < 0 ? [{ path, place, index: readIndex(path) }] : known.splice(at, 1);
+  const [one] = at < 0 ? [{ path, place, index: readIndex(path, name) }] : known.splice(at, 1);
   known.unshift(one!);
   known.length = Math.min(known.length, MAX_KNOWN);
   try {
@@ -79,7 +80,7 @@ export async function* tarMembers(path: string): AsyncGenerator<TarMember, void,
   }
 }
 
-async function readIndex(path: string): Promise<TarIndex> {
+async function readIndex(path: string, archiveName: string): Promise<TarIndex> {
   // The hash of a name in the upper half, the number of the member in the lower: sorted as whole numbers.
   let keys = new Uint32Array(2 * 1024);
   let headers = new Float64Array(1024);
@@ -116,12 +117,12 @@ async function readIndex(path: string): Promise<TarIndex> {
       try {
         for (let i = low - 1; i >= 0 && halves[2 * i + 1] === hash; i--) {
           const { value: member } = await archive.members(headers[halves[2 * i]!]!).next();
-          if (member?.name === name) return checked(path, archive.size, member);
+          if (member?.name === name) return checked(archiveName, archive.size, member);
         }
       } finally {
         await archive.close();
       }
-      const where = `${path}: found no member ${JSON.stringify(name)}`;
+      const where = `${archiveName}: found no member ${JSON.stringify(name)}`;
       if (damage)
         throw new UserError(`${where} before its damage (${damage.message}); expected one of its names`);
       throw new UserError(`${where} among ${count}; expected one of its names${likely(name)}`);
