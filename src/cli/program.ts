@@ -4,6 +4,7 @@ import { UserError } from '../errors.ts';
 import { archives } from '../files/gunzipped.ts';
 import { systemErrorLine } from '../files/system-error.ts';
 import { packageVersion } from '../report/package-version.ts';
+import { ExitStatus } from './exit-status.ts';
 import { Interrupted } from './interrupt.ts';
 
 /** Adds options and action to a command that has its name and description. */
@@ -104,6 +105,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./prepare.ts')).prepareCommand,
   ],
   [
+    'check',
+    'check the rows, texts and recordings of a manifest: a list of what is wrong, a page with players, a cleaned manifest',
+    async () => (await import('./check.ts')).checkCommand,
+  ],
+  [
     'pseudo-label',
     'translate the transcripts of a manifest by your own endpoint: a chat model, LibreTranslate or DeepL',
     async () => (await import('./pseudo-label.ts')).pseudoLabelCommand,
@@ -151,6 +157,7 @@ export async function run(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof ExitStatus) return error.code;
     if (error instanceof Interrupted) {
       process.stderr.write(`${error.message}\n`);
       return error.exitCode;
