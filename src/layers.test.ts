@@ -70,7 +70,6 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'whisper/expert-files.ts': 'copies a folder',
   'whisper/quantize.ts': 'compares directories and their sizes',
   'data/audio-inputs.ts': 'paths, folders, or standard input',
-  'checks/measured-sounds.ts': 'knows a file by its size and time',
   'corpora/corpus.ts': 'tells a folder from a file, lists it',
   'corpora/files-below.ts': 'walks folders',
   'corpora/parquet-rows.ts': 'reads tables from their places in a file',

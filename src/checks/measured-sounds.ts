@@ -1,6 +1,6 @@
 /** Measures of recordings, kept in the cache by path, size and time, so that a check that was stopped goes on, and a second one is quick. */
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { statAudio } from '../audio/audio-file.ts';
 import { UserError } from '../errors.ts';
 import { RECORDINGS } from '../features/cache-room.ts';
 import { type ShardRecord, Shards } from '../features/shards.ts';
@@ -61,9 +61,9 @@ export class MeasuredSounds {
   }
 }
 
-/** A file as it is now: another size or time is another. Undefined where there is none. */
+/** A file, or the archive or table of a reference, as it is now: another size or time is another. Undefined where there is none. */
 async function placeOf(audio: string): Promise<string | undefined> {
-  const found = await stat(audio).catch(() => undefined);
+  const found = await statAudio(audio).catch(() => undefined);
   if (!found?.isFile()) return undefined;
   return fingerprint(`measures ${MEASURES}\n${audio}\n${found.size}\n${found.mtimeMs}\n${found.ino}`, 32);
 }

@@ -49,8 +49,7 @@ const ALSO_WRITTEN_IN: Readonly<Record<string, readonly string[]>> = {
 
 const LETTERS = /\p{L}/gu;
 const WORDS = /\p{L}[\p{L}\p{M}'’-]*/gu;
-const KANA = /[\p{Script=Hiragana}\p{Script=Katakana}]/u;
-const HANGUL = /\p{Script=Hangul}/u;
+const KANA_OR_HANGUL = /[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/gu;
 
 const letterPatterns = new Map<string, RegExp | undefined>();
 
@@ -107,10 +106,12 @@ function writtenOtherwise(text: string, language: string): TextFault | undefined
       script !== 'Latn' && /^[\p{Script=Latin}\p{M}'’-]+$/u.test(text.trim()) ? 'language' : 'script';
     return { kind, found: `${share} % of the letters in another script ("${example}")` };
   }
-  const chinese = script === 'Hans' || script === 'Hant';
-  if (chinese && (KANA.test(text) || HANGUL.test(text))) {
-    const [sign] = KANA.exec(text) ?? HANGUL.exec(text)!;
-    return { kind: 'language', found: `Japanese or Korean letters ("${sign}")` };
+  const isChinese = script === 'Hans' || script === 'Hant';
+  const other = isChinese ? (text.match(KANA_OR_HANGUL) ?? []) : [];
+  if (other.length > 0) {
+    // A single の stands in names of Chinese shops.
+    const kind = other.length >= MIN_LETTERS ? 'script' : 'language';
+    return { kind, found: `Japanese or Korean letters ("${other[0]}")` };
   }
   const words = text.match(WORDS)?.length ?? 0;
   if (words < MIN_WORDS_OF_LANGUAGE || identifierName(language) === undefined) return undefined;

@@ -1,8 +1,9 @@
 /** Writes a manifest without the rows in which a check found errors, and beside it what was dropped. */
-import { dirname, extname, isAbsolute, relative, resolve } from 'node:path';
+import { dirname, extname, isAbsolute, resolve } from 'node:path';
+import { relativeReference, resolveReference } from '../audio/audio-reference.ts';
 import { headerLine, manifestRows, withAudioMoved } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
-import { type Content, writeWhole } from '../files/write-whole.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import { csvText } from '../report/figure.ts';
 import type { CheckedManifest } from './check-manifest.ts';
 import { FINDING_KINDS, type FindingKind } from './kinds.ts';
@@ -37,9 +38,7 @@ export async function writeCleaned(checked: CheckedManifest, output: string): Pr
   const droppedPath = `${output}.dropped.csv`;
   const [from, to] = [dirname(resolve(manifest)), dirname(resolve(output))];
   const move = (audio: string): string =>
-    isAbsolute(audio) || audio.trim() === ''
-      ? audio
-      : relative(to, resolve(from, audio)).replaceAll('\\', '/');
+    isAbsolute(audio) || audio.trim() === '' ? audio : relativeReference(to, resolveReference(from, audio));
   const counts = new Map<FindingKind, number>();
   let [kept, dropped] = [0, 0];
   for (let row = 0; row < table.count; row++) {
@@ -73,8 +72,8 @@ export async function writeCleaned(checked: CheckedManifest, output: string): Pr
     }
     yield piece + bad.join('');
   };
-  await writeWhole(output, lines(true) as unknown as Content);
-  await writeWhole(droppedPath, lines(false) as unknown as Content);
+  await writeWhole(output, lines(true));
+  await writeWhole(droppedPath, lines(false));
   const byKind = FINDING_KINDS.flatMap((kind) => {
     const rows = counts.get(kind);
     return rows === undefined ? [] : [{ kind, rows }];
