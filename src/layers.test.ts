@@ -11,6 +11,7 @@ const FLOORS = [
   'language',
   'files',
   'report',
+  'hub',
   'metrics',
   'graph',
   'backend',
@@ -46,7 +47,7 @@ const GROUND = [
 ];
 
 /** Folders whose files may import any module of Node: files on disk, threads, the terminal. */
-const NODE_FOLDERS = ['files', 'backend', 'serve', 'cli'];
+const NODE_FOLDERS = ['files', 'hub', 'backend', 'serve', 'cli'];
 /** Other files that may, and why. Paths (`node:path`) are text and may be joined anywhere. */
 const NODE_FILES: Readonly<Record<string, string>> = {
   'language/chinese.ts': 'loads a CommonJS library',

@@ -1,6 +1,6 @@
 /** A Whisper model on disk, as Hugging Face transformers lays it out: read as float32, written in any float type. */
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GROUP, SCALE_SUFFIX } from '../graph/stored-form.ts';
 import { firstNonFinite, float32ToBfloat16, float32ToFloat16 } from '../half-precision.ts';
@@ -124,11 +124,9 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
 async function readConfig(directory: string): Promise<Json> {
   const found = await stat(directory).catch(() => undefined);
   if (found === undefined) {
-    // A name of the hub: owner/name.
-    const hub = /^[\w-][\w.-]*\/[\w.-]*\w$/.test(directory);
-    const how = hub
-      ? '; models of the Hugging Face hub are not fetched by their names yet: download it ' +
-        `(hf download ${directory} --local-dir ${basename(directory)}) and name the folder`
+    const isName = /^\w[\w.-]*$/.test(directory);
+    const how = isName
+      ? '; a model of the Hugging Face hub is named owner/name, such as openai/whisper-small'
       : '';
     throw new UserError(`${directory}: no such directory${how}`);
   }

@@ -47,7 +47,8 @@ export function alignHeadsCommand(command: Command): Command {
 }
 
 async function run(directory: string, flags: Flags): Promise<void> {
-  const { join } = await import('node:path');
+  const { join, resolve } = await import('node:path');
+  const { isHubModel, repoOfSnapshot } = await import('../hub/names.ts');
   const { readAudio } = await import('../audio/audio-file.ts');
   const { readJsonIfPresent } = await import('../checkpoint/directory.ts');
   const { missingReference, referenceIn } = await import('../data/clip.ts');
@@ -60,6 +61,10 @@ async function run(directory: string, flags: Flags): Promise<void> {
   const { WhisperModel } = await import('../whisper/model.ts');
   const { trainedPrompt } = await import('../whisper/prompts.ts');
   const { withModel } = await import('../whisper/with-model.ts');
+  if (isHubModel(directory) || repoOfSnapshot(resolve(directory)))
+    throw new UserError(
+      `${directory}: is a model of the hub, whose cache is not changed; expected a folder of yours: quantize or cp -rL makes one`,
+    );
   const work = showWork();
   const english = await englishFolder(directory);
   const folder = english ?? directory;

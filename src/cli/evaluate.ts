@@ -14,6 +14,7 @@ import {
   addRenamed,
   deviceOption,
   failedFiles,
+  ofModels,
   positiveInteger,
   spmModelOption,
   threadsOption,
@@ -68,10 +69,13 @@ Example:
 export function evaluateCommand(command: Command): Command {
   command
     .argument('<manifest>', 'TSV, CSV or JSONL manifest with the references')
-    .option(
-      '--model <dir>',
-      'Whisper model directory, repeatable; the first is the baseline (default: the embedded Whisper base)',
-      (directory: string, before: string[] = []) => [...before, directory],
+    .addOption(
+      ofModels(
+        new Option(
+          '--model <dir>',
+          'Whisper model directory, or model of the hub, repeatable; the first is the baseline (default: the embedded Whisper base)',
+        ).argParser((directory: string, before: string[] = []) => [...before, directory]),
+      ),
     )
     .option('--set <name>', 'use only this set of the manifest');
   addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');

@@ -6,6 +6,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { byteSize } from '../features/byte-size.ts';
 import { CACHE_DTYPES } from '../features/encoded-record.ts';
+import { isHubModel } from '../hub/names.ts';
 import { namedLanguage } from '../language/profile.ts';
 import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
 import { COMPUTES, type Compute } from '../whisper/compute.ts';
@@ -13,10 +14,10 @@ import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 
 export const modelOption = (): Option =>
-  new Option('--model <dir>', 'Whisper model directory in Hugging Face layout').default(
-    embeddedModel,
-    'the embedded Whisper base',
-  );
+  new Option(
+    '--model <dir>',
+    'Whisper model: a directory in Hugging Face layout, or a model of the hub, such as openai/whisper-small, or with @revision',
+  ).default(embeddedModel, 'the embedded Whisper base');
 
 /** Sets the default of all models of the process. */
 export const threadsOption = (): Option =>
@@ -158,4 +159,43 @@ export function checkedLanguage(model: WhisperModel, code: string | undefined): 
 /** Fails a command whose other files were processed. */
 export function failedFiles(count: number, of: number): void {
   if (count > 0) throw new UserError(`${count} of ${of} files could not be used`);
+}
+
+/** Options whose values are models: folders, or names of the hub. */
+const modelOptions = new WeakSet<Option>();
+
+/** Says that the values of an option are models. */
+export function ofModels(option: Option): Option {
+  modelOptions.add(option);
+  return option;
+}
+
+/** Replaces models of the hub in a command's options by their folders in its cache, where they are fetched if missing. */
+export async function fetchModels(command: Command): Promise<void> {
+  for (const option of command.options) {
+    const name = option.attributeName();
+    const value: unknown = command.getOptionValue(name);
+    if (!modelOptions.has(option) || value === undefined) continue;
+    command.setOptionValueWithSource(name, await fetched(value), command.getOptionValueSource(name));
+  }
+}
+
+/** @param value one model, several, or models by name */
+async function fetched(value: unknown): Promise<unknown> {
+  if (typeof value === 'string') return fetchedModel(value);
+  if (Array.isArray(value)) return Promise.all(value.map(fetchedModel));
+  const folders = new Map<string, string>();
+  for (const [name, model] of value as Map<string, string>) folders.set(name, await fetchedModel(model));
+  return folders;
+}
+
+/** The folder of a model, with progress where it is fetched. */
+async function fetchedModel(model: string): Promise<string> {
+  if (!isHubModel(model)) return model;
+  const { modelFolder } = await import('../hub/model-folder.ts');
+  const { showWork } = await import('./show-work.ts');
+  const work = showWork('the same command goes on from there');
+  const folder = await modelFolder(model, work);
+  work.end();
+  return folder;
 }

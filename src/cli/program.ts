@@ -115,6 +115,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./pseudo-label.ts')).pseudoLabelCommand,
   ],
   [
+    'hub',
+    'models and corpora of the Hugging Face hub: download, list what is here, push a trained model',
+    async () => (await import('./hub.ts')).hubCommand,
+  ],
+  [
     'doctor',
     'report versions, processor, memory, model and cache of this installation, for bug reports',
     async () => (await import('./doctor.ts')).doctorCommand,
@@ -151,6 +156,10 @@ export async function run(args: readonly string[]): Promise<number> {
     if (name === called) (await load())(command);
   }
   archives.onNote = (note) => process.stderr.write(`note: ${note}\n`);
+  program.hook('preAction', async (_, command) => {
+    const { fetchModels } = await import('./options.ts');
+    await fetchModels(command);
+  });
   try {
     refuseEmpty(args);
     await program.parseAsync(args, { from: 'user' });

@@ -8,7 +8,7 @@ import { byteSize } from '../features/byte-size.ts';
 import { cannotOpen } from '../files/read.ts';
 import type { RunningServer } from '../serve/server.ts';
 import type { Compute } from '../whisper/compute.ts';
-import { computeOption, deviceOption, positiveInteger, positiveNumber, threadsOption } from './options.ts';
+import { computeOption, deviceOption, ofModels, positiveInteger, positiveNumber, threadsOption } from './options.ts';
 
 interface Flags {
   model: ReadonlyMap<string, string>;
@@ -38,9 +38,14 @@ const FINISH_SECONDS = 30;
 export function serveCommand(command: Command): Command {
   return command
     .addOption(
-      new Option('--model <name=dir>', 'model directory, and its name in requests; several may be given')
-        .argParser(modelsOf)
-        .default(new Map([[EMBEDDED_ID, embeddedModel]]), `the embedded Whisper base, as ${EMBEDDED_ID}`),
+      ofModels(
+        new Option(
+          '--model <name=dir>',
+          'model directory or model of the hub, and its name in requests; several may be given',
+        )
+          .argParser(modelsOf)
+          .default(new Map([[EMBEDDED_ID, embeddedModel]]), `the embedded Whisper base, as ${EMBEDDED_ID}`),
+      ),
     )
     .option(
       '--host <address>',

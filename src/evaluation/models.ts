@@ -4,6 +4,7 @@ import { readJsonIfPresent } from '../checkpoint/directory.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { type Clip, unnamedTarget, writtenLanguages } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
+import { modelName } from '../hub/names.ts';
 import { isTrainedFor, type PromptKind, type TrainedPrompt, trainedPrompt } from '../whisper/prompts.ts';
 
 export interface ModelFolder {
@@ -35,11 +36,12 @@ function distinctNames(directories: readonly string[]): string[] {
   const paths = directories.map((directory) => resolve(directory));
   const twice = paths.find((path, i) => paths.indexOf(path) !== i);
   if (twice !== undefined) throw new UserError(`--model ${twice}: given twice; expected each model once`);
-  return paths.map((path) => {
+  const names = paths.map(modelName);
+  return names.map((path) => {
     const parts = path.split(/[\\/]/).filter(Boolean);
     for (let depth = 1; depth < parts.length; depth++) {
       const name = parts.slice(-depth).join('/');
-      if (paths.filter((other) => other === path || other.endsWith(`/${name}`)).length === 1) return name;
+      if (names.filter((other) => other === path || other.endsWith(`/${name}`)).length === 1) return name;
     }
     return basename(path);
   });

@@ -33,6 +33,10 @@ interface Owner {
 export interface LockOptions {
   /** Reports that the lock of a run on another machine is watched. */
   readonly onNote?: ((note: string) => void) | undefined;
+  /** Waits for the run that has the lock, in place of an error. */
+  readonly wait?: boolean | undefined;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -128,7 +132,9 @@ async function whileLocked<T>(
 }
 
 /** @returns the content of the lock */
-async function acquire(output: string, lock: string, { onNote }: LockOptions): Promise<string> {
+async function acquire(output: string, lock: string, options: LockOptions): Promise<string> {
+  const { onNote, signal } = options;
+  let told = false;
   const own: Owner = {
     pid: process.pid,
     host: hostname(),
@@ -144,6 +150,12 @@ async function acquire(output: string, lock: string, { onNote }: LockOptions): P
     const owner = parsed(text);
     if (owner && (await isRunning(owner, lock, onNote))) {
       const where = owner.host === own.host ? '' : ` on ${owner.host}`;
+      if (options.wait) {
+        if (!told) onNote?.(`${output}: waiting for process ${owner.pid}${where}, which writes it`);
+        told = true;
+        await wait(POLL_MS, undefined, signal && { signal });
+        continue;
+      }
       throw new UserError(
         `${output}: the run with process id ${owner.pid}${where} writes into it since ${owner.since}; ` +
           'expected another output, or to wait for its end',

@@ -25,6 +25,13 @@ export function formatNumber(value: number | null | undefined, digits = 0): stri
   return /^-0(\.0*)?$/.test(text) ? text.slice(1) : text;
 }
 
+/** Bytes as `12 kB`, `3.1 MB` or `1.54 GB`, in powers of a thousand. */
+export function formatBytes(bytes: number): string {
+  if (!(bytes >= 999.5e3))
+    return bytes >= 999.5 ? `${formatNumber(bytes / 1e3)} kB` : `${formatNumber(bytes)} B`;
+  return bytes < 999.95e6 ? `${formatNumber(bytes / 1e6, 1)} MB` : `${formatNumber(bytes / 1e9, 2)} GB`;
+}
+
 /** A fraction from 0 to 1 as `12.5 %`. */
 export function formatPercent(fraction: number | null | undefined, digits = 0): string {
   const text = formatNumber(typeof fraction === 'number' ? fraction * 100 : fraction, digits);

@@ -1,6 +1,6 @@
 import { fitWidth } from './display-width.ts';
 import { withoutControls } from './escape.ts';
-import { formatClock, formatDuration, formatNumber, formatPercent } from './format.ts';
+import { formatBytes, formatClock, formatDuration, formatNumber, formatPercent } from './format.ts';
 
 const REDRAW_SECONDS = 0.1; // more often cannot be read, and costs time
 const LINE_SECONDS = 10; // in a log file
@@ -18,7 +18,7 @@ export interface StageProgress {
 }
 
 /** `audio`: seconds of recordings. */
-export type ProgressUnit = 'items' | 'audio';
+export type ProgressUnit = 'items' | 'audio' | 'bytes';
 
 /** Callbacks and abort signal of long work, which prints nothing itself. */
 export interface WorkOptions {
@@ -97,7 +97,7 @@ export function startProgress(label: string, total: number, options: ProgressOpt
     if (stream.isTTY) stream.write(`\r\u001b[2K${fitWidth(line, (stream.columns || 80) - 1)}${end}`);
     else stream.write(`${line}\n`);
   };
-  const amount = unit === 'audio' ? formatClock : (value: number): string => formatNumber(value);
+  const amount = AMOUNTS[unit];
   const count = (): string => (known ? `${amount(current)} of ${amount(total)}` : amount(current));
 
   return {
@@ -112,16 +112,7 @@ export function startProgress(label: string, total: number, options: ProgressOpt
       const moving = Number.isFinite(rate) && rate > 0;
       const left = known && moving ? formatDuration(Math.max(0, total - current) / rate) : '';
       const percent = known ? formatPercent(Math.min(1, current / total)).padStart(5) : '';
-      draw(
-        [
-          percent,
-          count(),
-          moving ? (unit === 'audio' ? formatSpeed(rate) : formatRate(rate)) : '',
-          left && `${left} left`,
-          note,
-        ],
-        '',
-      );
+      draw([percent, count(), moving ? RATES[unit](rate) : '', left && `${left} left`, note], '');
     },
     skip(more) {
       from += more;
@@ -145,3 +136,15 @@ function formatRate(rate: number): string {
 
 /** Seconds of audio in a second. */
 export const formatSpeed = (rate: number): string => `${formatNumber(rate, rate < 10 ? 1 : 0)}x real time`;
+
+const AMOUNTS: Readonly<Record<ProgressUnit, (value: number) => string>> = {
+  items: (value) => formatNumber(value),
+  audio: formatClock,
+  bytes: formatBytes,
+};
+
+const RATES: Readonly<Record<ProgressUnit, (rate: number) => string>> = {
+  items: formatRate,
+  audio: formatSpeed,
+  bytes: (rate) => `${formatBytes(rate)}/s`,
+};

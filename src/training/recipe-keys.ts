@@ -1,5 +1,6 @@
 /** The recipe's schema as plain JSON Schema, for flags, help and messages that walk over keys and allowed values. */
 import { z } from 'zod';
+import { isHubModel } from '../hub/names.ts';
 import { recipeSchema } from './recipe.ts';
 
 /** Subset of JSON Schema that the recipe uses. */
@@ -61,7 +62,7 @@ export function recipeKeys(node: SchemaNode = recipeNode, above = ''): { path: s
 }
 
 export const isPath = (node: SchemaNode | undefined): boolean =>
-  node?.format === 'path' || Boolean(node?.anyOf?.some(isPath));
+  node?.format === 'path' || node?.format === 'model' || Boolean(node?.anyOf?.some(isPath));
 
 /** Whether a value that may be a path is a word with a meaning of its own, such as `off`. */
 const isWord = (node: SchemaNode, value: string): boolean =>
@@ -74,10 +75,18 @@ export function* leaves(value: unknown, path: Path = []): Generator<{ path: Path
   else for (const [key, one] of Object.entries(value)) yield* leaves(one, [...path, key]);
 }
 
+/** Whether a value that may be a path is a name instead: of a model of the hub, where no folder has it. */
+const isName = (node: SchemaNode, value: string, path: string): boolean =>
+  node.format === 'model' && isHubModel(value, path);
+
 /** The same with other file paths in it. */
 export function mapPaths(value: unknown, change: (path: string) => string, node?: SchemaNode): unknown {
   const at = node ?? recipeNode;
-  if (typeof value === 'string') return isPath(at) && !isWord(at, value) ? change(value) : value;
+  if (typeof value === 'string') {
+    if (!isPath(at) || isWord(at, value)) return value;
+    const path = change(value);
+    return isName(at, value, path) ? value : path;
+  }
   if (typeof value !== 'object' || value === null) return value;
   const changed = (key: string | number, one: unknown): unknown => {
     const child = childNode(at, key);
@@ -106,6 +115,7 @@ export function allowed(node: SchemaNode): string {
       if (node.properties) return `an object with keys among ${Object.keys(node.properties).join(', ')}`;
       return `an object, each value ${allowed(node.additionalProperties as SchemaNode)}`;
     default:
+      if (node.format === 'model') return 'a folder, or a model of the hub';
       return node.format === 'path' ? 'a path' : 'text';
   }
 }

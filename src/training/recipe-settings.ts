@@ -2,6 +2,7 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import { fingerprintOfPath } from '../files/fingerprint.ts';
 import { cannotOpen } from '../files/read.ts';
+import { modelName } from '../hub/names.ts';
 import type { RunSettings } from './checkpoints.ts';
 import type { Recipe } from './recipe.ts';
 import { isPath, leaves, mapPaths, nodeAt } from './recipe-keys.ts';
@@ -54,11 +55,15 @@ async function fingerprint(path: string, name: string): Promise<string> {
   }
 }
 
-/** Text of recipe.json in the output folder: with all defaults, and paths relative to the folder. */
+/**
+ * Text of recipe.json in the output folder: with all defaults, and paths relative to the folder. A model of the hub is named with
+ * its commit.
+ */
 export function recipeText(recipe: Recipe): string {
   const folder = resolve(recipe.output);
-  const kept = mapPaths(recipe, (path) =>
-    isAbsolute(path) ? path : relative(folder, resolve(path)).replaceAll('\\', '/'),
-  );
+  const kept = mapPaths(recipe, (path) => {
+    const name = modelName(path);
+    return isAbsolute(path) || name !== path ? name : relative(folder, resolve(path)).replaceAll('\\', '/');
+  });
   return `${JSON.stringify({ ...(kept as Recipe), output: '.' }, null, 2)}\n`;
 }

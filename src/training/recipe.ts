@@ -12,6 +12,8 @@ import { BEST_BY, defaultLora, defaultTraining, LORA_PROJECTIONS, TUNED_PARTS } 
 
 /** A path; in a recipe's file, relative to that file. */
 const path = () => z.string().min(1).meta({ format: 'path' });
+/** Likewise, or a model of the Hugging Face hub: a folder that exists wins. */
+const modelPath = () => z.string().min(1).meta({ format: 'model' });
 const text = () => z.string().min(1);
 const wholeNumber = () => z.int().min(1);
 const positive = () => z.number().positive();
@@ -176,7 +178,9 @@ const objective = z.strictObject({
     .describe('loss weight by spoken language, at the first and the last step: {"fr": {"from": 1, "to": 2}}'),
   distillation: z
     .strictObject({
-      teacher: path().describe('teacher of a distillation: a Whisper model directory in Hugging Face layout'),
+      teacher: modelPath().describe(
+        'teacher of a distillation: a Whisper model directory in Hugging Face layout, or a model of the hub',
+      ),
       divergence: z
         .enum(['kl', 'js'])
         .default('kl')
@@ -255,9 +259,11 @@ const dev = z.strictObject({
 export const recipeSchema = z
   .strictObject({
     $schema: z.string().optional().describe('JSON Schema for editors: recipe.schema.json'),
-    model: path()
+    model: modelPath()
       .optional()
-      .describe('Whisper model directory in Hugging Face layout; default: the embedded Whisper base'),
+      .describe(
+        'Whisper model directory in Hugging Face layout, or a model of the hub, such as openai/whisper-small; default: the embedded Whisper base',
+      ),
     output: path().describe('folder for the trained model, in Hugging Face layout'),
     dtype: z.enum(['float16', 'float32']).default('float16').describe('number format of the saved weights'),
     data,

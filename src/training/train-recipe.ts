@@ -8,6 +8,7 @@ import type { Clip } from '../data/clip.ts';
 import { UserError } from '../errors.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { lockFolder } from '../files/lock.ts';
+import { modelFolder } from '../hub/model-folder.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
@@ -70,7 +71,25 @@ export interface TrainResult {
  * @throws UserError for what is wrong with the recipe, the clips or the model, before anything long begins
  */
 export function train(source: RecipeSource, options: TrainOptions = {}): Promise<TrainResult> {
-  return abortable(options.signal, async () => trainRecipe(await readRecipe(source), options));
+  return abortable(options.signal, async () =>
+    trainRecipe(await withFolders(await readRecipe(source), options), options),
+  );
+}
+
+/** Models of the hub in a recipe as folders of its cache, where they are fetched if missing. */
+async function withFolders(recipe: Recipe, work: WorkOptions): Promise<Recipe> {
+  const { model, objective } = recipe;
+  const { distillation } = objective;
+  return {
+    ...recipe,
+    ...(model !== undefined && { model: await modelFolder(model, work) }),
+    ...(distillation && {
+      objective: {
+        ...objective,
+        distillation: { ...distillation, teacher: await modelFolder(distillation.teacher, work) },
+      },
+    }),
+  };
 }
 
 async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainResult> {

@@ -5,6 +5,7 @@ import { float32, type HostTensor, int64, type Program, Runtime } from '../backe
 import { type Checkpoint, readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WhisperDimensions } from '../checkpoint/dimensions.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
+import { modelFolder } from '../hub/model-folder.ts';
 import { placesBy } from '../lists.ts';
 import { alignmentHeads } from './alignment-heads.ts';
 import {
@@ -108,11 +109,16 @@ export class WhisperModel {
     readonly products: ModelProducts,
   ) {}
 
-  /** @throws UserError where the directory holds no usable Whisper */
+  /**
+   * @param model directory in Hugging Face layout, or a model of the hub ("openai/whisper-small", "owner/name@revision"), which is
+   * fetched into the hub's cache where it is missing
+   * @throws UserError where that is no usable Whisper
+   */
   static async load(
-    directory: string,
+    model: string,
     { exitLayer, decoderLayers, languageToken, compute = 'float32', ...options }: ModelOptions = {},
   ): Promise<WhisperModel> {
+    const directory = await modelFolder(model);
     const found = await readCheckpoint(directory);
     const whole = languageToken ? await withLanguageToken(found, languageToken) : found;
     const checkpoint = decoderLayers === undefined ? whole : withDecoderLayers(whole, decoderLayers);

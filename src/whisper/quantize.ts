@@ -20,6 +20,7 @@ import { lockFolder } from '../files/lock.ts';
 import { checkRoomBeside, removeLeftovers } from '../files/write-whole.ts';
 import { type Bits, GROUP, SCALE_SUFFIX, storedForm } from '../graph/stored-form.ts';
 import { float16ToFloat32, float32ToFloat16 } from '../half-precision.ts';
+import { modelFolder } from '../hub/model-folder.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { copyEnglishHalf } from './english-half.ts';
 import { copyExperts } from './expert-files.ts';
@@ -129,7 +130,7 @@ async function quantizeInto({
 }: QuantizeOptions): Promise<QuantizeSummary> {
   const start = performance.now();
   await removeLeftovers(dirname(target), basename(target));
-  const checkpoint = await readCheckpoint(source);
+  const checkpoint = await readCheckpoint(await modelFolder(source, work));
   work.signal?.throwIfAborted();
   const known = storedBits(checkpoint.config);
   if (known === 4 || known === bits)
