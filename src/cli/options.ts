@@ -14,10 +14,12 @@ import type { WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 
 export const modelOption = (): Option =>
-  new Option(
-    '--model <dir>',
-    'Whisper model: a directory in Hugging Face layout, or a model of the hub, such as openai/whisper-small, or with @revision',
-  ).default(embeddedModel, 'the embedded Whisper base');
+  ofModels(
+    new Option(
+      '--model <dir>',
+      'Whisper model: a directory in Hugging Face layout, or a model of the hub, such as openai/whisper-small, or with @revision',
+    ).default(embeddedModel, 'the embedded Whisper base'),
+  );
 
 /** Sets the default of all models of the process. */
 export const threadsOption = (): Option =>

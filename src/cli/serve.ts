@@ -8,7 +8,14 @@ import { byteSize } from '../features/byte-size.ts';
 import { cannotOpen } from '../files/read.ts';
 import type { RunningServer } from '../serve/server.ts';
 import type { Compute } from '../whisper/compute.ts';
-import { computeOption, deviceOption, ofModels, positiveInteger, positiveNumber, threadsOption } from './options.ts';
+import {
+  computeOption,
+  deviceOption,
+  ofModels,
+  positiveInteger,
+  positiveNumber,
+  threadsOption,
+} from './options.ts';
 
 interface Flags {
   model: ReadonlyMap<string, string>;
