@@ -24,6 +24,10 @@ const OTHER_EXTENSIONS = new Set(
   ).split(' '),
 );
 
+/** Whether a file is named like sound or video. */
+export const isSoundName = (name: string): boolean =>
+  SOUND_EXTENSIONS.has(extname(name).slice(1).toLowerCase());
+
 /** Files whose kind is found out at the same time. */
 const AT_ONCE = 128;
 
@@ -88,9 +92,8 @@ async function kindOf(path: string, entry: Entry): Promise<'folder' | 'recording
   if (entry.isDirectory()) return 'folder';
   // A broken link is a file that reading reports.
   if (entry.isSymbolicLink() && (await stat(path).catch(() => undefined))?.isDirectory()) return 'link';
-  const extension = extname(path).slice(1).toLowerCase();
-  if (SOUND_EXTENSIONS.has(extension)) return 'recording';
-  if (OTHER_EXTENSIONS.has(extension)) return 'other';
+  if (isSoundName(path)) return 'recording';
+  if (OTHER_EXTENSIONS.has(extname(path).slice(1).toLowerCase())) return 'other';
   return (await holdsSound(path)) ? 'recording' : 'other';
 }
 

@@ -46,6 +46,11 @@ export function prepareCommand(command: Command): Command {
     .option('--one-per-sentence', 'fleurs: only the first recording of each sentence')
     .option('--clips <dir>', "covost: Common Voice's folder of recordings")
     .option('--sentences <tsv>', "covost: Common Voice's validated.tsv, for transcripts that the tables lack")
+    .option(
+      '--columns <map>',
+      'table, audiofolder, webdataset: where the columns of the manifest come from, such as audio=file,text=sentence,text_de=translation.de,lang=:en (:text is the same for all rows)',
+      nameList,
+    )
     .requiredOption('--output <tsv>', 'the manifest')
     .addHelpText(
       'after',

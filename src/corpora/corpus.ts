@@ -1,4 +1,5 @@
 /** What a corpus is to `prepare`: an adapter that reads it as it is published, into clips of a manifest. */
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CorpusClip } from '../data/manifest-write.ts';
@@ -98,6 +99,16 @@ const DEV = ['dev', 'valid', 'validation', 'val', 'eval', 'development'];
 
 /** The name of a set: all names of a development set are `dev`. */
 export const setOf = (name: string): string => (DEV.includes(name.toLowerCase()) ? 'dev' : name);
+
+/** The set that the parts of a path name last: `cuts_train-clean.jsonl`, `data/validation-00000.parquet`; '' where none does. */
+export function setIn(path: string): string {
+  const words = path.toLowerCase().split(/[^a-z]+/);
+  const found = words.findLast((word) => ['train', 'training', 'test', ...DEV].includes(word));
+  return found === undefined ? '' : found === 'training' ? 'train' : setOf(found);
+}
+
+/** Whether there is such a file. At once, as a corpus has a million of them. */
+export const isThere = (path: string): boolean => existsSync(path);
 
 /** Whisper's code of the language spoken, by a name that a corpus gives it: `cmn_hans_cn` is zh. */
 export const spokenOf = (name: string): string => languageProfile(name).base;

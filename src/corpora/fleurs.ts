@@ -5,9 +5,9 @@ import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { textLines } from '../files/lines.ts';
 import { languageProfile } from '../language/profile.ts';
+import { archiveMembers } from './archive-members.ts';
 import { type Corpus, folderIn, lookAt, type Reading, type Source, setOf, spokenOf } from './corpus.ts';
 import { withParquet } from './parquet-rows.ts';
-import { tarMembers } from './tar-members.ts';
 import { checkColumns, textOf } from './text.ts';
 
 /** Recordings of FLEURS have 16,000 samples a second. */
@@ -208,8 +208,8 @@ async function recordedRows(
   if (unpacked)
     for (const name of unpacked.names) recordings.set(name, { reference: join(place, name), order: 0 });
   else {
-    for await (const member of tarMembers(place)) {
-      recordings.set(basename(member), { reference: memberReference(place, member), order: recordings.size });
+    for await (const { name } of archiveMembers(place)) {
+      recordings.set(basename(name), { reference: memberReference(place, name), order: recordings.size });
     }
   }
   for await (const row of tableRows(table, reading)) {

@@ -4,7 +4,9 @@ import { writeManifest } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { namedLanguage } from '../language/profile.ts';
 import type { WorkOptions } from '../report/progress.ts';
-import { type Corpus, type CorpusOptions, isAmong } from './corpus.ts';
+import { parseColumns } from './column-map.ts';
+import { type Corpus, type CorpusOptions, isAmong, isThere } from './corpus.ts';
+import { expandPattern } from './patterns.ts';
 
 export interface PrepareOptions extends CorpusOptions {
   /** Clips of each language and set. */
@@ -60,6 +62,7 @@ export async function prepareCorpus(
     minSeconds = 0,
     maxSeconds = Number.POSITIVE_INFINITY,
   } = options;
+  parseColumns(options.columns);
   for (const name of from ?? []) namedLanguage(name, '--from: ');
   for (const name of to ?? []) namedLanguage(name, '--to: ');
   const groupOf = (language: string, set: string): string =>
@@ -99,9 +102,19 @@ export async function prepareCorpus(
     return { ...clip, translations: Object.fromEntries(kept) };
   };
 
+  const files: string[] = [];
+  for (const source of sources) {
+    const named = await expandPattern(source);
+    for (const file of named) {
+      // Of a pattern some may be missing; what is named alone must be there.
+      if (named.length === 1 || isThere(file)) files.push(file);
+      else skip(file, 'no such file');
+    }
+  }
+
   const clips = async function* (): AsyncGenerator<CorpusClip> {
     let rows = 0;
-    for await (const clip of corpus.read(sources, {
+    for await (const clip of corpus.read(files, {
       ...options,
       skip,
       note: (line) => onNote?.(line),
