@@ -24,7 +24,7 @@ export interface ParquetTable {
   readonly audio: readonly string[];
   /** Names of the classes by column (`ClassLabel` of Hugging Face). */
   readonly classes: ReadonlyMap<string, readonly string[]>;
-  /** Rows with the values of the top-level columns that are named. */
+  /** Rows with the values of columns; those in a struct come with the whole of it. */
   readonly rows: (
     columns: readonly string[],
   ) => AsyncGenerator<{ row: number; values: Record<string, unknown> }>;
@@ -95,13 +95,14 @@ async function tableOf(file: string, buffer: AsyncBuffer): Promise<ParquetTable>
     audio: named.length > 0 ? named.filter((name) => names.includes(name)) : structs,
     classes,
     async *rows(wanted) {
+      const top = new Set(wanted.map((name) => (names.includes(name) ? name : name.split('.')[0]!)));
       for (let rowStart = 0; rowStart < rowCount; rowStart += ROWS) {
         const rowEnd = Math.min(rowStart + ROWS, rowCount);
         const found = await reading(file, () =>
           parquetReadObjects({
             file: buffer,
             metadata,
-            columns: [...wanted],
+            columns: [...top],
             rowStart,
             rowEnd,
             compressors,
