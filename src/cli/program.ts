@@ -43,6 +43,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./latency.ts')).latencyCommand,
   ],
   [
+    'segment',
+    'cut long recordings into clips by their subtitles or annotations: rows of a manifest that point into them',
+    async () => (await import('./segment.ts')).segmentCommand,
+  ],
+  [
     'encode',
     'encode the clips of a manifest into a cache that later runs read; an interrupted run resumes where it stopped',
     async () => (await import('./encode.ts')).encodeCommand,
