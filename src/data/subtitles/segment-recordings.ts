@@ -89,7 +89,7 @@ export async function* segmentRecordings(
       const read: SubtitlesIn[] = [];
       for (const file of files) {
         try {
-          read.push(...(await tracksOf(file, stems[i]!, settings, onNote)));
+          for (const track of await tracksOf(file, stems[i]!, settings, onNote)) read.push(track);
         } catch (error) {
           fail(error);
         }
