@@ -8,9 +8,11 @@ import { UserError } from '../src/errors.ts';
 import { defaultLora } from '../src/training/choices.ts';
 import { COMPUTES } from '../src/whisper/compute.ts';
 import { attention } from './attention.ts';
+import { audioInput } from './audio-input.ts';
 import { cacheDtype } from './cache-dtype.ts';
 import { compute } from './compute.ts';
 import { corpusSize } from './corpus-size.ts';
+import { encodeCores } from './encode-cores.ts';
 import { languageModel } from './language-model.ts';
 import { load } from './load.ts';
 import { longAudio } from './long-audio.ts';
@@ -138,6 +140,15 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     about:
       'the server under load, 1 to 64 clients, against faster-whisper behind FastAPI (--soak 60: minutes)',
     run: (options) => (options.soak === undefined ? serve(options) : soak(options, options.soak)),
+  },
+  'audio-input': {
+    about:
+      'reading, decoding, resampling and log-mel by format, as seconds of sound for a second of one core',
+    run: audioInput,
+  },
+  'encode-cores': {
+    about: 'how busy encode keeps the cores with short clips (--clips 400)',
+    run: encodeCores,
   },
   'language-model': { about: 'an n-gram model of 100 MB: reading it, scoring with it', run: languageModel },
 };

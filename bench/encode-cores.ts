@@ -1,0 +1,78 @@
+/**
+ * Whether `encode` keeps the cores busy with short clips: processor time of its process over wall-clock time and cores, and, as
+ * waiting threads may spin, its time over that of the encoder alone on the same clips, which are then in memory.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { readAudio } from '../src/audio/audio-file.ts';
+import { writeManifest } from '../src/data/manifest-write.ts';
+import { fillCache } from '../src/features/fill-cache.ts';
+import { WhisperModel } from '../src/whisper/model.ts';
+import { withModel } from '../src/whisper/with-model.ts';
+import { measuredProcess } from './measured-process.ts';
+import type { BenchOptions } from './options.ts';
+import { type BenchResult, inRepository } from './result.ts';
+import { clipsOf } from './speech.ts';
+import { percent, seconds } from './statistics.ts';
+
+const GOAL = 0.9;
+/** As `encode` reads and encodes them. */
+const PER_ROUND = 64;
+
+export async function encodeCores({ model: directory, clips: most }: BenchOptions): Promise<BenchResult> {
+  const folder = inRepository('out/bench/encode-cores');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const sets = await Promise.all(['en', 'ca', 'fr'].map((language) => clipsOf('intro', language)));
+  const clips = sets.flat().slice(0, most);
+  const manifest = join(folder, 'clips.tsv');
+  await writeManifest(manifest, clips);
+  const cores = availableParallelism();
+  const args = ['encode', manifest, '--model', directory, '--cache', join(folder, 'cache')];
+  const cost = await measuredProcess(args, { scratch: folder });
+  // In one process, so that neither counts the start: first from the files, then from memory.
+  const samples = await Promise.all(clips.map(({ audio }) => readAudio(audio)));
+  const { all, alone } = await withModel(WhisperModel.load(directory), async (model) => {
+    await model.encode(samples.slice(0, 8), 'fit', { exact: true });
+    const time = async (work: () => Promise<unknown>): Promise<number> => {
+      const started = performance.now();
+      await work();
+      return (performance.now() - started) / 1000;
+    };
+    const fromMemory = async (): Promise<void> => {
+      for (let i = 0; i < samples.length; i += PER_ROUND)
+        await model.encode(samples.slice(i, i + PER_ROUND), 'fit', { exact: true });
+    };
+    const fromFiles = (): Promise<unknown> =>
+      fillCache(model, clips, { window: 'fit', cache: join(folder, 'cache-2') });
+    const alone = await time(fromMemory);
+    return { all: await time(fromFiles), alone };
+  });
+  const audio = samples.reduce((sum, one) => sum + one.length / 16_000, 0);
+  rmSync(folder, { recursive: true, force: true });
+  const busy = cost.cpu / cost.seconds / cores;
+  const share = alone / all;
+  return {
+    title: `encode of ${clips.length} clips, ${audio.toFixed(0)} s of sound, ${cores} cores`,
+    rows: [
+      { measure: 'processor time / wall-clock time / cores', ours: percent(busy) },
+      {
+        measure: 'whole process',
+        ours: `${seconds(cost.seconds)}, ${(audio / cost.seconds).toFixed(1)}x real time`,
+      },
+      { measure: 'from files into the cache', ours: seconds(all) },
+      { measure: 'the encoder alone, sound in memory', ours: seconds(alone) },
+    ],
+    goals: [
+      { goal: `cores ${percent(GOAL)} busy`, found: percent(busy), reached: busy >= GOAL },
+      {
+        goal: `the encoder alone takes ${percent(GOAL)} of the time`,
+        found: percent(share),
+        reached: share >= GOAL,
+      },
+    ],
+    notes: [],
+    raw: { cost, all, alone, audio, clips: clips.length, cores },
+  };
+}
