@@ -5,20 +5,17 @@ import { abortable } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import { costOf } from '../pseudo-labels/budget.ts';
 import { FAULT_NAMES, type Fault } from '../pseudo-labels/check-answer.ts';
-import type { TranslationEngine, Usage } from '../pseudo-labels/engine.ts';
+import {
+  ENGINE_NAMES,
+  type EngineName,
+  type TranslationEngine,
+  type Usage,
+} from '../pseudo-labels/engine.ts';
 import type { Plan, PseudoLabelled } from '../pseudo-labels/pseudo-label.ts';
 import type { RequestReport } from '../pseudo-labels/translate-sentences.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
 import { nameList, positiveInteger, positiveNumber, printNote, writtenLanguage } from './options.ts';
 import { showWork } from './show-work.ts';
-
-/** Engines, with the variable that holds their key and the host that it is for: a key goes to no other host unasked. */
-const ENGINES = {
-  chat: { variable: 'OPENAI_API_KEY', host: 'api.openai.com' },
-  libretranslate: { variable: 'LIBRETRANSLATE_API_KEY', host: 'libretranslate.com' },
-  deepl: { variable: 'DEEPL_AUTH_KEY', host: 'deepl.com' },
-} as const;
-type EngineName = keyof typeof ENGINES;
 
 interface Options {
   to: string;
@@ -58,7 +55,7 @@ export function pseudoLabelCommand(command: Command): Command {
         '--engine <name>',
         "what the endpoint speaks. chat: OpenAI's chat completions (Ollama, vLLM, llama.cpp, …); libretranslate; deepl",
       )
-        .choices(Object.keys(ENGINES))
+        .choices(ENGINE_NAMES)
         .default('chat'),
     )
     .option('--model <name>', 'the chat model, as the endpoint calls it')
@@ -122,7 +119,8 @@ async function label(manifest: string, options: Options): Promise<void> {
   const { Budget } = await import('../pseudo-labels/budget.ts');
   const { pseudoLabel } = await import('../pseudo-labels/pseudo-label.ts');
   const { loadTokenCounter } = await import('../pseudo-labels/token-count.ts');
-  const { engine, isLocal, host } = await openEngine(options);
+  const { openEngine } = await import('../pseudo-labels/open-engine.ts');
+  const { engine, isLocal, host } = await openEngine({ ...options, target: options.to });
   const budget = new Budget(options);
   const work = showWork('run again to continue: answers are kept');
   let total: Plan | undefined;
@@ -175,68 +173,6 @@ async function label(manifest: string, options: Options): Promise<void> {
       `${formatNumber(result.unanswered)} of ${formatNumber(result.plan.rows)} rows got no answer; run again to ask for them`,
     );
   }
-}
-
-async function openEngine(
-  options: Options,
-): Promise<{ engine: TranslationEngine; isLocal: boolean; host: string }> {
-  const { Endpoint } = await import('../pseudo-labels/endpoint.ts');
-  const { engine: name, model, to } = options;
-  if (name === 'chat' && model === undefined)
-    throw new UserError('--model: found nothing; expected the name of a model of the endpoint');
-  if (name !== 'chat') {
-    const given = (['model', 'prompt', 'examples', 'request'] as const).find(
-      (one) => options[one] !== undefined,
-    );
-    const flag = given ?? (options.context > 0 ? 'context' : undefined);
-    if (flag) throw new UserError(`--${flag}: is for --engine chat; expected none with ${name}`);
-  }
-  const key = keyFor(options);
-  const headers: Record<string, string> =
-    key === '' || name === 'libretranslate'
-      ? {}
-      : { authorization: `${name === 'deepl' ? 'DeepL-Auth-Key' : 'Bearer'} ${key}` };
-  const endpoint = new Endpoint({
-    ...options,
-    key,
-    headers,
-    keyHint: `--key-env names the variable that holds it${key === '' ? '; none was sent' : ''}`,
-    timeoutMs: options.timeout * 1000,
-  });
-  const { isLocal, host } = endpoint;
-  if (name === 'libretranslate') {
-    const { libreTranslateEngine } = await import('../pseudo-labels/libretranslate.ts');
-    return { engine: libreTranslateEngine(endpoint, to, key), isLocal, host };
-  }
-  if (name === 'deepl') {
-    const { deeplEngine } = await import('../pseudo-labels/deepl.ts');
-    return { engine: deeplEngine(endpoint, to), isLocal, host };
-  }
-  const { chatEngine, requestFields } = await import('../pseudo-labels/chat.ts');
-  const { DEFAULT_PROMPT, readExamples, readPrompt } = await import('../pseudo-labels/prompt.ts');
-  const engine = chatEngine(endpoint, {
-    model: model!,
-    target: to,
-    prompt: options.prompt === undefined ? DEFAULT_PROMPT : await readPrompt(options.prompt),
-    examples: options.examples === undefined ? [] : await readExamples(options.examples, to),
-    fields: options.request === undefined ? {} : requestFields(options.request),
-  });
-  return { engine, isLocal, host };
-}
-
-/** The key from the environment; '' for none. */
-function keyFor({ engine, keyEnv, url }: Options): string {
-  if (keyEnv !== undefined) {
-    const key = process.env[keyEnv]?.trim();
-    if (!key)
-      throw new UserError(
-        `--key-env ${keyEnv}: found no such variable, or an empty one; expected a key in it`,
-      );
-    return key;
-  }
-  const { variable, host } = ENGINES[engine];
-  const hostname = URL.canParse(url) ? new URL(url).hostname : '';
-  return hostname === host || hostname.endsWith(`.${host}`) ? (process.env[variable]?.trim() ?? '') : '';
 }
 
 async function confirmed(host: string, signal: AbortSignal): Promise<boolean> {

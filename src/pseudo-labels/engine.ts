@@ -40,3 +40,6 @@ export interface TranslationEngine {
     options: { fault?: string | undefined; tokens: number; signal: AbortSignal | undefined },
   ) => Promise<Reply>;
 }
+
+export const ENGINE_NAMES = ['chat', 'libretranslate', 'deepl'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];

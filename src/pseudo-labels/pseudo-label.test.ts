@@ -458,3 +458,16 @@ test('sentences are the same ones with other white space, and others in another 
   const clips = [of('en', 'No.'), of('en', ' No. '), of('es', 'No.')];
   expect(eachOnce(sentencesOf(clips, 'zh', 0))).toHaveLength(2);
 });
+
+test("the official client sends the same request to the same server, and reads the server's answer", async () => {
+  await run(five());
+  const { default: Client } = await import('openai');
+  const client = new Client({ baseURL: `${server.url}/v1`, apiKey: 'none' });
+  const sent = server.received[0]!;
+  const answer = await client.chat.completions.create(
+    sent.body as OpenAI.ChatCompletionCreateParamsNonStreaming,
+  );
+  expect(server.received[1]).toMatchObject({ path: sent.path, body: sent.body });
+  expect(JSON.parse(answer.choices[0]!.message.content!).translations).toHaveLength(5);
+  expect(answer.usage!.total_tokens).toBe(160);
+});
