@@ -10,6 +10,7 @@ import { COMPUTES } from '../src/whisper/compute.ts';
 import { attention } from './attention.ts';
 import { audioInput } from './audio-input.ts';
 import { cacheDtype } from './cache-dtype.ts';
+import { cacheIndex } from './cache-index.ts';
 import { compute } from './compute.ts';
 import { corpusSize } from './corpus-size.ts';
 import { encodeCores } from './encode-cores.ts';
@@ -131,6 +132,10 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
       '300,000 recordings through encode, train, retrieve, transcribe and evaluate: time of a row, memory (--rows 300000)',
     run: corpusSize,
   },
+  'cache-index': {
+    about: 'memory and time of the index of a cache of a million clips (--rows)',
+    run: cacheIndex,
+  },
   paper: {
     about:
       "the paper's recipe on a corpus of its size: first steps, and what the whole run costs (--steps 100)",
@@ -181,7 +186,7 @@ const program = new Command('npm run bench --')
   .option('--clips <number>', 'clips on each side of retrieval', positiveInteger, 1000)
   .option(
     '--rows <number>',
-    'recordings of the larger corpus of corpus-size (300000), or of paper (289430)',
+    'recordings of the larger corpus of corpus-size (300000), of paper (289430), clips of cache-index (1000000)',
     positiveInteger,
   )
   .option('--steps <number>', 'paper: steps of training; goes on where it stopped', positiveInteger, 100)

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { statAudio } from '../audio/audio-file.ts';
 import { UserError } from '../errors.ts';
-import { RECORDINGS } from '../features/cache-room.ts';
+import { RECORDINGS } from '../features/cached-shards.ts';
 import { type ShardRecord, Shards } from '../features/shards.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { MEASURES, measureSound, type SoundMeasures } from './measure-sound.ts';

@@ -120,6 +120,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./pseudo-label.ts')).pseudoLabelCommand,
   ],
   [
+    'cache',
+    'list, verify and prune the cache of encoder outputs',
+    async () => (await import('./cache.ts')).cacheCommand,
+  ],
+  [
     'hub',
     'models and corpora of the Hugging Face hub: download, list what is here, push a trained model',
     async () => (await import('./hub.ts')).hubCommand,

@@ -1,7 +1,7 @@
 /** The size limit of a cache folder: the oldest shards are dropped, whole, to make room for new ones. */
-import { readdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { isBeingWritten, SHARD_BYTES, writerOf } from './shards.ts';
+import { rm } from 'node:fs/promises';
+import { cachedShards, indexOf, isInUse, isOfRecordings } from './cached-shards.ts';
+import { SHARD_BYTES } from './shards.ts';
 
 /** Shards in a limited cache are a small part of it, so that little is dropped at a time. */
 const SHARDS_PER_LIMIT = 16;
@@ -45,48 +45,17 @@ export class CacheRoom {
 
   /** @returns bytes of the cache afterwards */
   async #makeRoom(bytes: number): Promise<number> {
-    const shards = await shardsIn(this.cache);
+    const shards = (await cachedShards(this.cache)).filter((shard) => !isOfRecordings(shard));
     let total = shards.reduce((sum, shard) => sum + shard.bytes, 0);
-    for (const { path, bytes: own, isNewest } of shards) {
+    for (const shard of shards) {
+      const { path } = shard;
       if (total + bytes <= this.limit) break;
-      if (this.#used.has(path) || (isNewest && (await isBeingWritten(path)))) continue;
+      if (this.#used.has(path) || (await isInUse(shard))) continue;
       // The index last: without its shard it is nothing, and a shard without its index would be scanned.
       await rm(path, { force: true });
-      await rm(path.replace(/shard$/, 'index'), { force: true });
-      total -= own;
+      await rm(indexOf(path), { force: true });
+      total -= shard.bytes;
     }
     return total;
   }
 }
-
-interface FoundShard {
-  readonly path: string;
-  /** With its index. */
-  readonly bytes: number;
-  /** Of those that its process wrote into the folder. */
-  readonly isNewest: boolean;
-}
-
-/** Shards of encoder outputs, oldest first. */
-async function shardsIn(cache: string): Promise<FoundShard[]> {
-  const names = (await readdir(cache, { recursive: true }).catch(() => [])).filter(
-    (name) => writerOf(basename(name)) && dirname(name) !== RECORDINGS,
-  );
-  names.sort((a, b) => (basename(a) < basename(b) ? -1 : 1));
-  const newest = new Map(names.map((name) => [writerKey(name), name]));
-  const shards: FoundShard[] = [];
-  for (const name of names) {
-    const path = join(cache, name);
-    // Another process may drop it meanwhile.
-    const size = async (file: string) => (await stat(file).catch(() => undefined))?.size ?? 0;
-    const bytes = (await size(path)) + (await size(path.replace(/shard$/, 'index')));
-    shards.push({ path, bytes, isNewest: newest.get(writerKey(name)) === name });
-  }
-  return shards;
-}
-
-const writerKey = (name: string): string =>
-  `${dirname(name)} ${basename(name).split('-').slice(1, 3).join('-')}`;
-
-/** Folder of what is known of recordings (recording-memo.ts): small, and of use to every encoder. */
-export const RECORDINGS = 'recordings';

@@ -6,6 +6,7 @@ import { UserError } from '../errors.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { exists } from '../files/read.ts';
+import { writeJson } from '../files/write-whole.ts';
 import { formatNumber } from '../report/format.ts';
 import {
   type EncodedClip,
@@ -16,6 +17,7 @@ import {
 import type { Lazy } from '../whisper/lazy.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { CacheRoom } from './cache-room.ts';
+import { ABOUT_FILE } from './cached-shards.ts';
 import {
   type CacheDtype,
   type EncodedShape,
@@ -38,6 +40,9 @@ export const HELD_WITHOUT = 2 ** 30;
 
 /** So many are looked up in no time. */
 const FEW_CLIPS = 10_000;
+
+/** What other processes have encoded meanwhile is looked for so often: a folder is listed, and indexes that grew are read. */
+const REFRESHED_EVERY_MS = 5_000;
 
 const DONE: EncodedShape = { window: 0, length: 0, width: 0 };
 
@@ -107,6 +112,7 @@ export class EncoderOutputs {
       memo: shards && { keyOf: (recording) => this.keyOf(recording), flush: () => memo.flush() },
       damage: damageReport(onNote),
       find: (key) => this.#find(key),
+      refresh: () => shards?.refresh(REFRESHED_EVERY_MS) ?? Promise.resolve(),
       encode: (missing, onProgress, signal) => this.#encode(missing, onProgress, signal),
     };
   }
@@ -129,6 +135,7 @@ export class EncoderOutputs {
         cache,
         room: limitedRoom(cache, cacheLimit, onNote),
       });
+      await writeAbout(shards, model);
     }
     return new EncoderOutputs(model, window, cacheDtype, cache, memo, shards, cacheLimit, held, onNote);
   }
@@ -364,6 +371,13 @@ export class EncoderOutputs {
     this.#held += clip?.frames.byteLength ?? 0;
     return clip;
   }
+}
+
+/** Notes beside the shards whose outputs they are, for `cache ls`; the outputs need it not. */
+async function writeAbout(shards: Shards, { directory }: WhisperModel): Promise<void> {
+  const file = join(shards.folder, ABOUT_FILE);
+  if (shards.refusal !== undefined || (await exists(file))) return;
+  await writeJson(file, { model: directory }).catch(() => {});
 }
 
 function limitedRoom(

@@ -29,6 +29,8 @@ export interface FeatureSource<T> {
   readonly damage?: DamageReport | undefined;
   /** Looks up stored features. */
   readonly find: (key: string) => Promise<T | undefined>;
+  /** Looks for what other processes have stored meanwhile. */
+  readonly refresh?: (() => Promise<void>) | undefined;
   /** Encodes and stores missing features. */
   readonly encode: (
     missing: readonly Missing[],
@@ -126,12 +128,13 @@ async function readRound<T extends object>(
 
 async function encodeRound<T extends object>(
   { results, missing: unknown }: Round<T>,
-  { find, encode }: FeatureSource<T>,
+  { find, refresh, encode }: FeatureSource<T>,
   { onProgress, signal }: Pick<RoundHandlers, 'onProgress' | 'signal'> = {},
 ): Promise<(T | Error)[]> {
   const missing: (typeof unknown)[number][] = [];
+  if (unknown.length > 0) await refresh?.();
   for (const one of unknown) {
-    // The round before may have had the same recording.
+    // The round before, or another process, may have had the same recording.
     const found = one.key === undefined ? undefined : await find(one.key);
     if (found) results[one.index] = found;
     else missing.push(one);

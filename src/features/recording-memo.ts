@@ -10,7 +10,7 @@ import { GAP_SECONDS, type Recording } from '../data/recording.ts';
 import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
 import { archives } from '../files/gunzipped.ts';
 import { cannotOpen } from '../files/read.ts';
-import { RECORDINGS } from './cache-room.ts';
+import { RECORDINGS } from './cached-shards.ts';
 import { type ShardRecord, Shards } from './shards.ts';
 
 /** Records written together. */

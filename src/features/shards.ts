@@ -9,16 +9,18 @@
  * indexes only. Where one is missing, damaged or shorter than its shard, the headers of the shard are read instead. A record
  * that is cut off or damaged counts as missing, so a process may be killed at any moment.
  *
- * Each process writes shards of its own, so that several can share a folder; each sees what was complete when it opened it.
+ * Each process writes shards of its own, so that several, also of several machines, can share a folder without locks; each sees
+ * what was complete when it opened it, or last looked (refresh).
  */
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { crc32 } from '../files/crc32.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { exists, namesIn } from '../files/read.ts';
 import { createFolder, isReadOnly, writeWhole, writing } from '../files/write-whole.ts';
 import type { CacheRoom } from './cache-room.ts';
+import { RecordIndex } from './record-index.ts';
 
 export const HEADER_BYTES = 64;
 /** Bytes that a record may say of itself: a shape, a hash. */
@@ -29,6 +31,9 @@ const MAGIC = 0x31_72_74_77; // "wtr1"
 export const SHARD_BYTES = 2 ** 30;
 /** Headers of records without payloads are read together. */
 const SCANNED_AT_ONCE = 1 << 16;
+/** Last uses are known to an hour. */
+const TOUCHED_EVERY_MS = 3_600_000;
+const INDEX_READ_AT_ONCE = HEADER_BYTES << 12;
 
 export interface ShardRecord {
   /** 32 hexadecimal digits. */
@@ -38,10 +43,14 @@ export interface ShardRecord {
   readonly payload?: Uint8Array | undefined;
 }
 
+/** A shard, and how far it is known. */
 interface Shard {
   readonly path: string;
-  /** Headers of its records, one after the other. */
-  readonly headers: Buffer;
+  /** Bytes of the index whose headers are known, and of the shard that they describe. */
+  indexed: number;
+  end: number;
+  /** When this process last noted that it was used, ms. */
+  touched: number;
 }
 
 /** Name of a shard: when it was begun, and which process writes it. */
@@ -64,8 +73,11 @@ export interface ShardsOptions {
 }
 
 export class Shards {
-  /** Shard and place in its headers, by key as Latin-1 text. */
-  readonly #places = new Map<string, { readonly shard: Shard; readonly at: number }>();
+  readonly #index = new RecordIndex();
+  readonly #shards: Shard[] = [];
+  /** Numbers of the shards, by name. */
+  readonly #numbers = new Map<string, number>();
+  #refreshed = Date.now();
   #own: { readonly path: string; readonly index: string; size: number; indexed: number } | undefined;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -88,14 +100,48 @@ export class Shards {
       if (!isThere || !isReadOnly(error)) throw error;
       shards.#refusal = error;
     });
-    for (const name of await namesIn(folder)) {
-      if (writerOf(name)) shards.#include(await openShard(join(folder, name)));
-    }
+    const names = (await namesIn(folder)).filter(writerOf);
+    let bytes = 0;
+    for (const name of names) bytes += await sizeOf(join(folder, name.replace(/shard$/, 'index')));
+    shards.#index.reserve(Math.floor(bytes / HEADER_BYTES));
+    for (const name of names) await shards.#read(name);
     return shards;
   }
 
   get size(): number {
-    return this.#places.size;
+    return this.#index.size;
+  }
+
+  /** Memory of the index, bytes. */
+  get indexBytes(): number {
+    return this.#index.byteLength;
+  }
+
+  /**
+   * Reads what other processes have written since it was opened.
+   * @param maxAge does nothing where that was done in so many milliseconds
+   */
+  async refresh(maxAge = 0): Promise<void> {
+    if (Date.now() - this.#refreshed < maxAge) return;
+    this.#refreshed = Date.now();
+    for (const name of await namesIn(this.folder)) {
+      if (writerOf(name) && join(this.folder, name) !== this.#own?.path) await this.#read(name);
+    }
+  }
+
+  /** Reads the headers of a shard that are not known yet. */
+  async #read(name: string): Promise<void> {
+    const number = this.#numberOf(name);
+    const shard = this.#shards[number]!;
+    await readHeaders(shard, (headers) => this.#include(number, headers));
+  }
+
+  #numberOf(name: string): number {
+    const known = this.#numbers.get(name);
+    if (known !== undefined) return known;
+    this.#numbers.set(name, this.#shards.length);
+    this.#shards.push({ path: join(this.folder, name), indexed: 0, end: 0, touched: 0 });
+    return this.#shards.length - 1;
   }
 
   /** Why nothing can be added, one line; undefined where it can. */
@@ -103,34 +149,53 @@ export class Shards {
     return this.#refusal?.message;
   }
 
-  #include(shard: Shard): void {
-    for (let at = 0; at < shard.headers.length; at += HEADER_BYTES) {
-      this.#places.set(shard.headers.toString('latin1', at, at + 16), { shard, at });
+  #include(shard: number, headers: Buffer): void {
+    for (let at = 0; at < headers.length; at += HEADER_BYTES) {
+      this.#index.add(
+        headers.readUInt32BE(at),
+        headers.readUInt32BE(at + 4),
+        headers.subarray(at + ABOUT, at + ABOUT + ABOUT_BYTES),
+        {
+          shard,
+          place: payloadPlaceOf(headers, at),
+          bytes: payloadBytesOf(headers, at),
+          crc: payloadSumOf(headers, at),
+        },
+      );
     }
   }
 
   /** What a record says of itself; undefined where there is none. Its payload may be damaged all the same. */
   about(key: string): Buffer | undefined {
-    const place = this.#places.get(binary(key));
-    return place?.shard.headers.subarray(place.at + ABOUT, place.at + ABOUT + ABOUT_BYTES);
+    const [high, low] = halves(key);
+    return this.#index.about(high, low, ABOUT_BYTES);
   }
 
   /** Undefined where there is no such record, or a damaged one. */
   async read(key: string): Promise<{ about: Buffer; payload: Buffer } | undefined> {
-    const place = this.#places.get(binary(key));
-    if (!place) return undefined;
-    const { shard, at } = place;
-    const payload = await readAt(
-      shard.path,
-      payloadPlace(shard.headers, at),
-      payloadBytes(shard.headers, at),
-    );
-    if (payload && crc32(payload) === shard.headers.readUInt32LE(at + 28)) {
-      this.room?.use(shard.path);
+    const [high, low] = halves(key);
+    const found = this.#index.payload(high, low);
+    if (!found) return undefined;
+    const { path } = this.#shards[found.shard]!;
+    const payload = await readAt(path, found.place, found.bytes);
+    if (payload && crc32(payload) === found.crc) {
+      this.room?.use(path);
+      this.#touch(found.shard);
       return { about: this.about(key)!, payload };
     }
-    this.#places.delete(binary(key));
+    this.#index.remove(high, low);
     return undefined;
+  }
+
+  /** Notes that a shard was used, by the time of its index: the least recently used are dropped first. */
+  #touch(number: number): void {
+    const shard = this.#shards[number]!;
+    const now = Date.now();
+    if (now - shard.touched < TOUCHED_EVERY_MS) return;
+    shard.touched = now;
+    const time = new Date(now);
+    // A cache that may only be read is not noted.
+    utimes(shard.path.replace(/shard$/, 'index'), time, time).catch(() => {});
   }
 
   /**
@@ -171,14 +236,20 @@ export class Shards {
     own.size = end;
     own.indexed += headers.length;
     this.#own = own;
-    this.#include({ path, headers });
+    this.#include(this.#numberOf(basename(path)), headers);
     return true;
   }
 }
 
-const binary = (key: string): string => Buffer.from(key, 'hex').toString('latin1');
-const payloadPlace = (headers: Buffer, at: number): number => headers.readDoubleLE(at + 16);
-const payloadBytes = (headers: Buffer, at: number): number => headers.readUInt32LE(at + 24);
+/** The first 64 bits of a key, by which records are found. */
+const halves = (key: string): [high: number, low: number] => [
+  Number.parseInt(key.slice(0, 8), 16),
+  Number.parseInt(key.slice(8, 16), 16),
+];
+const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
+export const payloadPlaceOf = (headers: Buffer, at: number): number => headers.readDoubleLE(at + 16);
+export const payloadBytesOf = (headers: Buffer, at: number): number => headers.readUInt32LE(at + 24);
+export const payloadSumOf = (headers: Buffer, at: number): number => headers.readUInt32LE(at + 28);
 
 function writeHeader(
   header: Buffer,
@@ -194,32 +265,75 @@ function writeHeader(
   header.writeUInt32LE(crc32(header.subarray(0, 60)), 60);
 }
 
+/** A header of the same record at another place in a shard. */
+export function moveHeader(header: Buffer, place: number): Buffer {
+  const moved = Buffer.from(header);
+  moved.writeDoubleLE(place, 16);
+  moved.writeUInt32LE(crc32(moved.subarray(0, 60)), 60);
+  return moved;
+}
+
+/** Reads the headers of all whole records of a shard; mends its index where that lacks some. */
+export const readAllHeaders = (path: string, include: (headers: Buffer) => void): Promise<void> =>
+  readHeaders({ path, indexed: 0, end: 0, touched: 0 }, include);
+
 /** Whether a whole header of a payload at `place` stands there. */
 const isHeader = (headers: Buffer, at: number, place: number): boolean =>
   headers.length >= at + HEADER_BYTES &&
   headers.readUInt32LE(at + 56) === MAGIC &&
-  payloadPlace(headers, at) === place &&
+  payloadPlaceOf(headers, at) === place &&
   headers.readUInt32LE(at + 60) === crc32(headers.subarray(at, at + 60));
 
-async function openShard(path: string): Promise<Shard> {
-  const size = (await stat(path).catch(() => undefined))?.size ?? 0;
+/** Reads the headers of a shard from where they are known to its end, from its index and, where that lacks some, from itself. */
+async function readHeaders(shard: Shard, include: (headers: Buffer) => void): Promise<void> {
+  const { path } = shard;
+  const size = await sizeOf(path);
   const indexPath = path.replace(/shard$/, 'index');
-  const index = await readFile(indexPath).catch(() => Buffer.alloc(0));
-  let whole = 0;
-  let end = 0;
-  while (isHeader(index, whole, end + HEADER_BYTES)) {
-    const next = end + HEADER_BYTES + payloadBytes(index, whole);
-    if (next > size) break;
-    whole += HEADER_BYTES;
-    end = next;
+  await readIndex(indexPath, shard, size, include);
+  if (shard.end + HEADER_BYTES > size) return;
+  const further = Buffer.concat(await scan(path, shard.end, size));
+  if (further.length === 0) return;
+  include(further);
+  // A shard that is being written has an index that is about to grow.
+  if (await isBeingWritten(path)) return;
+  // Without it the next run would scan again.
+  const known = (await readFile(indexPath).catch(() => Buffer.alloc(0))).subarray(0, shard.indexed);
+  const all = Buffer.concat([known, further]);
+  await writeWhole(indexPath, all).catch(() => {});
+  shard.indexed = all.length;
+  shard.end = payloadPlaceOf(all, all.length - HEADER_BYTES) + payloadBytesOf(all, all.length - HEADER_BYTES);
+}
+
+/** Reads an index on from where it is known, a part at a time. */
+async function readIndex(
+  path: string,
+  shard: Shard,
+  size: number,
+  include: (headers: Buffer) => void,
+): Promise<void> {
+  const handle = await open(path).catch(() => undefined);
+  if (!handle) return;
+  try {
+    const buffer = Buffer.alloc(INDEX_READ_AT_ONCE);
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, shard.indexed);
+      const headers = buffer.subarray(0, bytesRead);
+      let whole = 0;
+      while (isHeader(headers, whole, shard.end + HEADER_BYTES)) {
+        const next = shard.end + HEADER_BYTES + payloadBytesOf(headers, whole);
+        if (next > size) break;
+        whole += HEADER_BYTES;
+        shard.end = next;
+      }
+      include(headers.subarray(0, whole));
+      shard.indexed += whole;
+      if (whole < buffer.length) return;
+    }
+  } catch {
+    // A folder of that name, say: the shard is scanned instead.
+  } finally {
+    await handle.close();
   }
-  const known = index.subarray(0, whole);
-  const further = end + HEADER_BYTES <= size ? await scan(path, end, size) : [];
-  if (further.length === 0) return { path, headers: known };
-  const headers = Buffer.concat([known, ...further]);
-  // Without it the next run would scan again. A shard that is being written has one that is about to grow.
-  if (!(await isBeingWritten(path))) await writeWhole(indexPath, headers).catch(() => {});
-  return { path, headers };
 }
 
 /** Headers of the complete records of a shard from a place on. */
@@ -237,7 +351,7 @@ async function scan(path: string, from: number, size: number): Promise<Buffer[]>
       }
       if (!isHeader(chunk, end - start, end + HEADER_BYTES)) break;
       const header = chunk.subarray(end - start, end - start + HEADER_BYTES);
-      end += HEADER_BYTES + payloadBytes(header, 0);
+      end += HEADER_BYTES + payloadBytesOf(header, 0);
       if (end <= size) headers.push(header);
     }
   } finally {
