@@ -73,12 +73,12 @@ export function prepareCommand(command: Command): Command {
       );
       work.end();
       const listed = (counts: ReadonlyMap<string, number>): string =>
-        [...counts].map(([name, count]) => `${name} ${formatNumber(count)}`).join(', ');
+        [...counts].map(([name, count]) => `${formatNumber(count)} ${name}`).join(', ');
       const long = seconds > 0 ? ` (${formatDuration(seconds)} of speech)` : '';
       const lines = [
         `${options.output}: ${listed(clips)}${long}`,
-        leftOut.size > 0 && `left out by ${listed(leftOut)}`,
-        skipped.size > 0 && `skipped: ${listed(skipped)}`,
+        leftOut.size > 0 && `left out ${listed(leftOut)}`,
+        skipped.size > 0 && `skipped ${listed(skipped)}`,
       ];
       console.log(lines.filter(Boolean).join('; '));
     });

@@ -4,10 +4,20 @@ import { isSoundName, recordingsIn } from '../audio/recordings-in.ts';
 import { UserError } from '../errors.ts';
 import { readText } from '../files/read.ts';
 import { isLanguage } from '../language/profile.ts';
-import { type Corpus, isAmong, onlyLanguage, setIn, writtenOf } from './corpus.ts';
+import { type Corpus, folderIn, isAmong, onlyLanguage, type Source, setIn, writtenOf } from './corpus.ts';
 
 /** Bytes of what is said in a clip. */
 const MAX_TEXT_BYTES = 1 << 20;
+
+/** Whether some recording has a text beside it. */
+function hasPair({ names }: Source): boolean {
+  const stems = new Set(names.filter(isSoundName).map((name) => name.replace(/\.[^.]+$/, '')));
+  return names.some(
+    (name) =>
+      name.endsWith('.txt') &&
+      (stems.has(name.slice(0, -4)) || stems.has(name.replace(/\.[\w-]+\.txt$/, ''))),
+  );
+}
 
 /** `a.wav` with `a.txt` (what is said), `a.en.txt`, `a.de.txt`; in any folders below, whose names may say the set. */
 export const audioWithTexts: Corpus = {
@@ -16,16 +26,13 @@ export const audioWithTexts: Corpus = {
   source: 'the folder',
   options: [],
   example: 'prepare folder my-talks --from en --output m.tsv',
-  recognises({ isFolder, names }) {
-    const stems = new Set(names.filter(isSoundName).map((name) => name.replace(/\.[^.]+$/, '')));
-    return (
-      isFolder &&
-      names.some(
-        (name) =>
-          name.endsWith('.txt') &&
-          (stems.has(name.slice(0, -4)) || stems.has(name.replace(/\.[\w-]+\.txt$/, ''))),
-      )
-    );
+  async recognises(source) {
+    if (hasPair(source)) return true;
+    for (const name of source.names.filter((one) => setIn(one) !== '').slice(0, 20)) {
+      const inside = await folderIn(source.path, name);
+      if (inside && hasPair(inside)) return true;
+    }
+    return false;
   },
   async *read(sources, reading) {
     const language = onlyLanguage(reading, 'a folder');

@@ -301,7 +301,7 @@ test('a manifest is written whole or not at all, with the columns that some row 
   await expect(
     prepareCorpus(fleurs, source, output, { from: ['tl'], to: ['zh'], minSeconds: 2 }),
   ).rejects.toThrow(
-    /fleurs: no row can be used: 1 no recording, 1 another form, 1 no translation, 3 --min-seconds$/,
+    /fleurs: no row can be used: 1 no recording, 1 another form, 1 no translation, 3 by --min-seconds$/,
   );
   expect(readdirSync(folder)).not.toContain('new');
   const prepared = await prepareCorpus(fleurs, source, output, { from: ['tl'], to: ['zh'], limit: 1 });

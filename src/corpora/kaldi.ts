@@ -150,8 +150,8 @@ async function* none(): AsyncGenerator<never> {}
 /** The file of an entry of wav.scp; undefined, and reported, where it names none. */
 function recordingOf(folder: string, rest: string, where: string, { skip }: Reading): string | undefined {
   if (rest.endsWith('|'))
-    skip(where, 'a command, not a file', `${excerpt(rest)}; expected its output as a file`);
-  else if (/\.ark:\d+$/.test(rest)) skip(where, 'a place in an ark, not a file', excerpt(rest));
+    skip(where, 'a command instead of a file', `${excerpt(rest)}; expected its output as a file`);
+  else if (/\.ark:\d+$/.test(rest)) skip(where, 'a place in an ark instead of a file', excerpt(rest));
   else if (rest === '') skip(where, 'no recording');
   else {
     // Kaldi's paths are relative to the folder that its scripts run in, mostly two above.

@@ -201,7 +201,7 @@ test('Kaldi: segments, speakers, translations; commands are refused', async () =
     'data/dev/wav.scp:2: no recording: audio/gone.flac',
     'data/train/segments:4: not in wav.scp: "sw3"',
     'data/train/text:3: not in segments: "sw9"',
-    'data/train/wav.scp:2: a command, not a file: "sph2pipe -f wav -p -c 1 /x/sw2.sph |"; expected its output as a file',
+    'data/train/wav.scp:2: a command instead of a file: "sph2pipe -f wav -p -c 1 /x/sw2.sph |"; expected its output as a file',
   ]);
   await expect(read('kaldi', 'data')).rejects.toThrow(
     /^--from: found nothing; expected the language spoken, as .*data\/dev \(it has no utt2lang\) does not say it$/,
@@ -332,13 +332,7 @@ test('WebDataset: members of one name are a sample; shards by a pattern', async 
 
 test('a folder of recordings with texts beside them', async () => {
   writeFolderOfTexts(folder);
-  expect((await recogniseCorpus(join(folder, 'own/train'))).name).toBe('folder');
-  const { clips, skipped } = await readCorpus(
-    corpusNamed('folder')!,
-    [join(folder, 'own')],
-    { from: ['en'] },
-    folder,
-  );
+  const { clips, skipped } = await read('folder', 'own', { from: ['en'] });
   expect(clips.map(({ key, set, text, translations }) => [key, set, text, translations])).toEqual([
     ['test/b', 'test', 'Two.', {}],
     ['train/a', 'train', 'One.\n', { de: 'Eins.\n' }],
@@ -430,7 +424,7 @@ test('tables of one’s own: columns by their names, parts of recordings, other 
   ]);
   expect(csv.skipped).toEqual([
     'mine/a.csv:3: no recording: mine/gone.wav',
-    'mine/a.csv:4: an address, not a file: "https://x/y.wav"',
+    'mine/a.csv:4: an address instead of a file: "https://x/y.wav"',
   ]);
   const nemo = await read('table', 'mine/nemo.jsonl', { from: ['en'] });
   expect(nemo.clips).toMatchObject([{ audio: 'mine/1.wav#t=0.5,1.5', duration: 1, text: 'part' }]);

@@ -88,7 +88,7 @@ export async function prepareCorpus(
               ? '--limit'
               : undefined;
     if (option !== undefined) {
-      count(counted.leftOut, option);
+      count(counted.leftOut, `by ${option}`);
       return undefined;
     }
     if (to === undefined) return clip;
@@ -96,7 +96,7 @@ export async function prepareCorpus(
       ([code, text]) => text.trim() !== '' && isAmong(code, to),
     );
     if (kept.length === 0 && !to.some((name) => isAmong(language, [name]))) {
-      count(counted.leftOut, '--to');
+      count(counted.leftOut, 'without --to');
       return undefined;
     }
     return { ...clip, translations: Object.fromEntries(kept) };

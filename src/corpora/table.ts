@@ -37,6 +37,11 @@ export const table: Corpus = {
   async *read(sources, reading) {
     for (const source of sources) {
       const { isFolder } = await lookAt(source);
+      if (!isFolder && !TABLE.test(source)) {
+        throw new UserError(
+          `${source}: found another ending; expected .parquet, .csv, .tsv, .json or .jsonl`,
+        );
+      }
       const files = isFolder ? await filesBelow(source, (path) => TABLE.test(path)) : [source];
       const tables = files.some((path) => path.endsWith('.parquet'))
         ? files.filter((path) => path.endsWith('.parquet'))
@@ -66,7 +71,7 @@ export async function* tableClips(file: string, reading: Reading, set: string): 
     }
     const { part, audio: path, ...fields } = row;
     const audio = resolveReference(folder, path);
-    if (/^[a-z]+:\/\//i.test(path)) reading.skip(where, 'an address, not a file', excerpt(path, 80));
+    if (/^[a-z]+:\/\//i.test(path)) reading.skip(where, 'an address instead of a file', excerpt(path, 80));
     else if (!isThere(audio) && !isReference(audio)) reading.skip(where, 'no recording', audio);
     else {
       const own = fields.set === '' ? setIn(path) || set : fields.set;
