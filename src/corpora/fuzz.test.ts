@@ -1,6 +1,6 @@
 /**
  * Damaged corpora: clips or one line, soon, in little memory.
- *   npm run fuzz:corpora: 10,000 of each reader; FUZZ_READER only one of them, FUZZ_SEED repeats one
+ *   npm run fuzz:corpora: 10,000 of each reader, and of other parts; FUZZ_READER only one of them, FUZZ_SEED repeats one
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ import { readCorpus } from '../testing/read-corpus.ts';
 import { corpusNamed } from './corpora.ts';
 import type { CorpusOptions } from './corpus.ts';
 
-const CASES = Number(process.env.FUZZ_CASES ?? 25);
+const CASES = Number(process.env.FUZZ_FILES ?? 25);
 const FIRST_SEED = Number(process.env.FUZZ_SEED ?? 1);
 const MAX_MS = 5000;
 const MAX_BYTES = 300 * 2 ** 20;
