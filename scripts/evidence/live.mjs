@@ -50,6 +50,8 @@ const { values } = parseArgs({
 });
 /** Silence between the sentences, seconds. */
 const PAUSE = 0.5;
+/** What ends an utterance, and what is translated at a time: lines of an earlier program are another's. */
+const pauses = '0.5 s, 0.35 s after 4 s of speech; sentence by sentence';
 const results = resultsFile('live');
 
 if (values.table) {
@@ -65,7 +67,7 @@ if (values.table) {
     for (const way of values.ways.split(',')) {
       const wanted = {
         ...{ model: name, to: values.to, language, way, threads: Number(values.threads) },
-        ...{ compute: values.compute, clock: values.clock, seconds: Number(values.seconds ?? 0) },
+        ...{ compute: values.compute, clock: values.clock, seconds: Number(values.seconds ?? 0), pauses },
       };
       if (results.find(wanted)) continue;
       results.add({ ...wanted, ...(await measured(model, stream, language, way)), cpu: (await machine()).cpu });

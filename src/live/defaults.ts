@@ -1,7 +1,7 @@
 /** Defaults of live decoding, measured on real speech: docs/live.md. */
 export const liveDefaults = {
   /** Seconds of speech between two updates. */
-  interval: 0.5,
+  interval: 0.4,
   /** Seconds of silence that end an utterance. */
   silence: 0.5,
   /** Seconds after which an utterance is cut. */
