@@ -61,7 +61,7 @@ export function workerTable(workers: readonly WorkerView[]): string {
     own && !lost ? `${formatNumber(rate, 1)}/s` : '',
     crashes > 0 ? `${crashes} crashes` : '',
   ]);
-  const widths = [0, 1, 2, 3, 4].map((i) => Math.max(0, ...rows.map((row) => row[i]!.length)));
+  const widths = [0, 1, 2, 3, 4].map((i) => rows.reduce((most, row) => Math.max(most, row[i]!.length), 0));
   return rows
     .map(
       (row) =>

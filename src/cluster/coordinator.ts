@@ -185,7 +185,7 @@ async function shardKeys<R extends Row>(
     const identities: string[] = [];
     for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
       const some = files.slice(start, start + FILES_AT_ONCE);
-      identities.push(...(await Promise.all(some.map((file) => identityOf(file, known)))));
+      for (const one of await Promise.all(some.map((file) => identityOf(file, known)))) identities.push(one);
     }
     // With its place: the same clips may stand in a list twice.
     keys.push(fingerprint(JSON.stringify([common, keys.length, rows, identities]), 32));
@@ -336,7 +336,7 @@ class Coordinator<R extends Row, Result> {
       const counts = await this.#queue.getJobCounts('waiting', 'active', 'delayed', 'prioritized');
       const found = Object.values(counts).reduce((sum, count) => sum + count, 0);
       // Redis lost its data, or results are there that this process has not seen yet: jobs that exist are not added again.
-      if (found < this.#queued.size) missing.push(...this.#queued);
+      if (found < this.#queued.size) for (const shard of this.#queued) missing.push(shard);
     }
     for (; this.#queued.size < QUEUED && this.#next < this.keys.length; this.#next++) {
       if (this.#done[this.#next]) continue;
