@@ -4,7 +4,6 @@ import { abortable } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import type { CacheDtype } from '../features/encoded-record.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
-import { addClusterOptions, type ClusterFlags, clusterOf } from './cluster-options.ts';
 import {
   addCacheOptions,
   deviceOption,
@@ -15,7 +14,7 @@ import {
 } from './options.ts';
 import { showWork } from './show-work.ts';
 
-interface Options extends ClusterFlags {
+interface Options {
   model: string;
   window: WindowMode;
   cache?: string;
@@ -31,17 +30,13 @@ export function encodeCommand(command: Command): Command {
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addOption(windowOption());
-  addCacheOptions(command, 'folder where encoder outputs are kept');
-  return addClusterOptions(command)
+  return addCacheOptions(command, 'folder where encoder outputs are kept')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', '\nExample:\n  $ whisper-transfer encode samples/manifest.tsv --cache out/cache')
     .action(encode);
 }
 
-async function encode(
-  manifest: string,
-  { model: directory, json, redis, store, progress, ...options }: Options,
-): Promise<void> {
+async function encode(manifest: string, { model: directory, json, ...options }: Options): Promise<void> {
   const { cache } = options;
   if (cache === undefined) throw new UserError('--cache off: expected a folder, as encode fills it');
   const { readManifest } = await import('../data/manifest.ts');
@@ -51,15 +46,9 @@ async function encode(
   const clips = await readManifest(manifest);
   const started = performance.now();
   const work = showWork('run again to continue: what was encoded is kept');
-  const cluster = clusterOf({ redis, store, progress }, work);
-  const filled = await abortable(work.signal, async () => {
-    if (!cluster)
-      return withModel(WhisperModel.load(directory), (model) =>
-        fillCache(model, clips, { ...work, ...options }),
-      );
-    const { fillCacheOnWorkers } = await import('../cluster/encode.ts');
-    return fillCacheOnWorkers(cluster, directory, clips, { ...work, ...options, cache });
-  });
+  const filled = await abortable(work.signal, () =>
+    withModel(WhisperModel.load(directory), (model) => fillCache(model, clips, { ...work, ...options })),
+  );
   work.end();
   const seconds = (performance.now() - started) / 1000;
   const summary = { clips: filled.clips, failed: filled.failed, frames: filled.frames, seconds, cache };

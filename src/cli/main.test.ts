@@ -69,6 +69,7 @@ const commands = [
   'align-heads',
   'lm',
   'prepare',
+  'synthesise',
   'doctor',
 ];
 

@@ -53,11 +53,6 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./encode.ts')).encodeCommand,
   ],
   [
-    'worker',
-    'take part in the work of encode, transcribe, translate and evaluate that other machines run with --redis',
-    async () => (await import('./worker.ts')).workerCommand,
-  ],
-  [
     'retrieve',
     'speech-to-speech retrieval: find the translation of each utterance by encoder outputs alone, and report recall',
     async () => (await import('./retrieve.ts')).retrieveCommand,
@@ -133,6 +128,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     'hub',
     'models and corpora of the Hugging Face hub: download, list what is here, push a trained model',
     async () => (await import('./hub.ts')).hubCommand,
+  ],
+  [
+    'synthesise',
+    'make a corpus of synthetic speech, of parallel text alone; only recordings that Whisper reads back are kept',
+    async () => (await import('./synthesise.ts')).synthesiseCommand,
   ],
   [
     'doctor',
