@@ -34,6 +34,7 @@ const FLOORS = [
   'studies',
   'demo',
   'serve',
+  'cluster',
   'cli',
 ];
 /** Ground that every floor stands on; index.ts stands over all but the commands. */
@@ -48,7 +49,7 @@ const GROUND = [
 ];
 
 /** Folders whose files may import any module of Node: files on disk, threads, the terminal. */
-const NODE_FOLDERS = ['files', 'hub', 'backend', 'synthesis', 'serve', 'cli'];
+const NODE_FOLDERS = ['files', 'hub', 'backend', 'synthesis', 'serve', 'cluster', 'cli'];
 /** Other files that may, and why. Paths (`node:path`) are text and may be joined anywhere. */
 const NODE_FILES: Readonly<Record<string, string>> = {
   'language/chinese.ts': 'loads a CommonJS library',

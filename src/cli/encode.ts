@@ -4,6 +4,7 @@ import { abortable } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import type { CacheDtype } from '../features/encoded-record.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
+import { addClusterOptions, type ClusterFlags, clusterOf } from './cluster-options.ts';
 import {
   addCacheOptions,
   deviceOption,
@@ -14,7 +15,7 @@ import {
 } from './options.ts';
 import { showWork } from './show-work.ts';
 
-interface Options {
+interface Options extends ClusterFlags {
   model: string;
   window: WindowMode;
   cache?: string;
@@ -30,13 +31,17 @@ export function encodeCommand(command: Command): Command {
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addOption(windowOption());
-  return addCacheOptions(command, 'folder where encoder outputs are kept')
+  addCacheOptions(command, 'folder where encoder outputs are kept');
+  return addClusterOptions(command)
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', '\nExample:\n  $ whisper-transfer encode samples/manifest.tsv --cache out/cache')
     .action(encode);
 }
 
-async function encode(manifest: string, { model: directory, json, ...options }: Options): Promise<void> {
+async function encode(
+  manifest: string,
+  { model: directory, json, redis, store, progress, ...options }: Options,
+): Promise<void> {
   const { cache } = options;
   if (cache === undefined) throw new UserError('--cache off: expected a folder, as encode fills it');
   const { readManifest } = await import('../data/manifest.ts');
@@ -46,9 +51,15 @@ async function encode(manifest: string, { model: directory, json, ...options }: 
   const clips = await readManifest(manifest);
   const started = performance.now();
   const work = showWork('run again to continue: what was encoded is kept');
-  const filled = await abortable(work.signal, () =>
-    withModel(WhisperModel.load(directory), (model) => fillCache(model, clips, { ...work, ...options })),
-  );
+  const cluster = clusterOf({ redis, store, progress }, work);
+  const filled = await abortable(work.signal, async () => {
+    if (!cluster)
+      return withModel(WhisperModel.load(directory), (model) =>
+        fillCache(model, clips, { ...work, ...options }),
+      );
+    const { fillCacheOnWorkers } = await import('../cluster/encode.ts');
+    return fillCacheOnWorkers(cluster, directory, clips, { ...work, ...options, cache });
+  });
   work.end();
   const seconds = (performance.now() - started) / 1000;
   const summary = { clips: filled.clips, failed: filled.failed, frames: filled.frames, seconds, cache };

@@ -53,6 +53,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./encode.ts')).encodeCommand,
   ],
   [
+    'worker',
+    'take part in the work of encode, transcribe, translate and evaluate that other machines run with --redis',
+    async () => (await import('./worker.ts')).workerCommand,
+  ],
+  [
     'retrieve',
     'speech-to-speech retrieval: find the translation of each utterance by encoder outputs alone, and report recall',
     async () => (await import('./retrieve.ts')).retrieveCommand,

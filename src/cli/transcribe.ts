@@ -7,7 +7,8 @@ import {
   type TranscriptFormat,
   writeTranscript,
 } from '../decoding/formats/transcript-formats.ts';
-import type { InputToTranscribe, ResumeOptions } from '../decoding/resume-transcripts.ts';
+import type { ResultsFile as ResultsFileType } from '../decoding/results-file.ts';
+import type { InputToTranscribe, ResumeOptions, Transcriber } from '../decoding/resume-transcripts.ts';
 import type { TranscribeFilesOptions } from '../decoding/transcribe-files.ts';
 import type { AudioProgress, TranslateOptions } from '../decoding/transcribe-options.ts';
 import type { FailedTranscript, Transcript } from '../decoding/transcript.ts';
@@ -16,6 +17,7 @@ import { formatClock } from '../report/format.ts';
 import { formatSpeed } from '../report/progress.ts';
 import type { Compute } from '../whisper/compute.ts';
 import type { Task } from '../whisper/tokens.ts';
+import { addClusterOptions, type ClusterFlags, clusterOf } from './cluster-options.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
 import { stoppedAt } from './interrupt.ts';
 import {
@@ -36,6 +38,7 @@ import { type ShownWork, showWork } from './show-work.ts';
 
 interface Flags
   extends DecodingFlags,
+    ClusterFlags,
     Omit<TranslateOptions, keyof DecodingFlags | 'onProgress' | 'onNote' | 'signal'> {
   model: string;
   compute: Compute;
@@ -128,7 +131,7 @@ function withCommonOptions(command: Command): Command {
     .option('--alternatives', 'with --json: also the other hypotheses of the beam search');
   addPromptOptions(command);
   addDecodingOptions(command);
-  return command
+  return addClusterOptions(command)
     .addOption(
       new Option('--format <list>', `output formats, any of ${TRANSCRIPT_FORMATS.join(', ')}`).argParser(
         (value: string) => {
@@ -160,6 +163,13 @@ function withCommonOptions(command: Command): Command {
     .option('--resume', 'with --results: keep the results in the file and process only the other files')
     .option('--json', 'print one JSON object a line, in the order given');
 }
+
+/** Flags that say where the model is, where results go and in which form. */
+const NOT_COMPUTED: readonly (keyof Flags)[] = [
+  ...(['model', 'compute', 'wordTimestamps', 'alternatives', 'redis', 'store', 'progress'] as const),
+  ...(['format', 'output', 'outputDir', 'results', 'resume', 'json'] as const),
+  ...(['maxLineWidth', 'maxLineCount', 'highlightWords'] as const),
+];
 
 /** Audio that takes long enough for a line of progress. */
 const WORTH_A_LINE_SECONDS = 60;
@@ -229,19 +239,50 @@ async function transcribeInputs(
   done: Done,
 ): Promise<void> {
   const { ResultsFile } = await import('../decoding/results-file.ts');
-  const { resumeTranscripts } = await import('../decoding/resume-transcripts.ts');
+  const { resumeTranscripts, transcriber } = await import('../decoding/resume-transcripts.ts');
   const { WhisperModel } = await import('../whisper/model.ts');
   const { withModel } = await import('../whisper/with-model.ts');
+  const cluster = clusterOf(flags, work);
   const { json, alternatives, format } = flags;
   const printer = transcriptPrinter({
     ...{ json, alternatives, format, layout: flags, toFiles: outputs !== undefined },
   });
-  await withModel(WhisperModel.load(flags.model, { compute: flags.compute }), async (model) => {
+  const openResults = async () =>
+    flags.results
+      ? ResultsFile.open(flags.results, settingsOf(flags, task), Boolean(flags.resume))
+      : undefined;
+  const write = async (transcribe: Transcriber, results: ResultsFileType | undefined): Promise<void> => {
+    let i = 0;
+    for await (const result of resumeTranscripts(transcribe, inputs, flags.from, results)) {
+      const written = outputs ? await writtenOrError(result, outputs[i]!, flags) : result;
+      if ('error' in written) done.failed++;
+      work.clear();
+      printer.print(written);
+      done.files = ++i;
+    }
+    work.end();
+  };
+  const model = WhisperModel.load(flags.model, { compute: flags.compute });
+  if (cluster) {
+    const { checkPlan } = await import('../decoding/plan.ts');
+    const { transcribeOnWorkers } = await import('../cluster/transcribe.ts');
+    const transcribe = plainOptions(flags, task);
+    // What does not fit the model is said here, and not by each worker.
+    await withModel(model, async (loaded) => {
+      checkedLanguage(loaded, flags.from);
+      await checkPlan(loaded, transcribe);
+    });
+    const job = { model: flags.model, compute: flags.compute, transcribe };
+    await write(
+      (recordings) => transcribeOnWorkers(cluster, job, [...recordings], work),
+      await openResults(),
+    );
+    return;
+  }
+  await withModel(model, async (model) => {
     // Before the results file is opened.
     checkedLanguage(model, flags.from);
-    const results = flags.results
-      ? await ResultsFile.open(flags.results, settingsOf(flags, task), Boolean(flags.resume))
-      : undefined;
+    const results = await openResults();
     const options: ResumeOptions = {
       ...transcribeOptions(flags, task),
       signal: work.signal,
@@ -259,15 +300,7 @@ async function transcribeInputs(
           printer.onSegment!(segment, recording);
         }),
     };
-    let i = 0;
-    for await (const result of resumeTranscripts(model, inputs, options, results)) {
-      const written = outputs ? await writtenOrError(result, outputs[i]!, flags) : result;
-      if ('error' in written) done.failed++;
-      work.clear();
-      printer.print(written);
-      done.files = ++i;
-    }
-    work.end();
+    await write(transcriber(model, inputs, options, results), results);
   });
 }
 
@@ -340,6 +373,13 @@ function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
   };
 }
 
+/** What results depend on, for workers: of equal options those that an earlier run left are used. */
+function plainOptions(flags: Flags, task: Task): TranscribeFilesOptions {
+  const plain: Record<string, unknown> = { ...transcribeOptions(flags, task) };
+  for (const name of NOT_COMPUTED) delete plain[name];
+  return plain;
+}
+
 /** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
   const {
@@ -352,6 +392,9 @@ function settingsOf(flags: Flags, task: Task): Record<string, string | number | 
     output,
     outputDir,
     alternatives,
+    redis: _redis,
+    store: _store,
+    progress: _progress,
     ...others
   } = flags;
   const { maxLineWidth, maxLineCount, highlightWords, clip, compute, ...settings } = others;

@@ -65,7 +65,7 @@ export function damageReport(onNote: ((note: string) => void) | undefined): Dama
 }
 
 /** None for text alone. */
-export const clipFiles = ({ audio, following = [] }: Clip): string[] =>
+export const clipFiles = ({ audio, following = [] }: Pick<Clip, 'audio' | 'following'>): string[] =>
   audio === '' ? [] : [audio, ...following];
 
 /**

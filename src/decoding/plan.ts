@@ -98,6 +98,11 @@ export async function planOf(model: WhisperModel, options: TranscribeFilesOption
   };
 }
 
+/** Checks options against a model. @throws UserError as `planOf` */
+export async function checkPlan(model: WhisperModel, options: TranscribeFilesOptions): Promise<void> {
+  await (await planOf(model, options)).speakers?.embedder.close();
+}
+
 /** Spans of code-switched languages, where their scripts tell them. */
 function languageSpans({ codeSwitched, onNote }: TranscribeFilesOptions): SpansOf | undefined {
   const spansOf = codeSwitched && spansByScript(codeSwitched);

@@ -5,6 +5,10 @@ import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 const MAX_RECORDINGS = 32;
 const MAX_SECONDS = 1800;
 
+/** Whether so many recordings with so many samples together are a whole round. */
+export const endsRound = (recordings: number, samples: number): boolean =>
+  recordings >= MAX_RECORDINGS || samples >= MAX_SECONDS * SAMPLE_RATE;
+
 /**
  * Recordings in rounds, in their order. A round does not wait for a recording that is not available yet; the next round
  * does.
@@ -26,7 +30,7 @@ export async function* rounds<Item, Read extends { readonly length: number }>(
     for (;;) {
       const round: Read[] = [];
       let samples = 0;
-      while (round.length < MAX_RECORDINGS && samples < MAX_SECONDS * SAMPLE_RATE) {
+      while (!endsRound(round.length, samples)) {
         const found = await (round.length === 0 ? next : Promise.race([next, nothingYet()]));
         if (!found) break;
         if (found.done) {

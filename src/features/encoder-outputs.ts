@@ -1,7 +1,7 @@
 /** Encoder outputs of recordings: read from the cache or from memory, or encoded when they are needed. */
 
 import { join } from 'node:path';
-import { damageReport, maskMel, type Recording } from '../data/recording.ts';
+import { damageReport, maskMel, type OnDamage, type Recording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { freeDisk } from '../files/free-disk.ts';
@@ -31,7 +31,7 @@ import { RecordingMemo } from './recording-memo.ts';
 import { HEADER_BYTES, Shards } from './shards.ts';
 
 /** Clips read, encoded and written together; more only takes more memory. */
-const CLIPS_PER_ROUND = 64;
+export const CLIPS_PER_ROUND = 64;
 /** Rounds in a row without a clip to encode after which the compiled encoder is freed; it compiles in a second. */
 const IDLE_ROUNDS = 32;
 /** Outputs held in memory, bytes: with a cache, which the system keeps in its own memory, and without. */
@@ -66,6 +66,8 @@ export interface EncoderOutputsOptions extends CacheOptions {
   readonly maxBytes?: number | undefined;
   /** Called with a line, also for recordings that are cut off or damaged. */
   readonly onNote?: ((note: string) => void) | undefined;
+  /** Called with each recording that is cut off or damaged. Default: notes on the first ones, and on their number. */
+  readonly onDamage?: OnDamage | undefined;
 }
 
 /** Folder name of this encoder's outputs in such windows. */
@@ -106,11 +108,12 @@ export class EncoderOutputs {
     /** Outputs held in memory, bytes. */
     readonly maxBytes: number,
     private readonly onNote: EncoderOutputsOptions['onNote'],
+    onDamage: OnDamage | undefined,
   ) {
     this.#source = {
       perRound: CLIPS_PER_ROUND,
       memo: shards && { keyOf: (recording) => this.keyOf(recording), flush: () => memo.flush() },
-      damage: damageReport(onNote),
+      damage: onDamage ? { add: onDamage, end: () => {} } : damageReport(onNote),
       find: (key) => this.#find(key),
       refresh: () => shards?.refresh(REFRESHED_EVERY_MS) ?? Promise.resolve(),
       encode: (missing, onProgress, signal) => this.#encode(missing, onProgress, signal),
@@ -120,7 +123,7 @@ export class EncoderOutputs {
   /** @throws UserError where the cache cannot be created */
   static async open(
     model: WhisperModel,
-    { window, cache, cacheDtype = 'float16', cacheLimit, maxBytes, onNote }: EncoderOutputsOptions,
+    { window, cache, cacheDtype = 'float16', cacheLimit, maxBytes, onNote, onDamage }: EncoderOutputsOptions,
   ): Promise<EncoderOutputs> {
     const held = maxBytes ?? (cache === undefined ? HELD_WITHOUT : HELD_WITH_CACHE);
     const memo = await RecordingMemo.open(cache);
@@ -137,7 +140,18 @@ export class EncoderOutputs {
       });
       await writeAbout(shards, model);
     }
-    return new EncoderOutputs(model, window, cacheDtype, cache, memo, shards, cacheLimit, held, onNote);
+    return new EncoderOutputs(
+      model,
+      window,
+      cacheDtype,
+      cache,
+      memo,
+      shards,
+      cacheLimit,
+      held,
+      onNote,
+      onDamage,
+    );
   }
 
   /** Outputs in the order of the recordings, all in memory; undefined where one could not be read. */
@@ -211,11 +225,26 @@ export class EncoderOutputs {
     recordings: readonly Recording[],
     { onShape, ...handlers }: RoundHandlers & { readonly onShape: (shape: EncodedShape) => void },
   ): Promise<void> {
-    const told = <Shape extends EncodedShape>(shape: Shape): EncodedShape => {
+    await this.#filled(recordings, handlers, (shape) => {
       onShape(shape);
       return DONE;
-    };
-    await inRounds<EncodedShape>(
+    });
+  }
+
+  /** The same for a few recordings. @returns the shapes of their outputs; undefined where one could not be read */
+  shapes(
+    recordings: readonly Recording[],
+    handlers: RoundHandlers = {},
+  ): Promise<(EncodedShape | undefined)[]> {
+    return this.#filled(recordings, handlers, (shape) => shape);
+  }
+
+  #filled(
+    recordings: readonly Recording[],
+    handlers: RoundHandlers,
+    told: (shape: EncodedShape) => EncodedShape,
+  ): Promise<(EncodedShape | undefined)[]> {
+    return inRounds<EncodedShape>(
       recordings,
       {
         ...this.#source,
@@ -225,7 +254,9 @@ export class EncoderOutputs {
         },
         encode: async (...args) => {
           if (this.refusal !== undefined) throw new UserError(this.refusal);
-          return (await this.#encode(...args)).map(told);
+          return (await this.#encode(...args)).map(({ window, length, width }) =>
+            told({ window, length, width }),
+          );
         },
       },
       handlers,

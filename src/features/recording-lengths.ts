@@ -18,13 +18,15 @@ export interface RecordingLengthsOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+type ClipFiles = Pick<Clip, 'audio' | 'following' | 'duration'>;
+
 /**
  * Samples at 16 kHz of each clip, undefined where a file of it is missing or no audio. The manifest's `duration_s` counts
  * where it is there, in every run alike: files are then only looked up, not opened.
  */
 export async function recordingLengths(
   memo: RecordingMemo,
-  clips: readonly Clip[],
+  clips: readonly ClipFiles[],
   { onProgress, onSkip, onFile, signal }: RecordingLengthsOptions = {},
 ): Promise<(number | undefined)[]> {
   const lengths: (number | undefined)[] = [];
@@ -51,7 +53,7 @@ export async function recordingLengths(
 
 async function lengthOf(
   memo: RecordingMemo,
-  clip: Clip,
+  clip: ClipFiles,
   onFile: (file: string, bytes: number) => void,
 ): Promise<number> {
   const files = clipFiles(clip);

@@ -1,0 +1,81 @@
+/** Options of commands whose work several machines can share. */
+import { type Command, InvalidArgumentError } from 'commander';
+import type { ClusterOptions, WorkerView } from '../cluster/coordinator.ts';
+import { UserError } from '../errors.ts';
+import { formatNumber } from '../report/format.ts';
+import type { ShownWork } from './show-work.ts';
+
+export interface ClusterFlags {
+  redis?: string;
+  store?: string;
+  progress?: boolean;
+}
+
+const DEFAULT_STORE = 'out/cluster';
+/** Between two tables of workers. */
+const TABLE_MS = 10_000;
+
+/** Adds `--redis`, `--store` and `--progress`. */
+export function addClusterOptions(command: Command): Command {
+  return command
+    .option(
+      '--redis <url>',
+      'have the work done by workers ("whisper-transfer worker") over this Redis, such as redis://host:6379',
+    )
+    .option(
+      '--store <dir>',
+      `with --redis: folder that all machines see, for results on their way (default: ${DEFAULT_STORE})`,
+    )
+    .option('--progress', 'with --redis: every ten seconds a table of the workers');
+}
+
+/** @returns undefined where the work is done in this process */
+export function clusterOf(
+  { redis, store, progress }: ClusterFlags,
+  work: ShownWork,
+): ClusterOptions | undefined {
+  if (redis === undefined) {
+    const flag = store !== undefined ? '--store' : progress ? '--progress' : undefined;
+    if (flag) throw new UserError(`${flag}: expected --redis with it`);
+    return undefined;
+  }
+  let shownAt = performance.now();
+  return {
+    redis,
+    store: store ?? DEFAULT_STORE,
+    onWorkers: (workers) => {
+      if (!progress || performance.now() - shownAt < TABLE_MS) return;
+      shownAt = performance.now();
+      work.clear();
+      process.stderr.write(workerTable(workers));
+    },
+  };
+}
+
+/** A line for each worker. */
+export function workerTable(workers: readonly WorkerView[]): string {
+  const rows = workers.map(({ host, pid, own, lost, doing, rows, rate, crashes }) => [
+    `${host}:${pid}`,
+    lost ? 'lost' : own || doing === 'waiting' ? doing : `${doing} for another run`,
+    own ? `${formatNumber(rows)} done` : '',
+    own && !lost ? `${formatNumber(rate, 1)}/s` : '',
+    crashes > 0 ? `${crashes} crashes` : '',
+  ]);
+  const widths = [0, 1, 2, 3, 4].map((i) => rows.reduce((most, row) => Math.max(most, row[i]!.length), 0));
+  return rows
+    .map(
+      (row) =>
+        `  ${row
+          .map((cell, i) => cell.padEnd(widths[i]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+/** Parses seconds that messages and locks allow for. */
+export function lostAfter(value: string): number {
+  const seconds = Number(value);
+  if (!(seconds >= 1 && seconds <= 3600)) throw new InvalidArgumentError('Expected seconds, from 1 to 3600.');
+  return seconds;
+}

@@ -1,0 +1,87 @@
+/**
+ * The process that computes shards, started by engine.ts: the worker's own process only holds locks, so that these are
+ * renewed whatever is computed, and learns at once where this one dies. It ends with the worker, however that ends.
+ */
+import { embeddedModel } from '../checkpoint/embedded.ts';
+import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
+import { UserError } from '../errors.ts';
+import { JOB_KINDS, type KindSession } from './kinds.ts';
+import { type Root, Roots } from './roots.ts';
+import { EMBEDDED, type FailedRow, type Row, type Run, type ShardResult } from './run.ts';
+
+export interface EngineRequest {
+  readonly run: Run;
+  readonly rows: readonly Row[];
+  readonly roots: readonly Root[];
+}
+
+export type EngineReply =
+  | { readonly type: 'done'; readonly result: ShardResult<object> }
+  /** The worker cannot take part in the run. */
+  | { readonly type: 'refused'; readonly reason: string }
+  /** A mistake of the program's, or of a library's, with these rows. */
+  | { readonly type: 'failed'; readonly reason: string };
+
+interface OpenRun {
+  readonly id: string;
+  readonly session: KindSession<Row, object>;
+}
+
+let open: OpenRun | undefined;
+/** Of the shard in progress. */
+let notes: string[] = [];
+let damage: [file: string, damage: string][] = [];
+
+async function sessionOf(run: Run, roots: Roots): Promise<KindSession<Row, object>> {
+  if (open?.id === run.id) return open.session;
+  await open?.session.close();
+  open = undefined;
+  const kind = JOB_KINDS[run.kind];
+  if (!kind) throw new UserError(`found a job of kind "${run.kind}"; expected ${Object.keys(JOB_KINDS)}`);
+  const folders = await Promise.all(
+    run.models.map(async ({ directory, fingerprint }) => {
+      const folder = directory === EMBEDDED ? embeddedModel : roots.here(directory);
+      const found = await modelFingerprint(folder);
+      if (found !== fingerprint)
+        throw new UserError(
+          `${folder}: found a model with fingerprint ${found}; expected ${fingerprint}, as at the coordinator ${run.coordinator}`,
+        );
+      return folder;
+    }),
+  );
+  const session = await (await kind.load()).open(run.options, {
+    here: (path) => roots.here(path),
+    model: (index = 0) => folders[index]!,
+    onNote: (note) => notes.push(roots.theirs(note)),
+    onDamage: (file, what) => damage.push([roots.theirs(file), what]),
+  });
+  open = { id: run.id, session };
+  return session;
+}
+
+async function compute(request: EngineRequest): Promise<EngineReply> {
+  const { run, rows } = request;
+  const roots = new Roots(request.roots);
+  notes = [];
+  damage = [];
+  try {
+    const session = await sessionOf(run, roots);
+    const results = (await session.run(rows)).map((result): object =>
+      'error' in result ? ({ error: roots.theirs((result as FailedRow).error) } satisfies FailedRow) : result,
+    );
+    return { type: 'done', result: { results, notes, damage } };
+  } catch (error) {
+    if (error instanceof UserError) return { type: 'refused', reason: error.message };
+    console.error(error);
+    return { type: 'failed', reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+// The worker says when to end; Ctrl-C reaches both.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+process.on('message', async (request: EngineRequest) => {
+  const reply = await compute(request);
+  // A worker that has just died: 'disconnect' ends this process.
+  if (process.connected) process.send!(reply, undefined, undefined, () => {});
+});
+process.on('disconnect', () => process.exit());

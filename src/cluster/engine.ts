@@ -1,0 +1,71 @@
+/** The worker's side of the process that computes. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { EngineReply, EngineRequest } from './engine-process.ts';
+
+/** A process that dies as it begins is not started again at once. */
+const PAUSE_MS = 500;
+
+export type Outcome = EngineReply | { readonly type: 'died'; readonly reason: string };
+
+export class Engine {
+  #child: ChildProcess | undefined;
+  #startedAt = 0;
+
+  /** @param environment of the process, beside the worker's */
+  constructor(private readonly environment: Readonly<Record<string, string>>) {}
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Computes one request after the other; the process is started where there is none. */
+  async compute(request: EngineRequest): Promise<Outcome> {
+    const child = this.#child ?? (await this.#start());
+    const outcome = await new Promise<Outcome>((resolve) => {
+      const onMessage = (reply: EngineReply) => end(reply);
+      const onExit = (code: number | null, signal: string | null) =>
+        end({ type: 'died', reason: signal ?? `exit code ${code}` });
+      const onError = (error: Error) => end({ type: 'died', reason: error.message });
+      const end = (outcome: Outcome) => {
+        child.off('message', onMessage);
+        child.off('exit', onExit);
+        child.off('error', onError);
+        resolve(outcome);
+      };
+      child.on('message', onMessage);
+      child.on('exit', onExit);
+      child.on('error', onError);
+      // Gone between two shards.
+      if (child.exitCode !== null || child.signalCode !== null) onExit(child.exitCode, child.signalCode);
+      else child.send(request, () => {});
+    });
+    // After a mistake of the program's nothing in it can be trusted.
+    if (outcome.type === 'failed' || outcome.type === 'died') this.close();
+    return outcome;
+  }
+
+  async #start(): Promise<ChildProcess> {
+    const pause = this.#startedAt + PAUSE_MS - performance.now();
+    if (this.#startedAt > 0 && pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+    this.#startedAt = performance.now();
+    const child = fork(fileURLToPath(new URL('./engine-process.js', import.meta.url)), [], {
+      execArgv: [],
+      stdio: ['ignore', 2, 2, 'ipc'],
+      env: { ...process.env, ...this.environment },
+    });
+    // Without a listener an error of sending would end the worker.
+    child.on('error', () => {});
+    child.once('exit', () => {
+      if (this.#child === child) this.#child = undefined;
+    });
+    this.#child = child;
+    return child;
+  }
+
+  /** Ends the process at once: what it computes is lost. */
+  close(): void {
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+  }
+}

@@ -1,0 +1,39 @@
+/** Kinds of jobs: what workers can do with a shard's rows. A new one is a row here. */
+import type { FailedRow, Row } from './run.ts';
+
+/** What a kind of job is given by the worker that does it. */
+export interface KindContext {
+  /** The path of a file of the coordinator's on this machine. */
+  readonly here: (path: string) => string;
+  /** Folder of one of the run's models on this machine. */
+  readonly model: (index?: number) => string;
+  /** Called with a note to the user, one line. */
+  readonly onNote: (note: string) => void;
+  /** Called with a recording that is cut off or damaged. */
+  readonly onDamage: (file: string, damage: string) => void;
+}
+
+export interface KindSession<R extends Row, Result extends object> {
+  /**
+   * One result for each row, in their order. It depends on the rows, options and models alone.
+   * @throws UserError where this worker cannot go on with the run
+   */
+  readonly run: (rows: readonly R[]) => Promise<(Result | FailedRow)[]>;
+  readonly close: () => Promise<void>;
+}
+
+export interface JobKind<Options, R extends Row, Result extends object> {
+  /** Loads what all shards of a run need. @throws UserError where this worker cannot take part */
+  readonly open: (options: Options, context: KindContext) => Promise<KindSession<R, Result>>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each kind has rows and results of its own
+type AnyKind = JobKind<any, any, any>;
+
+/** What workers are said to do, and how it is done; each is loaded when it is needed. */
+export const JOB_KINDS: Readonly<
+  Record<string, { readonly doing: string; readonly load: () => Promise<AnyKind> }>
+> = {
+  encode: { doing: 'encoding', load: async () => (await import('./encode.ts')).encodeShards },
+  transcribe: { doing: 'transcribing', load: async () => (await import('./transcribe.ts')).transcribeShards },
+};

@@ -1,0 +1,85 @@
+/** What coordinator and workers tell each other: runs, shards, their results, and what workers say of themselves. */
+import { PREFIX } from './redis.ts';
+
+/** A row of a job: a clip, a sentence. */
+export interface Row {
+  /** What messages call it, as the coordinator's user wrote it. */
+  readonly name: string;
+}
+
+/** The result of a row that could not be used, one line. */
+export interface FailedRow {
+  readonly error: string;
+}
+
+/** What a shard's rows gave, in their order; and what there was to say. */
+export interface ShardResult<Result> {
+  readonly results: readonly (Result | FailedRow)[];
+  readonly notes: readonly string[];
+  /** Recordings that are cut off or damaged, and how. */
+  readonly damage: readonly (readonly [file: string, damage: string])[];
+}
+
+/** A model's folder, as the coordinator sees it, or EMBEDDED; and the fingerprint of its files. */
+export interface RunModel {
+  readonly directory: string;
+  readonly fingerprint: string;
+}
+
+/** The model that comes with the package, wherever that is installed. */
+export const EMBEDDED = 'embedded';
+
+/** A run, as it is registered in Redis while its coordinator lives. */
+export interface Run {
+  readonly id: string;
+  readonly kind: string;
+  readonly version: string;
+  readonly models: readonly RunModel[];
+  /** Of the kind of job; paths are absolute, as the coordinator sees them. */
+  readonly options: unknown;
+  /** Folder of its results, as the coordinator sees it. */
+  readonly folder: string;
+  /** In a file of the folder, too: who reads it there sees the same folder. */
+  readonly token: string;
+  readonly since: number;
+  /** host:pid */
+  readonly coordinator: string;
+}
+
+/** The data of a BullMQ job, whose id is the shard's key. */
+export interface ShardJob {
+  readonly rows: readonly Row[];
+}
+
+/** What a worker says of itself, every second. */
+export interface WorkerStatus {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly concurrency: number;
+  /** What it does now, such as "encoding"; "waiting". */
+  readonly doing: string;
+  /** The run of its last shard. */
+  readonly run?: string | undefined;
+  /** Of that run. */
+  readonly rows: number;
+  /** Rows in a second, over the last half minute. */
+  readonly rate: number;
+  /** Processes that died while they computed. */
+  readonly crashes: number;
+  /** Milliseconds of silence after which it counts as lost. */
+  readonly lostAfter: number;
+  /** Grows with each message. */
+  readonly beat: number;
+}
+
+export const RUNS = `${PREFIX}:runs`;
+export const WORKERS = `${PREFIX}:workers`;
+/** By worker: why it takes no part in a run. */
+export const refusalsOf = (run: string): string => `${PREFIX}:${run}:refusals`;
+/** By shard, and by row of a shard: how often it was begun and not ended. */
+export const startsOf = (run: string): string => `${PREFIX}:${run}:starts`;
+
+/** host:pid */
+export const workerName = ({ host, pid }: Pick<WorkerStatus, 'host' | 'pid'>): string => `${host}:${pid}`;
