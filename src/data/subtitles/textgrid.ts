@@ -19,12 +19,12 @@ export function readTextGrid(file: string, text: string): TierCues[] {
   };
   const string = (): string => {
     const [token, content] = next();
-    if (content === undefined) throw broken(`${token} where a text stands`);
+    if (content === undefined) throw broken(`${JSON.stringify(token.slice(0, 40))} where a text stands`);
     return content.replaceAll('""', '"');
   };
   const number = (): number => {
     const [token, , , digits] = next();
-    if (digits === undefined) throw broken(`${token.slice(0, 40)} where a number stands`);
+    if (digits === undefined) throw broken(`${JSON.stringify(token.slice(0, 40))} where a number stands`);
     return Number(digits);
   };
   string();
