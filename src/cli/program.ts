@@ -54,7 +54,7 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
   ],
   [
     'worker',
-    'take part in the work of encode, transcribe, translate and evaluate that other machines run with --redis',
+    'take part in the work of encode, transcribe and translate that other machines run with --redis',
     async () => (await import('./worker.ts')).workerCommand,
   ],
   [

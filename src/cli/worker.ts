@@ -1,6 +1,6 @@
 /** `whisper-transfer worker`: computes what other machines' commands with --redis ask for. */
 import { availableParallelism } from 'node:os';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { defaultThreads, THREADS_VARIABLE } from '../backend/threads.ts';
 import { type Root, rootOf } from '../cluster/roots.ts';
 import { lostAfter } from './cluster-options.ts';
@@ -17,7 +17,11 @@ interface Flags {
 
 export function workerCommand(command: Command): Command {
   return command
-    .requiredOption('--redis <url>', 'Redis that the coordinators use, too, such as redis://host:6379')
+    .addOption(
+      new Option('--redis <url>', 'Redis that the coordinators use, too, such as redis://host:6379')
+        .env('WHISPER_TRANSFER_REDIS')
+        .makeOptionMandatory(),
+    )
     .option('--concurrency <n>', 'shards at once, each in a process with its own model', positiveInteger, 1)
     .addOption(threadsOption())
     .addOption(deviceOption())
