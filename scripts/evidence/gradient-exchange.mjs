@@ -31,6 +31,8 @@ async function measure(what, work) {
 }
 
 const redis = new Redis(socket, { retryStrategy: () => 100, maxRetriesPerRequest: null });
+// Until the server listens.
+redis.on('error', () => {});
 try {
   while ((await redis.ping()) !== 'PONG') await wait(50);
   const values = new Float32Array(BYTES / 4).map((_, i) => Math.sin(i));
