@@ -147,6 +147,7 @@ async function* archiveClips(archive: string, reading: Reading): AsyncGenerator<
     const tables = new Map<string, string[]>();
     const clips = new Map<string, Found>();
     for await (const member of archiveMembers(archive)) {
+      reading.seen();
       const [, locale, table] = TABLE.exec(member.name) ?? [];
       const [, spoken, clip] = CLIP.exec(member.name) ?? [];
       if (locale !== undefined && table !== undefined) {

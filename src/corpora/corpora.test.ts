@@ -312,3 +312,13 @@ test('a manifest is written whole or not at all, with the columns that some row 
   );
   expect(readdirSync(dirname(output))).toEqual(['m.tsv']);
 });
+
+test('an interrupted reading ends with its reason, and leaves nothing', async () => {
+  const rows = Array.from({ length: 3000 }, (_, i) => [`${i}.mp3`, 'x', 'train']);
+  const long = file('covost_v2.en_ca.tsv', ['path', 'translation', 'split'], ...rows);
+  const output = join(folder, 'interrupted/m.tsv');
+  const reason = new Error('stopped');
+  const work = { signal: AbortSignal.abort(reason) };
+  await expect(prepareCorpus(covost, [long], output, { clips }, work)).rejects.toBe(reason);
+  expect(readdirSync(folder)).not.toContain('interrupted');
+});

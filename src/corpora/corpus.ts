@@ -37,8 +37,8 @@ export interface Reading extends CorpusOptions {
    * @param detail what else a user needs to see
    */
   readonly skip: (where: string, reason: string, detail?: string) => void;
-  /** Tells the user something about the whole, in one line. */
-  readonly note: (line: string) => void;
+  /** Counts what was read of an archive before its clips are known, for progress. @throws the reason of an interruption */
+  readonly seen: () => void;
   /** Whether no more clips of a language and set are wanted (`--limit`): a table of them alone need not be read on. */
   readonly isFull: (language: string, set: string) => boolean;
 }

@@ -209,6 +209,7 @@ async function recordedRows(
     for (const name of unpacked.names) recordings.set(name, { reference: join(place, name), order: 0 });
   else {
     for await (const { name } of archiveMembers(place)) {
+      reading.seen();
       recordings.set(basename(name), { reference: memberReference(place, name), order: recordings.size });
     }
   }

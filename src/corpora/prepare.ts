@@ -41,7 +41,7 @@ export async function prepareCorpus(
   sources: readonly string[],
   output: string,
   options: PrepareOptions = {},
-  { onProgress, onSkip, onNote, signal }: WorkOptions = {},
+  { onProgress, onSkip, signal }: WorkOptions = {},
 ): Promise<Prepared> {
   const counted = {
     clips: new Map<string, number>(),
@@ -69,7 +69,14 @@ export async function prepareCorpus(
     [language || 'no language', set].filter(Boolean).join('/');
   const isFull = (language: string, set: string): boolean =>
     (counted.clips.get(groupOf(language, set)) ?? 0) >= limit;
+  let rows = 0;
+  const seen = (): void => {
+    if (++rows % 1000 !== 0) return;
+    signal?.throwIfAborted();
+    onProgress?.({ stage: 'reading', done: rows, total: 0 });
+  };
   const skip = (where: string, reason: string, detail?: string): void => {
+    seen();
     const before = count(counted.skipped, reason);
     if (before <= SHOWN) onSkip?.(`${where}: ${reason}${detail === undefined ? '' : `: ${detail}`}`);
   };
@@ -113,17 +120,8 @@ export async function prepareCorpus(
   }
 
   const clips = async function* (): AsyncGenerator<CorpusClip> {
-    let rows = 0;
-    for await (const clip of corpus.read(files, {
-      ...options,
-      skip,
-      note: (line) => onNote?.(line),
-      isFull,
-    })) {
-      if (++rows % 1000 === 0) {
-        signal?.throwIfAborted();
-        onProgress?.({ stage: 'reading rows', done: rows, total: 0 });
-      }
+    for await (const clip of corpus.read(files, { ...options, skip, seen, isFull })) {
+      seen();
       const kept = wanted(clip);
       if (!kept) continue;
       count(counted.clips, groupOf(kept.language, kept.set));

@@ -52,7 +52,7 @@ export const table: Corpus = {
         yield* tableClips(file, reading, setIn(isFolder ? relative(source, file) : basename(file)));
     }
   },
-  hub: { repository: /./, files: () => ['**/*.parquet', '**/metadata.{csv,jsonl}', '**/*.{tsv,jsonl,csv}'] },
+  hub: { repository: /./, files: () => ['*.parquet', '*.csv', '*.tsv', '*.jsonl'] },
 };
 
 /**

@@ -68,6 +68,7 @@ async function* tableClips(table: string, reading: Reading): AsyncGenerator<Corp
   const members = new Map<string, { audio: string; order: number }>();
   for (const archive of archives.map((name) => join(folder, split, name))) {
     for await (const { name } of archiveMembers(archive)) {
+      reading.seen();
       members.set(basename(name).replace(/\.\w+$/, ''), {
         audio: memberReference(archive, name),
         order: members.size,
