@@ -214,6 +214,27 @@ test('an upload that is too large is refused at once where its length is stated,
   expect(keptFiles()).toEqual([]);
 });
 
+test('a field in a charset that nobody knows is named', async () => {
+  const { url } = await served();
+  const part = (head: string, content: string) =>
+    `--x\r\ncontent-disposition: form-data; ${head}\r\n\r\n${content}\r\n`;
+  const body = [
+    part('name="language"\r\ncontent-type: text/plain; charset=klingon', 'en'),
+    part('name="file"; filename="a.wav"', 'RIFF'),
+    '--x--\r\n',
+  ].join('');
+  const response = await fetch(`${url}/v1/audio/transcriptions`, {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/form-data; boundary=x' },
+    body,
+  });
+  expect(response.status).toBe(400);
+  expect(((await response.json()) as { error: object }).error).toMatchObject({
+    message: 'language: found a text in an unknown charset; expected UTF-8',
+    param: 'language',
+  });
+});
+
 test('a client that hangs up aborts what is computed for it, and its file is gone', async () => {
   let aborted: unknown;
   let begun = (): void => {};

@@ -144,10 +144,22 @@ class FormReading {
     }
   }
 
-  /** @param name undefined where the part has none */
-  #field(name: string | undefined, value: string, nameTruncated: boolean, valueTruncated: boolean): void {
+  /**
+   * @param name undefined where the part has none
+   * @param value undefined where it is in a charset that busboy does not know, whatever its types say
+   */
+  #field(
+    name: string | undefined,
+    value: string | undefined,
+    nameTruncated: boolean,
+    valueTruncated: boolean,
+  ): void {
     if (name === undefined || nameTruncated) return;
     const key = name.replace(/\[\d*\]$/, '');
+    if (value === undefined) {
+      this.#fail(badRequest(`${key}: found a text in an unknown charset; expected UTF-8`, key));
+      return;
+    }
     if (valueTruncated && key !== 'file')
       this.#fail(badRequest(`${key}: found more than ${MAX_FIELD_BYTES} bytes`, key));
     const values = this.#fields.get(key) ?? [];
