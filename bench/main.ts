@@ -11,6 +11,7 @@ import { attention } from './attention.ts';
 import { audioInput } from './audio-input.ts';
 import { cacheDtype } from './cache-dtype.ts';
 import { cacheIndex } from './cache-index.ts';
+import { checkRows } from './check-rows.ts';
 import { compute } from './compute.ts';
 import { corpusSize } from './corpus-size.ts';
 import { encodeCores } from './encode-cores.ts';
@@ -131,6 +132,10 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     about:
       '300,000 recordings through encode, train, retrieve, transcribe and evaluate: time of a row, memory (--rows 300000)',
     run: corpusSize,
+  },
+  'check-rows': {
+    about: 'check --no-audio of 300,000 rows: time and memory (--rows)',
+    run: checkRows,
   },
   'cache-index': {
     about: 'memory and time of the index of a cache of a million clips (--rows)',

@@ -6,6 +6,7 @@ import { MAX_SECONDS } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
+import { SPEAKER_COLUMNS } from './columns.ts';
 import { Findings } from './findings.ts';
 import { type FindingKind, LISTED } from './kinds.ts';
 import { LengthPairs } from './length-outliers.ts';
@@ -50,8 +51,6 @@ const RATE_FACTOR = 2.5;
 const NEARLY_ALL = 0.95;
 /** Recordings in work at the same time: the voice detector computes beside the decoders. */
 const READ_AT_ONCE = 4;
-/** Columns that name who speaks, in manifests of this and other tools. */
-const SPEAKER_COLUMNS = ['speaker', 'client_id', 'speaker_id'];
 
 export interface CheckOptions extends WorkOptions {
   /** Whether recordings are read. Default true. */

@@ -125,6 +125,11 @@ const COMMANDS: readonly [name: string, description: string, load: () => Promise
     async () => (await import('./pseudo-label.ts')).pseudoLabelCommand,
   ],
   [
+    'stats',
+    'count hours, clips, speakers and texts of manifests by language, with histograms',
+    async () => (await import('./stats.ts')).statsCommand,
+  ],
+  [
     'cache',
     'list, verify and prune the cache of encoder outputs',
     async () => (await import('./cache.ts')).cacheCommand,
