@@ -48,7 +48,7 @@ export function alignHeadsCommand(command: Command): Command {
 
 async function run(directory: string, flags: Flags): Promise<void> {
   const { join, resolve } = await import('node:path');
-  const { isHubModel, repoOfSnapshot } = await import('../hub/names.ts');
+  const { isHubName, repoOfSnapshot } = await import('../hub/names.ts');
   const { readAudio } = await import('../audio/audio-file.ts');
   const { readJsonIfPresent } = await import('../checkpoint/directory.ts');
   const { missingReference, referenceIn } = await import('../data/clip.ts');
@@ -61,7 +61,7 @@ async function run(directory: string, flags: Flags): Promise<void> {
   const { WhisperModel } = await import('../whisper/model.ts');
   const { trainedPrompt } = await import('../whisper/prompts.ts');
   const { withModel } = await import('../whisper/with-model.ts');
-  if (isHubModel(directory) || repoOfSnapshot(resolve(directory)))
+  if (isHubName(directory) || repoOfSnapshot(resolve(directory)))
     throw new UserError(
       `${directory}: is a model of the hub, whose cache is not changed; expected a folder of yours: quantize or cp -rL makes one`,
     );

@@ -1,6 +1,12 @@
 /** `whisper-transfer hub`: models and corpora of the Hugging Face hub. */
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { UserError } from '../errors.ts';
+import { cannotOpen, readText } from '../files/read.ts';
 import { formatBytes, formatNumber } from '../report/format.ts';
+import { packageVersion } from '../report/package-version.ts';
 import { table } from '../report/terminal.ts';
 import { showWork } from './show-work.ts';
 
@@ -32,6 +38,23 @@ export function hubCommand(command: Command): Command {
     .addOption(new Option('--cache <dir>', "folder of the cache (default: the hub's)"))
     .option('--json', 'print as JSON')
     .action(list);
+  command
+    .command('push')
+    .description('upload a trained model, with a card made from its recipe and its evaluation')
+    .argument('<folder>', 'folder of the model, as train wrote it')
+    .argument('<repo>', 'owner/name; created where there is none')
+    .option('--private', 'only you, or your organisation, see it, where it is created now')
+    .option('--evaluation <dir>', 'folder of an evaluation (evaluate --output) whose scores the card shows')
+    .option('--license <id>', 'licence, such as apache-2.0; default: of the LICENSE in the folder')
+    .option('--datasets <names...>', 'data sets of the hub that it was trained on')
+    .option('--card <file>', 'card to use in place of the made one; a README.md in the folder is used, too')
+    .option('--print-card', 'print the card and send nothing')
+    .option('--json', 'print address, commit and changed files as JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ whisper-transfer hub push out/en-zh acme/whisper-base-en-zh --evaluation out/evaluation',
+    )
+    .action(push);
   return command;
 }
 
@@ -121,4 +144,74 @@ async function list(flags: { cache?: string; json?: boolean }): Promise<void> {
   console.log(
     `${cache}: ${formatBytes(all)} in ${formatNumber(repositories.length)} ${repositories.length === 1 ? 'repository' : 'repositories'}`,
   );
+}
+
+interface PushFlags {
+  private?: boolean;
+  evaluation?: string;
+  license?: string;
+  datasets?: string[];
+  card?: string;
+  printCard?: boolean;
+  json?: boolean;
+}
+
+async function push(folder: string, name: string, flags: PushFlags): Promise<void> {
+  const { parseRepo } = await import('../hub/names.ts');
+  const { modelCard } = await import('../evaluation/model-card.ts');
+  const { repo, revision } = parseRepo(name, 'model');
+  if (revision !== undefined || !repo.id.includes('/'))
+    throw new UserError(`found "${name}"; expected owner/name: what is pushed gets onto main`);
+  const { isFile, files } = await modelFilesIn(folder);
+  const own = flags.card ?? (isFile('README.md') ? join(folder, 'README.md') : undefined);
+  const card =
+    own === undefined
+      ? await modelCard({ ...flags, model: folder, id: repo.id, version: packageVersion })
+      : await readText(own, 'a model card (README.md)');
+  if (flags.printCard) {
+    process.stdout.write(card);
+    return;
+  }
+  const { hubSettings } = await import('../hub/settings.ts');
+  const { checkToken, push } = await import('../hub/push.ts');
+  await checkToken(await hubSettings());
+  const work = showWork('the same command goes on: what was sent whole is kept at the hub');
+  const scratch = await mkdtemp(join(tmpdir(), 'card-'));
+  try {
+    const file = join(scratch, 'README.md');
+    await writeFile(file, card);
+    const pushed = await push(repo, [...files, { path: 'README.md', file }], {
+      ...work,
+      isPrivate: flags.private,
+      message: `Model of whisper-transfer ${packageVersion}`,
+    });
+    work.end();
+    if (flags.json) {
+      console.log(JSON.stringify(pushed));
+      return;
+    }
+    const { url, commit, created, changed, sent } = pushed;
+    console.log(
+      changed.length === 0
+        ? `${url}: has all of it already, commit ${commit.slice(0, 7)}`
+        : `${url}: ${created ? 'created; ' : ''}commit ${commit.slice(0, 7)}, ${formatNumber(changed.length)} ${changed.length === 1 ? 'file' : 'files'}, ${formatBytes(sent)} sent`,
+    );
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** The files of a model in a folder, without checkpoints, reports and what else training leaves there. */
+async function modelFilesIn(
+  folder: string,
+): Promise<{ isFile: (path: string) => boolean; files: { path: string; file: string }[] }> {
+  const { isModelFile } = await import('../hub/model-folder.ts');
+  const paths = await readdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw cannotOpen(folder, error, 'the folder of a trained model');
+  });
+  const all = paths.map((path) => path.replaceAll('\\', '/')).sort();
+  return {
+    isFile: (path) => all.includes(path),
+    files: all.filter(isModelFile).map((path) => ({ path, file: join(folder, path) })),
+  };
 }

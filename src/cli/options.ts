@@ -6,7 +6,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { UserError } from '../errors.ts';
 import { byteSize } from '../features/byte-size.ts';
 import { CACHE_DTYPES } from '../features/encoded-record.ts';
-import { isHubModel } from '../hub/names.ts';
+import { isHubName } from '../hub/names.ts';
 import { namedLanguage } from '../language/profile.ts';
 import { BLEU_TOKENIZERS } from '../metrics/tokenizers.ts';
 import { COMPUTES, type Compute } from '../whisper/compute.ts';
@@ -193,7 +193,7 @@ async function fetched(value: unknown): Promise<unknown> {
 
 /** The folder of a model, with progress where it is fetched. */
 async function fetchedModel(model: string): Promise<string> {
-  if (!isHubModel(model)) return model;
+  if (!isHubName(model)) return model;
   const { modelFolder } = await import('../hub/model-folder.ts');
   const { showWork } = await import('./show-work.ts');
   const work = showWork('the same command goes on from there');

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { CORPORA, corpusNamed, recogniseCorpus } from '../corpora/corpora.ts';
 import type { Corpus, OwnOption } from '../corpora/corpus.ts';
+import { corpusFolder, hubCorpus } from '../corpora/hub-corpus.ts';
 import { type PrepareOptions, prepareCorpus } from '../corpora/prepare.ts';
 import { UserError } from '../errors.ts';
 import { checkWritable } from '../files/write-whole.ts';
@@ -26,7 +27,10 @@ export function prepareCommand(command: Command): Command {
   );
   return command
     .argument('<corpus>', 'name of a corpus (below); may be missing where its files say which it is')
-    .argument('[source...]', 'folder or files of the corpus')
+    .argument(
+      '[source...]',
+      'folder or files of the corpus, or its data set on the hub, such as google/fleurs',
+    )
     .option('--from <languages>', 'spoken languages, such as en,fr; default: all that there are', nameList)
     .option(
       '--to <languages>',
@@ -64,9 +68,11 @@ export function prepareCommand(command: Command): Command {
       }
       await checkWritable(options.output);
       const work = showWork();
+      const folders: string[] = [];
+      for (const source of sources) folders.push(await corpusFolder(corpus, source, options, work));
       const { clips, seconds, skipped, leftOut } = await prepareCorpus(
         corpus,
-        sources,
+        folders,
         options.output,
         options,
         work,
@@ -88,12 +94,14 @@ export function prepareCommand(command: Command): Command {
 async function namedCorpus(first: string, rest: string[]): Promise<{ corpus: Corpus; sources: string[] }> {
   const named = corpusNamed(first);
   if (named && rest.length > 0) return { corpus: named, sources: rest };
+  const published = named ? undefined : hubCorpus(first);
+  if (published) return { corpus: published, sources: [first, ...rest] };
   if (named && !existsSync(first)) {
     throw new UserError(`${first}: found no source; expected ${named.source}, as in: ${named.example}`);
   }
   if (!existsSync(first)) {
     throw new UserError(
-      `${first}: found neither a corpus nor a file of this name; expected one of ${CORPORA.map(({ name }) => name).join(', ')}, or a folder or file`,
+      `${first}: found neither a corpus nor a file of this name; expected one of ${CORPORA.map(({ name }) => name).join(', ')}, a folder or file, or a data set of the hub, such as google/fleurs`,
     );
   }
   const corpus = await recogniseCorpus(first);

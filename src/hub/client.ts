@@ -57,6 +57,8 @@ export interface Answer {
 export class Broken extends Error {}
 
 const TRIES = 6;
+/** What is written takes the hub longer than what is read. */
+export const WRITE_PATIENCE = 6;
 const REPEATED_STATUSES = [429, 500, 502, 503, 504];
 const MAX_HOPS = 10;
 /** A limit of requests that lasts longer is said, not waited for. */
@@ -144,7 +146,7 @@ export class HubClient {
     const hubHeaders = new Headers();
     let url = first;
     for (let hop = 0; ; hop++) {
-      const stall = new Stall(timeout, signal);
+      const stall = new Stall(method === 'POST' ? WRITE_PATIENCE * timeout : timeout, signal);
       const own = this.isOwn(url);
       let response: Response;
       try {

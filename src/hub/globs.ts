@@ -1,10 +1,15 @@
-/** Patterns of paths, as `hf download --include` has them (Python's fnmatch): `*` also passes over `/`. */
+/**
+ * Patterns of paths, as `hf download --include` has them (Python's fnmatch): `*` also passes over `/`. Beside them `{a,b}`, as
+ * shells have it.
+ */
 import { UserError } from '../errors.ts';
 
 /** The test of a list of patterns; of none, every path passes. A pattern that ends in `/` means all below. */
 export function globTest(patterns: readonly string[]): (path: string) => boolean {
   if (patterns.length === 0) return () => true;
-  const tests = patterns.map((pattern) => regexOf(pattern.endsWith('/') ? `${pattern}*` : pattern));
+  const tests = patterns
+    .flatMap(alternatives)
+    .map((pattern) => regexOf(pattern.endsWith('/') ? `${pattern}*` : pattern));
   return (path) => tests.some((test) => test.test(path));
 }
 
@@ -24,4 +29,11 @@ function regexOf(pattern: string): RegExp {
   } catch {
     throw new UserError(`files: found the pattern "${pattern}"; expected a path with *, ? or [a-z]`);
   }
+}
+
+/** `data/{en,de}.tsv` as `data/en.tsv` and `data/de.tsv`. */
+function alternatives(pattern: string): string[] {
+  const [whole, names] = /\{([^{}]+)\}/.exec(pattern) ?? [];
+  if (whole === undefined || names === undefined) return [pattern];
+  return names.split(',').flatMap((name) => alternatives(pattern.replace(whole, () => name)));
 }

@@ -6,7 +6,7 @@ import { exists } from '../files/read.ts';
 import type { CachedRepo } from './cache.ts';
 import type { DownloadOptions } from './download.ts';
 import { fetchFiles, nameOf, resolveRevision } from './download.ts';
-import { isHubModel, parseRepo, printable, type Repo } from './names.ts';
+import { isHubName, parseRepo, printable, type Repo } from './names.ts';
 import { filesOf, type HubFile } from './tree.ts';
 
 const CONFIG = 'config.json';
@@ -44,7 +44,7 @@ export type ModelFolderOptions = Pick<DownloadOptions, 'settings' | 'onNote' | '
  * @throws UserError where the hub has no such Whisper model with weights in safetensors, or cannot be reached
  */
 export async function modelFolder(model: string, options: ModelFolderOptions = {}): Promise<string> {
-  if (!isHubModel(model)) return model;
+  if (!isHubName(model)) return model;
   const { repo, revision: asked } = parseRepo(model, 'model');
   const resolved = await resolveRevision(repo, { ...options, revision: asked }).catch((error: unknown) => {
     if (!(error instanceof UserError)) throw error;
@@ -82,6 +82,13 @@ export async function modelFolder(model: string, options: ModelFolderOptions = {
   await cached.writeRef(revision, commit);
   return folder;
 }
+
+/** Whether a file in a folder is a part of a model that training wrote: what `hub push` uploads. */
+export const isModelFile = (path: string): boolean =>
+  COMPANIONS.includes(path) ||
+  path === INDEX ||
+  /^model(-\d+-of-\d+)?\.safetensors$/.test(path) ||
+  (FOLDERS.test(path) && /(\.(json|txt|safetensors)|\/LICENSE)$/.test(path));
 
 /** What a Whisper model needs: its weights once, and no copies in other formats or precisions. */
 function modelFiles(repo: Repo, files: readonly HubFile[]): HubFile[] {

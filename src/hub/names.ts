@@ -65,10 +65,10 @@ export function checkedRevision(revision: string): string {
 }
 
 /**
- * Whether a text names a model of the hub, "owner/name" or "owner/name@revision", and no folder here.
+ * Whether a text names a repository of the hub, "owner/name" or "owner/name@revision", and no folder here.
  * @param folder the path that it would be
  */
-export function isHubModel(text: string, folder = text): boolean {
+export function isHubName(text: string, folder = text): boolean {
   const [id = '', ...rest] = text.split('@');
   return id.includes('/') && faultOfId(id) === undefined && rest.length <= 1 && !existsSync(folder);
 }

@@ -350,7 +350,11 @@ export async function startFakeHub({ port = 0 } = {}): Promise<FakeHub> {
         response.setHeader('x-repo-commit', commit);
         return refuse(response, 404, 'EntryNotFound', 'Entry not found');
       }
-      if (small) return send(request, response, bytes, gitHash(bytes), fault);
+      if (small) {
+        // huggingface_hub follows this hop and reads the commit here.
+        response.setHeader('x-repo-commit', commit);
+        return send(request, response, bytes, gitHash(bytes), fault);
+      }
       const known = { 'x-repo-commit': commit, 'x-linked-size': String(bytes.length) };
       if (!isLarge(path, bytes)) {
         response.writeHead(307, {

@@ -1,6 +1,6 @@
 /** The recipe's schema as plain JSON Schema, for flags, help and messages that walk over keys and allowed values. */
 import { z } from 'zod';
-import { isHubModel } from '../hub/names.ts';
+import { isHubName } from '../hub/names.ts';
 import { recipeSchema } from './recipe.ts';
 
 /** Subset of JSON Schema that the recipe uses. */
@@ -77,7 +77,7 @@ export function* leaves(value: unknown, path: Path = []): Generator<{ path: Path
 
 /** Whether a value that may be a path is a name instead: of a model of the hub, where no folder has it. */
 const isName = (node: SchemaNode, value: string, path: string): boolean =>
-  node.format === 'model' && isHubModel(value, path);
+  node.format === 'model' && isHubName(value, path);
 
 /** The same with other file paths in it. */
 export function mapPaths(value: unknown, change: (path: string) => string, node?: SchemaNode): unknown {
