@@ -90,7 +90,7 @@ async function killAtRandom(running: Command, least: number, seed: number): Prom
   });
   let killed = 0;
   while (isRunning) {
-    await wait(300 + 2500 * uniform(random));
+    await wait(500 + 5000 * uniform(random));
     if (!isRunning || killed >= least) break;
     const all = [...workers].map(({ process }) => process.pid!);
     const one = all[Math.floor(uniform(random) * all.length)]!;

@@ -20,6 +20,7 @@ import type { WorkOptions } from '../report/progress.ts';
 import { type Cluster, connect, inTime } from './redis.ts';
 import { ResultsFolder } from './results-folder.ts';
 import {
+  deathsOf,
   EMBEDDED,
   type FailedRow,
   type Row,
@@ -444,7 +445,7 @@ class Coordinator<R extends Row, Result> {
     if (redis.status === 'ready') {
       await inTime(redis.hdel(RUNS, this.run.id));
       await inTime(this.#queue.obliterate({ force: true }));
-      await inTime(redis.del(refusalsOf(this.run.id), startsOf(this.run.id)));
+      await inTime(redis.del(refusalsOf(this.run.id), startsOf(this.run.id), deathsOf(this.run.id)));
     }
     await inTime(this.#queue.close());
     for (const wake of this.#onTick.splice(0)) wake();

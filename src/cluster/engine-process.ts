@@ -16,6 +16,8 @@ export interface EngineRequest {
 }
 
 export type EngineReply =
+  /** The model is loaded: what happens from here on is the rows' doing. */
+  | { readonly type: 'begun' }
   | { readonly type: 'done'; readonly result: ShardResult<object> }
   /** The worker cannot take part in the run. */
   | { readonly type: 'refused'; readonly reason: string }
@@ -59,13 +61,19 @@ async function sessionOf(run: Run, roots: Roots): Promise<KindSession<Row, objec
   return session;
 }
 
-async function compute(request: EngineRequest): Promise<EngineReply> {
+function send(reply: EngineReply): void {
+  // A worker that has just died: 'disconnect' ends this process.
+  if (process.connected) process.send!(reply, undefined, undefined, () => {});
+}
+
+async function compute(request: EngineRequest): Promise<Exclude<EngineReply, { type: 'begun' }>> {
   const { run, rows } = request;
   const roots = new Roots(request.roots);
   notes = [];
   damage = [];
   try {
     const session = await sessionOf(run, roots);
+    send({ type: 'begun' });
     const results = (await session.run(rows)).map((result): object =>
       'error' in result ? ({ error: roots.theirs((result as FailedRow).error) } satisfies FailedRow) : result,
     );
@@ -80,8 +88,6 @@ async function compute(request: EngineRequest): Promise<EngineReply> {
 // The worker says when to end; Ctrl-C reaches both.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.on('message', async (request: EngineRequest) => {
-  const reply = await compute(request);
-  // A worker that has just died: 'disconnect' ends this process.
-  if (process.connected) process.send!(reply, undefined, undefined, () => {});
+  send(await compute(request));
 });
 process.on('disconnect', () => process.exit());

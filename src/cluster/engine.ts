@@ -6,7 +6,10 @@ import type { EngineReply, EngineRequest } from './engine-process.ts';
 /** A process that dies as it begins is not started again at once. */
 const PAUSE_MS = 500;
 
-export type Outcome = EngineReply | { readonly type: 'died'; readonly reason: string };
+export type Outcome =
+  | Exclude<EngineReply, { type: 'begun' }>
+  /** The process ended. @property begun whether its model was loaded */
+  | { readonly type: 'died'; readonly reason: string; readonly begun: boolean };
 
 export class Engine {
   #child: ChildProcess | undefined;
@@ -23,10 +26,14 @@ export class Engine {
   async compute(request: EngineRequest): Promise<Outcome> {
     const child = this.#child ?? (await this.#start());
     const outcome = await new Promise<Outcome>((resolve) => {
-      const onMessage = (reply: EngineReply) => end(reply);
+      let begun = false;
+      const onMessage = (reply: EngineReply) => {
+        if (reply.type === 'begun') begun = true;
+        else end(reply);
+      };
       const onExit = (code: number | null, signal: string | null) =>
-        end({ type: 'died', reason: signal ?? `exit code ${code}` });
-      const onError = (error: Error) => end({ type: 'died', reason: error.message });
+        end({ type: 'died', reason: signal ?? `exit code ${code}`, begun });
+      const onError = (error: Error) => end({ type: 'died', reason: error.message, begun });
       const end = (outcome: Outcome) => {
         child.off('message', onMessage);
         child.off('exit', onExit);

@@ -78,8 +78,10 @@ export const RUNS = `${PREFIX}:runs`;
 export const WORKERS = `${PREFIX}:workers`;
 /** By worker: why it takes no part in a run. */
 export const refusalsOf = (run: string): string => `${PREFIX}:${run}:refusals`;
-/** By shard, and by row of a shard: how often it was begun and not ended. */
+/** By shard, and by row of a shard: how often it was begun by a worker that was lost, or is at it. */
 export const startsOf = (run: string): string => `${PREFIX}:${run}:starts`;
+/** Likewise: how often it ended the process that computed it. */
+export const deathsOf = (run: string): string => `${PREFIX}:${run}:deaths`;
 
 /** host:pid */
 export const workerName = ({ host, pid }: Pick<WorkerStatus, 'host' | 'pid'>): string => `${host}:${pid}`;

@@ -15,6 +15,7 @@ import { type Cluster, connect, inTime } from './redis.ts';
 import { ResultsFolder } from './results-folder.ts';
 import { type Root, Roots } from './roots.ts';
 import {
+  deathsOf,
   type FailedRow,
   type Row,
   RUNS,
@@ -32,10 +33,11 @@ const RUNS_MS = 1_000;
 const BEAT_MS = 1_000;
 /** A run that this worker could not take part in is looked at again after it. */
 const REFUSAL_MS = 30_000;
-/** A shard that was begun so often and never ended is computed row by row. */
+/** A shard that ended its process so often is computed row by row, and a row that did so alone is left out. */
 const SHARD_DEATHS = 2;
-/** A row that was begun alone so often and never ended is left out. */
 const ROW_DEATHS = 3;
+/** The same where the whole worker was lost with it, which mostly is not the shard's doing. */
+const LOSSES = 10;
 /** Times of shards by which the rate is known. */
 const RATE_MS = 30_000;
 
@@ -72,6 +74,10 @@ interface Seat {
   readonly fetcher: Worker;
   readonly folder: ResultsFolder;
 }
+
+/** Whether a process ended by what it computed: not while it loaded its model. */
+const isOwnDoing = (outcome: Outcome): boolean =>
+  outcome.type === 'failed' || (outcome.type === 'died' && outcome.begun);
 
 class ClusterWorker {
   readonly #id = randomUUID();
@@ -267,25 +273,27 @@ class ClusterWorker {
     }
     if (this.#run !== run.id) this.#rows = 0;
     this.#run = run.id;
-    const deaths = await redis.hincrby(startsOf(run.id), key, 1);
+    const [starts, deaths] = [startsOf(run.id), deathsOf(run.id)];
+    const begun = await redis.hincrby(starts, key, 1);
     const outcome =
-      deaths > SHARD_DEATHS
+      begun > LOSSES || Number(await redis.hget(deaths, key)) >= SHARD_DEATHS
         ? await this.#rowByRow(run, key, rows, engine)
         : await this.#ask(engine, run, rows);
+    // This worker lives, whatever its process did.
+    await redis.hincrby(starts, key, -1);
     if (outcome.type === 'refused') {
-      await redis.hincrby(startsOf(run.id), key, -1);
       await giveBack();
       await this.#refuse(run, outcome.reason);
       return;
     }
     if (outcome.type !== 'done') {
+      if (isOwnDoing(outcome)) await redis.hincrby(deaths, key, 1);
       await giveBack();
       return;
     }
     try {
       await folder.write(key, outcome.result);
     } catch (error) {
-      await redis.hincrby(startsOf(run.id), key, -1);
       await giveBack();
       if (!(error instanceof UserError)) throw error;
       await this.#refuse(run, error.message);
@@ -293,7 +301,8 @@ class ClusterWorker {
     }
     this.#rows += rows.length;
     this.#finished.push({ at: performance.now(), rows: rows.length });
-    await redis.hdel(startsOf(run.id), key, ...rows.map((_, i) => `${key}/${i}`));
+    for (const counts of [starts, deaths])
+      await redis.hdel(counts, key, ...rows.map((_, i) => `${key}/${i}`));
     await end();
   }
 
@@ -316,20 +325,30 @@ class ClusterWorker {
     const alone: (ShardResult<object> | undefined)[] = [];
     const left: (FailedRow | undefined)[] = [];
     for (const [i, row] of rows.entries()) {
+      const { redis } = this.cluster;
+      const [starts, deaths] = [startsOf(run.id), deathsOf(run.id)];
+      const field = `${key}/${i}`;
       let reason = 'its worker was lost';
-      while (alone[i] === undefined && left[i] === undefined) {
-        const starts = await this.cluster.redis.hincrby(startsOf(run.id), `${key}/${i}`, 1);
-        if (starts > ROW_DEATHS) {
+      for (;;) {
+        const died = Number(await redis.hget(deaths, field));
+        const begun = await redis.hincrby(starts, field, 1);
+        if (died >= ROW_DEATHS || begun > LOSSES) {
+          const times = Math.max(died, begun - 1);
           left[i] = {
-            error: `${row.name}: left out: ended the process that computed it ${ROW_DEATHS} times (${reason})`,
+            error: `${row.name}: left out: ended the process that computed it ${times} times (${reason})`,
           };
           this.options.onNote(left[i].error);
           break;
         }
         const outcome = await this.#ask(engine, run, [row]);
+        await redis.hincrby(starts, field, -1);
         if (outcome.type === 'refused') return outcome;
-        if (outcome.type === 'done') alone[i] = outcome.result;
-        else reason = outcome.reason;
+        if (outcome.type === 'done') {
+          alone[i] = outcome.result;
+          break;
+        }
+        reason = outcome.reason;
+        if (isOwnDoing(outcome)) await redis.hincrby(deaths, field, 1);
       }
     }
     const others = rows.filter((_, i) => !left[i]);
