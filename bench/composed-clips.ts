@@ -78,14 +78,14 @@ export function composed([a, b]: Composition, halves: readonly Float32Array[], w
 /**
  * SeqSim of some composed sources with all composed targets, frame by frame: the largest cosine of a frame with a clip is that with
  * one of its halves, so the cosines of all halves are those of all clips.
- * @returns of each source the scores of all targets
+ * @returns of each source, with all targets: SeqSim, and MaxSim (Khattab & Zaharia 2020, arXiv 2004.12832) over the source's frames, their mean
  */
 export async function* exactByHalves(
   runtime: Runtime,
   { width, source, target }: Halves,
   sources: readonly Composition[],
   targets: readonly Composition[],
-): AsyncGenerator<Float32Array, void> {
+): AsyncGenerator<{ seqSim: Float32Array; maxSim: Float32Array }, void> {
   const graph = new Graph();
   const rows = (name: string) =>
     reshape(unit(graph.input(name, [1, `${name}s`, width])), [`${name}s`, width]);
@@ -133,13 +133,16 @@ export async function* exactByHalves(
       }
       return sum;
     });
-    yield Float32Array.from(targets, ([g, h]) => {
-      let precision = 0;
+    const maxSim = Float32Array.from(targets, ([g, h]) => {
+      let sum = 0;
       for (const { ofSource, length: n } of own) {
-        for (let t = 0; t < n; t++) precision += Math.max(ofSource[g * n + t]!, ofSource[h * n + t]!);
+        for (let t = 0; t < n; t++) sum += Math.max(ofSource[g * n + t]!, ofSource[h * n + t]!);
       }
-      const recall = (ofHalf[g]! + ofHalf[h]!) / (frameCount(g) + frameCount(h));
-      return harmonicMean(precision / length, recall);
+      return sum / length;
     });
+    const seqSim = Float32Array.from(targets, ([g, h], i) =>
+      harmonicMean(maxSim[i]!, (ofHalf[g]! + ofHalf[h]!) / (frameCount(g) + frameCount(h))),
+    );
+    yield { seqSim, maxSim };
   }
 }

@@ -252,7 +252,7 @@ async function bestOfAll(
   const best = new Map<number, Best>();
   const proof: { row: number; scores: Float32Array }[] = [];
   const sources = rows.map((row) => all[row]!);
-  for await (const scores of exactByHalves(runtime, halves, sources, all)) {
+  for await (const { seqSim: scores } of exactByHalves(runtime, halves, sources, all)) {
     const row = rows[best.size]!;
     const most = scores.reduce((a, b) => Math.max(a, b)) - TIE;
     const targets: number[] = [];
