@@ -203,6 +203,7 @@ export class Endpoint {
       const found = text === '' ? 'an empty answer' : `${kind} ${JSON.stringify(said)}`;
       throw new Passing(this.#shown(`${where}: found ${found}; expected JSON`));
     }
+    if (!isObject(answer)) throw new Passing(`${where}: found ${said}; expected a JSON object`);
     // Some gateways answer 200 whatever is behind them.
     if (errorText(answer) !== undefined) throw new Passing(`${where}: found an error in the answer: ${said}`);
     return answer;
