@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
+import { parquetPatience } from '../files/parquet.ts';
 import { below, sfc32 } from '../random.ts';
 import {
   put,
@@ -29,6 +30,7 @@ import type { CorpusOptions } from './corpus.ts';
 const CASES = Number(process.env.FUZZ_FILES ?? 25);
 const FIRST_SEED = Number(process.env.FUZZ_SEED ?? 1);
 const MAX_MS = 5000;
+parquetPatience.ms = 1000;
 const MAX_BYTES = 300 * 2 ** 20;
 
 const folder = mkdtempSync(join(tmpdir(), 'fuzz-corpora-'));

@@ -1,14 +1,8 @@
 /** Reads columns of Parquet tables, a few thousand rows at a time; recordings in them stay where they are. */
 import { open } from 'node:fs/promises';
-import {
-  type AsyncBuffer,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetReadObjects,
-  parquetSchema,
-} from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetSchema } from 'hyparquet';
 import { UserError } from '../errors.ts';
+import { parquetRows } from '../files/parquet.ts';
 import { cannotOpen } from '../files/read.ts';
 
 /** Rows that are read together. */
@@ -98,18 +92,7 @@ async function tableOf(file: string, buffer: AsyncBuffer): Promise<ParquetTable>
       const top = new Set(wanted.map((name) => (names.includes(name) ? name : name.split('.')[0]!)));
       for (let rowStart = 0; rowStart < rowCount; rowStart += ROWS) {
         const rowEnd = Math.min(rowStart + ROWS, rowCount);
-        const found = await reading(file, () =>
-          parquetReadObjects({
-            file: buffer,
-            metadata,
-            columns: [...top],
-            rowStart,
-            rowEnd,
-            compressors,
-            utf8: false,
-            useOffsetIndex: true,
-          }),
-        );
+        const found = await parquetRows(file, [...top], rowStart, rowEnd);
         if (found.length !== rowEnd - rowStart) {
           throw new UserError(
             `${file}: found ${found.length} of rows ${rowStart} to ${rowEnd}; expected all that its footer counts`,

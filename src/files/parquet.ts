@@ -1,34 +1,26 @@
-/** Reads cells of Parquet tables that hold the bytes of a file. */
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+/**
+ * Reads Parquet tables, in a thread of their own: hyparquet decodes damaged pages in loops that do not end, or that fill any
+ * memory. One that takes too long, or dies, is a table that cannot be read; the next one is read in a new thread.
+ */
+import { stat } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
 import { UserError } from '../errors.ts';
-import { cannotOpen } from './read.ts';
+import { MOST_COLUMN_BYTES } from './parquet-decode.ts';
+import type { ParquetReply, ParquetRequest } from './parquet-worker.ts';
 
-const EXPECTED = 'a Parquet table';
-/** Of one column of a row group, which is read as a whole where the table has no index of its pages. */
-const MOST_COLUMN_BYTES = 2 ** 30;
-/** Tables whose description is kept. */
-const MAX_KNOWN = 16;
+/** Milliseconds that a page may take, besides those for the bytes of a column. Tests wait for less. */
+export const parquetPatience = { ms: 15_000 };
+/** A slow disk and a busy processor read and decode so many bytes in a millisecond. */
+const SLOWEST = 5000;
+/** Of values that are no bytes; these are outside. */
+const HEAP_MEBIBYTES = 1024;
 
-interface Table {
-  readonly path: string;
-  /** Size, time and inode: another one is another table. */
-  readonly place: string;
-  readonly metadata: Promise<FileMetaData>;
-}
-
-interface Group {
-  readonly path: string;
-  readonly place: string;
-  readonly column: string;
-  readonly start: number;
-  readonly rows: Promise<readonly unknown[]>;
-}
-
-const known: Table[] = [];
-/** Rows are read in order, mostly. */
-let lastGroup: Group | undefined;
+let worker: Worker | undefined;
+/** Of the request that the worker is at. */
+let answers: ((reply: ParquetReply) => void) | undefined;
+let ends: ((why: string) => void) | undefined;
+/** Requests wait for each other: who ends without an answer is the one that was asked. */
+let last: Promise<unknown> = Promise.resolve();
 
 /**
  * The bytes in a cell: bytes themselves, or those of `{bytes, path}`, as Hugging Face's datasets have them.
@@ -36,130 +28,80 @@ let lastGroup: Group | undefined;
  * @throws UserError naming the table, what was found and what was expected
  */
 export async function parquetBytes(path: string, row: number, column: string): Promise<Uint8Array> {
-  const where = `${path}: row ${row}`;
-  let handle: FileHandle | undefined;
-  try {
-    const found = await stat(path);
-    if (!found.isFile()) {
-      const what = found.isDirectory() ? 'a directory' : 'a device or pipe';
-      throw new UserError(`${path}: found ${what}; expected ${EXPECTED}`);
-    }
-    const place = `${found.size} ${found.mtimeMs} ${found.ino}`;
-    handle = await open(path);
-    const file = bufferOf(handle, found.size);
-    const value = await cellOf({ path, place, file }, row, column);
-    const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
-    if (bytes instanceof Uint8Array) return bytes;
-    const named = (value as { path?: unknown } | null)?.path;
-    const what =
-      value === null || value === undefined
-        ? 'nothing'
-        : typeof value === 'object'
-          ? `no bytes${typeof named === 'string' ? ` (only the path ${JSON.stringify(named)})` : ''}`
-          : `a ${typeof value}`;
-    throw new UserError(
-      `${where}: found ${what} in the column ${JSON.stringify(column)}; expected the bytes of a recording`,
-    );
-  } catch (error) {
-    throw cannotOpen(path, error, EXPECTED);
-  } finally {
-    await handle?.close();
-  }
+  return (await asked({ path, row, column })) as Uint8Array;
 }
 
-async function cellOf(
-  { path, place, file }: { path: string; place: string; file: AsyncBuffer },
-  row: number,
-  column: string,
-): Promise<unknown> {
-  const metadata = await described(path, place, file);
-  const columns = new Set(
-    metadata.row_groups[0]?.columns.map(({ meta_data }) => meta_data?.path_in_schema[0]),
+/**
+ * Rows `first` to before `end` of some columns; those in a struct come with the whole of it.
+ * @throws UserError naming the table, what was found and what was expected
+ */
+export async function parquetRows(
+  path: string,
+  columns: readonly string[],
+  first: number,
+  end: number,
+): Promise<Record<string, unknown>[]> {
+  return (await asked({ path, columns, first, end })) as Record<string, unknown>[];
+}
+
+function asked(request: ParquetRequest): Promise<unknown> {
+  const answer = last.then(() => ask(request));
+  last = answer.catch(() => {});
+  return answer;
+}
+
+async function ask(request: ParquetRequest): Promise<unknown> {
+  const { path } = request;
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
   );
-  if (!columns.has(column)) {
-    throw new UserError(
-      `${path}: found the columns ${[...columns].join(', ') || '(none)'}; expected ${JSON.stringify(column)} among them`,
-    );
-  }
-  let start = 0;
-  for (const group of metadata.row_groups) {
-    const rows = Number(group.num_rows);
-    if (row < start + rows) {
-      const chunks = group.columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column);
-      const bytes = chunks.reduce(
-        (sum, { meta_data: about }) =>
-          sum + Math.max(Number(about?.total_compressed_size), Number(about?.total_uncompressed_size)),
-        0,
-      );
-      if (!(bytes <= MOST_COLUMN_BYTES)) {
-        throw new UserError(
-          `${path}: found ${bytes} bytes of ${JSON.stringify(column)} in a row group; expected at most ${MOST_COLUMN_BYTES}`,
-        );
-      }
-      const read = (rowStart: number, rowEnd: number, useOffsetIndex: boolean) =>
-        guarded(path, () =>
-          parquetReadObjects({
-            ...{ file, metadata, compressors, rowStart, rowEnd, useOffsetIndex },
-            columns: [column],
-            utf8: false,
-          }).then((found) => found.map((one) => one[column] as unknown)),
-        );
-      // With an index of its pages a cell takes its page alone.
-      const isIndexed = chunks.every(({ offset_index_offset }) => offset_index_offset !== undefined);
-      if (isIndexed) return (await read(row, row + 1, true))[0];
-      const is = lastGroup;
-      if (is?.path !== path || is.place !== place || is.column !== column || is.start !== start) {
-        lastGroup = { path, place, column, start, rows: read(start, start + rows, false) };
-      }
-      const current = lastGroup!;
-      try {
-        return (await current.rows)[row - start];
-      } catch (error) {
-        if (lastGroup === current) lastGroup = undefined;
-        throw error;
-      }
-    }
-    start += rows;
-  }
-  throw new UserError(`${path}: found ${start} rows; expected row ${row}, counted from 0, among them`);
-}
-
-async function described(path: string, place: string, file: AsyncBuffer): Promise<FileMetaData> {
-  const at = known.findIndex((one) => one.path === path && one.place === place);
-  const [one] =
-    at < 0
-      ? [{ path, place, metadata: guarded(path, () => parquetMetadataAsync(file)) }]
-      : known.splice(at, 1);
-  known.unshift(one!);
-  known.length = Math.min(known.length, MAX_KNOWN);
+  const ms = parquetPatience.ms + Math.min(size, MOST_COLUMN_BYTES) / SLOWEST;
+  worker ??= begin();
+  const own = worker;
+  own.ref();
+  let timer: NodeJS.Timeout | undefined;
   try {
-    return await one!.metadata;
-  } catch (error) {
-    known.splice(known.indexOf(one!) >>> 0, 1);
-    throw error;
+    const reply = await new Promise<ParquetReply>((resolve) => {
+      ends = (why) => resolve({ mistake: `${path}: found pages that ${why}; expected a Parquet table` });
+      answers = resolve;
+      timer = setTimeout(() => {
+        ends?.(`take more than ${Math.round(ms / 1000)} s to read`);
+        worker = undefined;
+        void own.terminate();
+      }, ms);
+      own.postMessage(request);
+    });
+    if ('mistake' in reply) throw new UserError(reply.mistake);
+    if ('fault' in reply) throw new Error(reply.fault);
+    return reply.found;
+  } finally {
+    clearTimeout(timer);
+    answers = undefined;
+    ends = undefined;
+    // Who is not asked does not keep the program from ending.
+    own.unref();
   }
 }
 
-/** What is wrong with a file is the user's to know, whatever a library calls it. */
-async function guarded<T>(path: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof UserError || !(error instanceof Error) || 'syscall' in error) throw error;
-    const words = error.message.split('\n')[0]!.slice(0, 120);
-    throw new UserError(`${path}: found what does not read as Parquet (${words}); expected ${EXPECTED}`);
-  }
-}
-
-function bufferOf(handle: FileHandle, size: number): AsyncBuffer {
-  return {
-    byteLength: size,
-    async slice(start, end = size) {
-      if (!(start >= 0 && start <= end && end <= size))
-        throw new Error(`bytes ${start} to ${end} of ${size}`);
-      const { bytesRead, buffer } = await handle.read(new Uint8Array(end - start), 0, end - start, start);
-      if (bytesRead < end - start) throw new Error('cut off');
-      return buffer.buffer;
-    },
+function begin(): Worker {
+  // Tests run the sources; a worker needs what the build made of them.
+  const url = import.meta.url.endsWith('.ts')
+    ? new URL('../../dist/files/parquet-worker.js', import.meta.url)
+    : new URL('./parquet-worker.js', import.meta.url);
+  const begun = new Worker(url, {
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MEBIBYTES },
+  });
+  const dead = (why: string) => (): void => {
+    if (worker !== begun) return;
+    worker = undefined;
+    ends?.(why);
   };
+  begun.on('message', (reply: ParquetReply) => {
+    if (worker === begun) answers?.(reply);
+  });
+  begun.on('error', dead('fill the memory'));
+  begun.on('exit', dead('end the thread that reads them'));
+  return begun;
 }

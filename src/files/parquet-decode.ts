@@ -1,0 +1,197 @@
+/** Decodes Parquet tables. Damaged pages keep the library busy without end, or in need of any memory: parquet.ts runs this in a thread. */
+import type { Stats } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { UserError } from '../errors.ts';
+import { cannotOpen } from './read.ts';
+
+const EXPECTED = 'a Parquet table';
+/** Of one column of a row group, which is read as a whole where the table has no index of its pages. */
+export const MOST_COLUMN_BYTES = 2 ** 30;
+/** Tables whose description is kept. */
+const MAX_KNOWN = 16;
+
+interface Table {
+  readonly path: string;
+  /** Size, time and inode: another one is another table. */
+  readonly place: string;
+  readonly metadata: Promise<FileMetaData>;
+}
+
+interface Group {
+  readonly path: string;
+  readonly place: string;
+  readonly column: string;
+  readonly start: number;
+  readonly rows: Promise<readonly unknown[]>;
+}
+
+/** Rows `first` to before `end` of some columns, each an object; those in a struct come with the whole of it. */
+export async function parquetRows(
+  path: string,
+  columns: readonly string[],
+  first: number,
+  end: number,
+): Promise<Record<string, unknown>[]> {
+  let handle: FileHandle | undefined;
+  try {
+    const found = await stat(path);
+    handle = await open(path);
+    const file = bufferOf(handle, found.size);
+    const metadata = await described(path, placeOf(found), file);
+    return await guarded(path, () =>
+      parquetReadObjects({
+        ...{ file, metadata, compressors, rowStart: first, rowEnd: end },
+        columns: [...columns],
+        utf8: false,
+        useOffsetIndex: true,
+      }),
+    );
+  } catch (error) {
+    throw cannotOpen(path, error, EXPECTED);
+  } finally {
+    await handle?.close();
+  }
+}
+
+const placeOf = ({ size, mtimeMs, ino }: Stats): string => `${size} ${mtimeMs} ${ino}`;
+
+const known: Table[] = [];
+/** Rows are read in order, mostly. */
+let lastGroup: Group | undefined;
+
+/**
+ * The bytes in a cell: bytes themselves, or those of `{bytes, path}`, as Hugging Face's datasets have them.
+ * @param row from 0
+ * @throws UserError naming the table, what was found and what was expected
+ */
+export async function parquetBytes(path: string, row: number, column: string): Promise<Uint8Array> {
+  const where = `${path}: row ${row}`;
+  let handle: FileHandle | undefined;
+  try {
+    const found = await stat(path);
+    if (!found.isFile()) {
+      const what = found.isDirectory() ? 'a directory' : 'a device or pipe';
+      throw new UserError(`${path}: found ${what}; expected ${EXPECTED}`);
+    }
+    const place = placeOf(found);
+    handle = await open(path);
+    const file = bufferOf(handle, found.size);
+    const value = await cellOf({ path, place, file }, row, column);
+    const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
+    // A view is sent with all that it is a view of.
+    if (bytes instanceof Uint8Array) return bytes.slice();
+    const named = (value as { path?: unknown } | null)?.path;
+    const what =
+      value === null || value === undefined
+        ? 'nothing'
+        : typeof value === 'object'
+          ? `no bytes${typeof named === 'string' ? ` (only the path ${JSON.stringify(named)})` : ''}`
+          : `a ${typeof value}`;
+    throw new UserError(
+      `${where}: found ${what} in the column ${JSON.stringify(column)}; expected the bytes of a recording`,
+    );
+  } catch (error) {
+    throw cannotOpen(path, error, EXPECTED);
+  } finally {
+    await handle?.close();
+  }
+}
+
+async function cellOf(
+  { path, place, file }: { path: string; place: string; file: AsyncBuffer },
+  row: number,
+  column: string,
+): Promise<unknown> {
+  const metadata = await described(path, place, file);
+  const columns = new Set(
+    metadata.row_groups[0]?.columns.map(({ meta_data }) => meta_data?.path_in_schema[0]),
+  );
+  if (!columns.has(column)) {
+    throw new UserError(
+      `${path}: found the columns ${[...columns].join(', ') || '(none)'}; expected ${JSON.stringify(column)} among them`,
+    );
+  }
+  let start = 0;
+  for (const group of metadata.row_groups) {
+    const rows = Number(group.num_rows);
+    if (row < start + rows) {
+      const chunks = group.columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column);
+      const bytes = chunks.reduce(
+        (sum, { meta_data: about }) =>
+          sum + Math.max(Number(about?.total_compressed_size), Number(about?.total_uncompressed_size)),
+        0,
+      );
+      if (!(bytes <= MOST_COLUMN_BYTES)) {
+        throw new UserError(
+          `${path}: found ${bytes} bytes of ${JSON.stringify(column)} in a row group; expected at most ${MOST_COLUMN_BYTES}`,
+        );
+      }
+      const read = (rowStart: number, rowEnd: number, useOffsetIndex: boolean) =>
+        guarded(path, () =>
+          parquetReadObjects({
+            ...{ file, metadata, compressors, rowStart, rowEnd, useOffsetIndex },
+            columns: [column],
+            utf8: false,
+          }).then((found) => found.map((one) => one[column] as unknown)),
+        );
+      // With an index of its pages a cell takes its page alone.
+      const isIndexed = chunks.every(({ offset_index_offset }) => offset_index_offset !== undefined);
+      if (isIndexed) return (await read(row, row + 1, true))[0];
+      const is = lastGroup;
+      if (is?.path !== path || is.place !== place || is.column !== column || is.start !== start) {
+        lastGroup = { path, place, column, start, rows: read(start, start + rows, false) };
+      }
+      const current = lastGroup!;
+      try {
+        return (await current.rows)[row - start];
+      } catch (error) {
+        if (lastGroup === current) lastGroup = undefined;
+        throw error;
+      }
+    }
+    start += rows;
+  }
+  throw new UserError(`${path}: found ${start} rows; expected row ${row}, counted from 0, among them`);
+}
+
+async function described(path: string, place: string, file: AsyncBuffer): Promise<FileMetaData> {
+  const at = known.findIndex((one) => one.path === path && one.place === place);
+  const [one] =
+    at < 0
+      ? [{ path, place, metadata: guarded(path, () => parquetMetadataAsync(file)) }]
+      : known.splice(at, 1);
+  known.unshift(one!);
+  known.length = Math.min(known.length, MAX_KNOWN);
+  try {
+    return await one!.metadata;
+  } catch (error) {
+    known.splice(known.indexOf(one!) >>> 0, 1);
+    throw error;
+  }
+}
+
+/** What is wrong with a file is the user's to know, whatever a library calls it. */
+async function guarded<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof UserError || !(error instanceof Error) || 'syscall' in error) throw error;
+    const words = error.message.split('\n')[0]!.slice(0, 120);
+    throw new UserError(`${path}: found what does not read as Parquet (${words}); expected ${EXPECTED}`);
+  }
+}
+
+function bufferOf(handle: FileHandle, size: number): AsyncBuffer {
+  return {
+    byteLength: size,
+    async slice(start, end = size) {
+      if (!(start >= 0 && start <= end && end <= size))
+        throw new Error(`bytes ${start} to ${end} of ${size}`);
+      const { bytesRead, buffer } = await handle.read(new Uint8Array(end - start), 0, end - start, start);
+      if (bytesRead < end - start) throw new Error('cut off');
+      return buffer.buffer;
+    },
+  };
+}
