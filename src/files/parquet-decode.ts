@@ -2,11 +2,22 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import { compressors as decompressors } from 'hyparquet-compressors';
 import { UserError } from '../errors.ts';
 import { cannotOpen } from './read.ts';
 
 const EXPECTED = 'a Parquet table';
+/** Snappy makes a text at most so many times smaller. A page of it that claims more would take memory for nothing. */
+const SNAPPY_RATIO = 100;
+
+const compressors: typeof decompressors = {
+  ...decompressors,
+  SNAPPY(input, length) {
+    if (length > SNAPPY_RATIO * (input.length + 64))
+      throw new Error(`a page of ${length} bytes in ${input.length}`);
+    return decompressors.SNAPPY!(input, length);
+  },
+};
 /** Of one column of a row group, which is read as a whole where the table has no index of its pages. */
 export const MOST_COLUMN_BYTES = 2 ** 30;
 /** Tables whose description is kept. */

@@ -17,6 +17,21 @@ export type ParquetReply =
   | { readonly mistake: string }
   | { readonly fault: string };
 
+/** Values of a page: those of a row group are fewer, mostly. */
+const MAX_VALUES = 2 ** 25;
+
+// A damaged run writes far beyond the end of the array that the decoder made for a page. Growing it, V8 ends the whole
+// process, whatever the limits of this thread: so here an array that is made with a length keeps it.
+globalThis.Array = new Proxy(Array, {
+  construct(target, args: unknown[], made) {
+    const [length] = args;
+    if (made !== globalThis.Array || args.length !== 1 || typeof length !== 'number')
+      return Reflect.construct(target, args, made === globalThis.Array ? target : made);
+    if (length > MAX_VALUES) throw new Error(`${length} values in a page`);
+    return Object.preventExtensions(new target(length).fill(undefined));
+  },
+});
+
 async function answer(request: ParquetRequest): Promise<ParquetReply> {
   try {
     if ('row' in request) return { found: await parquetBytes(request.path, request.row, request.column) };
