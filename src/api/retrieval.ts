@@ -2,6 +2,7 @@
  * Comparing utterances by their encoder outputs: SeqSim and its baselines, CSLS, recall.
  * @module retrieval
  */
+export type { OnDamage } from '../data/recording.ts';
 export { type EncodeFilesOptions, encodeFiles } from '../features/encoded-clips.ts';
 export type { ComparedClip, WeightedClip } from '../retrieval/clip-blocks.ts';
 export { csls } from '../retrieval/csls.ts';

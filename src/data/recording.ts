@@ -31,6 +31,7 @@ export interface RecordingVersion {
 /** A recording that cannot be read: long work leaves it out. */
 export class UnreadableRecording extends UserError {}
 
+/** Called with a file that is cut off or damaged, and what is missing of it. */
 export type OnDamage = (file: string, damage: string) => void;
 
 /** Recordings that are reported by name. */
