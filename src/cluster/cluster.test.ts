@@ -1,6 +1,6 @@
 /**
  * Work that is shared by worker processes gives what one process gives, to the bit: workers killed at random moments, Redis
- * restarted with and without its data. A few kills here; `npm run prove:cluster` makes twenty (KILLS) over all samples.
+ * restarted without its data. A few kills here; `npm run prove:cluster` makes twenty (KILLS) over all samples.
  * Needs redis-server; without it (and without CI=1) these tests are left out.
  */
 import { createHash } from 'node:crypto';
