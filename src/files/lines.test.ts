@@ -47,9 +47,9 @@ test('what is no text is one line', async () => {
 });
 
 test('a gzip file that expands a thousandfold is refused, and a line of a gigabyte', async () => {
-  await expect(read(file(gzipSync(Buffer.alloc(80 << 20, `${'a'.repeat(4095)}\n`), { level: 9 })))).rejects.toThrow(
-    /f: expands to more than 200 times its \d+ bytes; expected a text$/,
-  );
+  await expect(
+    read(file(gzipSync(Buffer.alloc(80 << 20, `${'a'.repeat(4095)}\n`), { level: 9 }))),
+  ).rejects.toThrow(/f: expands to more than 200 times its \d+ bytes; expected a text$/);
   await expect(read(file(gzipSync(Buffer.alloc(30 << 20), { level: 9 })))).rejects.toThrow(
     /f:1: found a line of more than 16 MiB/,
   );
