@@ -46,7 +46,7 @@ export async function decode(
   const targets = new Map(
     texts.map(({ stretch }, i) => {
       const target = withAnyToken(decoded[i]!, tokens.encode(' '));
-      return [stretch, stretch.follows ? after(space, target) : target];
+      return [stretch, stretch.follows ? withSpace(space, target) : target];
     }),
   );
   return english.map((first, clip) => joined(model, first, stretches[clip]!, targets));
@@ -127,7 +127,8 @@ function withAnyToken(decoded: Decoded, space: readonly number[]): Decoded {
   return decoded.tokens.length > 0 ? decoded : { ...decoded, tokens: space };
 }
 
-const after = (space: readonly number[], decoded: Decoded): Decoded => ({
+/** A text behind another sentence. @param space from `spaceBetween` */
+export const withSpace = (space: readonly number[], decoded: Decoded): Decoded => ({
   ...decoded,
   tokens: [...space, ...decoded.tokens],
   logProbabilities: [...space.map(() => 0), ...decoded.logProbabilities],

@@ -6,7 +6,7 @@ import { splitIntoWords } from './word-tokens.ts';
 const FEWEST_WORDS = 3;
 /** Titles, initials and short forms: their full stop ends no sentence where more follows. */
 const ABBREVIATION =
-  /(?:^|[\s(])(?:\p{Lu}|Mrs?|Ms|Dr|Prof|St|Mt|Jr|Sr|Rev|Gen|Col|Capt|Lt|Sgt|Gov|Sen|Rep|No|Nos|Vol|Fig|vs|etc|approx|[ei]\.?g|i\.?e|[ap]\.m|U\.S|U\.K)\.\s*$/u;
+  /(?:^|[\s(])(?:\p{Lu}|Mrs?|Ms|Dr|Prof|St|Mt|Jr|Sr|Rev|Gen|Col|Capt|Lt|Sgt|Gov|Sen|Rep|No|Nos|Vol|Fig|vs|etc|approx|e\.?g|i\.?e|[ap]\.m|U\.S|U\.K)\.\s*$/u;
 const SENTENCES = new Intl.Segmenter('en', { granularity: 'sentence' });
 
 /**

@@ -22,10 +22,11 @@ function translator(to: string, asked: string[] = []) {
       expect(all.startsWith(given)).toBe(true);
       expect(given !== '').toBe(continued);
       asked.push(english);
-      return { tokens: tokens.encode(all.slice(given.length)), finished: true } as never;
+      const ids = tokens.encode(all.slice(given.length));
+      return { tokens: ids, logProbabilities: ids.map(() => 0), finished: true } as never;
     }),
   );
-  return { text, translation };
+  return { text, english: translation.english, translation };
 }
 
 test.each([
@@ -37,20 +38,19 @@ test.each([
     fc.asyncProperty(
       fc.array(fc.tuple(fc.nat(6), fc.nat(6)), { minLength: 1, maxLength: 12 }),
       async (steps) => {
-        const { text, translation } = translator(to);
-        const english = new GrowingText(tokens);
+        const { text, english, translation } = translator(to);
         let [heard, committed, told] = [0, 0, ''];
         for (const [more, fixed] of steps) {
           heard = Math.min(all.length, heard + more);
           const stable = Math.min(fixed, heard - committed);
           english.update(all.slice(committed, heard), stable);
           committed += stable;
-          await translation.update(english, { language: 'fr', last: false });
+          await translation.update('fr', false);
           expect(text.text.startsWith(told)).toBe(true);
           told = text.text;
         }
         english.update(all.slice(committed), Number.POSITIVE_INFINITY);
-        await translation.update(english, { language: 'fr', last: true });
+        await translation.update('fr', true);
         expect(text.text.startsWith(told)).toBe(true);
         expect(text.text).toBe(expected);
       },
@@ -61,16 +61,15 @@ test.each([
 
 test('a sentence is translated for good when the next has begun and its English is committed', async () => {
   const asked: string[] = [];
-  const { text, translation } = translator('de', asked);
-  const english = new GrowingText(tokens);
+  const { text, english, translation } = translator('de', asked);
   const first = tokens.encode(' The cat sleeps here.');
   const more = tokens.encode(' Where is');
   english.update([...first, ...more], first.length);
-  await translation.update(english, { language: 'fr', last: false });
+  await translation.update('fr', false);
   expect(text.text).toBe('THE CAT SLEEPS HERE.');
   asked.length = 0;
   english.update([...more, ...tokens.encode(' the old dog?')], 0);
-  await translation.update(english, { language: 'fr', last: false });
+  await translation.update('fr', false);
   // The first one is not decoded again; what both hypotheses say of the second is committed.
   expect(asked.join()).not.toContain('cat');
   expect(text.text).toBe('THE CAT SLEEPS HERE. WHERE IS');

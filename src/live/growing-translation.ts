@@ -2,11 +2,11 @@
  * English first, live: the text in the target language grows behind the English one, sentence by sentence. A sentence whose
  * English is committed, and followed by another, is translated for good; the last one is translated anew as it grows.
  */
-import { afterEnglish, spaceBetween } from '../decoding/decode.ts';
+import { afterEnglish, spaceBetween, withSpace } from '../decoding/decode.ts';
 import type { Decoded, DecodingOptions } from '../decoding/decoding.ts';
 import { splitIntoSentences } from '../decoding/english-sentences.ts';
 import type { WhisperModel } from '../whisper/model.ts';
-import type { GrowingText } from './growing-text.ts';
+import { GrowingText } from './growing-text.ts';
 import { agreedTokens } from './local-agreement.ts';
 
 /** Decodes from prompts alone. */
@@ -15,6 +15,8 @@ export type DecodeTexts = (
 ) => Promise<Decoded[]>;
 
 export class GrowingTranslation {
+  /** The English text that it is translated from; who hears the speech lets it grow. */
+  readonly english: GrowingText;
   /** English tokens whose sentences are translated for good, and committed tokens of their translations. */
   #english = 0;
   #kept = 0;
@@ -28,17 +30,17 @@ export class GrowingTranslation {
     private readonly model: WhisperModel,
     private readonly separator: number,
     private readonly decode: DecodeTexts,
-  ) {}
+  ) {
+    this.english = new GrowingText(model.tokens);
+  }
 
   /**
    * Translates the English text as far as it has come.
-   * @param options `language`: the one spoken; `last`: whether the text grows no more
+   * @param language the one spoken
+   * @param last whether the text grows no more
    */
-  async update(
-    english: GrowingText,
-    { language, last }: { readonly language: string | undefined; readonly last: boolean },
-  ): Promise<void> {
-    const { text, model } = this;
+  async update(language: string | undefined, last: boolean): Promise<void> {
+    const { english, text, model } = this;
     const all = english.all;
     const same = all.join() === this.#from.join();
     const sentences = splitIntoSentences(all.slice(this.#english), model.tokens);
@@ -82,9 +84,7 @@ export class GrowingTranslation {
     const first = await decode(prompts.slice(0, 1), own.length > 0);
     const others = prompts.length > 1 ? await decode(prompts.slice(1), false) : [];
     return [...first, ...others].map((decoded, i) =>
-      i > 0 || (this.#kept > 0 && own.length === 0)
-        ? { ...decoded, tokens: [...space, ...decoded.tokens] }
-        : decoded,
+      i > 0 || (this.#kept > 0 && own.length === 0) ? withSpace(space, decoded) : decoded,
     );
   }
 }

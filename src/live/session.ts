@@ -59,8 +59,7 @@ const LOG_PROBABILITY = -1;
 /** Texts of an utterance so far. */
 interface Texts {
   readonly target: GrowingText;
-  /** With a model that translates English first, and how the target's text comes from it. */
-  readonly english: GrowingText | undefined;
+  /** With a model that translates English first: its English, and how the target's text comes from it. */
   readonly translation: GrowingTranslation | undefined;
   language: string | undefined;
 }
@@ -73,6 +72,9 @@ interface Work extends Texts {
   settled: number | undefined;
   whole: boolean;
 }
+
+/** The text that is decoded from the speech. */
+const heardText = ({ target, translation }: Texts): GrowingText => translation?.english ?? target;
 
 /** English first: a target text that is to be decoded from the English one. */
 interface TargetWork {
@@ -163,17 +165,15 @@ export class LiveSession {
     });
     const short = { maxTokens: 2 };
     await this.#decodeSpeech(texts, clip!, short);
-    if (texts.translation) {
-      texts.english!.update(this.model.tokens.encode(' A'), 0);
-      await texts.translation.update(texts.english!, { language, last: true });
-    }
+    texts.translation?.english.update(this.model.tokens.encode(' A'), 0);
+    await texts.translation?.update(language, true);
   }
 
   #texts(language?: string): Texts {
     const { model } = this;
     const { separator } = this.prompt;
     const target = new GrowingText(model.tokens);
-    if (separator === undefined) return { target, english: undefined, translation: undefined, language };
+    if (separator === undefined) return { target, translation: undefined, language };
     const silence = withoutSpeech(model.dimensions.width);
     const translation = new GrowingTranslation(target, model, separator, (options) =>
       decodeClips(
@@ -182,7 +182,7 @@ export class LiveSession {
         { ...this.decoding, ...options, separator: undefined },
       ),
     );
-    return { target, english: new GrowingText(model.tokens), translation, language };
+    return { target, translation, language };
   }
 
   #workOf(utterance: Utterance): Work {
@@ -369,9 +369,9 @@ export class LiveSession {
     const time = utterance.endedAt ?? heard;
     // No speech has come since it was decoded: the hypothesis is the text.
     if (last && work.settled === utterance.speechEnd && work.whole) {
-      const text = work.english ?? work.target;
+      const text = heardText(work);
       text.update(text.rest, Number.POSITIVE_INFINITY);
-      if (work.english) this.#target = { work, time, last };
+      if (work.translation) this.#target = { work, time, last };
       else this.#endOf(work, time, events);
       return;
     }
@@ -387,7 +387,7 @@ export class LiveSession {
       clip = await encode('full');
       decoded = await this.#decodeSpeech(work, clip);
     }
-    const text = work.english ?? work.target;
+    const text = heardText(work);
     const nobody = decoded.noSpeechProbability > NO_SPEECH && decoded.averageLogProbability < LOG_PROBABILITY;
     work.seen = last ? utterance.end! : heard;
     if (probablyEnded) work.settled = speechEnd;
@@ -397,7 +397,7 @@ export class LiveSession {
     else if (decoded.finished && !nobody) {
       text.update(decoded.tokens, await this.#stable(work, clip, decoded.tokens));
     }
-    if (work.english) {
+    if (work.translation) {
       this.#target = { work, time, last };
       events.push(this.#textEvent(work, time));
     } else if (last) this.#endOf(work, time, events);
@@ -407,38 +407,35 @@ export class LiveSession {
   /** English first: decodes the text in the target language from the English one. */
   async #translate({ work, time, last }: TargetWork, events: LiveEvent[]): Promise<void> {
     this.#target = undefined;
-    await work.translation!.update(work.english!, { language: work.language, last });
+    await work.translation!.update(work.language, last);
     if (last) this.#endOf(work, time, events);
     else events.push(this.#textEvent(work, time));
   }
 
   /** Number of the tokens after the committed ones that the policy commits. */
-  async #stable(
-    { language, english, target }: Work,
-    clip: EncodedClip,
-    next: readonly number[],
-  ): Promise<number> {
-    const text = english ?? target;
+  async #stable(work: Work, clip: EncodedClip, next: readonly number[]): Promise<number> {
+    const text = heardText(work);
     if (this.#policy === 'local-agreement') return agreedTokens(text.rest, next, this.model.tokens);
-    const model = english ? await this.model.englishHalf() : this.model;
-    const before = { prompt: this.prompt.of(language!), given: text.committed };
+    const model = work.translation ? await this.model.englishHalf() : this.model;
+    const before = { prompt: this.prompt.of(work.language!), given: text.committed };
     return attendedTokens(model, clip, next, before, this.#alignAtt);
   }
 
   async #decodeSpeech(
-    { language, english, target }: Texts,
+    texts: Texts,
     clip: EncodedClip,
     options: Partial<DecodingOptions> = {},
   ): Promise<Decoded> {
-    const text = english ?? target;
-    const decode = english ? decodeEnglish : decodeClips;
-    const prompt = [...this.prompt.of(language!), ...text.committed];
+    const { committed } = heardText(texts);
+    const { language } = texts;
+    const decode = texts.translation ? decodeEnglish : decodeClips;
+    const prompt = [...this.prompt.of(language!), ...committed];
     const [decoded] = await decode(this.model, [clip], {
       ...this.decoding,
       ...options,
       prompts: [prompt],
       languages: [language],
-      continued: text.committed.length > 0,
+      continued: committed.length > 0,
     });
     return decoded!;
   }
@@ -456,14 +453,14 @@ export class LiveSession {
   }
 
   #textEvent(work: Work, time: number): LiveEvent {
-    const { utterance, target, english, language } = work;
+    const { utterance, target, translation, language } = work;
     const spaces = languageProfile(this.written ?? language ?? 'en').spaces;
     const after = this.#hasText ? ' ' : '';
     return {
       type: 'text',
       utterance: utterance.number,
       text: target.tell(spaces ? after : ''),
-      ...(english && { english: english.tell(after) }),
+      ...(translation && { english: translation.english.tell(after) }),
       ...(language !== undefined && { language }),
       time: time / SAMPLE_RATE,
       lag: this.#clock() - this.#heardAt(time),
@@ -476,14 +473,14 @@ export class LiveSession {
     this.#hasText ||= work.target.text !== '';
   }
 
-  #endEvent({ utterance, target, english, language }: Work): LiveEvent {
+  #endEvent({ utterance, target, translation, language }: Work): LiveEvent {
     return {
       type: 'utterance',
       utterance: utterance.number,
       start: utterance.start / SAMPLE_RATE,
       end: (utterance.end ?? this.#utterances.heard) / SAMPLE_RATE,
       text: target.text.trim(),
-      ...(english && { english: english.text.trim() }),
+      ...(translation && { english: translation.english.text.trim() }),
       ...(language !== undefined && { language }),
     };
   }

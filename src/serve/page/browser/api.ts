@@ -131,7 +131,6 @@ export interface SpeechText {
   readonly language?: string | undefined;
 }
 
-/** Events of the stream: OpenAI's, and what this server adds to them. */
 interface AnsweredWord {
   readonly word: string;
   readonly start: number;
@@ -140,6 +139,7 @@ interface AnsweredWord {
 
 const timedWord = ({ word, start, end }: AnsweredWord): TimedWord => ({ start, end, text: word });
 
+/** Events of the stream: OpenAI's, and what this server adds to them. */
 type SpeechEvent =
   | {
       readonly type: 'transcript.text.segment';
