@@ -1,5 +1,6 @@
 /** Kernels in WebAssembly, which the build makes of kernels/. */
 import { readFileSync } from 'node:fs';
+import { builtFile } from '../files/built.ts';
 
 const compiled = new Map<string, WebAssembly.Module>();
 
@@ -7,9 +8,7 @@ const compiled = new Map<string, WebAssembly.Module>();
 export function compiledKernel(name: string): WebAssembly.Module {
   let module = compiled.get(name);
   if (!module) {
-    // Tests run the sources; the kernel is what the build made.
-    const folder = import.meta.url.endsWith('.ts') ? '../../dist/backend/' : './';
-    module = new WebAssembly.Module(readFileSync(new URL(`${folder}${name}.wasm`, import.meta.url)));
+    module = new WebAssembly.Module(readFileSync(builtFile(`backend/${name}.wasm`)));
     compiled.set(name, module);
   }
   return module;

@@ -1,6 +1,7 @@
 /** Runs graphs in a thread of their own, so that the program stays responsive while it computes. */
 import { tmpdir } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { builtFile } from '../files/built.ts';
 import { Graph } from '../graph/graph.ts';
 import { writeOnnx } from '../graph/onnx.ts';
 import { cast } from '../graph/ops.ts';
@@ -182,16 +183,12 @@ export class Runtime {
   constructor({ threads = defaultThreads(), device = 'cpu' }: RuntimeOptions = {}) {
     this.threads = threads;
     this.device = device;
-    // Tests run the sources; a worker needs what the build made of them.
-    const url = import.meta.url.endsWith('.ts')
-      ? new URL('../../dist/backend/worker.js', import.meta.url)
-      : new URL('./worker.js', import.meta.url);
     const flags = new Int32Array(new SharedArrayBuffer(8));
     // The loader of Vulkan complains on the terminal where it is not set, though nothing is shown on a screen.
     if (device === 'webgpu' && process.platform === 'linux') process.env.XDG_RUNTIME_DIR ??= tmpdir();
     const workerData: WorkerOptions = { threads, device, flags };
     // None of node's options: with --input-type, say, a thread cannot begin.
-    this.#worker = new Worker(url, { workerData, execArgv: [] });
+    this.#worker = new Worker(builtFile('backend/worker.js'), { workerData, execArgv: [] });
     if (running.size === 0) process.once('exit', waitForRuns);
     running.add(flags);
     this.#worker.on('message', (reply: Reply) => {

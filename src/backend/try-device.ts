@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { UserError } from '../errors.ts';
+import { builtFile } from '../files/built.ts';
 import { type GraphicsDevice, missingDevice } from './device.ts';
 
 const LONGEST_MS = 60_000;
@@ -22,13 +23,9 @@ export function deviceFault(device: GraphicsDevice): Promise<UserError | undefin
 }
 
 async function probed(device: GraphicsDevice): Promise<UserError | undefined> {
-  // Tests run the sources; a process needs what the build made of them.
-  const script = new URL(
-    import.meta.url.endsWith('.ts') ? '../../dist/backend/probe-device.js' : './probe-device.js',
-    import.meta.url,
-  );
+  const script = fileURLToPath(builtFile('backend/probe-device.js'));
   try {
-    await promisify(execFile)(process.execPath, [fileURLToPath(script), device], { timeout: LONGEST_MS });
+    await promisify(execFile)(process.execPath, [script, device], { timeout: LONGEST_MS });
     return undefined;
   } catch (error) {
     const { stdout = '', signal } = error as { stdout?: string; signal?: string };

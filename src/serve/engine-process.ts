@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Segment, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
 import { largest } from '../extremes.ts';
+import { builtFile } from '../files/built.ts';
 import type { Compute } from '../whisper/compute.ts';
 import {
   type Engine,
@@ -135,10 +136,7 @@ class EngineProcess implements BegunEngine {
 
   /** @param onFailed where it cannot begin. Default: another one is started later */
   #start(onReady?: () => void, onFailed?: (error: Error) => void): void {
-    const file = import.meta.url.endsWith('.ts')
-      ? new URL('../../dist/serve/process.js', import.meta.url)
-      : new URL('./process.js', import.meta.url);
-    const child = fork(fileURLToPath(file), [], {
+    const child = fork(fileURLToPath(builtFile('serve/process.js')), [], {
       serialization: 'advanced',
       execArgv: [],
       stdio: ['ignore', 2, 2, 'ipc'],

@@ -1,6 +1,7 @@
 /** Threads that speak, one sentence each at a time. A thread that hangs or crashes costs its sentence, and is replaced. */
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../errors.ts';
+import { builtFile } from '../files/built.ts';
 import type { EngineKind, EngineVoice, Manner, Sound } from './engines/engine.ts';
 import type { Voice } from './engines.ts';
 import type { SpeakReply, SpeakRequest } from './speak-worker.ts';
@@ -71,12 +72,8 @@ export class SpeakingThreads {
   }
 
   #begin(): SpeakingThread {
-    // Tests run the sources; a worker needs what the build made of them.
-    const url = import.meta.url.endsWith('.ts')
-      ? new URL('../../dist/synthesis/speak-worker.js', import.meta.url)
-      : new URL('./speak-worker.js', import.meta.url);
     // Node says of its WASI that it is experimental.
-    const worker = new Worker(url, { execArgv: ['--no-warnings'] });
+    const worker = new Worker(builtFile('synthesis/speak-worker.js'), { execArgv: ['--no-warnings'] });
     const thread: SpeakingThread = { worker, end: undefined };
     this.#all.add(thread);
     const fail = (why: string): void => thread.end?.({ error: why }, false);
