@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { UserError } from '../errors.ts';
 import { parquetPatience, parquetRows } from './parquet.ts';
 
@@ -17,6 +18,8 @@ afterAll(() => {
   parquetPatience.ms = ms;
   rmSync(folder, { recursive: true });
 });
+
+afterEach(() => vi.restoreAllMocks());
 
 const VALUES = ['x', 'y', null, 'x'];
 const good = new Uint8Array(
@@ -55,6 +58,30 @@ test('a page that never ends is one line, and the next table is read', async () 
 test('a page that fills any memory is one line, and the next table is read', async () => {
   await expect(read('bomb.parquet', LONG_RUN)).rejects.toThrow(
     /^\S*bomb\.parquet: found .*; expected a Parquet table$/,
+  );
+  expect(await read('good.parquet')).toEqual(rows);
+});
+
+test('a reply that came while this thread was busy for longer than a page may take is taken', async () => {
+  await read('good.parquet');
+  const { postMessage } = Worker.prototype;
+  vi.spyOn(Worker.prototype, 'postMessage').mockImplementationOnce(function (this: Worker, request) {
+    postMessage.call(this, request);
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500));
+  });
+  expect(await read('good.parquet')).toEqual(rows);
+});
+
+test('a thread that ends says why, and the next table is read', async () => {
+  vi.spyOn(Worker.prototype, 'postMessage').mockImplementationOnce(function (this: Worker) {
+    this.emit('error', new Error('a cause\nand its trace'));
+    void this.terminate();
+  });
+  const path = join(folder, 'good.parquet');
+  await expect(read('good.parquet')).rejects.toThrow(
+    new UserError(
+      `${path}: found pages that end the thread that reads them (a cause); expected a Parquet table`,
+    ),
   );
   expect(await read('good.parquet')).toEqual(rows);
 });

@@ -5,6 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../errors.ts';
+import { builtFile } from './built.ts';
 import { MOST_COLUMN_BYTES } from './parquet-decode.ts';
 import type { ParquetReply, ParquetRequest } from './parquet-worker.ts';
 
@@ -15,10 +16,12 @@ const SLOWEST = 5000;
 /** Of values that are no bytes; these are outside. */
 const HEAP_MEBIBYTES = 1024;
 
+/** `broken`: what the pages do. */
+type Answer = ParquetReply | { readonly broken: string };
+
 let worker: Worker | undefined;
-/** Of the request that the worker is at. */
-let answers: ((reply: ParquetReply) => void) | undefined;
-let ends: ((why: string) => void) | undefined;
+/** Takes the reply to the request that the worker is at. */
+let settle: ((answer: Answer) => void) | undefined;
 /** Requests wait for each other: who ends without an answer is the one that was asked. */
 let last: Promise<unknown> = Promise.resolve();
 
@@ -62,46 +65,52 @@ async function ask(request: ParquetRequest): Promise<unknown> {
   own.ref();
   let timer: NodeJS.Timeout | undefined;
   try {
-    const reply = await new Promise<ParquetReply>((resolve) => {
-      ends = (why) => resolve({ mistake: `${path}: found pages that ${why}; expected a Parquet table` });
-      answers = resolve;
-      timer = setTimeout(() => {
-        ends?.(`take more than ${Math.round(ms / 1000)} s to read`);
+    const reply = await new Promise<Answer>((resolve) => {
+      settle = resolve;
+      const stop = (): void => {
+        if (settle !== resolve) return;
         worker = undefined;
         void own.terminate();
-      }, ms);
+        resolve({ broken: `take more than ${Math.round(ms / 1000)} s to read` });
+      };
+      // Where this thread was busy, the reply may have come and waits: it is taken first.
+      timer = setTimeout(() => setImmediate(stop), ms);
       own.postMessage(request);
     });
     if ('mistake' in reply) throw new UserError(reply.mistake);
+    if ('broken' in reply) {
+      throw new UserError(`${path}: found pages that ${reply.broken}; expected a Parquet table`);
+    }
     if ('fault' in reply) throw new Error(reply.fault);
     return reply.found;
   } finally {
     clearTimeout(timer);
-    answers = undefined;
-    ends = undefined;
+    settle = undefined;
     // Who is not asked does not keep the program from ending.
     own.unref();
   }
 }
 
 function begin(): Worker {
-  // Tests run the sources; a worker needs what the build made of them.
-  const url = import.meta.url.endsWith('.ts')
-    ? new URL('../../dist/files/parquet-worker.js', import.meta.url)
-    : new URL('./parquet-worker.js', import.meta.url);
-  const begun = new Worker(url, {
+  const begun = new Worker(builtFile('files/parquet-worker.js'), {
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEBIBYTES },
   });
-  const dead = (why: string) => (): void => {
+  const end = (broken: string): void => {
     if (worker !== begun) return;
     worker = undefined;
-    ends?.(why);
+    settle?.({ broken });
   };
   begun.on('message', (reply: ParquetReply) => {
-    if (worker === begun) answers?.(reply);
+    if (worker === begun) settle?.(reply);
   });
-  begun.on('error', dead('fill the memory'));
-  begun.on('exit', dead('end the thread that reads them'));
+  begun.on('error', (error) => {
+    const { code, message = String(error) } = error as NodeJS.ErrnoException;
+    const cause = message.split('\n', 1)[0]!.slice(0, 120);
+    end(
+      code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'fill the memory' : `end the thread that reads them (${cause})`,
+    );
+  });
+  begun.on('exit', () => end('end the thread that reads them'));
   return begun;
 }
