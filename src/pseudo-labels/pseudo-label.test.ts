@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type OpenAI from 'openai';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { readManifest } from '../data/manifest.ts';
+import type { StageProgress } from '../report/progress.ts';
 import {
   askedOf,
   completion,
@@ -20,11 +21,10 @@ import { chatEngine } from './chat.ts';
 import { deeplEngine } from './deepl.ts';
 import { Endpoint } from './endpoint.ts';
 import type { TranslationEngine } from './engine.ts';
-import { eachOnce, labelRows } from './label-rows.ts';
 import { libreTranslateEngine } from './libretranslate.ts';
 import { DEFAULT_PROMPT, readExamples, readPrompt } from './prompt.ts';
 import { type Plan, pseudoLabel } from './pseudo-label.ts';
-import { sentencesOf } from './sentence.ts';
+import { eachOnce, sentencesOf } from './sentence.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'pseudo-'));
@@ -76,20 +76,33 @@ const chat = (more: Partial<Parameters<typeof chatEngine>[1]> = {}) =>
   });
 
 interface Run {
+  target?: string;
+  of?: typeof pseudoLabel;
   engine?: TranslationEngine;
   context?: number;
   batchSize?: number;
   budget?: Partial<BudgetOptions>;
   skipped?: string[];
+  onProgress?: (progress: StageProgress) => void;
   begin?: (plan: Plan) => Promise<boolean>;
 }
 const countTokens = (text: string) => Math.ceil(text.length / 4);
 const run = (
   file: string,
-  { engine = chat(), context = 0, batchSize = 16, budget, skipped, begin }: Run = {},
+  {
+    target = 'zh',
+    of = pseudoLabel,
+    engine = chat({ target }),
+    context = 0,
+    batchSize = 16,
+    budget,
+    skipped,
+    onProgress,
+    begin,
+  }: Run = {},
 ) =>
-  pseudoLabel(file, path('out.tsv'), {
-    target: 'zh',
+  of(file, path('out.tsv'), {
+    target,
     engine,
     context,
     batchSize,
@@ -97,6 +110,7 @@ const run = (
     cache: path(`cache-${cache}`),
     budget: new Budget({ priceIn: 0, priceOut: 0, ...budget }),
     countTokens,
+    onProgress,
     onSkip: (line) => skipped?.push(line),
     begin: begin ?? (async () => true),
   });
@@ -173,6 +187,21 @@ test('a second run asks nothing; a changed prompt or model asks anew', async () 
   expect(server.received).toHaveLength(3);
 });
 
+test('a second run judges kept answers in a language that shares its script with others', async () => {
+  server.misbehave = ({ body }, response) => {
+    const translations = askedOf(body).map(({ n }) => ({ n, text: 'Elle lit un livre dans le jardin.' }));
+    return send(response, 200, completion('qwen3', JSON.stringify({ translations })));
+  };
+  // A module of its own: another test may have loaded the identifier.
+  vi.resetModules();
+  const { pseudoLabel: fresh } = await import('./pseudo-label.ts');
+  for (let time = 0; time < 2; time++)
+    expect(await run(five(), { target: 'fr', of: time === 0 ? pseudoLabel : fresh })).toMatchObject({
+      labelled: 5,
+    });
+  expect(server.received).toHaveLength(1);
+});
+
 test.each([
   ['a missing number', (texts: object[]) => texts.slice(1)],
   ['a number twice', (texts: object[]) => [texts[0], ...texts.slice(0, -1)]],
@@ -224,6 +253,23 @@ test('a doubtful answer is asked for once more with the reason, then left out wi
   expect((await written())[3]).toEqual([undefined, '']);
   await run(five());
   expect(server.received).toHaveLength(2);
+});
+
+test('a doubtful answer whose second request failed is asked for in the next run, which ends with all done', async () => {
+  const progress: string[] = [];
+  server.misbehave = ({ body }, response, number) => {
+    if (number === 1) return send(response, 400, { error: { message: 'content_filter' } });
+    const translations = askedOf(body).map(({ n, text }) => ({
+      n,
+      text: text === 'We go home now.' && number === 0 ? 'Nous rentrons à la maison.' : WORDS[text],
+    }));
+    return send(response, 200, completion('qwen3', JSON.stringify({ translations })));
+  };
+  const onProgress = ({ done, total }: StageProgress) => progress.push(`${done} of ${total}`);
+  expect(await run(five(), { onProgress })).toMatchObject({ labelled: 4, leftOut: { language: 1 } });
+  expect(await run(five(), { onProgress })).toMatchObject({ labelled: 5, leftOut: {} });
+  expect(asked()).toEqual([...SENTENCES, 'We go home now.', 'We go home now.']);
+  expect(progress).toEqual(['0 of 5', '5 of 5', '4 of 5', '5 of 5']);
 });
 
 test('what an endpoint does not take is left out of requests: schema, JSON mode, temperature', async () => {
@@ -336,25 +382,6 @@ test('DeepL: codes in capitals, texts as a list', async () => {
   const { path: where, body } = server.received[0]!;
   expect(where).toBe('/v2/translate');
   expect(body).toEqual({ text: SENTENCES, source_lang: 'EN', target_lang: 'ZH' });
-});
-
-test('the rows of a range are labelled as they are in the whole', async () => {
-  const clips = await readManifest(five());
-  const options = {
-    target: 'zh',
-    context: 0,
-    batchSize: 2,
-    concurrency: 1,
-    countTokens,
-    budget: new Budget({ priceIn: 0, priceOut: 0 }),
-  };
-  const whole = await labelRows(chat(), clips, {}, options);
-  const parts = [
-    await labelRows(chat(), clips, { to: 2 }, options),
-    await labelRows(chat(), clips, { from: 2, to: 5 }, options),
-  ];
-  expect(parts.flatMap(({ rows }) => rows)).toEqual(whole.rows);
-  expect(whole.rows).toEqual(SENTENCES.map((text) => ({ text: WORDS[text] })));
 });
 
 test('a manifest without transcripts says what writes them', async () => {

@@ -7,14 +7,21 @@ import { UserError } from '../errors.ts';
 import { lockFile } from '../files/lock.ts';
 import { otherLine, ResumableLines } from '../files/resumable-lines.ts';
 import { checkWritable, inPieces, removeFile, writeWhole } from '../files/write-whole.ts';
+import { loadIdentifier } from '../language/identify.ts';
 import { isLanguage, languageProfile } from '../language/profile.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { type Budget, totalUsage } from './budget.ts';
 import type { Fault } from './check-answer.ts';
 import type { TranslationEngine, Usage } from './engine.ts';
-import { eachOnce, labelRows } from './label-rows.ts';
-import { sentenceKey, sentencesOf } from './sentence.ts';
-import { type AnsweredSentence, judge, MAX_ANSWERS, type TranslateOptions } from './translate-sentences.ts';
+import { eachOnce, type Sentence, sentenceKey, sentencesOf } from './sentence.ts';
+import {
+  type AnsweredSentence,
+  isOpen,
+  type Judged,
+  judge,
+  type TranslateOptions,
+  translateSentences,
+} from './translate-sentences.ts';
 
 /** What is to be asked, told before it is. */
 export interface Plan {
@@ -91,13 +98,20 @@ export async function pseudoLabel(
   );
   return lockFile(file, async () => {
     const lines = await openAnswers(file);
-    const answered = (key: string) => lines.get(key)?.answers;
+    const answered = (key: string): readonly string[] => lines.get(key)?.answers ?? [];
+    await loadIdentifier(target);
+    /** By key: clips with the same sentence get the same translation. */
+    const judged = new Map<string, Judged | undefined>();
+    /** @returns whether it is to be asked for */
+    const judgeKept = (sentence: Sentence): boolean => {
+      const key = sentenceKey(sentence);
+      const answers = answered(key);
+      const one = judge(sentence, answers, target, accepted);
+      judged.set(key, one);
+      return isOpen(one, answers);
+    };
     const once = eachOnce(sentences);
-    const pending = once.filter((sentence) => {
-      const answers = answered(sentenceKey(sentence)) ?? [];
-      const judged = judge(sentence, answers, target, accepted);
-      return judged === undefined || (judged.fault !== undefined && answers.length < MAX_ANSWERS);
-    });
+    const pending = once.filter(judgeKept);
     const plan: Plan = {
       rows: clips.length,
       translated: clips.filter(({ text }, i) => !sentences[i] && text.trim() !== '').length,
@@ -110,28 +124,31 @@ export async function pseudoLabel(
     if (!(await options.begin(plan))) return undefined;
     if (pending.length > 0)
       await engine.prepare?.([...new Set(pending.map(({ language }) => language))], signal);
-    let done = plan.kept;
-    const report = () => onProgress?.({ stage: 'translating', done, total: once.length, resumed: plan.kept });
+    /** Also those that an earlier run left with a doubtful answer; one that is asked for again counts once. */
+    const asked = new Set<string>();
+    const report = () =>
+      onProgress?.({
+        stage: 'translating',
+        done: plan.kept + asked.size,
+        total: once.length,
+        resumed: plan.kept,
+      });
     if (pending.length > 0) report();
     // Writes follow one another; requests do not.
     let writing: Promise<void> = Promise.resolve();
-    const { rows, stopped } = await labelRows(
-      engine,
-      clips,
-      {},
-      {
-        ...options,
-        answered,
-        keep: (records) => {
-          const first = records.filter(({ answers }) => answers.length === 1).length;
-          writing = writing.then(() => lines.addAll(records));
-          return writing.then(() => {
-            done += first;
-            if (!signal?.aborted) report();
-          });
-        },
+    const { stopped } = await translateSentences(engine, pending, {
+      ...options,
+      answered,
+      keep: (records) => {
+        writing = writing.then(() => lines.addAll(records));
+        return writing.then(() => {
+          for (const { key } of records) asked.add(key);
+          if (!signal?.aborted) report();
+        });
       },
-    );
+    });
+    for (const sentence of pending) judgeKept(sentence);
+    const rows = sentences.map((sentence) => sentence && judged.get(sentenceKey(sentence)));
     return {
       plan,
       stopped,
@@ -168,11 +185,7 @@ const safeName = (name: string): string => name.replace(/[^\w.-]+/g, '-').slice(
 async function write(
   output: string,
   clips: readonly Clip[],
-  {
-    rows,
-    target,
-    name,
-  }: { rows: readonly (ReturnType<typeof judge> | undefined)[]; target: string; name: string },
+  { rows, target, name }: { rows: readonly (Judged | undefined)[]; target: string; name: string },
 ): Promise<Pick<PseudoLabelled, 'labelled' | 'leftOut' | 'report'>> {
   const { code } = languageProfile(target);
   let labelled = 0;

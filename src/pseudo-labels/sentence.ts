@@ -39,4 +39,15 @@ export function sentencesOf(
   });
 }
 
+/** The sentences without repetitions, in order of appearance. */
+export function eachOnce(sentences: readonly (Sentence | undefined)[]): Sentence[] {
+  const seen = new Map<string, Sentence>();
+  for (const sentence of sentences) {
+    if (!sentence) continue;
+    const key = sentenceKey(sentence);
+    if (!seen.has(key)) seen.set(key, sentence);
+  }
+  return [...seen.values()];
+}
+
 const spoken = ({ text }: Clip): string => text.replace(/\s+/g, ' ').trim();

@@ -1,6 +1,5 @@
 /** Translates sentences: several a request, some requests at once, each answer checked, a doubtful one asked for again. */
 import { UserError } from '../errors.ts';
-import { loadIdentifier } from '../language/identify.ts';
 import { inBatches, placesBy } from '../lists.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { type Budget, requestUsage } from './budget.ts';
@@ -28,7 +27,7 @@ export type Judged =
   | { readonly text: string; readonly fault?: undefined }
   | { readonly text?: undefined; readonly fault: Fault; readonly answer: string };
 
-/** The first good answer, or the fault of the last; undefined: there is none yet. */
+/** The first good answer, or the fault of the last; undefined: there is none yet. `loadIdentifier(target)` comes first. */
 export function judge(
   sentence: Sentence,
   answers: readonly string[],
@@ -44,6 +43,10 @@ export function judge(
   return last;
 }
 
+/** Whether a sentence is asked for, or asked for again. */
+export const isOpen = (judged: Judged | undefined, answers: readonly string[]): boolean =>
+  judged === undefined || (judged.fault !== undefined && answers.length < MAX_ANSWERS);
+
 export interface TranslateOptions extends Pick<WorkOptions, 'signal' | 'onSkip'> {
   readonly target: string;
   /** Sentences of a request. */
@@ -54,9 +57,9 @@ export interface TranslateOptions extends Pick<WorkOptions, 'signal' | 'onSkip'>
   readonly budget: Budget;
   readonly countTokens: (text: string) => number;
   /** Answers so far of a sentence, from an earlier run. */
-  readonly answered?: (key: string) => readonly string[] | undefined;
+  readonly answered: (key: string) => readonly string[];
   /** Keeps answers as they come; awaited. */
-  readonly keep?: (answers: readonly AnsweredSentence[]) => Promise<void>;
+  readonly keep: (answers: readonly AnsweredSentence[]) => Promise<void>;
   /** Called after each request. */
   readonly onRequest?: (request: RequestReport) => void;
 }
@@ -67,27 +70,20 @@ export interface RequestReport {
   readonly seconds: number;
 }
 
-export interface TranslateResult {
-  /** Sentences that no request answered, by key, each with the last message. */
-  readonly unanswered: ReadonlyMap<string, string>;
-  /** The budget did not leave enough for all. */
-  readonly stopped: boolean;
-}
-
 /**
- * Asks for all sentences that have no good answer yet. Those of a request are in one language. A reply that does not match its
- * sentences is asked for again in halves; an answer with a fault is asked for once more, alone and with the fault.
- * @param sentences each once
+ * Asks for sentences. Those of a request are in one language. A reply that does not match its sentences is asked for again in
+ * halves; an answer with a fault is asked for once more, alone and with the fault.
+ * `loadIdentifier(target)` comes first.
+ * @param sentences each once, and all {@link isOpen}
+ * @returns stopped: the budget did not leave enough for all
  * @throws UserError where every request fails; what was answered is kept
  */
 export async function translateSentences(
   engine: TranslationEngine,
   sentences: readonly Sentence[],
   options: TranslateOptions,
-): Promise<TranslateResult> {
+): Promise<{ readonly stopped: boolean }> {
   const { target, accepted = [], budget, countTokens, signal, onSkip } = options;
-  await loadIdentifier(target);
-  const unanswered = new Map<string, string>();
   const doubtful: { sentence: Sentence; answers: readonly string[]; fault: Fault }[] = [];
   let stopped = false;
   let failures = 0;
@@ -116,7 +112,6 @@ export async function translateSentences(
     } catch (error) {
       if (!(error instanceof RequestFailed)) throw error;
       if (error.refused && batch.length > 1) return await askHalves(batch, stop);
-      for (const sentence of batch) unanswered.set(sentenceKey(sentence), error.message);
       const what = batch.length === 1 ? 'a sentence' : `${batch.length} sentences`;
       onSkip?.(`${what} from ${JSON.stringify(batch[0]!.text.slice(0, 60))} on: ${error.message}`);
       if (++failures >= MAX_FAILURES)
@@ -133,7 +128,7 @@ export async function translateSentences(
       text: sentence.text,
       answers: [...earlier, texts[i]!],
     }));
-    await options.keep?.(answered);
+    await options.keep(answered);
     for (const [i, { answers }] of answered.entries()) {
       const judged = judge(batch[i]!, answers, target, accepted);
       if (judged?.fault !== undefined && answers.length < MAX_ANSWERS)
@@ -154,11 +149,10 @@ export async function translateSentences(
 
   const fresh: Sentence[] = [];
   for (const sentence of sentences) {
-    const answers = options.answered?.(sentenceKey(sentence)) ?? [];
+    const answers = options.answered(sentenceKey(sentence));
     const judged = judge(sentence, answers, target, accepted);
     if (judged === undefined) fresh.push(sentence);
-    else if (judged.fault !== undefined && answers.length < MAX_ANSWERS)
-      doubtful.push({ sentence, answers, fault: judged.fault });
+    else if (judged.fault !== undefined) doubtful.push({ sentence, answers, fault: judged.fault });
   }
   await inParallel(batchesOf(fresh, options.batchSize), options.concurrency, signal, (batch, stop) =>
     ask(batch, stop),
@@ -167,7 +161,7 @@ export async function translateSentences(
   await inParallel(again, options.concurrency, signal, ({ sentence, answers, fault }, stop) =>
     ask([sentence], stop, answers, fault),
   );
-  return { unanswered, stopped };
+  return { stopped };
 }
 
 /** Sentences of one language, in their order, as many as a request may have. */
