@@ -2,7 +2,7 @@
 import { UserError } from '../errors.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { type Endpoint, RequestFailed } from './endpoint.ts';
-import type { Reply, TranslationEngine } from './engine.ts';
+import type { Reply, TranslationEngine, Usage } from './engine.ts';
 import { ANSWER_SCHEMA, type Example, messagesOf, textsOf } from './prompt.ts';
 
 export interface ChatOptions {
@@ -31,7 +31,14 @@ interface Completion {
   readonly choices?: readonly {
     readonly message?: { readonly content?: string | null; readonly refusal?: string | null } | null;
   }[];
-  readonly usage?: { readonly prompt_tokens?: number; readonly completion_tokens?: number } | null;
+  readonly usage?: { readonly prompt_tokens?: unknown; readonly completion_tokens?: unknown } | null;
+}
+
+/** The tokens of an answer; undefined where it does not tell them, or not in numbers: no limit would hold. */
+function usageOf({ usage }: Completion): Usage | undefined {
+  const { prompt_tokens: input, completion_tokens: output } = usage ?? {};
+  const isCount = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0;
+  return isCount(input) && isCount(output ?? 0) ? { input, output: Number(output ?? 0) } : undefined;
 }
 
 export function chatEngine(
@@ -78,7 +85,8 @@ export function chatEngine(
         .join('\n'),
     translate: async (sentences, { fault, ...options }): Promise<Reply> => {
       const messages = messagesOf(prompt, examples, target, sentences, fault);
-      const { choices, usage } = await complete(messages, options);
+      const answer = await complete(messages, options);
+      const { choices } = answer;
       const message = Array.isArray(choices) ? choices[0]?.message : undefined;
       if (!message) {
         throw new RequestFailed(
@@ -86,10 +94,7 @@ export function chatEngine(
         );
       }
       const content = typeof message.content === 'string' ? message.content : '';
-      const counted =
-        usage && Number.isFinite(usage.prompt_tokens)
-          ? { input: usage.prompt_tokens ?? 0, output: usage.completion_tokens ?? 0 }
-          : undefined;
+      const counted = usageOf(answer);
       if (counted) endpoint.correct(counted.input + counted.output - options.tokens);
       // A refusal is an answer, and is checked as one.
       const texts =

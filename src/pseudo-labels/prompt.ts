@@ -152,8 +152,10 @@ export function textsOf(content: string, count: number): string[] | undefined {
   if (translations.length !== count) return undefined;
   const texts = new Array<string | undefined>(count).fill(undefined);
   for (const one of translations as readonly { n?: unknown; text?: unknown }[]) {
-    const n = Number(one?.n);
-    if (typeof one?.text !== 'string' || !Number.isInteger(n) || n < 1 || n > count) return undefined;
+    // Number() would throw at an object, and takes some models' "1".
+    const n = typeof one?.n === 'string' ? Number(one.n) : one?.n;
+    if (typeof one?.text !== 'string' || typeof n !== 'number' || !Number.isInteger(n) || n < 1 || n > count)
+      return undefined;
     if (texts[n - 1] !== undefined) return undefined;
     texts[n - 1] = one.text;
   }

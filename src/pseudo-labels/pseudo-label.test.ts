@@ -206,6 +206,7 @@ test.each([
   ['a missing number', (texts: object[]) => texts.slice(1)],
   ['a number twice', (texts: object[]) => [texts[0], ...texts.slice(0, -1)]],
   ['numbers from zero', (texts: object[]) => texts.map((one, n) => ({ ...one, n }))],
+  ['objects for numbers', (texts: object[]) => texts.map((one) => ({ ...one, n: { toString: 1 } }))],
 ])('a reply with %s is asked for again in halves', async (_, broken) => {
   server.misbehave = ({ body }, response) => {
     const sentences = askedOf(body);
@@ -327,6 +328,19 @@ test('a limit of cost or tokens ends the run before it is passed, with what ther
   expect((await written()).filter(([text]) => text)).toHaveLength(result!.labelled);
   expect(await run(five(), { batchSize: 1 })).toMatchObject({ labelled: 5, stopped: false });
   expect(server.received).toHaveLength(5);
+});
+
+test.each([
+  { prompt_tokens: 1, completion_tokens: '1' },
+  { prompt_tokens: -1e9, completion_tokens: 0 },
+])('a limit holds where a service counts tokens as %j: they are estimated', async (usage) => {
+  server.misbehave = ({ body }, response) => {
+    const translations = askedOf(body).map(({ n, text }) => ({ n, text: WORDS[text] }));
+    return send(response, 200, { ...completion('qwen3', JSON.stringify({ translations })), usage });
+  };
+  const result = await run(five(), { batchSize: 1, budget: { maxTokens: 700 } });
+  expect(result).toMatchObject({ stopped: true });
+  expect(server.received.length).toBeLessThan(5);
 });
 
 test('nothing is asked or written where the plan is not agreed to', async () => {
