@@ -3,6 +3,7 @@
  * own rate. Own code because the npm port of libsamplerate takes 120 ms (best) or 20 ms (fastest) for a clip of
  * 1.4 s at 48 kHz, and feeds inputs above a million samples in pieces whose last one it does not flush.
  */
+import { joinSamples } from './join-samples.ts';
 import { kernelFloats, resampleKernel } from './resample-kernel.ts';
 
 /** Zero crossings of the sinc on either side: sets how steep the low-pass is. */
@@ -23,6 +24,13 @@ interface SincFilters {
   readonly phases: number;
   readonly reach: number;
   readonly rows: Float32Array;
+}
+
+/** A whole recording at another rate. */
+export function resampled(samples: Float32Array, from: number, to: number): Float32Array {
+  if (from === to) return samples;
+  const resampler = new Resampler(from, to);
+  return joinSamples([...resampler.push(samples), resampler.finish()]);
 }
 
 /** Resamples mono audio from `from` to `to` Hz, block by block; n samples become round(n · to / from). */

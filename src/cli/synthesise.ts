@@ -4,7 +4,7 @@ import { UserError } from '../errors.ts';
 import { namedLanguage } from '../language/profile.ts';
 import { formatNumber, formatPercent } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
-import type { SynthesisSummary } from '../synthesis/summary.ts';
+import { reasonsIn, type SynthesisSummary } from '../synthesis/summary.ts';
 import {
   deviceOption,
   modelOption,
@@ -143,11 +143,7 @@ async function listVoices({ from, json }: Options): Promise<void> {
 
 function print(summary: SynthesisSummary, maxCer: number | undefined): void {
   const { manifest, kept, recordings, hours, dropped, skipped, voices, errorRates } = summary;
-  const reasons = (counts: Readonly<Record<string, number>>): string =>
-    Object.entries(counts)
-      .map(([reason, count]) => `${formatNumber(count)} ${reason}`)
-      .join(', ');
-  if (Object.keys(skipped).length > 0) console.log(`texts not spoken: ${reasons(skipped)}`);
+  if (Object.keys(skipped).length > 0) console.log(`texts not spoken: ${reasonsIn(skipped)}`);
   process.stdout.write(
     table(voices, [
       { heading: 'voice', value: ({ voice }) => voice },
@@ -173,7 +169,7 @@ function print(summary: SynthesisSummary, maxCer: number | undefined): void {
     );
     console.log(`character errors in the transcripts of ${formatNumber(read)}: ${classes.join(', ')}`);
   }
-  const left = Object.keys(dropped).length > 0 ? `; left out: ${reasons(dropped)}` : '';
+  const left = Object.keys(dropped).length > 0 ? `; left out: ${reasonsIn(dropped)}` : '';
   console.log(
     `${manifest}: ${formatNumber(kept)} of ${formatNumber(recordings)} recordings, ${formatNumber(60 * hours, 1)} minutes${left}`,
   );

@@ -1,6 +1,6 @@
 /** The settings of a corpus that is made in several runs: recordings of other settings do not mix with it. */
 import { UserError } from '../errors.ts';
-import { exists, readText } from '../files/read.ts';
+import { exists, readJson } from '../files/read.ts';
 import { writeJson } from '../files/write-whole.ts';
 
 /** Writes the settings, or compares them with those of the run before. @throws UserError where they differ */
@@ -9,22 +9,14 @@ export async function checkSettings(
   settings: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   if (!(await exists(file))) return writeJson(file, settings);
-  const before = parsed(await readText(file, 'settings of synthesise'));
-  if (before === undefined) throw new UserError(`${file}: found no settings; expected those of synthesise`);
+  const before = (await readJson(file, 'settings of synthesise')) as Readonly<Record<string, unknown>> | null;
+  if (typeof before !== 'object' || before === null)
+    throw new UserError(`${file}: found no settings; expected those of synthesise`);
   for (const name of new Set([...Object.keys(before), ...Object.keys(settings)])) {
     const [found, given] = [before[name], settings[name]].map((value) => JSON.stringify(value) ?? 'none');
     if (found === given) continue;
     throw new UserError(
       `${file}: found recordings with ${name} ${found}, now ${given}; expected the same settings, or another --output`,
     );
-  }
-}
-
-function parsed(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -8,6 +8,7 @@ import { languageProfile, sameLanguage } from '../language/profile.ts';
 import { sfc32, shuffle } from '../random.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { whyUnreadable } from './readable-text.ts';
+import { reasonsIn } from './summary.ts';
 
 export interface SpokenText {
   readonly text: string;
@@ -60,7 +61,7 @@ export async function textsToSpeak({
     texts.push({ ...found, occurrence });
   }
   if (texts.length === 0) {
-    const reasons = [...skipped].map(([why, counted]) => `${counted} ${why}`).join(', ');
+    const reasons = reasonsIn(Object.fromEntries(skipped));
     throw new UserError(
       `${pairs}: found no text to speak (${reasons}); expected a column text or text_${from}`,
     );

@@ -1,4 +1,5 @@
 /** What became of the recordings of a synthetic corpus: counts by voice and reason, and the distribution of error rates. */
+import { formatNumber } from '../report/format.ts';
 import type { SynthesisRecord } from './synthesise.ts';
 
 /** Upper bounds of the classes of character error rates. */
@@ -33,6 +34,12 @@ export interface SynthesisSummary {
   readonly errorRates: readonly { readonly upTo: number; readonly recordings: number }[];
 }
 
+/** In a line: `12 misread, 1 too long`. */
+export const reasonsIn = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([reason, count]) => `${formatNumber(count)} ${reason}`)
+    .join(', ');
+
 interface Counted {
   recordings: number;
   kept: number;
@@ -66,17 +73,6 @@ export class SynthesisCounts {
     counted.seconds += seconds;
   }
 
-  get kept(): number {
-    return [...this.#voices.values()].reduce((sum, { kept }) => sum + kept, 0);
-  }
-
-  /** In a line: `12 misread, 1 too long`. */
-  reasons(): string {
-    return Object.entries(this.#dropped)
-      .map(([reason, count]) => `${count} ${reason}`)
-      .join(', ');
-  }
-
   summary(manifest: string, skipped: ReadonlyMap<string, number>): SynthesisSummary {
     const voices = [...this.#voices].map(([voice, { rates, seconds, ...counts }]): VoiceSummary => {
       const sorted = Float64Array.from(rates).sort();
@@ -98,10 +94,7 @@ export class SynthesisCounts {
       dropped: this.#dropped,
       skipped: Object.fromEntries(skipped),
       voices,
-      errorRates: CLASSES.map((bound, i) => ({
-        upTo: bound,
-        recordings: classes[i]!,
-      })),
+      errorRates: CLASSES.map((bound, i) => ({ upTo: bound, recordings: classes[i]! })),
     };
   }
 }

@@ -13,7 +13,7 @@ import { baseModel } from '../testing/base-model.ts';
 import { flite } from './engines/flite.ts';
 import { readBack } from './read-back.ts';
 import { SpeakingThreads, UnspokenSentence } from './speaking-threads.ts';
-import { Synthesis, type SynthesisOptions, synthesise, synthesiseRange } from './synthesise.ts';
+import { Synthesis, type SynthesisOptions, type SynthesisRecord, synthesise } from './synthesise.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'synthesise-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -47,7 +47,7 @@ const contents = (folder: string): Record<string, string> =>
       .map((file) => [file.slice(folder.length), fingerprint(readFileSync(file), 16)]),
   );
 
-test('a run that is killed and run again ends with the bytes of one that was not; so do shards in any order', async () => {
+test('a run that is killed and run again ends with the bytes of one that was not; so do batches in any order', async () => {
   const whole = await synthesise(options('whole'));
   expect(whole.kept).toBe(40);
   const killed = join(scratch, 'killed');
@@ -72,15 +72,18 @@ test('a run that is killed and run again ends with the bytes of one that was not
   expect(again).toContain('40 of 40 recordings');
   expect(contents(killed)).toEqual(contents(join(scratch, 'whole')));
 
-  const shards = await Synthesis.open(options('shards'));
+  const synthesis = await Synthesis.open(options('batches'));
   try {
-    expect(shards.count).toBe(40);
-    const last = await synthesiseRange(shards, 32, 40);
-    const first = await synthesiseRange(shards, 0, 32);
-    const lines = [...first, ...last].map((record) => `${JSON.stringify(record)}\n`).join('');
+    expect(synthesis.count).toBe(40);
+    const batches: SynthesisRecord[][] = [];
+    for await (const batch of synthesis.batches([32, 0], 40)) batches.unshift(batch);
+    const lines = batches
+      .flat()
+      .map((record) => `${JSON.stringify(record)}\n`)
+      .join('');
     expect(lines).toBe(readFileSync(join(scratch, 'whole', 'results.jsonl'), 'utf8'));
   } finally {
-    await shards.close();
+    await synthesis.close();
   }
 });
 

@@ -2,8 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { abortable } from '../abort.ts';
-import { joinSamples } from '../audio/join-samples.ts';
-import { Resampler } from '../audio/resample.ts';
+import { resampled } from '../audio/resample.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { wavBytes } from '../audio/wav-write.ts';
 import { defaultThreads } from '../backend/threads.ts';
@@ -26,14 +25,14 @@ import { spokenForm } from './readable-text.ts';
 import { checkSettings } from './settings.ts';
 import { SpeakingThreads } from './speaking-threads.ts';
 import { type SpokenText, textsToSpeak } from './spoken-texts.ts';
-import { SynthesisCounts, type SynthesisSummary } from './summary.ts';
+import { reasonsIn, SynthesisCounts, type SynthesisSummary } from './summary.ts';
 import { drawVariation, mannerOf, placed, type Variation, type VariationOptions } from './variation.ts';
 
 /**
- * Recordings that are read back together. Batches begin at its multiples, also in a resumed run and in shards: a text is
- * always decoded beside the same others, and so comes out the same.
+ * Recordings that are read back together. Batches begin at its multiples, also in a resumed run: a text is always decoded
+ * beside the same others, and so comes out the same.
  */
-export const RECORDINGS_PER_BATCH = 32;
+const RECORDINGS_PER_BATCH = 32;
 /** Shorter sound is a click, not a sentence. */
 const MIN_SECONDS = 0.1;
 const SILENCE = 1e-4;
@@ -89,8 +88,8 @@ interface Spoken {
 }
 
 /**
- * Recordings to make, and what makes them. Each is a pure function of the options and its number: shards of
- * {@link RECORDINGS_PER_BATCH} recordings, made anywhere in any order, give the same records and files.
+ * Recordings to make, and what makes them. Each is a pure function of the options and its number: batches in any order give
+ * the same records and files.
  */
 export class Synthesis {
   private constructor(
@@ -157,7 +156,7 @@ export class Synthesis {
    * Makes the batches of recordings that begin at these rows; kept recordings are written into the output.
    * @returns the records of each batch, in turn; the next one is spoken while one is read back
    */
-  async *batches(starts: readonly number[], end = this.count): AsyncGenerator<SynthesisRecord[]> {
+  async *batches(starts: readonly number[], end: number): AsyncGenerator<SynthesisRecord[]> {
     const rowsFrom = (start: number): number[] =>
       Array.from({ length: Math.min(RECORDINGS_PER_BATCH, end - start) }, (_, i) => start + i);
     const speakBatch = (start: number | undefined) => {
@@ -189,7 +188,7 @@ export class Synthesis {
       onSkip?.(`${record.voice}: ${(error as Error).message}: ${excerpt(text)}`);
       return { record: { ...record, dropped: 'engine failed' } };
     }
-    const spoken = resampled(sound);
+    const spoken = resampled(sound.samples, sound.sampleRate, SAMPLE_RATE);
     const seconds = spoken.length / SAMPLE_RATE;
     if (seconds < MIN_SECONDS || largest(spoken, Math.abs) < SILENCE)
       return { record: { ...record, dropped: 'no sound' } };
@@ -248,21 +247,6 @@ export class Synthesis {
   }
 }
 
-/**
- * Makes the recordings of `first` to before `end`, both multiples of {@link RECORDINGS_PER_BATCH} but for the last one, for
- * work that is divided among machines.
- */
-export async function synthesiseRange(
-  synthesis: Synthesis,
-  first: number,
-  end: number,
-): Promise<SynthesisRecord[]> {
-  const records: SynthesisRecord[] = [];
-  for await (const batch of synthesis.batches(startsOf(first, end), end))
-    for (const one of batch) records.push(one);
-  return records;
-}
-
 /** Makes a corpus, or what an earlier run left of it. @throws UserError */
 export function synthesise(options: SynthesisOptions): Promise<SynthesisSummary> {
   return abortable(options.signal, () => lockFolder(options.output, () => inFolder(options), options));
@@ -291,7 +275,7 @@ async function inFolder(options: SynthesisOptions): Promise<SynthesisSummary> {
         if (!results.has(String(row))) return false;
       return true;
     };
-    const starts = startsOf(0, count).filter((start) => !isMade(start));
+    const starts = batchStarts(count).filter((start) => !isMade(start));
     const missing = starts.reduce((sum, start) => sum + Math.min(RECORDINGS_PER_BATCH, count - start), 0);
     let done = count - missing;
     const progress = (): void => {
@@ -308,25 +292,24 @@ async function inFolder(options: SynthesisOptions): Promise<SynthesisSummary> {
     const counts = new SynthesisCounts(synthesis.voices.map(({ name }) => name));
     for (const record of results.slice(0, count)) counts.add(record);
     const manifest = join(output, 'manifest.tsv');
-    if (counts.kept === 0)
-      throw new UserError(`${output}: found no recording to keep of ${count}; left out: ${counts.reasons()}`);
+    const summary = counts.summary(manifest, synthesis.skipped);
+    if (summary.kept === 0)
+      throw new UserError(
+        `${output}: found no recording to keep of ${count}; left out: ${reasonsIn(summary.dropped)}`,
+      );
     const kept = function* (): Generator<CorpusClip> {
       for (const record of results.slice(0, count))
         if (record.audio !== undefined) yield synthesis.clipOf(record);
     };
     await writeManifest(manifest, kept());
-    return counts.summary(manifest, synthesis.skipped);
+    return summary;
   } finally {
     await synthesis.close();
   }
 }
 
-function startsOf(first: number, end: number): number[] {
-  return Array.from(
-    { length: Math.ceil((end - first) / RECORDINGS_PER_BATCH) },
-    (_, i) => first + i * RECORDINGS_PER_BATCH,
-  );
-}
+const batchStarts = (count: number): number[] =>
+  Array.from({ length: Math.ceil(count / RECORDINGS_PER_BATCH) }, (_, i) => i * RECORDINGS_PER_BATCH);
 
 const described = ({ voice, rate, pitch, room, noise }: Variation) => ({
   voice: voice.name,
@@ -335,11 +318,5 @@ const described = ({ voice, rate, pitch, room, noise }: Variation) => ({
   room: room?.decaySeconds ?? 0,
   noise: noise ? `${noise.colour} ${noise.snrDb} dB` : '',
 });
-
-function resampled({ samples, sampleRate }: Sound): Float32Array {
-  if (sampleRate === SAMPLE_RATE) return samples;
-  const resampler = new Resampler(sampleRate, SAMPLE_RATE);
-  return joinSamples([...resampler.push(samples), resampler.finish()]);
-}
 
 const excerpt = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);

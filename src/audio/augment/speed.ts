@@ -3,8 +3,7 @@
  * slower, and its pitch moves with it, as Kaldi's and torchaudio's `speed` do it.
  */
 
-import { joinSamples } from '../join-samples.ts';
-import { Resampler } from '../resample.ts';
+import { resampled } from '../resample.ts';
 import { SAMPLE_RATE } from '../sample-rate.ts';
 
 /** Samples of a recording of so many at another speed. */
@@ -17,8 +16,5 @@ export const changedLength = (samples: number, factor: number): number =>
  * @returns round(n / factor) samples, where factor is rounded to a rate of whole hertz
  */
 export function changeSpeed(samples: Float32Array, factor: number): Float32Array {
-  const rate = Math.round(factor * SAMPLE_RATE);
-  if (rate === SAMPLE_RATE) return samples;
-  const resampler = new Resampler(rate, SAMPLE_RATE);
-  return joinSamples([...resampler.push(samples), resampler.finish()]);
+  return resampled(samples, Math.round(factor * SAMPLE_RATE), SAMPLE_RATE);
 }
