@@ -6,7 +6,7 @@ import { UserError } from '../errors.ts';
 import { byteSize } from '../features/byte-size.ts';
 import { pruneCache, verifyCache } from '../features/cache-clean.ts';
 import { type CachedStore, cachedStores } from '../features/cached-shards.ts';
-import { formatDuration, formatNumber } from '../report/format.ts';
+import { formatBytes, formatDuration, formatNumber } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
 import { ExitStatus } from './exit-status.ts';
 import { showWork } from './show-work.ts';
@@ -74,9 +74,6 @@ export function cacheCommand(command: Command): Command {
 }
 
 async function list({ cache, json }: Options): Promise<void> {
-  if (!(await stat(cache).catch(() => undefined))?.isDirectory()) {
-    throw new UserError(`${cache}: found no such folder; expected a cache`);
-  }
   const stores = await cachedStores(cache);
   if (json) {
     console.log(JSON.stringify(stores));
@@ -89,13 +86,13 @@ async function list({ cache, json }: Options): Promise<void> {
     { heading: 'window', value: ({ window }) => window },
     { heading: 'dtype', value: ({ dtype }) => dtype },
     { heading: 'clips', value: ({ clips }) => formatNumber(clips), align: 'right' },
-    { heading: 'size', value: ({ bytes }) => gigabytes(bytes), align: 'right' },
+    { heading: 'size', value: ({ bytes }) => formatBytes(bytes), align: 'right' },
     { heading: 'begun', value: ({ begun }) => since(begun), align: 'right' },
     { heading: 'last used', value: ({ used }) => since(used), align: 'right' },
   ];
   process.stdout.write(table(stores, columns));
   const bytes = stores.reduce((sum, one) => sum + one.bytes, 0);
-  console.log(`${cache}: ${gigabytes(bytes)}`);
+  console.log(`${cache}: ${formatBytes(bytes)}`);
 }
 
 async function verify({ cache, fix = false, json }: Options & { fix?: boolean }): Promise<void> {
@@ -107,9 +104,9 @@ async function verify({ cache, fix = false, json }: Options & { fix?: boolean })
   else {
     for (const shard of damagedShards) console.log(`${shard}: damaged records`);
     for (const shard of skipped) console.log(`${shard}: not mended, as a process that lives may write it`);
-    const torn = unfinished > 0 ? `; ${gigabytes(unfinished)} that killed processes had begun` : '';
+    const torn = unfinished > 0 ? `; ${formatBytes(unfinished)} that killed processes had begun` : '';
     console.log(
-      `${cache}: ${formatNumber(records)} records, ${gigabytes(found.bytes)}: ${formatNumber(damaged)} damaged` +
+      `${cache}: ${formatNumber(records)} records, ${formatBytes(found.bytes)}: ${formatNumber(damaged)} damaged` +
         `${fix ? `, ${formatNumber(dropped)} dropped` : ''}${torn}`,
     );
   }
@@ -140,7 +137,7 @@ async function prune({ cache, olderThan, maxSize, model, dryRun, json }: PruneFl
   const { shards, bytes, left, inUse } = pruned;
   const kept = inUse > 0 ? `; ${formatNumber(inUse)} stay, as a process that lives may write them` : '';
   console.log(
-    `${cache}: ${formatNumber(shards)} shards${dryRun ? ' would be' : ''} dropped, ${gigabytes(bytes)}; ${gigabytes(left)} ${dryRun ? 'would be ' : ''}left${kept}`,
+    `${cache}: ${formatNumber(shards)} shards${dryRun ? ' would be' : ''} dropped, ${formatBytes(bytes)}; ${formatBytes(left)} ${dryRun ? 'would be ' : ''}left${kept}`,
   );
 }
 
@@ -151,6 +148,3 @@ async function encoderOf(model: string): Promise<string> {
   const { withModel } = await import('../whisper/with-model.ts');
   return withModel(WhisperModel.load(model), (loaded) => loaded.encoderFingerprint());
 }
-
-const gigabytes = (bytes: number): string =>
-  bytes < 1e9 ? `${formatNumber(bytes / 1e6, 1)} MB` : `${formatNumber(bytes / 1e9, 1)} GB`;

@@ -1,13 +1,14 @@
 /** Verifies the checksums of a cache, and drops what was not used for long, or what it has no room for. */
 import { createReadStream } from 'node:fs';
 import { open, rm, stat, utimes } from 'node:fs/promises';
-import { UserError } from '../errors.ts';
 import { crc32 } from '../files/crc32.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
-import { type CachedShard, cachedShards, indexOf, isInUse, isOfRecordings } from './cached-shards.ts';
+import { isInUse, isOfRecordings, removeShard, shardsOf } from './cached-shards.ts';
 import {
+  endOf,
   HEADER_BYTES,
+  indexOf,
   moveHeader,
   payloadBytesOf,
   payloadPlaceOf,
@@ -39,7 +40,7 @@ export async function verifyCache(
   cache: string,
   { fix = false, ...work }: VerifyOptions = {},
 ): Promise<VerifiedCache> {
-  const shards = await existing(cache);
+  const shards = await shardsOf(cache);
   const total = shards.reduce((sum, { bytes }) => sum + bytes, 0);
   const update = stageProgress(work, 'verifying', Math.ceil(total / 1e6));
   const damagedShards: string[] = [];
@@ -66,13 +67,6 @@ export async function verifyCache(
   }
   work.onProgress?.({ stage: 'verifying', done: Math.ceil(total / 1e6), total: Math.ceil(total / 1e6) });
   return { shards: shards.length, records, bytes, damaged, damagedShards, unfinished, dropped, skipped };
-}
-
-async function existing(cache: string): Promise<CachedShard[]> {
-  if (!(await stat(cache).catch(() => undefined))?.isDirectory()) {
-    throw new UserError(`${cache}: found no such folder; expected a cache`);
-  }
-  return cachedShards(cache);
 }
 
 async function headersOf(path: string): Promise<Buffer> {
@@ -106,9 +100,8 @@ async function damagedRecords(
 }
 
 async function bytesBehind(path: string, headers: Buffer): Promise<number> {
-  const last = headers.length - HEADER_BYTES;
-  const end = last < 0 ? 0 : payloadPlaceOf(headers, last) + payloadBytesOf(headers, last);
-  return Math.max(0, ((await stat(path).catch(() => undefined))?.size ?? 0) - end);
+  const size = (await stat(path).catch(() => undefined))?.size ?? 0;
+  return Math.max(0, size - endOf(headers));
 }
 
 /**
@@ -174,7 +167,7 @@ export async function pruneCache(
   cache: string,
   { unusedSince, maxBytes, encoder, dryRun = false }: PruneOptions,
 ): Promise<PrunedCache> {
-  const all = await existing(cache);
+  const all = await shardsOf(cache);
   const total = all.reduce((sum, { bytes }) => sum + bytes, 0);
   const isAll = unusedSince === undefined && maxBytes === undefined;
   const candidates = all
@@ -189,11 +182,7 @@ export async function pruneCache(
       inUse++;
       continue;
     }
-    if (!dryRun) {
-      // The index last: without its shard it is nothing, and a shard without its index would be scanned.
-      await rm(shard.path, { force: true });
-      await rm(indexOf(shard.path), { force: true });
-    }
+    if (!dryRun) await removeShard(shard.path);
     shards++;
     bytes += shard.bytes;
   }

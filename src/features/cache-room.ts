@@ -1,6 +1,5 @@
 /** The size limit of a cache folder: the oldest shards are dropped, whole, to make room for new ones. */
-import { rm } from 'node:fs/promises';
-import { cachedShards, indexOf, isInUse, isOfRecordings } from './cached-shards.ts';
+import { cachedShards, isInUse, isOfRecordings, removeShard } from './cached-shards.ts';
 import { SHARD_BYTES } from './shards.ts';
 
 /** Shards in a limited cache are a small part of it, so that little is dropped at a time. */
@@ -51,9 +50,7 @@ export class CacheRoom {
       const { path } = shard;
       if (total + bytes <= this.limit) break;
       if (this.#used.has(path) || (await isInUse(shard))) continue;
-      // The index last: without its shard it is nothing, and a shard without its index would be scanned.
-      await rm(path, { force: true });
-      await rm(indexOf(path), { force: true });
+      await removeShard(path);
       total -= shard.bytes;
     }
     return total;

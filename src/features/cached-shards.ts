@@ -1,9 +1,10 @@
 /** The shards of a cache folder: whose outputs they hold, how large they are, when they were used, whether they are written. */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { UserError } from '../errors.ts';
 import { largest, smallest } from '../extremes.ts';
 import { readText } from '../files/read.ts';
-import { isBeingWritten, readAllHeaders, writerOf } from './shards.ts';
+import { HEADER_BYTES, indexOf, isBeingWritten, readAllHeaders, writerOf } from './shards.ts';
 
 /** Folder of what is known of recordings (recording-memo.ts): small, and of use to every encoder. */
 export const RECORDINGS = 'recordings';
@@ -50,13 +51,25 @@ export async function cachedShards(cache: string): Promise<CachedShard[]> {
   return shards;
 }
 
-export const indexOf = (shard: string): string => shard.replace(/shard$/, 'index');
+/** The same of a cache that must be there. @throws UserError where it is not */
+export async function shardsOf(cache: string): Promise<CachedShard[]> {
+  if (!(await stat(cache).catch(() => undefined))?.isDirectory()) {
+    throw new UserError(`${cache}: found no such folder; expected a cache`);
+  }
+  return cachedShards(cache);
+}
 
 export const isOfRecordings = ({ store }: CachedShard): boolean => store.split('/')[0] === RECORDINGS;
 
 /** Whether a process that lives may write into it: the newest of those that it began. */
 export const isInUse = async ({ path, isNewest }: CachedShard): Promise<boolean> =>
   isNewest && (await isBeingWritten(path));
+
+export async function removeShard(path: string): Promise<void> {
+  // The index last: without its shard it is nothing, and a shard without its index would be scanned.
+  await rm(path, { force: true });
+  await rm(indexOf(path), { force: true });
+}
 
 const writerKey = (name: string): string =>
   `${dirname(name)} ${basename(name).split('-').slice(1, 3).join('-')}`;
@@ -76,10 +89,10 @@ export interface CachedStore {
   readonly used: number;
 }
 
-/** What a cache holds, the last used first. Layers of an encoder are one store. */
+/** What a cache holds, the last used first. Layers of an encoder are one store. @throws UserError where there is no cache */
 export async function cachedStores(cache: string): Promise<CachedStore[]> {
   const stores = new Map<string, CachedShard[]>();
-  for (const shard of await cachedShards(cache)) {
+  for (const shard of await shardsOf(cache)) {
     const name = shard.store.replace(/-layers\/\d+$/, '-layers');
     stores.set(name, [...(stores.get(name) ?? []), shard]);
   }
@@ -88,14 +101,14 @@ export async function cachedStores(cache: string): Promise<CachedStore[]> {
     const [, window = '', dtype = ''] = /-(fit|full)-\d+(?:-(int8|layers))?$/.exec(store) ?? [];
     // Each layer has all the clips.
     const counted = shards.filter((one) => one.store === shards[0]!.store);
-    let clips = 0;
-    for (const { path } of counted) await readAllHeaders(path, (headers) => (clips += headers.length));
+    let headerBytes = 0;
+    for (const { path } of counted) await readAllHeaders(path, ({ length }) => (headerBytes += length));
     found.push({
       store,
       model: await modelOf(join(cache, store)),
       window,
       dtype: window === '' ? '' : dtype === 'layers' ? 'float16, all layers' : dtype || 'float16',
-      clips: clips / 64,
+      clips: headerBytes / HEADER_BYTES,
       shards: shards.length,
       bytes: shards.reduce((sum, { bytes }) => sum + bytes, 0),
       begun: smallest(shards, (one) => one.begun),

@@ -65,6 +65,8 @@ export function writerOf(name: string): { pid: number; here: boolean } | undefin
   return found ? { pid: Number(found[2]), here: found[1] === HOST } : undefined;
 }
 
+export const indexOf = (shard: string): string => shard.replace(/shard$/, 'index');
+
 export interface ShardsOptions {
   /** The cache that the folder is in. Default: the folder itself. */
   readonly cache?: string | undefined;
@@ -102,7 +104,7 @@ export class Shards {
     });
     const names = (await namesIn(folder)).filter(writerOf);
     let bytes = 0;
-    for (const name of names) bytes += await sizeOf(join(folder, name.replace(/shard$/, 'index')));
+    for (const name of names) bytes += await sizeOf(join(folder, indexOf(name)));
     shards.#index.reserve(Math.floor(bytes / HEADER_BYTES));
     for (const name of names) await shards.#read(name);
     return shards;
@@ -195,7 +197,7 @@ export class Shards {
     shard.touched = now;
     const time = new Date(now);
     // A cache that may only be read is not noted.
-    utimes(shard.path.replace(/shard$/, 'index'), time, time).catch(() => {});
+    utimes(indexOf(shard.path), time, time).catch(() => {});
   }
 
   /**
@@ -251,6 +253,12 @@ export const payloadPlaceOf = (headers: Buffer, at: number): number => headers.r
 export const payloadBytesOf = (headers: Buffer, at: number): number => headers.readUInt32LE(at + 24);
 export const payloadSumOf = (headers: Buffer, at: number): number => headers.readUInt32LE(at + 28);
 
+/** Where the last record that headers describe ends in the shard. */
+export function endOf(headers: Buffer): number {
+  const last = headers.length - HEADER_BYTES;
+  return last < 0 ? 0 : payloadPlaceOf(headers, last) + payloadBytesOf(headers, last);
+}
+
 function writeHeader(
   header: Buffer,
   { key, about, payload = new Uint8Array() }: ShardRecord,
@@ -288,7 +296,7 @@ const isHeader = (headers: Buffer, at: number, place: number): boolean =>
 async function readHeaders(shard: Shard, include: (headers: Buffer) => void): Promise<void> {
   const { path } = shard;
   const size = await sizeOf(path);
-  const indexPath = path.replace(/shard$/, 'index');
+  const indexPath = indexOf(path);
   await readIndex(indexPath, shard, size, include);
   if (shard.end + HEADER_BYTES > size) return;
   const further = Buffer.concat(await scan(path, shard.end, size));
@@ -301,7 +309,7 @@ async function readHeaders(shard: Shard, include: (headers: Buffer) => void): Pr
   const all = Buffer.concat([known, further]);
   await writeWhole(indexPath, all).catch(() => {});
   shard.indexed = all.length;
-  shard.end = payloadPlaceOf(all, all.length - HEADER_BYTES) + payloadBytesOf(all, all.length - HEADER_BYTES);
+  shard.end = endOf(all);
 }
 
 /** Reads an index on from where it is known, a part at a time. */
@@ -362,7 +370,7 @@ async function scan(path: string, from: number, size: number): Promise<Buffer[]>
 
 /** Whether a process that still runs may write the shard; of another machine's nobody knows, so a silent hour decides. */
 export async function isBeingWritten(path: string): Promise<boolean> {
-  const writer = writerOf(path.split(/[\\/]/).at(-1)!);
+  const writer = writerOf(basename(path));
   if (!writer) return false;
   if (!writer.here) {
     const found = await stat(path).catch(() => undefined);
