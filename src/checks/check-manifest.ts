@@ -6,7 +6,8 @@ import { MAX_SECONDS } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
-import { SPEAKER_COLUMNS } from './columns.ts';
+import { type ColumnText, speakerOf, textsOf } from './columns.ts';
+import { entryOf } from './entry-of.ts';
 import { Findings } from './findings.ts';
 import { type FindingKind, LISTED } from './kinds.ts';
 import { LengthPairs } from './length-outliers.ts';
@@ -23,7 +24,7 @@ import {
   textFaults,
 } from './text-faults.ts';
 
-/** `duration_s` is a lie beyond both: headers and encoders round, and add up to some frames. */
+/** `duration_s` may differ from the recording by the larger of both: headers and encoders round, and add some frames. */
 const DURATION_SECONDS = 0.25;
 const DURATION_SHARE = 0.02;
 /** Whisper's window and the rounding of encoders. */
@@ -41,11 +42,11 @@ const OFFSET = 0.02;
  * that was recorded 6 dB too loud has several per cent.
  */
 const CLIPPED_SHARE = 0.005;
-/** Of a translation's length: rows of the Bible and subtitles differ by half. */
+/** From the length of a translation in proportion: rows of the Bible and subtitles differ by half. */
 const RATIO_FACTOR = 2.5;
 /** Characters that the longer of two texts has: a word may be any number of words elsewhere ("die Lupe", "magnifying glass"). */
 const RATIO_LENGTH = 20;
-/** Of characters a second: readers differ by half, digits and abbreviations are read at length. */
+/** From the characters a second in proportion: readers differ by half, digits and abbreviations are read at length. */
 const RATE_FACTOR = 2.5;
 /** Share of the rows with a text in a column from which an empty one counts as forgotten. */
 const NEARLY_ALL = 0.95;
@@ -138,7 +139,6 @@ class Check {
   readonly #coverage = new Map<string, Coverage>();
   /** By speaker: the first row in each split. */
   readonly #speakers = new Map<string, (number | undefined)[]>();
-  readonly #loaded = new Set<string>();
 
   constructor(
     private readonly manifest: string,
@@ -150,16 +150,17 @@ class Check {
   async texts(): Promise<void> {
     const stage = 'checking texts';
     const update = stageProgress(this.work, stage, 0);
+    const loaded = new Set<string>();
     const onBadRow = (line: number, reason: string): void => {
       const [found, expected] = reason.split('; expected ');
       this.findings.addLine(line, 'row', found!.replace(/^found /, ''), expected);
     };
     for await (const one of manifestRows(this.manifest, { withoutAudio: true, onBadRow })) {
       const row = this.table.add(one.line);
-      for (const code of [one.clip.language, ...Object.keys(one.clip.translations)]) {
-        if (this.#loaded.has(code)) continue;
-        this.#loaded.add(code);
-        await loadLanguage(code);
+      for (const [, language] of textsOf(one.clip)) {
+        if (loaded.has(language)) continue;
+        loaded.add(language);
+        await loadLanguage(language);
       }
       this.#addRow(row, one);
       if ((row & 1023) === 0) {
@@ -177,8 +178,8 @@ class Check {
   #addRow(row: number, { clip, row: { columns: written } }: ManifestRow): void {
     const { columns } = this.table;
     const { language, text, translations } = clip;
-    const codes = Object.keys(translations);
-    const all = [clip.set, language, text, ...codes.flatMap((code) => [code, translations[code]!])];
+    const texts = textsOf(clip);
+    const all = [clip.set, ...texts.flatMap(([, code, one]) => [code, one])];
     columns.splits[row] = splitOf(clip.set);
     columns.seconds[row] = Number.isNaN(clip.duration) ? 0 : clip.duration;
     columns.sounds[row] = clip.audio === '' ? Number.NaN : hashOf(clip.audio);
@@ -186,12 +187,11 @@ class Check {
     const sentence = sentenceOf(text);
     columns.sentences[row] = isTelling(sentence, language) ? hashOf(`${language}\t${sentence}`) : Number.NaN;
     if (clip.audio === '') this.findings.add(row, 'missing', 'no path in the column audio');
-    this.#addText(row, 'text', language, clip);
-    for (const code of codes) this.#addText(row, `text_${code}`, code, clip);
+    for (const one of texts) this.#addText(row, clip, one);
     for (const [code] of written.translations) {
       if (translations[code] === undefined) this.#addEmpty(row, this.#coverageOf(language, `text_${code}`));
     }
-    if (isEmptyText(text) && codes.every((code) => isEmptyText(translations[code]!))) {
+    if (texts.every(([, , one]) => isEmptyText(one))) {
       this.findings.add(row, 'no-text', text.trim() === '' ? 'no text in any column' : excerpt(text));
     }
     this.#addSpeaker(row, clip);
@@ -201,11 +201,9 @@ class Check {
     this.#addLength(row, columns.seconds[row]!);
   }
 
-  /** @param column `text` or that of a translation */
-  #addText(row: number, column: string, code: string, clip: Clip): void {
+  #addText(row: number, clip: Clip, [column, code, text]: ColumnText): void {
     const { language, key } = clip;
     const isTranslation = column !== 'text';
-    const text = isTranslation ? clip.translations[code]! : clip.text;
     // Older manifests have the transcript in the column of its language.
     if (isTranslation && code === language && text === clip.text) return;
     const coverage = this.#coverageOf(language, column);
@@ -221,7 +219,7 @@ class Check {
       if (isUntranslated(sentenceOf(clip.text), language, sentenceOf(text), code)) {
         this.findings.add(row, 'untranslated', `${column}: the text in ${language}, ${excerpt(text)}`);
       }
-      pairsOf(this.#ratios, `${language}\t${code}`).add(row, clip.text.length, text.length);
+      entryOf(this.#ratios, `${language}\t${code}`, newPairs).add(row, clip.text.length, text.length);
     }
     if (key === '') return;
     const first = this.#otherText(this.#keys, `${key}\t${code}`, text, row);
@@ -236,10 +234,7 @@ class Check {
   }
 
   #coverageOf(language: string, column: string): Coverage {
-    const name = `${language}\t${column}`;
-    let coverage = this.#coverage.get(name);
-    if (!coverage) this.#coverage.set(name, (coverage = { filled: 0, empty: 0, rows: [] }));
-    return coverage;
+    return entryOf(this.#coverage, `${language}\t${column}`, () => ({ filled: 0, empty: 0, rows: [] }));
   }
 
   /** The first row with something (a key, a recording), where this one is the first with another text for it. */
@@ -249,22 +244,16 @@ class Check {
     return first !== row && isNew ? first : undefined;
   }
 
-  #addSpeaker(row: number, { other }: Clip): void {
+  #addSpeaker(row: number, clip: Clip): void {
     const split = this.table.columns.splits[row]!;
-    const column = SPEAKER_COLUMNS.find((name) => other[name]);
-    if (column === undefined || split === 0) return;
-    const name = other[column]!;
-    const rows = this.#speakers.get(name) ?? new Array<number | undefined>(SPLITS.length).fill(undefined);
-    rows[split] ??= row;
-    this.#speakers.set(name, rows);
+    const name = speakerOf(clip);
+    if (name === undefined || split === 0) return;
+    entryOf(this.#speakers, name, () => [])[split] ??= row;
   }
 
   #addRecordingTexts(row: number, clip: Clip, sound: number): void {
     if (Number.isNaN(sound)) return;
-    const texts = [['text', clip.language, clip.text] as const].concat(
-      Object.entries(clip.translations).map(([code, text]) => [`text_${code}`, code, text] as never),
-    );
-    for (const [column, code, text] of texts) {
+    for (const [column, code, text] of textsOf(clip)) {
       if (isEmptyText(text)) continue;
       const first = this.#otherText(this.#recordings, `${sound}\t${code}`, text, row);
       if (first === undefined) continue;
@@ -274,7 +263,8 @@ class Check {
   }
 
   #addRate(row: number, { text, language }: Clip, seconds: number): void {
-    if (seconds > 0 && !isEmptyText(text)) pairsOf(this.#rates, language).add(row, seconds, text.length);
+    if (seconds > 0 && !isEmptyText(text))
+      entryOf(this.#rates, language, newPairs).add(row, seconds, text.length);
   }
 
   #addLength(row: number, seconds: number): void {
@@ -453,10 +443,6 @@ class Check {
   }
 }
 
-function pairsOf(all: Map<string, LengthPairs>, name: string): LengthPairs {
-  let pairs = all.get(name);
-  if (!pairs) all.set(name, (pairs = new LengthPairs()));
-  return pairs;
-}
+const newPairs = (): LengthPairs => new LengthPairs();
 
 const excerpt = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);

@@ -33,10 +33,7 @@ export class LengthPairs {
   #y = new Float32Array(256);
   #count = 0;
 
-  get size(): number {
-    return this.#count;
-  }
-
+  /** Lengths above 0. */
   add(row: number, x: number, y: number): void {
     if (this.#count === this.#rows.length) {
       this.#rows = doubled(this.#rows, Uint32Array);
@@ -48,24 +45,19 @@ export class LengthPairs {
     this.#y[this.#count++] = y;
   }
 
-  /**
-   * The pairs that are out of proportion, in order.
-   */
+  /** The pairs that are out of proportion, in order. */
   outliers({ minFactor, minLength = 0 }: OutlierOptions): {
     readonly proportion: number;
     readonly pairs: LengthPair[];
   } {
     const pairs: LengthPair[] = [];
-    const ratios = new Float64Array(this.#count);
-    let known = 0;
-    for (let i = 0; i < this.#count; i++) if (this.#x[i]! > 0) ratios[known++] = this.#y[i]! / this.#x[i]!;
-    const proportion = median(ratios.subarray(0, known));
-    if (known < MIN_PAIRS || !(proportion > 0)) return { proportion, pairs };
-    const deviations = new Float64Array(this.#count);
-    for (let i = 0; i < this.#count; i++) {
-      const expected = proportion * this.#x[i]!;
-      deviations[i] = (this.#y[i]! - expected) / Math.sqrt(Math.max(expected, MIN_LENGTH));
-    }
+    const lengths = this.#x.subarray(0, this.#count);
+    const proportion = median(Float64Array.from(lengths, (x, i) => this.#y[i]! / x));
+    if (this.#count < MIN_PAIRS) return { proportion, pairs };
+    const deviations = Float64Array.from(lengths, (x, i) => {
+      const expected = proportion * x;
+      return (this.#y[i]! - expected) / Math.sqrt(Math.max(expected, MIN_LENGTH));
+    });
     const middle = median(deviations.slice());
     const spread = median(deviations.map((one) => Math.abs(one - middle))) / MAD_OF_NORMAL;
     for (let i = 0; i < this.#count; i++) {

@@ -7,7 +7,8 @@ import { manifestRows } from '../data/manifest.ts';
 import { MAX_SECONDS } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
-import { SPEAKER_COLUMNS } from './columns.ts';
+import { speakerOf } from './columns.ts';
+import { entryOf } from './entry-of.ts';
 import { hashOf, SeenHashes } from './seen-hashes.ts';
 import { isEmptyText } from './text-faults.ts';
 
@@ -17,9 +18,9 @@ export interface Histogram {
   readonly width: number;
   readonly counts: number[];
   /** Of all values. */
-  readonly count: number;
-  readonly sum: number;
-  readonly largest: number;
+  count: number;
+  sum: number;
+  largest: number;
 }
 
 const HISTOGRAMS = {
@@ -133,7 +134,7 @@ export async function manifestStats(
       addValue(lengthsOf.seconds, length);
       if (length > 0 && !isEmptyText(text)) addValue(lengthsOf.rates, [...text].length / length);
     }
-    const name = SPEAKER_COLUMNS.map((column) => clip.other[column]).find(Boolean);
+    const name = speakerOf(clip);
     if (name !== undefined) {
       const speaker = entryOf(speakers, name, () => ({ name, clips: 0, seconds: 0 }));
       speaker.clips++;
@@ -195,24 +196,12 @@ async function lengthOf({ duration, audio }: Clip): Promise<number | undefined> 
   return audio === '' ? undefined : statedDuration(audio).catch(() => undefined);
 }
 
-function entryOf<T>(entries: Map<string, T>, key: string, make: () => T): T {
-  let entry = entries.get(key);
-  if (entry === undefined) {
-    entry = make();
-    entries.set(key, entry);
-  }
-  return entry;
-}
-
 function histogram(name: keyof typeof HISTOGRAMS): Histogram {
   const { unit, width, bins } = HISTOGRAMS[name];
   return { unit, width, counts: new Array<number>(bins).fill(0), count: 0, sum: 0, largest: 0 };
 }
 
-type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-function addValue(into: Histogram, value: number): void {
-  const own = into as Mutable<Histogram>;
+function addValue(own: Histogram, value: number): void {
   own.counts[Math.min(own.counts.length - 1, Math.floor(value / own.width))]!++;
   own.count++;
   own.sum += value;

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { statAudio } from '../audio/audio-file.ts';
 import { UserError } from '../errors.ts';
 import { RECORDINGS } from '../features/cached-shards.ts';
+import { placeOf } from '../features/recording-memo.ts';
 import { type ShardRecord, Shards } from '../features/shards.ts';
-import { fingerprint } from '../files/fingerprint.ts';
 import { MEASURES, measureSound, type SoundMeasures } from './measure-sound.ts';
 
 /** Records written together, and how long the first one waits, ms: so much is measured again after a kill. */
@@ -30,7 +30,7 @@ export class MeasuredSounds {
   }
 
   async of(audio: string, signal?: AbortSignal): Promise<SoundMeasures | NoSound> {
-    const key = await placeOf(audio);
+    const key = await keyOf(audio);
     const known = key && (await this.shards?.read(key));
     if (known) return JSON.parse(known.payload.toString('utf8')) as SoundMeasures;
     try {
@@ -62,8 +62,7 @@ export class MeasuredSounds {
 }
 
 /** A file, or the archive or table of a reference, as it is now: another size or time is another. Undefined where there is none. */
-async function placeOf(audio: string): Promise<string | undefined> {
+async function keyOf(audio: string): Promise<string | undefined> {
   const found = await statAudio(audio).catch(() => undefined);
-  if (!found?.isFile()) return undefined;
-  return fingerprint(`measures ${MEASURES}\n${audio}\n${found.size}\n${found.mtimeMs}\n${found.ino}`, 32);
+  return found?.isFile() ? placeOf(`measures ${MEASURES}\n${audio}`, found) : undefined;
 }

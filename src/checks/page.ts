@@ -12,6 +12,7 @@ import { packageVersion } from '../report/package-version.ts';
 import { htmlPage } from '../report/page.ts';
 import { pageStyle } from '../report/page-style.ts';
 import type { CheckedManifest } from './check-manifest.ts';
+import { textsOf } from './columns.ts';
 import { type Finding, type FindingKind, kindOf, LISTED } from './kinds.ts';
 
 /** Cards with texts and a player of each kind, and rows of its table: a page of thousands opens slowly. */
@@ -147,12 +148,10 @@ function card({ kind, line, found, expected }: Finding, { clip, player }: Exampl
     'uri' in player
       ? `<audio controls preload="metadata" aria-label="${escapeHtml(clip.audio)}" src="${escapeHtml(player.uri)}"></audio>`
       : `<p class="soft">No player: the recording is ${escapeHtml(player.missing)}.</p>`;
-  const written = (name: string, text: string, code: string): string =>
-    `<dt>${escapeHtml(name)}</dt><dd lang="${languageProfile(code).tag}"><bdi>${text.trim() ? escapeHtml(shorten(text)) : '<span class="soft">(nothing)</span>'}</bdi></dd>`;
-  const texts = [
-    written('text', clip.text, clip.language),
-    ...Object.entries(clip.translations).map(([code, text]) => written(`text_${code}`, text, code)),
-  ];
+  const texts = textsOf(clip).map(
+    ([column, language, text]) =>
+      `<dt>${escapeHtml(column)}</dt><dd lang="${languageProfile(language).tag}"><bdi>${text.trim() ? escapeHtml(shorten(text)) : '<span class="soft">(nothing)</span>'}</bdi></dd>`,
+  );
   return `<article class="card"><small>line ${formatNumber(line)} · ${escapeHtml(clip.audio)}</small>
 <p><b>${escapeHtml(shorten(found))}</b>${expected === kindOf(kind).expected ? '' : `<br><span class="soft">expected ${escapeHtml(expected)}</span>`}</p>
 ${sound}

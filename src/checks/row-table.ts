@@ -2,7 +2,6 @@
 
 /** Sets that must share nothing. The one that is tested last keeps what two have. */
 export const SPLITS = ['other', 'train', 'dev', 'test'] as const;
-export type Split = (typeof SPLITS)[number];
 
 /** A name of one's own is no split: sets may overlap on purpose. */
 export function splitOf(set: string): number {

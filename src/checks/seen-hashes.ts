@@ -30,10 +30,6 @@ export class SeenHashes {
   #rows = new Uint32Array(1024).fill(EMPTY);
   #count = 0;
 
-  get size(): number {
-    return this.#count;
-  }
-
   /** Adds a row, unless an earlier one has the hash. @returns the row that has it first */
   first(hash: number, row: number): number {
     const place = this.#place(hash);

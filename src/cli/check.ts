@@ -4,6 +4,7 @@ import { abortable } from '../abort.ts';
 import { type CheckedManifest, checkManifest } from '../checks/check-manifest.ts';
 import { kindOf } from '../checks/kinds.ts';
 import { writeCheckPage } from '../checks/page.ts';
+import { hours } from '../checks/stats-page.ts';
 import { type Cleaned, checkCleanedPath, writeCleaned } from '../checks/write-cleaned.ts';
 import { checkWritable, createFolder } from '../files/write-whole.ts';
 import { fitWidth } from '../report/display-width.ts';
@@ -87,19 +88,15 @@ function text(
 ): string {
   const { manifest, rows, audio, errors, warnings, findings } = checked;
   const lines: string[] = [];
-  for (const severity of ['error', 'warning'] as const) {
-    for (const { kind, count, listed } of findings.byKind()) {
-      if (kindOf(kind).severity !== severity) continue;
-      const { heading } = kindOf(kind);
-      lines.push(`${severity}: ${formatNumber(count)} ${heading} (${kind}); expected ${listed[0]!.expected}`);
-      for (const { line, found } of listed.slice(0, PRINTED)) {
-        lines.push(fitWidth(withoutControls(`  ${manifest}:${line}: ${found}`), MAX_WIDTH));
-      }
-      if (count > PRINTED) lines.push(`  … and ${formatNumber(count - PRINTED)} more`);
+  for (const { kind, count, listed } of findings.byKind()) {
+    const { severity, heading } = kindOf(kind);
+    lines.push(`${severity}: ${formatNumber(count)} ${heading} (${kind}); expected ${listed[0]!.expected}`);
+    for (const { line, found } of listed.slice(0, PRINTED)) {
+      lines.push(fitWidth(withoutControls(`  ${manifest}:${line}: ${found}`), MAX_WIDTH));
     }
+    if (count > PRINTED) lines.push(`  … and ${formatNumber(count - PRINTED)} more`);
   }
-  const hours = `${formatNumber(checked.seconds / 3600, checked.seconds < 36_000 ? 2 : 0)} h`;
-  const read = audio ? `${hours} read` : 'recordings not read';
+  const read = audio ? `${hours(checked.seconds)} h read` : 'recordings not read';
   lines.push(
     `${manifest}: ${formatNumber(rows)} rows, ${read}: ${formatNumber(errors)} errors and ${formatNumber(warnings)} warnings, in ${formatDuration(seconds)}`,
   );

@@ -119,7 +119,7 @@ const hexOf = (content: Buffer): string => content.toString('hex', 0, 16);
 type FileStatus = Pick<Stats, 'size' | 'mtimeMs' | 'ino'>;
 
 /** A recording as it is now, by its text: another size or time of the file on disk is another. */
-const placeOf = (file: string, { size, mtimeMs, ino }: FileStatus): string =>
+export const placeOf = (file: string, { size, mtimeMs, ino }: FileStatus): string =>
   fingerprint(`${file}\n${size}\n${mtimeMs}\n${ino}`, 32);
 
 function keyOf({ files, version }: Recording, contents: readonly string[]): string {
