@@ -75,7 +75,6 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'data/audio-inputs.ts': 'paths, folders, or standard input',
   'corpora/corpus.ts': 'tells a folder from a file, lists it',
   'corpora/files-below.ts': 'walks folders',
-  'corpora/parquet-rows.ts': 'reads tables from their places in a file',
   'features/cache-clean.ts': 'reads and rewrites parts of the cache',
   'corpora/archive-members.ts': 'reads members of archives as they pass',
   'corpora/common-voice.ts': "keeps an archive's tables while it is read",

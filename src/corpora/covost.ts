@@ -8,7 +8,7 @@ import { type Corpus, isAmong, lookAt, type Reading, setOf, spokenOf, writtenOf 
 import { escapedRows } from './escaped-table.ts';
 import { filesBelow } from './files-below.ts';
 import { joinRows } from './join-rows.ts';
-import { withParquet } from './parquet-rows.ts';
+import { parquetTable } from './parquet-rows.ts';
 import { checkColumns, textOf } from './text.ts';
 
 /** `covost_v2.en_de.tsv`; with a split where `get_covost_splits.py` wrote it. */
@@ -209,30 +209,29 @@ async function* tableRows(
 }
 
 async function* parquetRows({ file, set, target }: Part, { skip }: Reading): AsyncGenerator<Row> {
-  yield* withParquet(file, async function* (table) {
-    const wanted = ['id', 'sentence', 'translation', 'client_id'].filter((name) =>
-      table.columns.includes(name),
-    );
-    checkColumns(file, wanted, ['translation']);
-    if (!table.audio.includes('audio')) checkColumns(file, table.audio, ['audio']);
-    for await (const { row, values } of table.rows(wanted)) {
-      const [id, sentence, translation, speaker] = ['id', 'sentence', 'translation', 'client_id'].map(
-        (name) => textOf(values[name]) ?? '',
-      ) as [string, string, string, string];
-      const where = `${file}, row ${row}`;
-      if (translation.trim() === '') skip(where, 'no translation');
-      else {
-        const key = id === '' ? `${basename(file, '.parquet')}-${row}` : keyOf(id);
-        yield {
-          audio: cellReference(file, row),
-          set: set!,
-          key,
-          sentence,
-          target,
-          translation,
-          speaker,
-        };
-      }
+  const table = await parquetTable(file);
+  const wanted = ['id', 'sentence', 'translation', 'client_id'].filter((name) =>
+    table.columns.includes(name),
+  );
+  checkColumns(file, wanted, ['translation']);
+  if (!table.audio.includes('audio')) checkColumns(file, table.audio, ['audio']);
+  for await (const { row, values } of table.rows(wanted)) {
+    const [id, sentence, translation, speaker] = ['id', 'sentence', 'translation', 'client_id'].map(
+      (name) => textOf(values[name]) ?? '',
+    ) as [string, string, string, string];
+    const where = `${file}, row ${row}`;
+    if (translation.trim() === '') skip(where, 'no translation');
+    else {
+      const key = id === '' ? `${basename(file, '.parquet')}-${row}` : keyOf(id);
+      yield {
+        audio: cellReference(file, row),
+        set: set!,
+        key,
+        sentence,
+        target,
+        translation,
+        speaker,
+      };
     }
-  });
+  }
 }

@@ -7,7 +7,7 @@ import { textLines } from '../files/lines.ts';
 import { languageProfile } from '../language/profile.ts';
 import { archiveMembers } from './archive-members.ts';
 import { type Corpus, folderIn, lookAt, type Reading, type Source, setOf, spokenOf } from './corpus.ts';
-import { withParquet } from './parquet-rows.ts';
+import { parquetTable } from './parquet-rows.ts';
 import { checkColumns, textOf } from './text.ts';
 
 /** Recordings of FLEURS have 16,000 samples a second. */
@@ -244,33 +244,32 @@ async function* parquetRows(
 ): AsyncGenerator<FleursRow & { readonly audio: string }> {
   const files = names.filter((name) => name.endsWith('.parquet') && setOf(name.split('-')[0]!) === set);
   for (const file of files.map((name) => join(path, name))) {
-    yield* withParquet(file, async function* (table) {
-      const columns = ['id', 'num_samples', 'raw_transcription', 'gender'];
-      checkColumns(file, table.columns, columns);
-      const genders = table.classes.get('gender') ?? ['male', 'female', 'other'];
-      for await (const { row, values } of table.rows(columns)) {
-        const [id, samples, text, gender] = columns.map((name) => textOf(values[name]) ?? '') as [
-          string,
-          string,
-          string,
-          string,
-        ];
-        const where = `${file}, row ${row}`;
-        if (!/^\d+$/.test(id) || !text.trim() || !/^\d+$/.test(samples)) {
-          skip(where, 'another form', 'expected id, num_samples and raw_transcription');
-        } else {
-          const audio = cellReference(file, row);
-          yield {
-            id,
-            name: '',
-            text,
-            samples: Number(samples),
-            gender: genders[Number(gender)] ?? gender,
-            where,
-            audio,
-          };
-        }
+    const table = await parquetTable(file);
+    const columns = ['id', 'num_samples', 'raw_transcription', 'gender'];
+    checkColumns(file, table.columns, columns);
+    const genders = table.classes.get('gender') ?? ['male', 'female', 'other'];
+    for await (const { row, values } of table.rows(columns)) {
+      const [id, samples, text, gender] = columns.map((name) => textOf(values[name]) ?? '') as [
+        string,
+        string,
+        string,
+        string,
+      ];
+      const where = `${file}, row ${row}`;
+      if (!/^\d+$/.test(id) || !text.trim() || !/^\d+$/.test(samples)) {
+        skip(where, 'another form', 'expected id, num_samples and raw_transcription');
+      } else {
+        const audio = cellReference(file, row);
+        yield {
+          id,
+          name: '',
+          text,
+          samples: Number(samples),
+          gender: genders[Number(gender)] ?? gender,
+          where,
+          audio,
+        };
       }
-    });
+    }
   }
 }

@@ -16,7 +16,7 @@ import {
 } from './column-map.ts';
 import { type Corpus, isThere, lookAt, type Reading, setIn } from './corpus.ts';
 import { filesBelow } from './files-below.ts';
-import { withParquet } from './parquet-rows.ts';
+import { parquetTable } from './parquet-rows.ts';
 import { excerpt } from './text.ts';
 
 /** Endings of tables, with and without compression. */
@@ -92,32 +92,29 @@ async function* parquetClips(
   set: string,
 ): AsyncGenerator<CorpusClip> {
   const stem = basename(file, '.parquet');
-  yield* withParquet(file, async function* ({ columns, audio, classes, rows }) {
-    const {
-      recordings,
-      columns: wanted,
-      read,
-    } = rowReader(file, { names: columns, audio, classes }, map, reading);
-    for await (const { row, values } of rows(wanted)) {
-      const where = `${file}, row ${row}`;
-      const fields = read(values);
-      if (typeof fields === 'string') {
-        reading.skip(where, fields);
-        continue;
-      }
-      const { part, audio: path, ...rest } = fields;
-      const place =
-        recordings === undefined
-          ? resolveReference(dirname(file), path)
-          : cellReference(file, row, recordings);
-      if (recordings === undefined && !isThere(place) && !isReference(place))
-        reading.skip(where, 'no recording', place);
-      else {
-        const key = rest.key || `${stem}-${row}`;
-        yield { ...rest, set: rest.set || set, key, audio: part ? partReference(place, part) : place };
-      }
+  const { columns, audio, classes, rows } = await parquetTable(file);
+  const {
+    recordings,
+    columns: wanted,
+    read,
+  } = rowReader(file, { names: columns, audio, classes }, map, reading);
+  for await (const { row, values } of rows(wanted)) {
+    const where = `${file}, row ${row}`;
+    const fields = read(values);
+    if (typeof fields === 'string') {
+      reading.skip(where, fields);
+      continue;
     }
-  });
+    const { part, audio: path, ...rest } = fields;
+    const place =
+      recordings === undefined ? resolveReference(dirname(file), path) : cellReference(file, row, recordings);
+    if (recordings === undefined && !isThere(place) && !isReference(place))
+      reading.skip(where, 'no recording', place);
+    else {
+      const key = rest.key || `${stem}-${row}`;
+      yield { ...rest, set: rest.set || set, key, audio: part ? partReference(place, part) : place };
+    }
+  }
 }
 
 interface Row {

@@ -1,5 +1,4 @@
 /** Decodes Parquet tables. Damaged pages keep the library busy without end, or in need of any memory: parquet.ts runs this in a thread. */
-import type { Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors as decompressors } from 'hyparquet-compressors';
@@ -18,16 +17,21 @@ const compressors: typeof decompressors = {
     return decompressors.SNAPPY!(input, length);
   },
 };
-/** Of one column of a row group, which is read as a whole where the table has no index of its pages. */
-export const MOST_COLUMN_BYTES = 2 ** 30;
+/** Of what is read together, such as a column of a row group of a table that has no index of its pages. */
+export const MOST_BYTES = 2 ** 30;
 /** Tables whose description is kept. */
 const MAX_KNOWN = 16;
 
-interface Table {
+interface Known {
   readonly path: string;
   /** Size, time and inode: another one is another table. */
   readonly place: string;
   readonly metadata: Promise<FileMetaData>;
+}
+
+interface OpenTable extends Omit<Known, 'metadata'> {
+  readonly file: AsyncBuffer;
+  readonly metadata: FileMetaData;
 }
 
 interface Group {
@@ -38,71 +42,64 @@ interface Group {
   readonly rows: Promise<readonly unknown[]>;
 }
 
-/** Rows `first` to before `end` of some columns, each an object; those in a struct come with the whole of it. */
-export async function parquetRows(
+const known: Known[] = [];
+/** Rows are read in order, mostly. */
+let lastGroup: Group | undefined;
+
+/** parquetMetadata of parquet.ts, in its thread. */
+export const parquetMetadata = (path: string): Promise<FileMetaData> =>
+  withTable(path, async ({ metadata }) => metadata);
+
+/** parquetRows of parquet.ts, in its thread. */
+export const parquetRows = (
   path: string,
   columns: readonly string[],
   first: number,
   end: number,
-): Promise<Record<string, unknown>[]> {
-  let handle: FileHandle | undefined;
-  try {
-    const found = await stat(path);
-    handle = await open(path);
-    const file = bufferOf(handle, found.size);
-    const metadata = await described(path, placeOf(found), file);
-    return await guarded(path, () =>
+): Promise<Record<string, unknown>[]> =>
+  withTable(path, ({ file, metadata }) =>
+    guarded(path, () =>
       parquetReadObjects({
         ...{ file, metadata, compressors, rowStart: first, rowEnd: end },
         columns: [...columns],
         utf8: false,
         useOffsetIndex: true,
       }),
-    );
-  } catch (error) {
-    throw cannotOpen(path, error, EXPECTED);
-  } finally {
-    await handle?.close();
-  }
+    ),
+  );
+
+/** parquetBytes of parquet.ts, in its thread. */
+export async function parquetBytes(path: string, row: number, column: string): Promise<Uint8Array> {
+  const value = await withTable(path, (table) => cellOf(table, row, column));
+  const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
+  // A view is sent with all that it is a view of.
+  if (bytes instanceof Uint8Array) return bytes.slice();
+  const named = (value as { path?: unknown } | null)?.path;
+  const what =
+    value === null || value === undefined
+      ? 'nothing'
+      : typeof value === 'object'
+        ? `no bytes${typeof named === 'string' ? ` (only the path ${JSON.stringify(named)})` : ''}`
+        : `a ${typeof value}`;
+  throw new UserError(
+    `${path}: row ${row}: found ${what} in the column ${JSON.stringify(column)}; expected the bytes of a recording`,
+  );
 }
 
-const placeOf = ({ size, mtimeMs, ino }: Stats): string => `${size} ${mtimeMs} ${ino}`;
-
-const known: Table[] = [];
-/** Rows are read in order, mostly. */
-let lastGroup: Group | undefined;
-
-/**
- * The bytes in a cell: bytes themselves, or those of `{bytes, path}`, as Hugging Face's datasets have them.
- * @param row from 0
- * @throws UserError naming the table, what was found and what was expected
- */
-export async function parquetBytes(path: string, row: number, column: string): Promise<Uint8Array> {
-  const where = `${path}: row ${row}`;
+/** What `use` makes of a table, which is open meanwhile. */
+async function withTable<T>(path: string, use: (table: OpenTable) => Promise<T>): Promise<T> {
   let handle: FileHandle | undefined;
   try {
+    // Before opening: to open a pipe would wait for its writer.
     const found = await stat(path);
     if (!found.isFile()) {
       const what = found.isDirectory() ? 'a directory' : 'a device or pipe';
       throw new UserError(`${path}: found ${what}; expected ${EXPECTED}`);
     }
-    const place = placeOf(found);
     handle = await open(path);
+    const place = `${found.size} ${found.mtimeMs} ${found.ino}`;
     const file = bufferOf(handle, found.size);
-    const value = await cellOf({ path, place, file }, row, column);
-    const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
-    // A view is sent with all that it is a view of.
-    if (bytes instanceof Uint8Array) return bytes.slice();
-    const named = (value as { path?: unknown } | null)?.path;
-    const what =
-      value === null || value === undefined
-        ? 'nothing'
-        : typeof value === 'object'
-          ? `no bytes${typeof named === 'string' ? ` (only the path ${JSON.stringify(named)})` : ''}`
-          : `a ${typeof value}`;
-    throw new UserError(
-      `${where}: found ${what} in the column ${JSON.stringify(column)}; expected the bytes of a recording`,
-    );
+    return await use({ path, place, file, metadata: await described(path, place, file) });
   } catch (error) {
     throw cannotOpen(path, error, EXPECTED);
   } finally {
@@ -111,11 +108,10 @@ export async function parquetBytes(path: string, row: number, column: string): P
 }
 
 async function cellOf(
-  { path, place, file }: { path: string; place: string; file: AsyncBuffer },
+  { path, place, file, metadata }: OpenTable,
   row: number,
   column: string,
 ): Promise<unknown> {
-  const metadata = await described(path, place, file);
   const columns = new Set(
     metadata.row_groups[0]?.columns.map(({ meta_data }) => meta_data?.path_in_schema[0]),
   );
@@ -134,9 +130,9 @@ async function cellOf(
           sum + Math.max(Number(about?.total_compressed_size), Number(about?.total_uncompressed_size)),
         0,
       );
-      if (!(bytes <= MOST_COLUMN_BYTES)) {
+      if (!(bytes <= MOST_BYTES)) {
         throw new UserError(
-          `${path}: found ${bytes} bytes of ${JSON.stringify(column)} in a row group; expected at most ${MOST_COLUMN_BYTES}`,
+          `${path}: found ${bytes} bytes of ${JSON.stringify(column)} in a row group; expected at most ${MOST_BYTES}`,
         );
       }
       const read = (rowStart: number, rowEnd: number, useOffsetIndex: boolean) =>
@@ -170,9 +166,7 @@ async function cellOf(
 async function described(path: string, place: string, file: AsyncBuffer): Promise<FileMetaData> {
   const at = known.findIndex((one) => one.path === path && one.place === place);
   const [one] =
-    at < 0
-      ? [{ path, place, metadata: guarded(path, () => parquetMetadataAsync(file)) }]
-      : known.splice(at, 1);
+    at < 0 ? [{ path, place, metadata: guarded(path, () => checkedMetadata(file)) }] : known.splice(at, 1);
   known.unshift(one!);
   known.length = Math.min(known.length, MAX_KNOWN);
   try {
@@ -181,6 +175,27 @@ async function described(path: string, place: string, file: AsyncBuffer): Promis
     known.splice(known.indexOf(one!) >>> 0, 1);
     throw error;
   }
+}
+
+/** The footer, refused where it claims what the file cannot hold. */
+async function checkedMetadata(file: AsyncBuffer): Promise<FileMetaData> {
+  const metadata = await parquetMetadataAsync(file);
+  const groups = metadata.row_groups.reduce((sum, { num_rows }) => sum + Number(num_rows), 0);
+  const rows = Number(metadata.num_rows);
+  if (!Number.isSafeInteger(rows) || rows < 0 || rows !== groups) {
+    throw new Error(`its footer counts ${metadata.num_rows} rows, its groups ${groups}`);
+  }
+  for (const { columns } of metadata.row_groups) {
+    for (const { meta_data } of columns) {
+      if (!meta_data) continue;
+      const bytes = Number(meta_data.total_compressed_size);
+      const start = Number(meta_data.dictionary_page_offset ?? meta_data.data_page_offset);
+      if (!(start >= 0 && bytes >= 0 && start + bytes <= file.byteLength)) {
+        throw new Error(`its column ${meta_data.path_in_schema.join('.')} lies beyond the end of the file`);
+      }
+    }
+  }
+  return metadata;
 }
 
 /** What is wrong with a file is the user's to know, whatever a library calls it. */
@@ -198,7 +213,7 @@ function bufferOf(handle: FileHandle, size: number): AsyncBuffer {
   return {
     byteLength: size,
     async slice(start, end = size) {
-      if (!(start >= 0 && start <= end && end <= size))
+      if (!(start >= 0 && start <= end && end <= size && end - start <= MOST_BYTES))
         throw new Error(`bytes ${start} to ${end} of ${size}`);
       const { bytesRead, buffer } = await handle.read(new Uint8Array(end - start), 0, end - start, start);
       if (bytesRead < end - start) throw new Error('cut off');

@@ -1,9 +1,11 @@
 /** The thread in which Parquet tables are decoded. */
 import { parentPort } from 'node:worker_threads';
+import type { FileMetaData } from 'hyparquet';
 import { UserError } from '../errors.ts';
-import { parquetBytes, parquetRows } from './parquet-decode.ts';
+import { parquetBytes, parquetMetadata, parquetRows } from './parquet-decode.ts';
 
 export type ParquetRequest =
+  | { readonly path: string }
   | { readonly path: string; readonly row: number; readonly column: string }
   | {
       readonly path: string;
@@ -13,7 +15,7 @@ export type ParquetRequest =
     };
 
 export type ParquetReply =
-  | { readonly found: Uint8Array | Record<string, unknown>[] }
+  | { readonly found: FileMetaData | Uint8Array | Record<string, unknown>[] }
   | { readonly mistake: string }
   | { readonly fault: string };
 
@@ -35,7 +37,9 @@ globalThis.Array = new Proxy(Array, {
 async function answer(request: ParquetRequest): Promise<ParquetReply> {
   try {
     if ('row' in request) return { found: await parquetBytes(request.path, request.row, request.column) };
-    return { found: await parquetRows(request.path, request.columns, request.first, request.end) };
+    if ('columns' in request)
+      return { found: await parquetRows(request.path, request.columns, request.first, request.end) };
+    return { found: await parquetMetadata(request.path) };
   } catch (error) {
     if (error instanceof UserError) return { mistake: error.message };
     return { fault: String((error as Error).stack ?? error) };

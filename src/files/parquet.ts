@@ -4,9 +4,10 @@
  */
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
+import type { FileMetaData } from 'hyparquet';
 import { UserError } from '../errors.ts';
 import { builtFile } from './built.ts';
-import { MOST_COLUMN_BYTES } from './parquet-decode.ts';
+import { MOST_BYTES } from './parquet-decode.ts';
 import type { ParquetReply, ParquetRequest } from './parquet-worker.ts';
 
 /** Milliseconds that a page may take, besides those for the bytes of a column. Tests wait for less. */
@@ -24,6 +25,14 @@ let worker: Worker | undefined;
 let settle: ((answer: Answer) => void) | undefined;
 /** Requests wait for each other: who ends without an answer is the one that was asked. */
 let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * What the footer of a table says, no more than the file can hold.
+ * @throws UserError naming the table, what was found and what was expected
+ */
+export async function parquetMetadata(path: string): Promise<FileMetaData> {
+  return (await asked({ path })) as FileMetaData;
+}
 
 /**
  * The bytes in a cell: bytes themselves, or those of `{bytes, path}`, as Hugging Face's datasets have them.
@@ -59,7 +68,7 @@ async function ask(request: ParquetRequest): Promise<unknown> {
     (found) => found.size,
     () => 0,
   );
-  const ms = parquetPatience.ms + Math.min(size, MOST_COLUMN_BYTES) / SLOWEST;
+  const ms = parquetPatience.ms + Math.min(size, MOST_BYTES) / SLOWEST;
   worker ??= begin();
   const own = worker;
   own.ref();
