@@ -5,3 +5,7 @@
 export class UserError extends Error {
   override name = 'UserError';
 }
+
+/** A text from an input, quoted and cut so that it fits the one line of a message. */
+export const excerpt = (text: string, length = 40): string =>
+  JSON.stringify(text.length > length ? `${text.slice(0, length)}…` : text);

@@ -16,6 +16,7 @@ import { type ByteSource, blocksFrom, type FileBytes } from './file-bytes.ts';
 import { detectFormat } from './formats.ts';
 import { afterTags } from './header-seconds.ts';
 import { describeMissing } from './missing-sound.ts';
+import { greatestCommonDivisor } from './resample.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
 /** Samples at 16 kHz held of all recordings together. */
@@ -124,9 +125,6 @@ async function readSamples(
   if (damage !== undefined) onDamage?.(damage);
   return samples;
 }
-
-const greatestCommonDivisor = (a: number, b: number): number =>
-  b === 0 ? a : greatestCommonDivisor(b, a % b);
 
 /** Recordings that were read last, the last one first. */
 const recordings: HeldRecording[] = [];

@@ -1,4 +1,5 @@
 /** What is wrong with a text by itself: its script and language, leftovers of files that it came from, lost characters. */
+import { excerpt } from '../errors.ts';
 import { identifierName, isLikelyIn, loadIdentifier } from '../language/identify.ts';
 import { isLanguage, languageProfile, sameLanguage } from '../language/profile.ts';
 import { letterIn, scriptsOf } from '../language/script.ts';
@@ -126,7 +127,7 @@ const MARKUP =
 
 function markup(text: string): TextFault | undefined {
   const found = MARKUP.exec(text)?.[0];
-  return found === undefined ? undefined : { kind: 'markup', found: quoted(found) };
+  return found === undefined ? undefined : { kind: 'markup', found: excerpt(found) };
 }
 
 /** Characters without a sign: C0, C1, overrides of the direction of writing, a byte order mark within the text. */
@@ -164,7 +165,7 @@ function mojibake(text: string, language: string): TextFault | undefined {
     if (decoded === undefined) return sequence;
     const isSign = LATIN_SIGN.test(decoded) || (letter?.test(decoded) ?? false);
     if (!isSign) return sequence;
-    example ??= `${quoted(sequence)} for ${quoted(decoded)}`;
+    example ??= `${excerpt(sequence)} for ${excerpt(decoded)}`;
     return '';
   });
   return example === undefined || BEYOND_ASCII.test(rest)
@@ -190,8 +191,6 @@ function decodedUtf8(text: string): string | undefined {
     return undefined;
   }
 }
-
-const quoted = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 
 /** What programs write for a missing value: pandas, R, SQL. */
 const PLACEHOLDER = /^(?:nan|NaN|NULL|\\N|#N\/A)$/;

@@ -1,9 +1,9 @@
 /** Which columns of a table, or keys of a JSON object, hold what a manifest's columns hold. */
 import type { CorpusClip } from '../data/manifest-write.ts';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { isLanguage, languageProfile } from '../language/profile.ts';
 import { type CorpusOptions, onlyLanguage, setOf, spokenOf, writtenOf } from './corpus.ts';
-import { excerpt, textOf, valueAt } from './text.ts';
+import { textOf, valueAt } from './text.ts';
 
 /** Names that corpora and tools give the columns, the likelier first. */
 const NAMES = {

@@ -2,7 +2,7 @@
 import { basename, join, resolve } from 'node:path';
 import { partReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { textLines } from '../files/lines.ts';
 import { isLanguage } from '../language/profile.ts';
 import {
@@ -18,7 +18,6 @@ import {
   writtenOf,
 } from './corpus.ts';
 import { joinRows } from './join-rows.ts';
-import { excerpt } from './text.ts';
 
 /**
  * `wav.scp` (recording, file), `segments` (utterance, recording, start, end; without it an utterance is a recording), `text`

@@ -2,7 +2,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { partReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { isLanguage } from '../language/profile.ts';
 import {
   type Corpus,
@@ -16,7 +16,7 @@ import {
 } from './corpus.ts';
 import { filesBelow } from './files-below.ts';
 import { jsonLines } from './table.ts';
-import { excerpt, textOf } from './text.ts';
+import { textOf } from './text.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 /** Multilingual LibriSpeech (Pratap et al. 2020): audiobooks in eight languages, cut into sentences. */
 import { basename, join } from 'node:path';
 import type { CorpusClip } from '../data/manifest-write.ts';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { textLines } from '../files/lines.ts';
 import { isLanguage } from '../language/profile.ts';
 import {
@@ -17,7 +17,6 @@ import {
   spokenOf,
 } from './corpus.ts';
 import { joinRows } from './join-rows.ts';
-import { excerpt } from './text.ts';
 
 /**
  * `mls_french/train/transcripts.txt` (id, text), `segments.txt` (id, address of the book, start, end: they tell the length

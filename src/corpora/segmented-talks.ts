@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { partReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { textLines } from '../files/lines.ts';
 import { namesIn } from '../files/read.ts';
 import { isLanguage } from '../language/profile.ts';
@@ -20,7 +20,6 @@ import {
 } from './corpus.ts';
 import { filesBelow } from './files-below.ts';
 import { joinRows } from './join-rows.ts';
-import { excerpt } from './text.ts';
 
 /** A folder of a pair: en-de. */
 const PAIR = /^([a-z]{2,3})-([a-z]{2,3})$/;

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { parse } from 'csv-parse';
 import { cellReference, isReference, partReference, resolveReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { expandedBytes, textLines } from '../files/lines.ts';
 import { readJson } from '../files/read.ts';
 import {
@@ -17,7 +17,6 @@ import {
 import { type Corpus, isThere, lookAt, type Reading, setIn } from './corpus.ts';
 import { filesBelow } from './files-below.ts';
 import { parquetTable } from './parquet-rows.ts';
-import { excerpt } from './text.ts';
 
 /** Endings of tables, with and without compression. */
 const TABLE = /\.(?:parquet|(?:csv|tsv|jsonl|ndjson)(?:\.gz)?|json)$/i;

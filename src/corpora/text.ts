@@ -23,10 +23,6 @@ export function valueAt(row: Readonly<Record<string, unknown>>, path: string): u
   return value;
 }
 
-/** An excerpt that fits one line of a message. */
-export const excerpt = (text: string, length = 40): string =>
-  JSON.stringify(text.length > length ? `${text.slice(0, length)}…` : text);
-
 /** @throws UserError where columns are missing, with those that there are */
 export function checkColumns(where: string, has: readonly string[], needed: readonly string[]): void {
   const missing = needed.find((name) => !has.includes(name));

@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
 import { type Part, partReference, resolveReference } from '../audio/audio-reference.ts';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { readText } from '../files/read.ts';
 import { languageProfile, spokenCode } from '../language/profile.ts';
 import type { Clip } from './clip.ts';
@@ -412,9 +412,4 @@ function translationsOf(
   add('zh', places.zh);
   for (const [code, place] of translations) add(code, place);
   return found ?? NONE;
-}
-
-/** An excerpt that fits one line of a message. */
-function excerpt(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }

@@ -1,7 +1,7 @@
 /** A JSONL file written record by record, from which a stopped run can resume. */
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { appendFile, stat } from 'node:fs/promises';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { cannotOpen } from './read.ts';
 import { type Content, inPieces, writeWhole, writing } from './write-whole.ts';
 
@@ -261,6 +261,5 @@ function parsed<R>(line: string): R | undefined {
 }
 
 export function otherLine(where: string, line: string, expected: string): UserError {
-  const found = JSON.stringify(line.length > 40 ? `${line.slice(0, 40)}…` : line);
-  return new UserError(`${where}: found ${found}; expected ${expected}`);
+  return new UserError(`${where}: found ${excerpt(line)}; expected ${expected}`);
 }

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { ByteWords } from './byte-words.ts';
 import {
   LanguageModel,
@@ -386,9 +386,4 @@ const isSeparator = (byte: number): boolean => byte === SPACE || byte === TAB;
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (!isSeparator(bytes[i]!)) return false;
   return true;
-}
-
-/** An excerpt that fits one line of a message. */
-function excerpt(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }

@@ -10,7 +10,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { type CorpusClip, writeManifest } from '../data/manifest-write.ts';
 import { MAX_SECONDS } from '../data/recording.ts';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { largest } from '../extremes.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { lockFolder } from '../files/lock.ts';
@@ -318,5 +318,3 @@ const described = ({ voice, rate, pitch, room, noise }: Variation) => ({
   room: room?.decaySeconds ?? 0,
   noise: noise ? `${noise.colour} ${noise.snrDb} dB` : '',
 });
-
-const excerpt = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
