@@ -9,7 +9,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { packTar } from 'modern-tar';
 import { readAudio } from '../src/audio/audio-file.ts';
 import { cellReference, memberReference } from '../src/audio/audio-reference.ts';
-import { logMel } from '../src/audio/log-mel.ts';
+import { HOP, logMel } from '../src/audio/log-mel.ts';
 import { SAMPLE_RATE } from '../src/audio/sample-rate.ts';
 import { wavBytes } from '../src/audio/wav-write.ts';
 import type { BenchOptions } from './options.ts';
@@ -133,7 +133,7 @@ async function measure(files: readonly string[]): Promise<Cost> {
       const started = process.cpuUsage();
       const samples = await readAudio(file);
       const decoded = process.cpuUsage(started);
-      logMel(samples, MEL_BINS, Math.ceil(samples.length / 160));
+      logMel(samples, MEL_BINS, Math.ceil(samples.length / HOP));
       const whole = process.cpuUsage(started);
       seconds += samples.length / SAMPLE_RATE;
       decode += (decoded.user + decoded.system) / 1e6;

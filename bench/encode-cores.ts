@@ -6,6 +6,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { readAudio } from '../src/audio/audio-file.ts';
+import { SAMPLE_RATE } from '../src/audio/sample-rate.ts';
 import { writeManifest } from '../src/data/manifest-write.ts';
 import { fillCache } from '../src/features/fill-cache.ts';
 import { WhisperModel } from '../src/whisper/model.ts';
@@ -56,7 +57,7 @@ export async function encodeCores({ model: directory, clips: most }: BenchOption
     const alone = await time(fromMemory);
     return { all: await time(fromFiles), alone };
   });
-  const audio = samples.reduce((sum, one) => sum + one.length / 16_000, 0);
+  const audio = samples.reduce((sum, one) => sum + one.length / SAMPLE_RATE, 0);
   rmSync(folder, { recursive: true, force: true });
   const busy = cost.cpu / cost.seconds / cores;
   // Reading takes the processor, too.

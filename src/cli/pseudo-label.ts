@@ -1,7 +1,6 @@
 /** `whisper-transfer pseudo-label`: translations of transcripts through the user's own endpoint. */
 import { createInterface } from 'node:readline/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { abortable } from '../abort.ts';
 import { UserError } from '../errors.ts';
 import { costOf } from '../pseudo-labels/budget.ts';
 import { FAULT_NAMES, type Fault } from '../pseudo-labels/check-answer.ts';
@@ -125,35 +124,33 @@ async function label(manifest: string, options: Options): Promise<void> {
   const work = showWork('run again to continue: answers are kept');
   let total: Plan | undefined;
   let isFirst = true;
-  const result = await abortable(work.signal, async () =>
-    pseudoLabel(manifest, options.output, {
-      ...work,
-      target: options.to,
-      engine,
-      context: options.context,
-      batchSize: options.batch,
-      concurrency: options.concurrency,
-      accepted: options.accept,
-      cache: options.cache,
-      budget,
-      countTokens: await loadTokenCounter(),
-      begin: async (plan) => {
-        total = plan;
-        for (const line of planLines(plan, engine, options)) process.stderr.write(`${line}\n`);
-        if (options.dryRun) return false;
-        const asks = plan.kept < plan.sentences && !isLocal && !options.yes;
-        return !asks || !process.stdin.isTTY || !process.stderr.isTTY || (await confirmed(host, work.signal));
-      },
-      onRequest: (request) => {
-        if (!isFirst) return;
-        isFirst = false;
-        const line = rateLine(request, total!, engine, options);
-        if (line === undefined) return;
-        work.clear();
-        printNote(line);
-      },
-    }),
-  );
+  const result = await pseudoLabel(manifest, options.output, {
+    ...work,
+    target: options.to,
+    engine,
+    context: options.context,
+    batchSize: options.batch,
+    concurrency: options.concurrency,
+    accepted: options.accept,
+    cache: options.cache,
+    budget,
+    countTokens: await loadTokenCounter(),
+    begin: async (plan) => {
+      total = plan;
+      for (const line of planLines(plan, engine, options)) process.stderr.write(`${line}\n`);
+      if (options.dryRun) return false;
+      const asks = plan.kept < plan.sentences && !isLocal && !options.yes;
+      return !asks || !process.stdin.isTTY || !process.stderr.isTTY || (await confirmed(host, work.signal));
+    },
+    onRequest: (request) => {
+      if (!isFirst) return;
+      isFirst = false;
+      const line = rateLine(request, total!, engine, options);
+      if (line === undefined) return;
+      work.clear();
+      printNote(line);
+    },
+  });
   work.end();
   if (!result) {
     if (options.json) console.log(JSON.stringify({ ...total, cost: costOf(total!.usage, options) }));

@@ -26,8 +26,7 @@ export function requestUsage(
   countTokens: (text: string) => number,
   fault?: string,
 ): Usage {
-  if (engine.unit === 'characters')
-    return { input: sentences.reduce((sum, { text }) => sum + text.length, 0), output: 0 };
+  if (!engine.textOf) return { input: sentences.reduce((sum, { text }) => sum + text.length, 0), output: 0 };
   const own = sentences.reduce((sum, { text }) => sum + countTokens(text), 0);
   return {
     input: countTokens(engine.textOf(sentences, fault)) + TEMPLATE_TOKENS,

@@ -15,7 +15,6 @@ export function deeplEngine(endpoint: Endpoint, target: string): TranslationEngi
     name: 'deepl',
     unit: 'characters',
     identity: fingerprint(JSON.stringify(['deepl 1', endpoint.name, target]), 32),
-    textOf: (sentences) => sentences.map(({ text }) => text).join('\n'),
     translate: async (sentences, { tokens, signal }) => {
       const { language } = sentences[0]!;
       const body = {

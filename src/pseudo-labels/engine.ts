@@ -26,8 +26,8 @@ export interface TranslationEngine {
   readonly identity: string;
   /** Finds out before the first request whether the service translates these languages. @throws UserError where not */
   readonly prepare?: (languages: readonly string[], signal: AbortSignal | undefined) => Promise<void>;
-  /** All text of a request, to estimate its tokens. */
-  readonly textOf: (sentences: readonly Sentence[], fault?: string) => string;
+  /** All text of a request, to estimate its tokens, where these are counted. */
+  readonly textOf?: (sentences: readonly Sentence[], fault?: string) => string;
   /**
    * Asks once, with what the endpoint repeats (endpoint.ts).
    * @param sentences in one language

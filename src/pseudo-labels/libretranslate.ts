@@ -61,7 +61,6 @@ export function libreTranslateEngine(endpoint: Endpoint, target: string, key: st
         }
       }
     },
-    textOf: (sentences) => sentences.map(({ text }) => text).join('\n'),
     translate: async (sentences, { tokens, signal }) => {
       const body = {
         q: sentences.map(({ text }) => text),

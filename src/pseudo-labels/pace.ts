@@ -11,6 +11,8 @@ const MINUTE_MS = 60_000;
 export class Pace {
   /** When the next request may go, by `performance.now()`. */
   #next = 0;
+  /** Until when none may go. */
+  #paused = 0;
 
   constructor(private readonly limits: PaceOptions = {}) {}
 
@@ -23,8 +25,6 @@ export class Pace {
       await wait(left, undefined, signal && { signal });
     }
   }
-
-  #paused = 0;
 
   /** Lets nothing go for so long, as the service asks. */
   pause(ms: number): void {

@@ -1,5 +1,6 @@
 /** Translates the transcripts of a manifest by a service, and writes the manifest with them, marked as made by a machine. */
 import { join } from 'node:path';
+import { abortable } from '../abort.ts';
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { writeManifest } from '../data/manifest-write.ts';
@@ -71,7 +72,7 @@ export interface PseudoLabelled {
 const EXPECTED = 'an answer of an earlier pseudo-label';
 
 /** Name of the column that says who made the texts of `text_<target>`. */
-export const pseudoColumn = (target: string): string => `pseudo_${languageProfile(target).code}`;
+const pseudoColumn = (target: string): string => `pseudo_${languageProfile(target).code}`;
 
 /**
  * @param manifest with transcripts
@@ -79,7 +80,15 @@ export const pseudoColumn = (target: string): string => `pseudo_${languageProfil
  * @returns undefined where `begin` ended the run
  * @throws UserError for a manifest without transcripts; where every request fails: answers are kept
  */
-export async function pseudoLabel(
+export function pseudoLabel(
+  manifest: string,
+  output: string,
+  options: PseudoLabelOptions,
+): Promise<PseudoLabelled | undefined> {
+  return abortable(options.signal, () => label(manifest, output, options));
+}
+
+async function label(
   manifest: string,
   output: string,
   options: PseudoLabelOptions,
@@ -96,7 +105,7 @@ export async function pseudoLabel(
     options.cache,
     `${safeName(engine.name)}-${languageProfile(target).code}-${engine.identity}.jsonl`,
   );
-  return lockFile(file, async () => {
+  const work = async (): Promise<PseudoLabelled | undefined> => {
     const lines = await openAnswers(file);
     const answered = (key: string): readonly string[] => lines.get(key)?.answers ?? [];
     await loadIdentifier(target);
@@ -155,7 +164,8 @@ export async function pseudoLabel(
       ...(await write(output, clips, { rows, target, name: engine.name })),
       unanswered: rows.filter((row, i) => sentences[i] && !row).length,
     };
-  });
+  };
+  return lockFile(file, work, options);
 }
 
 function checkTranscripts(manifest: string, clips: readonly Clip[]): void {

@@ -27,7 +27,7 @@ const installing = (): string =>
   ).join(', or ');
 
 /** Engines from npm that are installed. */
-export const installedEngines = (): EngineKind[] =>
+const installedEngines = (): EngineKind[] =>
   ENGINES.filter(({ package: of }) => of !== undefined && installedVersion(of) !== undefined);
 
 /** Versions of the engines behind voices: another version may speak otherwise. */

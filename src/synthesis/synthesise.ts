@@ -1,5 +1,5 @@
 /** A corpus of synthetic speech made of text alone: spoken, varied, read back, and listed in a manifest. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { abortable } from '../abort.ts';
 import { resampled } from '../audio/resample.ts';
@@ -14,6 +14,7 @@ import { excerpt, UserError } from '../errors.ts';
 import { largest } from '../extremes.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { lockFolder } from '../files/lock.ts';
+import { namesIn } from '../files/read.ts';
 import { ResumableLines } from '../files/resumable-lines.ts';
 import { removeLeftovers, writeWhole } from '../files/write-whole.ts';
 import type { WorkOptions } from '../report/progress.ts';
@@ -259,7 +260,7 @@ async function inFolder(options: SynthesisOptions): Promise<SynthesisSummary> {
     await checkSettings(join(output, 'settings.json'), synthesis.settings);
     // Of a run that was killed.
     const clips = join(output, 'clips');
-    if (existsSync(clips)) for (const name of readdirSync(clips)) await removeLeftovers(join(clips, name));
+    for (const name of await namesIn(clips)) await removeLeftovers(join(clips, name));
     const all = synthesis.count;
     const count = Math.min(all, (limit ?? all) * perText);
     const results = await ResumableLines.open<SynthesisRecord>(join(output, 'results.jsonl'), {

@@ -103,7 +103,7 @@ export function placed(samples: Float32Array, { voice, rate, room, noise, seed }
  * @param decaySeconds time in which it falls by 60 dB
  * @param directDb power of the direct sound to that of all the rest
  */
-export function roomResponse(decaySeconds: number, directDb: number, seed: number): Float32Array {
+function roomResponse(decaySeconds: number, directDb: number, seed: number): Float32Array {
   const random = sfc32(seed);
   const perSample = (3 * Math.LN10) / (decaySeconds * SAMPLE_RATE);
   const response = Float32Array.from(
@@ -120,7 +120,7 @@ export function roomResponse(decaySeconds: number, directDb: number, seed: numbe
 }
 
 /** Noise of a colour: pink by Kellet's filter (1999), brown by a leaky sum. */
-export function colouredNoise(length: number, colour: Colour, seed: number): Float32Array {
+function colouredNoise(length: number, colour: Colour, seed: number): Float32Array {
   const random = sfc32(seed);
   let [b0, b1, b2, brown] = [0, 0, 0, 0];
   return Float32Array.from({ length }, () => {
