@@ -45,6 +45,7 @@ const GROUND = [
   'half-precision.ts',
   'lists.ts',
   'random.ts',
+  'retry.ts',
   'vectors.ts',
 ];
 

@@ -5,6 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { UserError } from '../errors.ts';
 import { packageVersion } from '../report/package-version.ts';
+import { backoffMs, LONGEST_WAIT_MS, retryAfterMs, TRIES } from '../retry.ts';
 import { printable, type Repo } from './names.ts';
 import type { HubSettings } from './settings.ts';
 
@@ -56,13 +57,10 @@ export interface Answer {
 /** A connection that broke or stalled: the request may be repeated. */
 export class Broken extends Error {}
 
-const TRIES = 6;
 /** What is written takes the hub longer than what is read. */
 export const WRITE_PATIENCE = 6;
 const REPEATED_STATUSES = [429, 500, 502, 503, 504];
 const MAX_HOPS = 10;
-/** A limit of requests that lasts longer is said, not waited for. */
-const LONGEST_PAUSE_SECONDS = 300;
 /** JSON of a page of a tree: 1000 files. */
 const MAX_JSON_BYTES = 64_000_000;
 
@@ -128,16 +126,16 @@ export class HubClient {
     signal?.throwIfAborted();
     if (!(error instanceof Broken || error instanceof Delayed)) throw error;
     const asked = error instanceof Delayed ? error.seconds : undefined;
-    const seconds = asked ?? (this.settings.pause / 1000) * 2 ** (failed - 1) * (0.75 + Math.random() / 2);
+    const ms = asked === undefined ? backoffMs(this.settings.pause, failed) : asked * 1000;
     // A host that has no address, or no server, will not have one in a second, either.
     const last = error instanceof Broken && isAbsent(error) ? Math.min(2, tries) : tries;
-    if (failed >= last || seconds > LONGEST_PAUSE_SECONDS) {
+    if (failed >= last || ms > LONGEST_WAIT_MS) {
       if (error instanceof Delayed) throw error.refusal;
       throw new HubError(`${what}: ${error.message}`, undefined, undefined, { cause: error.cause });
     }
-    if (failed > 1 || seconds >= 2)
-      this.options.onNote?.(`${what}: ${error.message}; next try in ${Math.ceil(seconds)} s`);
-    await wait(seconds * 1000, undefined, signal && { signal });
+    if (failed > 1 || ms >= 2000)
+      this.options.onNote?.(`${what}: ${error.message}; next try in ${Math.ceil(ms / 1000)} s`);
+    await wait(ms, undefined, signal && { signal });
   }
 
   async #open(first: URL, asked: Asked): Promise<Answer> {
@@ -328,13 +326,10 @@ async function textOf(answer: Answer, limit: number): Promise<string> {
   return Buffer.concat(parts).toString('utf8');
 }
 
-/** Seconds to wait, of Retry-After (RFC 9110) or RateLimit (draft-ietf-httpapi-ratelimit-headers: `"api";r=0;t=55`). */
-export function delayOf(headers: Headers, now = Date.now()): number | undefined {
-  const after = headers.get('retry-after');
-  if (after !== null) {
-    const seconds = /^\d+$/.test(after.trim()) ? Number(after) : (Date.parse(after) - now) / 1000;
-    if (Number.isFinite(seconds)) return Math.max(0, seconds);
-  }
+/** Seconds to wait, of Retry-After or RateLimit (draft-ietf-httpapi-ratelimit-headers: `"api";r=0;t=55`). */
+export function delayOf(headers: Headers, now?: number): number | undefined {
+  const ms = retryAfterMs(headers, now);
+  if (ms !== undefined) return ms / 1000;
   const reset = /(?:^|;)\s*t=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1];
   return reset === undefined ? undefined : Number(reset);
 }

@@ -2,9 +2,10 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
+import { resetMs, retryAfterMs } from '../retry.ts';
 import { send, startTranslationServer, type TranslationServer } from '../testing/translation-server.ts';
 import { Endpoint, RequestFailed } from './endpoint.ts';
-import { Pace, resetMs, retryAfterMs } from './pace.ts';
+import { Pace } from './pace.ts';
 
 let server: TranslationServer;
 let other: TranslationServer;

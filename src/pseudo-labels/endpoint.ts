@@ -2,15 +2,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { UserError } from '../errors.ts';
 import { withoutControls } from '../report/escape.ts';
-import { Pace, type PaceOptions, resetMs, retryAfterMs } from './pace.ts';
+import { backoffMs, LONGEST_WAIT_MS, resetMs, retryAfterMs, TRIES } from '../retry.ts';
+import { Pace, type PaceOptions } from './pace.ts';
 
 /** Bytes of an answer, decompressed. A batch of sentences has some ten thousand. */
 const MAX_ANSWER_BYTES = 8_000_000;
-const ATTEMPTS = 6;
 /** Before the second attempt; each further one waits twice as long. */
 const FIRST_WAIT_MS = 1000;
-/** A service that asks for a longer pause than this is at the end of a quota of the day. */
-const MAX_WAIT_MS = 300_000;
 const EXCERPT = 160;
 
 export interface EndpointOptions extends PaceOptions {
@@ -99,10 +97,9 @@ export class Endpoint {
         signal?.throwIfAborted();
         if (!(error instanceof Passing)) throw error;
         if (!this.#answered && !error.busy) throw new UserError(error.message);
-        if (attempt === ATTEMPTS || (error.waitMs ?? 0) > MAX_WAIT_MS) throw new RequestFailed(error.message);
-        const backoff = (this.options.firstWaitMs ?? FIRST_WAIT_MS) * 2 ** (attempt - 1);
-        // Jitter: requests that failed together do not come together again.
-        const ms = error.waitMs ?? backoff * (0.5 + Math.random() / 2);
+        if (attempt === TRIES || (error.waitMs ?? 0) > LONGEST_WAIT_MS)
+          throw new RequestFailed(error.message);
+        const ms = error.waitMs ?? backoffMs(this.options.firstWaitMs ?? FIRST_WAIT_MS, attempt);
         if (error.busy) this.#pace.pause(ms);
         else await wait(ms, undefined, signal && { signal });
       }
@@ -160,7 +157,7 @@ export class Endpoint {
     for (const kind of ['requests', 'tokens']) {
       if (headers.get(`x-ratelimit-remaining-${kind}`)?.trim() !== '0') continue;
       const ms = resetMs(headers.get(`x-ratelimit-reset-${kind}`));
-      if (ms !== undefined) this.#pace.pause(Math.min(ms, MAX_WAIT_MS));
+      if (ms !== undefined) this.#pace.pause(Math.min(ms, LONGEST_WAIT_MS));
     }
   }
 

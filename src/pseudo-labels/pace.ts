@@ -44,25 +44,3 @@ export class Pace {
     return requests === 0 ? byTokens : Math.max(byRequests, byTokens);
   }
 }
-
-/** Milliseconds of `1s`, `6m0s`, `12ms`, `1h2m3.5s`, or of a bare number of seconds; undefined for another text. */
-export function resetMs(text: string | null): number | undefined {
-  if (text === null || text.trim() === '') return undefined;
-  if (/^\d+(?:\.\d+)?$/.test(text.trim())) return Number(text) * 1000;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
-  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text.trim()) return undefined;
-  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: MINUTE_MS, h: 60 * MINUTE_MS };
-  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit!]!, 0);
-}
-
-/** Milliseconds that `retry-after` (RFC 9110: seconds or a date) or OpenAI's `retry-after-ms` ask for. */
-export function retryAfterMs(headers: Headers, now = Date.now()): number | undefined {
-  const ms = Number(headers.get('retry-after-ms') ?? Number.NaN);
-  if (ms >= 0) return ms;
-  const text = headers.get('retry-after');
-  if (text === null) return undefined;
-  const bySeconds = resetMs(text);
-  if (bySeconds !== undefined) return bySeconds;
-  const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
-}
