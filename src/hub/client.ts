@@ -4,9 +4,10 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { UserError } from '../errors.ts';
+import { printable } from '../report/escape.ts';
 import { packageVersion } from '../report/package-version.ts';
 import { backoffMs, LONGEST_WAIT_MS, retryAfterMs, TRIES } from '../retry.ts';
-import { printable, type Repo } from './names.ts';
+import type { Repo } from './names.ts';
 import type { HubSettings } from './settings.ts';
 
 /** A refusal of the hub, or no answer from it. */

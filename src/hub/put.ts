@@ -2,8 +2,8 @@
 import { createReadStream } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { printable } from '../report/escape.ts';
 import { Broken, HubError, Stall } from './client.ts';
-import { printable } from './names.ts';
 
 export interface Sending {
   /** What is sent, the beginning of messages. */

@@ -107,6 +107,11 @@ test.each([
     /HTTP 401: Incorrect API key provided: \[the key\]; expected a key that it accepts; --key-env names the variable$/,
   ],
   [
+    'a refused key at the end of what a message shows',
+    raw((response) => send(response, 401, { error: `${'x'.repeat(195)} ${KEY}` })),
+    /HTTP 401: x+ \[the…; expected a key that it accepts; --key-env names the variable$/,
+  ],
+  [
     'no money',
     raw((response) =>
       send(response, 429, { error: { message: 'You exceeded your quota', code: 'insufficient_quota' } }),

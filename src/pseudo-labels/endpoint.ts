@@ -1,7 +1,7 @@
 /** The user's own endpoint: one POST of JSON and its answer, within limits, repeated where it is worth it. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { UserError } from '../errors.ts';
-import { withoutControls } from '../report/escape.ts';
+import { printable } from '../report/escape.ts';
 import { backoffMs, LONGEST_WAIT_MS, resetMs, retryAfterMs, TRIES } from '../retry.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 
@@ -9,7 +9,6 @@ import { Pace, type PaceOptions } from './pace.ts';
 const MAX_ANSWER_BYTES = 8_000_000;
 /** Before the second attempt; each further one waits twice as long. */
 const FIRST_WAIT_MS = 1000;
-const EXCERPT = 160;
 
 export interface EndpointOptions extends PaceOptions {
   readonly url: string;
@@ -131,10 +130,8 @@ export class Endpoint {
         await response.body?.cancel();
         const to = response.headers.get('location') ?? 'nowhere';
         throw new UserError(
-          this.#shown(
-            `${where}: found a redirect (${response.status}) to ${excerpt(to)}; expected an answer: nothing was sent ` +
-              'there; where it is right, name it as --url',
-          ),
+          `${where}: found a redirect (${response.status}) to ${this.#shown(to)}; expected an answer: nothing was sent ` +
+            'there; where it is right, name it as --url',
         );
       }
       this.#heedLimits(response.headers);
@@ -148,7 +145,7 @@ export class Endpoint {
         throw failed(`found no whole answer in ${this.options.timeoutMs / 1000} s (--timeout)`);
       const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
       const reason = cause?.code ?? cause?.message ?? message;
-      throw failed(this.#shown(`found no whole answer (${reason}); expected an endpoint that answers`));
+      throw failed(`found no whole answer (${this.#shown(reason)}); expected an endpoint that answers`);
     }
   }
 
@@ -194,11 +191,11 @@ export class Endpoint {
     } catch {
       isJson = false;
     }
-    const said = this.#shown(excerpt(isJson ? (errorText(answer) ?? text) : text));
+    const said = this.#shown(isJson ? (errorText(answer) ?? text) : text);
     if (!response.ok) throw this.#failure(where, status, said, headers, errorCode(answer));
     if (!isJson) {
-      const found = text === '' ? 'an empty answer' : `${kind} ${JSON.stringify(said)}`;
-      throw new Passing(this.#shown(`${where}: found ${found}; expected JSON`));
+      const found = text === '' ? 'an empty answer' : `${this.#shown(kind)} ${JSON.stringify(said)}`;
+      throw new Passing(`${where}: found ${found}; expected JSON`);
     }
     if (!isObject(answer)) throw new Passing(`${where}: found ${said}; expected a JSON object`);
     // Some gateways answer 200 whatever is behind them.
@@ -230,11 +227,11 @@ export class Endpoint {
     return new UserError(`${line}; expected an endpoint and a model that are there`);
   }
 
-  /** What an endpoint said, on one line and without the key, which some repeat. */
+  /** What an endpoint said, in a message and without the key, which some repeat. */
   #shown(text: string): string {
     const { key = '' } = this.options;
-    const line = withoutControls(text).replace(/\s+/g, ' ').trim();
-    return key === '' ? line : line.replaceAll(key, '[the key]');
+    // Before the text is cut, which would leave a part of the key.
+    return printable(key === '' ? text : text.replaceAll(key, '[the key]'));
   }
 }
 
@@ -255,14 +252,6 @@ function parsedUrl(given: string): URL {
     );
   return url;
 }
-
-const excerpt = (text: string): string => {
-  const line = text
-    .slice(0, 4 * EXCERPT)
-    .replace(/\s+/g, ' ')
-    .trim();
-  return line.length > EXCERPT ? `${line.slice(0, EXCERPT)}…` : line;
-};
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;

@@ -18,6 +18,16 @@ export function withoutControls(text: string): string {
   return text.replace(CONTROL_CHARACTERS, '\ufffd').replace(DIRECTION_OVERRIDES, '\ufffd');
 }
 
+/** Longest text of a stranger in a message, in characters. */
+const MAX_PRINTABLE = 200;
+
+/** The text of a stranger, such as a server, in a message: one line, without control characters, cut where it is long. */
+export function printable(text: string): string {
+  // What is cut off anyway, up to megabytes, is not looked through.
+  const line = withoutControls(text.slice(0, 4 * MAX_PRINTABLE).replace(/\s+/g, ' ')).trim();
+  return line.length > MAX_PRINTABLE ? `${line.slice(0, MAX_PRINTABLE)}…` : line;
+}
+
 /** `text` as character data or a quoted attribute value of HTML or SVG. */
 export function escapeHtml(text: unknown): string {
   return withoutControls(String(text ?? '')).replace(/[&<>"']/g, (character) => ENTITIES[character]!);
