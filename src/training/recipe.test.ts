@@ -282,3 +282,19 @@ test('the kept recipe, read from its folder, is the one that was run', async () 
     data: { ...recipe.data, cache: join(recipe.output, JSON.parse(recipeText(recipe)).data.cache) },
   });
 });
+
+test('the kept recipe names models of the hub with their commits, and so names them when it is read again', async () => {
+  const commit = 'c'.repeat(40);
+  const snapshot = (name: string) => join(folder, `hub/models--acme--${name}/snapshots/${commit}`);
+  const file = write('hub.json', {
+    ...least,
+    model: snapshot('base'),
+    objective: { distillation: { teacher: snapshot('teacher'), weight: 0.5 } },
+  });
+  const kept = JSON.parse(recipeText(await read(file)));
+  expect([kept.model, kept.objective.distillation.teacher]).toEqual([
+    `acme/base@${commit}`,
+    `acme/teacher@${commit}`,
+  ]);
+  expect((await read(write('again.json', { ...least, model: kept.model }))).model).toBe(kept.model);
+});
