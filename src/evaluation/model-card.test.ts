@@ -43,6 +43,7 @@ test('with them: the base model with its commit, the settings, and scores with i
       cache: '../cache',
     },
     optimizer: { steps: 1000, learningRate: 0.0002 },
+    prompt: '<|zh|>',
   });
   writeFileSync(join(model, 'LICENSE'), 'MIT License\n');
   const scores = {
@@ -104,6 +105,7 @@ test('with them: the base model with its commit, the settings, and scores with i
   expect(body).toContain(`openai/whisper-small, commit ${COMMIT}`);
   expect(body).toContain('| translation into zh | en | target-transcribe | 55 | 21.5 (18.3–24.8) |');
   expect(body).toContain('| optimizer.learningRate | 0.0002 |');
+  expect(body).toContain('| prompt | <\\|zh\\|> |');
   expect(body).toContain('- train.tsv, set train, spoken in English');
   expect(body).toContain('5 of 60 clips have no text');
   expect(body).not.toMatch(/private|home\/me|22\.5/);

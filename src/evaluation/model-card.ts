@@ -33,15 +33,8 @@ export interface ModelCardOptions {
 const SCORES = 'scores.json';
 const RECIPE = 'recipe.json';
 
-/** Metrics by their names at the hub; others are in the table only. */
-const HUB_METRICS: Readonly<Record<string, string>> = {
-  bleu: 'bleu',
-  chrf: 'chrf',
-  ter: 'ter',
-  wer: 'wer',
-  cer: 'cer',
-  comet: 'comet',
-};
+/** Metrics that the hub knows, by the same names; others are in the table only. */
+const HUB_METRICS: ReadonlySet<string> = new Set(['bleu', 'chrf', 'ter', 'wer', 'cer', 'comet']);
 
 /** @throws UserError where the folder is no trained model, or the evaluation is another's */
 export async function modelCard(options: ModelCardOptions): Promise<string> {
@@ -122,7 +115,7 @@ function baseOf(recipe: unknown): { hub?: string; text: string } {
   const name = modelName(String(model));
   try {
     const { repo, revision } = parseRepo(name, 'model');
-    if (repo.id.includes('/') && (revision !== undefined || !/[\\/]\.\.?[\\/]/.test(name)))
+    if (repo.id.includes('/'))
       return { hub: repo.id, text: `${repo.id}${revision ? `, commit ${revision}` : ''}` };
   } catch {
     // It is a folder.
@@ -155,8 +148,8 @@ function aboutText(targets: readonly string[], base: string, version: string): s
 }
 
 function metricsIn({ rows }: Scores): string[] {
-  const named = rows.flatMap(({ scores }) => Object.keys(scores)).flatMap((name) => HUB_METRICS[name] ?? []);
-  return [...new Set(named)];
+  const names = new Set(rows.flatMap(({ scores }) => Object.keys(scores)));
+  return [...names].filter((name) => HUB_METRICS.has(name));
 }
 
 /** The scores in the form of Papers with Code, which the hub shows. */
@@ -177,11 +170,11 @@ function modelIndex(id: string, { results, rows }: Scores): object {
           args: { clips: n, prompt },
         },
         metrics: Object.entries(scores).flatMap(([metric, { score, interval, signature }]) =>
-          HUB_METRICS[metric] === undefined
+          !HUB_METRICS.has(metric)
             ? []
             : [
                 {
-                  type: HUB_METRICS[metric],
+                  type: metric,
                   value: rounded(score),
                   name: METRIC_HEADINGS[metric] ?? metric,
                   args: { signature, interval95: [rounded(interval.low), rounded(interval.high)] },
@@ -197,6 +190,12 @@ const rounded = (value: number): number => Math.round(value * 100) / 100;
 
 const setName = ({ manifest, selection }: EvaluationResults): string =>
   `${basename(manifest)}${selection.set === null ? '' : `, set ${selection.set}`}`;
+
+function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const row = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [head, head.map(() => '---'), ...rows].map(row).join('\n');
+}
 
 function scoresText({ results, rows }: Scores): string {
   const metrics = [...new Set(rows.flatMap(({ scores }) => Object.keys(scores)))];
@@ -216,8 +215,6 @@ function scoresText({ results, rows }: Scores): string {
     });
     return [test, language, prompt, String(n), ...(notDefined === undefined ? cells : [notDefined])];
   });
-  const row = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const signatures = [
     ...new Set(
       rows.flatMap(({ scores }) =>
@@ -229,7 +226,7 @@ function scoresText({ results, rows }: Scores): string {
   ];
   return [
     `## Evaluation\n\nOn ${setName(results)}, ${results.date.slice(0, 10)}; in brackets the middle 95 % of bootstrap resamples of its clips.`,
-    [row(head), row(head.map(() => '---')), ...lines.map(row)].join('\n'),
+    markdownTable(head, lines),
     signatures.join('\n'),
   ].join('\n\n');
 }
@@ -253,11 +250,11 @@ function trainingText(recipe: unknown, corpora: readonly Record<string, unknown>
       !['output', 'model'].includes(String(path[0])) &&
       path[1] !== 'corpora',
   );
-  const table = settings.map(({ path, value }) => `| ${path.join('.')} | ${String(value)} |`);
+  const rows = settings.map(({ path, value }) => [path.join('.'), String(value)]);
   return [
     '## Training',
     `By \`whisper-transfer train\`, on the manifests\n\n${manifests.join('\n')}`,
-    `with this recipe:\n\n| key | value |\n| --- | --- |\n${table.join('\n')}`,
+    `with this recipe:\n\n${markdownTable(['key', 'value'], rows)}`,
   ].join('\n\n');
 }
 
