@@ -185,7 +185,12 @@ export async function fetchModels(command: Command): Promise<void> {
 /** @param value one model, several, or models by name */
 async function fetched(value: unknown): Promise<unknown> {
   if (typeof value === 'string') return fetchedModel(value);
-  if (Array.isArray(value)) return Promise.all(value.map(fetchedModel));
+  // One after another: each shows its progress on the terminal's line.
+  if (Array.isArray(value)) {
+    const paths: string[] = [];
+    for (const model of value) paths.push(await fetchedModel(model));
+    return paths;
+  }
   const folders = new Map<string, string>();
   for (const [name, model] of value as Map<string, string>) folders.set(name, await fetchedModel(model));
   return folders;
