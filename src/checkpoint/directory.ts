@@ -5,21 +5,11 @@ import { UserError } from '../errors.ts';
 import { FOLDER_LOCK } from '../files/lock.ts';
 import { exists, readJson } from '../files/read.ts';
 import { replaceWhole, writeJson, writing } from '../files/write-whole.ts';
+import { COPIED_FILES } from '../hub/model-files.ts';
 import { type AddedToken, tokensToAdd, withAddedTokens } from './added-tokens.ts';
 import { type TensorToWrite, writeWeights } from './safetensors-write.ts';
 
 export type Json = Record<string, unknown>;
-
-/** Files to copy beside the configurations: those of WhisperProcessor, and the licence. Absent ones are skipped. */
-const COMPANIONS = [
-  'tokenizer_config.json',
-  'vocab.json',
-  'merges.txt',
-  'normalizer.json',
-  'added_tokens.json',
-  'special_tokens_map.json',
-  'LICENSE',
-];
 
 /** Files of an older model that do not fit the new one (expert-files.ts). */
 export const EXPERTS_FOLDER = 'experts';
@@ -111,7 +101,7 @@ async function replace(target: string, incomplete: string): Promise<void> {
 
 function isModelFile(name: string): boolean {
   return (
-    COMPANIONS.includes(name) ||
+    COPIED_FILES.includes(name) ||
     name === 'processor_config.json' ||
     name === EXPERTS_FOLDER ||
     name === ENGLISH_FOLDER ||
@@ -127,7 +117,7 @@ async function writeTokenizer(directory: string, contents: DirectoryContents): P
   if (basename(tokenizerFile) === 'tokenizer.json' && added.length === 0)
     await copyText(tokenizerFile, target);
   else await writeJson(target, withAddedTokens('tokenizer.json', tokenizer, added));
-  for (const name of COMPANIONS) {
+  for (const name of COPIED_FILES) {
     const from = join(companionsFrom, name);
     if (await exists(from)) await copyWithTokens(from, join(directory, name), added);
   }

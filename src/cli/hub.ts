@@ -172,9 +172,7 @@ async function push(folder: string, name: string, flags: PushFlags): Promise<voi
     process.stdout.write(card);
     return;
   }
-  const { hubSettings } = await import('../hub/settings.ts');
-  const { checkToken, push } = await import('../hub/push.ts');
-  await checkToken(await hubSettings());
+  const { push } = await import('../hub/push.ts');
   const work = showWork('the same command goes on: what was sent whole is kept at the hub');
   const scratch = await mkdtemp(join(tmpdir(), 'card-'));
   try {
@@ -205,7 +203,7 @@ async function push(folder: string, name: string, flags: PushFlags): Promise<voi
 async function modelFilesIn(
   folder: string,
 ): Promise<{ isFile: (path: string) => boolean; files: { path: string; file: string }[] }> {
-  const { isModelFile } = await import('../hub/model-folder.ts');
+  const { isModelFile } = await import('../hub/model-files.ts');
   const paths = await readdir(folder, { recursive: true }).catch((error: unknown) => {
     throw cannotOpen(folder, error, 'the folder of a trained model');
   });

@@ -6,17 +6,24 @@ import { dirname } from 'node:path';
 import { UserError } from '../errors.ts';
 import { lockFile } from '../files/lock.ts';
 import { writing } from '../files/write-whole.ts';
+import { printable } from '../report/escape.ts';
 import type { CachedRepo } from './cache.ts';
 import { type Answer, type Asked, Broken, type HubClient, HubError } from './client.ts';
-import { printable } from './names.ts';
 import { withPythonLock } from './python-lock.ts';
-import type { HubFile } from './tree.ts';
+import { gitBlobHash, type HubFile } from './tree.ts';
 
 export interface BlobOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onNote?: ((note: string) => void) | undefined;
   /** Called with the bytes of the file that are there. */
   readonly onSize?: ((bytes: number) => void) | undefined;
+}
+
+/** A commit of a repository: at the hub, and in the cache. */
+export interface RepoCommit {
+  readonly client: HubClient;
+  readonly cached: CachedRepo;
+  readonly commit: string;
 }
 
 /** Of a download under way. Not Python's name, which its older versions append to without a lock of ours. */
@@ -35,13 +42,8 @@ export async function bytesThere(cached: CachedRepo, file: HubFile): Promise<num
  * Makes sure that a file's blob is in the cache. One process at a time downloads it; others wait, and find it.
  * @throws UserError where it cannot be had, or is not what the hub says it is
  */
-export async function fetchBlob(
-  client: HubClient,
-  cached: CachedRepo,
-  commit: string,
-  file: HubFile,
-  options: BlobOptions,
-): Promise<void> {
+export async function fetchBlob(from: RepoCommit, file: HubFile, options: BlobOptions): Promise<void> {
+  const { cached } = from;
   const blob = cached.blob(file.etag);
   if ((await sizeOf(blob)) === file.size) return;
   const { signal, onNote } = options;
@@ -54,7 +56,7 @@ export async function fetchBlob(
         async () => {
           const there = await sizeOf(blob);
           if (there === file.size) options.onSize?.(there);
-          else await download(client, cached, commit, file, options);
+          else await download(from, file, options);
         },
         { onNote, signal },
       ),
@@ -62,18 +64,13 @@ export async function fetchBlob(
   );
 }
 
-async function download(
-  client: HubClient,
-  cached: CachedRepo,
-  commit: string,
-  file: HubFile,
-  options: BlobOptions,
-): Promise<void> {
+async function download(from: RepoCommit, file: HubFile, options: BlobOptions): Promise<void> {
+  const { cached } = from;
   const blob = cached.blob(file.etag);
   const incomplete = blob + INCOMPLETE;
   await writing(blob, () => mkdir(dirname(blob), { recursive: true }));
   for (let wrong = 0; ; wrong++) {
-    const hash = await fetchAll(client, cached, commit, file, incomplete, options);
+    const hash = await fetchAll(from, file, incomplete, options);
     if (hash === undefined || hash === file.etag) break;
     await rm(incomplete, { force: true });
     const what = `${cached.repo.id}: ${file.path}`;
@@ -88,9 +85,7 @@ async function download(
 
 /** Fetches what is missing, in as many requests as that takes. @returns the hash of the whole, where the file has one */
 async function fetchAll(
-  client: HubClient,
-  cached: CachedRepo,
-  commit: string,
+  { client, cached, commit }: RepoCommit,
   file: HubFile,
   incomplete: string,
   { signal, onSize }: BlobOptions,
@@ -203,8 +198,7 @@ class Part {
 
   #newHash(): Hash | undefined {
     if (this.file.hash === 'sha256') return createHash('sha256');
-    // A blob as git hashes it.
-    return this.file.hash === 'git' ? createHash('sha1').update(`blob ${this.file.size}\0`) : undefined;
+    return this.file.hash === 'git' ? gitBlobHash(this.file.size) : undefined;
   }
 
   async open(): Promise<void> {

@@ -9,7 +9,7 @@
  * .locks/models--owner--name/<etag>.lock
  * ```
  */
-import { copyFile, lstat, mkdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { exists } from '../files/read.ts';
 import { replaceWhole, writeWhole, writing } from '../files/write-whole.ts';
@@ -81,8 +81,7 @@ export class CachedRepo {
     const blob = this.blob(file.etag);
     await writing(path, async () => {
       await mkdir(dirname(path), { recursive: true });
-      const there = await lstat(path).catch(() => undefined);
-      if (there?.isSymbolicLink() && (await readlink(path)) === this.#target(path, file.etag)) return;
+      if ((await readlink(path).catch(() => undefined)) === this.#target(path, file.etag)) return;
       await replaceWhole(path, async (incomplete) => {
         try {
           await symlink(this.#target(path, file.etag), incomplete);
@@ -101,7 +100,7 @@ export class CachedRepo {
   }
 }
 
-export const CACHE_TAG = 'CACHEDIR.TAG';
+const CACHE_TAG = 'CACHEDIR.TAG';
 
 /** Marks the cache for programs that make backups (https://bford.info/cachedir/), as Python does. */
 export async function markCache(cache: string): Promise<void> {

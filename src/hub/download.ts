@@ -4,11 +4,11 @@ import { freeDisk } from '../files/free-disk.ts';
 import { exists } from '../files/read.ts';
 import { formatBytes } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
-import { bytesThere, fetchBlob } from './blob.ts';
+import { bytesThere, fetchBlob, type RepoCommit } from './blob.ts';
 import { CachedRepo, markCache } from './cache.ts';
 import { HubClient, HubError } from './client.ts';
 import { globTest } from './globs.ts';
-import { checkedRevision, DEFAULT_REVISION, isCommit, type Repo } from './names.ts';
+import { checkedRevision, DEFAULT_REVISION, isCommit, nameOf, type Repo } from './names.ts';
 import { type HubSettings, hubSettings } from './settings.ts';
 import { commitOf, filesOf, type HubFile } from './tree.ts';
 
@@ -34,6 +34,12 @@ export interface Snapshot {
   readonly fetched: number;
 }
 
+export interface ResolvedRevision extends RepoCommit {
+  readonly revision: string;
+  /** Whether the hub may be asked. */
+  readonly online: boolean;
+}
+
 /** Files that are fetched at a time. */
 const PARALLEL = 4;
 
@@ -44,7 +50,7 @@ const PARALLEL = 4;
 export async function resolveRevision(
   repo: Repo,
   { revision: asked, settings: given, onNote, signal }: DownloadOptions = {},
-): Promise<{ client: HubClient; cached: CachedRepo; revision: string; commit: string; online: boolean }> {
+): Promise<ResolvedRevision> {
   const revision = checkedRevision(asked ?? DEFAULT_REVISION);
   const settings = given ?? (await hubSettings());
   const client = new HubClient(settings, { onNote });
@@ -90,19 +96,18 @@ export async function download(repo: Repo, options: DownloadOptions = {}): Promi
         .map(({ path }) => path)
         .join(', ')}${all.length > 4 ? ' …' : ''}`,
     );
-  const fetched = await fetchFiles(client, cached, commit, files, options);
+  const fetched = await fetchFiles(resolved, files, options);
   await cached.writeRef(revision, commit);
   return { ...snapshot, files, fetched };
 }
 
 /** Fetches the files of a commit that its snapshot lacks. @returns bytes that had to be fetched */
 export async function fetchFiles(
-  client: HubClient,
-  cached: CachedRepo,
-  commit: string,
+  from: RepoCommit,
   files: readonly HubFile[],
   { signal, onNote, onProgress }: Pick<DownloadOptions, 'signal' | 'onNote' | 'onProgress'>,
 ): Promise<number> {
+  const { cached, commit } = from;
   const missing: HubFile[] = [];
   for (const file of files) if (!(await cached.has(commit, file))) missing.push(file);
   if (missing.length === 0) return 0;
@@ -120,15 +125,13 @@ export async function fetchFiles(
     onProgress?.({ stage, done: Math.min(done, total), total, resumed, unit: 'bytes', note });
   if (total > 0) show();
   const stop = new AbortController();
-  const abort = (): void => stop.abort(signal?.reason);
-  signal?.throwIfAborted();
-  signal?.addEventListener('abort', abort, { once: true });
+  const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   const queue = missing.values();
   const worker = async (): Promise<void> => {
     for (const file of queue) {
-      stop.signal.throwIfAborted();
-      await fetchBlob(client, cached, commit, file, {
-        signal: stop.signal,
+      stopped.throwIfAborted();
+      await fetchBlob(from, file, {
+        signal: stopped,
         onNote,
         onSize: (size) => {
           done += size - (sizes.get(file.etag) ?? 0);
@@ -147,8 +150,6 @@ export async function fetchFiles(
     stop.abort(error);
     await Promise.allSettled(workers);
     throw signal?.aborted ? signal.reason : error;
-  } finally {
-    signal?.removeEventListener('abort', abort);
   }
   done = total;
   if (total > 0) show('');
@@ -164,6 +165,3 @@ async function checkRoom({ cache, repo }: CachedRepo, bytes: number): Promise<vo
       'HF_HOME names another place',
   );
 }
-
-export const nameOf = ({ id }: Repo, revision: string): string =>
-  revision === DEFAULT_REVISION ? id : `${id}@${revision}`;

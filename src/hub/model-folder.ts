@@ -3,35 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { exists } from '../files/read.ts';
+import { printable } from '../report/escape.ts';
 import type { CachedRepo } from './cache.ts';
 import type { DownloadOptions } from './download.ts';
-import { fetchFiles, nameOf, resolveRevision } from './download.ts';
-import { isHubName, parseRepo, printable, type Repo } from './names.ts';
+import { fetchFiles, resolveRevision } from './download.ts';
+import { COMPANIONS, CONFIG, INDEX, isModelFile, isWeights, WEIGHTS } from './model-files.ts';
+import { isHubName, nameOf, parseRepo, type Repo } from './names.ts';
 import { filesOf, type HubFile } from './tree.ts';
-
-const CONFIG = 'config.json';
-const WEIGHTS = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
-
-/** Files of a model beside its weights. */
-const COMPANIONS = [
-  CONFIG,
-  'generation_config.json',
-  'preprocessor_config.json',
-  'processor_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'vocab.json',
-  'merges.txt',
-  'normalizer.json',
-  'added_tokens.json',
-  'special_tokens_map.json',
-  'target_vocabulary.json',
-  'LICENSE',
-];
-
-/** Folders that this project's training adds: experts of a language, the model before English first. */
-const FOLDERS = /^(experts|english)\//;
 
 /** A snapshot with one of each has all that is needed, as weights are fetched last. */
 const NEEDED = [[CONFIG], ['generation_config.json'], ['tokenizer.json', 'vocab.json']];
@@ -60,50 +38,36 @@ export async function modelFolder(model: string, options: ModelFolderOptions = {
     throw new UserError(
       `${nameOf(repo, revision)}: found only a part of the model in the cache (${folder}), and the hub is not asked; expected all of it`,
     );
-  const files = modelFiles(repo, await filesOf(client, repo, commit, options.signal));
-  const weights = files.filter(({ path }) => path.endsWith('.safetensors') && !FOLDERS.test(path));
-  const others = files.filter((file) => !weights.includes(file));
-  await fetchFiles(
-    client,
-    cached,
-    commit,
-    others.filter(({ path }) => path === CONFIG),
-    { signal: options.signal },
-  );
+  const { signal, onNote } = options;
+  const files = modelFiles(repo, await filesOf(client, repo, commit, signal));
+  const fetchThose = (isWanted: (path: string) => boolean, how: ModelFolderOptions): Promise<number> =>
+    fetchFiles(
+      resolved,
+      files.filter(({ path }) => isWanted(path)),
+      how,
+    );
+  await fetchThose((path) => path === CONFIG, { signal });
   await checkWhisper(repo, join(folder, CONFIG));
-  if (weights.length === 0)
+  if (!files.some(({ path }) => isWeights(path)))
     throw new UserError(
       `${nameOf(repo, revision)}: found no weights in safetensors; expected ${WEIGHTS} or ${INDEX}: ` +
         'transformers converts others (from_pretrained and save_pretrained)',
     );
-  await fetchFiles(client, cached, commit, others, { signal: options.signal, onNote: options.onNote });
-  await fetchFiles(client, cached, commit, weights, options);
+  await fetchThose((path) => !path.endsWith('.safetensors'), { signal, onNote });
+  // Of the folders of a model, which may be as large as its weights.
+  await fetchThose((path) => !isWeights(path), options);
+  await fetchThose(isWeights, options);
   await noteAbsent(cached, commit, files);
   await cached.writeRef(revision, commit);
   return folder;
 }
 
-/** Whether a file in a folder is a part of a model that training wrote: what `hub push` uploads. */
-export const isModelFile = (path: string): boolean =>
-  COMPANIONS.includes(path) ||
-  path === INDEX ||
-  /^model(-\d+-of-\d+)?\.safetensors$/.test(path) ||
-  (FOLDERS.test(path) && /(\.(json|txt|safetensors)|\/LICENSE)$/.test(path));
-
 /** What a Whisper model needs: its weights once, and no copies in other formats or precisions. */
 function modelFiles(repo: Repo, files: readonly HubFile[]): HubFile[] {
   const names = new Set(files.map(({ path }) => path));
-  const isWeight = names.has(WEIGHTS)
-    ? (path: string): boolean => path === WEIGHTS
-    : (path: string): boolean => /^model-\d+-of-\d+\.safetensors$/.test(path);
-  const wanted = files.filter(
-    ({ path }) =>
-      COMPANIONS.includes(path) ||
-      isWeight(path) ||
-      (path === INDEX && !names.has(WEIGHTS)) ||
-      (FOLDERS.test(path) && /\.(json|txt|safetensors)$/.test(path)),
-  );
-  if (names.has(CONFIG)) return wanted;
+  const isCopy = (path: string): boolean =>
+    names.has(WEIGHTS) && path !== WEIGHTS && (path === INDEX || isWeights(path));
+  if (names.has(CONFIG)) return files.filter(({ path }) => isModelFile(path) && !isCopy(path));
   const adapter = names.has('adapter_config.json') ? ' (it has adapter_config.json, of a PEFT adapter)' : '';
   throw new UserError(
     `${repo.id}: found no ${CONFIG}${adapter}; expected a Whisper model in the layout of transformers`,

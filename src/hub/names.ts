@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { UserError } from '../errors.ts';
+import { printable } from '../report/escape.ts';
 
 export type RepoType = 'model' | 'dataset';
 
@@ -48,6 +49,10 @@ export function parseRepo(text: string, type: RepoType): { repo: Repo; revision:
   const repo = repoOf(at < 0 ? text : text.slice(0, at), type);
   return { repo, revision: at < 0 ? undefined : checkedRevision(text.slice(at + 1)) };
 }
+
+/** The name of a repository at a revision, as {@link parseRepo} takes it. */
+export const nameOf = ({ id }: Repo, revision: string): string =>
+  revision === DEFAULT_REVISION ? id : `${id}@${revision}`;
 
 /** Checks a branch, tag or commit: it becomes a path in the cache. @throws UserError */
 export function checkedRevision(revision: string): string {
@@ -96,13 +101,6 @@ export function checkedPath(repo: Repo, path: unknown): string {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const hasControl = (text: string): boolean => /[\u0000-\u001f\u007f]/.test(text);
 
-/** The text of a stranger, in a message: a line of at most 200 characters. */
-export const printable = (text: string): string => {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach a terminal
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
-  return line.length > 200 ? `${line.slice(0, 200)}…` : line;
-};
-
 /** The name of a repository's folder in the cache: models--openai--whisper-small. */
 export const folderName = ({ type, id }: Repo): string => `${type}s--${id.replaceAll('/', '--')}`;
 
@@ -129,5 +127,5 @@ export function repoOfSnapshot(folder: string): { repo: Repo; commit: string } |
 /** The name of a model, pinned to its commit, of a folder in the cache; other folders are named by their paths. */
 export function modelName(folder: string): string {
   const found = repoOfSnapshot(folder);
-  return found ? `${found.repo.id}@${found.commit}` : folder;
+  return found ? nameOf(found.repo, found.commit) : folder;
 }

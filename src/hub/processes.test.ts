@@ -1,6 +1,14 @@
 /** Downloads by real processes: two at once, one that is killed, and the models that commands load from the cache. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -19,6 +27,8 @@ beforeAll(async () => {
   hub = await startFakeHub();
   await writeTinyModel(join(scratch, 'model'));
   weights = readFileSync(join(scratch, 'model/model.safetensors'));
+  mkdirSync(join(scratch, 'model/english'));
+  writeFileSync(join(scratch, 'model/english/LICENSE'), 'MIT License\n');
   // What a real repository has beside them.
   writeFileSync(join(scratch, 'model/pytorch_model.bin'), Buffer.alloc(2_000_000));
   writeFileSync(join(scratch, 'model/model.fp32-00001-of-00002.safetensors'), Buffer.alloc(1_000_000));
@@ -111,6 +121,7 @@ test('--model takes a model of the hub: only what it needs is fetched, and it lo
   const snapshot = join(folder(), 'snapshots', hub.head(hub.repo(ID)!));
   expect(JSON.stringify(JSON.parse(first.out))).toContain(snapshot);
   expect(readdirSync(snapshot).filter((name) => /bin$|fp32/.test(name))).toEqual([]);
+  expect(existsSync(join(snapshot, 'english/LICENSE'))).toBe(true);
   expect(fromCdn()).toHaveLength(1);
   hub.requests.length = 0;
   const second = await run(['doctor', '--model', `${ID}@main`, '--json'], { HF_HUB_OFFLINE: '1' });

@@ -4,15 +4,16 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
+import { printable } from '../report/escape.ts';
 import { formatBytes } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { HubClient, HubError, WRITE_PATIENCE } from './client.ts';
-import { DEFAULT_REVISION, printable, type Repo } from './names.ts';
+import { DEFAULT_REVISION, type Repo } from './names.ts';
 import { putBytes } from './put.ts';
 import { type HubSettings, hubSettings } from './settings.ts';
-import { commitOf, filesOf } from './tree.ts';
+import { commitOf, filesOf, gitBlobHash } from './tree.ts';
 
 /** A file to upload. */
 export interface PushedFile {
@@ -56,8 +57,8 @@ const BATCH_FILES = 100;
 const JSON_TYPE = { 'content-type': 'application/json' };
 const LFS_TYPE = { 'content-type': 'application/vnd.git-lfs+json', accept: 'application/vnd.git-lfs+json' };
 
-/** The account of the token, checked before anything is sent. @throws UserError where it cannot write */
-export async function checkToken(settings: HubSettings, signal?: AbortSignal): Promise<string> {
+/** Checks the token before anything is sent. @throws UserError where it cannot write */
+export async function checkToken(settings: HubSettings, signal?: AbortSignal): Promise<void> {
   if (settings.offline)
     throw new UserError('HF_HUB_OFFLINE: found it set; expected it off, to push to the hub');
   if (settings.token === undefined)
@@ -73,7 +74,6 @@ export async function checkToken(settings: HubSettings, signal?: AbortSignal): P
     throw new UserError(
       `token: found one of ${printable(name)} that only reads; expected one that may write, from ${settings.endpoint}/settings/tokens`,
     );
-  return name;
 }
 
 /**
@@ -148,19 +148,14 @@ async function create(client: HubClient, repo: Repo, { isPrivate, signal }: Push
 async function measure({ path, file }: PushedFile): Promise<Measured> {
   const { size } = await stat(file);
   const sha256 = createHash('sha256');
-  const git = createHash('sha1').update(`blob ${size}\0`);
+  const git = gitBlobHash(size);
+  let sample = '';
   for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) {
     sha256.update(bytes);
     git.update(bytes);
+    sample ||= (bytes as Buffer).toString('base64', 0, SAMPLE_BYTES);
   }
-  const handle = await open(file);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, 0);
-    const sample = buffer.subarray(0, bytesRead).toString('base64');
-    return { path, file, size, sha256: sha256.digest('hex'), git: git.digest('hex'), sample };
-  } finally {
-    await handle.close();
-  }
+  return { path, file, size, sha256: sha256.digest('hex'), git: git.digest('hex'), sample };
 }
 
 /** Which files go by LFS, as the hub decides. */

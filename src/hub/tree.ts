@@ -1,6 +1,8 @@
 /** What a repository holds at a revision: its commit, and its files. */
+import { createHash, type Hash } from 'node:crypto';
+import { printable } from '../report/escape.ts';
 import { type HubClient, HubError } from './client.ts';
-import { checkedPath, isCommit, printable, type Repo } from './names.ts';
+import { checkedPath, isCommit, nameOf, type Repo } from './names.ts';
 
 export interface HubFile {
   readonly path: string;
@@ -10,6 +12,9 @@ export interface HubFile {
   /** How the content is checked; undefined where the server gives no hash of it. */
   readonly hash: 'sha256' | 'git' | undefined;
 }
+
+/** A hash that becomes git's of a file of this size. */
+export const gitBlobHash = (size: number): Hash => createHash('sha1').update(`blob ${size}\0`);
 
 /** A repository cannot have more, and a server must not fill the memory. */
 const MAX_FILES = 1_000_000;
@@ -21,7 +26,7 @@ export async function commitOf(
   revision: string,
   options: { signal?: AbortSignal | undefined; tries?: number } = {},
 ): Promise<string> {
-  const what = revision === 'main' ? repo.id : `${repo.id}@${revision}`;
+  const what = nameOf(repo, revision);
   const url = `${client.api(repo)}/revision/${encodeURIComponent(revision)}`;
   const { value } = await client.json(url, { what, repo, ...options });
   const { sha } = (value ?? {}) as { sha?: unknown };
