@@ -2,7 +2,7 @@
 import type { TranslationEngine, Usage } from './engine.ts';
 import type { Sentence } from './sentence.ts';
 
-/** Tokens of a translation for one of its sentence; a first batch replaces the guess. */
+/** Tokens of a translation for one of its sentence: a guess; the note after the first request tells what it was. */
 const OUTPUT_RATIO = 1.5;
 /** Of an answer's JSON around each text. */
 const ENVELOPE_TOKENS = 12;

@@ -1,5 +1,7 @@
 /** A thread that speaks: engines block while they compute, and one that crashes or hangs takes only its thread with it. */
-import { parentPort } from 'node:worker_threads';
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { EngineVoice, Manner, Sound, SpeechEngine } from './engines/engine.ts';
 import { ENGINES } from './engines.ts';
 
@@ -18,9 +20,13 @@ const opened = new Map<string, Promise<SpeechEngine>>();
 
 function openedEngine(name: string, command: string): Promise<SpeechEngine> {
   const key = `${name} ${command}`;
-  const found = opened.get(key) ?? ENGINES.find((engine) => engine.name === name)!.open(command);
-  opened.set(key, found);
-  return found;
+  let engine = opened.get(key);
+  if (!engine) {
+    const folder = mkdtempSync(join(workerData as string, `${name}-`));
+    engine = ENGINES.find((one) => one.name === name)!.open(folder, command);
+    opened.set(key, engine);
+  }
+  return engine;
 }
 
 async function answer(request: SpeakRequest): Promise<SpeakReply> {

@@ -1,4 +1,7 @@
 /** Threads that speak, one sentence each at a time. A thread that hangs or crashes costs its sentence, and is replaced. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../errors.ts';
 import { builtFile } from '../files/built.ts';
@@ -29,13 +32,18 @@ export class SpeakingThreads {
   readonly #idle: SpeakingThread[] = [];
   readonly #all = new Set<SpeakingThread>();
   readonly #waiting: Task[] = [];
+  /** Holds the files of the engines: a thread that is ended cannot remove its own. */
+  readonly #folder = mkdtempSync(join(tmpdir(), 'speech-'));
+  readonly #removeFolder = (): void => rmSync(this.#folder, { recursive: true, force: true });
   #closed = false;
 
   /** @param count threads at most; they begin when they are needed */
   constructor(
     private readonly count: number,
     private readonly sentenceSeconds = SENTENCE_SECONDS,
-  ) {}
+  ) {
+    process.once('exit', this.#removeFolder);
+  }
 
   /** All voices of an engine. @throws UnspokenSentence where it cannot be loaded */
   async voices({ name }: EngineKind): Promise<readonly EngineVoice[]> {
@@ -56,6 +64,8 @@ export class SpeakingThreads {
     this.#closed = true;
     for (const { resolve } of this.#waiting.splice(0)) resolve({ error: 'closed' });
     await Promise.all([...this.#all].map(({ worker }) => worker.terminate()));
+    process.off('exit', this.#removeFolder);
+    this.#removeFolder();
   }
 
   #ask(request: SpeakRequest): Promise<SpeakReply> {
@@ -73,7 +83,10 @@ export class SpeakingThreads {
 
   #begin(): SpeakingThread {
     // Node says of its WASI that it is experimental.
-    const worker = new Worker(builtFile('synthesis/speak-worker.js'), { execArgv: ['--no-warnings'] });
+    const worker = new Worker(builtFile('synthesis/speak-worker.js'), {
+      workerData: this.#folder,
+      execArgv: ['--no-warnings'],
+    });
     const thread: SpeakingThread = { worker, end: undefined };
     this.#all.add(thread);
     const fail = (why: string): void => thread.end?.({ error: why }, false);

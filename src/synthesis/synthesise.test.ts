@@ -1,10 +1,10 @@
 /** A corpus of text alone, with the real engine: the same again whatever happened between, and nothing dropped without a word. */
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { readManifest } from '../data/manifest.ts';
 import { UserError } from '../errors.ts';
@@ -85,6 +85,18 @@ test('a run that is killed and run again ends with the bytes of one that was not
   } finally {
     await synthesis.close();
   }
+});
+
+test('nothing stays in the folder of temporary files', async () => {
+  const temporary = join(scratch, 'temporary');
+  mkdirSync(temporary);
+  vi.stubEnv('TMPDIR', temporary);
+  try {
+    expect((await synthesise(options('tidy', { limit: 2 }))).kept).toBe(2);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  expect(readdirSync(temporary)).toEqual([]);
 });
 
 test('the manifest names what is synthetic, and how it was spoken; its recordings are read by their paths', async () => {

@@ -1,7 +1,6 @@
 /** The user's own command as an engine: Piper, a system's voices, a script. It gets the text and gives a sound file. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readAudio } from '../../audio/audio-file.ts';
 import { readAudioSource } from '../../audio/audio-source.ts';
@@ -52,10 +51,8 @@ export function commandWords(line: string): string[] {
 }
 
 /** `{wav}` stands for the file that it writes; without, its standard output is the sound. `{text}`: as an argument, not on standard input. */
-async function openCommand(line: string): Promise<SpeechEngine> {
+async function openCommand(folder: string, line: string): Promise<SpeechEngine> {
   const words = commandWords(line);
-  const folder = mkdtempSync(join(tmpdir(), 'speech-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const wav = join(folder, 'speech.wav');
   const writesFile = words.some((word) => word.includes('{wav}'));
   const takesText = words.some((word) => word.includes('{text}'));

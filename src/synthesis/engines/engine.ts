@@ -41,6 +41,9 @@ export interface EngineKind {
   /** Lowest and highest factors of rate and pitch that still sound like speech; undefined: the engine cannot change them. */
   readonly rates?: readonly [number, number];
   readonly pitches?: readonly [number, number];
-  /** @param command the user's, for the engine that runs one */
-  readonly open: (command: string) => Promise<SpeechEngine>;
+  /**
+   * @param folder of its own, for files of a sentence
+   * @param command the user's, for the engine that runs one
+   */
+  readonly open: (folder: string, command: string) => Promise<SpeechEngine>;
 }

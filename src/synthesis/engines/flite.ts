@@ -2,8 +2,7 @@
  * CMU Flite (Black and Lenzo 2001), compiled to WASI: four English voices. Each sentence runs in a new instance, which so
  * knows nothing of those before.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readAudio } from '../../audio/audio-file.ts';
 import { SAMPLE_RATE } from '../../audio/sample-rate.ts';
@@ -30,13 +29,11 @@ export const flite: EngineKind = {
   open: openFlite,
 };
 
-async function openFlite(): Promise<SpeechEngine> {
+async function openFlite(folder: string): Promise<SpeechEngine> {
   const file = installedFile(`${PACKAGE}/flite.wasm`);
   if (file === undefined) throw new UserError(`flite: ${PACKAGE} is not installed`);
   const { WASI } = await import('node:wasi');
   const module = new WebAssembly.Module(readFileSync(file));
-  const folder = mkdtempSync(join(tmpdir(), 'flite-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   return {
     voices: Object.values(VOICES),
     speak: async (text, voice, { rate, pitch }) => {
