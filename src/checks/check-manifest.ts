@@ -3,7 +3,7 @@ import { takeTurn } from '../abort.ts';
 import type { Clip } from '../data/clip.ts';
 import { type ManifestRow, manifestRows } from '../data/manifest.ts';
 import { MAX_SECONDS } from '../data/recording.ts';
-import { UserError } from '../errors.ts';
+import { excerpt as excerptOf, UserError } from '../errors.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { type ColumnText, speakerOf, textsOf } from './columns.ts';
@@ -445,4 +445,4 @@ class Check {
 
 const newPairs = (): LengthPairs => new LengthPairs();
 
-const excerpt = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+const excerpt = (text: string): string => excerptOf(text, 60);

@@ -6,7 +6,7 @@ import { writeWhole } from '../files/write-whole.ts';
 import { languageProfile } from '../language/profile.ts';
 import { escapeHtml } from '../report/escape.ts';
 import { csvText } from '../report/figure.ts';
-import { formatDuration, formatNumber, shorten } from '../report/format.ts';
+import { capital, formatDuration, formatNumber, shorten } from '../report/format.ts';
 import { htmlTable } from '../report/html-table.ts';
 import { packageVersion } from '../report/package-version.ts';
 import { htmlPage } from '../report/page.ts';
@@ -157,5 +157,3 @@ function card({ kind, line, found, expected }: Finding, { clip, player }: Exampl
 ${sound}
 <dl class="texts">${texts.join('')}</dl></article>`;
 }
-
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,6 +1,6 @@
 /** What is wrong with a text by itself: its script and language, leftovers of files that it came from, lost characters. */
 import { excerpt } from '../errors.ts';
-import { identifierName, isLikelyIn, loadIdentifier } from '../language/identify.ts';
+import { countWords, identifierName, isLikelyIn, loadIdentifier } from '../language/identify.ts';
 import { isLanguage, languageProfile, sameLanguage } from '../language/profile.ts';
 import { letterIn, scriptsOf } from '../language/script.ts';
 import type { FindingKind } from './kinds.ts';
@@ -49,7 +49,6 @@ const ALSO_WRITTEN_IN: Readonly<Record<string, readonly string[]>> = {
 };
 
 const LETTERS = /\p{L}/gu;
-const WORDS = /\p{L}[\p{L}\p{M}'’-]*/gu;
 const KANA_OR_HANGUL = /[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/gu;
 
 const letterPatterns = new Map<string, RegExp | undefined>();
@@ -114,8 +113,7 @@ function writtenOtherwise(text: string, language: string): TextFault | undefined
     const kind = other.length >= MIN_LETTERS ? 'script' : 'language';
     return { kind, found: `Japanese or Korean letters ("${other[0]}")` };
   }
-  const words = text.match(WORDS)?.length ?? 0;
-  if (words < MIN_WORDS_OF_LANGUAGE || identifierName(language) === undefined) return undefined;
+  if (countWords(text) < MIN_WORDS_OF_LANGUAGE || identifierName(language) === undefined) return undefined;
   return isLikelyIn(text, language)
     ? undefined
     : { kind: 'language', found: `words of another language than ${base}` };

@@ -1,5 +1,5 @@
 import { escapeHtml } from '../report/escape.ts';
-import { formatNumber, formatPercent, languageName } from '../report/format.ts';
+import { capital, formatNumber, formatPercent, languageName } from '../report/format.ts';
 import { barPairs } from '../report/svg.ts';
 import { ceiling } from '../report/ticks.ts';
 import type { DemoResults, TransferResult } from './results.ts';
@@ -75,8 +75,4 @@ function label(row: TransferResult): string {
 
 function signed(value: number): string {
   return `${value >= 0 ? '+' : ''}${formatNumber(value, 1)}`.replace('-', '−');
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

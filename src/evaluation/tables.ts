@@ -1,5 +1,6 @@
 /** The tables of an evaluation: scores, differences from the first model, and forgetting. */
 
+import { capital } from '../report/format.ts';
 import { htmlTable } from '../report/html-table.ts';
 import { formatTable, type TableFormat } from '../report/table-formats.ts';
 import type { Column } from '../report/terminal.ts';
@@ -214,8 +215,4 @@ function forgettingColumns(lines: readonly ForgettingLine[], format: TableFormat
       align: 'right',
     },
   ];
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

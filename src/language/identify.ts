@@ -26,6 +26,9 @@ const ELD_CODES: Readonly<Record<string, string>> = {
 /** eld's Kurdish is Sorani, in Arabic letters. */
 const UNICODE_CODES: Readonly<Record<string, string>> = { ku: 'ckb' };
 
+/** Words of letters, as {@link isLikelyIn} counts them. */
+export const countWords = (text: string): number => text.match(WORD)?.length ?? 0;
+
 let detector: Detector | undefined;
 /** Languages that eld knows, by script. */
 const known = new Map<string | undefined, string[]>();
@@ -76,7 +79,7 @@ export function identifierName(language: string): string | undefined {
  */
 export function isLikelyIn(text: string, language: string): boolean {
   const margin = marginOf(language);
-  if (margin === undefined || (text.match(WORD)?.length ?? 0) < MIN_WORDS) return true;
+  if (margin === undefined || countWords(text) < MIN_WORDS) return true;
   const { candidates, own } = knownAround(language);
   const result = detector!.detect(text);
   const scores = result.getScores();

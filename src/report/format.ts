@@ -56,3 +56,6 @@ export function shorten(text: string): string {
   if (characters.length <= MAX_TEXT_LENGTH) return text;
   return `${characters.slice(0, MAX_TEXT_LENGTH).join('')}… (${formatNumber(characters.length)} characters in all)`;
 }
+
+/** `text` with its first letter in upper case. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
