@@ -1,4 +1,5 @@
 /** Recordings embedded in a page. */
+import type { Player } from '../report/clip-card.ts';
 import { audioBytes, audioDuration, locateAudio, readAudio } from './audio-file.ts';
 import { detectFormat } from './formats.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
@@ -22,7 +23,7 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
  * A recording as a `data:` URI: its unchanged bytes, where browsers play its format; of a part of a recording, what is
  * heard, as WAV of 16 kHz. Else the reason why not.
  */
-export async function audioUri(audio: string): Promise<{ uri: string } | { missing: string }> {
+export async function audioUri(audio: string): Promise<Player> {
   if ((await locateAudio(audio)).part) {
     const size = 2 * SAMPLE_RATE * (await audioDuration(audio));
     return size > MAX_AUDIO_BYTES ? tooLong(size) : uriOf('audio/wav', wavBytes(await readAudio(audio)));

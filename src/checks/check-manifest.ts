@@ -11,7 +11,7 @@ import { entryOf } from './entry-of.ts';
 import { Findings } from './findings.ts';
 import { type FindingKind, LISTED } from './kinds.ts';
 import { LengthPairs } from './length-outliers.ts';
-import type { SoundMeasures } from './measure-sound.ts';
+import { SILENCE_DB, type SoundMeasures } from './measure-sound.ts';
 import { MeasuredSounds, type NoSound } from './measured-sounds.ts';
 import { RowTable, SPLITS, splitOf } from './row-table.ts';
 import { hashOf, SeenHashes } from './seen-hashes.ts';
@@ -344,7 +344,10 @@ class Check {
     if (seconds < TOO_SHORT_SECONDS) add('too-short', `${seconds.toFixed(2)} s`);
     if (speech === 0 && loudest < SILENT_DB) {
       this.table.columns.sounds[row] = Number.NaN;
-      add('silent', loudest <= -120 ? 'nothing but zeros' : `at most ${loudest.toFixed(0)} dB of full scale`);
+      add(
+        'silent',
+        loudest <= SILENCE_DB ? 'nothing but zeros' : `at most ${loudest.toFixed(0)} dB of full scale`,
+      );
       return;
     }
     if (speech === 0) add('no-speech', `no speech in ${seconds.toFixed(1)} s of sound`);

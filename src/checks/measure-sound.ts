@@ -35,7 +35,8 @@ const FRAME = 512;
 const FULL_SCALE = 0.985;
 /** A single sample at full scale is a peak; so many in a row were cut. */
 const SHORTEST_RUN = 3;
-const SILENCE_DB = -120;
+/** Level of nothing but zeros. */
+export const SILENCE_DB = -120;
 
 const decibels = (energy: number): number =>
   energy > 0 ? Math.max(SILENCE_DB, 10 * Math.log10(energy)) : SILENCE_DB;

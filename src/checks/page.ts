@@ -3,7 +3,7 @@ import { audioUri } from '../audio/audio-uri.ts';
 import type { Clip } from '../data/clip.ts';
 import { manifestRows } from '../data/manifest.ts';
 import { writeWhole } from '../files/write-whole.ts';
-import { languageProfile } from '../language/profile.ts';
+import { type Player, playerHtml, textHtml } from '../report/clip-card.ts';
 import { escapeHtml } from '../report/escape.ts';
 import { csvText } from '../report/figure.ts';
 import { capital, formatDuration, formatNumber, shorten } from '../report/format.ts';
@@ -32,7 +32,7 @@ table{font-size:.86rem}td{overflow-wrap:anywhere}td.number{white-space:nowrap}
 
 interface Example {
   readonly clip: Clip;
-  readonly player: { readonly uri: string } | { readonly missing: string };
+  readonly player: Player;
 }
 
 /**
@@ -71,7 +71,7 @@ async function examplesOf(manifest: string, kinds: ByKind): Promise<Map<number, 
   return examples;
 }
 
-async function playerOf(audio: string, bytes: number): Promise<Example['player']> {
+async function playerOf(audio: string, bytes: number): Promise<Player> {
   if (audio === '') return { missing: 'not named' };
   if (bytes > MAX_PLAYED_BYTES) return { missing: 'left out, as the page has enough of them' };
   return audioUri(audio).catch(() => ({ missing: 'not there, or cannot be read' }));
@@ -144,16 +144,9 @@ const findingsTable = (label: string, findings: readonly Finding[]): string =>
   ]);
 
 function card({ kind, line, found, expected }: Finding, { clip, player }: Example): string {
-  const sound =
-    'uri' in player
-      ? `<audio controls preload="metadata" aria-label="${escapeHtml(clip.audio)}" src="${escapeHtml(player.uri)}"></audio>`
-      : `<p class="soft">No player: the recording is ${escapeHtml(player.missing)}.</p>`;
-  const texts = textsOf(clip).map(
-    ([column, language, text]) =>
-      `<dt>${escapeHtml(column)}</dt><dd lang="${languageProfile(language).tag}"><bdi>${text.trim() ? escapeHtml(shorten(text)) : '<span class="soft">(nothing)</span>'}</bdi></dd>`,
-  );
+  const texts = textsOf(clip).map(([column, language, text]) => textHtml(escapeHtml(column), text, language));
   return `<article class="card"><small>line ${formatNumber(line)} · ${escapeHtml(clip.audio)}</small>
 <p><b>${escapeHtml(shorten(found))}</b>${expected === kindOf(kind).expected ? '' : `<br><span class="soft">expected ${escapeHtml(expected)}</span>`}</p>
-${sound}
+${playerHtml(clip.audio, player)}
 <dl class="texts">${texts.join('')}</dl></article>`;
 }

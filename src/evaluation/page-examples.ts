@@ -1,6 +1,6 @@
-import { languageProfile } from '../language/profile.ts';
+import { playerHtml, textHtml } from '../report/clip-card.ts';
 import { escapeHtml } from '../report/escape.ts';
-import { formatNumber, languageName, shorten } from '../report/format.ts';
+import { formatNumber, languageName } from '../report/format.ts';
 import type { WorstSentence } from './results.ts';
 
 /**
@@ -32,18 +32,13 @@ function card(
   target: string | undefined,
 ): string {
   const written = target ?? language;
-  const sound =
-    'uri' in player
-      ? `<audio controls preload="metadata" aria-label="${escapeHtml(audio)}" src="${escapeHtml(player.uri)}"></audio>`
-      : `<p class="soft">No player: the recording is ${escapeHtml(player.missing)}.</p>`;
-  const line = (name: string, text: string, code = written) =>
-    `<dt>${name}</dt><dd lang="${languageProfile(code).tag}"><bdi>${text.trim() ? escapeHtml(shorten(text)) : '<span class="soft">(nothing)</span>'}</bdi></dd>`;
   const answers = hypotheses.map(({ model, prompt, text, score }) => {
     const name = prompt === 'transcribe' ? model : `${model}, ${prompt}`;
     const metric = prompt === 'transcribe' ? 'WER' : 'chrF';
-    return line(`${escapeHtml(name)} <span class="tag">${metric} ${formatNumber(score, 1)}</span>`, text);
+    const label = `${escapeHtml(name)} <span class="tag">${metric} ${formatNumber(score, 1)}</span>`;
+    return textHtml(label, text, written);
   });
   return `<article class="card"><small>${escapeHtml(audio)}</small>
-${sound}
-<dl class="answers">${sourceText && sourceText !== reference ? line('what is said', sourceText, language) : ''}${line('reference', reference)}${answers.join('')}</dl></article>`;
+${playerHtml(audio, player)}
+<dl class="answers">${sourceText && sourceText !== reference ? textHtml('what is said', sourceText, language) : ''}${textHtml('reference', reference, written)}${answers.join('')}</dl></article>`;
 }

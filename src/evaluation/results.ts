@@ -1,6 +1,7 @@
 /** Results of an evaluation: the schema of `scores.json`, and all that tables and page show. */
 
 import type { Measured } from '../metrics/measure.ts';
+import type { Player } from '../report/clip-card.ts';
 import type { Machine } from '../report/machine.ts';
 
 /** Scores of a model with one prompt, in one language or averaged over languages. */
@@ -86,7 +87,7 @@ export interface WorstSentence {
     readonly score: number;
   }[];
   /** The recording as a data URI, or the reason why it is missing. */
-  readonly player: { readonly uri: string } | { readonly missing: string };
+  readonly player: Player;
 }
 
 export const METRIC_HEADINGS: Readonly<Record<string, string>> = {
