@@ -15,7 +15,7 @@ const KEYS: Readonly<Record<EngineName, { readonly variable: string; readonly ho
   deepl: { variable: 'DEEPL_AUTH_KEY', host: 'deepl.com' },
 };
 
-/** Plain values, which a worker can get in a message. */
+/** What a user says of a service. */
 export interface ServiceOptions extends PaceOptions {
   readonly engine: EngineName;
   readonly url: string;
