@@ -84,6 +84,16 @@ test('a lock without content, left by a process that was killed in between, is t
   expect(await lockFolder(folder, async () => 1)).toBe(1);
 });
 
+test('an abort ends the wait for a run on another machine at once', async () => {
+  const file = join(scratch, 'elsewhere.jsonl');
+  const owner = { pid: 1, host: 'elsewhere', started: '1', since: 'then' };
+  writeFileSync(`${file}.lock`, `${JSON.stringify(owner)}\n`);
+  const started = performance.now();
+  const signal = AbortSignal.timeout(20);
+  await expect(lockFile(file, async () => {}, { wait: true, signal })).rejects.toThrow('aborted');
+  expect(performance.now() - started).toBeLessThan(2000);
+});
+
 test('runs of one process wait for each other, and a failed one frees the folder', async () => {
   const folder = join(scratch, 'waiting');
   const order: string[] = [];

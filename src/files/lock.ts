@@ -133,8 +133,8 @@ async function whileLocked<T>(
 
 /** @returns the content of the lock */
 async function acquire(output: string, lock: string, options: LockOptions): Promise<string> {
-  const { onNote, signal } = options;
-  let told = false;
+  const { signal } = options;
+  let { onNote } = options;
   const own: Owner = {
     pid: process.pid,
     host: hostname(),
@@ -148,11 +148,12 @@ async function acquire(output: string, lock: string, options: LockOptions): Prom
     // Released meanwhile.
     if (text === undefined) continue;
     const owner = parsed(text);
-    if (owner && (await isRunning(owner, lock, onNote))) {
+    if (owner && (await isRunning(owner, lock, { onNote, signal }))) {
       const where = owner.host === own.host ? '' : ` on ${owner.host}`;
       if (options.wait) {
-        if (!told) onNote?.(`${output}: waiting for process ${owner.pid}${where}, which writes it`);
-        told = true;
+        onNote?.(`${output}: waiting for process ${owner.pid}${where}, which writes it`);
+        // Once is enough.
+        onNote = undefined;
         await wait(POLL_MS, undefined, signal && { signal });
         continue;
       }
@@ -210,11 +211,11 @@ function parsed(text: string): Owner | undefined {
 async function isRunning(
   { pid, host, started }: Owner,
   lock: string,
-  onNote: LockOptions['onNote'],
+  { onNote, signal }: LockOptions,
 ): Promise<boolean> {
   if (host !== hostname()) {
     onNote?.(`${lock}: of a run on ${host}; looking for ${RENEWAL_WAIT_MS / 1000} s whether it is alive`);
-    return isRenewed(lock);
+    return isRenewed(lock, signal);
   }
   try {
     process.kill(pid, 0);
@@ -227,10 +228,10 @@ async function isRunning(
 }
 
 /** Whether the lock's time changes: no clock is compared with another machine's. */
-async function isRenewed(lock: string): Promise<boolean> {
+async function isRenewed(lock: string, signal: AbortSignal | undefined): Promise<boolean> {
   const before = await identityOf(lock);
   for (let waited = 0; waited < RENEWAL_WAIT_MS; waited += RENEWAL_MS) {
-    await wait(RENEWAL_MS);
+    await wait(RENEWAL_MS, undefined, signal && { signal });
     const now = await identityOf(lock);
     if (now === undefined) return false;
     if (now !== before) return true;
