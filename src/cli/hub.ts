@@ -58,6 +58,9 @@ export function hubCommand(command: Command): Command {
   return command;
 }
 
+const countOf = (count: number, one: string, more: string): string =>
+  `${formatNumber(count)} ${count === 1 ? one : more}`;
+
 async function download(
   name: string,
   flags: { dataset?: boolean; revision?: string; files?: string[]; json?: boolean },
@@ -88,7 +91,7 @@ async function download(
   const bytes = files?.reduce((sum, { size }) => sum + size, 0);
   process.stderr.write(
     files && bytes !== undefined
-      ? `${repo.id}, commit ${commit.slice(0, 7)}: ${formatNumber(files.length)} ${files.length === 1 ? 'file' : 'files'}, ` +
+      ? `${repo.id}, commit ${commit.slice(0, 7)}: ${countOf(files.length, 'file', 'files')}, ` +
           `${formatBytes(bytes)}${fetched < bytes ? `, of which ${formatBytes(bytes - fetched)} were here` : ''}\n`
       : `${repo.id}, commit ${commit.slice(0, 7)}: as the cache has it; the hub was not asked\n`,
   );
@@ -142,7 +145,7 @@ async function list(flags: { cache?: string; json?: boolean }): Promise<void> {
   );
   const all = repositories.reduce((sum, { bytes, incompleteBytes }) => sum + bytes + incompleteBytes, 0);
   console.log(
-    `${cache}: ${formatBytes(all)} in ${formatNumber(repositories.length)} ${repositories.length === 1 ? 'repository' : 'repositories'}`,
+    `${cache}: ${formatBytes(all)} in ${countOf(repositories.length, 'repository', 'repositories')}`,
   );
 }
 
@@ -162,8 +165,8 @@ async function push(folder: string, name: string, flags: PushFlags): Promise<voi
   const { repo, revision } = parseRepo(name, 'model');
   if (revision !== undefined || !repo.id.includes('/'))
     throw new UserError(`found "${name}"; expected owner/name: what is pushed gets onto main`);
-  const { isFile, files } = await modelFilesIn(folder);
-  const own = flags.card ?? (isFile('README.md') ? join(folder, 'README.md') : undefined);
+  const paths = await pathsIn(folder);
+  const own = flags.card ?? (paths.includes('README.md') ? join(folder, 'README.md') : undefined);
   const card =
     own === undefined
       ? await modelCard({ ...flags, model: folder, id: repo.id, version: packageVersion })
@@ -172,7 +175,10 @@ async function push(folder: string, name: string, flags: PushFlags): Promise<voi
     process.stdout.write(card);
     return;
   }
+  const { isModelFile } = await import('../hub/model-files.ts');
   const { push } = await import('../hub/push.ts');
+  // Without checkpoints, reports and what else training leaves there.
+  const files = paths.filter(isModelFile).map((path) => ({ path, file: join(folder, path) }));
   const work = showWork('the same command goes on: what was sent whole is kept at the hub');
   const scratch = await mkdtemp(join(tmpdir(), 'card-'));
   try {
@@ -192,24 +198,17 @@ async function push(folder: string, name: string, flags: PushFlags): Promise<voi
     console.log(
       changed.length === 0
         ? `${url}: has all of it already, commit ${commit.slice(0, 7)}`
-        : `${url}: ${created ? 'created; ' : ''}commit ${commit.slice(0, 7)}, ${formatNumber(changed.length)} ${changed.length === 1 ? 'file' : 'files'}, ${formatBytes(sent)} sent`,
+        : `${url}: ${created ? 'created; ' : ''}commit ${commit.slice(0, 7)}, ${countOf(changed.length, 'file', 'files')}, ${formatBytes(sent)} sent`,
     );
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-/** The files of a model in a folder, without checkpoints, reports and what else training leaves there. */
-async function modelFilesIn(
-  folder: string,
-): Promise<{ isFile: (path: string) => boolean; files: { path: string; file: string }[] }> {
-  const { isModelFile } = await import('../hub/model-files.ts');
+/** Paths of all that is in a folder. */
+async function pathsIn(folder: string): Promise<string[]> {
   const paths = await readdir(folder, { recursive: true }).catch((error: unknown) => {
     throw cannotOpen(folder, error, 'the folder of a trained model');
   });
-  const all = paths.map((path) => path.replaceAll('\\', '/')).sort();
-  return {
-    isFile: (path) => all.includes(path),
-    files: all.filter(isModelFile).map((path) => ({ path, file: join(folder, path) })),
-  };
+  return paths.map((path) => path.replaceAll('\\', '/')).sort();
 }

@@ -93,7 +93,7 @@ export class HubClient {
   async json(url: string, asked: Asked): Promise<{ value: unknown; headers: Headers }> {
     return this.repeated(asked, async () => {
       const answer = await this.#open(new URL(url), asked);
-      const text = await textOf(answer, MAX_JSON_BYTES);
+      const text = await textOf(answer, MAX_JSON_BYTES, asked.what);
       try {
         return { value: JSON.parse(text), headers: answer.headers };
       } catch {
@@ -186,7 +186,7 @@ export class HubClient {
         asked,
         asked.repo && this.page(asked.repo),
         answer,
-        await textOf(answer, 100_000).catch(() => ''),
+        await textOf(answer, 100_000, asked.what).catch(() => ''),
         this.settings,
       );
       if (REPEATED_STATUSES.includes(status))
@@ -310,7 +310,7 @@ async function* bytesOf(response: Response, stall: Stall, url: URL): AsyncGenera
   }
 }
 
-async function textOf(answer: Answer, limit: number): Promise<string> {
+async function textOf(answer: Answer, limit: number, what: string): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of answer.body()) {
@@ -318,7 +318,7 @@ async function textOf(answer: Answer, limit: number): Promise<string> {
     if (size > limit) {
       answer.close();
       throw new HubError(
-        `found an answer of more than ${limit} bytes; expected a list of the hub`,
+        `${what}: found an answer of more than ${limit} bytes; expected a list of the hub`,
         answer.status,
       );
     }
