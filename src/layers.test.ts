@@ -77,7 +77,6 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'corpora/corpus.ts': 'tells a folder from a file, lists it',
   'corpora/files-below.ts': 'walks folders',
   'features/cache-clean.ts': 'reads and rewrites parts of the cache',
-  'corpora/archive-members.ts': 'reads members of archives as they pass',
   'corpora/common-voice.ts': "keeps an archive's tables while it is read",
   'corpora/patterns.ts': 'looks for files of a pattern',
   'corpora/table.ts': 'streams comma-separated values',

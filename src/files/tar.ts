@@ -3,9 +3,12 @@
  * member among millions. Formats: ustar, GNU (long names), pax, v7. Nothing is ever written: names are only names.
  *
  * Own code: modern-tar and tar-stream read an archive from its beginning to its end, and do not say where a member stands.
+ * Archives in gzip, which have no places, are read here as well, so that a member has one name in both.
  */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
+import { isGzipped } from './gunzipped.ts';
+import { expandedBytes } from './lines.ts';
 import { cannotOpen } from './read.ts';
 
 const BLOCK = 512;
@@ -13,6 +16,8 @@ const BLOCK = 512;
 const MOST_NAME_BYTES = 2 ** 20;
 /** Read at once where headers stand close. */
 const READ_AHEAD = 64 * 1024;
+/** Of a member's content that is read at once. */
+const PIECE = 256 * 1024;
 const EXPECTED = 'a tar archive';
 
 export interface TarMember {
@@ -25,6 +30,12 @@ export interface TarMember {
   readonly size: number;
   /** Why its content cannot be read: with its article, "a link". Undefined: it is a regular file. */
   readonly other?: string | undefined;
+}
+
+/** A member that is passed on the way through an archive. */
+export interface PassedMember extends TarMember {
+  /** Its content in pieces, to be read before the next member. @throws UserError where it is cut off */
+  readonly content: () => AsyncGenerator<Buffer, void, undefined>;
 }
 
 /** The members of an archive, by name. */
@@ -68,13 +79,14 @@ export async function tarIndex(path: string, name = path): Promise<TarIndex> {
 }
 
 /**
- * The members of an archive in order, those that are no regular files, too.
+ * The members of an archive, compressed by gzip or not, in order; those that are no regular files, too.
  * @throws UserError, after those before it, where the archive is damaged or cut off
  */
-export async function* tarMembers(path: string): AsyncGenerator<TarMember, void, undefined> {
-  const archive = await openArchive(path);
+export async function* tarMembers(path: string): AsyncGenerator<PassedMember, void, undefined> {
+  const archive = isGzipped(path) ? openCompressed(path) : await openArchive(path);
   try {
-    yield* archive.members();
+    for await (const member of archive.members())
+      yield { ...member, content: () => contentOf(path, archive, member) };
   } finally {
     await archive.close();
   }
@@ -158,8 +170,32 @@ function hashOf(name: string): number {
   return hash >>> 0;
 }
 
+async function* contentOf(
+  path: string,
+  { read }: Archive,
+  { name, offset, size }: TarMember,
+): AsyncGenerator<Buffer, void, undefined> {
+  for (let done = 0; done < size; ) {
+    const piece = await read(offset + done, Math.min(PIECE, size - done), 0);
+    if (piece.length === 0) {
+      throw new UserError(
+        `${path}: found the member ${JSON.stringify(name)} cut off; expected a whole archive`,
+      );
+    }
+    done += piece.length;
+    yield piece;
+  }
+}
+
+/**
+ * Reads bytes of an archive; fewer where it ends.
+ * @param ahead bytes that may be read with them
+ */
+type Read = (at: number, length: number, ahead: number) => Promise<Buffer>;
+
 interface Archive {
   readonly size: number;
+  readonly read: Read;
   /** @param from byte of the first header */
   members(from?: number): AsyncGenerator<TarMember, void, undefined>;
   close(): Promise<void>;
@@ -182,7 +218,7 @@ async function openArchive(path: string): Promise<Archive> {
   }
   let held = Buffer.alloc(0);
   let heldAt = 0;
-  const read = async (at: number, length: number, ahead: number): Promise<Buffer> => {
+  const read: Read = async (at, length, ahead) => {
     if (at < heldAt || at + length > heldAt + held.length) {
       const { bytesRead, buffer } = await handle.read(
         Buffer.allocUnsafe(Math.max(length, ahead)),
@@ -195,13 +231,53 @@ async function openArchive(path: string): Promise<Archive> {
     }
     return held.subarray(at - heldAt, at - heldAt + length);
   };
-  return { size, members: (from = 0) => membersOf(path, size, read, from), close: () => handle.close() };
+  return {
+    size,
+    read,
+    members: (from = 0) => membersOf(path, size, read, from),
+    close: () => handle.close(),
+  };
+}
+
+/** An archive in gzip, whose bytes pass once: what is read stands behind what was read before. */
+function openCompressed(path: string): Archive {
+  const source = expandedBytes(path, EXPECTED);
+  let held: Buffer = Buffer.alloc(0);
+  let heldAt = 0;
+  const read: Read = async (at, length) => {
+    if (at < heldAt) throw new Error(`byte ${at} of ${path} has passed`);
+    for (;;) {
+      const passed = Math.min(at - heldAt, held.length);
+      held = held.subarray(passed);
+      heldAt += passed;
+      if (held.length >= length && heldAt === at) break;
+      const { value, done } = await source.next();
+      if (done) break;
+      held = held.length === 0 ? value : Buffer.concat([held, value]);
+    }
+    if (heldAt < at)
+      throw new UserError(`${path}: found it cut off after ${heldAt} bytes; expected a whole archive`);
+    return held.subarray(0, length);
+  };
+  const size = Number.POSITIVE_INFINITY;
+  return {
+    size,
+    read,
+    async *members() {
+      yield* membersOf(path, size, read, 0);
+      // The checksum of gzip stands at its end.
+      while (!(await source.next()).done);
+    },
+    close: async () => {
+      await source.return(undefined);
+    },
+  };
 }
 
 async function* membersOf(
   path: string,
   bytes: number,
-  read: (at: number, length: number, ahead: number) => Promise<Buffer>,
+  read: Read,
   from: number,
 ): AsyncGenerator<TarMember, void, undefined> {
   let first = from;
