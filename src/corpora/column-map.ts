@@ -1,4 +1,5 @@
 /** Which columns of a table, or keys of a JSON object, hold what a manifest's columns hold. */
+import { PARTS, TRANSLATION } from '../data/manifest.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { excerpt, UserError } from '../errors.ts';
 import { isLanguage, languageProfile } from '../language/profile.ts';
@@ -20,17 +21,8 @@ const NAMES = {
   duration_s: 'duration_s duration audio_duration'.split(' '),
 } as const;
 type Field = keyof typeof NAMES | 'start_s' | 'end_s';
-/** Pairs that name a part of a recording: where it begins, and where it ends or how long it is. */
-const PARTS = [
-  ['start_s', 'end_s'],
-  ['start', 'end'],
-  ['start_time', 'end_time'],
-  ['offset', 'duration'],
-] as const;
 /** A sentence in one other language, whose code the user gives (`--to`). */
-const TRANSLATION = 'translation target_text tgt_text'.split(' ');
-/** `text_de`: the sentence in another language. */
-const TEXT_IN = /^text_([a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?)$/i;
+const ONE_TRANSLATION = 'translation target_text tgt_text'.split(' ');
 
 /** Where a field comes from: a column, whose name may lead into structs (`translation.de`), or the same text for all rows. */
 type From = { readonly path: string } | { readonly constant: string };
@@ -48,7 +40,7 @@ export function parseColumns(parts: readonly string[] = []): ColumnMap {
         `--columns: found ${excerpt(part)}; expected a column of the manifest and one of the table, such as text=sentence, or lang=:en for all rows`,
       );
     }
-    if (/^text_/.test(field) && !(TEXT_IN.test(field) && isLanguage(TEXT_IN.exec(field)![1]!))) {
+    if (/^text_/.test(field) && !(TRANSLATION.test(field) && isLanguage(TRANSLATION.exec(field)![1]!))) {
       throw new UserError(`--columns: found "${field}"; expected a language behind text_, such as text_de`);
     }
     if (map.has(field)) throw new UserError(`--columns: found "${field}" twice; expected it once`);
@@ -134,7 +126,7 @@ export function rowReader(
   const language = fields.lang ? undefined : onlyLanguage(options, where);
   const texts = textColumns(names, map, options);
   const others = [...map].filter(
-    ([field]) => !(field in NAMES) && !TEXT_IN.test(field) && field !== 'start_s' && field !== 'end_s',
+    ([field]) => !(field in NAMES) && !TRANSLATION.test(field) && field !== 'start_s' && field !== 'end_s',
   );
   const used = [
     audio,
@@ -210,16 +202,16 @@ function textColumns(
 ): { code: string | undefined; from: From }[] {
   const found: { code: string | undefined; from: From }[] = [];
   for (const [field, from] of map) {
-    const code = TEXT_IN.exec(field)?.[1];
+    const code = TRANSLATION.exec(field)?.[1];
     if (code !== undefined) found.push({ code: languageProfile(code).code, from });
   }
   for (const name of names) {
-    const code = TEXT_IN.exec(name)?.[1];
+    const code = TRANSLATION.exec(name)?.[1];
     if (code !== undefined && isLanguage(code) && !map.has(name))
       found.push({ code: languageProfile(code).code, from: { path: name } });
   }
   if (found.length > 0) return found;
-  const one = TRANSLATION.find((name) =>
+  const one = ONE_TRANSLATION.find((name) =>
     names.some((other) => other === name || other.startsWith(`${name}.`)),
   );
   if (one !== undefined)

@@ -34,10 +34,6 @@ export const CORPORA: readonly Corpus[] = [
 export const corpusNamed = (name: string): Corpus | undefined =>
   CORPORA.find((corpus) => corpus.name === name);
 
-/** The corpus that a repository of data sets on the hub is; a table where it is none that is known. */
-export const corpusOnHub = (repository: string): Corpus =>
-  CORPORA.find(({ hub }) => hub?.repository.test(repository)) ?? table;
-
 /**
  * The corpus that a source is, by the names of its files.
  * @throws UserError where it is none that is known

@@ -15,7 +15,7 @@ const RATE = 16_000;
 const SETS = ['train', 'dev', 'test'];
 
 /** The folders of its languages (the data set's card). */
-export const FLEURS_LANGUAGES: readonly string[] = (
+const FLEURS_LANGUAGES: readonly string[] = (
   'af_za am_et ar_eg as_in ast_es az_az be_by bg_bg bn_in bs_ba ca_es ceb_ph ckb_iq cmn_hans_cn cs_cz cy_gb da_dk de_de ' +
   'el_gr en_us es_419 et_ee fa_ir ff_sn fi_fi fil_ph fr_fr ga_ie gl_es gu_in ha_ng he_il hi_in hr_hr hu_hu hy_am id_id ' +
   'ig_ng is_is it_it ja_jp jv_id ka_ge kam_ke kea_cv kk_kz km_kh kn_in ko_kr ky_kg lb_lu lg_ug ln_cd lo_la lt_lt luo_ke ' +

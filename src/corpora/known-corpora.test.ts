@@ -429,6 +429,9 @@ test('tables of one’s own: columns by their names, parts of recordings, other 
   const nemo = await read('table', 'mine/nemo.jsonl', { from: ['en'] });
   expect(nemo.clips).toMatchObject([{ audio: 'mine/1.wav#t=0.5,1.5', duration: 1, text: 'part' }]);
   expect(nemo.skipped).toEqual(['mine/nemo.jsonl:2: a text that is a list or an object']);
+  put(folder, 'mine/lengths.csv', 'path,text,start,duration\n1.wav,part,0.5,1\n');
+  const lengths = await read('table', 'mine/lengths.csv', { from: ['en'] });
+  expect(lengths.clips).toMatchObject([{ audio: 'mine/1.wav#t=0.5,1.5', duration: 1, text: 'part' }]);
   const json = await read('table', 'mine/list.json', { from: ['en'] });
   expect(json.clips).toMatchObject([{ audio: 'mine/1.wav', translations: { de: 'Eins', zh: '一' } }]);
   const quotes = await read('table', 'mine/quotes.tsv', { from: ['en'], to: ['de'] });

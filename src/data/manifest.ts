@@ -19,7 +19,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   lang: ['language', 'locale'],
 };
 /** Pairs of columns that name a part of a recording, seconds: where it begins, and where it ends or how long it is. */
-const PARTS: readonly (readonly [start: string, end: string])[] = [
+export const PARTS: readonly (readonly [start: string, end: string])[] = [
   ['start_s', 'end_s'],
   ['start', 'end'],
   ['start_time', 'end_time'],
@@ -27,7 +27,7 @@ const PARTS: readonly (readonly [start: string, end: string])[] = [
   ['start', 'duration'],
 ];
 /** `text_de`, `text_pt-BR`: the sentence in another language. */
-const TRANSLATION = /^text_([a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?)$/i;
+export const TRANSLATION = /^text_([a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?)$/i;
 /** Node's longest string is a little above this; a manifest of ten million clips is below. */
 const MAX_BYTES = 512_000_000;
 

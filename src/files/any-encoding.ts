@@ -29,7 +29,7 @@ export async function readAnyText(file: string, expected: string, maxBytes: numb
 }
 
 /** Undefined: no text. */
-export function decodeText(bytes: Uint8Array): DecodedText | undefined {
+function decodeText(bytes: Uint8Array): DecodedText | undefined {
   const label = utf16Of(bytes);
   if (label !== undefined) {
     if (bytes.length % 2 === 1) return undefined;
