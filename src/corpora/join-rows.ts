@@ -49,3 +49,6 @@ export async function* joinRows<T>(
     for (const reader of readers) await reader.return?.();
   }
 }
+
+/** A table that is missing. */
+export async function* noRows(): AsyncGenerator<never> {}

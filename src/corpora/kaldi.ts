@@ -17,7 +17,7 @@ import {
   spokenOf,
   writtenOf,
 } from './corpus.ts';
-import { joinRows } from './join-rows.ts';
+import { joinRows, noRows } from './join-rows.ts';
 
 /**
  * `wav.scp` (recording, file), `segments` (utterance, recording, start, end; without it an utterance is a recording), `text`
@@ -83,7 +83,7 @@ async function* folderClips({ path, names }: Source, reading: Reading): AsyncGen
     }
   }
   const optional = (name: string): AsyncIterable<Entry> =>
-    names.includes(name) ? entries(join(path, name)) : none();
+    names.includes(name) ? entries(join(path, name)) : noRows();
   const tables = [
     entries(join(path, hasSegments ? 'segments' : 'wav.scp')),
     optional('text'),
@@ -143,8 +143,6 @@ async function* folderClips({ path, names }: Source, reading: Reading): AsyncGen
     };
   }
 }
-
-async function* none(): AsyncGenerator<never> {}
 
 /** The file of an entry of wav.scp; undefined, and reported, where it names none. */
 function recordingOf(folder: string, rest: string, where: string, { skip }: Reading): string | undefined {

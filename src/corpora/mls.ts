@@ -16,7 +16,7 @@ import {
   setOf,
   spokenOf,
 } from './corpus.ts';
-import { joinRows } from './join-rows.ts';
+import { joinRows, noRows } from './join-rows.ts';
 
 /**
  * `mls_french/train/transcripts.txt` (id, text), `segments.txt` (id, address of the book, start, end: they tell the length
@@ -68,8 +68,6 @@ async function* rowsOf(file: string): AsyncGenerator<Row> {
   }
 }
 
-async function* none(): AsyncGenerator<never> {}
-
 async function* setClips(
   { path, names }: Source,
   language: string,
@@ -79,7 +77,7 @@ async function* setClips(
   if (reading.sets && !reading.sets.includes(set)) return;
   const tables = [
     rowsOf(join(path, 'transcripts.txt')),
-    names.includes('segments.txt') ? rowsOf(join(path, 'segments.txt')) : none(),
+    names.includes('segments.txt') ? rowsOf(join(path, 'segments.txt')) : noRows(),
   ];
   for await (const [said, segment] of joinRows(tables, ({ id }) => id)) {
     if (reading.isFull(language, set)) return;

@@ -4,7 +4,7 @@ import { parse as parseYaml } from 'yaml';
 import { partReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { excerpt, UserError } from '../errors.ts';
-import { textLines } from '../files/lines.ts';
+import { type Line, textLines } from '../files/lines.ts';
 import { namesIn } from '../files/read.ts';
 import { isLanguage } from '../language/profile.ts';
 import {
@@ -75,21 +75,15 @@ async function* talkClips(table: string, reading: Reading): AsyncGenerator<Corpu
   const texts = (await namesIn(folder)).flatMap((name) => {
     const code = name.startsWith(`${split}.`) ? name.slice(split.length + 1) : '';
     const isText = code !== 'yaml' && isLanguage(code);
-    return isText
-      ? [{ code, file: join(folder, name), lines: textLines(join(folder, name), 'a sentence a line') }]
-      : [];
+    return isText ? [{ code, file: join(folder, name) }] : [];
   });
+  const lines = new LinesBeside(
+    table,
+    texts.map(({ file }) => file),
+  );
   const numbers = new Map<string, number>();
-  let count = 0;
   for await (const { entry, where } of yamlEntries(table)) {
-    count++;
-    const lines = new Map<string, string>();
-    for (const { code, file, lines: rest } of texts) {
-      const { value, done } = await rest.next();
-      if (done)
-        throw new UserError(`${file}: found ${count - 1} lines; expected one for each segment of ${table}`);
-      lines.set(code, value.text);
-    }
+    const sentences = await lines.next();
     const { wav: name, offset, duration, speaker_id } = entry;
     const stem = String(name ?? '').replace(/\.\w+$/, '');
     const number = numbers.get(stem) ?? 0;
@@ -102,9 +96,9 @@ async function* talkClips(table: string, reading: Reading): AsyncGenerator<Corpu
     else {
       const translations: Record<string, string> = {};
       let text = '';
-      for (const [code, line] of lines) {
-        if (isAmong(writtenOf(code), [language])) text = line;
-        else translations[writtenOf(code)] = line;
+      for (const [i, { code }] of texts.entries()) {
+        if (isAmong(writtenOf(code), [language])) text = sentences[i]!;
+        else translations[writtenOf(code)] = sentences[i]!;
       }
       yield {
         audio: partReference(recording, { from, to: from + length }),
@@ -118,11 +112,43 @@ async function* talkClips(table: string, reading: Reading): AsyncGenerator<Corpu
       };
     }
   }
-  for (const { file, lines } of texts) {
-    if (!(await lines.next()).done)
-      throw new UserError(
-        `${file}: found more lines than ${count}; expected one for each segment of ${table}`,
-      );
+  await lines.end();
+}
+
+/** Reads the texts of segments in step with their list: of each file a line for each segment. */
+class LinesBeside {
+  readonly #list: string;
+  readonly #texts: readonly { file: string; lines: AsyncGenerator<Line, void, undefined> }[];
+  #count = 0;
+
+  constructor(list: string, files: readonly string[]) {
+    this.#list = list;
+    this.#texts = files.map((file) => ({ file, lines: textLines(file, 'a sentence a line') }));
+  }
+
+  /** The lines of the next segment. @throws UserError where a file has none */
+  async next(): Promise<string[]> {
+    const found: string[] = [];
+    for (const { file, lines } of this.#texts) {
+      const { value } = await lines.next();
+      if (!value)
+        throw new UserError(
+          `${file}: found ${this.#count} lines; expected one for each segment of ${this.#list}`,
+        );
+      found.push(value.text);
+    }
+    this.#count++;
+    return found;
+  }
+
+  /** @throws UserError where a file goes on */
+  async end(): Promise<void> {
+    for (const { file, lines } of this.#texts) {
+      if (!(await lines.next()).done)
+        throw new UserError(
+          `${file}: found more lines than ${this.#count}; expected one for each segment of ${this.#list}`,
+        );
+    }
   }
 }
 
@@ -287,32 +313,19 @@ async function addSpeakers(speakers: Map<string, string>, folder: string): Promi
 
 async function* segmentsOf(folder: string, spoken: string, target: string): AsyncGenerator<Segment> {
   const list = join(folder, 'segments.lst');
-  const texts = [spoken, target].map((code) => ({
-    file: join(folder, `segments.${code}`),
-    lines: textLines(join(folder, `segments.${code}`), 'a sentence a line'),
-  }));
-  let count = 0;
+  const lines = new LinesBeside(
+    list,
+    [spoken, target].map((code) => join(folder, `segments.${code}`)),
+  );
   for await (const { text: line, number } of textLines(list, 'a segment a line')) {
-    count++;
-    const found: string[] = [];
-    for (const { file, lines } of texts) {
-      const { value, done } = await lines.next();
-      if (done)
-        throw new UserError(`${file}: found ${count - 1} lines; expected one for each segment of ${list}`);
-      found.push(value.text);
-    }
+    const [text, translation] = await lines.next();
     yield {
       where: `${list}:${number}`,
       line: line.trim(),
-      text: found[0]!,
+      text: text!,
       code: writtenOf(target),
-      translation: found[1]!,
+      translation: translation!,
     };
   }
-  for (const { file, lines } of texts) {
-    if (!(await lines.next()).done)
-      throw new UserError(
-        `${file}: found more lines than ${count}; expected one for each segment of ${list}`,
-      );
-  }
+  await lines.end();
 }
