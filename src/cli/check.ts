@@ -1,11 +1,10 @@
 /** `whisper-transfer check`: what is wrong with the rows, texts and recordings of a manifest. */
 import { type Command, Option } from 'commander';
 import { abortable } from '../abort.ts';
-import { type CheckedManifest, checkManifest } from '../checks/check-manifest.ts';
+import type { CheckedManifest } from '../checks/check-manifest.ts';
 import { kindOf } from '../checks/kinds.ts';
-import { writeCheckPage } from '../checks/page.ts';
 import { hours } from '../checks/stats-page.ts';
-import { type Cleaned, checkCleanedPath, writeCleaned } from '../checks/write-cleaned.ts';
+import type { Cleaned } from '../checks/write-cleaned.ts';
 import { checkWritable, createFolder } from '../files/write-whole.ts';
 import { fitWidth } from '../report/display-width.ts';
 import { withoutControls } from '../report/escape.ts';
@@ -49,6 +48,9 @@ export function checkCommand(command: Command): Command {
 }
 
 async function check(manifest: string, { audio, cache, fix, page, json }: Options): Promise<void> {
+  const { checkManifest } = await import('../checks/check-manifest.ts');
+  const { writeCheckPage } = await import('../checks/page.ts');
+  const { checkCleanedPath, writeCleaned } = await import('../checks/write-cleaned.ts');
   if (fix !== undefined) {
     checkCleanedPath(manifest, fix);
     await checkWritable(fix);

@@ -2,13 +2,10 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { abortable } from '../abort.ts';
-import { readTokenizer } from '../checkpoint/tokenizer-files.ts';
-import { manifestStats } from '../checks/manifest-stats.ts';
 import { clipColumns, hours, statsPage, textColumns } from '../checks/stats-page.ts';
 import { createFolder, writeWhole } from '../files/write-whole.ts';
 import { formatNumber, formatPercent } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
-import { Tokens } from '../whisper/tokens.ts';
 import { modelOption } from './options.ts';
 import { showWork } from './show-work.ts';
 
@@ -33,6 +30,9 @@ export function statsCommand(command: Command): Command {
 }
 
 async function stats(manifests: string[], { model, page, json }: Options): Promise<void> {
+  const { readTokenizer } = await import('../checkpoint/tokenizer-files.ts');
+  const { manifestStats } = await import('../checks/manifest-stats.ts');
+  const { Tokens } = await import('../whisper/tokens.ts');
   if (page !== undefined) await createFolder(page);
   const { file, tokenizer } = await readTokenizer(model);
   const tokens = new Tokens(file, tokenizer);
