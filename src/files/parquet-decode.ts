@@ -1,9 +1,9 @@
 /** Decodes Parquet tables. Damaged pages keep the library busy without end, or in need of any memory: parquet.ts runs this in a thread. */
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors as decompressors } from 'hyparquet-compressors';
 import { UserError } from '../errors.ts';
-import { cannotOpen } from './read.ts';
+import { cannotOpen, openFile } from './read.ts';
 
 const EXPECTED = 'a Parquet table';
 /** Snappy makes a text at most so many times smaller. A page of it that claims more would take memory for nothing. */
@@ -88,22 +88,15 @@ export async function parquetBytes(path: string, row: number, column: string): P
 
 /** What `use` makes of a table, which is open meanwhile. */
 async function withTable<T>(path: string, use: (table: OpenTable) => Promise<T>): Promise<T> {
-  let handle: FileHandle | undefined;
+  const { handle, found } = await openFile(path, EXPECTED);
   try {
-    // Before opening: to open a pipe would wait for its writer.
-    const found = await stat(path);
-    if (!found.isFile()) {
-      const what = found.isDirectory() ? 'a directory' : 'a device or pipe';
-      throw new UserError(`${path}: found ${what}; expected ${EXPECTED}`);
-    }
-    handle = await open(path);
     const place = `${found.size} ${found.mtimeMs} ${found.ino}`;
     const file = bufferOf(handle, found.size);
     return await use({ path, place, file, metadata: await described(path, place, file) });
   } catch (error) {
     throw cannotOpen(path, error, EXPECTED);
   } finally {
-    await handle?.close();
+    await handle.close();
   }
 }
 

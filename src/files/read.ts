@@ -1,5 +1,6 @@
 /** Reads files that a user names: a missing or unsuitable one is an error of one line. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
 import { trimEnd } from '../language/whitespace.ts';
 
@@ -26,6 +27,27 @@ function reasonNotOpened(code: string): string {
 
 export async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+/**
+ * Opens a file that is read at any place.
+ * @throws UserError where it does not open, or is a directory, a device or a pipe
+ */
+export async function openFile(
+  path: string,
+  expected: string,
+): Promise<{ handle: FileHandle; found: Stats }> {
+  try {
+    // Before opening: to open a pipe would wait for its writer.
+    const found = await stat(path);
+    if (!found.isFile()) {
+      const what = found.isDirectory() ? 'a directory' : 'a device or pipe';
+      throw new UserError(`${path}: found ${what}; expected ${expected}`);
+    }
+    return { handle: await open(path), found };
+  } catch (error) {
+    throw cannotOpen(path, error, expected);
+  }
 }
 
 /** @throws UserError where the file cannot be read or is larger than any text */

@@ -5,11 +5,11 @@
  * Own code: modern-tar and tar-stream read an archive from its beginning to its end, and do not say where a member stands.
  * Archives in gzip, which have no places, are read here as well, so that a member has one name in both.
  */
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
 import { isGzipped } from './gunzipped.ts';
 import { expandedBytes } from './lines.ts';
-import { cannotOpen } from './read.ts';
+import { cannotOpen, openFile } from './read.ts';
 
 const BLOCK = 512;
 /** Of a long name, or of pax records. */
@@ -202,20 +202,8 @@ interface Archive {
 }
 
 async function openArchive(path: string): Promise<Archive> {
-  let handle: FileHandle;
-  let size: number;
-  try {
-    // Before opening: to open a pipe would wait for its writer.
-    const found = await stat(path);
-    if (!found.isFile()) {
-      const what = found.isDirectory() ? 'a directory' : 'a device or pipe';
-      throw new UserError(`${path}: found ${what}; expected ${EXPECTED}`);
-    }
-    handle = await open(path);
-    ({ size } = found);
-  } catch (error) {
-    throw cannotOpen(path, error, EXPECTED);
-  }
+  const { handle, found } = await openFile(path, EXPECTED);
+  const { size } = found;
   let held = Buffer.alloc(0);
   let heldAt = 0;
   const read: Read = async (at, length, ahead) => {
