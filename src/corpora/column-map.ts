@@ -4,7 +4,7 @@ import type { CorpusClip } from '../data/manifest-write.ts';
 import { excerpt, UserError } from '../errors.ts';
 import { isLanguage, languageProfile } from '../language/profile.ts';
 import { type CorpusOptions, onlyLanguage, setOf, spokenOf, writtenOf } from './corpus.ts';
-import { textOf, valueAt } from './text.ts';
+import { isObject, textOf, valueAt } from './text.ts';
 
 /** Names that corpora and tools give the columns, the likelier first. */
 const NAMES = {
@@ -232,7 +232,7 @@ function addTexts(
   }
   // `{de: …, zh: …}`: Translation of Hugging Face.
   const value = 'path' in from ? valueAt(values, from.path) : undefined;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+  if (!isObject(value)) return;
   for (const [name, written] of Object.entries(value)) {
     const inLanguage = textOf(written);
     if (isLanguage(name) && inLanguage !== undefined && inLanguage.trim() !== '')

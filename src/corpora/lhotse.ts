@@ -16,9 +16,7 @@ import {
 } from './corpus.ts';
 import { filesBelow } from './files-below.ts';
 import { jsonLines } from './table.ts';
-import { textOf } from './text.ts';
-
-type Json = Readonly<Record<string, unknown>>;
+import { isObject, type Json, textOf } from './text.ts';
 
 const FILE = /(cuts|supervisions|recordings)[^/]*\.jsonl(?:\.gz)?$/;
 /** Keys of `custom` that hold the sentence in other languages, as an object by language. */
@@ -78,8 +76,6 @@ interface Recording {
   readonly channels: number;
 }
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const seconds = (value: unknown): number => (typeof value === 'number' ? value : Number.NaN);
 
 async function* cutClips(file: string, reading: Reading): AsyncGenerator<CorpusClip> {

@@ -20,6 +20,7 @@ import {
 } from './corpus.ts';
 import { filesBelow } from './files-below.ts';
 import { joinRows } from './join-rows.ts';
+import { isObject, type Json } from './text.ts';
 
 /** A folder of a pair: en-de. */
 const PAIR = /^([a-z]{2,3})-([a-z]{2,3})$/;
@@ -152,17 +153,16 @@ class LinesBeside {
   }
 }
 
-type Entry = Readonly<Record<string, unknown>>;
 /** `- {duration: 3.500000, offset: 16.080000, rW: 9, uW: 0, speaker_id: spk.767, wav: ted_767.wav}`, as nearly all lines are. */
 const FLOW = /^- \{([^{}[\]"'#&*!|>%@`]*)\}\s*$/;
 /** Lines of an entry; the corpora have six. */
 const MAX_ENTRY_LINES = 100;
 
 /** The entries of a YAML list, one after the other: a list of 230,000 is not read at once. */
-async function* yamlEntries(file: string): AsyncGenerator<{ entry: Entry; where: string }> {
+async function* yamlEntries(file: string): AsyncGenerator<{ entry: Json; where: string }> {
   let lines: string[] = [];
   let first = 0;
-  const parsed = function* (): Generator<{ entry: Entry; where: string }> {
+  const parsed = function* (): Generator<{ entry: Json; where: string }> {
     if (lines.length === 0) return;
     const where = `${file}:${first}`;
     yield { entry: parseEntry(lines, where), where };
@@ -187,7 +187,7 @@ async function* yamlEntries(file: string): AsyncGenerator<{ entry: Entry; where:
   yield* parsed();
 }
 
-function parseEntry(lines: readonly string[], where: string): Entry {
+function parseEntry(lines: readonly string[], where: string): Json {
   const inside = lines.length === 1 ? FLOW.exec(lines[0]!)?.[1] : undefined;
   if (inside !== undefined) {
     return Object.fromEntries(
@@ -206,12 +206,12 @@ function parseEntry(lines: readonly string[], where: string): Entry {
     );
   }
   const entry: unknown = Array.isArray(value) ? value[0] : undefined;
-  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
+  if (!isObject(entry)) {
     throw new UserError(
       `${where}: found ${excerpt(lines[0]!)}; expected a segment: - {duration: …, offset: …, wav: …}`,
     );
   }
-  return entry as Entry;
+  return entry;
 }
 
 /**

@@ -17,6 +17,7 @@ import {
 import { type Corpus, isThere, lookAt, type Reading, setIn } from './corpus.ts';
 import { filesBelow } from './files-below.ts';
 import { parquetTable } from './parquet-rows.ts';
+import { isObject } from './text.ts';
 
 /** Endings of tables, with and without compression. */
 const TABLE = /\.(?:parquet|(?:csv|tsv|jsonl|ndjson)(?:\.gz)?|json)$/i;
@@ -221,7 +222,7 @@ async function* jsonRows(
   if (!Array.isArray(found))
     throw new UserError(`${file}: found ${excerpt(JSON.stringify(found))}; expected a list of objects`);
   for (const [i, values] of found.entries()) {
-    if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    if (!isObject(values)) {
       throw new UserError(
         `${file}: found ${excerpt(JSON.stringify(values))} as number ${i}; expected an object`,
       );
@@ -248,9 +249,7 @@ export async function* jsonLines(
 export function jsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -12,6 +12,12 @@ export function textOf(value: unknown): string | undefined {
   return undefined;
 }
 
+/** An object of JSON, or a struct of a table. */
+export type Json = Readonly<Record<string, unknown>>;
+
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /** A value in a struct: `translation.de`. A column whose own name has the dots comes first. */
 export function valueAt(row: Readonly<Record<string, unknown>>, path: string): unknown {
   if (Object.hasOwn(row, path)) return row[path];
