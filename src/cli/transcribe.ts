@@ -164,12 +164,12 @@ function withCommonOptions(command: Command): Command {
     .option('--json', 'print one JSON object a line, in the order given');
 }
 
-/** Flags that say where the model is, where results go and in which form. */
-const NOT_COMPUTED: readonly (keyof Flags)[] = [
-  ...(['model', 'compute', 'wordTimestamps', 'alternatives', 'redis', 'store', 'progress'] as const),
-  ...(['format', 'output', 'outputDir', 'results', 'resume', 'json'] as const),
+/** Flags that change no result: where it is computed, where it goes, and in which form. */
+const NOT_COMPUTED = [
+  ...(['threads', 'device', 'redis', 'store', 'progress'] as const),
+  ...(['format', 'output', 'outputDir', 'results', 'resume', 'json', 'alternatives'] as const),
   ...(['maxLineWidth', 'maxLineCount', 'highlightWords'] as const),
-];
+] satisfies readonly (keyof Flags)[];
 
 /** Audio that takes long enough for a line of progress. */
 const WORTH_A_LINE_SECONDS = 60;
@@ -262,13 +262,13 @@ async function transcribeInputs(
     }
     work.end();
   };
-  const model = WhisperModel.load(flags.model, { compute: flags.compute });
+  const load = () => WhisperModel.load(flags.model, { compute: flags.compute });
   if (cluster) {
     const { checkPlan } = await import('../decoding/plan.ts');
     const { transcribeOnWorkers } = await import('../cluster/transcribe.ts');
-    const transcribe = plainOptions(flags, task);
+    const transcribe = transcribeOptions(flags, task);
     // What does not fit the model is said here, and not by each worker.
-    await withModel(model, async (loaded) => {
+    await withModel(load(), async (loaded) => {
       checkedLanguage(loaded, flags.from);
       await checkPlan(loaded, transcribe);
     });
@@ -279,7 +279,7 @@ async function transcribeInputs(
     );
     return;
   }
-  await withModel(model, async (model) => {
+  await withModel(load(), async (model) => {
     // Before the results file is opened.
     checkedLanguage(model, flags.from);
     const results = await openResults();
@@ -364,40 +364,25 @@ function secondsOf(clock: string): number {
 }
 
 function transcribeOptions(flags: Flags, task: Task): TranscribeFilesOptions {
+  const { model, compute, wordTimestamps, ...options } = computedFlags(flags);
   const subtitles = flags.format?.some((format) => SUBTITLES.includes(format));
   return {
-    ...decodingChoice(flags),
+    ...decodingChoice(options),
     task,
-    words: flags.wordTimestamps,
+    words: wordTimestamps,
     ...((flags.timestamps || subtitles) && { timestamps: true }),
   };
 }
 
-/** What results depend on, for workers: of equal options those that an earlier run left are used. */
-function plainOptions(flags: Flags, task: Task): TranscribeFilesOptions {
-  const plain: Record<string, unknown> = { ...transcribeOptions(flags, task) };
-  for (const name of NOT_COMPUTED) delete plain[name];
-  return plain;
+function computedFlags(flags: Flags): Omit<Flags, (typeof NOT_COMPUTED)[number]> {
+  const left = { ...flags };
+  for (const name of NOT_COMPUTED) delete left[name];
+  return left;
 }
 
 /** Settings that results depend on: a results file of other settings is not resumed. */
 function settingsOf(flags: Flags, task: Task): Record<string, string | number | boolean> {
-  const {
-    results: _,
-    threads,
-    device,
-    resume,
-    json,
-    format,
-    output,
-    outputDir,
-    alternatives,
-    redis: _redis,
-    store: _store,
-    progress: _progress,
-    ...others
-  } = flags;
-  const { maxLineWidth, maxLineCount, highlightWords, clip, compute, ...settings } = others;
+  const { clip, compute, ...settings } = computedFlags(flags);
   return Object.fromEntries([
     ['task', task],
     ...Object.entries(settings).map(([name, value]) => [name, Array.isArray(value) ? value.join() : value]),
