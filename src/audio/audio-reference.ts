@@ -145,6 +145,9 @@ function split(text: string): readonly [file: string, rest: string] {
   return [file, text.slice(file.length)];
 }
 
+/** The path of the file on disk. */
+export const fileOfReference = (text: string): string => split(text)[0];
+
 /** A reference whose file is looked for in a folder, as node's `resolve`; what names a member stays as it stands. */
 export function resolveReference(folder: string, text: string): string {
   const [file, rest] = split(text);

@@ -4,11 +4,12 @@
  * Needs redis-server; without it (and without CI=1) these tests are left out.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { packTar } from 'modern-tar';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readManifest } from '../data/manifest.ts';
 import { sfc32, uniform } from '../random.ts';
@@ -33,6 +34,14 @@ beforeAll(async () => {
   mkdirSync(at('bad'));
   writeFileSync(at('bad/text.wav'), 'no sound');
   const rows = chosen.map(({ audio, language }) => `${relative(scratch, audio)}\t${language}`);
+  // In a folder with the sign of a reference; its name is no path.
+  mkdirSync(at('take #1'));
+  const member = { name: 'fr//a.opus', size: statSync(chosen[0]!.audio).size };
+  writeFileSync(
+    at('take #1/clips.tar'),
+    await packTar([{ header: member, body: readFileSync(chosen[0]!.audio) }]),
+  );
+  rows.push(`take #1/clips.tar#${member.name}\tfr`);
   rows.splice(3, 0, 'bad/text.wav\tfr');
   rows.splice(40, 0, 'bad/missing.wav\tfr');
   writeFileSync(manifest, `audio\tlang\n${rows.join('\n')}\n`);

@@ -9,6 +9,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Queue } from 'bullmq';
+import { fileOfReference, isReference } from '../audio/audio-reference.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { damageReport } from '../data/recording.ts';
@@ -194,18 +195,17 @@ async function shardKeys<R extends Row>(
   return keys;
 }
 
-/** Size and time of a file, of the archive that a member is in, or that there is none. */
-async function identityOf(file: string, archives: Map<string, Promise<string>>): Promise<string> {
+/** Size and time of a file, or of the one that a reference is into; or that there is none. */
+async function identityOf(audio: string, files: Map<string, Promise<string>>): Promise<string> {
   const look = async (path: string): Promise<string> => {
     const found = await stat(path).catch(() => undefined);
     return found ? `${found.size} ${found.mtimeMs}` : 'none';
   };
-  const own = await look(file);
-  const hash = file.indexOf('#');
-  if (own !== 'none' || hash < 0) return own;
-  const archive = file.slice(0, hash);
-  const known = archives.get(archive) ?? look(archive);
-  archives.set(archive, known);
+  const own = await look(audio);
+  if (own !== 'none' || !isReference(audio)) return own;
+  const file = fileOfReference(audio);
+  const known = files.get(file) ?? look(file);
+  files.set(file, known);
   return known;
 }
 

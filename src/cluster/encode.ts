@@ -1,5 +1,6 @@
 /** Shards of `encode`: clips whose encoder outputs go into the shared cache. */
 import { resolve } from 'node:path';
+import { resolveReference } from '../audio/audio-reference.ts';
 import type { Clip } from '../data/clip.ts';
 import type { CacheDtype } from '../features/encoded-record.ts';
 import { CLIPS_PER_ROUND, EncoderOutputs } from '../features/encoder-outputs.ts';
@@ -85,7 +86,7 @@ export async function fillCacheOnWorkers(
   const rows = clips.map(
     ({ audio, duration }): EncodeRow => ({
       name: audio,
-      audio: resolve(audio),
+      audio: resolveReference('', audio),
       duration: Number.isNaN(duration) ? null : duration,
     }),
   );

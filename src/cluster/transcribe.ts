@@ -1,6 +1,7 @@
 /** Shards of `transcribe` and `translate`: recordings that a single process would read in one round. */
 import { resolve } from 'node:path';
 import { audioDuration } from '../audio/audio-file.ts';
+import { resolveReference } from '../audio/audio-reference.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import type { ListedRecording } from '../decoding/resume-transcripts.ts';
 import { endsRound } from '../decoding/rounds.ts';
@@ -88,7 +89,13 @@ export async function* transcribeOnWorkers(
   const job = {
     ...{ kind: 'transcribe', options, models: [model] },
     shards: shards.map((some) =>
-      some.map(({ audio, language }): TranscribeRow => ({ name: audio, audio: resolve(audio), language })),
+      some.map(
+        ({ audio, language }): TranscribeRow => ({
+          name: audio,
+          audio: resolveReference('', audio),
+          language,
+        }),
+      ),
     ),
     filesOf: ({ audio }: TranscribeRow) => [audio],
     files: files.filter((file) => typeof file === 'string'),
