@@ -7,19 +7,15 @@
  * A result is written under another name, brought to the disk and renamed. Names come from what a shard computes: of a shard
  * that is computed twice the second result replaces an equal one.
  */
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { exists, namesIn } from '../files/read.ts';
 import { reasonOf } from '../files/system-error.ts';
-import { writing } from '../files/write-whole.ts';
+import { replaceWhole, writing } from '../files/write-whole.ts';
 import type { FailedRow, Run, ShardResult } from './run.ts';
 
 const RUN_FILE = 'run.json';
-/** Tells the temporary files of processes apart: those of two machines may have the same id. */
-const SELF = randomUUID();
-let writes = 0;
 
 export class ResultsFolder {
   constructor(readonly path: string) {}
@@ -82,26 +78,13 @@ export class ResultsFolder {
   /** Removes all of it but the lock of the coordinator. */
   async clear(): Promise<void> {
     for (const name of await namesIn(this.path))
-      if (/\.(json|part)$/.test(name)) await rm(join(this.path, name), { force: true });
+      if (/\.(json|incomplete)$/.test(name)) await rm(join(this.path, name), { force: true });
   }
 
   async #put(name: string, text: string): Promise<void> {
     const path = join(this.path, name);
-    const part = join(this.path, `${SELF}-${++writes}.part`);
-    await writing(path, async () => {
-      try {
-        const file = await open(part, 'wx');
-        try {
-          await file.writeFile(text);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-        await rename(part, path);
-      } catch (error) {
-        await rm(part, { force: true }).catch(() => {});
-        throw error;
-      }
-    });
+    await writing(path, () =>
+      replaceWhole(path, (incomplete) => writeFile(incomplete, text, { flag: 'wx', flush: true })),
+    );
   }
 }

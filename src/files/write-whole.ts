@@ -1,4 +1,5 @@
 /** Writes files and folders atomically: each is complete, or as it was before. */
+import { randomInt } from 'node:crypto';
 import { rmdirSync } from 'node:fs';
 import { access, constants, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -36,7 +37,8 @@ const MAX_NAME_BYTES = 200;
 export const shortName = (name: string): string =>
   Buffer.byteLength(name) > MAX_NAME_BYTES ? fingerprint(name, 32) : name;
 
-/** Writes of this process, for names of their own. */
+/** Tells the temporary names of processes apart: two machines, or two containers, may have the same process id. */
+const SELF = randomInt(2 ** 47);
 let writes = 0;
 
 /**
@@ -48,10 +50,7 @@ export async function replaceWhole(
   write: (incomplete: string) => Promise<void>,
   putInPlace: (incomplete: string) => Promise<void> = (incomplete) => rename(incomplete, target),
 ): Promise<void> {
-  const incomplete = join(
-    dirname(target),
-    `${shortName(basename(target))}.${process.pid}-${++writes}.incomplete`,
-  );
+  const incomplete = join(dirname(target), `${shortName(basename(target))}.${SELF}-${++writes}.incomplete`);
   try {
     await write(incomplete);
     await putInPlace(incomplete);
