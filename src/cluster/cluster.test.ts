@@ -15,6 +15,7 @@ import { readManifest } from '../data/manifest.ts';
 import { sfc32, uniform } from '../random.ts';
 import { type Command, childrenOf, command, hasRedis, TestRedis } from '../testing/cluster.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
+import { WORKERS } from './run.ts';
 
 const kills = Number(process.env.KILLS ?? 0);
 const clips = kills > 0 ? Number.POSITIVE_INFINITY : 100;
@@ -45,7 +46,7 @@ beforeAll(async () => {
   rows.splice(3, 0, 'bad/text.wav\tfr');
   rows.splice(40, 0, 'bad/missing.wav\tfr');
   writeFileSync(manifest, `audio\tlang\n${rows.join('\n')}\n`);
-  if (hasRedis) await redis.start('--save', '');
+  if (hasRedis) await redis.start();
 });
 
 afterAll(async () => {
@@ -57,8 +58,8 @@ afterAll(async () => {
 
 const cluster = () => ['--redis', redis.url, '--store', at('store')];
 
-function startWorker(environment?: Record<string, string>, ...flags: string[]): Command {
-  const worker = command(['worker', '--redis', redis.url, '--lost-after', '1', ...flags], environment);
+function startWorker(): Command {
+  const worker = command(['worker', '--redis', redis.url, '--lost-after', '1']);
   workers.add(worker);
   void worker.ended.then(() => workers.delete(worker));
   return worker;
@@ -134,8 +135,9 @@ here(
       const killing = killAtRandom(shared, (kills || 2) - killed, Date.now());
       await wait(1500);
       if (round === 1) {
-        await redis.stop(false);
-        await redis.start('--save', '');
+        await redis.stop();
+        await redis.start();
+        redis.ask('hset', WORKERS, 'dead', JSON.stringify({ id: 'dead', lostAfter: 100, beat: 1 }));
       }
       killed += await killing;
       const ended = await shared.ended;
@@ -147,6 +149,8 @@ here(
       expect(skipped(ended.errors)).toEqual(skipped(single.errors));
       expect(records(cache)).toEqual(records(at('cache')));
       expect(ended.code).toBe(single.code);
+      // A worker that was killed is not listed for ever.
+      expect(redis.ask('hexists', WORKERS, 'dead')).toBe('0\n');
     }
     if (kills > 0) console.log(`${killed} kills`);
     await stopWorkers();

@@ -5,7 +5,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Queue } from 'bullmq';
@@ -23,12 +22,13 @@ import { ResultsFolder } from './results-folder.ts';
 import {
   deathsOf,
   EMBEDDED,
-  type FailedRow,
+  isFailed,
   type Row,
   RUNS,
   type Run,
   type RunModel,
   refusalsOf,
+  SELF,
   type ShardJob,
   type ShardResult,
   startsOf,
@@ -71,8 +71,8 @@ export interface ClusterJob<R extends Row> {
   /** A name of JOB_KINDS (kinds.ts). */
   readonly kind: string;
   readonly options: object;
-  /** Folders of the models. */
-  readonly models: readonly string[];
+  /** Folder of the model. */
+  readonly model: string;
   readonly shards: readonly (readonly R[])[];
   /** Files of a row, absolute paths: a file that changed makes another shard. */
   readonly filesOf: (row: R) => readonly string[];
@@ -98,11 +98,11 @@ export async function* shardResults<R extends Row, Result>(
   job: ClusterJob<R>,
   { onNote = () => {}, signal, ...work }: WorkOptions & { readonly stage: string },
 ): AsyncGenerator<DoneShard<Result>, void, undefined> {
-  const models = await Promise.all(job.models.map(runModel));
+  const model = await runModel(job.model);
   const { kind, options, files = [] } = job;
   // A shard's key: all that its result depends on.
   const named = await Promise.all(files.map((file) => identityOf(file, new Map())));
-  const common = fingerprint(JSON.stringify([packageVersion, kind, models, options, named]), 32);
+  const common = fingerprint(JSON.stringify([packageVersion, kind, model, options, named]), 32);
   const keys = await shardKeys(job, common, signal);
   const id = fingerprint(`${common}\n${keys.join('\n')}`, 24);
   const path = join(resolve(store), id);
@@ -110,9 +110,9 @@ export async function* shardResults<R extends Row, Result>(
   try {
     const unlock = await locked(path, onNote);
     const run: Run = {
-      ...{ id, kind, version: packageVersion, models, options },
+      ...{ id, kind, version: packageVersion, model, options },
       ...{ folder: path, token: randomUUID(), since: Date.now() },
-      coordinator: `${hostname()}:${process.pid}`,
+      coordinator: SELF,
     };
     const coordinator = new Coordinator<R, Result>(cluster, run, job, keys, {
       ...{ ...work, onNote, onWorkers, signal },
@@ -161,10 +161,6 @@ function asGiven<R extends Row, Result>(
     damage: result.damage.map(([file, what]) => [given(file), what] as const),
   };
 }
-
-/** Whether a row could not be used. */
-export const isFailed = <Result>(result: Result | FailedRow): result is FailedRow =>
-  typeof (result as Partial<FailedRow>).error === 'string';
 
 async function runModel(directory: string): Promise<RunModel> {
   const isEmbedded = resolve(directory) === resolve(embeddedModel);
@@ -259,6 +255,7 @@ class Coordinator<R extends Row, Result> {
   #checkedAt = 0;
   #workersAt = 0;
   readonly #silences = new Map<string, Silence>();
+  #workers: readonly WorkerView[] = [];
   readonly #told = new Set<string>();
   #lonelySince: number | undefined;
   #note = '';
@@ -362,18 +359,18 @@ class Coordinator<R extends Row, Result> {
     const workers = texts.map((text) => this.#view(JSON.parse(text) as WorkerStatus));
     for (const line of Object.values(await redis.hgetall(refusalsOf(this.run.id))))
       this.#tellOnce(`worker ${line}; it takes no part`);
-    for (const worker of workers.filter(({ lost, own }) => lost && own))
+    this.#workers = workers;
+    const ours = workers.filter((worker) => worker.own);
+    const [own, lost] = [ours.filter((worker) => !worker.lost), ours.filter((worker) => worker.lost)];
+    for (const worker of lost)
       this.#tellOnce(
         `worker ${workerName(worker)} is lost: silent for ${formatDuration(worker.lostAfter / 1000)}; others do what it had`,
       );
-    const present = workers.filter(({ lost, version }) => !lost && version === this.run.version);
-    this.#remind(present.length > 0);
-    const own = workers.filter((worker) => worker.own && !worker.lost);
+    this.#remind(workers.some(({ lost, version }) => !lost && version === this.run.version));
     const rates = own.map((worker) => `${workerName(worker)} ${formatNumber(worker.rate, 1)}/s`);
-    const lost = workers.filter((worker) => worker.own && worker.lost).length;
     this.#note = [
       `${own.length} ${own.length === 1 ? 'worker' : 'workers'}${own.length > 0 && own.length <= NAMED ? `: ${rates.join(', ')}` : ''}`,
-      ...(lost > 0 ? [`${lost} lost`] : []),
+      ...(lost.length > 0 ? [`${lost.length} lost`] : []),
     ].join(', ');
     this.#report();
     this.work.onWorkers?.(workers);
@@ -444,6 +441,9 @@ class Coordinator<R extends Row, Result> {
     const { redis } = this.cluster;
     if (redis.status === 'ready') {
       await inTime(redis.hdel(RUNS, this.run.id));
+      // A worker that only paused tells of itself again.
+      const lost = this.#workers.flatMap((worker) => (worker.lost ? [worker.id] : []));
+      if (lost.length > 0) await inTime(redis.hdel(WORKERS, ...lost));
       await inTime(this.#queue.obliterate({ force: true }));
       await inTime(redis.del(refusalsOf(this.run.id), startsOf(this.run.id), deathsOf(this.run.id)));
     }

@@ -10,9 +10,9 @@ import { inBatches } from '../lists.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { type ClusterOptions, isFailed, shardResults } from './coordinator.ts';
+import { type ClusterOptions, shardResults } from './coordinator.ts';
 import type { JobKind } from './kinds.ts';
-import type { FailedRow, Row } from './run.ts';
+import { type FailedRow, isFailed, type Row } from './run.ts';
 
 export interface EncodeOptions {
   readonly window: WindowMode;
@@ -35,7 +35,7 @@ export interface EncodedRow {
 
 export const encodeShards: JobKind<EncodeOptions, EncodeRow, EncodedRow> = {
   async open({ cache, ...options }, context) {
-    const model = await WhisperModel.load(context.model());
+    const model = await WhisperModel.load(context.model);
     const outputs = await EncoderOutputs.open(model, {
       ...options,
       cache: context.here(cache),
@@ -95,7 +95,7 @@ export async function fillCacheOnWorkers(
   const job = {
     kind: 'encode',
     options,
-    models: [model],
+    model,
     shards,
     filesOf: ({ audio }: EncodeRow) => [audio],
   };

@@ -7,7 +7,7 @@ import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { UserError } from '../errors.ts';
 import { JOB_KINDS, type KindSession } from './kinds.ts';
 import { type Root, Roots } from './roots.ts';
-import { EMBEDDED, type FailedRow, type Row, type Run, type ShardResult } from './run.ts';
+import { EMBEDDED, isFailed, type Row, type Run, type ShardResult } from './run.ts';
 
 export interface EngineRequest {
   readonly run: Run;
@@ -40,20 +40,16 @@ async function sessionOf(run: Run, roots: Roots): Promise<KindSession<Row, objec
   open = undefined;
   const kind = JOB_KINDS[run.kind];
   if (!kind) throw new UserError(`found a job of kind "${run.kind}"; expected ${Object.keys(JOB_KINDS)}`);
-  const folders = await Promise.all(
-    run.models.map(async ({ directory, fingerprint }) => {
-      const folder = directory === EMBEDDED ? embeddedModel : roots.here(directory);
-      const found = await modelFingerprint(folder);
-      if (found !== fingerprint)
-        throw new UserError(
-          `${folder}: found a model with fingerprint ${found}; expected ${fingerprint}, as at the coordinator ${run.coordinator}`,
-        );
-      return folder;
-    }),
-  );
+  const { directory, fingerprint } = run.model;
+  const model = directory === EMBEDDED ? embeddedModel : roots.here(directory);
+  const found = await modelFingerprint(model);
+  if (found !== fingerprint)
+    throw new UserError(
+      `${model}: found a model with fingerprint ${found}; expected ${fingerprint}, as at the coordinator ${run.coordinator}`,
+    );
   const session = await (await kind.load()).open(run.options, {
     here: (path) => roots.here(path),
-    model: (index = 0) => folders[index]!,
+    model,
     onNote: (note) => notes.push(roots.theirs(note)),
     onDamage: (file, what) => damage.push([roots.theirs(file), what]),
   });
@@ -74,8 +70,8 @@ async function compute(request: EngineRequest): Promise<Exclude<EngineReply, { t
   try {
     const session = await sessionOf(run, roots);
     send({ type: 'begun' });
-    const results = (await session.run(rows)).map((result): object =>
-      'error' in result ? ({ error: roots.theirs((result as FailedRow).error) } satisfies FailedRow) : result,
+    const results = (await session.run(rows)).map((result) =>
+      isFailed(result) ? { error: roots.theirs(result.error) } : result,
     );
     return { type: 'done', result: { results, notes, damage } };
   } catch (error) {

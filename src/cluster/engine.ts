@@ -18,10 +18,6 @@ export class Engine {
   /** @param environment of the process, beside the worker's */
   constructor(private readonly environment: Readonly<Record<string, string>>) {}
 
-  get pid(): number | undefined {
-    return this.#child?.pid;
-  }
-
   /** Computes one request after the other; the process is started where there is none. */
   async compute(request: EngineRequest): Promise<Outcome> {
     const child = this.#child ?? (await this.#start());

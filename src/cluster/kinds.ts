@@ -5,8 +5,8 @@ import type { FailedRow, Row } from './run.ts';
 export interface KindContext {
   /** The path of a file of the coordinator's on this machine. */
   readonly here: (path: string) => string;
-  /** Folder of one of the run's models on this machine. */
-  readonly model: (index?: number) => string;
+  /** Folder of the run's model on this machine. */
+  readonly model: string;
   /** Called with a note to the user, one line. */
   readonly onNote: (note: string) => void;
   /** Called with a recording that is cut off or damaged. */

@@ -1,4 +1,5 @@
 /** What coordinator and workers tell each other: runs, shards, their results, and what workers say of themselves. */
+import { hostname } from 'node:os';
 import { PREFIX } from './redis.ts';
 
 /** A row of a job: a clip, a sentence. */
@@ -11,6 +12,10 @@ export interface Row {
 export interface FailedRow {
   readonly error: string;
 }
+
+/** Whether a row could not be used. */
+export const isFailed = <Result>(result: Result | FailedRow): result is FailedRow =>
+  typeof (result as Partial<FailedRow>).error === 'string';
 
 /** What a shard's rows gave, in their order; and what there was to say. */
 export interface ShardResult<Result> {
@@ -34,7 +39,7 @@ export interface Run {
   readonly id: string;
   readonly kind: string;
   readonly version: string;
-  readonly models: readonly RunModel[];
+  readonly model: RunModel;
   /** Of the kind of job; paths are absolute, as the coordinator sees them. */
   readonly options: unknown;
   /** Folder of its results, as the coordinator sees it. */
@@ -85,3 +90,6 @@ export const deathsOf = (run: string): string => `${PREFIX}:${run}:deaths`;
 
 /** host:pid */
 export const workerName = ({ host, pid }: Pick<WorkerStatus, 'host' | 'pid'>): string => `${host}:${pid}`;
+
+/** The name of this process. */
+export const SELF = workerName({ host: hostname(), pid: process.pid });

@@ -11,9 +11,9 @@ import { inBatches } from '../lists.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import type { Compute } from '../whisper/compute.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import { type ClusterOptions, isFailed, shardResults } from './coordinator.ts';
+import { type ClusterOptions, shardResults } from './coordinator.ts';
 import type { JobKind } from './kinds.ts';
-import type { FailedRow, Row } from './run.ts';
+import { type FailedRow, isFailed, type Row } from './run.ts';
 
 /** Those that are plain data; files that they name have absolute paths. */
 export interface TranscribeShardsOptions {
@@ -45,7 +45,7 @@ export const transcribeShards: JobKind<TranscribeShardsOptions, TranscribeRow, T
         languageModel: { ...languageModel, model: here(languageModel.model) },
       }),
     };
-    const model = await WhisperModel.load(directory(), { compute });
+    const model = await WhisperModel.load(directory, { compute });
     return {
       async run(rows) {
         const results: (TranscribedRow | FailedRow)[] = [];
@@ -87,7 +87,7 @@ export async function* transcribeOnWorkers(
   const { transcribe: named } = options;
   const files = [named.targetVocabulary, named.languageModel?.model, named.speakerModel];
   const job = {
-    ...{ kind: 'transcribe', options, models: [model] },
+    ...{ kind: 'transcribe', options, model },
     shards: shards.map((some) =>
       some.map(
         ({ audio, language }): TranscribeRow => ({

@@ -21,6 +21,7 @@ import {
   RUNS,
   type Run,
   refusalsOf,
+  SELF,
   type ShardJob,
   type ShardResult,
   startsOf,
@@ -109,9 +110,7 @@ class ClusterWorker {
 
   async work(): Promise<void> {
     const { cluster, options } = this;
-    options.onNote(
-      `worker ${hostname()}:${process.pid}, version ${packageVersion}, waits for shards at ${cluster.name}`,
-    );
+    options.onNote(`worker ${SELF}, version ${packageVersion}, waits for shards at ${cluster.name}`);
     await this.#tell();
     const beats = setInterval(() => void this.#tell().catch(() => {}), BEAT_MS);
     try {
@@ -256,7 +255,7 @@ class ClusterWorker {
   async #refuse(run: Run, reason: string): Promise<void> {
     this.#refused.set(run.token, performance.now());
     this.#tellOnce(`takes no part in the run of ${run.coordinator}: ${reason}`);
-    await this.cluster.redis.hset(refusalsOf(run.id), this.#id, `${hostname()}:${process.pid}: ${reason}`);
+    await this.cluster.redis.hset(refusalsOf(run.id), this.#id, `${SELF}: ${reason}`);
   }
 
   async #compute(seat: Seat, job: Job<ShardJob>, token: string, engine: Engine): Promise<void> {

@@ -1,4 +1,4 @@
-/** For tests and measurements: a Redis of their own, and commands of ours as processes. */
+/** For tests: a Redis of their own, and commands of ours as processes. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
-/** A redis-server on a socket in a folder, which keeps its data there when it is told to save. */
+/** A redis-server on a socket in a folder, which loses its data when it ends. */
 export class TestRedis {
   #process: ChildProcess | undefined;
   readonly url: string;
@@ -18,9 +18,9 @@ export class TestRedis {
     this.url = join(folder, 'redis.sock');
   }
 
-  async start(...flags: string[]): Promise<void> {
-    const own = ['--port', '0', '--unixsocket', this.url, '--dir', this.folder];
-    this.#process = spawn('redis-server', [...own, ...flags], { stdio: 'ignore' });
+  async start(): Promise<void> {
+    const flags = ['--port', '0', '--unixsocket', this.url, '--dir', this.folder, '--save', ''];
+    this.#process = spawn('redis-server', flags, { stdio: 'ignore' });
     while (!this.ask('ping').includes('PONG')) await wait(50);
   }
 
@@ -28,10 +28,9 @@ export class TestRedis {
     return spawnSync('redis-cli', ['-s', this.url, ...command], { encoding: 'utf8' }).stdout;
   }
 
-  /** @param save whether its data stay */
-  async stop(save: boolean): Promise<void> {
+  async stop(): Promise<void> {
     const ended = new Promise((resolve) => this.#process?.once('exit', resolve));
-    this.ask('shutdown', save ? 'save' : 'nosave');
+    this.ask('shutdown', 'nosave');
     await ended;
     this.#process = undefined;
   }
@@ -55,10 +54,10 @@ export interface Command {
 }
 
 /** Starts a command of ours, with one thread. */
-export function command(args: readonly string[], environment: Record<string, string> = {}): Command {
+export function command(args: readonly string[]): Command {
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, WHISPER_TRANSFER_THREADS: '1', ...environment },
+    env: { ...process.env, WHISPER_TRANSFER_THREADS: '1' },
   });
   let output = '';
   let errors = '';
