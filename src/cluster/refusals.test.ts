@@ -1,0 +1,116 @@
+/**
+ * Who cannot take part says why, in one line: a worker here and at the coordinator, which goes on with others.
+ * Needs redis-server; without it (and without CI=1) these tests are left out.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UserError } from '../errors.ts';
+import { packageVersion } from '../report/package-version.ts';
+import { command, hasRedis, TestRedis } from '../testing/cluster.ts';
+import { writeTinyModel } from '../testing/tiny-model.ts';
+import { type Cluster, connect } from './redis.ts';
+import { ResultsFolder } from './results-folder.ts';
+import { RUNS, type Run, refusalsOf } from './run.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'refusals-'));
+const at = (name: string) => join(scratch, name);
+const redis = new TestRedis(scratch);
+const here = hasRedis || process.env.CI ? test : test.skip;
+const notes: string[] = [];
+let cluster: Cluster;
+
+beforeAll(async () => {
+  await writeTinyModel(at('tiny'));
+  if (!hasRedis) return;
+  // As a worker that is there before Redis is.
+  const connected = connect(redis.url, { waits: true, onNote: (note) => notes.push(note) });
+  while (notes.length === 0) await wait(10);
+  await redis.start();
+  cluster = await connected;
+});
+
+afterAll(async () => {
+  await cluster?.close();
+  redis.kill();
+  await wait(100);
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+here('a worker waits for a Redis that is away, and says so once', () => {
+  expect(notes).toEqual([expect.stringMatching(/redis\.sock: cannot be reached: .+; waiting for it$/)]);
+});
+
+here('a Redis that would forget jobs is refused', async () => {
+  const connected = () => connect(redis.url, { onNote: () => {} });
+  redis.ask('config', 'set', 'maxmemory-policy', 'allkeys-lru');
+  // Without a limit it forgets nothing.
+  await (await connected()).close();
+  redis.ask('config', 'set', 'maxmemory', '100mb');
+  await expect(connected()).rejects.toThrow(
+    new UserError(
+      `${redis.url}: found maxmemory-policy allkeys-lru, by which a full Redis forgets jobs; expected: redis-cli config set maxmemory-policy noeviction`,
+    ),
+  );
+  redis.ask('config', 'set', 'maxmemory-policy', 'noeviction');
+  await (await connected()).close();
+});
+
+here('a worker takes no part where its version, its model or its store is another', async () => {
+  const begin = async (id: string, changes: Partial<Run>) => {
+    const run: Run = {
+      ...{ id, kind: 'encode', version: packageVersion, token: id, since: Date.now() },
+      ...{ coordinator: 'here:1', folder: at(id), options: {} },
+      model: { directory: at('tiny'), fingerprint: 'theirs' },
+      ...changes,
+    };
+    await cluster.redis.hset(RUNS, id, JSON.stringify(run));
+  };
+  await begin('version', { version: '0.0.1' });
+  await begin('unseen', {});
+  await new ResultsFolder(at('unlike')).begin('another');
+  await begin('unlike', {});
+  // Its folders are seen under other paths.
+  await new ResultsFolder(at('model')).begin('model');
+  await begin('model', {
+    folder: '/theirs/model',
+    model: { directory: '/theirs/tiny', fingerprint: 'theirs' },
+  });
+  const queue = cluster.queue('model');
+  await queue.add('encode', { rows: [] }, { jobId: 'shard' });
+  const worker = command(['worker', '--redis', redis.url, '--root', `/theirs=${scratch}`]);
+  const reasons = {
+    version: `found version ${packageVersion} of whisper-transfer here; expected 0.0.1, as at the coordinator here:1`,
+    unseen: `${at('unseen')}: cannot be read here: there is no such file or folder (ENOENT); expected the shared folder --store of the coordinator here:1, at the same path or by --root`,
+    unlike: `${at('unlike')}: is another folder than that of the coordinator here:1; expected one that is shared`,
+    model: expect.stringMatching(
+      /tiny: found a model with fingerprint \w+; expected theirs, as at the coordinator here:1$/,
+    ),
+  };
+  const told: Record<string, string> = {};
+  while (Object.keys(told).length < 4) {
+    await wait(50);
+    expect(worker.process.exitCode, worker.errors()).toBeNull();
+    for (const id of Object.keys(reasons)) {
+      const [line] = Object.values(await cluster.redis.hgetall(refusalsOf(id)));
+      if (line !== undefined) told[id] = line.replace(/^.+?:\d+: /, '');
+    }
+  }
+  expect(told).toEqual(reasons);
+  worker.process.kill('SIGTERM');
+  const { errors } = await worker.ended;
+  for (const reason of Object.values(told))
+    expect(errors.split(`takes no part in the run of here:1: ${reason}`)).toHaveLength(2);
+  // For others.
+  expect(await queue.getJobCountByTypes('waiting')).toBe(1);
+  await queue.close();
+});
+
+test('a model that is not there is one line of the coordinator', async () => {
+  const args = ['transcribe', 'none.wav', '--model', at('none'), '--redis', redis.url];
+  const { errors, code } = await command(args).ended;
+  expect(errors).toBe(`error: ${at('none')}: no such directory\n`);
+  expect(code).toBe(2);
+});
