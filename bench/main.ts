@@ -191,7 +191,7 @@ const program = new Command('npm run bench --')
   .option('--clips <number>', 'clips on each side of retrieval', positiveInteger, 1000)
   .option(
     '--rows <number>',
-    'recordings of the larger corpus of corpus-size (300000), of paper (289430), clips of cache-index (1000000)',
+    'recordings of the larger corpus of corpus-size (300000), of paper (289430), rows of check-rows (300000), clips of cache-index (1000000)',
     positiveInteger,
   )
   .option('--steps <number>', 'paper: steps of training; goes on where it stopped', positiveInteger, 100)

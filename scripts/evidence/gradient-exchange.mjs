@@ -1,6 +1,6 @@
 /**
  * What an exchange of gradients over Redis costs beside the network: values of 200 MB written and read through ioredis on
- * this machine, and sums of float32 and float16 arrays. `node scripts/evidence/gradient-exchange.mjs` prints milliseconds, the
+ * this machine, and a sum of float32 arrays. `node scripts/evidence/gradient-exchange.mjs` prints milliseconds, the
  * median of five; it needs redis-server. docs/scale.md has the figures.
  */
 import { spawn } from 'node:child_process';
@@ -30,11 +30,10 @@ async function measure(what, work) {
   console.log(`${what}\t${times[RUNS >> 1]?.toFixed(0)} ms`);
 }
 
+// Commands wait until the server listens.
 const redis = new Redis(socket, { retryStrategy: () => 100, maxRetriesPerRequest: null });
-// Until the server listens.
 redis.on('error', () => {});
 try {
-  while ((await redis.ping()) !== 'PONG') await wait(50);
   const values = new Float32Array(BYTES / 4).map((_, i) => Math.sin(i));
   const bytes = Buffer.from(values.buffer);
   await measure('SET of 200 MB', () => redis.set('gradients', bytes));

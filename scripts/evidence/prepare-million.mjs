@@ -3,7 +3,7 @@
 // JSONL, as a table of one's own, and a Kaldi folder, whose four tables are joined. The recordings are one file, which is
 // looked up for each row.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ function measure(/** @type {string} */ what, /** @type {string[]} */ args) {
   });
   const seconds = (performance.now() - start) / 1000;
   if (status !== 0) throw new Error(stderr);
-  const peak = Number(spawnSync('cat', [report], { encoding: 'utf8' }).stdout) / 1024;
+  const peak = Number(readFileSync(report, 'utf8')) / 1024;
   const size = statSync(output).size / 2 ** 20;
   console.log(`${what}: ${rows} rows, ${seconds.toFixed(1)} s, at most ${peak.toFixed(0)} MiB; manifest of ${size.toFixed(0)} MiB`);
   console.log(`  ${stdout.trim().replace(folder, '')}`);
