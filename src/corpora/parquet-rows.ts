@@ -1,5 +1,5 @@
 /** Reads columns of Parquet tables, a few thousand rows at a time; recordings in them stay where they are. */
-import { type FileMetaData, parquetSchema } from 'hyparquet';
+import type { FileMetaData } from 'hyparquet';
 import { UserError } from '../errors.ts';
 import { parquetMetadata, parquetRows } from '../files/parquet.ts';
 
@@ -23,6 +23,8 @@ export interface ParquetTable {
 /** @throws UserError where the file is no Parquet table, or its parts are not where its footer says */
 export async function parquetTable(file: string): Promise<ParquetTable> {
   const metadata = await parquetMetadata(file);
+  // When a table is read: the help of commands needs no library.
+  const { parquetSchema } = await import('hyparquet');
   const schema = parquetSchema(metadata);
   const columns: string[] = [];
   const visit = (tree: typeof schema, path: readonly string[]): void => {

@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors as decompressors } from 'hyparquet-compressors';
 import { UserError } from '../errors.ts';
+import { MOST_BYTES } from './parquet-limits.ts';
 import { cannotOpen, openFile } from './read.ts';
 
 const EXPECTED = 'a Parquet table';
@@ -17,8 +18,6 @@ const compressors: typeof decompressors = {
     return decompressors.SNAPPY!(input, length);
   },
 };
-/** Of what is read together, such as a column of a row group of a table that has no index of its pages. */
-export const MOST_BYTES = 2 ** 30;
 /** Tables whose description is kept. */
 const MAX_KNOWN = 16;
 

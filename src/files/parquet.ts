@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 import type { FileMetaData } from 'hyparquet';
 import { UserError } from '../errors.ts';
 import { builtFile } from './built.ts';
-import { MOST_BYTES } from './parquet-decode.ts';
+import { MOST_BYTES } from './parquet-limits.ts';
 import type { ParquetReply, ParquetRequest } from './parquet-worker.ts';
 
 /** Milliseconds that a page may take, besides those for the bytes of a column. Tests wait for less. */
