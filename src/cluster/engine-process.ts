@@ -2,6 +2,7 @@
  * The process that computes shards, started by engine.ts: the worker's own process only holds locks, so that these are
  * renewed whatever is computed, and learns at once where this one dies. It ends with the worker, however that ends.
  */
+import { answerParent, sendToParent } from '../backend/forked.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { UserError } from '../errors.ts';
@@ -57,10 +58,7 @@ async function sessionOf(run: Run, roots: Roots): Promise<KindSession<Row, objec
   return session;
 }
 
-function send(reply: EngineReply): void {
-  // A worker that has just died: 'disconnect' ends this process.
-  if (process.connected) process.send!(reply, undefined, undefined, () => {});
-}
+const send = (reply: EngineReply): void => sendToParent(reply);
 
 async function compute(request: EngineRequest): Promise<Exclude<EngineReply, { type: 'begun' }>> {
   const { run, rows } = request;
@@ -81,9 +79,4 @@ async function compute(request: EngineRequest): Promise<Exclude<EngineReply, { t
   }
 }
 
-// The worker says when to end; Ctrl-C reaches both.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-process.on('message', async (request: EngineRequest) => {
-  send(await compute(request));
-});
-process.on('disconnect', () => process.exit());
+answerParent(async (request: EngineRequest) => send(await compute(request)));

@@ -1,7 +1,6 @@
 /** The worker's side of the process that computes. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { builtFile } from '../files/built.ts';
+import type { ChildProcess } from 'node:child_process';
+import { forkBuilt } from '../backend/forked.ts';
 import type { EngineReply, EngineRequest } from './engine-process.ts';
 
 /** A process that dies as it begins is not started again at once. */
@@ -53,11 +52,7 @@ export class Engine {
     const pause = this.#startedAt + PAUSE_MS - performance.now();
     if (this.#startedAt > 0 && pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
     this.#startedAt = performance.now();
-    const child = fork(fileURLToPath(builtFile('cluster/engine-process.js')), [], {
-      execArgv: [],
-      stdio: ['ignore', 2, 2, 'ipc'],
-      env: { ...process.env, ...this.environment },
-    });
+    const child = forkBuilt('cluster/engine-process.js', { environment: this.environment });
     // Without a listener an error of sending would end the worker.
     child.on('error', () => {});
     child.once('exit', () => {

@@ -1,11 +1,10 @@
 /** The engine in a process of its own: where it dies, those who wait are told to ask again, and another one is started. */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { forkBuilt } from '../backend/forked.ts';
 import type { Segment, Transcript } from '../decoding/transcript.ts';
 import { UserError } from '../errors.ts';
 import { largest } from '../extremes.ts';
-import { builtFile } from '../files/built.ts';
 import type { Compute } from '../whisper/compute.ts';
 import {
   type Engine,
@@ -136,11 +135,7 @@ class EngineProcess implements BegunEngine {
 
   /** @param onFailed where it cannot begin. Default: another one is started later */
   #start(onReady?: () => void, onFailed?: (error: Error) => void): void {
-    const child = fork(fileURLToPath(builtFile('serve/process.js')), [], {
-      serialization: 'advanced',
-      execArgv: [],
-      stdio: ['ignore', 2, 2, 'ipc'],
-    });
+    const child = forkBuilt('serve/process.js', { serialization: 'advanced' });
     this.#child = child;
     const started = performance.now();
     let failure: Error | undefined;

@@ -2,6 +2,7 @@
  * The process that computes, started by engine-process.ts: it reads and decodes recordings and streams, so that the server's own
  * thread only moves messages. It ends with the server, however that ends.
  */
+import { answerParent, sendToParent } from '../backend/forked.ts';
 import { SharedTranscription } from '../decoding/shared-transcription.ts';
 import { UserError } from '../errors.ts';
 import { LiveSession } from '../live/session.ts';
@@ -14,10 +15,7 @@ const STATUS_MS = 1000;
 /** Silence for the first run, which compiles the graphs. */
 const WARM_UP = new Float32Array(16_000);
 
-const send = (reply: EngineReply): void => {
-  // A server that has just died: 'disconnect' ends this process.
-  if (process.connected) process.send!(reply, undefined, undefined, () => {});
-};
+const send = (reply: EngineReply): void => sendToParent(reply);
 
 /** What the server aborts, by its number. */
 const aborts = new Map<number, AbortController>();
@@ -164,7 +162,4 @@ function toStream(message: ToStream): void {
   streams.wake();
 }
 
-// The server says when to end; Ctrl-C reaches both.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-process.on('message', receive);
-process.on('disconnect', () => process.exit());
+answerParent(receive);
