@@ -54,6 +54,22 @@ test.skipIf(!mounts)(
 );
 
 test.skipIf(!mounts)(
+  'encode looks for room before it begins, also where workers would do it (needs unshare)',
+  () => {
+    const encoding = 'cli encode two.tsv --model tiny --cache disk/cache';
+    const { status, stderr } = inNamespace(`
+    mount -t tmpfs -o size=12k t disk
+    ${encoding}; test $? = 2 && rm -r disk/* || exit 1
+    ${encoding} --redis ${join(scratch, 'none.sock')}`);
+    const room = expect.stringMatching(
+      /^error: disk\/cache: the encoder outputs of 2 clips take 0\.\d+ GB and the disk has 0\.000 GB; expected room/,
+    );
+    expect(stderr.split('\n').filter((line) => /^(error|note)/.test(line))).toEqual([room, room]);
+    expect(status).toBe(2);
+  },
+);
+
+test.skipIf(!mounts)(
   'a full disk ends a command in one line, and with room it continues (needs unshare)',
   () => {
     const full = ': cannot be written: the disk is full (ENOSPC); expected a place to write to\n';

@@ -1,7 +1,7 @@
 /**
  * The coordinator: registers a run in Redis, keeps some of its shards in the queue, and hands out results in the order of the
- * shards. What is done is known from the files in the run's folder alone: messages may be lost or come twice, and a Redis that
- * lost its data is filled again.
+ * shards. What is done is known from the files in the run's folder alone: messages say only where to look, may be lost or come
+ * twice, and a Redis that lost its data is filled again.
  */
 import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
@@ -35,15 +35,20 @@ import {
   WORKERS,
   type WorkerStatus,
   workerName,
+  writtenOf,
 } from './run.ts';
 
 const TICK_MS = 250;
 /** The queue is compared with what should be in it. */
 const CHECK_MS = 2_000;
 const WORKERS_MS = 1_000;
+/** The whole folder is listed: with many shards on a file server that takes its time. */
+const LIST_MS = 30_000;
 /** Shards in the queue: their rows are in Redis' memory. */
 const QUEUED = 256;
 const FILES_AT_ONCE = 64;
+/** Of shards that are done; the next tick takes more. */
+const MESSAGES_AT_ONCE = 256;
 /** Without a worker a note says so after the first time, and then after each second. */
 const PATIENCE_MS = 5_000;
 const REMINDER_MS = 60_000;
@@ -247,6 +252,9 @@ class Coordinator<R extends Row, Result> {
   readonly #shardOf: ReadonlyMap<string, number>;
   readonly #done: Uint8Array;
   readonly #queued = new Set<number>();
+  /** Keys that workers say are done, and that this process has not seen. */
+  readonly #written = new Set<string>();
+  #listedAt = 0;
   /** All before it are done or in the queue. */
   #next = 0;
   #rows = 0;
@@ -281,7 +289,7 @@ class Coordinator<R extends Row, Result> {
   async begin(): Promise<void> {
     await this.#folder.begin(this.run.token);
     for (const shard of this.keys.keys()) if (this.job.known?.(shard)) this.#end(shard);
-    await this.#collect();
+    await this.#list();
     this.#resumed = this.#rows;
     this.#report();
     this.#ticking = this.#loop();
@@ -308,11 +316,29 @@ class Coordinator<R extends Row, Result> {
     this.#rows += this.job.shards[shard]!.length;
   }
 
-  /** Looks at what is done. */
+  /** Looks at the shards that workers say are done, and now and then at all. */
   async #collect(): Promise<void> {
+    if (performance.now() - this.#listedAt > LIST_MS) return this.#list();
+    const { redis } = this.cluster;
+    if (redis.status !== 'ready') return;
+    for (const key of (await redis.lpop(writtenOf(this.run.id), MESSAGES_AT_ONCE)) ?? [])
+      this.#written.add(key);
+    // A file that this machine does not see yet is looked at again.
+    await this.#endThose([...this.#written], (key) => this.#folder.has(key));
+  }
+
+  async #list(): Promise<void> {
+    this.#listedAt = performance.now();
+    const keys = await this.#folder.keys();
+    await this.#endThose(keys, async () => true);
+  }
+
+  async #endThose(keys: Iterable<string>, isThere: (key: string) => Promise<boolean>): Promise<void> {
     const before = this.#rows;
-    for (const key of await this.#folder.keys()) {
+    for (const key of keys) {
       const shard = this.#shardOf.get(key);
+      if (shard !== undefined && !this.#done[shard] && !(await isThere(key))) continue;
+      this.#written.delete(key);
       if (shard !== undefined) this.#end(shard);
     }
     if (this.#rows !== before) this.#report();
@@ -333,8 +359,12 @@ class Coordinator<R extends Row, Result> {
       await redis.hset(RUNS, this.run.id, JSON.stringify(this.run));
       const counts = await this.#queue.getJobCounts('waiting', 'active', 'delayed', 'prioritized');
       const found = Object.values(counts).reduce((sum, count) => sum + count, 0);
-      // Redis lost its data, or results are there that this process has not seen yet: jobs that exist are not added again.
-      if (found < this.#queued.size) for (const shard of this.#queued) missing.push(shard);
+      // Redis lost its data, or results are there that no message told of: jobs that exist are not added again.
+      await this.#collect();
+      if (found < this.#queued.size) {
+        await this.#list();
+        for (const shard of this.#queued) missing.push(shard);
+      }
     }
     for (; this.#queued.size < QUEUED && this.#next < this.keys.length; this.#next++) {
       if (this.#done[this.#next]) continue;
@@ -445,7 +475,8 @@ class Coordinator<R extends Row, Result> {
       const lost = this.#workers.flatMap((worker) => (worker.lost ? [worker.id] : []));
       if (lost.length > 0) await inTime(redis.hdel(WORKERS, ...lost));
       await inTime(this.#queue.obliterate({ force: true }));
-      await inTime(redis.del(refusalsOf(this.run.id), startsOf(this.run.id), deathsOf(this.run.id)));
+      const keys = [refusalsOf, startsOf, deathsOf, writtenOf].map((of) => of(this.run.id));
+      await inTime(redis.del(...keys));
     }
     await inTime(this.#queue.close());
     for (const wake of this.#onTick.splice(0)) wake();

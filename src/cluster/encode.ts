@@ -4,12 +4,13 @@ import { resolveReference } from '../audio/audio-reference.ts';
 import type { Clip } from '../data/clip.ts';
 import type { CacheDtype } from '../features/encoded-record.ts';
 import { CLIPS_PER_ROUND, EncoderOutputs } from '../features/encoder-outputs.ts';
-import type { FilledCache } from '../features/fill-cache.ts';
+import { type FilledCache, fillable } from '../features/fill-cache.ts';
 import { recordingLengths } from '../features/recording-lengths.ts';
 import { inBatches } from '../lists.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { WhisperModel } from '../whisper/model.ts';
+import { withModel } from '../whisper/with-model.ts';
 import { type ClusterOptions, shardResults } from './coordinator.ts';
 import type { JobKind } from './kinds.ts';
 import { type FailedRow, isFailed, type Row } from './run.ts';
@@ -76,13 +77,17 @@ export const encodeShards: JobKind<EncodeOptions, EncodeRow, EncodedRow> = {
   },
 };
 
-/** As fillCache, by workers. @param model its folder */
+/** As fillCache, by workers. @param model its folder @throws UserError where the disk has no room */
 export async function fillCacheOnWorkers(
   cluster: ClusterOptions,
   model: string,
   clips: readonly Clip[],
   { window, cache, cacheDtype, cacheLimit, onSkip, ...work }: EncodeOptions & WorkOptions,
 ): Promise<FilledCache> {
+  // The same check as of one process, before any worker begins; what cannot be read is told with the results.
+  await withModel(WhisperModel.load(model), (loaded) =>
+    fillable(loaded, clips, { window, cache, cacheDtype, cacheLimit, ...work }),
+  );
   const rows = clips.map(
     ({ audio, duration }): EncodeRow => ({
       name: audio,

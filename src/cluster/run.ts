@@ -83,6 +83,8 @@ export const RUNS = `${PREFIX}:runs`;
 export const WORKERS = `${PREFIX}:workers`;
 /** By worker: why it takes no part in a run. */
 export const refusalsOf = (run: string): string => `${PREFIX}:${run}:refusals`;
+/** Keys of shards whose results were written: where the coordinator looks next. Files alone say what is done. */
+export const writtenOf = (run: string): string => `${PREFIX}:${run}:written`;
 /** By shard, and by row of a shard: how often it was begun by a worker that was lost, or is at it. */
 export const startsOf = (run: string): string => `${PREFIX}:${run}:starts`;
 /** Likewise: how often it ended the process that computed it. */

@@ -27,6 +27,7 @@ import {
   startsOf,
   WORKERS,
   type WorkerStatus,
+  writtenOf,
 } from './run.ts';
 
 const POLL_MS = 300;
@@ -298,6 +299,7 @@ class ClusterWorker {
       await this.#refuse(run, error.message);
       return;
     }
+    await redis.rpush(writtenOf(run.id), key);
     this.#rows += rows.length;
     this.#finished.push({ at: performance.now(), rows: rows.length });
     for (const counts of [starts, deaths])

@@ -1,6 +1,6 @@
 /** Fills the cache with the encoder outputs of clips. */
 import type { Clip } from '../data/clip.ts';
-import { clipFiles } from '../data/recording.ts';
+import { clipFiles, type Recording } from '../data/recording.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { type WindowMode, windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -15,19 +15,23 @@ export interface FilledCache {
   readonly frames: number;
 }
 
-/** @throws UserError where the disk has no room */
-export async function fillCache(
+type FillOptions = { readonly window: WindowMode } & CacheOptions & WorkOptions;
+
+/** Clips that can be read, by their headers, and the cache that is to have their outputs. */
+interface Fillable {
+  readonly outputs: EncoderOutputs;
+  readonly readable: readonly { readonly recording: Recording }[];
+}
+
+/**
+ * Reads lengths, and tells what the outputs that the cache lacks will take.
+ * @throws UserError where the disk has no room
+ */
+export async function fillable(
   model: WhisperModel,
   clips: readonly Clip[],
-  {
-    window,
-    onProgress,
-    onSkip,
-    onNote,
-    signal,
-    ...options
-  }: { readonly window: WindowMode } & CacheOptions & WorkOptions,
-): Promise<FilledCache> {
+  { window, onProgress, onSkip, onNote, signal, ...options }: FillOptions,
+): Promise<Fillable> {
   const outputs = await EncoderOutputs.open(model, { window, maxBytes: 0, onNote, ...options });
   const lengths = await recordingLengths(outputs.memo, clips, {
     onProgress: stageProgress({ onProgress }, 'reading lengths', clips.length),
@@ -41,6 +45,17 @@ export async function fillCache(
   });
   const room = await outputs.checkRoom(readable);
   if (room !== undefined) onNote?.(room);
+  return { outputs, readable };
+}
+
+/** @throws UserError where the disk has no room */
+export async function fillCache(
+  model: WhisperModel,
+  clips: readonly Clip[],
+  options: FillOptions,
+): Promise<FilledCache> {
+  const { onProgress, onSkip, signal } = options;
+  const { outputs, readable } = await fillable(model, clips, options);
   let filled = 0;
   let frames = 0;
   const recordings = readable.map(({ recording }) => recording);
