@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Queue } from 'bullmq';
 import { fileOfReference, isReference } from '../audio/audio-reference.ts';
@@ -18,7 +18,7 @@ import { formatDuration, formatNumber } from '../report/format.ts';
 import { packageVersion } from '../report/package-version.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { type Cluster, connect, inTime } from './redis.ts';
-import { ResultsFolder } from './results-folder.ts';
+import { Results } from './results.ts';
 import {
   deathsOf,
   EMBEDDED,
@@ -37,6 +37,7 @@ import {
   workerName,
   writtenOf,
 } from './run.ts';
+import { openStore, placeIn } from './store.ts';
 
 const TICK_MS = 250;
 /** The queue is compared with what should be in it. */
@@ -110,7 +111,7 @@ export async function* shardResults<R extends Row, Result>(
   const common = fingerprint(JSON.stringify([packageVersion, kind, model, options, named]), 32);
   const keys = await shardKeys(job, common, signal);
   const id = fingerprint(`${common}\n${keys.join('\n')}`, 24);
-  const path = join(resolve(store), id);
+  const path = placeIn(store, id);
   const cluster = await connect(redis, { onNote, signal });
   try {
     const unlock = await locked(path, onNote);
@@ -119,7 +120,8 @@ export async function* shardResults<R extends Row, Result>(
       ...{ folder: path, token: randomUUID(), since: Date.now() },
       coordinator: SELF,
     };
-    const coordinator = new Coordinator<R, Result>(cluster, run, job, keys, {
+    const results = new Results(await openStore(path));
+    const coordinator = new Coordinator<R, Result>(cluster, results, run, job, keys, {
       ...{ ...work, onNote, onWorkers, signal },
     });
     let whole = false;
@@ -247,7 +249,6 @@ interface Silence {
 }
 
 class Coordinator<R extends Row, Result> {
-  readonly #folder: ResultsFolder;
   readonly #queue: Queue<ShardJob>;
   readonly #shardOf: ReadonlyMap<string, number>;
   readonly #done: Uint8Array;
@@ -274,12 +275,12 @@ class Coordinator<R extends Row, Result> {
 
   constructor(
     private readonly cluster: Cluster,
+    private readonly results: Results,
     private readonly run: Run,
     private readonly job: ClusterJob<R>,
     private readonly keys: readonly string[],
     private readonly work: Watching,
   ) {
-    this.#folder = new ResultsFolder(run.folder);
     this.#queue = cluster.queue(run.id);
     this.#shardOf = new Map(keys.map((key, shard) => [key, shard]));
     this.#done = new Uint8Array(keys.length);
@@ -287,7 +288,7 @@ class Coordinator<R extends Row, Result> {
   }
 
   async begin(): Promise<void> {
-    await this.#folder.begin(this.run.token);
+    await this.results.begin(this.run.token);
     for (const shard of this.keys.keys()) if (this.job.known?.(shard)) this.#end(shard);
     await this.#list();
     this.#resumed = this.#rows;
@@ -324,12 +325,12 @@ class Coordinator<R extends Row, Result> {
     for (const key of (await redis.lpop(writtenOf(this.run.id), MESSAGES_AT_ONCE)) ?? [])
       this.#written.add(key);
     // A file that this machine does not see yet is looked at again.
-    await this.#endThose([...this.#written], (key) => this.#folder.has(key));
+    await this.#endThose([...this.#written], (key) => this.results.has(key));
   }
 
   async #list(): Promise<void> {
     this.#listedAt = performance.now();
-    const keys = await this.#folder.keys();
+    const keys = await this.results.keys();
     await this.#endThose(keys, async () => true);
   }
 
@@ -446,9 +447,9 @@ class Coordinator<R extends Row, Result> {
     for (;;) {
       if (this.#done[shard]) {
         const rows = this.job.shards[shard]!;
-        const result = await this.#folder.read<Result>(this.keys[shard]!, rows.length);
+        const result = await this.results.read<Result>(this.keys[shard]!, rows.length);
         if (result) return result;
-        this.#tellOnce(`${join(this.run.folder, `${this.keys[shard]}.json`)}: not whole; computed again`);
+        this.#tellOnce(`${this.run.folder}: ${this.keys[shard]}.json: not whole; computed again`);
         await this.#again(shard);
       }
       if (this.#failure !== undefined) throw this.#failure;
@@ -458,7 +459,7 @@ class Coordinator<R extends Row, Result> {
   }
 
   async #again(shard: number): Promise<void> {
-    await this.#folder.remove(this.keys[shard]!);
+    await this.results.remove(this.keys[shard]!);
     this.#done[shard] = 0;
     this.#rows -= this.job.shards[shard]!.length;
     this.#next = Math.min(this.#next, shard);
@@ -480,6 +481,6 @@ class Coordinator<R extends Row, Result> {
     }
     await inTime(this.#queue.close());
     for (const wake of this.#onTick.splice(0)) wake();
-    if (whole) await this.#folder.clear();
+    if (whole) await this.results.clear();
   }
 }

@@ -11,8 +11,9 @@ import { UserError } from '../errors.ts';
 import { packageVersion } from '../report/package-version.ts';
 import { command, hasRedis, TestRedis } from '../testing/cluster.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
+import { FolderStore } from './folder-store.ts';
 import { type Cluster, connect } from './redis.ts';
-import { ResultsFolder } from './results-folder.ts';
+import { Results } from './results.ts';
 import { RUNS, type Run, refusalsOf } from './run.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'refusals-'));
@@ -70,10 +71,10 @@ here('a worker takes no part where its version, its model or its store is anothe
   };
   await begin('version', { version: '0.0.1' });
   await begin('unseen', {});
-  await new ResultsFolder(at('unlike')).begin('another');
+  await new Results(new FolderStore(at('unlike'))).begin('another');
   await begin('unlike', {});
   // Its folders are seen under other paths.
-  await new ResultsFolder(at('model')).begin('model');
+  await new Results(new FolderStore(at('model'))).begin('model');
   await begin('model', {
     folder: '/theirs/model',
     model: { directory: '/theirs/tiny', fingerprint: 'theirs' },
@@ -83,7 +84,7 @@ here('a worker takes no part where its version, its model or its store is anothe
   const worker = command(['worker', '--redis', redis.url, '--root', `/theirs=${scratch}`]);
   const reasons = {
     version: `found version ${packageVersion} of whisper-transfer here; expected 0.0.1, as at the coordinator here:1`,
-    unseen: `${at('unseen')}: cannot be read here: there is no such file or folder (ENOENT); expected the shared folder --store of the coordinator here:1, at the same path or by --root`,
+    unseen: `${at('unseen')}: cannot be read here: there is no such run; expected the shared folder --store of the coordinator here:1, at the same path or by --root`,
     unlike: `${at('unlike')}: is another folder than that of the coordinator here:1; expected one that is shared`,
     model: expect.stringMatching(
       /tiny: found a model with fingerprint \w+; expected theirs, as at the coordinator here:1$/,

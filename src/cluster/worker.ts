@@ -12,7 +12,7 @@ import { packageVersion } from '../report/package-version.ts';
 import { Engine, type Outcome } from './engine.ts';
 import { JOB_KINDS } from './kinds.ts';
 import { type Cluster, connect, inTime } from './redis.ts';
-import { ResultsFolder } from './results-folder.ts';
+import { Results } from './results.ts';
 import { type Root, Roots } from './roots.ts';
 import {
   deathsOf,
@@ -29,6 +29,7 @@ import {
   type WorkerStatus,
   writtenOf,
 } from './run.ts';
+import { openStore } from './store.ts';
 
 const POLL_MS = 300;
 const RUNS_MS = 1_000;
@@ -74,7 +75,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
 interface Seat {
   readonly run: Run;
   readonly fetcher: Worker;
-  readonly folder: ResultsFolder;
+  readonly results: Results;
 }
 
 /** Whether a process ended by what it computed: not while it loaded its model. */
@@ -244,12 +245,12 @@ class ClusterWorker {
       throw new UserError(
         `found a run of kind "${run.kind}"; expected one of ${Object.keys(JOB_KINDS).join(', ')}`,
       );
-    const folder = new ResultsFolder(this.#roots.here(run.folder));
-    await folder.check(run);
+    const results = new Results(await openStore(this.#roots.here(run.folder)));
+    await results.check(run);
     const fetcher =
       (await before?.catch(() => undefined))?.fetcher ??
       (await this.cluster.fetcher(run.id, 1000 * this.options.lostAfter));
-    return { run, folder, fetcher };
+    return { run, results, fetcher };
   }
 
   /** Tells the user here, and that of the coordinator. */
@@ -260,14 +261,14 @@ class ClusterWorker {
   }
 
   async #compute(seat: Seat, job: Job<ShardJob>, token: string, engine: Engine): Promise<void> {
-    const { run, folder } = seat;
+    const { run, results } = seat;
     const { redis } = this.cluster;
     const key = job.id!;
     const { rows } = job.data;
     // The lock may be lost, by a pause or a Redis that lost its data: what counts is the file.
     const end = () => job.moveToCompleted('', token, false).catch(() => {});
     const giveBack = () => job.moveToWait(token).catch(() => {});
-    if (await folder.has(key)) {
+    if (await results.has(key)) {
       await end();
       return;
     }
@@ -292,7 +293,7 @@ class ClusterWorker {
       return;
     }
     try {
-      await folder.write(key, outcome.result);
+      await results.write(key, outcome.result);
     } catch (error) {
       await giveBack();
       if (!(error instanceof UserError)) throw error;
