@@ -13,7 +13,6 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { damageReport } from '../data/recording.ts';
 import { fingerprint } from '../files/fingerprint.ts';
-import { lockFolder } from '../files/lock.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
 import { packageVersion } from '../report/package-version.ts';
 import type { WorkOptions } from '../report/progress.ts';
@@ -37,7 +36,7 @@ import {
   workerName,
   writtenOf,
 } from './run.ts';
-import { openStore, placeIn } from './store.ts';
+import { openStore, placesIn } from './store.ts';
 
 const TICK_MS = 250;
 /** The queue is compared with what should be in it. */
@@ -59,7 +58,7 @@ const NAMED = 3;
 export interface ClusterOptions {
   /** Address of Redis. */
   readonly redis: string;
-  /** Folder that the machines share, for results on their way. */
+  /** Folder that the machines share, or s3://bucket/prefix, for results on their way. */
   readonly store: string;
   /** Called each second with the workers. */
   readonly onWorkers?: ((workers: readonly WorkerView[]) => void) | undefined;
@@ -100,10 +99,11 @@ export interface DoneShard<Result> {
  * @throws UserError where Redis or the store cannot be used, or another coordinator does the same job
  */
 export async function* shardResults<R extends Row, Result>(
-  { redis, store, onWorkers }: ClusterOptions,
+  { redis, store: into, onWorkers }: ClusterOptions,
   job: ClusterJob<R>,
   { onNote = () => {}, signal, ...work }: WorkOptions & { readonly stage: string },
 ): AsyncGenerator<DoneShard<Result>, void, undefined> {
+  const placeOf = placesIn(into);
   const model = await runModel(job.model);
   const { kind, options, files = [] } = job;
   // A shard's key: all that its result depends on.
@@ -111,16 +111,17 @@ export async function* shardResults<R extends Row, Result>(
   const common = fingerprint(JSON.stringify([packageVersion, kind, model, options, named]), 32);
   const keys = await shardKeys(job, common, signal);
   const id = fingerprint(`${common}\n${keys.join('\n')}`, 24);
-  const path = placeIn(store, id);
+  const place = placeOf(id);
   const cluster = await connect(redis, { onNote, signal });
   try {
-    const unlock = await locked(path, onNote);
+    const store = await openStore(place, { onNote, signal });
+    const unlock = await store.lock(cluster);
     const run: Run = {
       ...{ id, kind, version: packageVersion, model, options },
-      ...{ folder: path, token: randomUUID(), since: Date.now() },
+      ...{ place, token: randomUUID(), since: Date.now() },
       coordinator: SELF,
     };
-    const results = new Results(await openStore(path));
+    const results = new Results(store);
     const coordinator = new Coordinator<R, Result>(cluster, results, run, job, keys, {
       ...{ ...work, onNote, onWorkers, signal },
     });
@@ -210,30 +211,6 @@ async function identityOf(audio: string, files: Map<string, Promise<string>>): P
   const known = files.get(file) ?? look(file);
   files.set(file, known);
   return known;
-}
-
-/** Locks a run's folder. @returns the function that unlocks it */
-async function locked(folder: string, onNote: (note: string) => void): Promise<() => Promise<void>> {
-  let unlock!: () => void;
-  const unlocked = new Promise<void>((resolve) => {
-    unlock = resolve;
-  });
-  let ended!: Promise<void>;
-  await new Promise<void>((resolve, reject) => {
-    ended = lockFolder(
-      folder,
-      () => {
-        resolve();
-        return unlocked;
-      },
-      { onNote },
-    );
-    ended.catch(reject);
-  });
-  return () => {
-    unlock();
-    return ended;
-  };
 }
 
 interface Watching extends Pick<WorkOptions, 'onProgress' | 'signal'> {
@@ -449,7 +426,7 @@ class Coordinator<R extends Row, Result> {
         const rows = this.job.shards[shard]!;
         const result = await this.results.read<Result>(this.keys[shard]!, rows.length);
         if (result) return result;
-        this.#tellOnce(`${this.run.folder}: ${this.keys[shard]}.json: not whole; computed again`);
+        this.#tellOnce(`${this.run.place}: ${this.keys[shard]}.json: not whole; computed again`);
         await this.#again(shard);
       }
       if (this.#failure !== undefined) throw this.#failure;

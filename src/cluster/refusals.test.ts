@@ -63,7 +63,7 @@ here('a worker takes no part where its version, its model or its store is anothe
   const begin = async (id: string, changes: Partial<Run>) => {
     const run: Run = {
       ...{ id, kind: 'encode', version: packageVersion, token: id, since: Date.now() },
-      ...{ coordinator: 'here:1', folder: at(id), options: {} },
+      ...{ coordinator: 'here:1', place: at(id), options: {} },
       model: { directory: at('tiny'), fingerprint: 'theirs' },
       ...changes,
     };
@@ -71,12 +71,12 @@ here('a worker takes no part where its version, its model or its store is anothe
   };
   await begin('version', { version: '0.0.1' });
   await begin('unseen', {});
-  await new Results(new FolderStore(at('unlike'))).begin('another');
+  await new Results(new FolderStore(at('unlike'), { onNote: () => {} })).begin('another');
   await begin('unlike', {});
   // Its folders are seen under other paths.
-  await new Results(new FolderStore(at('model'))).begin('model');
+  await new Results(new FolderStore(at('model'), { onNote: () => {} })).begin('model');
   await begin('model', {
-    folder: '/theirs/model',
+    place: '/theirs/model',
     model: { directory: '/theirs/tiny', fingerprint: 'theirs' },
   });
   const queue = cluster.queue('model');

@@ -23,11 +23,15 @@ export class Results {
   }
 
   /** @throws UserError where the store is not that of the run */
-  async check({ token, coordinator, folder }: Pick<Run, 'token' | 'coordinator' | 'folder'>): Promise<void> {
+  async check({
+    token,
+    coordinator,
+    place: theirs,
+  }: Pick<Run, 'token' | 'coordinator' | 'place'>): Promise<void> {
     const { place } = this.store;
     const unseen = (reason: string) =>
       new UserError(
-        `${place}: cannot be read here: ${reason}; expected the shared folder --store of the coordinator ${coordinator}${place === folder ? ', at the same path or by --root' : ''}`,
+        `${place}: cannot be read here: ${reason}; expected --store of the coordinator ${coordinator}, which is shared${place === theirs ? ': the same folder at the same path or by --root, or the same S3' : ''}`,
       );
     const text = await this.store.read(RUN_FILE).catch((error) => {
       throw error instanceof UserError ? error : unseen(reasonOf(error) ?? String(error));
@@ -35,7 +39,7 @@ export class Results {
     if (text === undefined) throw unseen('there is no such run');
     if (!text.includes(token))
       throw new UserError(
-        `${place}: is another folder than that of the coordinator ${coordinator}; expected one that is shared`,
+        `${place}: is another one than that of the coordinator ${coordinator}; expected one that is shared`,
       );
   }
 

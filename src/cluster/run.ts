@@ -42,9 +42,9 @@ export interface Run {
   readonly model: RunModel;
   /** Of the kind of job; paths are absolute, as the coordinator sees them. */
   readonly options: unknown;
-  /** Folder of its results, as the coordinator sees it. */
-  readonly folder: string;
-  /** In a file of the folder, too: who reads it there sees the same folder. */
+  /** Of its results in the store (store.ts), as the coordinator names it. */
+  readonly place: string;
+  /** In a file there, too: who reads it sees the same store. */
   readonly token: string;
   readonly since: number;
   /** host:pid */

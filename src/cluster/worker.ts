@@ -245,7 +245,7 @@ class ClusterWorker {
       throw new UserError(
         `found a run of kind "${run.kind}"; expected one of ${Object.keys(JOB_KINDS).join(', ')}`,
       );
-    const results = new Results(await openStore(this.#roots.here(run.folder)));
+    const results = new Results(await openStore(this.#roots.here(run.place), this.options));
     await results.check(run);
     const fetcher =
       (await before?.catch(() => undefined))?.fetcher ??
