@@ -13,6 +13,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { damageReport } from '../data/recording.ts';
 import { fingerprint } from '../files/fingerprint.ts';
+import { nameOf, repoOfSnapshot } from '../hub/names.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
 import { packageVersion } from '../report/package-version.ts';
 import type { WorkOptions } from '../report/progress.ts';
@@ -172,8 +173,10 @@ function asGiven<R extends Row, Result>(
 
 async function runModel(directory: string): Promise<RunModel> {
   const isEmbedded = resolve(directory) === resolve(embeddedModel);
+  const snapshot = repoOfSnapshot(resolve(directory));
   return {
     directory: isEmbedded ? EMBEDDED : resolve(directory),
+    hub: snapshot && nameOf(snapshot.repo, snapshot.commit),
     fingerprint: await modelFingerprint(directory),
   };
 }

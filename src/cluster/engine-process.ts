@@ -6,6 +6,7 @@ import { answerParent, sendToParent } from '../backend/forked.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { UserError } from '../errors.ts';
+import { modelFolder } from '../hub/model-folder.ts';
 import { JOB_KINDS, type KindSession } from './kinds.ts';
 import { type Root, Roots } from './roots.ts';
 import { EMBEDDED, isFailed, type Row, type Run, type ShardResult } from './run.ts';
@@ -41,13 +42,7 @@ async function sessionOf(run: Run, roots: Roots): Promise<KindSession<Row, objec
   open = undefined;
   const kind = JOB_KINDS[run.kind];
   if (!kind) throw new UserError(`found a job of kind "${run.kind}"; expected ${Object.keys(JOB_KINDS)}`);
-  const { directory, fingerprint } = run.model;
-  const model = directory === EMBEDDED ? embeddedModel : roots.here(directory);
-  const found = await modelFingerprint(model);
-  if (found !== fingerprint)
-    throw new UserError(
-      `${model}: found a model with fingerprint ${found}; expected ${fingerprint}, as at the coordinator ${run.coordinator}`,
-    );
+  const model = await folderOf(run, roots);
   const session = await (await kind.load()).open(run.options, {
     here: (path) => roots.here(path),
     model,
@@ -56,6 +51,19 @@ async function sessionOf(run: Run, roots: Roots): Promise<KindSession<Row, objec
   });
   open = { id: run.id, session };
   return session;
+}
+
+/** The folder of the run's model: the coordinator's, as it is seen here, or that of the hub's cache of this machine. */
+async function folderOf({ model, coordinator }: Run, roots: Roots): Promise<string> {
+  const { directory, hub, fingerprint } = model;
+  const shared = directory === EMBEDDED ? embeddedModel : roots.here(directory);
+  const isTheirs = async (folder: string) => (await modelFingerprint(folder)) === fingerprint;
+  if (hub !== undefined && (await isTheirs(shared).catch(() => false))) return shared;
+  const folder = hub === undefined ? shared : await modelFolder(hub);
+  if (await isTheirs(folder)) return folder;
+  throw new UserError(
+    `${folder}: found another model; expected one with fingerprint ${fingerprint}, as at the coordinator ${coordinator}`,
+  );
 }
 
 const send = (reply: EngineReply): void => sendToParent(reply);

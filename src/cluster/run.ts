@@ -25,9 +25,12 @@ export interface ShardResult<Result> {
   readonly damage: readonly (readonly [file: string, damage: string])[];
 }
 
-/** A model's folder, as the coordinator sees it, or EMBEDDED; and the fingerprint of its files. */
+/** A model, and the fingerprint of its files. */
 export interface RunModel {
+  /** Its folder, as the coordinator sees it, or EMBEDDED. */
   readonly directory: string;
+  /** Its name on the Hugging Face hub, pinned to a commit, where it came from there. */
+  readonly hub?: string | undefined;
   readonly fingerprint: string;
 }
 
