@@ -11,8 +11,9 @@ import { hasRedis, TestRedis } from '../testing/cluster.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { shardResults } from './coordinator.ts';
 import { connect } from './redis.ts';
-import { ResultsFolder } from './results-folder.ts';
+import { Results } from './results.ts';
 import { RUNS, writtenOf } from './run.ts';
+import { openStore } from './store.ts';
 
 const here = hasRedis || process.env.CI ? test : test.skip;
 
@@ -38,20 +39,20 @@ here('a result that no message told of is found, and one whose file is not there
     while ((await queue.getJobCountByTypes('waiting')) < 2) await wait(20);
     const jobs = await queue.getJobs('waiting');
     const keyOf = (name: string) => jobs.find(({ data }) => data.rows[0].name === name)!.id!;
-    const folder = new ResultsFolder(join(store, id));
+    const found = new Results(await openStore(join(store, id), { onNote: () => {} }));
     // The message is there before its file, as over a file server.
     await cluster.redis.rpush(writtenOf(id), keyOf('told'), 'unknown');
     await wait(600);
-    await folder.write(keyOf('told'), { results: [{ n: 1 }], notes: [], damage: [] });
+    await found.write(keyOf('told'), { results: [{ n: 1 }], notes: [], damage: [] });
     expect((await first).value).toMatchObject({ shard: 0, result: { results: [{ n: 1 }] } });
     const second = results.next();
-    await folder.write(keyOf('silent'), { results: [{ n: 2 }], notes: [], damage: [] });
+    await found.write(keyOf('silent'), { results: [{ n: 2 }], notes: [], damage: [] });
     for (const one of jobs) await one.remove();
     expect((await second).value).toMatchObject({ shard: 1, result: { results: [{ n: 2 }] } });
     expect((await results.next()).done).toBe(true);
     // Nothing of the run is left.
     expect(await cluster.redis.exists(writtenOf(id))).toBe(0);
-    expect(existsSync(folder.path)).toBe(false);
+    expect(existsSync(found.store.place)).toBe(false);
     await queue.close();
     await cluster.close();
   } finally {

@@ -84,8 +84,8 @@ here('a worker takes no part where its version, its model or its store is anothe
   const worker = command(['worker', '--redis', redis.url, '--root', `/theirs=${scratch}`]);
   const reasons = {
     version: `found version ${packageVersion} of whisper-transfer here; expected 0.0.1, as at the coordinator here:1`,
-    unseen: `${at('unseen')}: cannot be read here: there is no such run; expected the shared folder --store of the coordinator here:1, at the same path or by --root`,
-    unlike: `${at('unlike')}: is another folder than that of the coordinator here:1; expected one that is shared`,
+    unseen: `${at('unseen')}: cannot be read here: there is no such run; expected the store of the coordinator here:1, which is shared, at the same path or by --root`,
+    unlike: `${at('unlike')}: is another store than that of the coordinator here:1; expected one that is shared`,
     model: expect.stringMatching(
       /tiny: found another model; expected one with fingerprint theirs, as at the coordinator here:1$/,
     ),

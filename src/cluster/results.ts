@@ -29,9 +29,10 @@ export class Results {
     place: theirs,
   }: Pick<Run, 'token' | 'coordinator' | 'place'>): Promise<void> {
     const { place } = this.store;
+    const isSamePath = place === theirs && !place.startsWith('s3:');
     const unseen = (reason: string) =>
       new UserError(
-        `${place}: cannot be read here: ${reason}; expected --store of the coordinator ${coordinator}, which is shared${place === theirs ? ': the same folder at the same path or by --root, or the same S3' : ''}`,
+        `${place}: cannot be read here: ${reason}; expected the store of the coordinator ${coordinator}, which is shared${isSamePath ? ', at the same path or by --root' : ''}`,
       );
     const text = await this.store.read(RUN_FILE).catch((error) => {
       throw error instanceof UserError ? error : unseen(reasonOf(error) ?? String(error));
@@ -39,7 +40,7 @@ export class Results {
     if (text === undefined) throw unseen('there is no such run');
     if (!text.includes(token))
       throw new UserError(
-        `${place}: is another one than that of the coordinator ${coordinator}; expected one that is shared`,
+        `${place}: is another store than that of the coordinator ${coordinator}; expected one that is shared`,
       );
   }
 
