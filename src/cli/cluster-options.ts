@@ -23,8 +23,8 @@ export function addClusterOptions(command: Command): Command {
       'have the work done by workers ("whisper-transfer worker") over this Redis, such as redis://host:6379',
     )
     .option(
-      '--store <dir>',
-      `with --redis: folder that all machines see, for results on their way (default: ${DEFAULT_STORE})`,
+      '--store <place>',
+      `with --redis: folder that all machines see, or s3://bucket/prefix, for results on their way (default: ${DEFAULT_STORE})`,
     )
     .option('--progress', 'with --redis: every ten seconds a table of the workers');
 }
