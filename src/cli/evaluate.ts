@@ -8,6 +8,7 @@ import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
+import { addDatasetOptions, partedFlags, type ReadingFlags } from './dataset-options.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
 import {
   addCacheOptions,
@@ -23,7 +24,7 @@ import {
 } from './options.ts';
 import { showWork } from './show-work.ts';
 
-interface Flags extends DecodingFlags {
+interface Flags extends DecodingFlags, ReadingFlags {
   model?: string[];
   set?: string;
   from?: string;
@@ -68,7 +69,10 @@ Example:
 
 export function evaluateCommand(command: Command): Command {
   command
-    .argument('<manifest>', 'TSV, CSV or JSONL manifest with the references')
+    .argument(
+      '<manifest>',
+      'TSV, CSV or JSONL manifest with the references, or a data set such as google/fleurs',
+    )
     .addOption(
       ofModels(
         new Option(
@@ -77,7 +81,10 @@ export function evaluateCommand(command: Command): Command {
         ).argParser((directory: string, before: string[] = []) => [...before, directory]),
       ),
     )
-    .option('--set <name>', 'use only this set of the manifest');
+    .option(
+      '--set <name>',
+      'use only this set of the manifest; of a data set test, unless this names another',
+    );
   addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
   addRenamed(
     command,
@@ -128,7 +135,7 @@ export function evaluateCommand(command: Command): Command {
     )
     .option('--json', 'print the rows of the tables as JSON objects');
   addDecodingOptions(command);
-  return command.addHelpText('after', HELP).action(run);
+  return addDatasetOptions(command).addHelpText('after', HELP).action(run);
 }
 
 function promptKinds(value: string): PromptKind[] {
@@ -139,15 +146,30 @@ function promptKinds(value: string): PromptKind[] {
   return kinds;
 }
 
-async function run(manifest: string, flags: Flags): Promise<void> {
+async function run(manifest: string, given: Flags): Promise<void> {
   const { evaluate } = await import('../evaluation/evaluate-manifest.ts');
+  const { reading, others: flags } = partedFlags(given);
   const { model, promptKind, set, from, to, task, forgetting, window, output, resume, ...rest } = flags;
   const { tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst, json, ...others } = rest;
   const { cache, cacheDtype, cacheLimit, ...decoding } = others;
   const work = showWork('--resume continues');
   const { results, tables, recordings, report } = await evaluate({
     ...work,
-    ...{ manifest, set, from, to, task, forgetting, window, cache, cacheDtype, cacheLimit, output, resume },
+    ...{
+      manifest,
+      reading,
+      set,
+      from,
+      to,
+      task,
+      forgetting,
+      window,
+      cache,
+      cacheDtype,
+      cacheLimit,
+      output,
+      resume,
+    },
     ...{ tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst },
     models: model,
     promptKinds: promptKind,

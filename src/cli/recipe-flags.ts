@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { largest } from '../extremes.ts';
 import { defaultLora } from '../training/choices.ts';
 import { withCurrentNames } from '../training/former-names.ts';
+import { DATASET_KEYS } from '../training/recipe.ts';
 import { type Layer, mergeLayers, valueAt } from '../training/recipe-file.ts';
 import { allowed, type Path, recipeKeys, recipeNode, type SchemaNode } from '../training/recipe-keys.ts';
 import { addRenamed } from './options.ts';
@@ -38,6 +39,22 @@ const SHORT: Readonly<Record<string, string>> = {
   checkpointEvery: '--checkpoint-every',
 };
 
+/** Flags that set a value in each corpus, by its key there. */
+const OF_CORPORA: Readonly<Record<string, string>> = {
+  set: '--set',
+  language: '--from',
+  ...Object.fromEntries(DATASET_KEYS.map((key) => [key, flagOfKey(key)])),
+};
+
+/** onePerSentence is --one-per-sentence. */
+function flagOfKey(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** The name of a flag's value, as commander has it. */
+const attributeOf = (flag: string): string =>
+  flag.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
 /** Values that the list of options shows, too: every run needs them. */
 const SHOWN = ['target', 'output'];
 
@@ -70,19 +87,22 @@ export function addRecipeFlags(command: Command): Command {
   return addRenamed(command, new Option('--from <code>', 'use only clips in this language'), '--language');
 }
 
-/** The recipe layer of the flags. @param below the layers that they change: `--set` and `--from` apply to each corpus */
+/** The recipe layer of the flags. @param below the layers that they change: `--set`, `--from` and how data sets are read apply to each corpus */
 export function flagLayer(flags: Readonly<Record<string, unknown>>, below: readonly Layer[]): Layer {
   const given = keys.filter(({ path }) => path in flags);
   let values: unknown = {};
   for (const { path } of given) values = withValue(values, path.split('.'), flags[path]);
   values = withCurrentNames(values as Record<string, unknown>);
-  const { set, from } = flags;
-  const corpora = valueAt(mergeLayers([...below, { values, label: () => undefined }]), ['data', 'corpora']);
-  const ofCorpora = [
-    ...(set === undefined ? [] : [['set', set] as const]),
-    ...(from === undefined ? [] : [['language', from] as const]),
-  ];
-  if (ofCorpora.length > 0 && Array.isArray(corpora)) {
+  const { dataset } = flags;
+  const corpora =
+    dataset === undefined
+      ? valueAt(mergeLayers([...below, { values, label: () => undefined }]), ['data', 'corpora'])
+      : [{ dataset }];
+  const ofCorpora = Object.entries(OF_CORPORA).flatMap(([key, flag]) => {
+    const value = flags[attributeOf(flag)];
+    return value === undefined ? [] : [[key, value] as const];
+  });
+  if ((ofCorpora.length > 0 || dataset !== undefined) && Array.isArray(corpora)) {
     const changed = corpora.map((corpus) => ({ ...corpus, ...Object.fromEntries(ofCorpora) }));
     values = withValue(values, ['data', 'corpora'], changed);
   }
@@ -90,9 +110,10 @@ export function flagLayer(flags: Readonly<Record<string, unknown>>, below: reado
     values,
     label: (path) => {
       const text = path.join('.');
-      if (text.startsWith('data.corpora.') && ofCorpora.some(([name]) => name === path.at(-1))) {
-        return path.at(-1) === 'set' ? '--set' : '--from';
-      }
+      const key = String(path.at(-1));
+      if (text.startsWith('data.corpora.') && ofCorpora.some(([name]) => name === key))
+        return OF_CORPORA[key];
+      if (dataset !== undefined && text.startsWith('data.corpora.')) return '--dataset';
       const flag = given.find((one) => text === one.path || text.startsWith(`${one.path}.`));
       return flag && flagOf(flag.path.split('.'));
     },

@@ -4,6 +4,7 @@ import { UserError } from '../errors.ts';
 import { parseRecipe } from '../training/recipe-file.ts';
 import { recipeJsonSchema } from '../training/recipe-keys.ts';
 import { recipeLayers } from '../training/recipe-source.ts';
+import { addDatasetOptions } from './dataset-options.ts';
 import { stoppedAt } from './interrupt.ts';
 import { printNote, threadsOption } from './options.ts';
 import { addRecipeFlags, flagLayer, flagOf, recipeHelp } from './recipe-flags.ts';
@@ -19,19 +20,24 @@ export function trainCommand(command: Command): Command {
   command
     .argument(
       '[recipe]',
-      'recipe (.json), or manifest (.tsv, .csv, .jsonl) of speech with texts in the language of --to',
+      'recipe (.json), manifest (.tsv, .csv, .jsonl) of speech with texts in the language of --to, or data set such as google/fleurs',
+    )
+    .option(
+      '--dataset <source>',
+      'train on this data set, of the hub or here, in place of the corpora of a recipe',
     )
     .addOption(threadsOption())
     .option('--resume', 'resume from the newest complete checkpoint in --output')
     .option('--json', 'print one JSON object for each step and evaluation, and the summary')
     .option('--json-schema', 'print the JSON Schema of recipes and exit');
-  return addRecipeFlags(command)
+  return addDatasetOptions(addRecipeFlags(command))
     .addHelpText('after', `\n${recipeHelp()}`)
     .addHelpText(
       'after',
       '\nExamples:\n  $ whisper-transfer train recipes/laptop.json\n' +
         '  $ whisper-transfer train recipes/laptop.json --steps 1000 --output out/longer\n' +
-        '  $ whisper-transfer train samples/manifest.tsv --set train --from en --to zh --output out/en-zh',
+        '  $ whisper-transfer train samples/manifest.tsv --set train --from en --to zh --output out/en-zh\n' +
+        '  $ whisper-transfer train --dataset google/fleurs --from en --to de --dev-set dev --output out/en-de',
     )
     .action(run);
 }
@@ -41,10 +47,12 @@ async function run(source: string | undefined, options: Options): Promise<void> 
     console.log(JSON.stringify(recipeJsonSchema, null, 2));
     return;
   }
-  if (source === undefined) {
-    throw new UserError('found no recipe; expected a recipe (.json) or a manifest (.tsv, .csv, .jsonl)');
+  if (source === undefined && options.dataset === undefined) {
+    throw new UserError(
+      'found no recipe; expected a recipe (.json), a manifest (.tsv, .csv, .jsonl) or a data set, such as google/fleurs',
+    );
   }
-  const layers = await recipeLayers(source, flagOf);
+  const layers = source === undefined ? [{ values: {}, label: flagOf }] : await recipeLayers(source, flagOf);
   const recipe = parseRecipe([...layers, flagLayer(options, layers)]);
   const { planLines } = await import('../training/plan.ts');
   const { train } = await import('../training/train-recipe.ts');

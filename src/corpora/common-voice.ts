@@ -9,10 +9,9 @@ import { memberReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { type ArchiveMember, archiveMembers, isArchive } from './archive-members.ts';
-import { type Corpus, isAmong, lookAt, type Reading, type Source, spokenOf } from './corpus.ts';
+import { type Corpus, isAmong, lookAt, type Reading, SETS, type Source, spokenOf } from './corpus.ts';
 import { escapedRows } from './escaped-table.ts';
 
-const SETS = ['train', 'dev', 'test'];
 /** Columns that are kept where they are filled in. */
 const KEPT = ['sentence_domain', 'gender', 'age', 'accents', 'variant'];
 /** A table of a locale in the archive: cv-corpus-21.0-2025-03-14/en/train.tsv. */

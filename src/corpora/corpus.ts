@@ -13,7 +13,7 @@ export interface CorpusOptions {
   readonly from?: readonly string[] | undefined;
   /** Languages of the translations, likewise. */
   readonly to?: readonly string[] | undefined;
-  /** Sets to read. @default train, dev and test, where the corpus has them; else all */
+  /** Sets to read; what names no set is of each. @default train, dev and test, where the corpus has them; else all */
   readonly sets?: readonly string[] | undefined;
   /** CoVoST 2: folder of Common Voice's recordings. */
   readonly clips?: string | undefined;
@@ -72,6 +72,8 @@ export interface Corpus {
   readonly hub?: {
     /** Names of its repositories of data sets. */
     readonly repository: RegExp;
+    /** Its sets, where its files stand by language and set. */
+    readonly sets?: readonly string[];
     /** Patterns (`*`, `**`, `{a,b}`) of the files that a reading with these options needs. */
     readonly files: (options: CorpusOptions) => readonly string[];
   };
@@ -93,6 +95,9 @@ export async function folderIn(source: string, ...path: readonly string[]): Prom
   const found = await lookAt(join(source, ...path)).catch(() => undefined);
   return found?.isFolder ? found : undefined;
 }
+
+/** The sets of most corpora. */
+export const SETS: readonly string[] = ['train', 'dev', 'test'];
 
 /** Names that corpora give the development set. */
 const DEV = ['dev', 'valid', 'validation', 'val', 'eval', 'development'];

@@ -4,7 +4,7 @@ import { cellReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { listFolder } from '../files/read.ts';
-import { type Corpus, isAmong, lookAt, type Reading, setOf, spokenOf, writtenOf } from './corpus.ts';
+import { type Corpus, isAmong, lookAt, type Reading, SETS, setOf, spokenOf, writtenOf } from './corpus.ts';
 import { escapedRows } from './escaped-table.ts';
 import { filesBelow } from './files-below.ts';
 import { joinRows } from './join-rows.ts';
@@ -93,6 +93,7 @@ export const covost: Corpus = {
   },
   hub: {
     repository: /\/covost[_-]?2/i,
+    sets: SETS,
     files: ({ from, to, sets }) => {
       const codes = (named: readonly string[] | undefined): readonly string[] =>
         named ? CODES.filter((code) => isAmong(writtenOf(code), named)) : CODES;
@@ -102,7 +103,7 @@ export const covost: Corpus = {
           .filter((target) => target !== source && (source === 'en' || target === 'en'))
           .map((target) => `${source}_${target}`),
       );
-      const splits = (sets ?? ['train', 'dev', 'test']).map((set) => (set === 'dev' ? 'validation' : set));
+      const splits = (sets ?? SETS).map((set) => (set === 'dev' ? 'validation' : set));
       return configs.flatMap((config) => splits.map((split) => `${config}/${split}-*.parquet`));
     },
   },

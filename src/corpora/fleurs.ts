@@ -6,13 +6,12 @@ import { UserError } from '../errors.ts';
 import { textLines } from '../files/lines.ts';
 import { languageProfile } from '../language/profile.ts';
 import { archiveMembers } from './archive-members.ts';
-import { type Corpus, folderIn, lookAt, type Reading, type Source, setOf, spokenOf } from './corpus.ts';
+import { type Corpus, folderIn, lookAt, type Reading, SETS, type Source, setOf, spokenOf } from './corpus.ts';
 import { parquetTable } from './parquet-rows.ts';
 import { checkColumns, textOf } from './text.ts';
 
 /** Recordings of FLEURS have 16,000 samples a second. */
 const RATE = 16_000;
-const SETS = ['train', 'dev', 'test'];
 
 /** The folders of its languages (the data set's card). */
 const FLEURS_LANGUAGES: readonly string[] = (
@@ -42,6 +41,7 @@ export const fleurs: Corpus = {
   },
   hub: {
     repository: /^google\/fleurs$/i,
+    sets: SETS,
     files({ from, to, sets = SETS }) {
       const names = `{${sets.join(',')}}`;
       const spoken = foldersOf(FLEURS_LANGUAGES, from);

@@ -7,13 +7,16 @@ import { isThere } from './corpus.ts';
 /** Names that braces may stand for. */
 const MAX_NAMES = 100_000;
 
+/** Whether a source is a pattern, and no file of its name is there. */
+export const hasPattern = (source: string): boolean => /[{*?]/.test(source) && !isThere(source);
+
 /**
  * The files that a source names: itself, where there is one of its name; else those of its braces, whether they are there or
  * not, and those that `*` and `?` in its last part stand for.
  * @throws UserError where no file is of the pattern
  */
 export async function expandPattern(source: string): Promise<readonly string[]> {
-  if (isThere(source) || !/[{*?]/.test(source)) return [source];
+  if (!hasPattern(source)) return [source];
   const files: string[] = [];
   for (const name of expandBraces(source, source)) {
     if (!/[*?]/.test(name)) {

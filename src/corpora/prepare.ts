@@ -3,6 +3,7 @@ import type { CorpusClip } from '../data/manifest-write.ts';
 import { writeManifest } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { namedLanguage } from '../language/profile.ts';
+import { formatDuration, formatNumber } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { parseColumns } from './column-map.ts';
 import { type Corpus, type CorpusOptions, isAmong, isThere } from './corpus.ts';
@@ -26,6 +27,19 @@ export interface Prepared {
   readonly skipped: ReadonlyMap<string, number>;
   /** Clips that the options leave out, by option. */
   readonly leftOut: ReadonlyMap<string, number>;
+}
+
+/** What a manifest holds, and what is not in it, as a line. */
+export function describePrepared({ clips, seconds, skipped, leftOut }: Prepared): string {
+  const listed = (counts: ReadonlyMap<string, number>): string =>
+    [...counts].map(([name, count]) => `${formatNumber(count)} ${name}`).join(', ');
+  const long = seconds > 0 ? ` (${formatDuration(seconds)} of speech)` : '';
+  const parts = [
+    `${listed(clips)}${long}`,
+    leftOut.size > 0 && `left out ${listed(leftOut)}`,
+    skipped.size > 0 && `skipped ${listed(skipped)}`,
+  ];
+  return parts.filter(Boolean).join('; ');
 }
 
 /** Skipped rows of a reason that are shown. */
@@ -85,7 +99,7 @@ export async function prepareCorpus(
     const { language, set, duration = Number.NaN, translations = {} } = clip;
     const option = !isAmong(language, from)
       ? '--from'
-      : sets !== undefined && !sets.includes(set)
+      : sets !== undefined && set !== '' && !sets.includes(set)
         ? '--sets'
         : duration < minSeconds
           ? '--min-seconds'

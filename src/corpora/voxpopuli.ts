@@ -6,7 +6,7 @@ import { UserError } from '../errors.ts';
 import { namesIn } from '../files/read.ts';
 import { isLanguage } from '../language/profile.ts';
 import { archiveMembers, isArchive } from './archive-members.ts';
-import { type Corpus, isAmong, isThere, lookAt, type Reading, setOf, spokenOf } from './corpus.ts';
+import { type Corpus, isAmong, isThere, lookAt, type Reading, SETS, setOf, spokenOf } from './corpus.ts';
 import { escapedRows } from './escaped-table.ts';
 import { checkColumns } from './text.ts';
 
@@ -37,7 +37,8 @@ export const voxpopuli: Corpus = {
   },
   hub: {
     repository: /^facebook\/voxpopuli$/i,
-    files: ({ from, sets = ['train', 'dev', 'test'] }) =>
+    sets: SETS,
+    files: ({ from, sets = SETS }) =>
       (from?.map(spokenOf) ?? ['*']).flatMap((language) =>
         sets.flatMap((set) => [`data/${language}/asr_${set}.tsv`, `data/${language}/${set}/*.tar.gz`]),
       ),

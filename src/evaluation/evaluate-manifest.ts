@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { abortable } from '../abort.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
+import { type DatasetOptions, datasetFolder, isDataset, prepareDataset } from '../corpora/dataset.ts';
 import { readManifest } from '../data/manifest.ts';
 import { plural, repeatedClips } from '../data/repeated-clips.ts';
 import { UserError } from '../errors.ts';
@@ -21,7 +22,7 @@ import type { Task } from '../whisper/tokens.ts';
 import { type EvaluatedDecoding, evaluatedDecoding } from './decoding.ts';
 import { evaluateModels } from './evaluate.ts';
 import { knownRecordings } from './known-recordings.ts';
-import { defaultTarget } from './models.ts';
+import { defaultTarget, trainedTargets } from './models.ts';
 import { evaluationReport } from './page.ts';
 import { audioName } from './predict.ts';
 import type { EvaluationResults } from './results.ts';
@@ -30,8 +31,10 @@ import { evaluationTables, type NamedTable } from './tables.ts';
 import { worstSentences } from './worst.ts';
 
 export interface EvaluateOptions extends WorkOptions, CacheOptions {
-  /** Path of a manifest with the references. */
+  /** Path of a manifest with the references; or a data set (of the hub, a folder, an archive), of which `set` is read, by default test. */
   readonly manifest: string;
+  /** How a data set is read, beside its languages and set. */
+  readonly reading?: Omit<DatasetOptions, 'from' | 'to' | 'sets'> | undefined;
   /** Only clips of this set of it. */
   readonly set?: string | undefined;
   /** Only clips in this language. */
@@ -89,8 +92,39 @@ export function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   return abortable(options.signal, () => lockFolder(options.output, () => run(options), options));
 }
 
+/** The manifest; of a data set that which is prepared of it. */
+async function manifestOf(options: EvaluateOptions): Promise<string> {
+  const {
+    manifest,
+    reading,
+    from,
+    set = 'test',
+    to,
+    task,
+    forgetting,
+    models = [embeddedModel],
+    cache,
+  } = options;
+  if (!isDataset(manifest) && reading?.layout === undefined) return manifest;
+  const targets = to !== undefined ? [to] : task === 'transcribe' ? [] : await trainedTargets(models);
+  const written = [...new Set([...targets, ...(forgetting ? ['en'] : [])])];
+  const { onProgress, onNote, onSkip, signal } = options;
+  const prepared = await prepareDataset(
+    manifest,
+    {
+      ...reading,
+      from: from === undefined ? undefined : [from],
+      to: written.length > 0 ? written : undefined,
+      sets: [set],
+    },
+    { onProgress, onNote, onSkip, signal, folder: datasetFolder(cache) },
+  );
+  return prepared.manifest;
+}
+
 async function run(options: EvaluateOptions): Promise<Evaluation> {
-  const { manifest, set, from, task = 'translate', window = 'fit', output, tokenize, spmModel } = options;
+  const manifest = await manifestOf(options);
+  const { set, from, task = 'translate', window = 'fit', output, tokenize, spmModel } = options;
   const { models = [embeddedModel], decoding = {} } = options;
   if (options.promptKinds && task === 'transcribe') {
     throw new UserError('--prompt-kind: expected with --task translate; a transcript has one prompt only');

@@ -9,6 +9,7 @@ import { clipsOf } from '../features/encoded-clips.ts';
 import { exists } from '../files/read.ts';
 import { sameContent } from '../files/same-content.ts';
 import type { WorkOptions } from '../report/progress.ts';
+import { manifestThere } from '../training/recipe-datasets.ts';
 import { readRecipe } from '../training/recipe-source.ts';
 
 /**
@@ -53,10 +54,13 @@ async function trainingFiles(model: string): Promise<string[]> {
   const path = join(model, 'recipe.json');
   if (!(await exists(path))) return [];
   try {
-    const { data, dev } = await readRecipe(path);
+    const recipe = await readRecipe(path);
+    const { data, dev } = recipe;
     const files: string[] = [];
     for (const corpus of data.corpora) {
-      for (const { audio, set } of clipsOf(await readManifest(corpus.manifest), corpus.manifest, corpus)) {
+      const manifest = await manifestThere(recipe, corpus);
+      if (manifest === undefined) continue;
+      for (const { audio, set } of clipsOf(await readManifest(manifest), manifest, corpus)) {
         if (set !== dev?.set) files.push(audio);
       }
     }

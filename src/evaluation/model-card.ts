@@ -8,7 +8,7 @@ import { readJsonIfPresent } from '../checkpoint/directory.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { UserError } from '../errors.ts';
 import { readJson, readText } from '../files/read.ts';
-import { modelName, parseRepo, repoOfSnapshot } from '../hub/names.ts';
+import { isHubName, modelName, parseRepo, repoOfSnapshot } from '../hub/names.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber, languageName } from '../report/format.ts';
 import { mergeLayers, readLayers, valueAt } from '../training/recipe-file.ts';
@@ -123,8 +123,9 @@ function baseOf(recipe: unknown): { hub?: string; text: string } {
   return { text: `a model of its author's (folder ${basename(name)})` };
 }
 
-/** A manifest of recordings in the hub's cache is of a data set; its path says so. */
-function datasetOf({ manifest }: Record<string, unknown>): string[] {
+/** A data set of the hub; a manifest of recordings in the hub's cache is of one, too: its path says so. */
+function datasetOf({ manifest, dataset }: Record<string, unknown>): string[] {
+  if (typeof dataset === 'string' && isHubName(dataset)) return [parseRepo(dataset, 'dataset').repo.id];
   const parts = String(manifest ?? '').split(/[\\/]/);
   const at = parts.indexOf('snapshots');
   const found = at > 0 ? repoOfSnapshot(parts.slice(0, at + 2).join('/')) : undefined;
@@ -233,9 +234,9 @@ function scoresText({ results, rows }: Scores): string {
 
 /** Settings of the recipe, without paths of the author's machine but for the names of manifests. */
 function trainingText(recipe: unknown, corpora: readonly Record<string, unknown>[]): string {
-  const manifests = corpora.map(({ manifest, set, language }) =>
+  const manifests = corpora.map(({ manifest, dataset = manifest, set, language }) =>
     [
-      `- ${basename(String(manifest))}`,
+      `- ${typeof dataset === 'string' && isHubName(dataset) ? dataset : basename(String(dataset))}`,
       set && `set ${set}`,
       language && `spoken in ${languageName(String(language))}`,
     ]
@@ -253,7 +254,7 @@ function trainingText(recipe: unknown, corpora: readonly Record<string, unknown>
   const rows = settings.map(({ path, value }) => [path.join('.'), String(value)]);
   return [
     '## Training',
-    `By \`whisper-transfer train\`, on the manifests\n\n${manifests.join('\n')}`,
+    `By \`whisper-transfer train\`, on these manifests or data sets\n\n${manifests.join('\n')}`,
     `with this recipe:\n\n${markdownTable(['key', 'value'], rows)}`,
   ].join('\n\n');
 }

@@ -57,13 +57,18 @@ export async function defaultTarget(
   clips: readonly Clip[],
   directories: readonly string[],
 ): Promise<string> {
+  const written = writtenLanguages(clips);
+  for (const targets of [await trainedTargets(directories), written])
+    if (targets.length === 1) return targets[0]!;
+  throw new UserError(unnamedTarget(manifest, clips));
+}
+
+/** Target languages that models were trained for, each once. */
+export async function trainedTargets(directories: readonly string[]): Promise<string[]> {
   const configs = await Promise.all(
     directories.map((directory) => readJsonIfPresent(join(directory, 'generation_config.json'))),
   );
-  const trained = configs.flatMap((config) => (config && trainedPrompt(config)?.target) || []);
-  const written = writtenLanguages(clips);
-  for (const targets of [[...new Set(trained)], written]) if (targets.length === 1) return targets[0]!;
-  throw new UserError(unnamedTarget(manifest, clips));
+  return [...new Set(configs.flatMap((config) => (config && trainedPrompt(config)?.target) || []))];
 }
 
 /**

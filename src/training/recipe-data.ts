@@ -24,7 +24,7 @@ import type { IsFormer, RunSettings } from './checkpoints.ts';
 import { type ClipSpeech, encodedSpeech, type MeasuredClip, melSpeech } from './example-speech.ts';
 import { type ClipAndSpeech, textExamples } from './examples.ts';
 import { type MergedClip, mergeClips, partsOf } from './merge-clips.ts';
-import type { Recipe } from './recipe.ts';
+import { manifestOf, type Recipe } from './recipe.ts';
 import { cacheOf } from './recipe-cache.ts';
 import type { DevSet } from './run.ts';
 import { spokenAt } from './segment-times.ts';
@@ -75,17 +75,19 @@ export async function recipeClips(recipe: Recipe): Promise<RecipeClips> {
   const fromText = recipe.prompt === 'english-first';
   const training: CorpusClip[] = [];
   const found = new Map<string, CorpusClip>();
-  const manifests = [...new Set(data.corpora.map(({ manifest }) => manifest))].join(', ');
+  const manifests = [...new Set(data.corpora.map(manifestOf))].join(', ');
   const read = new Map<string, Promise<readonly Clip[]>>();
   const corpora = await Promise.all(
     data.corpora.map(async (corpus) => {
-      const { manifest, language } = corpus;
+      const manifest = manifestOf(corpus);
+      const { language } = corpus;
       if (!read.has(manifest)) read.set(manifest, readManifest(manifest, { withoutAudio: fromText }));
       const clips = await read.get(manifest)!;
       const all = clipsOf(clips, manifest, { language });
       const chosen = clipsOf(clips, manifest, corpus);
       return {
         ...corpus,
+        manifest,
         all: dev?.languages ? clips : all,
         clips: chosen.filter((clip) => dev === undefined || clip.set !== dev.set),
       };
@@ -198,7 +200,7 @@ export async function trainingData(
   const { window } = data;
   const outputs = await EncoderOutputs.open(model, { ...cacheOf(data), window, onNote: work.onNote });
   const notes: string[] = [];
-  const split = new Split(data.corpora.map(({ manifest }) => manifest));
+  const split = new Split(data.corpora.map(manifestOf));
   const leftOut = new SkippedClips();
   const devLeftOut = new SkippedClips();
   const fromText = recipe.prompt === 'english-first';

@@ -61,8 +61,11 @@ export function recipeKeys(node: SchemaNode = recipeNode, above = ''): { path: s
   );
 }
 
+/** Formats of paths that may be names of the hub. */
+const NAMED = ['model', 'dataset'];
+
 export const isPath = (node: SchemaNode | undefined): boolean =>
-  node?.format === 'path' || node?.format === 'model' || Boolean(node?.anyOf?.some(isPath));
+  ['path', ...NAMED].includes(node?.format ?? '') || Boolean(node?.anyOf?.some(isPath));
 
 /** Whether a value that may be a path is a word with a meaning of its own, such as `off`. */
 const isWord = (node: SchemaNode, value: string): boolean =>
@@ -75,9 +78,17 @@ export function* leaves(value: unknown, path: Path = []): Generator<{ path: Path
   else for (const [key, one] of Object.entries(value)) yield* leaves(one, [...path, key]);
 }
 
-/** Whether a value that may be a path is a name instead: of a model of the hub, where no folder has it. */
-const isName = (node: SchemaNode, value: string, path: string): boolean =>
-  node.format === 'model' && isHubName(value, path);
+/** Whether a value that may be a path is a name instead: of a model or data set of the hub, where no folder has it. */
+export const isName = (node: SchemaNode | undefined, value: string, path = value): boolean =>
+  NAMED.includes(node?.format ?? '') && isHubName(value, path);
+
+/** The same with other values in it. */
+export function mapLeaves<T>(value: T, change: (value: unknown, path: Path) => unknown, path: Path = []): T {
+  const inside = (key: string | number, one: unknown): unknown => mapLeaves(one, change, [...path, key]);
+  if (typeof value !== 'object' || value === null) return change(value, path) as T;
+  if (Array.isArray(value)) return value.map((one, i) => inside(i, one)) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, inside(key, one)])) as T;
+}
 
 /** The same with other file paths in it. */
 export function mapPaths(value: unknown, change: (path: string) => string, node?: SchemaNode): unknown {
@@ -116,6 +127,7 @@ export function allowed(node: SchemaNode): string {
       return `an object, each value ${allowed(node.additionalProperties as SchemaNode)}`;
     default:
       if (node.format === 'model') return 'a folder, or a model of the hub';
+      if (node.format === 'dataset') return 'a path, or a data set of the hub';
       return node.format === 'path' ? 'a path' : 'text';
   }
 }

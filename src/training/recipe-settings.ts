@@ -14,7 +14,8 @@ import { isPath, leaves, mapPaths, nodeAt } from './recipe-keys.ts';
 const WITHOUT_INFLUENCE = ['dtype', 'checkpointEvery', 'device', 'optimizer.recompute', 'data.cacheLimit'];
 
 /** Files and folders that do not affect the weights, or whose clips and words in use have fingerprints of their own. */
-const NOT_FINGERPRINTED = /^(output|model|data\.cache|data\.corpora\.\d+\.manifest|targetVocabulary)$/;
+const NOT_FINGERPRINTED =
+  /^(output|model|data\.cache|data\.corpora\.\d+\.(manifest|dataset|clips|sentences)|targetVocabulary)$/;
 
 /**
  * All values of a recipe that affect the weights, by path. Paths of files and folders do not count, but their content:
@@ -56,12 +57,15 @@ async function fingerprint(path: string, name: string): Promise<string> {
 }
 
 /**
- * Text of recipe.json in the output folder: with all defaults, and paths relative to the folder. A model of the hub is named with
- * its commit.
+ * Text of recipe.json in the output folder: with all defaults, and paths relative to the folder. A model or a data set of the hub is
+ * named with its commit; a data set stands in place of the manifest that was made of it.
  */
 export function recipeText(recipe: Recipe): string {
   const folder = resolve(recipe.output);
-  const kept = mapPaths(recipe, (path) => {
+  const corpora = recipe.data.corpora.map(({ manifest, ...corpus }) =>
+    corpus.dataset === undefined ? { manifest, ...corpus } : corpus,
+  );
+  const kept = mapPaths({ ...recipe, data: { ...recipe.data, corpora } }, (path) => {
     const name = modelName(path);
     return isAbsolute(path) || name !== path ? name : relative(folder, resolve(path)).replaceAll('\\', '/');
   });

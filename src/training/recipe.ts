@@ -19,9 +19,32 @@ const wholeNumber = () => z.int().min(1);
 const positive = () => z.number().positive();
 const share = () => z.number().min(0).max(1);
 
+/** Likewise, or a data set of the hub. */
+const datasetPath = () => z.string().min(1).meta({ format: 'dataset' });
+
 const corpus = z.strictObject({
-  manifest: path().describe('manifest of the corpus, TSV, CSV or JSONL'),
-  set: text().optional().describe('use only clips of this set'),
+  manifest: path().optional().describe('manifest of the corpus, TSV, CSV or JSONL'),
+  dataset: datasetPath()
+    .optional()
+    .describe(
+      'in place of a manifest: data set of the hub, such as google/fleurs, or a folder, archive or table that `prepare` knows; read as its manifest would be',
+    ),
+  layout: text()
+    .optional()
+    .describe('layout of the data set, as `prepare` names it; default: as its files, or the hub, say'),
+  limit: wholeNumber().optional().describe('most clips of each language and set of the data set'),
+  minSeconds: positive().optional().describe('leave out shorter clips of the data set'),
+  maxSeconds: positive().optional().describe('leave out longer clips of the data set'),
+  onePerSentence: z.boolean().optional().describe('FLEURS: only the first recording of each sentence'),
+  clips: path().optional().describe("CoVoST 2: Common Voice's folder of recordings"),
+  sentences: path().optional().describe("CoVoST 2: Common Voice's validated.tsv, for transcripts"),
+  columns: z
+    .array(text())
+    .optional()
+    .describe('tables: where the columns of a manifest come from, such as ["text=sentence", "lang=:en"]'),
+  set: text()
+    .optional()
+    .describe('use only clips of this set; default: all but the dev set, of a data set train'),
   language: text().optional().describe('use only clips in this language'),
   target: text()
     .optional()
@@ -29,11 +52,17 @@ const corpus = z.strictObject({
   weight: positive().optional().describe('sampling weight of the corpus, a factor of its size; default: 1'),
 });
 
+/** Keys of a corpus that are about a data set alone. */
+export const DATASET_KEYS = [
+  ...(['layout', 'limit', 'minSeconds', 'maxSeconds', 'onePerSentence'] as const),
+  ...(['clips', 'sentences', 'columns'] as const),
+] satisfies (keyof z.output<typeof corpus>)[];
+
 const data = z.strictObject({
   corpora: z
     .array(corpus)
     .min(1)
-    .describe('training corpora, each {manifest, set, language, target, weight}'),
+    .describe('training corpora, each {manifest, set, language, target, weight}, or {dataset, …}'),
   temperature: positive()
     .optional()
     .describe(
@@ -298,8 +327,26 @@ export const recipeSchema = z
       .default(100)
       .describe('steps between checkpoints in <output>/checkpoints; also written at the end and on Ctrl-C'),
   })
-  .superRefine(({ augment, data, dev, tune, dtype, prompt, targetToken }, context) => {
-    const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+  .superRefine(({ augment, data, dev, tune, dtype, prompt, target, targetToken }, context) => {
+    const refuse = (path: (string | number)[], message: string) =>
+      context.addIssue({ code: 'custom', path, message });
+    for (const [i, corpus] of data.corpora.entries()) {
+      const { manifest, dataset, ...others } = corpus;
+      const at = ['data', 'corpora', i];
+      if ((manifest === undefined) === (dataset === undefined))
+        refuse(
+          [...at, 'manifest'],
+          `found ${manifest ? 'a data set, too' : 'nothing'}; expected a manifest or a data set`,
+        );
+      const ofDataset = DATASET_KEYS.find((key) => others[key] !== undefined);
+      if (dataset === undefined && ofDataset !== undefined)
+        refuse([...at, ofDataset], 'found it with a manifest; expected it with a data set only');
+      if (dataset !== undefined && (corpus.target ?? target) === undefined)
+        refuse(
+          ['target'],
+          'found nothing; expected the language to translate into, by which the data set is read',
+        );
+    }
     if (dev && data.corpora.some(({ set }) => set === dev.set))
       refuse(
         ['dev', 'set'],
@@ -350,3 +397,10 @@ export const recipeSchema = z
 
 /** A recipe with all defaults filled in. */
 export type Recipe = z.output<typeof recipeSchema>;
+export type RecipeCorpus = Recipe['data']['corpora'][number];
+
+/** The manifest of a corpus. A data set has one when it is prepared (recipe-datasets.ts). */
+export function manifestOf({ manifest, dataset }: RecipeCorpus): string {
+  if (manifest === undefined) throw new Error(`${dataset} is not prepared`);
+  return manifest;
+}

@@ -11,7 +11,7 @@ import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { SAMPLES_PER_FRAME, type WindowMode, windowFrames } from '../whisper/encoded-clip.ts';
 import type { Example } from './batches.ts';
 import type { TextExample } from './examples.ts';
-import type { Recipe } from './recipe.ts';
+import { manifestOf, type Recipe } from './recipe.ts';
 
 type Selected = TextExample<Clip, Example['clip']>;
 
@@ -50,7 +50,7 @@ function fingerprintOfRows(
   contentOf: (example: Selected, i: number) => readonly (string | number)[],
 ): string {
   const hash = new Fingerprint();
-  const folders = corpora.map(({ manifest }) => resolve(dirname(manifest)));
+  const folders = corpora.map((corpus) => resolve(dirname(manifestOf(corpus))));
   for (let start = 0; start < examples.length; start += ROWS) {
     const rows = examples.slice(start, start + ROWS).map((example, i) => {
       const { corpus, source } = example;

@@ -23,6 +23,7 @@ import { type TrainingPlan, trainingPlan } from './plan.ts';
 import { quantizeFrozen } from './quantization.ts';
 import type { Recipe } from './recipe.ts';
 import { type RecipeClips, recipeClips, type TrainingData, trainingData } from './recipe-data.ts';
+import { asBegun, withManifests } from './recipe-datasets.ts';
 import { checkObjective, recipeObjective } from './recipe-objective.ts';
 import { fileSettings, recipeText, weightSettings } from './recipe-settings.ts';
 import { type RecipeSource, readRecipe } from './recipe-source.ts';
@@ -72,12 +73,17 @@ export interface TrainResult {
  */
 export function train(source: RecipeSource, options: TrainOptions = {}): Promise<TrainResult> {
   return abortable(options.signal, async () =>
-    trainRecipe(await withFolders(await readRecipe(source), options), options),
+    trainRecipe(await withFiles(await readRecipe(source), options), options),
   );
 }
 
-/** Models of the hub in a recipe as folders of its cache, where they are fetched if missing. */
-async function withFolders(recipe: Recipe, work: WorkOptions): Promise<Recipe> {
+/** The recipe with models of the hub as folders of its cache, and manifests of data sets: fetched where they are missing. */
+async function withFiles(given: Recipe, options: TrainOptions): Promise<Recipe> {
+  const { onProgress, onSkip, onNote, signal } = options;
+  const work: WorkOptions = { onProgress, onSkip, onNote, signal };
+  if (given.data.corpora.some(({ dataset }) => dataset !== undefined))
+    await prepareOutput(given.output, Boolean(options.resume));
+  const recipe = await withManifests(options.resume ? await asBegun(given, work) : given, work);
   const { model, objective } = recipe;
   const { distillation } = objective;
   return {
