@@ -41,9 +41,10 @@ export function addDatasetOptions(command: Command): Command {
 }
 
 const HELP = `
-In place of a manifest stands a data set, too: one of the hub (google/fleurs), a folder, an archive or a Parquet table in a layout
-that \`prepare\` knows. Its options are those of \`prepare\`: --limit, --min-seconds, --max-seconds, --one-per-sentence, --clips,
---sentences, --columns; --layout names the layout where the files do not say it.`;
+In place of a manifest stands a data set, too: one of the hub (google/fleurs), or a folder, an
+archive or a Parquet table in a layout that \`prepare\` knows. Its options are those of \`prepare\`:
+--limit, --min-seconds, --max-seconds, --one-per-sentence, --clips, --sentences, --columns; --layout
+names the layout where the files do not say it.`;
 
 /** Parts a command's flags into those about its data set, and the others. */
 export function partedFlags<F extends ReadingFlags>(flags: F) {

@@ -37,7 +37,7 @@ export function trainCommand(command: Command): Command {
       '\nExamples:\n  $ whisper-transfer train recipes/laptop.json\n' +
         '  $ whisper-transfer train recipes/laptop.json --steps 1000 --output out/longer\n' +
         '  $ whisper-transfer train samples/manifest.tsv --set train --from en --to zh --output out/en-zh\n' +
-        '  $ whisper-transfer train --dataset google/fleurs --from en --to de --dev-set dev --output out/en-de',
+        '  $ whisper-transfer train --dataset google/fleurs --from en --to de --output out/en-de',
     )
     .action(run);
 }

@@ -71,7 +71,9 @@ test.each<[string, unknown, string[]]>([
   [
     'an unknown key in a list',
     { ...least, data: { corpora: [{ manifest: 'a', folder: 'b' }] } },
-    ['bad.json: data.corpora.0.folder: unknown key; expected one of manifest, set, language, target, weight'],
+    [
+      'bad.json: data.corpora.0.folder: unknown key; expected one of manifest, dataset, layout, limit, minSeconds, maxSeconds, onePerSentence, clips, sentences, columns, set, language, target, weight',
+    ],
   ],
   [
     'a prompt that there is not',
@@ -98,7 +100,7 @@ test.each<[string, unknown, string[]]>([
     'no corpus',
     { output: 'out', data: { corpora: [] } },
     [
-      'bad.json: data.corpora: found []; expected a list, each an object with keys among manifest, set, language, target, weight',
+      'bad.json: data.corpora: found []; expected a list, each an object with keys among manifest, dataset, layout, limit, minSeconds, maxSeconds, onePerSentence, clips, sentences, columns, set, language, target, weight',
     ],
   ],
   [
