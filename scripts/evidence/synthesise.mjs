@@ -43,22 +43,36 @@ const spoken = JSON.parse(
   ),
 );
 const trained = join(out, 'model');
-const began = performance.now();
 if (!existsSync(join(trained, 'config.json')))
   cli(
     ...['train', join(synthetic, 'manifest.tsv'), '--from', 'en', '--to', 'zh', '--steps', steps, '--output', trained],
     ...['--cache', join(out, 'cache'), '--threads', threads],
   );
-const trainSeconds = (performance.now() - began) / 1000;
 const rows = cli(
   ...['evaluate', join(root, 'samples/manifest.tsv'), '--set', 'new', '--from', language, '--to', 'zh', '--threads', threads],
   ...['--prompt-kind', 'target-transcribe', '--model', model, '--model', trained],
-  ...['--cache', join(out, 'cache'), '--output', join(out, 'evaluation'), '--json'],
+  ...['--cache', join(out, 'cache'), '--output', join(out, 'evaluation'), '--resume', '--json'],
 );
 const scores = rows
   .trim()
   .split('\n')
   .map((line) => JSON.parse(line))
   .filter((row) => row.language === language);
-const { manifest: _, ...summary } = spoken;
-resultsFile('synthesis').add({ texts: Number(texts), steps: Number(steps), trainSeconds, summary, scores, machine: machine() });
+const { recordings, kept, hours, voices, errorRates } = spoken;
+/** @param {string} engine */
+const byEngine = (engine) => {
+  const own = voices.filter((/** @type {{ voice: string }} */ { voice }) => voice.startsWith(`${engine}/`));
+  const sum = (/** @type {'recordings' | 'kept'} */ key) => own.reduce((total, voice) => total + voice[key], 0);
+  return { recordings: sum('recordings'), kept: sum('kept') };
+};
+const engines = Object.fromEntries([...new Set(voices.map(({ voice }) => voice.split('/')[0]))].map((name) => [name, byEngine(name)]));
+resultsFile('synthesis').add({
+  ...{ texts: Number(texts), steps: Number(steps), language, recordings, kept, minutes: 60 * hours, engines, errorRates },
+  scores: scores.map((row) => ({
+    model: row.model,
+    ...Object.fromEntries(
+      ['bleu', 'chrf', 'ter', 'offTarget'].map((name) => [name, { score: row[name].score, p: row[name].comparison?.pValue }]),
+    ),
+  })),
+  machine: await machine(),
+});
