@@ -79,7 +79,6 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'features/cache-clean.ts': 'reads and rewrites parts of the cache',
   'corpora/common-voice.ts': "keeps an archive's tables while it is read",
   'corpora/patterns.ts': 'looks for files of a pattern',
-  'corpora/table.ts': 'streams comma-separated values',
   'features/cached-shards.ts': 'walks the folders of the cache',
   'features/recording-memo.ts': 'knows a file by its size and time',
   'features/shards.ts': 'the cache of features',

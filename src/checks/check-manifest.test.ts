@@ -225,6 +225,37 @@ test('a check that was stopped goes on: recordings that were read are not read a
   expect(second.seconds).toBeGreaterThan(3);
 });
 
+test.each(['tsv', 'csv', 'jsonl'])('a wrong duration is corrected, and told: %s', async (format) => {
+  const path = join(scratch, `durations.${format}`);
+  const [one, two, three] = samples.slice(0, 3) as [Clip, Clip, Clip];
+  const rows = [
+    { audio: one.audio, duration: 100.5, text: 'One of them, "wrong".' },
+    { audio: two.audio, duration: Number(two.duration.toFixed(3)), text: 'The second is right.' },
+    { audio: three.audio, duration: 0.25, text: '' },
+  ];
+  const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const lines = rows.map((row) =>
+    format === 'jsonl'
+      ? JSON.stringify(row)
+      : format === 'csv'
+        ? `${row.audio},${row.duration},${quoted(row.text)}`
+        : Object.values(row).join('\t'),
+  );
+  const header = { tsv: 'audio\tduration\ttext\n', csv: 'audio,duration,text\n', jsonl: '' }[format];
+  writeFileSync(path, `${header}${lines.join('\n')}\n`);
+  const output = join(scratch, `durations-cleaned.${format}`);
+  const cleaned = await writeCleaned(await checkManifest(path), output);
+  // The last one has no text either.
+  expect(cleaned).toMatchObject({ kept: 2, dropped: 1, corrected: 1 });
+  const [first, second] = await readManifest(output);
+  expect(first!.duration).toBeCloseTo(one.duration, 1);
+  expect(first!.text).toBe(rows[0]!.text);
+  expect(second!.duration).toBe(rows[1]!.duration);
+  expect(readFileSync(cleaned.correctedPath!, 'utf8')).toMatch(
+    /^line,duration_s,corrected,audio\n\d,100\.5,\d\.\d{3},/,
+  );
+});
+
 test('kinds fit into the mask of a row', () => {
   expect(FINDING_KINDS.length).toBeLessThanOrEqual(31);
 });

@@ -1,12 +1,12 @@
 /** Checks a manifest: its rows, texts and recordings, by themselves and among each other. Memory grows by some bytes a row. */
 import { takeTurn } from '../abort.ts';
-import type { Clip } from '../data/clip.ts';
+import { type Clip, speakerOf } from '../data/clip.ts';
 import { type ManifestRow, manifestRows } from '../data/manifest.ts';
 import { MAX_SECONDS } from '../data/recording.ts';
 import { excerpt as excerptOf, UserError } from '../errors.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
-import { type ColumnText, speakerOf, textsOf } from './columns.ts';
+import { type ColumnText, textsOf } from './columns.ts';
 import { entryOf } from './entry-of.ts';
 import { Findings } from './findings.ts';
 import { type FindingKind, LISTED } from './kinds.ts';

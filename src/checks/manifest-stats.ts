@@ -2,12 +2,11 @@
 
 import { takeTurn } from '../abort.ts';
 import { statedDuration } from '../audio/audio-file.ts';
-import type { Clip } from '../data/clip.ts';
+import { type Clip, speakerOf } from '../data/clip.ts';
 import { manifestRows } from '../data/manifest.ts';
 import { MAX_SECONDS } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
-import { speakerOf } from './columns.ts';
 import { entryOf } from './entry-of.ts';
 import { hashOf, SeenHashes } from './seen-hashes.ts';
 import { isEmptyText } from './text-faults.ts';

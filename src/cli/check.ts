@@ -29,7 +29,7 @@ export function checkCommand(command: Command): Command {
     .argument('<manifest>', 'TSV, CSV or JSONL manifest')
     .option(
       '--fix <file>',
-      'write the manifest without the rows that have errors; what was dropped stands beside it',
+      'write the manifest without the rows that have errors and with durations corrected; what was dropped or changed stands beside it',
     )
     .option('--page <dir>', 'write a page with examples, their texts and players, and all findings as CSV')
     .option('--no-audio', 'check rows and texts only, without reading recordings')
@@ -109,6 +109,11 @@ function text(
       `${cleaned.path}: ${formatNumber(cleaned.kept)} rows kept, ${formatNumber(cleaned.dropped)} dropped` +
         `${kinds ? ` (${kinds}), listed in ${cleaned.droppedPath}` : ''}`,
     );
+    if (cleaned.correctedPath !== undefined) {
+      lines.push(
+        `${cleaned.path}: ${formatNumber(cleaned.corrected)} of them with the duration of the recording instead of a wrong one, listed in ${cleaned.correctedPath}`,
+      );
+    }
   }
   return lines.join('\n');
 }

@@ -1,26 +1,23 @@
 /** Which columns of a table, or keys of a JSON object, hold what a manifest's columns hold. */
-import { PARTS, TRANSLATION } from '../data/manifest.ts';
+import type { Part } from '../audio/audio-reference.ts';
+import {
+  COLUMN_NAMES,
+  type ColumnField,
+  columnOf,
+  isLength,
+  partColumns,
+  partOf,
+  TRANSLATION,
+} from '../data/column-names.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { excerpt, UserError } from '../errors.ts';
 import { isLanguage, languageProfile } from '../language/profile.ts';
 import { type CorpusOptions, onlyLanguage, setOf, spokenOf, writtenOf } from './corpus.ts';
 import { isObject, textOf, valueAt } from './text.ts';
 
-/** Names that corpora and tools give the columns, the likelier first. */
-const NAMES = {
-  audio: 'audio path file file_name filename audio_path audio_filepath audio_file wav wav_filename'.split(
-    ' ',
-  ),
-  text: 'text sentence transcription transcript raw_transcription source_text raw_text normalized_text'.split(
-    ' ',
-  ),
-  lang: 'lang language locale'.split(' '),
-  set: 'set split'.split(' '),
-  key: 'key sentence_id id utt_id utterance_id'.split(' '),
-  speaker: 'speaker speaker_id client_id spk_id'.split(' '),
-  duration_s: 'duration_s duration audio_duration'.split(' '),
-} as const;
-type Field = keyof typeof NAMES | 'start_s' | 'end_s';
+/** Names of a recording or utterance rather than of a sentence: a key where there is no better one. */
+const IDS = ['id', 'utt_id', 'utterance_id'];
+type Field = ColumnField | 'start_s' | 'end_s';
 /** A sentence in one other language, whose code the user gives (`--to`). */
 const ONE_TRANSLATION = 'translation target_text tgt_text'.split(' ');
 
@@ -70,7 +67,7 @@ export interface RowReader {
 export interface RowFields extends Omit<CorpusClip, 'audio'> {
   /** Path; '' where the recording is in the table, or is named by other means. */
   readonly audio: string;
-  readonly part: { readonly from: number; readonly to: number } | undefined;
+  readonly part: Part | undefined;
 }
 
 /**
@@ -100,21 +97,21 @@ export function rowReader(
   const from = (field: Field): From | undefined => {
     if (map.has(field)) return map.get(field);
     if (field === 'start_s' || field === 'end_s') return undefined;
-    const found = NAMES[field].find((name) => names.includes(name));
+    const found =
+      columnOf(field, names) ?? (field === 'key' ? IDS.find((name) => names.includes(name)) : undefined);
     return found === undefined ? undefined : { path: found };
   };
   const audio = map.get('audio') ?? (recordings[0] === undefined ? from('audio') : { path: recordings[0] });
   const inTable = audio && 'path' in audio && recordings.includes(audio.path) ? audio.path : undefined;
   if (!audio && needsAudio) {
     throw new UserError(
-      `${where}: found no column of recordings among ${names.slice(0, 30).join(', ') || 'none'}; expected ${NAMES.audio.join(', ')}, or --columns audio=…`,
+      `${where}: found no column of recordings among ${names.slice(0, 30).join(', ') || 'none'}; expected ${COLUMN_NAMES.audio.join(', ')}, or --columns audio=…`,
     );
   }
-  const pair =
-    recordings.length > 0 ? undefined : PARTS.find((two) => two.every((name) => names.includes(name)));
+  const pair = recordings.length > 0 ? undefined : partColumns(names);
   const start = map.get('start_s') ?? (pair && { path: pair[0] });
   const end = map.get('end_s') ?? (pair && { path: pair[1] });
-  const isLength = end !== undefined && 'path' in end && end.path === 'duration';
+  const endIsLength = end !== undefined && 'path' in end && isLength(end.path);
   const fields = {
     text: from('text'),
     lang: from('lang'),
@@ -126,7 +123,8 @@ export function rowReader(
   const language = fields.lang ? undefined : onlyLanguage(options, where);
   const texts = textColumns(names, map, options);
   const others = [...map].filter(
-    ([field]) => !(field in NAMES) && !TRANSLATION.test(field) && field !== 'start_s' && field !== 'end_s',
+    ([field]) =>
+      !(field in COLUMN_NAMES) && !TRANSLATION.test(field) && field !== 'start_s' && field !== 'end_s',
   );
   const used = [
     audio,
@@ -167,15 +165,14 @@ export function rowReader(
       if (times.some((time) => time !== undefined && !(time >= 0 && time < Number.POSITIVE_INFINITY)))
         return 'times that are none';
       const [first, last, length] = times;
-      const part =
-        first !== undefined && last !== undefined
-          ? { from: first, to: isLength ? first + last : last }
-          : undefined;
-      if (part && !(part.to > part.from)) return 'an end before its beginning';
+      const part = partOf(first ?? 0, last ?? 0, endIsLength);
+      if (part === 'reversed') return 'an end before its beginning';
       const translations: Record<string, string> = {};
       for (const { code, from: column } of texts)
         addTexts(translations, code, column, values, cellOf(values, column));
-      const duration = part ? part.to - part.from : length;
+      // What says how long a part is, says nothing where it is 0.
+      const stated = endIsLength && length === last ? undefined : length;
+      const duration = part?.to === undefined ? stated : part.to - part.from;
       return {
         audio: path,
         part,

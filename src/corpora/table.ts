@@ -1,11 +1,10 @@
 /** Tables of one's own: CSV, TSV, JSON, JSONL and Parquet, by the names of their columns or a map of them. */
 import { basename, dirname, join, relative } from 'node:path';
-import { Readable } from 'node:stream';
-import { parse } from 'csv-parse';
 import { cellReference, isReference, partReference, resolveReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { excerpt, UserError } from '../errors.ts';
-import { expandedBytes, textLines } from '../files/lines.ts';
+import { csvRows } from '../files/csv.ts';
+import { textLines } from '../files/lines.ts';
 import { readJson } from '../files/read.ts';
 import {
   type ColumnMap,
@@ -21,8 +20,6 @@ import { isObject } from './text.ts';
 
 /** Endings of tables, with and without compression. */
 const TABLE = /\.(?:parquet|(?:csv|tsv|jsonl|ndjson)(?:\.gz)?|json)$/i;
-/** A row of a table of texts, in bytes. */
-const MAX_ROW_BYTES = 1 << 24;
 const MAX_JSON_BYTES = 512_000_000;
 
 export const table: Corpus = {
@@ -126,7 +123,7 @@ interface Row {
 async function* rowsOf(file: string, reading: Reading, map: ColumnMap): AsyncGenerator<Row> {
   const name = file.replace(/\.gz$/i, '').toLowerCase();
   const reader = (columns: ColumnsOfTable) => rowReader(file, columns, map, reading);
-  if (name.endsWith('.csv')) yield* separated(csvRows(file), reader, reading);
+  if (name.endsWith('.csv')) yield* separated(commaRows(file), reader, reading);
   else if (name.endsWith('.tsv')) yield* separated(tsvRows(file), reader, reading);
   else yield* objects(name.endsWith('.json') ? jsonRows(file) : jsonLines(file, reading), reader);
 }
@@ -178,41 +175,9 @@ async function* tsvRows(file: string): AsyncGenerator<Cells> {
   }
 }
 
-async function* csvRows(file: string): AsyncGenerator<Cells> {
-  const first = (await textLines(file, 'a comma-separated table').next()).value?.text ?? '';
-  // Spreadsheets write semicolons where the comma is the decimal point.
-  const delimiter = [',', ';', '\t'].find((character) => first.includes(character)) ?? ',';
-  const parser = parse({
-    delimiter,
-    bom: true,
-    info: true,
-    relax_column_count: true,
-    relax_quotes: true,
-    skip_empty_lines: true,
-    max_record_size: MAX_ROW_BYTES,
-  });
-  const bytes = Readable.from(expandedBytes(file, 'a comma-separated table'));
-  bytes.on('error', (error) => parser.destroy(error));
-  bytes.pipe(parser);
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{
-      record: string[];
-      info: { lines: number };
-    }>) {
-      yield { where: `${file}:${info.lines}`, cells: record };
-    }
-  } catch (error) {
-    const { code, message, lines } = error as { code?: string; message: string; lines?: number };
-    if (!code?.startsWith('CSV_')) throw error;
-    const what =
-      code === 'CSV_QUOTE_NOT_CLOSED'
-        ? 'a quotation mark that opens and none that closes it'
-        : message.split('\n')[0]!.slice(0, 200);
-    throw new UserError(`${file}:${lines ?? 1}: found ${what}; expected comma-separated values`);
-  } finally {
-    bytes.destroy();
-    parser.destroy();
-  }
+async function* commaRows(file: string): AsyncGenerator<Cells> {
+  for await (const { cells, line } of csvRows(file, 'a comma-separated table'))
+    yield { where: `${file}:${line}`, cells };
 }
 
 async function* jsonRows(

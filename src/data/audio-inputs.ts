@@ -1,12 +1,12 @@
 /** Recordings that a command works on: those the user named, with folders and lists expanded. */
 import { stat } from 'node:fs/promises';
-import { extname } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { locateAudio } from '../audio/audio-file.ts';
 import { resolveReference } from '../audio/audio-reference.ts';
 import { fewNames, recordingsIn } from '../audio/recordings-in.ts';
 import { UserError } from '../errors.ts';
-import { MANIFESTS, readManifest } from './manifest.ts';
+import { readManifest } from './manifest.ts';
+import { manifestFormat } from './manifest-rows.ts';
 
 export interface AudioInput {
   readonly audio: string;
@@ -76,7 +76,7 @@ async function unfolded(path: string, onNote?: (note: string) => void): Promise<
     }
     return recordings.map((audio) => ({ audio }));
   }
-  if (!MANIFESTS.includes(extname(path).toLowerCase())) return [{ audio: path }];
+  if (manifestFormat(path) === undefined) return [{ audio: path }];
   const clips = await readManifest(path);
   return clips.map(({ audio, language }) => ({ audio, ...(language !== '' && { language }) }));
 }

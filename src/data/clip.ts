@@ -1,6 +1,7 @@
 /** A clip of speech: one row of a manifest. */
 import { unknownLanguage } from '../language/names.ts';
 import { isLanguage, languageProfile, sameLanguage } from '../language/profile.ts';
+import { COLUMN_NAMES } from './column-names.ts';
 
 /** One recording of a manifest. Texts are as the file has them; a column that is not there reads as ''. */
 export interface Clip {
@@ -35,6 +36,12 @@ export function referenceIn({ translations, language, text }: Clip, target: stri
   const near = Object.keys(translations).find((code) => sameLanguage(code, target));
   if (near !== undefined) return translations[near]!;
   return sameLanguage(language, target) ? text : '';
+}
+
+/** Who speaks in a clip; undefined where no column names anybody. */
+export function speakerOf({ other }: Clip): string | undefined {
+  for (const name of COLUMN_NAMES.speaker) if (other[name]) return other[name];
+  return undefined;
 }
 
 /** Languages that some of the clips have a translation in, other than the one spoken; sorted. */

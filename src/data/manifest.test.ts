@@ -1,10 +1,20 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
 import { referenceIn, writtenLanguages } from './clip.ts';
-import { readManifest } from './manifest.ts';
+import { manifestRows, readManifest } from './manifest.ts';
 import { writeManifest } from './manifest-write.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'manifest-'));
@@ -126,7 +136,7 @@ test('mistakes are reported with file, line, what was found and what was expecte
   expect(await message(manifest('f1.tsv', ''))).toContain('/f1.tsv:1: found the header ""');
   expect(await message(manifest('f2.tsv', 'audio,lang\n1.wav,en\n'))).toBe(
     '/f2.tsv:1: found the header "audio,lang"; expected tab-separated column names with "audio" among them ' +
-      '(or path, file, file_name, filename, audio_path, audio_filepath); a comma-separated file must be named .csv',
+      '(or path, file, file_name, filename, audio_path, audio_filepath, audio_file, wav, wav_filename); a comma-separated file must be named .csv',
   );
   expect(await message(manifest('f3.tsv', 'audio\tlang\n'))).toBe(
     '/f3.tsv: found no clips; expected at least one',
@@ -170,7 +180,7 @@ test('.csv is comma-separated with quotes, as spreadsheets and pandas write it',
   expect(semicolons[0]).toMatchObject({ duration: 2.5, text: 'one, two' });
 
   expect(await message(manifest('c.csv', 'audio,text\n1.wav,a\n2.wav,"b\n3.wav,c\n'))).toBe(
-    '/c.csv:4: not comma-separated values: a quotation mark opens and none closes it',
+    '/c.csv:3: found a quotation mark that opens in this row and none that closes it; expected a manifest (.tsv, .csv or .jsonl)',
   );
   expect(await message(manifest('d.csv', 'audio,text\n1.wav,a\n2.wav,"x\ny",b\n'))).toBe(
     '/d.csv:4: found 3 columns; expected 2 as in the header',
@@ -178,7 +188,7 @@ test('.csv is comma-separated with quotes, as spreadsheets and pandas write it',
   expect(await message(manifest('e.tsv', 'audio,text\n1.wav,a\n'))).toMatch(
     /a comma-separated file must be named \.csv/,
   );
-  expect(await message(manifest('f.csv', 'wav,label\n1.wav,a\n'))).toMatch(
+  expect(await message(manifest('f.csv', 'sound,label\n1.wav,a\n'))).toMatch(
     /expected comma-separated column names with "audio" among them \(or path, file,/,
   );
 });
@@ -244,4 +254,81 @@ test('what a row names in an archive stays as it stands there; its file is looke
 test('a column like that of a part is kept where there is no pair of it', async () => {
   const session = manifest('session.tsv', 'audio\tstart\na.wav\t17\n');
   expect((await readManifest(session))[0]!.other).toEqual({ start: '17' });
+});
+
+test('a row that names a part, written and read again, is the same part', async () => {
+  const nemo = manifest(
+    'nemo-parts.jsonl',
+    '{"audio_filepath":"a.wav","offset":3.5,"duration":2,"spk_id":"anna"}\n',
+  );
+  const clips = await readManifest(nemo);
+  expect(clips[0]).toMatchObject({
+    audio: join(folder, 'a.wav#t=3.5,5.5'),
+    duration: 2,
+    other: { spk_id: 'anna' },
+  });
+  await writeManifest(join(folder, 'again.tsv'), clips);
+  expect(await readManifest(join(folder, 'again.tsv'))).toEqual(clips);
+});
+
+test('the names of sets, lengths and sentences of other tools have our meaning; an id is a column like others', async () => {
+  const path = manifest('hub.csv', 'file_name,split,duration,sentence_id,id\na.wav,test,1.5,s7,12\n');
+  expect((await readManifest(path))[0]).toMatchObject({
+    set: 'test',
+    duration: 1.5,
+    key: 's7',
+    other: { id: '12' },
+  });
+  expect(await message(manifest('length.csv', 'file_name,duration\na.wav,0:03\n'))).toBe(
+    '/length.csv:2: found "duration" "0:03"; expected seconds such as 2.35',
+  );
+});
+
+test.each([
+  '.tsv',
+  '.csv',
+  '.jsonl',
+])('a compressed manifest is read as it is uncompressed: %s', async (ending) => {
+  const text = ending === '.jsonl' ? '{"audio":"1.wav"}\n{"audio":"2.wav"}\n' : 'audio\n1.wav\n2.wav\n';
+  const clips = await readManifest(manifest(`packed${ending}.gz`, gzipSync(text)));
+  expect(clips).toEqual(await readManifest(manifest(`packed${ending}`, text)));
+  expect(clips).toHaveLength(2);
+});
+
+test('rows of a table are given before a fault that follows them is found', async () => {
+  const path = manifest('late.csv', `audio,text\n${'1.wav,a\n'.repeat(50_000)}2.wav,"b\n`);
+  let rows = 0;
+  const reading = (async () => {
+    for await (const _ of manifestRows(path)) rows++;
+  })();
+  await expect(reading).rejects.toThrow(/late\.csv:50002: found a quotation mark/);
+  expect(rows).toBe(50_000);
+});
+
+test.each([
+  ['utf-16le.tsv', Buffer.from('\ufeffaudio\tlang\n', 'utf16le'), 'found UTF-16 text'],
+  ['utf-16be.csv', Buffer.from('audio,lang\n', 'utf16le').swap16(), 'found UTF-16 text'],
+  ['nuls.tsv', Buffer.alloc(100), ':1: found the header "\\u0000'],
+  ['nul.tsv', Buffer.from('audio\na.wav\na\0.wav\n'), ':3: found a NUL in "audio"'],
+  ['latin.jsonl', Buffer.from('{"audio":"caf\xe9.wav"}', 'latin1'), ':1: found bytes that are not UTF-8'],
+])('a file that is no text is one line: %s', async (name, bytes, expected) => {
+  expect(await message(manifest(name, bytes))).toContain(
+    `/${name}${expected.startsWith(':') ? '' : ': '}${expected}`,
+  );
+});
+
+test.each([
+  '.tsv',
+  '.csv',
+  '.jsonl',
+])('a line of a gigabyte is one line, in little memory: %s', async (ending) => {
+  const path = join(folder, `endless${ending}`);
+  const file = openSync(path, 'w');
+  // Zeros that take no room on the disk.
+  writeSync(file, ending === '.csv' ? 'audio\n"' : 'audio\n', 0);
+  writeSync(file, 'end\n', 2 ** 30);
+  closeSync(file);
+  const before = process.memoryUsage.rss();
+  expect(await message(path)).toMatch(/^\/endless\.\w+:[12]: found /);
+  expect(process.memoryUsage.rss() - before).toBeLessThan(200e6);
 });

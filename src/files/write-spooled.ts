@@ -3,10 +3,7 @@ import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { textLines } from './lines.ts';
-import { removeEmpty, replaceWhole, writeWhole, writing } from './write-whole.ts';
-
-/** Characters of a piece. */
-const PIECE = 1 << 20;
+import { removeEmpty, replaceWhole, streamInPieces, writeWhole, writing } from './write-whole.ts';
 
 /**
  * Writes `lines` to a file beside `file`, then `header()` and each of them, as `finish` makes it, to `file`: complete or not
@@ -28,9 +25,9 @@ export async function writeSpooled(
     try {
       await replaceWhole(
         isDevice ? join(tmpdir(), basename(file)) : file,
-        (spool) => writeFile(spool, pieces(lines)),
+        (spool) => writeFile(spool, streamInPieces(lines, withEnd)),
         async (spool) => {
-          await writeWhole(file, pieces(finished(spool, header, finish)));
+          await writeWhole(file, streamInPieces(finished(spool, header, finish), withEnd));
           await rm(spool);
         },
       );
@@ -50,13 +47,4 @@ async function* finished(
   for await (const { text } of textLines(spool, 'lines')) yield finish(text);
 }
 
-async function* pieces(lines: AsyncIterable<string>): AsyncGenerator<string> {
-  let piece = '';
-  for await (const line of lines) {
-    piece += `${line}\n`;
-    if (piece.length < PIECE) continue;
-    yield piece;
-    piece = '';
-  }
-  if (piece !== '') yield piece;
-}
+const withEnd = (line: string): string => `${line}\n`;

@@ -30,6 +30,21 @@ export function* inPieces<T>(items: Iterable<T>, line: (item: T) => string): Gen
   if (piece !== '') yield piece;
 }
 
+/** The same of lines that come one by one. */
+export async function* streamInPieces<T>(
+  items: AsyncIterable<T>,
+  line: (item: T) => string,
+): AsyncGenerator<string> {
+  let piece = '';
+  for await (const item of items) {
+    piece += line(item);
+    if (piece.length < PIECE) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
+}
+
 /** Longest name of a file, in bytes, that leaves room for a suffix. */
 const MAX_NAME_BYTES = 200;
 

@@ -1,8 +1,9 @@
 /** Figures on a page, and as SVG and CSV files. */
+
+import { csvLine } from '../files/csv-line.ts';
 import { writeFiles } from '../files/write-whole.ts';
 import { escapeHtml } from './escape.ts';
 import { svgFile } from './svg.ts';
-import { csvLine } from './table-formats.ts';
 
 /** A picture, its name as a file, and the numbers that it shows as CSV. */
 export interface Figure {

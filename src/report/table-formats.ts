@@ -1,3 +1,4 @@
+import { csvLine } from '../files/csv-line.ts';
 import { withoutControls } from './escape.ts';
 import { type Column, table } from './terminal.ts';
 
@@ -39,13 +40,7 @@ function markdown(head: string[], body: string[][], right: boolean[]): string[] 
   return [line(head.map(escaped)), rule, ...body.map((cells) => line(cells.map(escaped)))];
 }
 
-const csv = (head: string[], body: string[][]): string[] => [head, ...body].map(csvLine);
-
-/** A line of CSV (RFC 4180), without its end. */
-export function csvLine(cells: readonly string[]): string {
-  const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  return cells.map(quote).join(',');
-}
+const csv = (head: string[], body: string[][]): string[] => [head, ...body].map((cells) => csvLine(cells));
 
 const LATEX: Record<string, string> = {
   '\\': '\\textbackslash{}',

@@ -1,7 +1,7 @@
 /** Merges short clips into long ones, so that the decoder is trained on contexts as long as at inference. */
 
 import { audioDuration } from '../audio/audio-file.ts';
-import { type Clip, referenceIn } from '../data/clip.ts';
+import { type Clip, referenceIn, speakerOf } from '../data/clip.ts';
 import { GAP_SECONDS, MAX_SECONDS } from '../data/recording.ts';
 import { languageProfile } from '../language/profile.ts';
 
@@ -18,9 +18,6 @@ export interface MergeOptions {
 export type MergedClip = Clip & { readonly parts?: readonly Clip[] };
 
 export const partsOf = (clip: MergedClip): readonly Clip[] => clip.parts ?? [clip];
-
-/** Columns that identify speaker and session. */
-const SPEAKER = ['speaker', 'session'];
 
 /**
  * Merges consecutive clips of one language, one set, and one speaker and session (where the manifest has these columns),
@@ -51,7 +48,8 @@ function isOneSpeaker(a: Clip, b: Clip): boolean {
   return (
     a.language === b.language &&
     a.set === b.set &&
-    SPEAKER.every((column) => a.other[column] === b.other[column])
+    speakerOf(a) === speakerOf(b) &&
+    a.other.session === b.other.session
   );
 }
 
