@@ -9,3 +9,7 @@ export class UserError extends Error {
 /** A text from an input, quoted and cut so that it fits the one line of a message. */
 export const excerpt = (text: string, length = 40): string =>
   JSON.stringify(text.length > length ? `${text.slice(0, length)}…` : text);
+
+/** What is wrong, without the place that a message begins with. */
+export const reasonOf = (where: string, { message }: UserError): string =>
+  message.startsWith(`${where}: `) ? message.slice(where.length + 2) : message;

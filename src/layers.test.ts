@@ -46,6 +46,7 @@ const GROUND = [
   'lists.ts',
   'random.ts',
   'retry.ts',
+  'seen-hashes.ts',
   'vectors.ts',
 ];
 

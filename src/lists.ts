@@ -23,3 +23,13 @@ export function* inBatches<T>(items: Iterable<T>, size: number): Generator<T[]> 
   }
   if (batch.length > 0) yield batch;
 }
+
+/** The entry of a key, which is made where there is none. */
+export function entryOf<T>(entries: Map<string, T>, key: string, make: () => T): T {
+  let entry = entries.get(key);
+  if (entry === undefined) {
+    entry = make();
+    entries.set(key, entry);
+  }
+  return entry;
+}

@@ -4,17 +4,17 @@ import { type Clip, speakerOf } from '../data/clip.ts';
 import { type ManifestRow, manifestRows } from '../data/manifest.ts';
 import { MAX_SECONDS } from '../data/recording.ts';
 import { excerpt as excerptOf, UserError } from '../errors.ts';
+import { entryOf } from '../lists.ts';
 import { formatNumber } from '../report/format.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
+import { hashOf, SeenHashes } from '../seen-hashes.ts';
 import { type ColumnText, textsOf } from './columns.ts';
-import { entryOf } from './entry-of.ts';
 import { Findings } from './findings.ts';
 import { type FindingKind, LISTED } from './kinds.ts';
 import { LengthPairs } from './length-outliers.ts';
 import { SILENCE_DB, type SoundMeasures } from './measure-sound.ts';
 import { MeasuredSounds, type NoSound } from './measured-sounds.ts';
 import { RowTable, SPLITS, splitOf } from './row-table.ts';
-import { hashOf, SeenHashes } from './seen-hashes.ts';
 import {
   isEmptyText,
   isTelling,

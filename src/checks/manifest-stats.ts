@@ -6,9 +6,9 @@ import { type Clip, speakerOf } from '../data/clip.ts';
 import { manifestRows } from '../data/manifest.ts';
 import { MAX_SECONDS } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
+import { entryOf } from '../lists.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
-import { entryOf } from './entry-of.ts';
-import { hashOf, SeenHashes } from './seen-hashes.ts';
+import { hashOf, SeenHashes } from '../seen-hashes.ts';
 import { isEmptyText } from './text-faults.ts';
 
 /** Counts of values in bins of one width; the last bin has all that lies above it. */

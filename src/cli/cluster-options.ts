@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { ClusterOptions, WorkerView } from '../cluster/coordinator.ts';
 import { UserError } from '../errors.ts';
 import { formatNumber } from '../report/format.ts';
+import { table, usesColour } from '../report/terminal.ts';
 import type { ShownWork } from './show-work.ts';
 
 export interface ClusterFlags {
@@ -53,25 +54,26 @@ export function clusterOf(
 }
 
 /** A line for each worker. */
-export function workerTable(workers: readonly WorkerView[]): string {
-  const rows = workers.map(({ host, pid, own, lost, doing, rows, rate, crashes }) => [
-    `${host}:${pid}`,
-    lost ? 'lost' : own || doing === 'waiting' ? doing : `${doing} for another run`,
-    own ? `${formatNumber(rows)} done` : '',
-    own && !lost ? `${formatNumber(rate, 1)}/s` : '',
-    crashes > 0 ? `${crashes} crashes` : '',
-  ]);
-  const widths = [0, 1, 2, 3, 4].map((i) => rows.reduce((most, row) => Math.max(most, row[i]!.length), 0));
-  return rows
-    .map(
-      (row) =>
-        `  ${row
-          .map((cell, i) => cell.padEnd(widths[i]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
-}
+const workerTable = (workers: readonly WorkerView[]): string =>
+  table(
+    workers,
+    [
+      { heading: 'worker', value: ({ host, pid }) => `${host}:${pid}` },
+      {
+        heading: 'doing',
+        value: ({ lost, own, doing }) =>
+          lost ? 'lost' : own || doing === 'waiting' ? doing : `${doing} for another run`,
+      },
+      { heading: 'done', value: ({ own, rows }) => (own ? formatNumber(rows) : ''), align: 'right' },
+      {
+        heading: 'a second',
+        value: ({ own, lost, rate }) => (own && !lost ? formatNumber(rate, 1) : ''),
+        align: 'right',
+      },
+      { heading: 'crashes', value: ({ crashes }) => (crashes > 0 ? crashes : ''), align: 'right' },
+    ],
+    { colour: usesColour(process.stderr) },
+  );
 
 /** Parses seconds that messages and locks allow for. */
 export function lostAfter(value: string): number {

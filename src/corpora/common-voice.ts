@@ -5,18 +5,30 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { memberReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
+import { type Ordered, sortedByOrder } from '../files/temporary-lines.ts';
+import { entryOf } from '../lists.ts';
+import { NumbersByName } from '../seen-hashes.ts';
 import { type ArchiveMember, archiveMembers, isArchive } from './archive-members.ts';
-import { type Corpus, isAmong, lookAt, type Reading, SETS, type Source, spokenOf } from './corpus.ts';
+import {
+  type Corpus,
+  isAmong,
+  isThere,
+  lookAt,
+  type Reading,
+  SETS,
+  type Source,
+  spokenOf,
+} from './corpus.ts';
 import { escapedRows } from './escaped-table.ts';
+import { type FoundMember, MembersByName, stemOf } from './members-by-name.ts';
 
 /** Columns that are kept where they are filled in. */
 const KEPT = ['sentence_domain', 'gender', 'age', 'accents', 'variant'];
 /** A table of a locale in the archive: cv-corpus-21.0-2025-03-14/en/train.tsv. */
 const TABLE = /(?:^|\/)([\w-]+)\/((?:train|dev|test|validated|invalidated|other|clip_durations))\.tsv$/;
-const CLIP = /(?:^|\/)([\w-]+)\/clips\/([^/]+\.mp3)$/;
+const CLIP = /(?:^|\/)([\w-]+)\/clips\/[^/]+\.mp3$/;
 
 /**
  * A folder a language with `train.tsv`, `dev.tsv`, `test.tsv`, `validated.tsv`, `other.tsv` (client_id, path, sentence, …;
@@ -46,10 +58,13 @@ export const commonVoice: Corpus = {
           `${source}: found no train.tsv or validated.tsv beside clips; expected a folder of Common Voice`,
         );
       for (const folder of locales) {
-        const clips = new Set((await lookAt(join(folder.path, 'clips'))).names);
-        const audioOf = (path: string) =>
-          clips.has(path) ? { audio: join(folder.path, 'clips', path), order: 0 } : undefined;
-        for await (const { clip } of localeClips(folder, basename(folder.path), audioOf, reading)) yield clip;
+        const audioOf = (clip: string) => {
+          const audio = join(folder.path, 'clips', clip);
+          // A name that leads elsewhere is none.
+          return !clip.includes('/') && isThere(audio) ? { audio, order: 0 } : undefined;
+        };
+        for await (const { value } of localeClips(folder, basename(folder.path), audioOf, reading))
+          yield value;
       }
     }
   },
@@ -68,23 +83,21 @@ async function localesIn(source: Source): Promise<Source[]> {
   return found;
 }
 
-interface Found {
-  readonly audio: string;
-  /** Where in the archive it stands. */
-  readonly order: number;
-}
-
-/** Clips of a locale's tables. @param name of the locale, where the tables do not say it */
+/**
+ * Clips of a locale's tables.
+ * @param name of the locale, where the tables do not say it
+ * @param audioOf the recording of a name that ends in .mp3
+ */
 async function* localeClips(
   { path, names }: Source,
   name: string,
-  audioOf: (path: string) => Found | undefined,
+  audioOf: (clip: string) => FoundMember | undefined,
   reading: Reading,
   shown: string = path,
-): AsyncGenerator<{ clip: CorpusClip; order: number }> {
+): AsyncGenerator<Ordered<CorpusClip>> {
   const { sets, skip, isFull } = reading;
   if (!isAmong(spokenOf(name), reading.from)) return;
-  const durations = new Map<string, number>();
+  const durations = new NumbersByName();
   if (names.includes('clip_durations.tsv')) {
     const file = join(path, 'clip_durations.tsv');
     for await (const { values } of escapedRows(file, ['clip', 'duration[ms]'], reading)) {
@@ -110,7 +123,7 @@ async function* localeClips(
       const language = spokenOf(locale || name);
       if (isFull(language, set)) break;
       // Earlier versions leave the ending out.
-      const found = audioOf(clip) ?? audioOf(`${clip}.mp3`);
+      const found = audioOf(clip.endsWith('.mp3') ? clip : `${clip}.mp3`);
       if (!found) skip(where, 'no recording', `${JSON.stringify(clip)} in ${join(shown, 'clips')}`);
       else if (sentence.trim() === '') skip(where, 'no sentence');
       else {
@@ -120,7 +133,7 @@ async function* localeClips(
         );
         yield {
           order: found.order,
-          clip: {
+          value: {
             audio: found.audio,
             language,
             set,
@@ -144,16 +157,16 @@ async function* archiveClips(archive: string, reading: Reading): AsyncGenerator<
   const folder = await mkdtemp(join(tmpdir(), 'common-voice-'));
   try {
     const tables = new Map<string, string[]>();
-    const clips = new Map<string, Found>();
-    for await (const member of archiveMembers(archive)) {
+    const recordings = new Map<string, MembersByName>();
+    for await (const member of archiveMembers(archive, reading)) {
       reading.seen();
       const [, locale, table] = TABLE.exec(member.name) ?? [];
-      const [, spoken, clip] = CLIP.exec(member.name) ?? [];
+      const [, spoken] = CLIP.exec(member.name) ?? [];
       if (locale !== undefined && table !== undefined) {
         await unpack(member, join(folder, locale), `${table}.tsv`);
         tables.set(locale, [...(tables.get(locale) ?? []), `${table}.tsv`]);
-      } else if (spoken !== undefined && clip !== undefined) {
-        clips.set(`${spoken}/${clip}`, { audio: memberReference(archive, member.name), order: clips.size });
+      } else if (spoken !== undefined) {
+        entryOf(recordings, spoken, () => new MembersByName()).add(archive, member.name);
       }
     }
     if (tables.size === 0)
@@ -161,19 +174,16 @@ async function* archiveClips(archive: string, reading: Reading): AsyncGenerator<
         `${archive}: found no en/train.tsv or the like; expected an archive of Common Voice`,
       );
     for (const [locale, names] of tables) {
-      const source = { path: join(folder, locale), isFolder: true, names };
-      const rows: { clip: CorpusClip; order: number }[] = [];
-      for await (const row of localeClips(
-        source,
-        locale,
-        (path) => clips.get(`${locale}/${path}`),
-        reading,
-        `${archive}#${locale}`,
-      )) {
-        rows.push(row);
-      }
-      rows.sort((a, b) => a.order - b.order);
-      for (const { clip } of rows) yield clip;
+      const members = recordings.get(locale);
+      yield* sortedByOrder(
+        localeClips(
+          { path: join(folder, locale), isFolder: true, names },
+          locale,
+          (clip) => members?.find(stemOf(clip)),
+          reading,
+          `${archive}#${locale}`,
+        ),
+      );
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -208,7 +208,7 @@ async function recordedRows(
   if (unpacked)
     for (const name of unpacked.names) recordings.set(name, { reference: join(place, name), order: 0 });
   else {
-    for await (const { name } of archiveMembers(place)) {
+    for await (const { name } of archiveMembers(place, reading)) {
       reading.seen();
       recordings.set(basename(name), { reference: memberReference(place, name), order: recordings.size });
     }

@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import {
   put,
   putRecording,
+  tarOf,
   writeAudioFolder,
   writeCommonVoice,
   writeCommonVoiceArchive,
@@ -318,6 +319,16 @@ test('WebDataset: members of one name are a sample; shards by a pattern', async 
     'shards/train-000000.tar, sample a/0002: no recording',
     'shards/train-000000.tar, sample b/0003: no JSON object beside it',
   ]);
+  const whole = await tarOf({ 'a.flac': 0, 'a.txt': 'A.', 'b.flac': 1, 'b.txt': 'B.', 'c.flac': 2 });
+  put(folder, 'cut/train-0.tar', whole.subarray(0, whole.length - 3000));
+  const cut = await read('webdataset', 'cut', { from: ['en'] });
+  expect(cut.clips).toMatchObject([{ key: 'a', text: 'A.' }]);
+  expect(cut.skipped).toEqual([
+    expect.stringMatching(
+      /^cut\/train-0\.tar: an archive that is cut off or damaged: found the member "c\.flac" cut off: \d+ of \d+ bytes;/,
+    ),
+    'cut/train-0.tar, sample b: the last one of a cut-off archive',
+  ]);
   const at = (name: string) => join(folder, 'shards', name);
   expect(await expandPattern(at('train-{000000..000002}.tar'))).toEqual(
     ['000000', '000001', '000002'].map((number) => at(`train-${number}.tar`)),
@@ -432,6 +443,20 @@ test('tables of one’s own: columns by their names, parts of recordings, other 
   put(folder, 'mine/lengths.csv', 'path,text,start,duration\n1.wav,part,0.5,1\n');
   const lengths = await read('table', 'mine/lengths.csv', { from: ['en'] });
   expect(lengths.clips).toMatchObject([{ audio: 'mine/1.wav#t=0.5,1.5', duration: 1, text: 'part' }]);
+  // As in manifests: from 0 to 0 is the whole recording, to 0 its rest.
+  put(
+    folder,
+    'mine/times.csv',
+    'path,text,start,end,duration_s\n1.wav,whole,0,0,2.2\n1.wav,blank,,,\n1.wav,rest,0.5,0,\n1.wav,first,,1.5,\n1.wav,wrong,2,1,\n',
+  );
+  const times = await read('table', 'mine/times.csv', { from: ['en'] });
+  expect(times.clips.map(({ audio, duration }) => [audio, duration])).toEqual([
+    ['mine/1.wav', 2.2],
+    ['mine/1.wav', undefined],
+    ['mine/1.wav#t=0.5', undefined],
+    ['mine/1.wav#t=0,1.5', 1.5],
+  ]);
+  expect(times.skipped).toEqual(['mine/times.csv:6: an end before its beginning']);
   const json = await read('table', 'mine/list.json', { from: ['en'] });
   expect(json.clips).toMatchObject([{ audio: 'mine/1.wav', translations: { de: 'Eins', zh: '一' } }]);
   const quotes = await read('table', 'mine/quotes.tsv', { from: ['en'], to: ['de'] });

@@ -1,13 +1,14 @@
 /** VoxPopuli (Wang et al. 2021): transcribed speeches of the European Parliament, cut into paragraphs. */
 import { basename, dirname, join } from 'node:path';
-import { memberReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { namesIn } from '../files/read.ts';
+import { type Ordered, sortedByOrder } from '../files/temporary-lines.ts';
 import { isLanguage } from '../language/profile.ts';
 import { archiveMembers, isArchive } from './archive-members.ts';
 import { type Corpus, isAmong, isThere, lookAt, type Reading, SETS, setOf, spokenOf } from './corpus.ts';
 import { escapedRows } from './escaped-table.ts';
+import { MembersByName } from './members-by-name.ts';
 import { checkColumns } from './text.ts';
 
 const TABLE = /^asr_(\w+)\.tsv$/;
@@ -66,27 +67,36 @@ async function* tableClips(table: string, reading: Reading): AsyncGenerator<Corp
   const set = setOf(split);
   if (!isAmong(language, reading.from) || (reading.sets && !reading.sets.includes(set))) return;
   const archives = (await namesIn(join(folder, split))).filter(isArchive);
-  const members = new Map<string, { audio: string; order: number }>();
+  const members = new MembersByName();
   for (const archive of archives.map((name) => join(folder, split, name))) {
-    for await (const { name } of archiveMembers(archive)) {
+    for await (const { name } of archiveMembers(archive, reading)) {
       reading.seen();
-      members.set(basename(name).replace(/\.\w+$/, ''), {
-        audio: memberReference(archive, name),
-        order: members.size,
-      });
+      members.add(archive, name);
     }
   }
-  const rows: { clip: CorpusClip; order: number }[] = [];
+  const isPacked = archives.length > 0;
+  const rows = tableRows(table, { language, set }, isPacked ? members : undefined, reading);
+  if (isPacked) yield* sortedByOrder(rows);
+  else for await (const { value } of rows) yield value;
+}
+
+/** Clips in the order of the table. @param members recordings in archives; undefined: there are none */
+async function* tableRows(
+  table: string,
+  { language, set }: { readonly language: string; readonly set: string },
+  members: MembersByName | undefined,
+  reading: Reading,
+): AsyncGenerator<Ordered<CorpusClip>> {
+  const folder = dirname(table);
   for await (const { where, values } of escapedRows(table, [], reading)) {
     const id = values.id ?? values.id_ ?? values.audio_id;
     if (id === undefined) checkColumns(`${table}:1`, Object.keys(values), ['id']);
     if (reading.isFull(language, set)) return;
     const text = values.raw_text?.trim() || values.normalized_text || values.normed_text || '';
-    const member = members.get(id!);
     const file = join(folder, id!.slice(0, 4), `${id}.ogg`);
-    const audio = member?.audio ?? (isThere(file) ? file : undefined);
-    if (audio === undefined) {
-      reading.skip(where, 'no recording', archives.length > 0 ? `"${id}" in ${join(folder, split)}` : file);
+    const found = members?.find(id!) ?? (isThere(file) ? { audio: file, order: -1 } : undefined);
+    if (found === undefined) {
+      reading.skip(where, 'no recording', members ? `"${id}" in the archives of ${table}` : file);
       continue;
     }
     if (text.trim() === '') {
@@ -95,17 +105,17 @@ async function* tableClips(table: string, reading: Reading): AsyncGenerator<Corp
     }
     const { speaker_id: speaker = '', gender = '', accent = '' } = values;
     const other = { ...(gender && { gender }), ...(accent && accent !== 'None' && { accent }) };
-    const clip = {
-      audio,
-      language,
-      set,
-      key: id!,
-      text,
-      ...(speaker && speaker !== 'None' && { speaker }),
-      other,
+    yield {
+      order: found.order,
+      value: {
+        audio: found.audio,
+        language,
+        set,
+        key: id!,
+        text,
+        ...(speaker && speaker !== 'None' && { speaker }),
+        other,
+      },
     };
-    if (member) rows.push({ clip, order: member.order });
-    else yield clip;
   }
-  for (const { clip } of rows.sort((a, b) => a.order - b.order)) yield clip;
 }

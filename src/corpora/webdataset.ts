@@ -81,7 +81,12 @@ async function* shardClips(shard: string, reading: Reading): AsyncGenerator<Corp
       translations,
     };
   };
-  for await (const member of archiveMembers(shard)) {
+  let isCut = false;
+  const skip: Reading['skip'] = (...what) => {
+    isCut = true;
+    reading.skip(...what);
+  };
+  for await (const member of archiveMembers(shard, { skip })) {
     const { name, ending } = sampleName(member.name);
     if (sample?.name !== name) {
       yield* clips();
@@ -96,7 +101,9 @@ async function* shardClips(shard: string, reading: Reading): AsyncGenerator<Corp
       sample.texts.push([ending, await member.text()]);
     }
   }
-  yield* clips();
+  // What belongs to it may stand behind the end.
+  if (isCut && sample) reading.skip(`${shard}, sample ${sample.name}`, 'the last one of a cut-off archive');
+  else yield* clips();
 }
 
 /** The path up to the first dot of the last name, and what follows the dot, in small letters. */

@@ -1,5 +1,5 @@
 /** Reads the rows of manifests as they stand there: tables in tabs or commas, or a JSON object a line. */
-import { excerpt, UserError } from '../errors.ts';
+import { excerpt, reasonOf, UserError } from '../errors.ts';
 import { csvRows } from '../files/csv.ts';
 import { csvLine } from '../files/csv-line.ts';
 import { textLines } from '../files/lines.ts';
@@ -215,10 +215,6 @@ async function* readJsonLines(path: string, onBadRow: OnBadRow): AsyncGenerator<
     yield row;
   }
 }
-
-/** What is wrong with a row, without the place that its message begins with. */
-export const reasonOf = (where: string, { message }: UserError): string =>
-  message.startsWith(`${where}: `) ? message.slice(where.length + 2) : message;
 
 function jsonRow(where: string, source: string, line: number, known: Map<string, Columns>): Row {
   let parsed: unknown;

@@ -1,11 +1,11 @@
 /** Reads manifests: lists of recordings with transcripts and translations. */
 import { dirname } from 'node:path';
 import { type Part, partReference, resolveReference } from '../audio/audio-reference.ts';
-import { UserError } from '../errors.ts';
+import { reasonOf, UserError } from '../errors.ts';
 import { languageProfile, spokenCode } from '../language/profile.ts';
 import type { Clip } from './clip.ts';
 import { isLength, partOf, secondsIn } from './column-names.ts';
-import { type Columns, type Row, readRows, reasonOf } from './manifest-rows.ts';
+import { type Columns, type Row, readRows } from './manifest-rows.ts';
 
 /**
  * Reads a manifest: tab-separated with a header line or, by the ending of its name, comma-separated with quotes

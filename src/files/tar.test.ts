@@ -89,3 +89,20 @@ test('what is cut off or damaged in gzip is one line, after the members before i
     `${path}: found the member ${JSON.stringify(LONG)} cut off; expected a whole archive`,
   );
 });
+
+test('a tar that is cut off gives its whole members, and names the one that is not', async () => {
+  const path = join(folder, 'cut.tar');
+  const found: string[] = [];
+  const contents = [3000, 5000].map((size, i) => ({
+    header: { name: `${i}.flac`, size },
+    body: new Uint8Array(size),
+  }));
+  writeFileSync(path, (await packTar(contents)).subarray(0, 512 + 3072 + 512 + 1000));
+  const read = async () => {
+    for await (const { name } of tarMembers(path)) found.push(name);
+  };
+  await expect(read()).rejects.toThrow(
+    `${path}: found the member "1.flac" cut off: 1000 of 5000 bytes; expected a whole archive`,
+  );
+  expect(found).toEqual(['0.flac']);
+});

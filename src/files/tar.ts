@@ -85,8 +85,10 @@ export async function tarIndex(path: string, name = path): Promise<TarIndex> {
 export async function* tarMembers(path: string): AsyncGenerator<PassedMember, void, undefined> {
   const archive = isGzipped(path) ? openCompressed(path) : await openArchive(path);
   try {
-    for await (const member of archive.members())
+    for await (const member of archive.members()) {
+      checkWhole(path, archive.size, member);
       yield { ...member, content: () => contentOf(path, archive, member) };
+    }
   } finally {
     await archive.close();
   }
@@ -98,8 +100,9 @@ async function readIndex(path: string, archiveName: string): Promise<TarIndex> {
   let headers = new Float64Array(1024);
   let count = 0;
   let damage: UserError | undefined;
+  const archive = await openArchive(path);
   try {
-    for await (const { name, header } of tarMembers(path)) {
+    for await (const { name, header } of archive.members()) {
       if (count === headers.length) {
         keys = grown(keys, Uint32Array);
         headers = grown(headers, Float64Array);
@@ -112,6 +115,8 @@ async function readIndex(path: string, archiveName: string): Promise<TarIndex> {
     // What stands before the damage can be read.
     if (!(error instanceof UserError) || count === 0) throw error;
     damage = error;
+  } finally {
+    await archive.close();
   }
   const sorted = new BigUint64Array(keys.buffer, 0, count).sort();
   const halves = new Uint32Array(sorted.buffer);
@@ -147,14 +152,23 @@ const likely = (name: string): string =>
   name.startsWith('./') ? ', as `tar -tf` prints them' : ', as `tar -tf` prints them (./ before it, perhaps)';
 
 function checked(path: string, bytes: number, member: TarMember): TarMember {
-  const { name, offset, size, other } = member;
-  const where = `${path}: found the member ${JSON.stringify(name)}`;
-  if (other !== undefined) throw new UserError(`${where}, ${other}; expected a regular file`);
-  if (offset + size > bytes) {
-    const present = Math.max(0, bytes - offset);
-    throw new UserError(`${where} cut off: ${present} of ${size} bytes; expected a whole archive`);
+  const { name, other } = member;
+  if (other !== undefined) {
+    throw new UserError(
+      `${path}: found the member ${JSON.stringify(name)}, ${other}; expected a regular file`,
+    );
   }
+  checkWhole(path, bytes, member);
   return member;
+}
+
+/** @throws UserError where the archive ends within a member */
+function checkWhole(path: string, bytes: number, { name, offset, size }: TarMember): void {
+  if (offset + size <= bytes) return;
+  const present = Math.max(0, bytes - offset);
+  throw new UserError(
+    `${path}: found the member ${JSON.stringify(name)} cut off: ${present} of ${size} bytes; expected a whole archive`,
+  );
 }
 
 function grown<T extends Uint32Array | Float64Array>(array: T, Kind: new (length: number) => T): T {

@@ -67,3 +67,27 @@ export class SeenHashes {
     }
   }
 }
+
+/** Numbers by names, of which only hashes are held. */
+export class NumbersByName {
+  readonly #seen = new SeenHashes();
+  #numbers = new Float64Array(1024);
+  #count = 0;
+
+  /** Of a name that is set twice the last number counts. */
+  set(name: string, number: number): void {
+    const place = this.#seen.first(hashOf(name), this.#count);
+    if (place === this.#numbers.length) {
+      const more = new Float64Array(2 * place);
+      more.set(this.#numbers);
+      this.#numbers = more;
+    }
+    this.#numbers[place] = number;
+    if (place === this.#count) this.#count++;
+  }
+
+  get(name: string): number | undefined {
+    const place = this.#seen.get(hashOf(name));
+    return place === undefined ? undefined : this.#numbers[place];
+  }
+}
