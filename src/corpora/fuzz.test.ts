@@ -5,7 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
 import { parquetPatience } from '../files/parquet.ts';
@@ -16,6 +16,7 @@ import {
   writeAudioFolder,
   writeCommonVoiceArchive,
   writeEuroparlSt,
+  writeFolderOfTexts,
   writeKaldi,
   writeMls,
   writeMustC,
@@ -23,6 +24,7 @@ import {
   writeVoxpopuli,
   writeWebdataset,
 } from '../testing/corpus-fixtures.ts';
+import { damagedFile } from '../testing/damage.ts';
 import { readCorpus } from '../testing/read-corpus.ts';
 import { corpusNamed } from './corpora.ts';
 import type { CorpusOptions } from './corpus.ts';
@@ -56,6 +58,22 @@ const READERS: Readonly<Record<string, Reader>> = {
   'a table in JSON': { corpus: 'table', source: 't/a.json', files: ['t/a.json'], options: { from } },
   'a table in JSONL': { corpus: 'table', source: 't/a.jsonl.gz', files: ['t/a.jsonl.gz'], options: { from } },
   'a table in Parquet': { corpus: 'table', source: 't/a.parquet', files: ['t/a.parquet'], options: { from } },
+  'a table with a map of columns': {
+    corpus: 'table',
+    source: 't/map.jsonl',
+    files: ['t/map.jsonl'],
+    options: {
+      columns: [
+        'audio=file.path',
+        'text=said',
+        'text_de=to.de',
+        'lang=:en',
+        'start_s=from',
+        'end_s=until',
+        'x=more',
+      ],
+    },
+  },
   'CoVoST 2': {
     corpus: 'covost',
     source: 'covost_v2.en_de.tsv',
@@ -88,6 +106,11 @@ const READERS: Readonly<Record<string, Reader>> = {
     source: 'transcribed_data',
     files: ['transcribed_data/en/asr_train.tsv'],
   },
+  'VoxPopuli in archives': {
+    corpus: 'voxpopuli',
+    source: 'hub',
+    files: ['hub/data/de/asr_dev.tsv', 'hub/data/de/dev/dev_part_0.tar.gz'],
+  },
   MLS: {
     corpus: 'mls',
     source: 'mls_french_opus',
@@ -103,6 +126,12 @@ const READERS: Readonly<Record<string, Reader>> = {
     corpus: 'lhotse',
     source: 'lhotse',
     files: ['lhotse/cuts.jsonl', 'lhotse/a_recordings.jsonl', 'lhotse/a_supervisions.jsonl'],
+    options: { from },
+  },
+  'texts beside recordings': {
+    corpus: 'folder',
+    source: 'own',
+    files: ['own/train/a.txt', 'own/train/a.de.txt'],
     options: { from },
   },
   WebDataset: {
@@ -137,6 +166,13 @@ beforeAll(async () => {
     ),
   );
   writeParquet(folder, 't/a.parquet');
+  put(
+    folder,
+    't/map.jsonl',
+    `{"file": {"path": "${audio}"}, "said": "One", "to": {"de": "Eins"}, "from": 0.5, "until": 1.5, "more": [1]}\n` +
+      `{"file": {"path": "${audio}"}, "said": "Two", "to": {"de": "Zwei"}, "from": 0, "until": 0, "more": null}\n`,
+  );
+  writeFolderOfTexts(folder);
   put(
     folder,
     'covost_v2.en_de.tsv',
@@ -178,63 +214,6 @@ beforeAll(async () => {
   put(folder, 'lhotse/a_recordings.jsonl', `${JSON.stringify(recording)}\n`);
   put(folder, 'lhotse/a_supervisions.jsonl', `${JSON.stringify(supervision)}\n`);
 });
-
-/** What breaks readers: numbers, names and marks of the formats. */
-const PIECES = [
-  '9'.repeat(30),
-  '-1',
-  '1e999',
-  'NaN',
-  '\0',
-  '\n',
-  '\t',
-  '"',
-  '{',
-  ']',
-  '\\',
-  '- ',
-  '&a [*a]',
-  '../../../etc/passwd',
-  '|',
-  '\ufeff',
-  '#t=3,1',
-  '\x80',
-];
-
-/** Changes bits, bytes, lengths and the order of pieces: at the end, where a footer is, or anywhere. */
-function damaged(original: Uint8Array, random: () => number): Buffer {
-  let bytes = Buffer.from(original);
-  const end = random() < 0.4;
-  const place = (): number =>
-    end
-      ? Math.max(0, bytes.length - 1 - below(Math.min(2000, bytes.length), random))
-      : below(bytes.length + 1, random);
-  for (let times = 1 + below(5, random); times > 0; times--) {
-    const at = place();
-    const length = 1 + below(below(3, random) === 0 ? 400 : 8, random);
-    const kind = below(7, random);
-    const rest = bytes.subarray(Math.min(bytes.length, at + length));
-    if (kind === 0 && bytes.length > 0) bytes[Math.min(at, bytes.length - 1)]! ^= 1 << below(8, random);
-    else if (kind === 1) bytes.fill(below(2, random) * 255, at, Math.min(at + length, bytes.length));
-    else if (kind === 2) bytes = Buffer.concat([bytes.subarray(0, at), rest]);
-    else if (kind === 3) bytes = Buffer.concat([bytes.subarray(0, at + length), bytes.subarray(at)]);
-    else if (kind === 4) bytes = bytes.subarray(0, at);
-    else if (kind === 5)
-      bytes = Buffer.concat([
-        bytes.subarray(0, at),
-        Buffer.from(PIECES[below(PIECES.length, random)]!),
-        rest,
-      ]);
-    else for (let i = at; i < Math.min(bytes.length, at + length); i++) bytes[i] = below(256, random);
-  }
-  return bytes;
-}
-
-/** In half the cases what is compressed is damaged before, so that it is read. */
-function damagedFile(name: string, original: Uint8Array, random: () => number): Buffer {
-  if (!name.endsWith('gz') || random() < 0.5) return damaged(original, random);
-  return gzipSync(damaged(gunzipSync(original), random), { level: 1 });
-}
 
 const chosen = process.env.FUZZ_READER;
 describe.each(

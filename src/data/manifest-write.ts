@@ -1,6 +1,7 @@
 /** Writes manifests as manifest.ts reads them. */
 import { dirname, resolve } from 'node:path';
 import { relativeReference } from '../audio/audio-reference.ts';
+import { excerpt, UserError } from '../errors.ts';
 import { writeSpooled } from '../files/write-spooled.ts';
 import type { Clip } from './clip.ts';
 
@@ -16,7 +17,7 @@ const FIRST = ['audio', 'lang', 'set', 'key', 'text'] as const;
 /**
  * Writes a tab-separated manifest whose audio paths are relative to it; the file is written completely or not at all. Its
  * columns are those that some clip has; clips are written as they come, so that there may be any number of them.
- * @throws UserError where it cannot be written; what `clips` throws
+ * @throws UserError where it cannot be written, or the name of a recording has a tab or line break; what `clips` throws
  */
 export async function writeManifest(
   path: string,
@@ -39,7 +40,7 @@ export async function writeManifest(
         cells[place] = oneLine(value);
       };
       const { audio, language, text = '', translations = {}, duration, speaker = '', other = {} } = clip;
-      set('audio', relativeReference(folder, audio));
+      cells[0] = audio === '' ? '' : pathCell(relativeReference(folder, audio));
       set('lang', language);
       set('set', clip.set);
       set('key', clip.key);
@@ -67,6 +68,14 @@ export async function writeManifest(
       const cells = line.split('\t');
       return columns.map((name) => cells[places.get(name) ?? -1] ?? '').join('\t');
     },
+  );
+}
+
+/** A name of a file may hold any blanks but those that end a cell. @throws UserError for one that does */
+function pathCell(path: string): string {
+  if (!/[\t\n\r]/.test(path)) return path;
+  throw new UserError(
+    `${excerpt(path, 200)}: found a tab or a line break in the name; expected none, as a manifest's rows end there`,
   );
 }
 

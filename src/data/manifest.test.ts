@@ -92,6 +92,17 @@ test('what is written is what is read', async () => {
   expect(await readManifest(join(folder, 'newer.tsv'))).toEqual(clips);
 });
 
+test('names of recordings keep their blanks, and rows without one stay without', async () => {
+  const path = manifest('blanks.jsonl', '{"audio":" two  blanks.wav "}\n{"text":"alone"}\n');
+  const clips = await readManifest(path, { withoutAudio: true });
+  await writeManifest(join(folder, 'blanks.tsv'), clips);
+  expect(await readManifest(join(folder, 'blanks.tsv'), { withoutAudio: true })).toEqual(clips);
+  const [clip] = await readManifest(manifest('tab.jsonl', '{"audio":"a\\tb.wav"}\n'));
+  await expect(writeManifest(join(folder, 'tab.tsv'), [clip!])).rejects.toThrow(
+    /a\\tb\.wav": found a tab or a line break in the name; expected none/,
+  );
+});
+
 test('only audio is required', async () => {
   expect(await readManifest(manifest('b.tsv', 'audio\nx.wav\n'))).toEqual([
     {
