@@ -256,6 +256,21 @@ test.each(['tsv', 'csv', 'jsonl'])('a wrong duration is corrected, and told: %s'
   );
 });
 
+test('translations and recordings that machines made are counted, by who made them', async () => {
+  const path = join(scratch, 'machine-made.tsv');
+  const row = (text: string, pseudo: string, synthetic: string) =>
+    `a.wav\ten\tOne of some.\t${text}\t${pseudo}\t${synthetic}\n`;
+  writeFileSync(
+    path,
+    `audio\tlang\ttext\ttext_deu\tpseudo_deu\tsynthetic\n${row('Eins.', 'qwen3', '')}${row('Zwei.', '', 'flite')}${row('', 'qwen3', '')}${row('Drei.', 'deepl', '')}${row('Vier.', 'qwen3', '')}`,
+  );
+  const { machineMade } = await checkManifest(path, { audio: false });
+  expect(machineMade).toEqual([
+    { column: 'text_de', clips: 3, of: 4, by: ['qwen3', 'deepl'] },
+    { column: 'audio', clips: 1, of: 5, by: ['flite'] },
+  ]);
+});
+
 test('kinds fit into the mask of a row', () => {
   expect(FINDING_KINDS.length).toBeLessThanOrEqual(31);
 });

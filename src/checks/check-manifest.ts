@@ -1,6 +1,7 @@
 /** Checks a manifest: its rows, texts and recordings, by themselves and among each other. Memory grows by some bytes a row. */
 import { takeTurn } from '../abort.ts';
 import { type Clip, speakerOf } from '../data/clip.ts';
+import { type MachineMade, MachineMadeCounts } from '../data/machine-made.ts';
 import { type ManifestRow, manifestRows } from '../data/manifest.ts';
 import { MAX_SECONDS } from '../data/recording.ts';
 import { excerpt as excerptOf, UserError } from '../errors.ts';
@@ -72,6 +73,8 @@ export interface CheckedManifest {
   /** Seconds of all recordings, where they were read; else of `duration_s`. */
   readonly seconds: number;
   readonly audio: boolean;
+  /** Columns whose translations, or recordings, were made by machines, as the manifest says. */
+  readonly machineMade: readonly MachineMade[];
 }
 
 /** @throws UserError where the manifest cannot be read or has no rows */
@@ -94,6 +97,7 @@ export async function checkManifest(
     table,
     seconds: seconds.reduce((sum, one) => sum + one, 0),
     audio,
+    machineMade: check.machineMade.list(),
   };
 }
 
@@ -131,6 +135,7 @@ const SOUND_KINDS = [
 class Check {
   readonly table = new RowTable();
   readonly findings = new Findings(this.table);
+  readonly machineMade = new MachineMadeCounts();
   /** Hashes of keys and of keys with texts; of recordings and of recordings with texts. */
   readonly #keys = new SeenHashes();
   readonly #recordings = new SeenHashes();
@@ -195,6 +200,7 @@ class Check {
       this.findings.add(row, 'no-text', text.trim() === '' ? 'no text in any column' : excerpt(text));
     }
     this.#addSpeaker(row, clip);
+    this.machineMade.add(clip);
     if (this.audio) return;
     this.#addRecordingTexts(row, clip, columns.sounds[row]!);
     this.#addRate(row, clip, columns.seconds[row]!);

@@ -5,6 +5,7 @@ import type { CheckedManifest } from '../checks/check-manifest.ts';
 import { kindOf } from '../checks/kinds.ts';
 import { hours } from '../checks/stats-page.ts';
 import type { Cleaned } from '../checks/write-cleaned.ts';
+import { machineMadeText } from '../data/machine-made.ts';
 import { checkWritable, createFolder } from '../files/write-whole.ts';
 import { fitWidth } from '../report/display-width.ts';
 import { withoutControls } from '../report/escape.ts';
@@ -72,14 +73,25 @@ async function check(manifest: string, { audio, cache, fix, page, json }: Option
 }
 
 function summary(checked: CheckedManifest, cleaned: Cleaned | undefined, seconds: number): object {
-  const { manifest, rows, audio, errors, warnings, findings } = checked;
+  const { manifest, rows, audio, errors, warnings, findings, machineMade } = checked;
   const kinds = findings.byKind().map(({ kind, count, listed }) => ({
     kind,
     severity: kindOf(kind).severity,
     count,
     findings: listed.map(({ line, found, expected }) => ({ line, found, expected })),
   }));
-  return { manifest, rows, hours: checked.seconds / 3600, audio, seconds, errors, warnings, kinds, cleaned };
+  return {
+    manifest,
+    rows,
+    hours: checked.seconds / 3600,
+    audio,
+    seconds,
+    errors,
+    warnings,
+    kinds,
+    machineMade,
+    cleaned,
+  };
 }
 
 function text(
@@ -98,6 +110,7 @@ function text(
     }
     if (count > PRINTED) lines.push(`  … and ${formatNumber(count - PRINTED)} more`);
   }
+  for (const one of checked.machineMade) lines.push(`${manifest}: ${machineMadeText(one)}`);
   const read = audio ? `${hours(checked.seconds)} h read` : 'recordings not read';
   lines.push(
     `${manifest}: ${formatNumber(rows)} rows, ${read}: ${formatNumber(errors)} errors and ${formatNumber(warnings)} warnings, in ${formatDuration(seconds)}`,

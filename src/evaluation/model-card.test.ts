@@ -34,6 +34,16 @@ test('without recipe, evaluation and licence the card has none', async () => {
   expect(body).not.toContain('BLEU');
 });
 
+test('what was made by a machine of its training data is said', async () => {
+  const by = [{ column: 'text_zh', clips: 1200, of: 1777, by: ['qwen3'] }];
+  json(join(model, 'training-data.json'), { clips: 1777, machineMade: by });
+  const { body } = await card();
+  rmSync(join(model, 'training-data.json'));
+  expect(body).toContain(
+    '- In its training 1,200 of 1,777 translations into Chinese are made by a machine (qwen3).\n',
+  );
+});
+
 test('with them: the base model with its commit, the settings, and scores with intervals as the evaluation has them', async () => {
   json(join(model, 'recipe.json'), {
     model: `openai/whisper-small@${COMMIT}`,

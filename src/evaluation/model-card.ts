@@ -6,6 +6,12 @@ import { basename, join } from 'node:path';
 import { stringify } from 'yaml';
 import { readJsonIfPresent } from '../checkpoint/directory.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
+import {
+  type MachineMade,
+  machineMadeText,
+  TRAINING_DATA,
+  type TrainingDataSummary,
+} from '../data/machine-made.ts';
 import { UserError } from '../errors.ts';
 import { readJson, readText } from '../files/read.ts';
 import { isHubName, modelName, parseRepo, repoOfSnapshot } from '../hub/names.ts';
@@ -75,7 +81,7 @@ export async function modelCard(options: ModelCardOptions): Promise<string> {
     aboutText(targets, base.text, version),
     scores ? scoresText(scores) : '## Evaluation\n\nNone is published with this model.',
     recipe === undefined ? undefined : trainingText(recipe, corpora),
-    limitsText(scores, spoken),
+    limitsText(scores, spoken, await machineMadeIn(model)),
     useText(id, targets, ownForm),
   ];
   return `${parts.filter((part) => part !== undefined).join('\n\n')}\n`;
@@ -259,7 +265,19 @@ function trainingText(recipe: unknown, corpora: readonly Record<string, unknown>
   ].join('\n\n');
 }
 
-function limitsText(scores: Scores | undefined, spoken: readonly string[]): string {
+/** What was made by a machine of what the model was trained on; nothing of a model whose training did not write it down. */
+async function machineMadeIn(model: string): Promise<readonly MachineMade[]> {
+  const found = (await readJsonIfPresent(join(model, TRAINING_DATA))) as
+    | Partial<TrainingDataSummary>
+    | undefined;
+  return Array.isArray(found?.machineMade) ? found.machineMade : [];
+}
+
+function limitsText(
+  scores: Scores | undefined,
+  spoken: readonly string[],
+  machineMade: readonly MachineMade[],
+): string {
   const measured = [
     ...new Set(
       (scores?.rows ?? []).map(({ language }) => language).filter((language) => language !== AVERAGE),
@@ -270,6 +288,7 @@ function limitsText(scores: Scores | undefined, spoken: readonly string[]): stri
       ? `- Measured on speech in ${namesOf(measured)} only; of other languages, voices, rooms and subjects nothing is known.`
       : '- Nothing is measured: try it on your own recordings before you rely on it.',
     ...(spoken.length > 0 ? [`- Trained on speech in ${namesOf(spoken)}.`] : []),
+    ...machineMade.map((one) => `- In its training ${machineMadeText(one)}.`),
     ...(scores && scores.results.unreadable.length > 0
       ? [`- ${scores.results.unreadable.length} recordings of the test set could not be read.`]
       : []),

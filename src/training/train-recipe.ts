@@ -1,13 +1,15 @@
 /** Training by a recipe: from its clips to a model in its output folder. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { abortable } from '../abort.ts';
 import { DeviceMemoryError } from '../backend/device.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import type { Clip } from '../data/clip.ts';
+import { TRAINING_DATA, trainingDataOf } from '../data/machine-made.ts';
 import { UserError } from '../errors.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { lockFolder } from '../files/lock.ts';
+import { writeJson } from '../files/write-whole.ts';
 import { modelFolder } from '../hub/model-folder.ts';
 import { languageProfile } from '../language/profile.ts';
 import { formatNumber } from '../report/format.ts';
@@ -185,6 +187,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
       throw error instanceof DeviceMemoryError ? withNeed(error, plan) : error;
     });
     const seconds = (performance.now() - started) / 1000;
+    await writeJson(join(recipe.output, TRAINING_DATA), trainingDataOf(clips.training, clips.targets));
     return { model: recipe.output, examples: examples.length, unreadable, ...summaryOf(result), seconds };
   };
   return lockFolder(recipe.output, () => withModel(model(), work), options);
