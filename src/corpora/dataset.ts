@@ -1,5 +1,6 @@
 /** Data sets as they are named by users: one of the Hugging Face hub, or a corpus here; and their manifests. */
 import { basename, join, resolve } from 'node:path';
+import { manifestFormat } from '../data/manifest-rows.ts';
 import { UserError } from '../errors.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { exists } from '../files/read.ts';
@@ -37,11 +38,10 @@ const FLAGS: Readonly<Record<OwnOption, string>> = {
 };
 /** Of archives and tables that no manifest has. */
 const ENDINGS = /\.(?:tar|tar\.gz|tgz|parquet)$/i;
-const MANIFEST = /\.(?:tsv|csv|jsonl)$/i;
 
 /** Whether a path that may be a manifest's, or a name, is a data set's: of the hub, a folder, an archive, a Parquet table. */
 export const isDataset = (source: string): boolean =>
-  !MANIFEST.test(source) &&
+  manifestFormat(source) === undefined &&
   (ENDINGS.test(source) || isHubName(source) || hasPattern(source) || isThere(`${source}/`));
 
 /**
