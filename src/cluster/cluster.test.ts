@@ -3,17 +3,16 @@
  * restarted without its data. A few kills here; `npm run prove:cluster` makes twenty (KILLS) over all samples.
  * Needs redis-server; without it (and without CI=1) these tests are left out.
  */
-import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { packTar } from 'modern-tar';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readManifest } from '../data/manifest.ts';
 import { sfc32, uniform } from '../random.ts';
-import { type Command, childrenOf, command, hasRedis, TestRedis } from '../testing/cluster.ts';
+import { type Command, childrenOf, command, hasRedis, recordsIn, TestRedis } from '../testing/cluster.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { WORKERS } from './run.ts';
 
@@ -69,26 +68,6 @@ async function stopWorkers(): Promise<void> {
   const all = [...workers];
   for (const { process } of all) process.kill('SIGTERM');
   await Promise.all(all.map(({ ended }) => ended));
-}
-
-const sha256 = (content: Uint8Array | string) => createHash('sha256').update(content).digest('hex');
-
-/** Key and hash of each record in a cache; those that are there twice must be equal. */
-function records(cache: string): string[] {
-  const found = new Map<string, string>();
-  for (const name of readdirSync(cache, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.index') || dirname(name).startsWith('recordings')) continue;
-    const index = readFileSync(join(cache, name));
-    const shard = readFileSync(join(cache, name.replace(/index$/, 'shard')));
-    for (let place = 0; place < index.length; place += 64) {
-      const start = index.readDoubleLE(place + 16);
-      const content = sha256(shard.subarray(start, start + index.readUInt32LE(place + 24)));
-      const key = `${basename(dirname(name))} ${index.toString('hex', place, place + 16)}`;
-      expect(found.get(key) ?? content, key).toBe(content);
-      found.set(key, content);
-    }
-  }
-  return [...found].map((pair) => pair.join(' ')).sort();
 }
 
 /** Kills workers, or the processes that compute for them, until a command ends; workers that are gone are started again. */
@@ -147,7 +126,7 @@ here(
         seconds: expect.any(Number),
       });
       expect(skipped(ended.errors)).toEqual(skipped(single.errors));
-      expect(records(cache)).toEqual(records(at('cache')));
+      expect(recordsIn(cache)).toEqual(recordsIn(at('cache')));
       expect(ended.code).toBe(single.code);
       // A worker that was killed is not listed for ever.
       expect(redis.ask('hexists', WORKERS, 'dead')).toBe('0\n');
