@@ -18,7 +18,7 @@ import { formatDuration, formatNumber } from '../report/format.ts';
 import { packageVersion } from '../report/package-version.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { type Cluster, connect, inTime } from './redis.ts';
-import { Results } from './results.ts';
+import { markFolders, Results } from './results.ts';
 import {
   deathsOf,
   EMBEDDED,
@@ -84,6 +84,8 @@ export interface ClusterJob<R extends Row> {
   readonly filesOf: (row: R) => readonly string[];
   /** Files that the options name. */
   readonly files?: readonly string[] | undefined;
+  /** Folders, absolute paths, that workers write into: a worker that does not share them takes no part. */
+  readonly folders?: readonly string[] | undefined;
   /** Shards that are not needed, as their results are known. */
   readonly known?: ((shard: number) => boolean) | undefined;
 }
@@ -106,7 +108,7 @@ export async function* shardResults<R extends Row, Result>(
 ): AsyncGenerator<DoneShard<Result>, void, undefined> {
   const placeOf = placesIn(into);
   const model = await runModel(job.model);
-  const { kind, options, files = [] } = job;
+  const { kind, options, files = [], folders = [] } = job;
   // A shard's key: all that its result depends on.
   const named = await Promise.all(files.map((file) => identityOf(file, new Map())));
   const common = fingerprint(JSON.stringify([packageVersion, kind, model, options, named]), 32);
@@ -119,7 +121,7 @@ export async function* shardResults<R extends Row, Result>(
     const unlock = await store.lock(cluster);
     const run: Run = {
       ...{ id, kind, version: packageVersion, model, options },
-      ...{ place, token: randomUUID(), since: Date.now() },
+      ...{ place, folders, token: randomUUID(), since: Date.now() },
       coordinator: SELF,
     };
     const results = new Results(store);
@@ -127,7 +129,9 @@ export async function* shardResults<R extends Row, Result>(
       ...{ ...work, onNote, onWorkers, signal },
     });
     let whole = false;
+    let unmark: (() => Promise<void>) | undefined;
     try {
+      unmark = await markFolders(run, { onNote, signal });
       await coordinator.begin();
       const damage = damageReport(onNote);
       const notes = new Set<string>();
@@ -144,6 +148,7 @@ export async function* shardResults<R extends Row, Result>(
       whole = true;
     } finally {
       await coordinator.end(whole);
+      await unmark?.();
       await unlock();
     }
   } finally {

@@ -103,6 +103,7 @@ export async function fillCacheOnWorkers(
     model,
     shards,
     filesOf: ({ audio }: EncodeRow) => [audio],
+    folders: [options.cache],
   };
   let [filled, frames] = [0, 0];
   for await (const { result } of shardResults<EncodeRow, EncodedRow>(cluster, job, {

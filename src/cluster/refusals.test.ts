@@ -20,6 +20,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'refusals-'));
 const at = (name: string) => join(scratch, name);
 const redis = new TestRedis(scratch);
 const here = hasRedis || process.env.CI ? test : test.skip;
+const store = (name: string) => new FolderStore(at(name), { onNote: () => {} });
 const notes: string[] = [];
 let cluster: Cluster;
 
@@ -63,7 +64,7 @@ here('a worker takes no part where its version, its model or its store is anothe
   const begin = async (id: string, changes: Partial<Run>) => {
     const run: Run = {
       ...{ id, kind: 'encode', version: packageVersion, token: id, since: Date.now() },
-      ...{ coordinator: 'here:1', place: at(id), options: {} },
+      ...{ coordinator: 'here:1', place: at(id), folders: [], options: {} },
       model: { directory: at('tiny'), fingerprint: 'theirs' },
       ...changes,
     };
@@ -71,10 +72,12 @@ here('a worker takes no part where its version, its model or its store is anothe
   };
   await begin('version', { version: '0.0.1' });
   await begin('unseen', {});
-  await new Results(new FolderStore(at('unlike'), { onNote: () => {} })).begin('another');
+  await new Results(store('unlike')).begin('another');
   await begin('unlike', {});
+  await new Results(store('cache')).begin('cache');
+  await begin('cache', { folders: [at('own')] });
   // Its folders are seen under other paths.
-  await new Results(new FolderStore(at('model'), { onNote: () => {} })).begin('model');
+  await new Results(store('model')).begin('model');
   await begin('model', {
     place: '/theirs/model',
     model: { directory: '/theirs/tiny', fingerprint: 'theirs' },
@@ -84,14 +87,15 @@ here('a worker takes no part where its version, its model or its store is anothe
   const worker = command(['worker', '--redis', redis.url, '--root', `/theirs=${scratch}`]);
   const reasons = {
     version: `found version ${packageVersion} of whisper-transfer here; expected 0.0.1, as at the coordinator here:1`,
-    unseen: `${at('unseen')}: cannot be read here: there is no such run; expected the store of the coordinator here:1, which is shared, at the same path or by --root`,
-    unlike: `${at('unlike')}: is another store than that of the coordinator here:1; expected one that is shared`,
+    unseen: `${at('unseen')}: cannot be read here: there is no such run; expected what the coordinator here:1 has there, which is shared, at the same path or by --root`,
+    unlike: `${at('unlike')}: is not the one of the coordinator here:1; expected one that is shared`,
+    cache: `${at('own')}: cannot be read here: there is no such run; expected what the coordinator here:1 has there, which is shared, at the same path or by --root`,
     model: expect.stringMatching(
       /tiny: found another model; expected one with fingerprint theirs, as at the coordinator here:1$/,
     ),
   };
   const told: Record<string, string> = {};
-  while (Object.keys(told).length < 4) {
+  while (Object.keys(told).length < 5) {
     await wait(50);
     expect(worker.process.exitCode, worker.errors()).toBeNull();
     for (const id of Object.keys(reasons)) {

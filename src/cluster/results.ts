@@ -8,40 +8,20 @@
  */
 import { UserError } from '../errors.ts';
 import { reasonOf } from '../files/system-error.ts';
+import type { Roots } from './roots.ts';
 import type { FailedRow, Run, ShardResult } from './run.ts';
-import type { Store } from './store.ts';
+import { openStore, type Store, type StoreOptions } from './store.ts';
 
 const RUN_FILE = 'run.json';
+/** In other folders of a run. */
+const markOf = (run: string): string => `.run-${run}.json`;
 
 export class Results {
   constructor(readonly store: Store) {}
 
   /** Makes the store a run's. @throws UserError where it cannot be written */
   async begin(token: string): Promise<void> {
-    await this.store.create();
-    await this.store.write(RUN_FILE, JSON.stringify({ token }));
-  }
-
-  /** @throws UserError where the store is not that of the run */
-  async check({
-    token,
-    coordinator,
-    place: theirs,
-  }: Pick<Run, 'token' | 'coordinator' | 'place'>): Promise<void> {
-    const { place } = this.store;
-    const isSamePath = place === theirs && !place.startsWith('s3:');
-    const unseen = (reason: string) =>
-      new UserError(
-        `${place}: cannot be read here: ${reason}; expected the store of the coordinator ${coordinator}, which is shared${isSamePath ? ', at the same path or by --root' : ''}`,
-      );
-    const text = await this.store.read(RUN_FILE).catch((error) => {
-      throw error instanceof UserError ? error : unseen(reasonOf(error) ?? String(error));
-    });
-    if (text === undefined) throw unseen('there is no such run');
-    if (!text.includes(token))
-      throw new UserError(
-        `${place}: is another store than that of the coordinator ${coordinator}; expected one that is shared`,
-      );
+    await markShared(this.store, RUN_FILE, token);
   }
 
   /** Keys of the shards that are done. */
@@ -86,3 +66,52 @@ export class Results {
 }
 
 const nameOf = (key: string): string => `${key}.json`;
+
+/** Marks what coordinator and workers share. */
+async function markShared(store: Store, file: string, token: string): Promise<void> {
+  await store.create();
+  await store.write(file, JSON.stringify({ token }));
+}
+
+/**
+ * Marks folders that workers write into, beside the store.
+ * @returns the function that removes the marks
+ * @throws UserError where one cannot be written
+ */
+export async function markFolders(
+  { id, token, folders }: Pick<Run, 'id' | 'token' | 'folders'>,
+  options: StoreOptions,
+): Promise<() => Promise<void>> {
+  const stores = await Promise.all(folders.map((folder) => openStore(folder, options)));
+  for (const store of stores) await markShared(store, markOf(id), token);
+  return async () => {
+    for (const store of stores) await store.remove([markOf(id)]).catch(() => {});
+  };
+}
+
+/**
+ * The store of a run as this worker sees it.
+ * @throws UserError where it, or another folder of the run, is not the one that the coordinator sees
+ */
+export async function sharedResults(run: Run, roots: Roots, options: StoreOptions): Promise<Results> {
+  const check = async (theirs: string, file: string): Promise<Store> => {
+    const store = await openStore(roots.here(theirs), options);
+    const { place } = store;
+    const isSamePath = place === theirs && !place.startsWith('s3:');
+    const unseen = (reason: string) =>
+      new UserError(
+        `${place}: cannot be read here: ${reason}; expected what the coordinator ${run.coordinator} has there, which is shared${isSamePath ? ', at the same path or by --root' : ''}`,
+      );
+    const text = await store.read(file).catch((error) => {
+      throw error instanceof UserError ? error : unseen(reasonOf(error) ?? String(error));
+    });
+    if (text === undefined) throw unseen('there is no such run');
+    if (!text.includes(run.token))
+      throw new UserError(
+        `${place}: is not the one of the coordinator ${run.coordinator}; expected one that is shared`,
+      );
+    return store;
+  };
+  for (const folder of run.folders) await check(folder, markOf(run.id));
+  return new Results(await check(run.place, RUN_FILE));
+}

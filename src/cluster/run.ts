@@ -49,6 +49,8 @@ export interface Run {
   readonly place: string;
   /** In a file there, too: who reads it sees the same store. */
   readonly token: string;
+  /** Other folders that workers write into, as the coordinator sees them: the token is there, too. */
+  readonly folders: readonly string[];
   readonly since: number;
   /** host:pid */
   readonly coordinator: string;

@@ -12,7 +12,7 @@ import { packageVersion } from '../report/package-version.ts';
 import { Engine, type Outcome } from './engine.ts';
 import { JOB_KINDS } from './kinds.ts';
 import { type Cluster, connect, inTime } from './redis.ts';
-import { Results } from './results.ts';
+import { type Results, sharedResults } from './results.ts';
 import { type Root, Roots } from './roots.ts';
 import {
   deathsOf,
@@ -29,7 +29,6 @@ import {
   type WorkerStatus,
   writtenOf,
 } from './run.ts';
-import { openStore } from './store.ts';
 
 const POLL_MS = 300;
 const RUNS_MS = 1_000;
@@ -245,8 +244,7 @@ class ClusterWorker {
       throw new UserError(
         `found a run of kind "${run.kind}"; expected one of ${Object.keys(JOB_KINDS).join(', ')}`,
       );
-    const results = new Results(await openStore(this.#roots.here(run.place), this.options));
-    await results.check(run);
+    const results = await sharedResults(run, this.#roots, this.options);
     const fetcher =
       (await before?.catch(() => undefined))?.fetcher ??
       (await this.cluster.fetcher(run.id, 1000 * this.options.lostAfter));
