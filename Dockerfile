@@ -1,4 +1,4 @@
-# whisper-transfer as a server (docs/serve.md, "Deploy"):
+# whisper-transfer as a server (docs/serve.md, "Deploy"), or as a worker (docs/scale.md, deploy/compose.workers.yaml):
 #   docker build -t whisper-transfer .
 #   docker run --read-only --tmpfs /tmp -p 8000:8000 -e WHISPER_TRANSFER_API_KEY=… whisper-transfer
 # `npm run check:docker` runs these steps without Docker.
@@ -9,8 +9,10 @@ COPY package.json package-lock.json ./
 # Scripts of packages stay off: onnxruntime's own would fetch CUDA.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
+# The packages of workers (docs/scale.md) are optional: they are added after what only the build needs is gone.
 RUN npm run build \
  && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+ && npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund bullmq@6.7.0 ioredis@6 @aws-sdk/client-s3@3.1175 \
  && rm -rf node_modules/onnxruntime-node/bin/napi-v6/darwin node_modules/onnxruntime-node/bin/napi-v6/win32
 
 FROM node:24-bookworm-slim

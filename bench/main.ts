@@ -12,6 +12,7 @@ import { audioInput } from './audio-input.ts';
 import { cacheDtype } from './cache-dtype.ts';
 import { cacheIndex } from './cache-index.ts';
 import { checkRows } from './check-rows.ts';
+import { cluster } from './cluster.ts';
 import { compute } from './compute.ts';
 import { corpusSize } from './corpus-size.ts';
 import { encodeCores } from './encode-cores.ts';
@@ -160,6 +161,10 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
     about: 'how busy encode keeps the cores with short clips (--clips 400)',
     run: encodeCores,
   },
+  cluster: {
+    about: 'encode and translate by two workers, by one process, and by one with two threads (--rounds 3)',
+    run: cluster,
+  },
   'language-model': { about: 'an n-gram model of 100 MB: reading it, scoring with it', run: languageModel },
 };
 
@@ -204,7 +209,7 @@ const program = new Command('npm run bench --')
       .choices(COMPUTES)
       .default('auto'),
   )
-  .option('--rounds <number>', 'long-audio, compute: turns of each side', positiveInteger, 2)
+  .option('--rounds <number>', 'long-audio, compute, cluster: turns of each side', positiveInteger, 2)
   .option('--sources <number>', 'retrieval-scale: only so many of them search; default: all', positiveInteger)
   .option(
     '--exact <number>',

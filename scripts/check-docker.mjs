@@ -1,12 +1,13 @@
 // Runs the steps of the Dockerfile without Docker: each stage in a folder of its own, COPY by copying (.dockerignore obeyed), RUN
 // by the shell; then starts the last stage as its user, with its folder read-only, waits until its health check passes, has it
-// transcribe a recording, and ends it:  npm run check:docker
+// transcribe a recording, and ends it; then a worker, as the Compose file starts it, where redis-server is:  npm run check:docker
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 
 const KEY = 'a-key-of-this-check';
 /** Longest until the health check passes, and until the process ends. */
@@ -115,6 +116,37 @@ const port = 20_000 + (process.pid % 20_000);
 /** @param {string[]} words */
 const moved = (words) => words.map((word) => word.replace(/\b8000\b/g, String(port)));
 const [program = '', ...args] = moved([...entry, ...cmd]);
+
+/** A worker of the image waits for shards, has the client of S3, and ends by SIGTERM. */
+async function checkWorker() {
+  const { services } = parse(readFileSync(join(root, 'deploy/compose.workers.yaml'), 'utf8'));
+  const redisPort = String(port + 1);
+  const redis = spawn('redis-server', ['--port', redisPort, '--bind', '127.0.0.1', '--save', '', '--dir', temporary], { stdio: 'ignore' });
+  const isThere = await new Promise((resolve) => redis.once('spawn', () => resolve(true)).once('error', () => resolve(false)));
+  if (!isThere) return console.log('left out: a worker, as redis-server is not here');
+  const [node = '', ...main] = entry;
+  const env = { ...options.env, WHISPER_TRANSFER_REDIS: `redis://127.0.0.1:${redisPort}` };
+  const worker = spawn(node, [...main, ...services.worker.command], { ...options, env, stdio: ['ignore', 'ignore', 'pipe'] });
+  try {
+    let said = '';
+    worker.stderr.on('data', (text) => (said += text));
+    for (let waited = 0; !said.includes('waits for shards'); waited += 100) {
+      if (waited > START_MS || worker.exitCode !== null) throw new Error(`worker: ${said || 'said nothing'}`);
+      await pause(100);
+    }
+    const client = spawnSync(node, ['--input-type=module', '-e', "await import('@aws-sdk/client-s3')"], options);
+    if (client.status !== 0) throw new Error(`the client of S3: ${client.stderr}`);
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    worker.kill('SIGTERM');
+    const code = await ended;
+    if (code !== 143) throw new Error(`worker, SIGTERM: found exit code ${code}; expected 143`);
+    console.log('ok     a worker waited for shards, and ended by SIGTERM');
+  } finally {
+    worker.kill('SIGKILL');
+    redis.kill('SIGKILL');
+  }
+}
+
 const server = spawn(program, args, { ...options, stdio: ['ignore', 'inherit', 'inherit'] });
 let failure = '';
 try {
@@ -151,6 +183,7 @@ try {
   const left = readdirSync(temporary);
   if (left.length > 0) throw new Error(`left in the temporary folder: ${left.join(', ')}`);
   console.log('ok     ended by SIGTERM, nothing left behind');
+  await checkWorker();
 } catch (error) {
   failure = /** @type {Error} */ (error).message;
   server.kill('SIGKILL');
