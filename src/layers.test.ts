@@ -43,6 +43,7 @@ const GROUND = [
   'errors.ts',
   'extremes.ts',
   'half-precision.ts',
+  'in-parallel.ts',
   'lists.ts',
   'random.ts',
   'retry.ts',

@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { cannotOpen, readText } from '../files/read.ts';
+import type { DamagedBlob } from '../hub/verify-cache.ts';
 import { formatBytes, formatNumber } from '../report/format.ts';
 import { packageVersion } from '../report/package-version.ts';
 import { table } from '../report/terminal.ts';
+import { canAsk, confirmed } from './ask.ts';
+import { ExitStatus } from './exit-status.ts';
 import { showWork } from './show-work.ts';
 
 const HELP = `
@@ -38,6 +41,29 @@ export function hubCommand(command: Command): Command {
     .addOption(new Option('--cache <dir>', "folder of the cache (default: the hub's)"))
     .option('--json', 'print as JSON')
     .action(list);
+  command
+    .command('verify')
+    .description('compare what the cache holds with its hashes, without a request')
+    .argument('[repos...]', 'owner/name …; default: all')
+    .addOption(new Option('--cache <dir>', "folder of the cache (default: the hub's)"))
+    .option('--fix', 'remove damaged files, so that they are fetched again when they are needed')
+    .option('--json', 'print as JSON')
+    .addHelpText('after', '\nThe exit status is 1 where files are damaged or missing.')
+    .action(verify);
+  command
+    .command('rm')
+    .description('remove repositories, or revisions of them, from the cache; what other revisions use stays')
+    .argument('<repos...>', 'owner/name, or owner/name@revision: a branch, a tag, a commit or its beginning')
+    .option('--dataset', 'they are data sets; default: models, where both have the name')
+    .addOption(new Option('--cache <dir>', "folder of the cache (default: the hub's)"))
+    .option('-y, --yes', 'do not ask')
+    .option('--dry-run', 'only say what would be removed')
+    .option('--json', 'print as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ whisper-transfer hub rm openai/whisper-small\n  $ whisper-transfer hub rm google/fleurs@70bb2e8 --yes',
+    )
+    .action(removeRepos);
   command
     .command('push')
     .description('upload a trained model, with a card made from its recipe and its evaluation')
@@ -147,6 +173,87 @@ async function list(flags: { cache?: string; json?: boolean }): Promise<void> {
   console.log(
     `${cache}: ${formatBytes(all)} in ${countOf(repositories.length, 'repository', 'repositories')}`,
   );
+}
+
+async function verify(
+  names: string[],
+  { cache: given, fix = false, json }: { cache?: string; fix?: boolean; json?: boolean },
+): Promise<void> {
+  const { cacheFolder } = await import('../hub/settings.ts');
+  const { listCache } = await import('../hub/list-cache.ts');
+  const { verifyHubCache } = await import('../hub/verify-cache.ts');
+  const cache = given ?? cacheFolder();
+  const all = await listCache(cache);
+  const wanted = (name: string) => all.filter(({ repo }) => repo.id.toLowerCase() === name.toLowerCase());
+  const unknown = names.find((name) => wanted(name).length === 0);
+  if (unknown !== undefined)
+    throw new UserError(
+      `${unknown}: found no such repository in ${cache}; expected one of those that \`hub ls\` lists`,
+    );
+  const work = showWork();
+  const found = await verifyHubCache(names.length > 0 ? names.flatMap(wanted) : all, { ...work, fix });
+  work.end();
+  const { blobs, bytes, damaged, unchecked } = found;
+  if (json) console.log(JSON.stringify({ cache, ...found }));
+  else {
+    for (const { repository, path, fault, expected, found: hash, files } of damaged) {
+      const [first] = files;
+      const where = first ? `${first.path} (commit ${first.commit.slice(0, 7)})` : path;
+      const what = fault === 'missing' ? 'found nothing' : `found the hash ${hash}`;
+      console.log(
+        `${repository.repo.id}: ${where}: ${what}; expected ${expected}${fix && fault === 'damaged' ? '; removed' : ''}`,
+      );
+    }
+    for (const line of again(damaged)) console.log(line);
+    const others = unchecked > 0 ? `; ${countOf(unchecked, 'file', 'files')} without a hash` : '';
+    console.log(
+      `${cache}: ${countOf(blobs, 'file', 'files')}, ${formatBytes(bytes)}: ${formatNumber(damaged.length)} damaged or missing${others}`,
+    );
+    if (damaged.some(({ fault }) => fault === 'damaged') && !fix)
+      console.log('hub verify --fix removes what is damaged, so that it is fetched again');
+  }
+  if (damaged.length > 0) throw new ExitStatus(1);
+}
+
+/** Commands that fetch what is damaged or missing again. */
+function again(damaged: readonly DamagedBlob[]): string[] {
+  const byCommit = new Map<string, string[]>();
+  for (const { repository, files } of damaged) {
+    for (const { commit, path } of files) {
+      const name = `${repository.repo.id}@${commit}${repository.repo.type === 'dataset' ? ' --dataset' : ''}`;
+      byCommit.set(name, [...(byCommit.get(name) ?? []), JSON.stringify(path)]);
+    }
+  }
+  return [...byCommit].map(
+    ([name, paths]) => `again: whisper-transfer hub download ${name} --files ${paths.join(' ')}`,
+  );
+}
+
+async function removeRepos(
+  targets: string[],
+  flags: { dataset?: boolean; cache?: string; yes?: boolean; dryRun?: boolean; json?: boolean },
+): Promise<void> {
+  const { cacheFolder } = await import('../hub/settings.ts');
+  const { listCache } = await import('../hub/list-cache.ts');
+  const { describeRemoval, planRemovals, remove } = await import('../hub/remove.ts');
+  const repositories = await listCache(flags.cache ?? cacheFolder());
+  const removals = await planRemovals(repositories, targets, flags.dataset ? 'dataset' : undefined);
+  if (!flags.json || !flags.yes) {
+    for (const removal of removals) process.stderr.write(`${describeRemoval(removal)}\n`);
+  }
+  const bytes = removals.reduce((sum, removal) => sum + removal.bytes, 0);
+  if (!flags.dryRun && !flags.yes) {
+    if (!canAsk()) throw new UserError('hub rm: found nobody to ask; expected --yes, or --dry-run');
+    if (!(await confirmed(`Remove ${formatBytes(bytes)}?`))) return;
+  }
+  if (!flags.dryRun) for (const removal of removals) await remove(removal);
+  if (flags.json) {
+    const removed = removals.map(({ repository: { repo }, revisions, isWhole, bytes }) => ({
+      ...{ repo: repo.id, type: repo.type, isWhole, bytes },
+      commits: revisions.map(({ commit }) => commit),
+    }));
+    console.log(JSON.stringify({ removed, bytes, dryRun: Boolean(flags.dryRun) }));
+  } else console.log(`${formatBytes(bytes)} ${flags.dryRun ? 'would be freed' : 'freed'}`);
 }
 
 interface PushFlags {

@@ -27,6 +27,21 @@ export function stoppedAt(signal: AbortSignal, message: string): Interrupted {
   return new Interrupted((signal.reason as Interrupted).signal, message);
 }
 
+/** What this process works on: all of it stops, each with a line of its own. */
+const works: ((name: StopSignal) => void)[] = [];
+
+/** The process' one listener. */
+function stopAll(name: NodeJS.Signals): void {
+  const stopped = works.splice(0);
+  if (stopped.length === 0) return;
+  setTimeout(() => listen('off'), ONE_KEYPRESS_MS).unref();
+  for (const stop of stopped) stop(name as StopSignal);
+}
+
+function listen(how: 'on' | 'off'): void {
+  for (const name of Object.keys(EXIT_CODES) as StopSignal[]) process[how](name, stopAll);
+}
+
 /**
  * Aborts with an `Interrupted` at the first SIGINT or SIGTERM. After that the system's own action is back: a second one
  * ends the process, even while it computes.
@@ -34,14 +49,7 @@ export function stoppedAt(signal: AbortSignal, message: string): Interrupted {
  */
 export function interruptSignal(message: () => string): AbortSignal {
   const controller = new AbortController();
-  const names = Object.keys(EXIT_CODES) as StopSignal[];
-  const stop = (name: StopSignal): void => {
-    if (controller.signal.aborted) return;
-    setTimeout(() => {
-      for (const one of names) process.off(one, stop);
-    }, ONE_KEYPRESS_MS).unref();
-    controller.abort(new Interrupted(name, message()));
-  };
-  for (const name of names) process.on(name, stop);
+  if (!process.listeners('SIGINT').includes(stopAll)) listen('on');
+  works.push((name) => controller.abort(new Interrupted(name, message())));
   return controller.signal;
 }

@@ -1,5 +1,4 @@
 /** `whisper-transfer pseudo-label`: translations of transcripts through the user's own endpoint. */
-import { createInterface } from 'node:readline/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import { costOf } from '../pseudo-labels/budget.ts';
@@ -13,6 +12,7 @@ import {
 import type { Plan, PseudoLabelled } from '../pseudo-labels/pseudo-label.ts';
 import type { RequestReport } from '../pseudo-labels/translate-sentences.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
+import { canAsk, confirmed } from './ask.ts';
 import { nameList, positiveInteger, positiveNumber, printNote, writtenLanguage } from './options.ts';
 import { showWork } from './show-work.ts';
 
@@ -140,7 +140,7 @@ async function label(manifest: string, options: Options): Promise<void> {
       for (const line of planLines(plan, engine, options)) process.stderr.write(`${line}\n`);
       if (options.dryRun) return false;
       const asks = plan.kept < plan.sentences && !isLocal && !options.yes;
-      return !asks || !process.stdin.isTTY || !process.stderr.isTTY || (await confirmed(host, work.signal));
+      return !asks || !canAsk() || (await confirmed(`Send them to ${host}?`, work.signal));
     },
     onRequest: (request) => {
       if (!isFirst) return;
@@ -169,15 +169,6 @@ async function label(manifest: string, options: Options): Promise<void> {
     throw new UserError(
       `${formatNumber(result.unanswered)} of ${formatNumber(result.plan.rows)} rows got no answer; run again to ask for them`,
     );
-  }
-}
-
-async function confirmed(host: string, signal: AbortSignal): Promise<boolean> {
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await lines.question(`Send them to ${host}? [y/N] `, { signal })).trim());
-  } finally {
-    lines.close();
   }
 }
 

@@ -25,6 +25,16 @@ test('each stage ends with one line, also where its last event comes twice or an
   ]);
 });
 
+test('Ctrl-C stops all work by one listener, however many stages a command has', () => {
+  const before = process.listenerCount('SIGINT');
+  const works = Array.from({ length: 20 }, (_, i) => showWork(`stage ${i} continues`));
+  expect(process.listenerCount('SIGINT') - before).toBeLessThanOrEqual(1);
+  process.emit('SIGINT');
+  expect(works.map(({ signal }) => (signal.reason as Error)?.message)).toEqual(
+    works.map((_, i) => `stopped; stage ${i} continues`),
+  );
+});
+
 test('skipped clips and notes are lines on standard error', () => {
   const work = showWork();
   work.onSkip('a.wav: no audio');

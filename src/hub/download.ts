@@ -2,6 +2,7 @@
 import { UserError } from '../errors.ts';
 import { freeDisk } from '../files/free-disk.ts';
 import { exists } from '../files/read.ts';
+import { inParallel } from '../in-parallel.ts';
 import { formatBytes } from '../report/format.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { bytesThere, fetchBlob, type RepoCommit } from './blob.ts';
@@ -124,33 +125,19 @@ export async function fetchFiles(
   const show = (note?: string): void =>
     onProgress?.({ stage, done: Math.min(done, total), total, resumed, unit: 'bytes', note });
   if (total > 0) show();
-  const stop = new AbortController();
-  const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-  const queue = missing.values();
-  const worker = async (): Promise<void> => {
-    for (const file of queue) {
-      stopped.throwIfAborted();
-      await fetchBlob(from, file, {
-        signal: stopped,
-        onNote,
-        onSize: (size) => {
-          done += size - (sizes.get(file.etag) ?? 0);
-          sizes.set(file.etag, size);
-          // The last byte is counted when it is checked.
-          if (done < total) show(file.path);
-        },
-      });
-      await cached.link(commit, file);
-    }
-  };
-  const workers = Array.from({ length: PARALLEL }, worker);
-  try {
-    await Promise.all(workers);
-  } catch (error) {
-    stop.abort(error);
-    await Promise.allSettled(workers);
-    throw signal?.aborted ? signal.reason : error;
-  }
+  await inParallel(missing, PARALLEL, signal, async (file, stop) => {
+    await fetchBlob(from, file, {
+      signal: stop,
+      onNote,
+      onSize: (size) => {
+        done += size - (sizes.get(file.etag) ?? 0);
+        sizes.set(file.etag, size);
+        // The last byte is counted when it is checked.
+        if (done < total) show(file.path);
+      },
+    });
+    await cached.link(commit, file);
+  });
   done = total;
   if (total > 0) show('');
   return total - resumed;

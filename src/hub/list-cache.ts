@@ -1,5 +1,5 @@
 /** What the cache of the hub holds. */
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { namesIn } from '../files/read.ts';
 import { isIncomplete } from './blob.ts';
@@ -66,13 +66,26 @@ async function refsOf(folder: string): Promise<{ name: string; commit: string }[
 }
 
 /** Files below a folder, through links to files, with their sizes. */
-async function filesBelow(folder: string): Promise<{ path: string; size: number }[]> {
+export async function filesBelow(folder: string): Promise<{ path: string; size: number }[]> {
   const files: { path: string; size: number }[] = [];
-  for (const path of await readdir(folder, { recursive: true }).catch(() => [])) {
-    // A folder that is a link is none of the cache's.
-    if ((await lstat(join(folder, path)).catch(() => undefined))?.isDirectory() !== false) continue;
+  for (const { path } of await placesBelow(folder)) {
     const found = await stat(join(folder, path)).catch(() => undefined);
     if (found?.isFile()) files.push({ path, size: found.size });
   }
   return files;
+}
+
+/** All but folders below a folder, in the order of their paths. Links are places of their own, and are not followed. */
+export async function placesBelow(folder: string): Promise<{ path: string; isLink: boolean }[]> {
+  const places: { path: string; isLink: boolean }[] = [];
+  const folders = [''];
+  for (const current of folders) {
+    const entries = await readdir(join(folder, current), { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      const path = join(current, entry.name);
+      if (entry.isDirectory()) folders.push(path);
+      else places.push({ path, isLink: entry.isSymbolicLink() });
+    }
+  }
+  return places.sort((a, b) => (a.path < b.path ? -1 : 1));
 }

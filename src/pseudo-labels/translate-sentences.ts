@@ -1,5 +1,6 @@
 /** Translates sentences: several a request, some requests at once, each answer checked, a doubtful one asked for again. */
 import { UserError } from '../errors.ts';
+import { inParallel } from '../in-parallel.ts';
 import { inBatches, placesBy } from '../lists.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { type Budget, requestUsage } from './budget.ts';
@@ -184,31 +185,4 @@ function* batchesOf(sentences: readonly Sentence[], size: number): Generator<rea
       if (begun.length > 0) yield begun;
     }
   }
-}
-
-/** Works on items, some at once. The first error stops all; they have ended when it is thrown. */
-async function inParallel<T>(
-  items: Iterable<T>,
-  count: number,
-  signal: AbortSignal | undefined,
-  work: (item: T, stop: AbortSignal) => Promise<void>,
-): Promise<void> {
-  signal?.throwIfAborted();
-  const failed = new AbortController();
-  const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
-  const iterator = items[Symbol.iterator]();
-  let first: { error: unknown } | undefined;
-  const worker = async (): Promise<void> => {
-    for (let next = iterator.next(); !next.done && !stop.aborted; next = iterator.next()) {
-      try {
-        await work(next.value, stop);
-      } catch (error) {
-        first ??= { error };
-        failed.abort();
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: count }, worker));
-  signal?.throwIfAborted();
-  if (first) throw first.error;
 }
