@@ -26,6 +26,9 @@ export interface RepoCommit {
   readonly commit: string;
 }
 
+/** Below, to start a program for Python's lock takes longer than what it saves where a Python program fetches the file, too. */
+const SMALL = 100_000;
+
 /** Of a download under way. Not Python's name, which its older versions append to without a lock of ours. */
 const INCOMPLETE = '.whisper-transfer.incomplete';
 
@@ -48,18 +51,15 @@ export async function fetchBlob(from: RepoCommit, file: HubFile, options: BlobOp
   if ((await sizeOf(blob)) === file.size) return;
   const { signal, onNote } = options;
   const lock = cached.lock(file.etag);
+  const work = async (): Promise<void> => {
+    const there = await sizeOf(blob);
+    if (there === file.size) options.onSize?.(there);
+    else await download(from, file, options);
+  };
+  const isSmall = file.size < SMALL;
   await lockFile(
     lock.replace(/\.lock$/, '.whisper-transfer'),
-    () =>
-      withPythonLock(
-        lock,
-        async () => {
-          const there = await sizeOf(blob);
-          if (there === file.size) options.onSize?.(there);
-          else await download(from, file, options);
-        },
-        { onNote, signal },
-      ),
+    () => (isSmall ? work() : withPythonLock(lock, work, { onNote, signal })),
     { wait: true, signal, onNote },
   );
 }

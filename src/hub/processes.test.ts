@@ -14,6 +14,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type FakeHub, sha256, startFakeHub } from '../testing/fake-hub.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
+import { WhisperModel } from '../whisper/model.ts';
+import { withModel } from '../whisper/with-model.ts';
+import { modelFolder } from './model-folder.ts';
+import { parseRepo } from './names.ts';
+import { hubSettings } from './settings.ts';
 
 const MAIN = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), 'hub-processes-'));
@@ -116,34 +121,34 @@ test('a process that is killed in mid-download holds no lock, and the next goes 
 });
 
 test('--model takes a model of the hub: only what it needs is fetched, and it loads through the links, offline too', async () => {
-  const first = await run(['doctor', '--model', ID, '--json']);
+  const manifest = join(scratch, 'one.tsv');
+  writeFileSync(manifest, 'audio\tlang\ttext\tduration_s\na.wav\ten\tHello\t1.0\n');
+  const first = await run(['stats', manifest, '--model', ID]);
   expect([first.code, first.err]).toEqual([0, expect.stringContaining(`downloading ${ID}`)]);
   const snapshot = join(folder(), 'snapshots', hub.head(hub.repo(ID)!));
-  expect(JSON.stringify(JSON.parse(first.out))).toContain(snapshot);
+  await withModel(WhisperModel.load(snapshot), async ({ dimensions }) => expect(dimensions.width).toBe(16));
   expect(readdirSync(snapshot).filter((name) => /bin$|fp32/.test(name))).toEqual([]);
   expect(existsSync(join(snapshot, 'english/LICENSE'))).toBe(true);
   expect(fromCdn()).toHaveLength(1);
   hub.requests.length = 0;
-  const second = await run(['doctor', '--model', `${ID}@main`, '--json'], { HF_HUB_OFFLINE: '1' });
-  expect([second.code, second.err]).toEqual([0, '']);
+  const settings = await hubSettings(environment({ HF_HUB_OFFLINE: '1' }) as Record<string, string>);
+  expect(await modelFolder(`${ID}@main`, { settings })).toBe(snapshot);
   expect(hub.requests).toEqual([]);
 });
 
 test('what cannot be a model is one line', async () => {
-  const line = async (args: readonly string[], more?: Record<string, string>): Promise<string> => {
-    const { code, err } = await run(args, more);
-    expect([code, err.trim().split('\n').length]).toEqual([2, 1]);
-    return err;
-  };
-  expect(await line(['doctor', '--model', 'google-bert/bert-base'])).toBe(
+  const { code, err } = await run(['stats', 'm.tsv', '--model', 'google-bert/bert-base']);
+  expect([code, err]).toEqual([
+    2,
     'error: google-bert/bert-base: found the model_type "bert" in its config.json; expected "whisper": no more of it was fetched\n',
-  );
+  ]);
   expect(fromCdn()).toEqual([]);
-  expect(await line(['transcribe', 'samples/manifest.tsv', '--model', 'bert-base'])).toContain(
+  const settings = await hubSettings(environment() as Record<string, string>);
+  await expect(WhisperModel.load('bert-base')).rejects.toThrow(
     'bert-base: no such directory; a model of the Hugging Face hub is named owner/name',
   );
-  expect(await line(['doctor', '--model', 'out/en-zh'])).toBe(
-    'error: out/en-zh: the hub has no such repository, or it is private; no token was sent: set HF_TOKEN (out/en-zh: no such folder here, either)\n',
+  await expect(modelFolder('out/en-zh', { settings })).rejects.toThrow(
+    /^out\/en-zh: the hub has no such repository, or it is private; no token was sent: set HF_TOKEN \(out\/en-zh: no such folder here, either\)$/,
   );
-  expect(await line(['hub', 'download', 'a/b/c'])).toContain('found "a/b/c"; expected a model of the hub');
+  expect(() => parseRepo('a/b/c', 'model')).toThrow('found "a/b/c"; expected a model of the hub');
 });
