@@ -523,8 +523,14 @@ class Track {
 }
 
 function downmix(channels: readonly Float32Array[]): Float32Array {
-  if (channels.length === 1) return channels[0]!;
-  const mono = new Float32Array(channels[0]!.length);
+  const [first, second] = channels;
+  if (!second) return first!;
+  const mono = new Float32Array(first!.length);
+  if (channels.length === 2) {
+    // In one pass, to the same bits as below.
+    for (let i = 0; i < mono.length; i++) mono[i] = Math.fround(first![i]! + second[i]!) / 2;
+    return mono;
+  }
   for (const channel of channels) for (let i = 0; i < mono.length; i++) mono[i]! += channel[i]!;
   for (let i = 0; i < mono.length; i++) mono[i]! /= channels.length;
   return mono;

@@ -2,21 +2,26 @@
  * Whisper's input: the log-mel spectrogram of openai/whisper `audio.py`, as transformers'
  * `WhisperFeatureExtractor` computes it (n_fft 400, hop 160, periodic Hann, Slaney mel filters).
  */
-import { powerSpectra, SPECTRUM_BINS } from './power-spectrum.ts';
+import {
+  BLOCK_SAMPLES,
+  energiesOf,
+  FRAME,
+  HOP,
+  MAX_MEL_BINS,
+  MEL_BLOCK,
+  type MelFilter,
+  SPECTRUM_BINS,
+} from './mel-kernel.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';
 
-/** Samples between two frames: 10 ms. */
-export const HOP = 160;
+export { HOP } from './mel-kernel.ts';
+
 /** Frames of Whisper's full window of 30 s. */
 export const FULL_WINDOW_FRAMES = 3000;
 
-const FRAME = 400;
 const FLOOR = 1e-10;
 /** Everything more than 80 dB below the loudest cell is cut off. */
 const DYNAMIC_RANGE = 8;
-
-/** Periodic Hann, as torch.hann_window(400) makes it. */
-const hann = Float64Array.from({ length: FRAME }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / FRAME));
 
 /**
  * Log-mel spectrogram of a window of exactly `frames` × 160 samples.
@@ -35,27 +40,19 @@ export function logMel(samples: Float32Array, melBins: number, frames: number): 
   const soundingFrames = Math.min(frames, Math.floor((length + FRAME / 2 - 1) / HOP) + 1);
   const filters = melFilters(melBins);
   const mel = new Float32Array(melBins * frames); // [melBins, frames]
-  const a = new Float64Array(FRAME);
-  const b = new Float64Array(FRAME);
-  const power = [new Float64Array(SPECTRUM_BINS), new Float64Array(SPECTRUM_BINS)] as const;
   const floor = Math.log10(FLOOR);
   let loudest = soundingFrames < frames ? floor : Number.NEGATIVE_INFINITY;
-  // Two real frames share one complex FFT.
-  for (let t = 0; t < soundingFrames; t += 2) {
-    windowedFrame(samples, length, windowLength, t, a);
-    windowedFrame(samples, length, windowLength, t + 1, b);
-    powerSpectra(a, b, power[0], power[1]);
-    const last = Math.min(t + 1, soundingFrames - 1);
-    for (let frame = t; frame <= last; frame++) {
-      const spectrum = power[frame - t]!;
-      for (let m = 0; m < melBins; m++) {
-        const filter = filters[m]!;
-        const weights = filter.weights;
-        let energy = 0;
-        for (let k = 0, bin = filter.firstBin; k < weights.length; k++, bin++)
-          energy += weights[k]! * spectrum[bin]!;
+  for (let first = 0; first < soundingFrames; first += MEL_BLOCK) {
+    const count = Math.min(MEL_BLOCK, soundingFrames - first);
+    const energies = energiesOf(filters, count, (signal) =>
+      framesFrom(samples, length, windowLength, first * HOP - FRAME / 2, signal),
+    );
+    for (let m = 0; m < melBins; m++) {
+      const row = m * frames + first;
+      for (let t = 0; t < count; t++) {
+        const energy = energies[m * MEL_BLOCK + t]!;
         const value = energy > FLOOR ? Math.log10(energy) : floor;
-        mel[m * frames + frame] = value;
+        mel[row + t] = value;
         if (value > loudest) loudest = value;
       }
     }
@@ -70,31 +67,22 @@ export function logMel(samples: Float32Array, melBins: number, frames: number): 
   return mel;
 }
 
-/** Frame `t`, centred at sample 160·t, windowed; beyond both ends of the window the signal is reflected. */
-function windowedFrame(
+/** The samples from `start` on: beyond both ends of the window they are reflected. */
+function framesFrom(
   samples: Float32Array,
   length: number,
   windowLength: number,
-  t: number,
-  out: Float64Array,
-) {
-  const start = t * HOP - FRAME / 2;
-  if (start >= 0 && start + FRAME <= length) {
-    for (let i = 0; i < FRAME; i++) out[i] = samples[start + i]! * hann[i]!;
-    return;
+  start: number,
+  signal: Float32Array,
+): void {
+  const from = Math.max(0, -start);
+  const to = Math.max(from, Math.min(BLOCK_SAMPLES, length - start));
+  signal.set(samples.subarray(start + from, start + to), from);
+  for (let i = 0; i < from; i++) signal[i] = -start - i < length ? samples[-start - i]! : 0;
+  for (let i = to; i < BLOCK_SAMPLES; i++) {
+    const at = 2 * (windowLength - 1) - start - i;
+    signal[i] = start + i >= windowLength && at >= 0 && at < length ? samples[at]! : 0;
   }
-  for (let i = 0; i < FRAME; i++) {
-    let at = start + i;
-    if (at < 0) at = -at;
-    if (at >= windowLength) at = 2 * (windowLength - 1) - at;
-    out[i] = at >= 0 && at < length ? samples[at]! * hann[i]! : 0;
-  }
-}
-
-/** One triangular mel filter: the spectrum bins it does not weight with zero. */
-interface MelFilter {
-  readonly firstBin: number;
-  readonly weights: Float64Array;
 }
 
 const filterBanks = new Map<number, MelFilter[]>();
@@ -103,6 +91,7 @@ const filterBanks = new Map<number, MelFilter[]>();
 function melFilters(melBins: number): MelFilter[] {
   let bank = filterBanks.get(melBins);
   if (bank) return bank;
+  if (melBins > MAX_MEL_BINS) throw new RangeError(`${melBins} mel bins; expected at most ${MAX_MEL_BINS}`);
   const top = hertzToMel(SAMPLE_RATE / 2);
   const edges = Array.from({ length: melBins + 2 }, (_, i) => melToHertz((top * i) / (melBins + 1)));
   bank = Array.from({ length: melBins }, (_, m) => {

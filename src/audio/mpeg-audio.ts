@@ -2,11 +2,11 @@
  * MPEG audio (MP3, and layers I and II): frames are found here, so that tags, padding and joined files between them do no
  * harm, and decoded by mpg123.
  */
-import { decoder as mp3Decoder } from '@audio/decode-mp3';
-import { type AudioDecoder, type DecodedBlock, silently } from './decoder.ts';
+import type { AudioDecoder, DecodedBlock } from './decoder.ts';
 import { blocksFrom, type FileBytes } from './file-bytes.ts';
 import { joinBytes } from './join-bytes.ts';
 import { freeFormatConverter } from './mpeg-free-format.ts';
+import { type Mpg123, mpg123 } from './mpg123.ts';
 import { paddingLength, tagLength } from './tags.ts';
 
 /** What the four bytes of a frame's header say (ISO/IEC 11172-3, 13818-3). */
@@ -308,7 +308,7 @@ export async function mpegDuration(file: FileBytes): Promise<number | undefined>
 /** Decodes each of the files that were joined for itself. */
 export function mpegDecoder(): AudioDecoder {
   const scan = new MpegFrames();
-  let current: Awaited<ReturnType<typeof mp3Decoder>> | undefined;
+  let current: Mpg123 | undefined;
   let channels = 2;
   let convert: ReturnType<typeof freeFormatConverter> | undefined;
   let links = 0;
@@ -323,7 +323,7 @@ export function mpegDecoder(): AudioDecoder {
   };
   /** Decodes neighbouring frames in one call. */
   const decodeRun = (run: readonly Uint8Array[]): DecodedBlock => {
-    const { channelData, sampleRate } = silently(() => current!.decode(joinBytes(run)));
+    const { channelData, sampleRate } = current!.decode(joinBytes(run));
     // mpg123 gives mono as two equal channels.
     return { channelData: channelData.slice(0, channels), sampleRate };
   };
@@ -338,7 +338,7 @@ export function mpegDecoder(): AudioDecoder {
         current?.free();
         if (++links > MAX_LINKS) throw new Error(`more than ${MAX_LINKS} streams one after the other`);
         if (links > 1) endLink();
-        current = await mp3Decoder();
+        current = await mpg123();
         channels = frame.channels;
         const { info, samples, rate } = frame;
         const length = info?.frames ? soundLength(info.frames * samples, info, samples) : undefined;
