@@ -72,6 +72,8 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'checkpoint/embedded.ts': 'the path of the model in the package',
   'checkpoint/safetensors.ts': 'reads tensors from their places in a file',
   'checkpoint/safetensors-write.ts': 'writes tensor after tensor',
+  'checks/measure-worker.ts': 'a thread',
+  'checks/measuring-threads.ts': 'begins threads',
   'whisper/english-half.ts': 'copies a model',
   'whisper/expert-files.ts': 'copies a folder',
   'whisper/quantize.ts': 'compares directories and their sizes',

@@ -2,13 +2,14 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { readAudio } from '../audio/audio-file.ts';
 import { toPcm16, wavBytes } from '../audio/wav-write.ts';
+import { THREADS_VARIABLE } from '../backend/threads.ts';
 import type { Clip } from '../data/clip.ts';
 import { readManifest } from '../data/manifest.ts';
 import { pseudo } from '../testing/tiny-model.ts';
-import { checkManifest } from './check-manifest.ts';
+import { type CheckedManifest, checkManifest } from './check-manifest.ts';
 import { FINDING_KINDS } from './kinds.ts';
 import { writeCheckPage } from './page.ts';
 import { writeCleaned } from './write-cleaned.ts';
@@ -23,6 +24,16 @@ const samples = (await readManifest('samples/manifest.tsv')).filter(
 let taken = 0;
 /** The next sample that no row has yet. */
 const another = (): Clip => samples[taken++]!;
+
+/** Runs with as many threads as the user asks for. */
+async function withThreads<T>(threads: string, work: () => Promise<T>): Promise<T> {
+  vi.stubEnv(THREADS_VARIABLE, threads);
+  try {
+    return await work();
+  } finally {
+    vi.unstubAllEnvs();
+  }
+}
 
 /** Each row's key is the fault that it has; '' in `audio`: the sample's. */
 type Row = Partial<Record<'audio' | 'lang' | 'set' | 'text' | 'text_zh' | 'duration_s' | 'speaker', string>>;
@@ -140,11 +151,13 @@ async function writeFaults(): Promise<void> {
 const COLUMNS = ['audio', 'lang', 'set', 'key', 'text', 'text_zh', 'duration_s', 'speaker'] as const;
 const manifest = join(scratch, 'faults.tsv');
 
+let checked: CheckedManifest;
+
 test('one clip of each fault: each is found, none is invented, and the cleaned manifest has no error', async () => {
   await writeFaults();
   const lines = rows.map((one) => COLUMNS.map((name) => one[name] ?? '').join('\t'));
   writeFileSync(manifest, `${COLUMNS.join('\t')}\n${lines.join('\n')}\ncut off\n`);
-  const checked = await checkManifest(manifest);
+  checked = await withThreads('2', () => checkManifest(manifest));
   const found = checked.findings
     .byKind()
     .flatMap(({ kind, listed }) =>
@@ -173,6 +186,26 @@ test('one clip of each fault: each is found, none is invented, and the cleaned m
       .split('\n')
       .filter((line) => /^\d+,/.test(line)),
   ).toHaveLength(cleaned.dropped);
+});
+
+test('threads find what one finds, in the same order', async () => {
+  const one = await withThreads('1', () => checkManifest(manifest));
+  expect(checked.table.count).toBeGreaterThan(64);
+  expect(checked.findings.byKind()).toEqual(one.findings.byKind());
+  expect(checked.table.columns).toEqual(one.table.columns);
+});
+
+test('a check by threads that is stopped ends, and another one goes on', async () => {
+  const cache = join(scratch, 'stopped');
+  const stop = new AbortController();
+  const onProgress = ({ stage, done }: { stage: string; done: number }): void => {
+    if (stage === 'reading recordings' && done >= 40) stop.abort(new Error('stopped'));
+  };
+  await expect(checkManifest(manifest, { cache, onProgress, signal: stop.signal })).rejects.toThrow(
+    'stopped',
+  );
+  const after = await checkManifest(manifest, { cache });
+  expect(after.findings.byKind()).toEqual(checked.findings.byKind());
 });
 
 test('a text in the language that it should be translated into', async () => {

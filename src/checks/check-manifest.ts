@@ -51,8 +51,6 @@ const RATIO_LENGTH = 20;
 const RATE_FACTOR = 2.5;
 /** Share of the rows with a text in a column from which an empty one counts as forgotten. */
 const NEARLY_ALL = 0.95;
-/** Recordings in work at the same time: the voice detector computes beside the decoders. */
-const READ_AT_ONCE = 4;
 
 export interface CheckOptions extends WorkOptions {
   /** Whether recordings are read. Default true. */
@@ -84,7 +82,7 @@ export async function checkManifest(
 ): Promise<CheckedManifest> {
   const check = new Check(manifest, audio, work);
   await check.texts();
-  if (audio) await check.sounds(await MeasuredSounds.open(cache));
+  if (audio) await check.sounds(await MeasuredSounds.open(cache, check.table.count, work.signal));
   check.amongRows();
   const { table, findings } = check;
   const seconds = table.columns.seconds.subarray(0, table.count);
@@ -279,7 +277,6 @@ class Check {
 
   /** The second reading: recordings, some at a time, in the order of the rows. */
   async sounds(measured: MeasuredSounds): Promise<void> {
-    const { signal } = this.work;
     const update = stageProgress(this.work, 'reading recordings', this.table.count);
     const paths = new SeenHashes();
     const readings: Reading[] = [];
@@ -292,16 +289,16 @@ class Check {
     try {
       for await (const { clip } of manifestRows(this.manifest, { withoutAudio: true, onBadRow: () => {} })) {
         const first = clip.audio === '' ? row : paths.first(hashOf(clip.audio), row);
-        const measures = first === row && clip.audio !== '' ? measured.of(clip.audio, signal) : undefined;
+        const measures = first === row && clip.audio !== '' ? measured.of(clip.audio) : undefined;
         // Of those that nobody waits for after an error.
         measures?.catch(() => {});
         readings.push({ row, clip, first, measures });
         row++;
-        if (readings.length >= READ_AT_ONCE) await settle();
+        if (readings.length >= measured.atOnce) await settle();
       }
       while (readings.length > 0) await settle();
     } finally {
-      await measured.flush();
+      await measured.close();
     }
   }
 
