@@ -3,9 +3,9 @@ import { Worker } from 'node:worker_threads';
 import { UserError } from '../errors.ts';
 import { builtFile } from '../files/built.ts';
 import { archives } from '../files/gunzipped.ts';
+import { hashOf } from '../seen-hashes.ts';
 import type { SoundMeasures } from './measure-sound.ts';
 import type { MeasureReply, MeasureRequest } from './measure-worker.ts';
-import { hashOf } from './seen-hashes.ts';
 
 interface Waiting {
   resolve(measures: SoundMeasures): void;
