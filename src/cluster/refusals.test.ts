@@ -12,9 +12,10 @@ import { packageVersion } from '../report/package-version.ts';
 import { command, hasRedis, TestRedis } from '../testing/cluster.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { FolderStore } from './folder-store.ts';
-import { type Cluster, connect } from './redis.ts';
+import { type Cluster, connect, PREFIX } from './redis.ts';
+import { lockInRedis } from './redis-lock.ts';
 import { Results } from './results.ts';
-import { RUNS, type Run, refusalsOf } from './run.ts';
+import { RUNS, type Run, refusalsOf, SELF } from './run.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'refusals-'));
 const at = (name: string) => join(scratch, name);
@@ -112,6 +113,31 @@ here('a worker takes no part where its version, its model or its store is anothe
   expect(await queue.getJobCountByTypes('waiting')).toBe(1);
   await queue.close();
 });
+
+here(
+  'a second coordinator of a run on S3 is kept away, and a lock that nobody renews is taken over',
+  async () => {
+    const what = 's3://bucket/run';
+    const key = `${PREFIX}:lock:${what}`;
+    const told: string[] = [];
+    const lock = () => lockInRedis(cluster, what, { onNote: (note) => told.push(note) });
+    const unlock = await lock();
+    await expect(lock()).rejects.toThrow(
+      new UserError(
+        `${what}: the process ${SELF} does the same run; expected another store, or to wait for its end`,
+      ),
+    );
+    // As where Redis lost its data.
+    redis.ask('del', key);
+    while ((await cluster.redis.exists(key)) === 0) await wait(50);
+    await unlock();
+    expect(await cluster.redis.exists(key)).toBe(0);
+    redis.ask('set', key, 'there:7 token', 'px', '600');
+    const unlockLast = await lock();
+    expect(told.at(-1)).toBe(`${what}: of a run of there:7; looking for 10 s whether it is alive`);
+    await unlockLast();
+  },
+);
 
 test('a model that is not there is one line of the coordinator', async () => {
   const args = ['transcribe', 'none.wav', '--model', at('none'), '--redis', redis.url];
