@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UserError } from '../errors.ts';
 import { packageVersion } from '../report/package-version.ts';
-import { command, hasRedis, TestRedis } from '../testing/cluster.ts';
+import { type Command, command, hasRedis, TestRedis } from '../testing/cluster.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { FolderStore } from './folder-store.ts';
 import { type Cluster, connect, PREFIX } from './redis.ts';
@@ -24,6 +24,7 @@ const here = hasRedis || process.env.CI ? test : test.skip;
 const store = (name: string) => new FolderStore(at(name), { onNote: () => {} });
 const notes: string[] = [];
 let cluster: Cluster;
+let worker: Command | undefined;
 
 beforeAll(async () => {
   await writeTinyModel(at('tiny'));
@@ -36,6 +37,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  worker?.process.kill('SIGKILL');
   await cluster?.close();
   redis.kill();
   await wait(100);
@@ -85,7 +87,7 @@ here('a worker takes no part where its version, its model or its store is anothe
   });
   const queue = cluster.queue('model');
   await queue.add('encode', { rows: [] }, { jobId: 'shard' });
-  const worker = command(['worker', '--redis', redis.url, '--root', `/theirs=${scratch}`]);
+  worker = command(['worker', '--redis', redis.url, '--root', `/theirs=${scratch}`]);
   const reasons = {
     version: `found version ${packageVersion} of whisper-transfer here; expected 0.0.1, as at the coordinator here:1`,
     unseen: `${at('unseen')}: cannot be read here: there is no such run; expected what the coordinator here:1 has there, which is shared, at the same path or by --root`,
