@@ -48,7 +48,7 @@ async function encode(
   const { fillCache } = await import('../features/fill-cache.ts');
   const { WhisperModel } = await import('../whisper/model.ts');
   const { withModel } = await import('../whisper/with-model.ts');
-  const clips = await readManifest(manifest);
+  const clips = await readManifest(manifest, {}, ({ audio, duration }) => ({ audio, duration }));
   const started = performance.now();
   const work = showWork('run again to continue: what was encoded is kept');
   const cluster = clusterOf({ redis, store, progress }, work);

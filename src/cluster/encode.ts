@@ -1,7 +1,7 @@
 /** Shards of `encode`: clips whose encoder outputs go into the shared cache. */
 import { resolve } from 'node:path';
 import { resolveReference } from '../audio/audio-reference.ts';
-import type { Clip } from '../data/clip.ts';
+import type { ClipFiles } from '../data/recording.ts';
 import type { CacheDtype } from '../features/encoded-record.ts';
 import { CLIPS_PER_ROUND, EncoderOutputs } from '../features/encoder-outputs.ts';
 import { type FilledCache, fillable } from '../features/fill-cache.ts';
@@ -81,7 +81,7 @@ export const encodeShards: JobKind<EncodeOptions, EncodeRow, EncodedRow> = {
 export async function fillCacheOnWorkers(
   cluster: ClusterOptions,
   model: string,
-  clips: readonly Clip[],
+  clips: readonly ClipFiles[],
   { window, cache, cacheDtype, cacheLimit, onSkip, ...work }: EncodeOptions & WorkOptions,
 ): Promise<FilledCache> {
   // The same check as of one process, before any worker begins; what cannot be read is told with the results.

@@ -77,6 +77,6 @@ async function unfolded(path: string, onNote?: (note: string) => void): Promise<
     return recordings.map((audio) => ({ audio }));
   }
   if (manifestFormat(path) === undefined) return [{ audio: path }];
-  const clips = await readManifest(path);
-  return clips.map(({ audio, language }) => ({ audio, ...(language !== '' && { language }) }));
+  // Only what is asked for is held of a row.
+  return readManifest(path, {}, ({ audio, language }) => ({ audio, ...(language !== '' && { language }) }));
 }

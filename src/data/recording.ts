@@ -65,6 +65,9 @@ export function damageReport(onNote: ((note: string) => void) | undefined): Dama
   };
 }
 
+/** What is needed of a clip to read its recording. */
+export type ClipFiles = Pick<Clip, 'audio' | 'following' | 'duration'>;
+
 /** None for text alone. */
 export const clipFiles = ({ audio, following = [] }: Pick<Clip, 'audio' | 'following'>): string[] =>
   audio === '' ? [] : [audio, ...following];

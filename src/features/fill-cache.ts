@@ -1,6 +1,5 @@
 /** Fills the cache with the encoder outputs of clips. */
-import type { Clip } from '../data/clip.ts';
-import { clipFiles, type Recording } from '../data/recording.ts';
+import { type ClipFiles, clipFiles, type Recording } from '../data/recording.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
 import { type WindowMode, windowFrames } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -29,7 +28,7 @@ interface Fillable {
  */
 export async function fillable(
   model: WhisperModel,
-  clips: readonly Clip[],
+  clips: readonly ClipFiles[],
   { window, onProgress, onSkip, onNote, signal, ...options }: FillOptions,
 ): Promise<Fillable> {
   const outputs = await EncoderOutputs.open(model, { window, maxBytes: 0, onNote, ...options });
@@ -51,7 +50,7 @@ export async function fillable(
 /** @throws UserError where the disk has no room */
 export async function fillCache(
   model: WhisperModel,
-  clips: readonly Clip[],
+  clips: readonly ClipFiles[],
   options: FillOptions,
 ): Promise<FilledCache> {
   const { onProgress, onSkip, signal } = options;

@@ -1,8 +1,7 @@
 /** Lengths of recordings before they are read: from the manifest, else from the headers of the files. */
 import { audioDuration, statAudio } from '../audio/audio-file.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import type { Clip } from '../data/clip.ts';
-import { clipFiles, GAP_SECONDS } from '../data/recording.ts';
+import { type ClipFiles, clipFiles, GAP_SECONDS } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import type { RecordingMemo } from './recording-memo.ts';
 
@@ -17,8 +16,6 @@ export interface RecordingLengthsOptions {
   readonly onFile?: ((clip: number, file: string, bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-type ClipFiles = Pick<Clip, 'audio' | 'following' | 'duration'>;
 
 /**
  * Samples at 16 kHz of each clip, undefined where a file of it is missing or no audio. The manifest's `duration_s` counts

@@ -13,6 +13,9 @@ const MAX_EXPANSION = 200;
 /** Bytes that may be expanded at any rate. */
 const FREE_EXPANSION = 1 << 26;
 
+/** Bytes that are read at once. */
+const PIECE = 1 << 18;
+
 export interface Line {
   readonly text: string;
   /** From 1. */
@@ -124,8 +127,9 @@ function firstInvalid(bytes: Uint8Array): number {
  */
 export async function* expandedBytes(file: string, expected: string): AsyncGenerator<Buffer> {
   const { compressed, size } = await look(file, expected);
-  const source = createReadStream(file, { highWaterMark: 1 << 18 });
-  const gunzip = compressed ? createGunzip({ chunkSize: 1 << 18 }) : undefined;
+  // A buffer of that size is made anew for each read.
+  const source = createReadStream(file, { highWaterMark: size === 0 ? PIECE : Math.min(PIECE, size + 1) });
+  const gunzip = compressed ? createGunzip({ chunkSize: PIECE }) : undefined;
   // An error of the file ends the expanding, too.
   const stream: Readable = gunzip
     ? source.on('error', (error) => gunzip.destroy(error)).pipe(gunzip)

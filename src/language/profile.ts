@@ -51,6 +51,8 @@ const WHISPER_CODES: Readonly<Record<string, string>> = { jv: 'jw', fil: 'tl', n
 const CHINESE = ['zh', 'yue'];
 
 const profiles = new Map<string, LanguageProfile>();
+/** A column of languages may hold anything, such as a text in each of a million rows. */
+const MAX_PROFILES = 10_000;
 
 /**
  * The profile of a language. Any code has one: a language without a row of its own gets the script of Unicode's likely
@@ -63,7 +65,7 @@ export function languageProfile(code: string): LanguageProfile {
   const known = profiles.get(code);
   if (known) return known;
   const profile = profileOf(code);
-  profiles.set(code, profile);
+  if (profiles.size < MAX_PROFILES) profiles.set(code, profile);
   return profile;
 }
 
