@@ -54,9 +54,13 @@ function measure(what, rows, args, until) {
   });
 }
 
-const WORDS = 'the a man woman child house river sees takes gives old red small window train letter under before with again'.split(' ');
-/** @param {number} i */
-const sentence = (i) => `${Array.from({ length: 9 }, (_, k) => WORDS[(i * 7 + k * 13 + ((i >> k) & 3)) % WORDS.length]).join(' ')} ${i}.`;
+const WORDS = {
+  en: 'the a man woman child house river sees takes gives old red small window train letter under before with again'.split(' '),
+  de: 'der ein Mann Frau Kind Haus Fluss sieht nimmt gibt alt rot klein Fenster Zug Brief unter vor mit wieder'.split(' '),
+};
+/** @param {number} i @param {'en' | 'de'} [language] */
+const sentence = (i, language = 'en') =>
+  `${Array.from({ length: 9 }, (_, k) => WORDS[language][(i * 7 + k * 13 + ((i >> k) & 3)) % 20]).join(' ')} ${i}.`;
 
 /** A header of ustar. @param {string} name @param {number} size */
 function tarHeader(name, size) {
@@ -92,13 +96,13 @@ function wav(/** @type {number} */ seconds) {
 try {
   for (const rows of sizes.length > 0 ? sizes : [10_000, 100_000, 1_000_000]) {
     const header = 'audio\tlang\tset\tkey\ttext\ttext_de\tduration_s\tspeaker\n';
-    const manifest = await write('m.tsv', rows, (i) => `clips/${i % 1000}/clip_${i}.opus\ten\t${i % 50 ? 'train' : 'test'}\t${i}\t${sentence(i)}\t${sentence(i)} de\t${(1 + (i % 50) / 10).toFixed(3)}\tspeaker ${i % 5000}\n`, header);
+    const manifest = await write('m.tsv', rows, (i) => `clips/${i % 1000}/clip_${i}.opus\ten\t${i % 50 ? 'train' : 'test'}\t${i}\t${sentence(i)}\t${sentence(i, 'de')}\t${(1 + (i % 50) / 10).toFixed(3)}\tspeaker ${i % 5000}\n`, header);
     await measure('check --no-audio', rows, ['check', manifest, '--no-audio', '--json']);
     await measure('stats', rows, ['stats', manifest, '--json']);
     const texts = await write('texts.tsv', rows, (i) => `clips/clip_${i}.opus\ten\ttrain\t${i}\t${sentence(i)}\n`, 'audio\tlang\tset\tkey\ttext\n');
     await measure('pseudo-label --dry-run', rows, ['pseudo-label', texts, '--to', 'de', '--url', 'http://localhost:1/v1', '--model', 'm', '--output', 'labelled.tsv', '--dry-run']);
     await write('talk.wav', 1, () => wav(600));
-    const parts = await write('parts.tsv', rows, (i) => `talk.wav\t${((i * 1.003) % 590).toFixed(3)}\t${((i * 1.003) % 590) + 2}\ten\ttrain\t${i}\t${sentence(i)}\t${sentence(i)} de\n`, 'audio\tstart_s\tend_s\tlang\tset\tkey\ttext\ttext_de\n');
+    const parts = await write('parts.tsv', rows, (i) => `talk.wav\t${((i * 1.003) % 590).toFixed(3)}\t${((i * 1.003) % 590) + 2}\ten\ttrain\t${i}\t${sentence(i)}\t${sentence(i, 'de')}\n`, 'audio\tstart_s\tend_s\tlang\tset\tkey\ttext\ttext_de\n');
     await measure('encode, until it begins', rows, ['encode', parts, '--cache', join(folder, 'cache')], /encoding {2}/);
     rmSync(join(folder, 'cache'), { recursive: true, force: true });
     // The table names the clips in another order than the archive.
