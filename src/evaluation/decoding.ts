@@ -1,10 +1,6 @@
 /** Decoding settings of an evaluation, and the record of them that predictions are compared by. */
 import { defaultFusion } from '../decoding/decoding.ts';
-import {
-  chosenDecoding,
-  type DecodingChoice,
-  type LanguageModelChoice,
-} from '../decoding/decoding-choice.ts';
+import type { DecodingChoice, LanguageModelChoice } from '../decoding/decoding-choice.ts';
 import { fingerprintOfPath } from '../files/fingerprint.ts';
 import { cannotOpen } from '../files/read.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
@@ -49,7 +45,7 @@ export async function evaluatedDecoding(
     // A file that was changed under its old name is another setting.
     ...(files.length > 0 && { filesSha256: (await Promise.all(files.map(sha256))).join() }),
   };
-  return { settings, of: (model) => chosenDecoding(model, choice, written) };
+  return { settings, choice, written };
 }
 
 function languageModelSettings({

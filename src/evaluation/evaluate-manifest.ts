@@ -24,7 +24,7 @@ import { evaluateModels } from './evaluate.ts';
 import { knownRecordings } from './known-recordings.ts';
 import { defaultTarget, trainedTargets } from './models.ts';
 import { evaluationReport } from './page.ts';
-import { audioName } from './predict.ts';
+import { audioName, type DecodeElsewhere } from './predict.ts';
 import type { EvaluationResults } from './results.ts';
 import type { SystemOutput } from './systems.ts';
 import { evaluationTables, type NamedTable } from './tables.ts';
@@ -70,6 +70,8 @@ export interface EvaluateOptions extends WorkOptions, CacheOptions {
   readonly bootstrapSeed?: number | undefined;
   /** Sentences of each language in the report: those with the lowest scores. Default 5. */
   readonly worst?: number | undefined;
+  /** Decodes in other processes, such as `evaluatedOnWorkers`. Default: all is decoded in this one. */
+  readonly elsewhere?: DecodeElsewhere | undefined;
 }
 
 export interface Evaluation {
@@ -156,6 +158,7 @@ async function run(options: EvaluateOptions): Promise<Evaluation> {
     cacheDtype: options.cacheDtype,
     cacheLimit: options.cacheLimit,
     resume: Boolean(options.resume),
+    elsewhere: options.elsewhere,
     decoding: await evaluatedDecoding(decoding, window, target),
     plainDecoding: await evaluatedDecoding(plain, window, 'en'),
     resampling: {

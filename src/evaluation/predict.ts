@@ -3,45 +3,62 @@
 import { dirname } from 'node:path';
 import { relativeReference } from '../audio/audio-reference.ts';
 import type { Clip } from '../data/clip.ts';
-import type { Recording } from '../data/recording.ts';
-import type { DecodingOptions } from '../decoding/decode.ts';
-import { decodeWithRetry } from '../decoding/full-window-retry.ts';
-import { type CacheOptions, EncoderOutputs } from '../features/encoder-outputs.ts';
+import { damageReport } from '../data/recording.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { inBatches } from '../lists.ts';
 import type { WorkOptions } from '../report/progress.ts';
-import { type EncodedClip, FULL_WINDOW_POSITIONS, type WindowMode } from '../whisper/encoded-clip.ts';
 import type { WhisperModel } from '../whisper/model.ts';
 import { separatorOf } from '../whisper/prompts.ts';
 import { sentenceScores } from './measures.ts';
 import type { ModelFolder } from './models.ts';
+import {
+  CLIPS_PER_ROUND,
+  type PredictedClip,
+  type RoundClip,
+  type RoundOptions,
+  RoundPredictor,
+  type RoundPrompt,
+  type WrittenDecoding,
+} from './predict-round.ts';
 import type { PredictedText, Prediction, PredictionKey, PredictionsFile } from './predictions.ts';
 import type { SystemOutput } from './systems.ts';
 import { type Item, type PromptName, promptFor, type Test } from './tasks.ts';
 
-/** Clips that are encoded, decoded and written together: an interruption loses at most this many. */
-const CLIPS_PER_ROUND = 128;
-
 /** Decoding options of a test. */
-export interface Decoding {
+export interface Decoding extends WrittenDecoding {
   /** All that predictions depend on beside model and prompt. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
-  readonly of: (model: WhisperModel) => Promise<{
-    decoding: Omit<DecodingOptions, 'prompts'>;
-    temperatures: readonly number[];
-  }>;
 }
 
-export interface PredictOptions extends Pick<WorkOptions, 'onProgress' | 'signal'>, CacheOptions {
+/** Rounds of a model that are decoded by other processes. */
+export interface RoundsElsewhere {
+  /** Folder of the model. */
+  readonly model: string;
+  readonly options: RoundOptions;
+  readonly rounds: readonly (readonly RoundClip[])[];
+  /** Rounds that are not needed. */
+  readonly known: (round: number) => boolean;
+}
+
+/** Results of rounds in their order, by clip; undefined of rounds that are not needed, and of clips without a prompt. */
+export type DecodeElsewhere = (
+  job: RoundsElsewhere,
+  work: WorkOptions & { readonly stage: string },
+) => AsyncIterable<readonly (PredictedClip | { readonly error: string } | undefined)[] | undefined>;
+
+export interface PredictOptions
+  extends Pick<WorkOptions, 'onProgress' | 'signal'>,
+    Omit<RoundOptions, 'prompts' | 'decoding' | 'plainDecoding'> {
   /** Path of the manifest; audio is named relative to it. */
   readonly manifest: string;
-  readonly window: WindowMode;
   readonly decoding: Decoding;
   /** Decoding of the tests of forgetting. */
   readonly plainDecoding: Decoding;
   readonly file: PredictionsFile;
   /** Called with notes for readers of the results. */
   readonly note: (text: string) => void;
+  /** Decodes rounds of which nothing is known in other processes. Default: all are decoded in this one. */
+  readonly elsewhere?: DecodeElsewhere | undefined;
 }
 
 /** Audio path relative to the manifest. */
@@ -57,12 +74,11 @@ interface LanguagePrompt {
 
 /** A model with one prompt in a test. */
 interface PromptedTest extends Pick<SystemOutput, 'test' | 'prompt' | 'notDefined' | 'items'> {
-  readonly promptOf: (item: Item) => LanguagePrompt;
-  /** English first: the token before the text in the target language. */
-  readonly separator: number | undefined;
   readonly keyOf: (item: Item) => PredictionKey;
+  readonly itemOf: ReadonlyMap<Clip, Item>;
   /** Those without a prediction in the file. */
-  readonly waiting: Map<Clip, Item>;
+  readonly waiting: Set<Clip>;
+  readonly round: RoundPrompt;
 }
 
 /**
@@ -76,7 +92,7 @@ export async function predict(
   tests: readonly Test[],
   promptsOf: (test: Test) => readonly PromptName[],
   unreadable: Map<string, string>,
-  { file, note, ...options }: PredictOptions,
+  { file, note, elsewhere, ...options }: PredictOptions,
 ): Promise<SystemOutput[]> {
   const nameOf = ({ audio }: Clip): string => audioName(options.manifest, audio);
   const systems = tests.flatMap((test) =>
@@ -107,10 +123,14 @@ export async function predict(
         audio: nameOf(item.clip),
       });
       const items = test.items.filter(({ clip }) => prompts.has(clip.language));
-      const waiting = new Map<Clip, Item>();
-      for (const item of items) if (!file.has(keyOf(item))) waiting.set(item.clip, item);
-      const separator = prompt === 'transcribe' ? undefined : separatorOf(model.tokens, prompt, test.target!);
-      return { test, prompt, notDefined, items, promptOf, separator, keyOf, waiting };
+      const round: RoundPrompt = {
+        plain: test.forgetting,
+        separator: prompt === 'transcribe' ? undefined : separatorOf(model.tokens, prompt, test.target!),
+        ids: Object.fromEntries([...prompts].map(([language, { ids }]) => [language, ids])),
+      };
+      const itemOf = new Map(items.map((item) => [item.clip, item]));
+      const waiting = new Set(items.flatMap((item) => (file.has(keyOf(item)) ? [] : [item.clip])));
+      return { test, prompt, notDefined, items, keyOf, itemOf, waiting, round };
     }),
   );
   const predictionOf = (
@@ -139,81 +159,103 @@ export async function predict(
 
   const all = systems.reduce((sum, { items }) => sum + items.length, 0);
   const missing = systems.reduce((sum, { waiting }) => sum + waiting.size, 0);
-  const toRead = new Set<Clip>();
-  for (const { waiting } of systems) for (const clip of waiting.keys()) toRead.add(clip);
   let done = all - missing;
   const resumed = done;
+  const stage = `evaluating ${folder.name}`;
   const progress = (sofar: number): void => {
-    if (missing === 0) return;
-    const stage = `evaluating ${folder.name}`;
-    options.onProgress?.({ stage, done: sofar, total: all, resumed });
+    if (missing > 0) options.onProgress?.({ stage, done: sofar, total: all, resumed });
   };
   progress(done);
-  // Read once: language models and vocabularies are large.
-  const own = missing > 0 ? options.decoding.of(model) : undefined;
-  const plain =
-    missing > 0 && tests.some(({ forgetting }) => forgetting) ? options.plainDecoding.of(model) : undefined;
-  const { experts = true } = (await (own ?? plain))?.decoding ?? {};
-  const recordingOf = ({ audio, language }: Clip): Recording => ({
-    files: [audio],
-    language: experts ? language : undefined,
-  });
-  const outputs = await EncoderOutputs.open(model, { ...options, onNote: note });
-  let full: Promise<EncoderOutputs> | undefined;
-  let cut = 0;
-  for (const clips of inBatches(toRead, CLIPS_PER_ROUND)) {
-    const encoded = await outputs.read(clips.map(recordingOf), {
-      signal: options.signal,
-      onError: (audio, error) => {
-        unreadable.set(audioName(options.manifest, audio), error.message);
-      },
+  const clips = new Set(systems.flatMap(({ items }) => items.map(({ clip }) => clip)));
+  // Rounds of all clips, also in a resumed run: a clip is always decoded beside the same others.
+  const rounds = missing > 0 ? [...inBatches(clips, CLIPS_PER_ROUND)] : [];
+  const { window, cache, cacheDtype, cacheLimit, signal } = options;
+  const decodingOf = ({ choice, written }: Decoding): WrittenDecoding => ({ choice, written });
+  const roundOptions: RoundOptions = {
+    ...{ window, cache, cacheDtype, cacheLimit },
+    decoding: decodingOf(options.decoding),
+    plainDecoding: decodingOf(options.plainDecoding),
+    prompts: systems.map(({ round }) => round),
+  };
+  const damage = damageReport(note);
+  const cut = new Set<Clip>();
+  const fail = (clip: Clip, error: string) => unreadable.set(nameOf(clip), error);
+  const keep = async (system: PromptedTest, predicted: ReadonlyMap<Clip, PredictedText | undefined>) => {
+    await file.add(
+      [...predicted].map(([clip, text]) => predictionOf(system, system.itemOf.get(clip)!, text)),
+    );
+    for (const clip of predicted.keys()) system.waiting.delete(clip);
+    done += predicted.size;
+  };
+  if (rounds.length > 0) {
+    const predictor = await RoundPredictor.open(model, {
+      ...roundOptions,
+      onNote: note,
+      onDamage: damage.add,
     });
-    const encodedOf = new Map(clips.flatMap((clip, i) => (encoded[i] ? [[clip, encoded[i]] as const] : [])));
-    cut += [...encodedOf.values()].filter(({ length }) => length >= FULL_WINDOW_POSITIONS).length;
-    for (const system of systems) {
-      const mine = clips.flatMap((clip) => system.waiting.get(clip) ?? []);
-      for (const clip of clips) system.waiting.delete(clip);
-      const readable = mine.filter(({ clip }) => encodedOf.has(clip));
-      const { decoding, temperatures } = await (system.test.forgetting ? plain : own)!;
-      // As `translate` and `transcribe` decode, so that scores hold for a user's texts.
-      const decoded = await decodeWithRetry(
-        system.separator === undefined ? await model.englishHalf() : model,
-        readable.map(({ clip }) => encodedOf.get(clip)!),
-        {
-          ...decoding,
-          temperatures,
-          prompts: readable.map((item) => system.promptOf(item).ids),
-          separator: system.separator,
-          languages: readable.map(({ clip }) => clip.language),
-          signal: options.signal,
-          onProgress: (count) => progress(done + count),
-        },
-        async (members) => {
-          full ??= EncoderOutputs.open(model, { ...options, window: 'full' });
-          const recordings = members.map((i) => recordingOf(readable[i]!.clip));
-          return (await (await full).read(recordings)) as EncodedClip[];
-        },
+    const here = async (round: readonly Clip[]): Promise<void> => {
+      const some = round.filter((clip) => systems.some(({ waiting }) => waiting.has(clip)));
+      if (some.length === 0) return;
+      const read = await predictor.read(
+        some.map((clip) => ({
+          ...{ audio: clip.audio, language: clip.language },
+          prompts: placesWhere(systems, ({ waiting }) => waiting.has(clip)),
+        })),
+        signal,
       );
-      const predicted = new Map(
-        decoded.map(({ result }, i): [Item, PredictedText] => {
-          const { text, english, silent, averageLogProbability } = result;
-          // No speech: no text.
-          return [
-            readable[i]!,
-            {
-              hypothesis: silent ? '' : text,
-              english: silent && english !== undefined ? '' : english,
-              averageLogProbability,
-            },
-          ];
-        }),
-      );
-      await file.add(mine.map((item) => predictionOf(system, item, predicted.get(item))));
-      done += mine.length;
-      progress(done);
+      for (const [i, error] of read.errors) fail(some[i]!, error);
+      for (const i of read.cut) cut.add(some[i]!);
+      for (const [place, system] of systems.entries()) {
+        const texts = await read.decode(place, (count) => progress(done + count));
+        const mine = [...some.entries()].filter(([, clip]) => system.waiting.has(clip));
+        await keep(system, new Map(mine.map(([i, clip]) => [clip, texts.get(i)])));
+        progress(done);
+      }
+    };
+    if (!elsewhere) for (const round of rounds) await here(round);
+    else {
+      // What lacks only a part of a round is decoded here: the results elsewhere are those of whole rounds.
+      const isNew = ({ itemOf, waiting }: PromptedTest, round: readonly Clip[]): boolean => {
+        const mine = round.filter((clip) => itemOf.has(clip));
+        return mine.length > 0 && mine.every((clip) => waiting.has(clip));
+      };
+      const newIn = rounds.map((round) => placesWhere(systems, (system) => isNew(system, round)));
+      const asked = new Set(newIn.flat());
+      const work = { onProgress: options.onProgress, signal, onNote: note, stage };
+      const job: RoundsElsewhere = {
+        model: folder.directory,
+        options: roundOptions,
+        rounds: rounds.map((round) =>
+          round.map((clip) => ({
+            ...{ audio: clip.audio, language: clip.language },
+            prompts: placesWhere(systems, ({ itemOf }, place) => asked.has(place) && itemOf.has(clip)),
+          })),
+        ),
+        known: (round) => newIn[round]!.length === 0,
+      };
+      let place = 0;
+      for await (const results of elsewhere(job, work)) {
+        const round = rounds[place]!;
+        for (const [i, result] of results?.entries() ?? []) {
+          if (result && 'error' in result) fail(round[i]!, result.error);
+          else if (result?.cut) cut.add(round[i]!);
+        }
+        for (const prompt of results ? newIn[place]! : []) {
+          const system = systems[prompt]!;
+          const mine = [...round.entries()].filter(([, clip]) => system.waiting.has(clip));
+          const textOf = (i: number) => {
+            const result = results![i];
+            return result && 'texts' in result ? result.texts[prompt] : undefined;
+          };
+          await keep(system, new Map(mine.map(([i, clip]) => [clip, textOf(i)])));
+        }
+        await here(round);
+        place++;
+      }
     }
   }
-  if (cut > 0) note(`${cut} clips are 30 s long or longer: what comes after 30 s is ignored`);
+  damage.end();
+  if (cut.size > 0) note(`${cut.size} clips are 30 s long or longer: what comes after 30 s is ignored`);
   return systems.map((system) => ({
     test: system.test,
     model: folder.name,
@@ -226,4 +268,8 @@ export async function predict(
       },
     },
   }));
+}
+
+function placesWhere<T>(list: readonly T[], matches: (one: T, place: number) => boolean): number[] {
+  return [...list.keys()].filter((place) => matches(list[place]!, place));
 }

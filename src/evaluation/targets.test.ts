@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const decoding = { settings: {}, of: async () => ({ decoding: { maxTokens: 4 }, temperatures: [0] }) };
+const decoding = { settings: {}, choice: { maxTokens: 4 }, written: 'en' };
 const run = (target: string, promptKinds?: readonly PromptKind[], of = clips) =>
   evaluateModels({
     version: '0',
