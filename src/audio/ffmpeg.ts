@@ -1,6 +1,7 @@
 /** Decodes what is not read here by the user's own `ffmpeg`, where there is one. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { ownGroup } from '../files/end-program.ts';
 import type { DecodedBlock } from './decoder.ts';
 import { wavDecoder } from './wav.ts';
 
@@ -32,7 +33,7 @@ export async function* ffmpegBlocks(
   const output = ['-c:a', 'pcm_f32le', '-f', 'wav', 'pipe:1'];
   // In a group of its own: a terminal's Ctrl-C would cut its sound short before the signal stops the reading.
   const child = spawn('ffmpeg', [...limits, ...input, ...output], {
-    detached: process.platform !== 'win32',
+    ...ownGroup,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const kill = () => child.kill('SIGKILL');

@@ -13,6 +13,10 @@ export type SpeakReply =
   | { readonly voices: readonly EngineVoice[] }
   | { readonly sound: Sound }
   | { readonly error: string };
+/** The id of a program that the thread waits for: it is to end with the thread. Undefined: none. */
+export interface ProgramNotice {
+  readonly program: number | undefined;
+}
 
 if (!parentPort) throw new Error('internal: synthesis/speak-worker must run as a worker thread');
 const port = parentPort;
@@ -23,7 +27,9 @@ function openedEngine(name: string, command: string): Promise<SpeechEngine> {
   let engine = opened.get(key);
   if (!engine) {
     const folder = mkdtempSync(join(workerData as string, `${name}-`));
-    engine = ENGINES.find((one) => one.name === name)!.open(folder, command);
+    engine = ENGINES.find((one) => one.name === name)!.open(folder, command, (program) =>
+      port.postMessage({ program } satisfies ProgramNotice),
+    );
     opened.set(key, engine);
   }
   return engine;

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../errors.ts';
 import { builtFile } from '../files/built.ts';
+import { endProgram } from '../files/end-program.ts';
 import type { EngineKind, EngineVoice, Manner, Sound } from './engines/engine.ts';
 import type { Voice } from './engines.ts';
-import type { SpeakReply, SpeakRequest } from './speak-worker.ts';
+import type { ProgramNotice, SpeakReply, SpeakRequest } from './speak-worker.ts';
 
 /** A sentence of 30 s takes the slowest engine here three. */
 const SENTENCE_SECONDS = 60;
@@ -26,6 +27,8 @@ interface Task {
 interface SpeakingThread {
   readonly worker: Worker;
   end: ((reply: SpeakReply, keeps: boolean) => void) | undefined;
+  /** The id of a program that it waits for. */
+  program: number | undefined;
 }
 
 export class SpeakingThreads {
@@ -34,7 +37,10 @@ export class SpeakingThreads {
   readonly #waiting: Task[] = [];
   /** Holds the files of the engines: a thread that is ended cannot remove its own. */
   readonly #folder = mkdtempSync(join(tmpdir(), 'speech-'));
-  readonly #removeFolder = (): void => rmSync(this.#folder, { recursive: true, force: true });
+  readonly #tidy = (): void => {
+    for (const { program } of this.#all) if (program !== undefined) endProgram(program);
+    rmSync(this.#folder, { recursive: true, force: true });
+  };
   #closed = false;
 
   /** @param count threads at most; they begin when they are needed */
@@ -42,7 +48,7 @@ export class SpeakingThreads {
     private readonly count: number,
     private readonly sentenceSeconds = SENTENCE_SECONDS,
   ) {
-    process.once('exit', this.#removeFolder);
+    process.once('exit', this.#tidy);
   }
 
   /** All voices of an engine. @throws UnspokenSentence where it cannot be loaded */
@@ -64,8 +70,8 @@ export class SpeakingThreads {
     this.#closed = true;
     for (const { resolve } of this.#waiting.splice(0)) resolve({ error: 'closed' });
     await Promise.all([...this.#all].map(({ worker }) => worker.terminate()));
-    process.off('exit', this.#removeFolder);
-    this.#removeFolder();
+    process.off('exit', this.#tidy);
+    this.#tidy();
   }
 
   #ask(request: SpeakRequest): Promise<SpeakReply> {
@@ -87,12 +93,17 @@ export class SpeakingThreads {
       workerData: this.#folder,
       execArgv: ['--no-warnings'],
     });
-    const thread: SpeakingThread = { worker, end: undefined };
+    const thread: SpeakingThread = { worker, end: undefined, program: undefined };
     this.#all.add(thread);
     const fail = (why: string): void => thread.end?.({ error: why }, false);
-    worker.on('message', (reply: SpeakReply) => thread.end?.(reply, true));
+    worker.on('message', (reply: SpeakReply | ProgramNotice) => {
+      if ('program' in reply) thread.program = reply.program;
+      else thread.end?.(reply, true);
+    });
     worker.on('error', (error) => fail(`crashed: ${String((error as Error).message).split('\n', 1)[0]}`));
     worker.on('exit', (code) => {
+      // After the thread's last message: a thread that is ended cannot end it.
+      if (thread.program !== undefined) endProgram(thread.program);
       fail(`ended its thread with code ${code}`);
       // Also between two sentences.
       this.#all.delete(thread);

@@ -1,6 +1,6 @@
 /** What became of the recordings of a synthetic corpus: counts by voice and reason, and the distribution of error rates. */
 import { formatNumber } from '../report/format.ts';
-import type { SynthesisRecord } from './synthesise.ts';
+import type { SynthesisRecord } from './recorder.ts';
 
 /** Upper bounds of the classes of character error rates. */
 const CLASSES = [0, 0.05, 0.1, 0.2, 0.3, 0.5, 1];

@@ -1,6 +1,14 @@
 /** A corpus of text alone, with the real engine: the same again whatever happened between, and nothing dropped without a word. */
-import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,8 +20,9 @@ import { fingerprint } from '../files/fingerprint.ts';
 import { baseModel } from '../testing/base-model.ts';
 import { flite } from './engines/flite.ts';
 import { readBack } from './read-back.ts';
+import type { SynthesisRecord } from './recorder.ts';
 import { SpeakingThreads, UnspokenSentence } from './speaking-threads.ts';
-import { Synthesis, type SynthesisOptions, type SynthesisRecord, synthesise } from './synthesise.ts';
+import { Synthesis, type SynthesisOptions, synthesise } from './synthesise.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'synthesise-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -237,6 +246,38 @@ test("a command of the user's speaks: no shell reads it, and each of its failure
   );
   await expect(absent).rejects.toThrow(/found no recording to keep of 1; left out: 1 engine failed/);
 });
+
+test.skipIf(process.platform === 'win32')(
+  "Ctrl-C ends a command of the user's, and what that has started",
+  async () => {
+    const line = `sh -c 'sleep 600 & echo $! > ${join(scratch, 'sleeping')}; wait'`;
+    const child = spawn(
+      process.execPath,
+      [
+        ...[path('../../dist/cli/main.js'), 'synthesise', sentences, '--from', 'en', '--command', line],
+        ...['--no-check', '--output', join(scratch, 'interrupted')],
+      ],
+      { stdio: 'ignore' },
+    );
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    let sleeping = '';
+    while (sleeping === '') {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      if (existsSync(join(scratch, 'sleeping'))) sleeping = readFileSync(join(scratch, 'sleeping'), 'utf8');
+    }
+    const isAlive = (): boolean => {
+      // A process that has ended and that nobody has asked for is not alive.
+      const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', sleeping.trim()], { encoding: 'utf8' });
+      return /^[^Z]/.test(stdout.trim());
+    };
+    expect(isAlive()).toBe(true);
+    child.kill('SIGINT');
+    await ended;
+    for (let tries = 0; tries < 20 && isAlive(); tries++)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(isAlive()).toBe(false);
+  },
+);
 
 test('an engine that hangs costs one sentence: its thread is ended, and another speaks on', async () => {
   const threads = new SpeakingThreads(1, 3);

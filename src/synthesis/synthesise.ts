@@ -2,41 +2,33 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { abortable } from '../abort.ts';
-import { resampled } from '../audio/resample.ts';
-import { SAMPLE_RATE } from '../audio/sample-rate.ts';
-import { wavBytes } from '../audio/wav-write.ts';
 import { defaultThreads } from '../backend/threads.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { type CorpusClip, writeManifest } from '../data/manifest-write.ts';
-import { MAX_SECONDS } from '../data/recording.ts';
-import { excerpt, UserError } from '../errors.ts';
-import { largest } from '../extremes.ts';
+import { UserError } from '../errors.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { lockFolder } from '../files/lock.ts';
 import { namesIn } from '../files/read.ts';
 import { ResumableLines } from '../files/resumable-lines.ts';
-import { removeLeftovers, writeWhole } from '../files/write-whole.ts';
+import { removeLeftovers } from '../files/write-whole.ts';
 import type { WorkOptions } from '../report/progress.ts';
 import { WhisperModel } from '../whisper/model.ts';
-import type { Sound } from './engines/engine.ts';
 import { chooseVoices, engineVersions, type Voice } from './engines.ts';
-import { readBack } from './read-back.ts';
-import { spokenForm } from './readable-text.ts';
+import { Recorder, type RecorderOptions, type Sentence, type SynthesisRecord } from './recorder.ts';
 import { checkSettings } from './settings.ts';
 import { SpeakingThreads } from './speaking-threads.ts';
 import { type SpokenText, textsToSpeak } from './spoken-texts.ts';
 import { reasonsIn, SynthesisCounts, type SynthesisSummary } from './summary.ts';
-import { drawVariation, mannerOf, placed, type Variation, type VariationOptions } from './variation.ts';
+import type { VariationOptions } from './variation.ts';
 
 /**
  * Recordings that are read back together. Batches begin at its multiples, also in a resumed run: a text is always decoded
  * beside the same others, and so comes out the same.
  */
 const RECORDINGS_PER_BATCH = 32;
-/** Shorter sound is a click, not a sentence. */
-const MIN_SECONDS = 0.1;
-const SILENCE = 1e-4;
+/** In the output: what recordings depend on. */
+export const SETTINGS_FILE = 'settings.json';
 
 export interface SynthesisOptions extends VariationOptions, WorkOptions {
   /** Manifest of texts, `.tsv`, `.csv` or `.jsonl`: `text` or `text_<from>`, and translations. */
@@ -59,34 +51,22 @@ export interface SynthesisOptions extends VariationOptions, WorkOptions {
   readonly maxErrorRate: number | undefined;
   /** The model that reads back. Default: the embedded Whisper base. */
   readonly model?: string | undefined;
+  /** Makes recordings in other processes, such as `recordedOnWorkers`. Default: all are made in this one. */
+  readonly elsewhere?: RecordElsewhere | undefined;
 }
 
-/** What became of a recording: a line of results.jsonl. */
-export interface SynthesisRecord {
-  /** Its number among all that the texts are to have. */
-  readonly row: number;
-  /** Fingerprint of its text and place. */
-  readonly id: string;
-  readonly voice: string;
-  readonly rate: number;
-  readonly pitch: number;
-  /** Seconds in which the room's sound decays by 60 dB; 0: none. */
-  readonly room: number;
-  /** Such as `pink 20 dB`; '': none. */
-  readonly noise: string;
-  readonly seconds?: number;
-  /** Relative to the output, where it was kept. */
-  readonly audio?: string;
-  readonly transcript?: string;
-  readonly characterErrorRate?: number;
-  /** Why it was left out. */
-  readonly dropped?: 'misread' | 'too long' | 'no sound' | 'engine failed';
+/** What a batch needs that is made elsewhere. */
+export interface BatchesElsewhere {
+  /** Folder of the model that reads back. */
+  readonly model: string;
+  readonly options: Omit<RecorderOptions, 'onSkip'>;
+  readonly batches: readonly (readonly Sentence[])[];
+  /** Batches that are not needed. */
+  readonly known: (batch: number) => boolean;
 }
 
-interface Spoken {
-  readonly samples?: Float32Array;
-  readonly record: SynthesisRecord;
-}
+/** Records of the batches that are needed, in their order. */
+export type RecordElsewhere = (job: BatchesElsewhere, work: WorkOptions) => AsyncIterable<SynthesisRecord[]>;
 
 /**
  * Recordings to make, and what makes them. Each is a pure function of the options and its number: batches in any order give
@@ -101,8 +81,7 @@ export class Synthesis {
     readonly voices: readonly Voice[],
     /** All that the recordings depend on beside their texts. */
     readonly settings: Readonly<Record<string, unknown>>,
-    private readonly threads: SpeakingThreads,
-    private readonly model: WhisperModel | undefined,
+    private readonly recorder: Recorder,
   ) {}
 
   /** @throws UserError where there is no voice, no text, or no model */
@@ -116,17 +95,15 @@ export class Synthesis {
         threads.voices(engine),
       );
       const check = maxErrorRate === undefined ? undefined : (options.model ?? embeddedModel);
-      if (check !== undefined) {
-        model = await WhisperModel.load(check, { compute: 'auto' });
-        model.tokens.language(from);
-      }
+      if (check !== undefined) model = await readBackModel(check, from);
       const settings = {
         ...{ from, to, perText, seed, rooms, noise, maxErrorRate },
         voices: voices.map(({ name, command }) => (command === '' ? name : `${name}: ${command}`)),
         engines: engineVersions(voices),
         model: check === undefined ? undefined : await modelFingerprint(check),
       };
-      return new Synthesis(options, texts, skipped, voices, settings, threads, model);
+      const recorder = new Recorder({ ...options, voices }, threads, model);
+      return new Synthesis(options, texts, skipped, voices, settings, recorder);
     } catch (error) {
       await threads.close();
       await model?.close();
@@ -134,9 +111,8 @@ export class Synthesis {
     }
   }
 
-  async close(): Promise<void> {
-    await this.threads.close();
-    await this.model?.close();
+  close(): Promise<void> {
+    return this.recorder.close();
   }
 
   /** Recordings of all texts. */
@@ -153,16 +129,21 @@ export class Synthesis {
     return fingerprint(JSON.stringify([text, occurrence, row % (this.options.perText ?? 1)]), 16);
   }
 
+  #batch(start: number, end: number): Sentence[] {
+    return Array.from({ length: Math.min(RECORDINGS_PER_BATCH, end - start) }, (_, i) => {
+      const row = start + i;
+      return { row, id: this.idOf(row), text: this.textOf(row).text };
+    });
+  }
+
   /**
    * Makes the batches of recordings that begin at these rows; kept recordings are written into the output.
    * @returns the records of each batch, in turn; the next one is spoken while one is read back
    */
   async *batches(starts: readonly number[], end: number): AsyncGenerator<SynthesisRecord[]> {
-    const rowsFrom = (start: number): number[] =>
-      Array.from({ length: Math.min(RECORDINGS_PER_BATCH, end - start) }, (_, i) => start + i);
+    const { signal } = this.options;
     const speakBatch = (start: number | undefined) => {
-      const spoken =
-        start === undefined ? undefined : Promise.all(rowsFrom(start).map((row) => this.#speak(row)));
+      const spoken = start === undefined ? undefined : this.recorder.speak(this.#batch(start, end));
       // It is awaited later, maybe never.
       spoken?.catch(() => {});
       return spoken;
@@ -170,63 +151,30 @@ export class Synthesis {
     let next = speakBatch(starts[0]);
     for (let i = 0; next !== undefined; i++) {
       const spoken = await next;
-      this.options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       next = speakBatch(starts[i + 1]);
-      yield await this.#keep(spoken);
+      yield await this.recorder.keep(spoken, signal);
     }
   }
 
-  async #speak(row: number): Promise<Spoken> {
-    const { onSkip } = this.options;
-    const id = this.idOf(row);
-    const { text } = this.textOf(row);
-    const variation = drawVariation(id, this.voices, this.options);
-    const record: SynthesisRecord = { row, id, ...described(variation) };
-    let sound: Sound;
-    try {
-      sound = await this.threads.speak(spokenForm(text), variation.voice, mannerOf(variation));
-    } catch (error) {
-      onSkip?.(`${record.voice}: ${(error as Error).message}: ${excerpt(text)}`);
-      return { record: { ...record, dropped: 'engine failed' } };
-    }
-    const spoken = resampled(sound.samples, sound.sampleRate, SAMPLE_RATE);
-    const seconds = spoken.length / SAMPLE_RATE;
-    if (seconds < MIN_SECONDS || largest(spoken, Math.abs) < SILENCE)
-      return { record: { ...record, dropped: 'no sound' } };
-    if (seconds > MAX_SECONDS) return { record: { ...record, seconds, dropped: 'too long' } };
-    const samples = placed(spoken, variation);
-    return { samples, record: { ...record, seconds: samples.length / SAMPLE_RATE } };
-  }
-
-  /** Reads the recordings of a batch back, and writes those that are kept. */
-  async #keep(batch: readonly Spoken[]): Promise<SynthesisRecord[]> {
-    const { maxErrorRate, from, output, signal } = this.options;
-    const sounding = batch.flatMap(({ samples, record }) => (samples ? [{ samples, record }] : []));
-    const read =
-      this.model && sounding.length > 0
-        ? await readBack(
-            this.model,
-            sounding.map(({ samples }) => samples),
-            sounding.map(({ record }) => this.textOf(record.row).text),
-            from,
-            signal,
-          )
-        : undefined;
-    const finished = new Map<number, SynthesisRecord>();
-    for (const [i, { samples, record }] of sounding.entries()) {
-      const checked = { ...record, ...read?.[i] };
-      if (checked.characterErrorRate !== undefined && checked.characterErrorRate > maxErrorRate!) {
-        finished.set(record.row, { ...checked, dropped: 'misread' });
-        continue;
-      }
-      const bytes = wavBytes(samples);
-      const name = fingerprint(bytes, 20);
-      const audio = `clips/${name.slice(0, 2)}/${name.slice(2)}.wav`;
-      const file = join(output, audio);
-      if (!existsSync(file)) await writeWhole(file, bytes);
-      finished.set(record.row, { ...checked, audio });
-    }
-    return batch.map(({ record }) => finished.get(record.row) ?? record);
+  /** The same, by other processes. */
+  batchesElsewhere(
+    elsewhere: RecordElsewhere,
+    starts: readonly number[],
+    end: number,
+  ): AsyncIterable<SynthesisRecord[]> {
+    const { from, maxErrorRate, output, seed, rooms, noise, model = embeddedModel } = this.options;
+    const { onNote, onSkip, signal, onProgress } = this.options;
+    const needed = new Set(starts);
+    return elsewhere(
+      {
+        model,
+        options: { from, maxErrorRate, output, seed, rooms, noise, voices: this.voices },
+        batches: batchStarts(end).map((start) => this.#batch(start, end)),
+        known: (batch) => !needed.has(batch * RECORDINGS_PER_BATCH),
+      },
+      { onNote, onSkip, signal, onProgress },
+    );
   }
 
   /** The manifest's row of a recording that was kept. */
@@ -257,7 +205,7 @@ async function inFolder(options: SynthesisOptions): Promise<SynthesisSummary> {
   const { output, limit, perText = 1, onProgress, signal } = options;
   const synthesis = await Synthesis.open(options);
   try {
-    await checkSettings(join(output, 'settings.json'), synthesis.settings);
+    await checkSettings(join(output, SETTINGS_FILE), synthesis.settings);
     // Of a run that was killed.
     const clips = join(output, 'clips');
     for (const name of await namesIn(clips)) await removeLeftovers(join(clips, name));
@@ -282,12 +230,16 @@ async function inFolder(options: SynthesisOptions): Promise<SynthesisSummary> {
     const progress = (): void => {
       onProgress?.({ stage: 'synthesising', done, total: count, resumed: count - missing });
     };
-    if (missing > 0) progress();
-    for await (const batch of synthesis.batches(starts, count)) {
+    if (missing > 0 && !options.elsewhere) progress();
+    const { elsewhere } = options;
+    const made = elsewhere
+      ? synthesis.batchesElsewhere(elsewhere, starts, count)
+      : synthesis.batches(starts, count);
+    for await (const batch of made) {
       signal?.throwIfAborted();
       await results.addAll(batch);
       done += batch.length;
-      progress();
+      if (!elsewhere) progress();
     }
     await results.order(Array.from({ length: count }, (_, row) => String(row)));
     const counts = new SynthesisCounts(synthesis.voices.map(({ name }) => name));
@@ -312,10 +264,14 @@ async function inFolder(options: SynthesisOptions): Promise<SynthesisSummary> {
 const batchStarts = (count: number): number[] =>
   Array.from({ length: Math.ceil(count / RECORDINGS_PER_BATCH) }, (_, i) => i * RECORDINGS_PER_BATCH);
 
-const described = ({ voice, rate, pitch, room, noise }: Variation) => ({
-  voice: voice.name,
-  rate,
-  pitch,
-  room: room?.decaySeconds ?? 0,
-  noise: noise ? `${noise.colour} ${noise.snrDb} dB` : '',
-});
+/** Loads the model that reads back. @throws UserError where it has no token for the language */
+export async function readBackModel(directory: string, language: string): Promise<WhisperModel> {
+  const model = await WhisperModel.load(directory, { compute: 'auto' });
+  try {
+    model.tokens.language(language);
+    return model;
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}

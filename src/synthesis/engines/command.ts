@@ -6,9 +6,12 @@ import { readAudio } from '../../audio/audio-file.ts';
 import { readAudioSource } from '../../audio/audio-source.ts';
 import { SAMPLE_RATE } from '../../audio/sample-rate.ts';
 import { UserError } from '../../errors.ts';
+import { endProgram, ownGroup } from '../../files/end-program.ts';
 import { exists } from '../../files/read.ts';
 import { withoutControls } from '../../report/escape.ts';
 import type { EngineKind, SpeechEngine } from './engine.ts';
+
+type OnProgram = Parameters<EngineKind['open']>[2];
 
 /** Longest time of a sentence: below the thread's own, which would leave the process behind. */
 const SENTENCE_MS = 55_000;
@@ -51,7 +54,7 @@ export function commandWords(line: string): string[] {
 }
 
 /** `{wav}` stands for the file that it writes; without, its standard output is the sound. `{text}`: as an argument, not on standard input. */
-async function openCommand(folder: string, line: string): Promise<SpeechEngine> {
+async function openCommand(folder: string, line: string, onProgram: OnProgram): Promise<SpeechEngine> {
   const words = commandWords(line);
   const wav = join(folder, 'speech.wav');
   const writesFile = words.some((word) => word.includes('{wav}'));
@@ -61,7 +64,7 @@ async function openCommand(folder: string, line: string): Promise<SpeechEngine> 
     speak: async (text) => {
       rmSync(wav, { force: true });
       const args = words.map((word) => word.replaceAll('{wav}', wav).replaceAll('{text}', () => text));
-      const output = await runProgram(args, takesText ? '' : `${text}\n`);
+      const output = await runProgram(args, takesText ? '' : `${text}\n`, onProgram);
       if (writesFile && !(await exists(wav))) throw new Error(`${words[0]} ended well but wrote no {wav}`);
       const sound = writesFile ? readAudio(wav) : readAudioSource(new Blob([output]));
       const samples = await sound.catch((error: unknown) => {
@@ -74,25 +77,35 @@ async function openCommand(folder: string, line: string): Promise<SpeechEngine> 
 }
 
 /** @returns its standard output @throws Error with its exit status and the end of its standard error */
-function runProgram([program, ...args]: string[], input: string): Promise<Buffer<ArrayBuffer>> {
+function runProgram(
+  [program, ...args]: string[],
+  input: string,
+  onProgram: OnProgram,
+): Promise<Buffer<ArrayBuffer>> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program!, args, { timeout: SENTENCE_MS, killSignal: 'SIGKILL' });
+    const child = spawn(program!, args, ownGroup);
+    const end = (): void => endProgram(child.pid!);
+    if (child.pid !== undefined) onProgram(child.pid);
+    const timer = setTimeout(end, SENTENCE_MS);
     const output: Buffer[] = [];
     let bytes = 0;
     let errors = '';
     child.stdout.on('data', (piece: Buffer) => {
       bytes += piece.length;
-      if (bytes > MAX_OUTPUT_BYTES) child.kill('SIGKILL');
+      if (bytes > MAX_OUTPUT_BYTES) end();
       else output.push(piece);
     });
     child.stderr.on('data', (piece: Buffer) => {
       errors = (errors + piece.toString('utf8')).slice(-ERROR_CHARACTERS * 4);
     });
     child.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
       const reason = error.code === 'ENOENT' ? 'there is no such program' : error.message;
       reject(new Error(`${program}: ${reason}`));
     });
     child.on('close', (status, signal) => {
+      clearTimeout(timer);
+      onProgram(undefined);
       if (status === 0) return resolve(Buffer.concat(output));
       const how = signal === null ? `ended with status ${status}` : `was ended by ${signal}`;
       const why = withoutControls(errors).replace(/\s+/g, ' ').trim().slice(-ERROR_CHARACTERS);

@@ -44,6 +44,11 @@ export interface EngineKind {
   /**
    * @param folder of its own, for files of a sentence
    * @param command the user's, for the engine that runs one
+   * @param onProgram called with the id of a program that it has started, and with undefined once that has ended
    */
-  readonly open: (folder: string, command: string) => Promise<SpeechEngine>;
+  readonly open: (
+    folder: string,
+    command: string,
+    onProgram: (pid: number | undefined) => void,
+  ) => Promise<SpeechEngine>;
 }
