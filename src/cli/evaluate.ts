@@ -8,6 +8,7 @@ import type { BleuTokenizer } from '../metrics/tokenizers.ts';
 import type { WindowMode } from '../whisper/encoded-clip.ts';
 import { PROMPT_KINDS, type PromptKind } from '../whisper/prompts.ts';
 import type { Task } from '../whisper/tokens.ts';
+import { addClusterOptions, type ClusterFlags, clusterOf } from './cluster-options.ts';
 import { addDatasetOptions, partedFlags, type ReadingFlags } from './dataset-options.ts';
 import { addDecodingOptions, type DecodingFlags, decodingChoice } from './decoding-options.ts';
 import {
@@ -24,7 +25,7 @@ import {
 } from './options.ts';
 import { showWork } from './show-work.ts';
 
-interface Flags extends DecodingFlags, ReadingFlags {
+interface Flags extends DecodingFlags, ReadingFlags, ClusterFlags {
   model?: string[];
   set?: string;
   from?: string;
@@ -62,6 +63,8 @@ outputs. Intervals are always those of 1000 bootstrap resamples.
 
 --forgetting also measures abilities from before training: English recognition, translation into English with Whisper's
 own prompt (both without target vocabulary and language model), and retrieval between the set's languages.
+
+With --redis predictions are made by workers; retrieval, scores and tables by this process.
 
 Example:
   $ whisper-transfer evaluate samples/manifest.tsv --set new --model models/whisper-base-int8 --model out/en-zh --forgetting
@@ -135,7 +138,7 @@ export function evaluateCommand(command: Command): Command {
     )
     .option('--json', 'print the rows of the tables as JSON objects');
   addDecodingOptions(command);
-  return addDatasetOptions(command).addHelpText('after', HELP).action(run);
+  return addClusterOptions(addDatasetOptions(command)).addHelpText('after', HELP).action(run);
 }
 
 function promptKinds(value: string): PromptKind[] {
@@ -151,8 +154,9 @@ async function run(manifest: string, given: Flags): Promise<void> {
   const { reading, others: flags } = partedFlags(given);
   const { model, promptKind, set, from, to, task, forgetting, window, output, resume, ...rest } = flags;
   const { tokenize, spmModel, comet, pairedTest, samples, bootstrapSeed, worst, json, ...others } = rest;
-  const { cache, cacheDtype, cacheLimit, ...decoding } = others;
+  const { cache, cacheDtype, cacheLimit, redis, store, progress, ...decoding } = others;
   const work = showWork('--resume continues');
+  const cluster = clusterOf({ redis, store, progress }, work);
   const { results, tables, recordings, report } = await evaluate({
     ...work,
     ...{
@@ -174,6 +178,7 @@ async function run(manifest: string, given: Flags): Promise<void> {
     models: model,
     promptKinds: promptKind,
     decoding: decodingChoice(decoding),
+    elsewhere: cluster && (await import('../cluster/evaluate.ts')).evaluatedOnWorkers(cluster),
   });
   work.end();
   if (json) for (const row of results.rows) console.log(JSON.stringify(rowJson(row)));

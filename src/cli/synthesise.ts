@@ -5,6 +5,7 @@ import { namedLanguage } from '../language/profile.ts';
 import { formatNumber, formatPercent } from '../report/format.ts';
 import { table } from '../report/terminal.ts';
 import { reasonsIn, type SynthesisSummary } from '../synthesis/summary.ts';
+import { addClusterOptions, type ClusterFlags, clusterOf } from './cluster-options.ts';
 import {
   deviceOption,
   modelOption,
@@ -21,7 +22,7 @@ const EXAMPLES = [
   'synthesise --list-voices --from en',
 ];
 
-interface Options {
+interface Options extends ClusterFlags {
   from: string;
   to?: string[];
   output?: string;
@@ -47,7 +48,7 @@ function share(value: string): number {
 }
 
 export function synthesiseCommand(command: Command): Command {
-  return command
+  command
     .argument(
       '[pairs]',
       'TSV, CSV or JSONL with a column "text" (or text_en, …) and translations, such as text_zh',
@@ -94,7 +95,8 @@ export function synthesiseCommand(command: Command): Command {
     .addOption(modelOption())
     .addOption(threadsOption())
     .addOption(deviceOption())
-    .option('--seed <n>', 'seed of voices, manners, rooms, noise and sample', Number, 1)
+    .option('--seed <n>', 'seed of voices, manners, rooms, noise and sample', Number, 1);
+  return addClusterOptions(command)
     .option('--list-voices', 'print the voices that are installed in the language')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', `\nExamples:\n${EXAMPLES.map((line) => `  $ whisper-transfer ${line}`).join('\n')}`)
@@ -103,17 +105,19 @@ export function synthesiseCommand(command: Command): Command {
 
 async function run(pairs: string | undefined, options: Options): Promise<void> {
   if (options.listVoices) return listVoices(options);
-  const { output, command: commands, maxCer, check, json, seed, ...rest } = options;
+  const { output, command: commands, maxCer, check, json, seed, redis, store, progress, ...rest } = options;
   if (pairs === undefined) throw new UserError('found no file of texts; expected pairs.tsv, .csv or .jsonl');
   if (output === undefined) throw new UserError('--output: found nothing; expected a folder to write into');
   if (!Number.isSafeInteger(seed)) throw new UserError('--seed: expected a whole number');
   const { synthesise } = await import('../synthesis/synthesise.ts');
   const work = showWork('run again to continue: what was spoken is kept');
+  const cluster = clusterOf({ redis, store, progress }, work);
   const summary = await synthesise({
     ...rest,
     ...work,
     ...{ pairs, output, commands, seed },
     maxErrorRate: check ? maxCer : undefined,
+    elsewhere: cluster && (await import('../cluster/synthesise.ts')).recordedOnWorkers(cluster),
   });
   work.end();
   if (json) console.log(JSON.stringify(summary));

@@ -13,6 +13,7 @@ interface Flags {
   threads?: number;
   root: Root[];
   lostAfter: number;
+  allowCommands: boolean;
 }
 
 export function workerCommand(command: Command): Command {
@@ -37,6 +38,11 @@ export function workerCommand(command: Command): Command {
       lostAfter,
       30,
     )
+    .option(
+      '--allow-commands',
+      'run the programs that "synthesise --command" names: whoever can write to this Redis can then run any program here',
+      false,
+    )
     .addHelpText(
       'after',
       '\nThreads are those of each shard; by default the usable cores are divided among them.\n' +
@@ -46,7 +52,7 @@ export function workerCommand(command: Command): Command {
     .action(work);
 }
 
-async function work({ redis, concurrency, threads, root, lostAfter }: Flags): Promise<void> {
+async function work({ redis, concurrency, threads, root, lostAfter, allowCommands }: Flags): Promise<void> {
   const { runWorker } = await import('../cluster/worker.ts');
   const signal = interruptSignal(() => 'stopped');
   const each = threads ?? Math.max(1, Math.floor(defaultThreads() / concurrency));
@@ -58,7 +64,7 @@ async function work({ redis, concurrency, threads, root, lostAfter }: Flags): Pr
     printNote('ends after the shards in progress; Ctrl-C again: at once'),
   );
   await runWorker({
-    ...{ redis, concurrency, lostAfter, signal },
+    ...{ redis, concurrency, lostAfter, allowCommands, signal },
     roots: root,
     environment: { [THREADS_VARIABLE]: String(each) },
     onNote: printNote,

@@ -15,6 +15,7 @@ export interface EngineRequest {
   readonly run: Run;
   readonly rows: readonly Row[];
   readonly roots: readonly Root[];
+  readonly allowCommands: boolean;
 }
 
 export type EngineReply =
@@ -36,7 +37,10 @@ let open: OpenRun | undefined;
 let notes: string[] = [];
 let damage: [file: string, damage: string][] = [];
 
-async function sessionOf(run: Run, roots: Roots): Promise<KindSession<Row, object>> {
+async function sessionOf(
+  { run, allowCommands }: EngineRequest,
+  roots: Roots,
+): Promise<KindSession<Row, object>> {
   if (open?.id === run.id) return open.session;
   await open?.session.close();
   open = undefined;
@@ -46,6 +50,7 @@ async function sessionOf(run: Run, roots: Roots): Promise<KindSession<Row, objec
   const session = await (await kind.load()).open(run.options, {
     here: (path) => roots.here(path),
     model,
+    allowCommands,
     onNote: (note) => notes.push(roots.theirs(note)),
     onDamage: (file, what) => damage.push([roots.theirs(file), what]),
   });
@@ -69,12 +74,12 @@ async function folderOf({ model, coordinator }: Run, roots: Roots): Promise<stri
 const send = (reply: EngineReply): void => sendToParent(reply);
 
 async function compute(request: EngineRequest): Promise<Exclude<EngineReply, { type: 'begun' }>> {
-  const { run, rows } = request;
+  const { rows } = request;
   const roots = new Roots(request.roots);
   notes = [];
   damage = [];
   try {
-    const session = await sessionOf(run, roots);
+    const session = await sessionOf(request, roots);
     send({ type: 'begun' });
     const results = (await session.run(rows)).map((result) =>
       isFailed(result) ? { error: roots.theirs(result.error) } : result,

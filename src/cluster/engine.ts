@@ -5,6 +5,8 @@ import type { EngineReply, EngineRequest } from './engine-process.ts';
 
 /** A process that dies as it begins is not started again at once. */
 const PAUSE_MS = 500;
+/** In which an idle process removes its temporary files. */
+const GOODBYE_MS = 1000;
 
 export type Outcome =
   | Exclude<EngineReply, { type: 'begun' }>
@@ -62,9 +64,12 @@ export class Engine {
     return child;
   }
 
-  /** Ends the process at once: what it computes is lost. */
+  /** Ends the process: what it computes is lost. One that does not hear of it, as it computes, is ended a second later. */
   close(): void {
-    this.#child?.kill('SIGKILL');
+    const child = this.#child;
     this.#child = undefined;
+    if (!child) return;
+    if (child.connected) child.disconnect();
+    setTimeout(() => child.kill('SIGKILL'), GOODBYE_MS).unref();
   }
 }

@@ -7,6 +7,8 @@ export interface KindContext {
   readonly here: (path: string) => string;
   /** Folder of the run's model on this machine. */
   readonly model: string;
+  /** Whether this worker runs programs that a run names. */
+  readonly allowCommands: boolean;
   /** Called with a note to the user, one line. */
   readonly onNote: (note: string) => void;
   /** Called with a recording that is cut off or damaged. */
@@ -35,5 +37,10 @@ export const JOB_KINDS: Readonly<
   Record<string, { readonly doing: string; readonly load: () => Promise<AnyKind> }>
 > = {
   encode: { doing: 'encoding', load: async () => (await import('./encode.ts')).encodeShards },
+  evaluate: { doing: 'evaluating', load: async () => (await import('./evaluate.ts')).evaluateShards },
+  synthesise: {
+    doing: 'synthesising',
+    load: async () => (await import('./synthesise.ts')).synthesiseShards,
+  },
   transcribe: { doing: 'transcribing', load: async () => (await import('./transcribe.ts')).transcribeShards },
 };

@@ -13,6 +13,7 @@ import type { Compute } from '../whisper/compute.ts';
 import { WhisperModel } from '../whisper/model.ts';
 import { type ClusterOptions, shardResults } from './coordinator.ts';
 import type { JobKind } from './kinds.ts';
+import { filesOf, withPaths } from './named-files.ts';
 import { type FailedRow, isFailed, type Row } from './run.ts';
 
 /** Those that are plain data; files that they name have absolute paths. */
@@ -35,16 +36,7 @@ export type TranscribedRow = Omit<Transcript, 'audio'>;
 
 export const transcribeShards: JobKind<TranscribeShardsOptions, TranscribeRow, TranscribedRow> = {
   async open({ compute, transcribe }, { here, model: directory, onNote }) {
-    const { targetVocabulary, languageModel, speakerModel } = transcribe;
-    const options: TranscribeFilesOptions = {
-      ...transcribe,
-      onNote,
-      ...(typeof targetVocabulary === 'string' && { targetVocabulary: here(targetVocabulary) }),
-      ...(speakerModel !== undefined && { speakerModel: here(speakerModel) }),
-      ...(typeof languageModel?.model === 'string' && {
-        languageModel: { ...languageModel, model: here(languageModel.model) },
-      }),
-    };
+    const options: TranscribeFilesOptions = { ...withAllPaths(transcribe, here), onNote };
     const model = await WhisperModel.load(directory, { compute });
     return {
       async run(rows) {
@@ -64,7 +56,15 @@ export interface TranscribeJob extends TranscribeShardsOptions {
   readonly model: string;
 }
 
-const absolute = <Path>(path: Path): Path => (typeof path === 'string' ? (resolve(path) as Path) : path);
+type PlainOptions = TranscribeShardsOptions['transcribe'];
+
+function withAllPaths(options: PlainOptions, path: (file: string) => string): PlainOptions {
+  const { speakerModel } = options;
+  return {
+    ...withPaths(options, path),
+    ...(speakerModel !== undefined && { speakerModel: path(speakerModel) }),
+  };
+}
 
 /** One result for each recording that is not known, in their order. */
 export async function* transcribeOnWorkers(
@@ -73,19 +73,9 @@ export async function* transcribeOnWorkers(
   recordings: readonly ListedRecording[],
   work: WorkOptions,
 ): AsyncGenerator<Transcript | FailedTranscript, void, undefined> {
-  const { targetVocabulary, languageModel, speakerModel, task } = transcribe;
-  const options: TranscribeShardsOptions = {
-    compute,
-    transcribe: {
-      ...transcribe,
-      ...(targetVocabulary !== undefined && { targetVocabulary: absolute(targetVocabulary) }),
-      ...(speakerModel !== undefined && { speakerModel: absolute(speakerModel) }),
-      ...(languageModel && { languageModel: { ...languageModel, model: absolute(languageModel.model) } }),
-    },
-  };
+  const { task, speakerModel } = transcribe;
+  const options = { compute, transcribe: withAllPaths(transcribe, (file) => resolve(file)) };
   const shards = await inShards(recordings, work);
-  const { transcribe: named } = options;
-  const files = [named.targetVocabulary, named.languageModel?.model, named.speakerModel];
   const job = {
     ...{ kind: 'transcribe', options, model },
     shards: shards.map((some) =>
@@ -98,7 +88,7 @@ export async function* transcribeOnWorkers(
       ),
     ),
     filesOf: ({ audio }: TranscribeRow) => [audio],
-    files: files.filter((file) => typeof file === 'string'),
+    files: [...filesOf(transcribe), ...(speakerModel === undefined ? [] : [speakerModel])],
     known: (shard: number) => shards[shard]!.every(({ known }) => known),
   };
   const stage = task === 'translate' ? 'translating' : 'transcribing';

@@ -51,6 +51,8 @@ export interface WorkerOptions {
   /** Variables of these processes. */
   readonly environment: Readonly<Record<string, string>>;
   readonly roots: readonly Root[];
+  /** Whether programs that runs name are run. */
+  readonly allowCommands: boolean;
   /** Seconds of silence after which others count this worker as lost, and do its shards. */
   readonly lostAfter: number;
   /** Ends the worker after the shards in progress. */
@@ -307,7 +309,8 @@ class ClusterWorker {
   }
 
   async #ask(engine: Engine, run: Run, rows: readonly Row[]): Promise<Outcome> {
-    const outcome = await engine.compute({ run, rows, roots: this.options.roots });
+    const { roots, allowCommands } = this.options;
+    const outcome = await engine.compute({ run, rows, roots, allowCommands });
     if (outcome.type === 'died' || outcome.type === 'failed') {
       this.#crashes++;
       this.options.onNote(
