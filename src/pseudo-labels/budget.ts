@@ -39,10 +39,17 @@ export interface BudgetOptions extends Prices {
   readonly maxTokens?: number | undefined;
 }
 
-/** Counts what was used, and what the requests under way may use. */
+/**
+ * Counts what was used, and what the requests under way may use: a request is set aside before it goes. Estimates are guesses,
+ * so with a limit the first request goes alone, and the others are set aside with the largest factor that an answer showed.
+ */
 export class Budget {
   #used: Usage = { input: 0, output: 0 };
   #reserved: Usage = { input: 0, output: 0 };
+  /** What was used for one that was estimated; at least one. Undefined: nothing was answered yet. */
+  #factor: Usage | undefined;
+  #firstUnderWay = false;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(private readonly options: BudgetOptions) {}
 
@@ -50,19 +57,46 @@ export class Budget {
     return this.#used;
   }
 
-  /** Sets aside what a request may use. @returns false where the limit does not leave so much */
-  reserve(estimate: Usage): boolean {
+  /** Sets aside what a request may use. @returns what it is; undefined where the limit does not leave so much */
+  async reserve(estimate: Usage): Promise<Usage | undefined> {
     const { maxCost = Number.POSITIVE_INFINITY, maxTokens = Number.POSITIVE_INFINITY } = this.options;
-    const after = sum(sum(this.#used, this.#reserved), estimate);
-    if (costOf(after, this.options) > maxCost || after.input + after.output > maxTokens) return false;
-    this.#reserved = sum(this.#reserved, estimate);
-    return true;
+    if (Number.isFinite(maxCost) || Number.isFinite(maxTokens)) {
+      while (this.#firstUnderWay) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      this.#firstUnderWay = this.#factor === undefined;
+    }
+    const { input, output } = this.#factor ?? { input: 1, output: 1 };
+    const reserved = {
+      input: Math.ceil(estimate.input * input),
+      output: Math.ceil(estimate.output * output),
+    };
+    const after = sum(sum(this.#used, this.#reserved), reserved);
+    if (costOf(after, this.options) > maxCost || after.input + after.output > maxTokens) {
+      this.#goOn();
+      return undefined;
+    }
+    this.#reserved = sum(this.#reserved, reserved);
+    return reserved;
   }
 
-  /** Books what a request used in place of its estimate; undefined: it failed. */
-  settle(estimate: Usage, used: Usage | undefined): void {
-    this.#reserved = sum(this.#reserved, { input: -estimate.input, output: -estimate.output });
+  /** Books what a request used in place of what was set aside; undefined: it failed. */
+  settle(reserved: Usage, used: Usage | undefined): void {
+    this.#reserved = sum(this.#reserved, { input: -reserved.input, output: -reserved.output });
     if (used) this.#used = sum(this.#used, used);
+    this.#goOn();
+  }
+
+  /** Learns what an answered request used for its estimate. */
+  learn(estimate: Usage, used: Usage): void {
+    const { input, output } = this.#factor ?? { input: 1, output: 1 };
+    this.#factor = {
+      input: Math.max(input, used.input / Math.max(1, estimate.input)),
+      output: Math.max(output, used.output / Math.max(1, estimate.output)),
+    };
+  }
+
+  #goOn(): void {
+    this.#firstUnderWay = false;
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 }
 

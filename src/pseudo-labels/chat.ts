@@ -49,7 +49,7 @@ export function chatEngine(
   let format = 0;
   let temperature: object = { temperature: 0 };
 
-  async function complete(messages: object, options: { tokens: number; signal: AbortSignal | undefined }) {
+  async function complete(messages: object, options: Parameters<Endpoint['ask']>[2]) {
     for (;;) {
       const [usedFormat, usedTemperature] = [format, temperature];
       const body = { model, messages, ...usedTemperature, ...FORMATS[usedFormat], ...fields };

@@ -15,7 +15,7 @@ export function deeplEngine(endpoint: Endpoint, target: string): TranslationEngi
     name: 'deepl',
     unit: 'characters',
     identity: fingerprint(JSON.stringify(['deepl 1', endpoint.name, target]), 32),
-    translate: async (sentences, { tokens, signal }) => {
+    translate: async (sentences, { fault: _, ...options }) => {
       const { language } = sentences[0]!;
       const body = {
         text: sentences.map(({ text }) => text),
@@ -23,7 +23,7 @@ export function deeplEngine(endpoint: Endpoint, target: string): TranslationEngi
         ...(language !== '' && { source_lang: codeOf(language).split('-')[0] }),
         target_lang: codeOf(target),
       };
-      const answer = (await endpoint.ask('/v2/translate', body, { tokens, signal })) as {
+      const answer = (await endpoint.ask('/v2/translate', body, options)) as {
         translations?: readonly { readonly text?: unknown }[];
       };
       const texts = Array.isArray(answer?.translations) ? answer.translations.map((one) => one?.text) : [];

@@ -28,10 +28,13 @@ export class RequestFailed extends Error {
   override name = 'RequestFailed';
   /** The endpoint understood it, and refused what it asks for (400, 413, 422). */
   readonly refused: boolean;
+  /** It was sent, and no whole answer came. */
+  readonly unanswered: boolean;
 
-  constructor(message: string, { refused = false } = {}) {
+  constructor(message: string, { refused = false, unanswered = false } = {}) {
     super(message);
     this.refused = refused;
+    this.unanswered = unanswered;
   }
 }
 
@@ -43,6 +46,8 @@ class Passing extends Error {
     readonly waitMs?: number,
     /** The endpoint is there and is what it should be, only busy. */
     readonly busy = false,
+    /** It was sent, and no whole answer came. */
+    readonly unanswered = false,
   ) {
     super(message);
   }
@@ -76,11 +81,20 @@ export class Endpoint {
    * @param path below the URL, which may also end with it
    * @param body undefined: GET
    * @param tokens estimate for the limits of a minute
+   * @param retried called before a request is repeated that got no whole answer, and so may be charged; false ends the tries
    */
   async ask(
     path: string,
     body: unknown,
-    { tokens = 0, signal }: { tokens?: number; signal?: AbortSignal | undefined } = {},
+    {
+      tokens = 0,
+      retried,
+      signal,
+    }: {
+      tokens?: number;
+      retried?: (() => Promise<boolean>) | undefined;
+      signal?: AbortSignal | undefined;
+    } = {},
   ): Promise<unknown> {
     const url = new URL(this.#url);
     const base = url.pathname.replace(/\/+$/, '');
@@ -97,7 +111,8 @@ export class Endpoint {
         if (!(error instanceof Passing)) throw error;
         if (!this.#answered && !error.busy) throw new UserError(error.message);
         if (attempt === TRIES || (error.waitMs ?? 0) > LONGEST_WAIT_MS)
-          throw new RequestFailed(error.message);
+          throw new RequestFailed(error.message, error);
+        if (error.unanswered && (await retried?.()) === false) throw new RequestFailed(error.message, error);
         const ms = error.waitMs ?? backoffMs(this.options.firstWaitMs ?? FIRST_WAIT_MS, attempt);
         if (error.busy) this.#pace.pause(ms);
         else await wait(ms, undefined, signal && { signal });
@@ -113,7 +128,7 @@ export class Endpoint {
   async #once(url: URL, body: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const timeout = AbortSignal.timeout(this.options.timeoutMs);
     const where = `${url.origin}${url.pathname}`;
-    const failed = (what: string): Passing => new Passing(`${where}: ${what}`);
+    const failed = (what: string): Passing => new Passing(`${where}: ${what}`, undefined, false, true);
     try {
       const response = await fetch(url, {
         method: body === undefined ? 'GET' : 'POST',

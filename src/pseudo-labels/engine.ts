@@ -33,11 +33,17 @@ export interface TranslationEngine {
    * @param sentences in one language
    * @param fault why an earlier translation of them was refused, in words for the service
    * @param tokens estimate of the tokens of request and reply, for the limits of a minute
+   * @param retried see `Endpoint.ask`
    * @throws UserError where every request would fail; RequestFailed where this one did
    */
   readonly translate: (
     sentences: readonly Sentence[],
-    options: { fault?: string | undefined; tokens: number; signal: AbortSignal | undefined },
+    options: {
+      fault?: string | undefined;
+      tokens: number;
+      retried?: (() => Promise<boolean>) | undefined;
+      signal: AbortSignal | undefined;
+    },
   ) => Promise<Reply>;
 }
 

@@ -61,7 +61,7 @@ export function libreTranslateEngine(endpoint: Endpoint, target: string, key: st
         }
       }
     },
-    translate: async (sentences, { tokens, signal }) => {
+    translate: async (sentences, { fault: _, ...options }) => {
       const body = {
         q: sentences.map(({ text }) => text),
         source: codes.get(sentences[0]!.language) ?? sentences[0]!.language,
@@ -69,7 +69,7 @@ export function libreTranslateEngine(endpoint: Endpoint, target: string, key: st
         format: 'text',
         ...(key !== '' && { api_key: key }),
       };
-      const answer = (await endpoint.ask('/translate', body, { tokens, signal })) as {
+      const answer = (await endpoint.ask('/translate', body, options)) as {
         translatedText?: unknown;
       };
       const texts = answer?.translatedText;

@@ -81,7 +81,7 @@ interface Run {
   engine?: TranslationEngine;
   context?: number;
   batchSize?: number;
-  budget?: Partial<BudgetOptions>;
+  budget?: Partial<BudgetOptions> | Budget;
   skipped?: string[];
   onProgress?: (progress: StageProgress) => void;
   begin?: (plan: Plan) => Promise<boolean>;
@@ -108,7 +108,7 @@ const run = (
     batchSize,
     concurrency: 2,
     cache: path(`cache-${cache}`),
-    budget: new Budget({ priceIn: 0, priceOut: 0, ...budget }),
+    budget: budget instanceof Budget ? budget : new Budget({ priceIn: 0, priceOut: 0, ...budget }),
     countTokens,
     onProgress,
     onSkip: (line) => skipped?.push(line),
@@ -328,6 +328,38 @@ test('a limit of cost or tokens ends the run before it is passed, with what ther
   expect((await written()).filter(([text]) => text)).toHaveLength(result!.labelled);
   expect(await run(five(), { batchSize: 1 })).toMatchObject({ labelled: 5, stopped: false });
   expect(server.received).toHaveLength(5);
+});
+
+test('no requests at once pass a limit, though each answer takes more than was estimated', async () => {
+  server.misbehave = ({ body }, response) => {
+    const translations = askedOf(body).map(({ n, text }) => ({ n, text: WORDS[text] }));
+    const usage = { prompt_tokens: 300, completion_tokens: 300 };
+    setTimeout(
+      () => send(response, 200, { ...completion('qwen3', JSON.stringify({ translations })), usage }),
+      20,
+    );
+    return true;
+  };
+  const budget = new Budget({ priceIn: 0, priceOut: 0, maxTokens: 1300 });
+  const result = await run(five(), { batchSize: 1, budget });
+  expect(result).toMatchObject({ stopped: true, labelled: 2 });
+  expect(budget.used).toEqual({ input: 600, output: 600 });
+});
+
+test('what got no answer counts for a limit, as it may be charged', async () => {
+  let requests = 0;
+  server.misbehave = (_, response) => {
+    if (++requests === 1) return false;
+    response.destroy();
+    return true;
+  };
+  const budget = new Budget({ priceIn: 0, priceOut: 0, maxTokens: 700 });
+  const result = await run(five(), { batchSize: 1, budget });
+  expect(result).toMatchObject({ stopped: true, labelled: 1 });
+  // 160 tokens for the one that was answered.
+  expect(budget.used.input + budget.used.output).toBeGreaterThan(300);
+  expect(budget.used.input + budget.used.output).toBeLessThanOrEqual(700);
+  expect(requests).toBeLessThan(6);
 });
 
 test.each([

@@ -98,29 +98,47 @@ export async function translateSentences(
   ): Promise<void> {
     const inWords = fault && FAULTS[fault];
     const estimate = requestUsage(engine, batch, countTokens, inWords);
-    if (stopped || !budget.reserve(estimate)) {
+    let reserved = stopped ? undefined : await budget.reserve(estimate);
+    // Others may have ended meanwhile, or the run.
+    if (reserved && (stopped || stop.aborted)) budget.settle(reserved, undefined);
+    if (!reserved || stopped) {
       stopped = true;
       return;
     }
+    stop.throwIfAborted();
+    /** What got no answer may be charged: it counts, and the next try is set aside anew. */
+    const retried = async (): Promise<boolean> => {
+      budget.settle(reserved!, reserved);
+      reserved = await budget.reserve(estimate);
+      if (reserved === undefined) stopped = true;
+      return reserved !== undefined;
+    };
+    let isRefused = false;
     const started = performance.now();
     let used: Usage | undefined;
     let texts: readonly string[] | undefined;
     try {
       const tokens = engine.unit === 'tokens' ? estimate.input + estimate.output : 0;
-      const reply = await engine.translate(batch, { fault: inWords, tokens, signal: stop });
+      const reply = await engine.translate(batch, { fault: inWords, tokens, retried, signal: stop });
       used = reply.usage ?? estimate;
+      budget.learn(estimate, used);
       texts = reply.texts ?? (batch.length === 1 ? [''] : undefined);
     } catch (error) {
       if (!(error instanceof RequestFailed)) throw error;
-      if (error.refused && batch.length > 1) return await askHalves(batch, stop);
-      const what = batch.length === 1 ? 'a sentence' : `${batch.length} sentences`;
-      onSkip?.(`${what} from ${JSON.stringify(batch[0]!.text.slice(0, 60))} on: ${error.message}`);
-      if (++failures >= MAX_FAILURES)
-        throw new UserError(`${failures} requests in a row failed, the last one: ${error.message}`);
-      return;
+      // It may have been worked on, and be charged.
+      if (error.unanswered) used = reserved;
+      isRefused = error.refused && batch.length > 1;
+      if (!isRefused) {
+        const what = batch.length === 1 ? 'a sentence' : `${batch.length} sentences`;
+        onSkip?.(`${what} from ${JSON.stringify(batch[0]!.text.slice(0, 60))} on: ${error.message}`);
+        if (!stopped && ++failures >= MAX_FAILURES)
+          throw new UserError(`${failures} requests in a row failed, the last one: ${error.message}`);
+        return;
+      }
     } finally {
-      budget.settle(estimate, used);
+      if (reserved) budget.settle(reserved, used);
     }
+    if (isRefused) return await askHalves(batch, stop);
     failures = 0;
     if (texts === undefined) return await askHalves(batch, stop);
     const answered = batch.map((sentence, i) => ({
