@@ -69,7 +69,7 @@ async function killComputing({ process: { pid } }: Command): Promise<void> {
 
 here(
   'evaluate: predictions and scores are those of one process, also after a kill, and resumed',
-  { timeout: 300_000 },
+  { timeout: 600_000 },
   async () => {
     const flags = [
       '--to',
@@ -109,7 +109,7 @@ here(
 
 here(
   'synthesise: recordings, results and manifest are those of one process, also after a kill',
-  { timeout: 300_000 },
+  { timeout: 600_000 },
   async () => {
     const texts = Array.from({ length: 36 }, (_, i) => `Cat ${['one', 'two', 'six'][i % 3]}.\t${i}\n`);
     writeFileSync(at('pairs.tsv'), `text\ttext_zh\n${texts.join('')}`);
