@@ -39,6 +39,9 @@ const TIMES = /^(\d+(?:\.\d*)?|\.\d+)?(?:,(\d+(?:\.\d*)?|\.\d+))?$/;
 const MEMBER = /^(.*?\.(?:tar|tar\.gz|tgz))#(.+)$/is;
 const CELL = /^(.+)#(row=[^#/\\]*)$/s;
 
+/** Whether a path is that of an archive whose members can be named. */
+export const isTar = (path: string): boolean => /\.(?:tar|tar\.gz|tgz)$/i.test(path);
+
 /** Whether a text may be more than a path. */
 export const isReference = (text: string): boolean => text.includes('#');
 

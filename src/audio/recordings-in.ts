@@ -1,7 +1,10 @@
-/** Recordings below a folder, by their names, and by their content where a name says nothing. */
+/** Recordings below a folder or in an archive, by their names, and by their content where a name says nothing. */
 import { open, readdir, stat } from 'node:fs/promises';
-import { extname, join, relative } from 'node:path';
-import { UserError } from '../errors.ts';
+import { basename, extname, join, relative } from 'node:path';
+import { reasonOf, UserError } from '../errors.ts';
+import { gunzipped, isGzipped } from '../files/gunzipped.ts';
+import { tarMembers } from '../files/tar.ts';
+import { memberReference } from './audio-reference.ts';
 import { detectFormat } from './formats.ts';
 import { tagLength } from './tags.ts';
 
@@ -77,9 +80,67 @@ export async function recordingsIn(folder: string): Promise<FolderContent> {
   return { recordings: recordings.sort(), others: others.sort() };
 }
 
+export interface ArchiveContent extends FolderContent {
+  /** Lines about what is not among them: where the archive is cut off or damaged, names that cannot be referred to. */
+  readonly errors: readonly string[];
+}
+
+/** Read of a member whose name says nothing. */
+const HEAD_BYTES = 64 * 1024;
+
+/**
+ * References to the recordings in a tar, in its order, as {@link recordingsIn} finds them in a folder. Links and the like that are named
+ * like sound are among them, so that reading says what they are. Of an archive that is cut off, whole members count.
+ * @throws UserError where there are none, or it is no tar
+ */
+export async function recordingsInTar(archive: string): Promise<ArchiveContent> {
+  const path = isGzipped(archive) ? await gunzipped(archive) : archive;
+  const recordings = new Set<string>();
+  const others: string[] = [];
+  const errors: string[] = [];
+  let whole = 0;
+  try {
+    for await (const { name, other, content } of tarMembers(path)) {
+      whole++;
+      if (name.endsWith('/') || basename(name).startsWith('.')) continue;
+      const isSound =
+        isSoundName(name) || (other === undefined && !isOtherName(name) && (await startsAsSound(content())));
+      if (!isSound) {
+        others.push(name);
+        continue;
+      }
+      try {
+        recordings.add(memberReference(archive, name));
+      } catch (error) {
+        errors.push((error as UserError).message);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof UserError) || whole === 0) throw error;
+    errors.push(`${archive}: ${reasonOf(path, error)}: what stands before it is read`);
+  }
+  if (recordings.size === 0 && errors.length === 0) {
+    const found = others.length > 0 ? ` (${fewNames('', others)})` : '';
+    throw new UserError(
+      `${archive}: found no recordings${found}; expected members such as talk.wav, talk.mp3 or talk.m4a`,
+    );
+  }
+  return { recordings: [...recordings], others, errors };
+}
+
+const isOtherName = (name: string): boolean => OTHER_EXTENSIONS.has(extname(name).slice(1).toLowerCase());
+
+async function startsAsSound(content: AsyncIterable<Uint8Array>): Promise<boolean> {
+  for await (const piece of content) return isSoundHead(piece.subarray(0, HEAD_BYTES));
+  return false;
+}
+
+const isSoundHead = (head: Uint8Array): boolean =>
+  tagLength(head) > 0 || typeof detectFormat(head) !== 'string';
+
 /** "a.txt, b/c.json", of many only the first. */
 export function fewNames(folder: string, files: readonly string[]): string {
-  const names = files.slice(0, 3).map((file) => relative(folder, file));
+  const names = files.slice(0, 3).map((file) => (folder === '' ? file : relative(folder, file)));
   return [...names, ...(files.length > names.length ? ['…'] : [])].join(', ');
 }
 
@@ -93,7 +154,7 @@ async function kindOf(path: string, entry: Entry): Promise<'folder' | 'recording
   // A broken link is a file that reading reports.
   if (entry.isSymbolicLink() && (await stat(path).catch(() => undefined))?.isDirectory()) return 'link';
   if (isSoundName(path)) return 'recording';
-  if (OTHER_EXTENSIONS.has(extname(path).slice(1).toLowerCase())) return 'other';
+  if (isOtherName(path)) return 'other';
   return (await holdsSound(path)) ? 'recording' : 'other';
 }
 
@@ -105,9 +166,8 @@ async function holdsSound(path: string): Promise<boolean> {
     if (!found.isFile() || found.size === 0) return false;
     const handle = await open(path);
     try {
-      const { bytesRead, buffer } = await handle.read(new Uint8Array(64 * 1024), 0, 64 * 1024, 0);
-      const head = buffer.subarray(0, bytesRead);
-      return tagLength(head) > 0 || typeof detectFormat(head) !== 'string';
+      const { bytesRead, buffer } = await handle.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0);
+      return isSoundHead(buffer.subarray(0, bytesRead));
     } finally {
       await handle.close();
     }

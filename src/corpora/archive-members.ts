@@ -16,9 +16,6 @@ export interface ArchiveMember {
 /** Bytes of a text beside a recording. */
 const MAX_TEXT_BYTES = 1 << 24;
 
-/** Endings of archives that are read. */
-export const isArchive = (path: string): boolean => /\.(?:tar|tar\.gz|tgz)$/i.test(path);
-
 /**
  * The members that are files. Where a tar is cut off or damaged after some of them, that is reported, and they count.
  * @throws UserError for an archive in gzip that is damaged, as no member of it can be read in place; for what is no tar

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { isTar } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { type Ordered, sortedByOrder } from '../files/temporary-lines.ts';
 import { entryOf } from '../lists.ts';
 import { NumbersByName } from '../seen-hashes.ts';
-import { type ArchiveMember, archiveMembers, isArchive } from './archive-members.ts';
+import { type ArchiveMember, archiveMembers } from './archive-members.ts';
 import {
   type Corpus,
   isAmong,
@@ -44,7 +45,7 @@ export const commonVoice: Corpus = {
   recognises: async (source) =>
     source.isFolder
       ? (await localesIn(source)).length > 0
-      : isArchive(source.path) && /^cv-corpus-/.test(basename(source.path)),
+      : isTar(source.path) && /^cv-corpus-/.test(basename(source.path)),
   async *read(sources, reading) {
     for (const source of sources) {
       const looked = await lookAt(source);

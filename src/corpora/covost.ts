@@ -3,12 +3,12 @@ import { basename, dirname, join } from 'node:path';
 import { cellReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
+import { parquetTable } from '../files/parquet-table.ts';
 import { listFolder } from '../files/read.ts';
 import { type Corpus, isAmong, lookAt, type Reading, SETS, setOf, spokenOf, writtenOf } from './corpus.ts';
 import { escapedRows } from './escaped-table.ts';
 import { filesBelow } from './files-below.ts';
 import { joinRows } from './join-rows.ts';
-import { parquetTable } from './parquet-rows.ts';
 import { checkColumns, textOf } from './text.ts';
 
 /** `covost_v2.en_de.tsv`; with a split where `get_covost_splits.py` wrote it. */

@@ -4,10 +4,10 @@ import { cellReference, memberReference } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { textLines } from '../files/lines.ts';
+import { parquetTable } from '../files/parquet-table.ts';
 import { languageProfile } from '../language/profile.ts';
 import { archiveMembers } from './archive-members.ts';
 import { type Corpus, folderIn, lookAt, type Reading, SETS, type Source, setOf, spokenOf } from './corpus.ts';
-import { parquetTable } from './parquet-rows.ts';
 import { checkColumns, textOf } from './text.ts';
 
 /** Recordings of FLEURS have 16,000 samples a second. */

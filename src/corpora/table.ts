@@ -5,6 +5,7 @@ import type { CorpusClip } from '../data/manifest-write.ts';
 import { excerpt, UserError } from '../errors.ts';
 import { csvRows } from '../files/csv.ts';
 import { textLines } from '../files/lines.ts';
+import { parquetTable } from '../files/parquet-table.ts';
 import { readJson } from '../files/read.ts';
 import {
   type ColumnMap,
@@ -15,7 +16,6 @@ import {
 } from './column-map.ts';
 import { type Corpus, isThere, lookAt, type Reading, setIn } from './corpus.ts';
 import { filesBelow } from './files-below.ts';
-import { parquetTable } from './parquet-rows.ts';
 import { isObject } from './text.ts';
 
 /** Endings of tables, with and without compression. */

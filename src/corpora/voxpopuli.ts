@@ -1,11 +1,12 @@
 /** VoxPopuli (Wang et al. 2021): transcribed speeches of the European Parliament, cut into paragraphs. */
 import { basename, dirname, join } from 'node:path';
+import { isTar } from '../audio/audio-reference.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { namesIn } from '../files/read.ts';
 import { type Ordered, sortedByOrder } from '../files/temporary-lines.ts';
 import { isLanguage } from '../language/profile.ts';
-import { archiveMembers, isArchive } from './archive-members.ts';
+import { archiveMembers } from './archive-members.ts';
 import { type Corpus, isAmong, isThere, lookAt, type Reading, SETS, setOf, spokenOf } from './corpus.ts';
 import { escapedRows } from './escaped-table.ts';
 import { MembersByName } from './members-by-name.ts';
@@ -66,7 +67,7 @@ async function* tableClips(table: string, reading: Reading): AsyncGenerator<Corp
   const split = TABLE.exec(basename(table))![1]!;
   const set = setOf(split);
   if (!isAmong(language, reading.from) || (reading.sets && !reading.sets.includes(set))) return;
-  const archives = (await namesIn(join(folder, split))).filter(isArchive);
+  const archives = (await namesIn(join(folder, split))).filter(isTar);
   const members = new MembersByName();
   for (const archive of archives.map((name) => join(folder, split, name))) {
     for await (const { name } of archiveMembers(archive, reading)) {

@@ -1,11 +1,11 @@
 /** WebDataset: shards of tar archives, in which the files of a sample stand together under one name. */
 import { basename, join } from 'node:path';
-import { memberReference, partReference } from '../audio/audio-reference.ts';
+import { isTar, memberReference, partReference } from '../audio/audio-reference.ts';
 import { isSoundName } from '../audio/recordings-in.ts';
 import type { CorpusClip } from '../data/manifest-write.ts';
 import { UserError } from '../errors.ts';
 import { isLanguage } from '../language/profile.ts';
-import { archiveMembers, isArchive } from './archive-members.ts';
+import { archiveMembers } from './archive-members.ts';
 import { parseColumns, rowReader } from './column-map.ts';
 import { type Corpus, isAmong, lookAt, type Reading, setIn, writtenOf } from './corpus.ts';
 import { filesBelow } from './files-below.ts';
@@ -22,7 +22,7 @@ export const webdataset: Corpus = {
   source: 'shards, a pattern of them such as "train-{000000..000099}.tar", or their folder',
   options: ['columns'],
   example: 'prepare webdataset "shards/train-{000000..000099}.tar" --from en --output train.tsv',
-  recognises: ({ path, isFolder, names }) => (isFolder ? names.some(isArchive) : isArchive(path)),
+  recognises: ({ path, isFolder, names }) => (isFolder ? names.some(isTar) : isTar(path)),
   async *read(sources, reading) {
     for (const source of sources) {
       for (const shard of await shardsOf(source)) yield* shardClips(shard, reading);
@@ -32,7 +32,7 @@ export const webdataset: Corpus = {
 
 async function shardsOf(source: string): Promise<readonly string[]> {
   if (!(await lookAt(source)).isFolder) return [source];
-  const shards = await filesBelow(source, isArchive);
+  const shards = await filesBelow(source, isTar);
   if (shards.length === 0) throw new UserError(`${source}: found no shard; expected .tar, .tar.gz or .tgz`);
   return shards;
 }

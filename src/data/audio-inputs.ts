@@ -2,9 +2,10 @@
 import { stat } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { locateAudio } from '../audio/audio-file.ts';
-import { resolveReference } from '../audio/audio-reference.ts';
-import { fewNames, recordingsIn } from '../audio/recordings-in.ts';
+import { cellReference, isTar, resolveReference } from '../audio/audio-reference.ts';
+import { fewNames, recordingsIn, recordingsInTar } from '../audio/recordings-in.ts';
 import { UserError } from '../errors.ts';
+import { parquetTable } from '../files/parquet-table.ts';
 import { readManifest } from './manifest.ts';
 import { manifestFormat } from './manifest-rows.ts';
 
@@ -24,7 +25,7 @@ interface AudioInputOptions {
 
 /**
  * Recordings in the order of `paths`, each once for each of them. A path may be a recording, a folder (every file in it, see recordingsIn,
- * sorted by path), a reference to a member, a cell or a part (audio-reference.ts), a manifest (.tsv, .csv, .jsonl), or `-` for such paths one a line from `stdin`. A path that is missing, or
+ * sorted by path), a tar (.tar, .tar.gz, .tgz: every member, in its order), a Parquet table (every row), a reference to a member, a cell or a part (audio-reference.ts), a manifest (.tsv, .csv, .jsonl), or `-` for such paths one a line from `stdin`. A path that is missing, or
  * holds no recordings, gives an entry with an error, and the others are kept.
  * Does not check the content of recordings, nor whether those of a manifest exist.
  */
@@ -36,7 +37,7 @@ export async function audioInputsOrErrors(
   for (const path of paths) {
     const found = new Map<string, AudioInput>();
     const add = (input: AudioInput): void => {
-      const file = resolveReference('', input.audio);
+      const file = input.error ?? resolveReference('', input.audio);
       if (!found.has(file)) found.set(file, input);
     };
     const lines = path === '-' ? await linesOf(stdin) : [path];
@@ -55,6 +56,30 @@ export async function audioInputsOrErrors(
   return inputs;
 }
 
+function notePassedOver(
+  path: string,
+  { length }: readonly string[],
+  names: string,
+  onNote: AudioInputOptions['onNote'],
+): void {
+  if (length === 0) return;
+  onNote?.(`${path}: ${length} ${length === 1 ? 'file' : 'files'} without sound passed over: ${names}`);
+}
+
+/** References to the recordings in a Parquet table, row by row. @throws UserError where no column, or more than one, has them */
+async function cellsOf(path: string): Promise<string[]> {
+  const { audio, columns, rowCount } = await parquetTable(path);
+  const [column, ...more] = audio;
+  if (column === undefined || more.length > 0) {
+    const found =
+      column === undefined ? `the columns ${columns.join(', ')}` : `recordings in ${audio.join(', ')}`;
+    throw new UserError(
+      `${path}: found ${found}; expected one column of recordings ({bytes, path}), or a cell: ${cellReference(path, 0)}`,
+    );
+  }
+  return Array.from({ length: rowCount }, (_, row) => cellReference(path, row, column));
+}
+
 async function linesOf(stdin: AsyncIterable<Uint8Array | string>): Promise<string[]> {
   return (await text(stdin as AsyncIterable<Uint8Array>)).split(/\r?\n/).filter((line) => line !== '');
 }
@@ -69,13 +94,15 @@ async function unfolded(path: string, onNote?: (note: string) => void): Promise<
   if (member !== undefined || cell || part) return [{ audio: path }];
   if (found.isDirectory()) {
     const { recordings, others } = await recordingsIn(path);
-    const { length } = others;
-    if (length > 0) {
-      const files = `${length} ${length === 1 ? 'file' : 'files'}`;
-      onNote?.(`${path}: ${files} without sound passed over: ${fewNames(path, others)}`);
-    }
+    notePassedOver(path, others, fewNames(path, others), onNote);
     return recordings.map((audio) => ({ audio }));
   }
+  if (isTar(path)) {
+    const { recordings, others, errors } = await recordingsInTar(path);
+    notePassedOver(path, others, fewNames('', others), onNote);
+    return [...recordings.map((audio) => ({ audio })), ...errors.map((error) => ({ audio: path, error }))];
+  }
+  if (/\.parquet$/i.test(path)) return (await cellsOf(path)).map((audio) => ({ audio }));
   if (manifestFormat(path) === undefined) return [{ audio: path }];
   // Only what is asked for is held of a row.
   return readManifest(path, {}, ({ audio, language }) => ({ audio, ...(language !== '' && { language }) }));

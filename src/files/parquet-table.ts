@@ -1,7 +1,7 @@
 /** Reads columns of Parquet tables, a few thousand rows at a time; recordings in them stay where they are. */
 import type { FileMetaData } from 'hyparquet';
 import { UserError } from '../errors.ts';
-import { parquetMetadata, parquetRows } from '../files/parquet.ts';
+import { parquetMetadata, parquetRows } from './parquet.ts';
 
 /** Rows that are read together. */
 const ROWS = 4096;
