@@ -64,6 +64,7 @@ const NODE_FILES: Readonly<Record<string, string>> = {
   'audio/ffmpeg.ts': 'runs a program',
   'audio/containers/symphonia.ts': 'reads its WebAssembly in the package',
   'audio/containers/matroska.ts': 'inflates compressed packets',
+  'audio/gunzipped.ts': 'decompresses archives into the cache',
   'audio/recordings-in.ts': 'walks folders',
   'audio/voice-activity.ts': 'the path of its model in the package',
   'audio/augment/sound-folder.ts': 'tells a folder from a file',

@@ -5,10 +5,9 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
 import { Fingerprint } from '../files/fingerprint.ts';
-import { gunzipped, isGzipped } from '../files/gunzipped.ts';
 import { parquetBytes } from '../files/parquet.ts';
 import { cannotOpen, exists } from '../files/read.ts';
-import { tarIndex } from '../files/tar.ts';
+import { isGzipped, tarIndex } from '../files/tar.ts';
 import { type AudioReference, isReference, type Part, parseReference, sampleAt } from './audio-reference.ts';
 import {
   decodeAudio,
@@ -20,6 +19,7 @@ import {
 } from './decode-audio.ts';
 import { type ByteSource, blocksFrom, type FileBytes, heldBytes } from './file-bytes.ts';
 import { READABLE_FORMATS } from './formats.ts';
+import { gunzipped } from './gunzipped.ts';
 import { headerSeconds } from './header-seconds.ts';
 import { readPart } from './recording-parts.ts';
 import { SAMPLE_RATE } from './sample-rate.ts';

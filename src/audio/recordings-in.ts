@@ -2,10 +2,10 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, relative } from 'node:path';
 import { reasonOf, UserError } from '../errors.ts';
-import { gunzipped, isGzipped } from '../files/gunzipped.ts';
-import { tarMembers } from '../files/tar.ts';
+import { isGzipped, tarMembers } from '../files/tar.ts';
 import { memberReference } from './audio-reference.ts';
 import { detectFormat } from './formats.ts';
+import { gunzipped } from './gunzipped.ts';
 import { tagLength } from './tags.ts';
 
 /** Extensions of sound and video, whether they can be read or not: what cannot be read is reported, not passed over. */

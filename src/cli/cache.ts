@@ -39,7 +39,9 @@ interface Options {
 export function cacheCommand(command: Command): Command {
   command
     .command('ls')
-    .description('list the encoders whose outputs are kept, with their clips, sizes and last use')
+    .description(
+      'list the encoders whose outputs are kept, with their clips, sizes and last use, and decompressed archives',
+    )
     .addOption(cacheOption())
     .option(...JSON_OPTION)
     .action(list);
@@ -56,7 +58,9 @@ export function cacheCommand(command: Command): Command {
     .action(verify);
   command
     .command('prune')
-    .description('drop outputs, the least recently used first; never what a process that lives is writing')
+    .description(
+      'drop outputs and decompressed archives, the least recently used first; never what a process that lives is writing',
+    )
     .addOption(cacheOption())
     .addOption(
       new Option('--older-than <age>', 'what was last used so long ago: 30d, 12h, 2w').argParser(age),
@@ -134,10 +138,11 @@ async function prune({ cache, olderThan, maxSize, model, dryRun, json }: PruneFl
     console.log(JSON.stringify(pruned));
     return;
   }
-  const { shards, bytes, left, inUse } = pruned;
+  const { shards, archives, bytes, left, inUse } = pruned;
+  const also = archives > 0 ? ` and ${formatNumber(archives)} decompressed archives` : '';
   const kept = inUse > 0 ? `; ${formatNumber(inUse)} stay, as a process that lives may write them` : '';
   console.log(
-    `${cache}: ${formatNumber(shards)} shards${dryRun ? ' would be' : ''} dropped, ${formatBytes(bytes)}; ${formatBytes(left)} ${dryRun ? 'would be ' : ''}left${kept}`,
+    `${cache}: ${formatNumber(shards)} shards${also}${dryRun ? ' would be' : ''} dropped, ${formatBytes(bytes)}; ${formatBytes(left)} ${dryRun ? 'would be ' : ''}left${kept}`,
   );
 }
 

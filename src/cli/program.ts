@@ -1,7 +1,7 @@
 /** The command line: commands by name. Each is a file of its own, loaded when it is called: their libraries take a second. */
 import { Command, CommanderError } from 'commander';
+import { archives } from '../audio/gunzipped.ts';
 import { UserError } from '../errors.ts';
-import { archives } from '../files/gunzipped.ts';
 import { systemErrorLine } from '../files/system-error.ts';
 import { packageVersion } from '../report/package-version.ts';
 import { ExitStatus } from './exit-status.ts';

@@ -1,7 +1,6 @@
 /** Members of tar archives, compressed by gzip or not, in order; small ones can be read as they pass. */
 import { reasonOf, UserError } from '../errors.ts';
-import { isGzipped } from '../files/gunzipped.ts';
-import { type PassedMember, tarMembers } from '../files/tar.ts';
+import { isGzipped, type PassedMember, tarMembers } from '../files/tar.ts';
 import type { Reading } from './corpus.ts';
 
 export interface ArchiveMember {

@@ -6,8 +6,8 @@ import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { packTar } from 'modern-tar';
 import { afterAll, expect, test } from 'vitest';
+import { archives } from '../audio/gunzipped.ts';
 import { wavBytes } from '../audio/wav-write.ts';
-import { archives } from '../files/gunzipped.ts';
 import { audioInputsOrErrors } from './audio-inputs.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'inputs-'));

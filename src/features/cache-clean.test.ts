@@ -13,9 +13,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { packTar } from 'modern-tar';
 import { afterAll, expect, test } from 'vitest';
+import { archives, gunzipped } from '../audio/gunzipped.ts';
 import { fingerprint } from '../files/fingerprint.ts';
 import { pruneCache, verifyCache } from './cache-clean.ts';
 import { cachedStores } from './cached-shards.ts';
@@ -216,4 +219,40 @@ test('prune drops the least recently used, by age, size and encoder, and never w
   expect(left()).toEqual([]);
   expect(statSync(memo).size).toBeGreaterThan(0);
   expect(await living.read(key(50))).toBeDefined();
+});
+
+test('decompressed archives are listed and pruned by the same rules; a use of one is noted, and its index stays', async () => {
+  const cache = join(scratch, 'with-archives');
+  mkdirSync(join(cache, 'archives'), { recursive: true });
+  await filled(join(cache, 'aaaa-fit-3'), 0, 10);
+  const packed = join(scratch, 'talks.tar.gz');
+  writeFileSync(
+    packed,
+    gzipSync(await packTar([{ header: { name: 'a.txt', size: 900 }, body: new Uint8Array(900) }])),
+  );
+  archives.folder = join(cache, 'archives');
+  const notes: string[] = [];
+  archives.onNote = (note) => notes.push(note);
+  const tar = await gunzipped(packed);
+  expect(notes.at(-1)).toMatch(/talks\.tar\.gz: 3 kB in .*\.tar$/);
+  const days = (count: number): Date => new Date(Date.now() - count * 86_400_000);
+  utimesSync(tar, days(40), days(40));
+  const leftover = join(cache, 'archives/old.tar.1.incomplete');
+  writeFileSync(leftover, 'x');
+  utimesSync(leftover, days(50), days(50));
+  writeFileSync(join(cache, 'archives/new.tar.2.incomplete'), 'being written');
+  const listed = await cachedStores(cache);
+  expect(listed.map(({ store, bytes }) => [store, bytes]).slice(1)).toEqual([
+    [`archives/${basename(tar)}`, statSync(tar).size],
+    ['archives/old.tar.1.incomplete', 1],
+  ]);
+  const unusedSince = days(30).getTime();
+  expect(await pruneCache(cache, { unusedSince, dryRun: true })).toMatchObject({ archives: 2, shards: 0 });
+  const written = statSync(tar).mtimeMs;
+  expect(await gunzipped(packed)).toBe(tar);
+  expect(statSync(tar).mtimeMs).toBe(written);
+  expect(await pruneCache(cache, { encoder: 'aaaa', unusedSince })).toMatchObject({ archives: 0 });
+  expect(await pruneCache(cache, { unusedSince })).toMatchObject({ archives: 1, shards: 0, bytes: 1 });
+  expect(await pruneCache(cache, { maxBytes: 0 })).toMatchObject({ archives: 1, shards: 1 });
+  expect(readdirSync(join(cache, 'archives'))).toEqual(['new.tar.2.incomplete']);
 });

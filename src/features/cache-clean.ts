@@ -1,10 +1,12 @@
 /** Verifies the checksums of a cache, and drops what was not used for long, or what it has no room for. */
 import { createReadStream } from 'node:fs';
 import { open, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { keptArchives } from '../audio/gunzipped.ts';
 import { crc32 } from '../files/crc32.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { stageProgress, type WorkOptions } from '../report/progress.ts';
-import { isInUse, isOfRecordings, removeShard, shardsOf } from './cached-shards.ts';
+import { ARCHIVES, isInUse, isOfRecordings, removeShard, shardsOf } from './cached-shards.ts';
 import {
   endOf,
   HEADER_BYTES,
@@ -151,6 +153,9 @@ export interface PruneOptions {
 
 export interface PrunedCache {
   readonly shards: number;
+  /** Decompressed archives. */
+  readonly archives: number;
+  /** Of both. */
   readonly bytes: number;
   /** Of the cache afterwards. */
   readonly left: number;
@@ -159,8 +164,8 @@ export interface PrunedCache {
 }
 
 /**
- * Drops shards of encoder outputs, the least recently used first; what is known of recordings stays. With `encoder` alone all of
- * it goes.
+ * Drops shards of encoder outputs and decompressed archives, the least recently used first; what is known of recordings stays. With
+ * `encoder` archives stay, and with it alone all of its outputs go.
  * @throws UserError where there is no cache, or a shard cannot be removed
  */
 export async function pruneCache(
@@ -168,23 +173,28 @@ export async function pruneCache(
   { unusedSince, maxBytes, encoder, dryRun = false }: PruneOptions,
 ): Promise<PrunedCache> {
   const all = await shardsOf(cache);
-  const total = all.reduce((sum, { bytes }) => sum + bytes, 0);
+  const kept = await keptArchives(join(cache, ARCHIVES));
+  const total = [...all, ...kept].reduce((sum, { bytes }) => sum + bytes, 0);
   const isAll = unusedSince === undefined && maxBytes === undefined;
-  const candidates = all
-    .filter((shard) => !isOfRecordings(shard) && shard.store.startsWith(encoder ?? ''))
-    .sort((a, b) => a.used - b.used || (a.path < b.path ? -1 : 1));
-  let [shards, bytes, inUse] = [0, 0, 0];
-  for (const shard of candidates) {
-    const isOld = unusedSince !== undefined && shard.used < unusedSince;
+  const candidates = [
+    ...all
+      .filter((shard) => !isOfRecordings(shard) && shard.store.startsWith(encoder ?? ''))
+      .map((shard) => ({ ...shard, shard })),
+    ...(encoder === undefined ? kept.map((archive) => ({ ...archive, shard: undefined })) : []),
+  ].sort((a, b) => a.used - b.used || (a.path < b.path ? -1 : 1));
+  let [shards, archives, bytes, inUse] = [0, 0, 0, 0];
+  for (const { path, used, bytes: size, shard } of candidates) {
+    const isOld = unusedSince !== undefined && used < unusedSince;
     const isTooMuch = maxBytes !== undefined && total - bytes > maxBytes;
     if (!isAll && !isOld && !isTooMuch) continue;
-    if (await isInUse(shard)) {
+    if (shard && (await isInUse(shard))) {
       inUse++;
       continue;
     }
-    if (!dryRun) await removeShard(shard.path);
-    shards++;
-    bytes += shard.bytes;
+    if (!dryRun) await (shard ? removeShard(path) : rm(path, { force: true }));
+    if (shard) shards++;
+    else archives++;
+    bytes += size;
   }
-  return { shards, bytes, left: total - bytes, inUse };
+  return { shards, archives, bytes, left: total - bytes, inUse };
 }

@@ -1,6 +1,7 @@
 /** The shards of a cache folder: whose outputs they hold, how large they are, when they were used, whether they are written. */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { keptArchives } from '../audio/gunzipped.ts';
 import { UserError } from '../errors.ts';
 import { largest, smallest } from '../extremes.ts';
 import { readText } from '../files/read.ts';
@@ -8,6 +9,8 @@ import { HEADER_BYTES, indexOf, isBeingWritten, readAllHeaders, writerOf } from 
 
 /** Folder of what is known of recordings (recording-memo.ts): small, and of use to every encoder. */
 export const RECORDINGS = 'recordings';
+/** Folder of decompressed archives (audio/gunzipped.ts). */
+export const ARCHIVES = 'archives';
 /** Beside the shards of an encoder's outputs: what the encoder is, for people. */
 export const ABOUT_FILE = 'about.json';
 
@@ -74,7 +77,7 @@ export async function removeShard(path: string): Promise<void> {
 const writerKey = (name: string): string =>
   `${dirname(name)} ${basename(name).split('-').slice(1, 3).join('-')}`;
 
-/** What a cache holds of one encoder in one kind of window and number format, or of recordings. */
+/** What a cache holds of one encoder in one kind of window and number format, of recordings, or of a decompressed archive. */
 export interface CachedStore {
   /** Path of its folder in the cache. */
   readonly store: string;
@@ -82,6 +85,7 @@ export interface CachedStore {
   readonly model: string;
   readonly window: string;
   readonly dtype: string;
+  /** NaN of an archive. */
   readonly clips: number;
   readonly shards: number;
   readonly bytes: number;
@@ -113,6 +117,19 @@ export async function cachedStores(cache: string): Promise<CachedStore[]> {
       bytes: shards.reduce((sum, { bytes }) => sum + bytes, 0),
       begun: smallest(shards, (one) => one.begun),
       used: largest(shards, (one) => one.used),
+    });
+  }
+  for (const { path, ...archive } of await keptArchives(join(cache, ARCHIVES))) {
+    found.push({
+      ...{
+        store: `${ARCHIVES}/${basename(path)}`,
+        model: '',
+        window: '',
+        dtype: '',
+        clips: Number.NaN,
+        shards: 0,
+      },
+      ...archive,
     });
   }
   return found.sort((a, b) => b.used - a.used);

@@ -5,12 +5,12 @@
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { audioDuration, audioFingerprint, statAudio } from '../audio/audio-file.ts';
+import { archives } from '../audio/gunzipped.ts';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { GAP_SECONDS, type Recording } from '../data/recording.ts';
 import { Fingerprint, fingerprint } from '../files/fingerprint.ts';
-import { archives } from '../files/gunzipped.ts';
 import { cannotOpen } from '../files/read.ts';
-import { RECORDINGS } from './cached-shards.ts';
+import { ARCHIVES, RECORDINGS } from './cached-shards.ts';
 import { type ShardRecord, Shards } from './shards.ts';
 
 /** Records written together. */
@@ -27,7 +27,7 @@ export class RecordingMemo {
 
   /** @param cache folder; undefined: nothing is kept */
   static async open(cache: string | undefined): Promise<RecordingMemo> {
-    archives.folder = cache === undefined ? undefined : join(cache, 'archives');
+    archives.folder = cache === undefined ? undefined : join(cache, ARCHIVES);
     if (cache === undefined) return new RecordingMemo(undefined);
     // One after the other: a folder that cannot be written into is removed with those made for it.
     const contents = await Shards.open(join(cache, RECORDINGS, 'contents'), { cache });

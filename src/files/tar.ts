@@ -7,9 +7,11 @@
  */
 import { stat } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
-import { isGzipped } from './gunzipped.ts';
 import { expandedBytes } from './lines.ts';
 import { cannotOpen, openFile } from './read.ts';
+
+/** Whether an archive is compressed by gzip, by its name. */
+export const isGzipped = (path: string): boolean => /\.(?:tar\.gz|tgz)$/i.test(path);
 
 const BLOCK = 512;
 /** Of a long name, or of pax records. */

@@ -3,15 +3,16 @@
  * place. What is in it is not unpacked.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { UserError } from '../errors.ts';
-import { fingerprint } from './fingerprint.ts';
-import { freeDisk } from './free-disk.ts';
-import { cannotOpen, exists } from './read.ts';
-import { replaceWhole, writing } from './write-whole.ts';
+import { fingerprint } from '../files/fingerprint.ts';
+import { freeDisk } from '../files/free-disk.ts';
+import { cannotOpen } from '../files/read.ts';
+import { replaceWhole, writing } from '../files/write-whole.ts';
+import { formatBytes } from '../report/format.ts';
 
 /** Speech compresses to half at best; beyond this an archive is a bomb. */
 const MOST_RATIO = 20;
@@ -21,6 +22,8 @@ const ALWAYS_ALLOWED = 2 ** 26;
 const ROOM = 2 ** 30;
 /** The disk is looked at again after so many bytes. */
 const CHECK_BYTES = 2 ** 28;
+/** Uses are noted so often at most. */
+const USE_MS = 3600_000;
 /** One that is being written changes. */
 const LEFT_OVER_MS = 3600_000;
 
@@ -30,8 +33,6 @@ export const archives: {
   folder: string | undefined;
   onNote: ((note: string) => void) | undefined;
 } = { folder: join('out', 'cache', 'archives'), onNote: undefined };
-
-export const isGzipped = (path: string): boolean => /\.(?:tar\.gz|tgz)$/i.test(path);
 
 /** Those that are being decompressed. */
 const running = new Map<string, Promise<void>>();
@@ -56,7 +57,13 @@ export async function gunzipped(path: string): Promise<string> {
     );
   }
   const target = join(folder, name);
-  if (await exists(target)) return target;
+  const there = await stat(target).catch(() => undefined);
+  if (there) {
+    // The last use, for who makes room; the time of writing stays, by which an index of it is known.
+    const now = new Date();
+    if (now.getTime() - there.atimeMs > USE_MS) await utimes(target, now, there.mtime).catch(() => {});
+    return target;
+  }
   const begun = running.get(target) ?? decompress(path, found.size, folder, target);
   running.set(target, begun);
   try {
@@ -69,7 +76,6 @@ export async function gunzipped(path: string): Promise<string> {
 
 async function decompress(path: string, size: number, folder: string, target: string): Promise<void> {
   const most = MOST_RATIO * size + ALWAYS_ALLOWED;
-  const gb = (bytes: number) => `${(bytes / 1e9).toFixed(bytes < 1e9 ? 3 : 1)} GB`;
   archives.onNote?.(`${path}: decompressing it once to ${target}; a .tar would be read in place`);
   await writing(target, async () => {
     await mkdir(folder, { recursive: true });
@@ -82,7 +88,7 @@ async function decompress(path: string, size: number, folder: string, target: st
       written += bytes.length;
       if (written > most) {
         throw new UserError(
-          `${path}: found more than ${gb(most)} in ${gb(size)} of gzip; expected at most ${MOST_RATIO} times its size: ` +
+          `${path}: found more than ${formatBytes(most)} in ${formatBytes(size)} of gzip; expected at most ${MOST_RATIO} times its size: ` +
             'a decompression bomb? If it is not, decompress it (gunzip) and name the .tar',
         );
       }
@@ -91,7 +97,7 @@ async function decompress(path: string, size: number, folder: string, target: st
         const free = await freeDisk(folder);
         if (free < ROOM) {
           throw new UserError(
-            `${folder}: found ${gb(free)} free after ${gb(written)} of ${path}; expected ${gb(ROOM)} to be left`,
+            `${folder}: found ${formatBytes(free)} free after ${formatBytes(written)} of ${path}; expected ${formatBytes(ROOM)} to be left`,
           );
         }
       }
@@ -106,12 +112,12 @@ async function decompress(path: string, size: number, folder: string, target: st
         const { code, message } = error as NodeJS.ErrnoException;
         if (!code?.startsWith('Z_')) throw error;
         throw new UserError(
-          `${path}: found damaged gzip after ${gb(written)} (${message}); expected a tar.gz`,
+          `${path}: found damaged gzip after ${formatBytes(written)} (${message}); expected a tar.gz`,
         );
       }
     }),
   );
-  archives.onNote?.(`${path}: ${gb(written)} in ${target}`);
+  archives.onNote?.(`${path}: ${formatBytes(written)} in ${target}`);
 }
 
 /** Of processes that were killed. */
@@ -121,4 +127,27 @@ async function removeLeftovers(folder: string): Promise<void> {
     const found = await stat(join(folder, name)).catch(() => undefined);
     if (found && Date.now() - found.mtimeMs > LEFT_OVER_MS) await rm(join(folder, name), { force: true });
   }
+}
+
+/** A decompressed archive in a folder of them, or what a process that was killed left of one. */
+export interface KeptArchive {
+  readonly path: string;
+  readonly bytes: number;
+  /** ms since 1970. */
+  readonly begun: number;
+  readonly used: number;
+}
+
+/** What is kept of archives, without what is being written. */
+export async function keptArchives(folder: string): Promise<KeptArchive[]> {
+  const kept: KeptArchive[] = [];
+  for (const name of (await readdir(folder).catch(() => [])).sort()) {
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => undefined);
+    if (!found?.isFile() || !/\.(?:tar|incomplete)$/.test(name)) continue;
+    if (name.endsWith('.incomplete') && Date.now() - found.mtimeMs < LEFT_OVER_MS) continue;
+    const { size, birthtimeMs, mtimeMs, atimeMs } = found;
+    kept.push({ path, bytes: size, begun: birthtimeMs || mtimeMs, used: Math.max(atimeMs, mtimeMs) });
+  }
+  return kept;
 }
