@@ -1,7 +1,7 @@
 /** A thread that measures recordings. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { archives } from '../audio/gunzipped.ts';
 import { UserError } from '../errors.ts';
-import { archives } from '../files/gunzipped.ts';
 import { measureSound, type SoundMeasures } from './measure-sound.ts';
 
 export interface MeasureRequest {

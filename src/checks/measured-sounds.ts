@@ -1,12 +1,13 @@
 /** Measures of recordings, kept in the cache by path, size and time, so that a check that was stopped goes on, and a second one is quick. */
 import { join } from 'node:path';
 import { locateAudio, statAudio } from '../audio/audio-file.ts';
+import { gunzipped } from '../audio/gunzipped.ts';
 import { defaultThreads } from '../backend/threads.ts';
 import { UserError } from '../errors.ts';
 import { RECORDINGS } from '../features/cached-shards.ts';
 import { placeOf } from '../features/recording-memo.ts';
 import { type ShardRecord, Shards } from '../features/shards.ts';
-import { gunzipped, isGzipped } from '../files/gunzipped.ts';
+import { isGzipped } from '../files/tar.ts';
 import { MEASURES, measureSound, type SoundMeasures } from './measure-sound.ts';
 import { MeasuringThreads } from './measuring-threads.ts';
 

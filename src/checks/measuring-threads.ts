@@ -1,8 +1,8 @@
 /** Threads that measure recordings: decoders and the voice detector block theirs while they compute. */
 import { Worker } from 'node:worker_threads';
+import { archives } from '../audio/gunzipped.ts';
 import { UserError } from '../errors.ts';
 import { builtFile } from '../files/built.ts';
-import { archives } from '../files/gunzipped.ts';
 import { hashOf } from '../seen-hashes.ts';
 import type { SoundMeasures } from './measure-sound.ts';
 import type { MeasureReply, MeasureRequest } from './measure-worker.ts';
