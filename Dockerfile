@@ -9,10 +9,12 @@ COPY package.json package-lock.json ./
 # Scripts of packages stay off: onnxruntime's own would fetch CUDA.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-# The packages of workers (docs/scale.md) are optional: they are added after what only the build needs is gone.
+# The packages of workers (docs/scale.md) are optional: they are added after what only the build needs is gone, and npm leaves
+# them out as long as package.json calls them so.
 RUN npm run build \
  && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
- && npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund bullmq@6.7.0 ioredis@6 @aws-sdk/client-s3@3.1175 \
+ && npm pkg delete devDependencies peerDependencies peerDependenciesMeta \
+ && npm install --no-save --ignore-scripts --no-audit --no-fund bullmq@6.7.0 ioredis@6 @aws-sdk/client-s3@3.1175 \
  && rm -rf node_modules/onnxruntime-node/bin/napi-v6/darwin node_modules/onnxruntime-node/bin/napi-v6/win32
 
 FROM node:24-bookworm-slim
