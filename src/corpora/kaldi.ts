@@ -22,7 +22,7 @@ import { joinRows, noRows } from './join-rows.ts';
 /**
  * `wav.scp` (recording, file), `segments` (utterance, recording, start, end; without it an utterance is a recording), `text`
  * (utterance, words), `utt2spk`, `utt2lang`, and texts in other languages as `text.de`. Files are sorted by their first word,
- * as Kaldi wants them, and are read in step; others are read as well, with more memory.
+ * as Kaldi wants them, and are read in step; others are read as well, through temporary files.
  */
 export const kaldi: Corpus = {
   name: 'kaldi',
