@@ -85,7 +85,7 @@ function withCommonOptions(command: Command): Command {
   command
     .argument(
       '<audio...>',
-      'audio or video files, folders, manifests (.tsv, .csv, .jsonl), or - for a list of paths on standard input',
+      'audio or video files, folders, archives (.tar, .tar.gz), Parquet tables, manifests (.tsv, .csv, .jsonl), or - for a list of paths on standard input',
     )
     .addOption(modelOption())
     .addOption(threadsOption())
