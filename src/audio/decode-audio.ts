@@ -105,6 +105,20 @@ export async function* decodeInBlocks(
   }
 }
 
+/** As decodeAudio, of blocks that were decoded. */
+export async function selectFrom(
+  name: string,
+  blocks: AsyncGenerator<DecodedBlock>,
+  options: ReadOptions,
+): Promise<Float32Array> {
+  const sound = new Sound(name, options);
+  const parts: Float32Array[] = [];
+  for await (const [samples] of soundOf(sound, blocks)) parts.push(samples!);
+  sound.finish();
+  for (const [samples] of sound.take()) parts.push(samples!);
+  return joinSamples(parts);
+}
+
 /** As decodeAudio, of samples of any rate. */
 export function prepareSamples(
   name: string,

@@ -5,8 +5,8 @@
  * Own search: libFLAC's and Symphonia's readers end with the first of joined files, and lose a last frame with a tag behind it.
  */
 import { type PacketDecoder, symphoniaDecoder } from './containers/symphonia.ts';
-import type { AudioDecoder, DecodedBlock } from './decoder.ts';
-import type { FileBytes } from './file-bytes.ts';
+import type { AudioDecoder, Decoded, DecodedBlock } from './decoder.ts';
+import { blocksFrom, type FileBytes, fromByte } from './file-bytes.ts';
 import { joinBytes } from './join-bytes.ts';
 
 /** "fLaC", the header of a block, STREAMINFO; more than the longest header of a frame. */
@@ -63,6 +63,9 @@ function streamInfo(head: Uint8Array): StreamInfo | undefined {
     total: (bytes[13]! & 15) * 2 ** 32 + view.getUint32(14),
   };
 }
+
+/** Hz; undefined: no FLAC. @param head first bytes of a file */
+export const flacRate = (head: Uint8Array): number | undefined => streamInfo(head)?.rate;
 
 function isMagic(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === 0x66 && bytes[at + 1] === 0x4c && bytes[at + 2] === 0x61 && bytes[at + 3] === 0x43;
@@ -342,4 +345,92 @@ async function isJoined(file: FileBytes, info: StreamInfo): Promise<boolean> {
     if (found < share / 4 || found > (1 + 3 * share) / 3) return true;
   }
   return false;
+}
+
+/** Bytes in which a whole frame and the next one's header are looked for. */
+const WINDOW_BYTES = 128 * 1024;
+/** What is decoded before a sample in vain. */
+const MOST_BEFORE = 16 * 1024;
+
+/** A place in a file from which it can be decoded. */
+export interface FlacPlace {
+  /** Byte of a frame. */
+  readonly at: number;
+  /** Of its first sample a channel. */
+  readonly position: number;
+}
+
+/**
+ * Finds a frame that holds a sample, or one some frames before it, by bisection: tables of places are rare, and may be wrong.
+ * @returns undefined where the file has no length, or is damaged at one of the places that are looked at
+ */
+export async function flacFrameBefore(file: FileBytes, sample: number): Promise<FlacPlace | undefined> {
+  const info = streamInfo(await file.read(0, HEAD_BYTES));
+  if (!info || info.total === 0) return undefined;
+  const first = await frameAfter(file, HEAD_BYTES, info);
+  if (first?.position !== 0) return undefined;
+  let place = first;
+  for (let end = file.size; end - place.at > MOST_BEFORE; ) {
+    const middle = Math.floor((place.at + end) / 2);
+    const found = await frameAfter(file, middle, info);
+    if (found && found.position <= sample) {
+      if (found.position < place.position) return undefined;
+      place = found;
+    } else end = middle;
+  }
+  return place;
+}
+
+/** The first frame after a byte whose checksum is right, and that another one follows. */
+async function frameAfter(file: FileBytes, from: number, info: StreamInfo): Promise<FlacPlace | undefined> {
+  for (let start = from; start < file.size; start += WINDOW_BYTES / 2) {
+    const bytes = await file.read(start, WINDOW_BYTES);
+    for (let at = 0; at < Math.min(bytes.length, WINDOW_BYTES / 2); at++) {
+      const header = bytes[at] === 0xff ? frameHeader(bytes, at, info) : undefined;
+      if (!header) continue;
+      for (let next = at + header.length; next < bytes.length; next++) {
+        if (bytes[next] !== 0xff) continue;
+        const following = frameHeader(bytes, next, info);
+        if (following?.position !== header.position + header.samples) continue;
+        if (checksum16(bytes.subarray(at, next)) === 0) return { at: start + at, position: header.position };
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Frames that are damaged or lost: what stands for them is told by what stands before. */
+export class DamagedFramesError extends Error {}
+
+/**
+ * Sound from a place on, whose first `skipped` samples are left out.
+ * @throws DamagedFramesError
+ */
+export async function* flacFrom(
+  file: FileBytes,
+  { at }: FlacPlace,
+  skipped: number,
+): AsyncGenerator<DecodedBlock> {
+  const head = new Uint8Array(await file.read(0, HEAD_BYTES));
+  // The only block of metadata; with no length, the first frame's position counts as the beginning.
+  head[4] = 0x80;
+  head[21]! &= 0xf0;
+  head.fill(0, 22, 26);
+  const decoder = flacDecoder(Number.POSITIVE_INFINITY);
+  let left = skipped;
+  const rest = function* (decoded: Decoded): Generator<DecodedBlock> {
+    if (decoder.missing!().damaged) throw new DamagedFramesError();
+    for (const { channelData, sampleRate } of [decoded].flat() as DecodedBlock[]) {
+      const dropped = Math.min(left, channelData[0]!.length);
+      left -= dropped;
+      yield { channelData: channelData.map((samples) => samples.subarray(dropped)), sampleRate };
+    }
+  };
+  try {
+    yield* rest(await decoder.decode(head));
+    for await (const bytes of blocksFrom(fromByte(file, at))) yield* rest(await decoder.decode(bytes));
+    yield* rest(await decoder.flush!());
+  } finally {
+    decoder.free();
+  }
 }

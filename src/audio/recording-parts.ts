@@ -1,6 +1,6 @@
 /**
- * Reads parts of long recordings. Of samples that stand behind a header (WAV, AIFF …) only those of the part are read. Others
- * are decoded from their beginning, once for all parts: what was decoded last is held, at most two hours of all recordings
+ * Reads parts of long recordings. Of samples that stand behind a header (WAV, AIFF …) only those of the part are read, of FLAC
+ * the frames that hold them. Others are decoded from their beginning, once for all parts: what was decoded last is held, at most two hours of all recordings
  * together (461 MB), so that the clips of a talk are read in any order. Either way a part is the slice of the whole, bit by bit.
  */
 import {
@@ -10,9 +10,11 @@ import {
   type ReadEvents,
   type ReadOptions,
   type SampleBlock,
+  selectFrom,
 } from './decode-audio.ts';
 import type { SampleLayout } from './decoder.ts';
 import { type ByteSource, blocksFrom, type FileBytes } from './file-bytes.ts';
+import { DamagedFramesError, flacDuration, flacFrameBefore, flacFrom, flacRate } from './flac.ts';
 import { detectFormat } from './formats.ts';
 import { afterTags } from './header-seconds.ts';
 import { describeMissing } from './missing-sound.ts';
@@ -54,6 +56,8 @@ export async function readPart(recording: LongRecording, part: PartOptions): Pro
   const { begin, end } = part;
   const layout = await layoutOf(recording.bytes);
   if (layout) return readSamples(recording, layout, part);
+  const inFlac = await readFlac(recording, part);
+  if (inFlac) return inFlac;
   const held = heldRecording(recording, part.channel ?? 'mix');
   const samples = await held.read(begin, end, recording.name);
   const damage = held.damage ?? missingOf(samples.length, end - begin);
@@ -91,6 +95,41 @@ async function layoutOf(bytes: FileBytes): Promise<Samples | undefined> {
   }
 }
 
+/** The first frame to read at which a sample of 16 kHz, `base`, lies on one of the file: the resampler's phases begin there as at 0. */
+function beginningOf(begin: number, sampleRate: number): { first: number; base: number } {
+  const common = greatestCommonDivisor(sampleRate, SAMPLE_RATE);
+  const parts = SAMPLE_RATE / common;
+  const steps = Math.max(0, Math.floor((begin - MARGIN_SECONDS * SAMPLE_RATE) / parts));
+  return { first: (steps * sampleRate) / common, base: steps * parts };
+}
+
+/** Of FLAC, whose frames need none before them; undefined: of another format, or what its headers say is not so. */
+async function readFlac(
+  { name, bytes }: LongRecording,
+  { begin, end, channel, onDamage }: PartOptions,
+): Promise<Float32Array | undefined> {
+  const { sound, head } = await afterTags(bytes);
+  const sampleRate = flacRate(head);
+  const seconds = sampleRate === undefined ? undefined : await flacDuration(sound);
+  if (sampleRate === undefined || seconds === undefined) return undefined;
+  if (begin >= Math.round(seconds * SAMPLE_RATE)) throw beginsAfterEnd(name, seconds, begin);
+  const { first, base } = beginningOf(begin, sampleRate);
+  const place = await flacFrameBefore(sound, first);
+  if (!place) return undefined;
+  const selected = selectFrom(name, flacFrom(sound, place, first - place.position), {
+    ...{ from: (begin - base) / SAMPLE_RATE, to: (end - base) / SAMPLE_RATE },
+    ...(channel !== undefined && { channel }),
+  });
+  const samples = await selected.catch((error: unknown) => {
+    if (error instanceof DamagedFramesError) return undefined;
+    throw error;
+  });
+  if (!samples) return undefined;
+  const damage = missingOf(samples.length, end - begin);
+  if (damage !== undefined) onDamage?.(damage);
+  return samples;
+}
+
 /** As if the file held its header and the samples about the part only. */
 async function readSamples(
   { name }: LongRecording,
@@ -99,11 +138,7 @@ async function readSamples(
 ): Promise<Float32Array> {
   const length = Math.round((frames * SAMPLE_RATE) / sampleRate);
   if (begin >= length) throw beginsAfterEnd(name, length / SAMPLE_RATE, begin);
-  // The first frame at which a sample of 16 kHz lies on one of the file: the resampler's phases begin there as at 0.
-  const common = greatestCommonDivisor(sampleRate, SAMPLE_RATE);
-  const [step, parts] = [sampleRate / common, SAMPLE_RATE / common];
-  const steps = Math.max(0, Math.floor((begin - MARGIN_SECONDS * SAMPLE_RATE) / parts));
-  const first = steps * step;
+  const { first, base } = beginningOf(begin, sampleRate);
   const last = Math.min(frames, Math.ceil((end / SAMPLE_RATE + MARGIN_SECONDS) * sampleRate));
   const header = await sound.read(0, at);
   const offset = at + first * frameBytes;
@@ -116,7 +151,6 @@ async function readSamples(
         : sound.read(offset + from - at, Math.min(count, size - from)),
   };
   const source: ByteSource = { [Symbol.asyncIterator]: () => blocksFrom(file) };
-  const base = steps * parts;
   const samples = await decodeAudio(name, source, size, {
     ...{ from: (begin - base) / SAMPLE_RATE, to: (end - base) / SAMPLE_RATE },
     ...(channel !== undefined && { channel }),
