@@ -108,6 +108,26 @@ export class AdamW {
     return { kernels: exports as unknown as Kernels, count };
   }
 
+  /** A copy of the gradients of the last run, one weight's after another's. */
+  gradientCopy(): Float32Array {
+    const all = new Float32Array([...this.gradients.values()].reduce((sum, { size }) => sum + size, 0));
+    for (const [values, at] of this.#gradientPlaces()) all.set(values, at);
+    return all;
+  }
+
+  /** Takes such gradients for those of the last run. */
+  setGradients(values: Float32Array): void {
+    for (const [own, at] of this.#gradientPlaces()) own.set(values.subarray(at, at + own.length));
+  }
+
+  *#gradientPlaces(): Generator<[values: Float32Array, at: number]> {
+    let at = 0;
+    for (const { data, size } of this.gradients.values()) {
+      yield [data as Float32Array, at];
+      at += size;
+    }
+  }
+
   /**
    * Adds the gradients of the last run to the sums, `share` times. The next step follows the sums, divided by all shares
    * together.

@@ -26,7 +26,12 @@ export function setTrained(name: string, { data }: HostTensor): boolean {
 export const gradientOf = (name: string): Float32Array =>
   lookUp(optimizer!.gradients, name, 'gradient').data as Float32Array;
 
-export const accumulate = (share: number, reset: boolean): void => optimizer!.accumulate(share, reset);
+export const gradients = (): Float32Array => optimizer!.gradientCopy();
+
+export function accumulate({ share, reset, gradients }: RequestOf<'adamw-accumulate'>): void {
+  if (gradients) optimizer!.setGradients(gradients);
+  optimizer!.accumulate(share, reset);
+}
 
 export const step = (options: AdamWOptions): number => optimizer!.step(options);
 

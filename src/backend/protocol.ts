@@ -97,7 +97,8 @@ export type Request =
       accumulates: boolean;
       state: AdamWState | undefined;
     }
-  | { type: 'adamw-accumulate'; share: number; reset: boolean }
+  | { type: 'adamw-gradients' }
+  | { type: 'adamw-accumulate'; share: number; reset: boolean; gradients: Float32Array | undefined }
   | { type: 'adamw-step'; options: AdamWOptions }
   | { type: 'adamw-state' }
   | { type: 'adamw-release' }

@@ -370,13 +370,20 @@ export class Runtime {
     return this.#request({ type: 'adamw-state' });
   }
 
+  /** A copy of the gradients of the last run, one weight's after another's, in the order of the optimizer's names. */
+  gradients(): Promise<Float32Array> {
+    return this.#request({ type: 'adamw-gradients' });
+  }
+
   /**
    * Adds the gradients of the last run to their sums, `share` times. The next step follows the sums, divided by all shares
    * together.
    * @param reset discard what was added before
+   * @param gradients in place of those of the last run; as `gradients` gives them. They move to the computing thread
    */
-  accumulateGradients(share: number, reset: boolean): Promise<void> {
-    return this.#request({ type: 'adamw-accumulate', share, reset });
+  accumulateGradients(share: number, reset: boolean, gradients?: Float32Array): Promise<void> {
+    const buffers = gradients ? [gradients.buffer as ArrayBuffer] : [];
+    return this.#request({ type: 'adamw-accumulate', share, reset, gradients }, buffers);
   }
 
   /** One step on the gradients of the last run, or on their sums. Returns their L2 norm before clipping; if it is not finite, nothing changed. */

@@ -49,8 +49,12 @@ async function handle(request: Request): Promise<Handled> {
       return { value: sessions.free(request.tensors) };
     case 'adamw-create':
       return { value: optimizer.create(request) };
+    case 'adamw-gradients': {
+      const value = optimizer.gradients();
+      return { value, transfer: buffersOf([value]) };
+    }
     case 'adamw-accumulate':
-      return { value: optimizer.accumulate(request.share, request.reset) };
+      return { value: optimizer.accumulate(request) };
     case 'adamw-step':
       return { value: optimizer.step(request.options) };
     case 'adamw-state': {

@@ -195,13 +195,13 @@ test('visits are counted over epochs, and over batches that a resumed run passes
     new PreparedBatches(examples, { batchSize: 2, seed: 1 }, { tails: undefined, padding: 0 });
   const whole = batches();
   const taken: (readonly ReadyExample[])[] = [];
-  for (let i = 0; i < 3; i++) taken.push((await whole.next()).examples);
+  for (let i = 0; i < 3; i++) taken.push((await whole.at(i, i + 1)).examples);
   expect(taken.map(({ length }) => length)).toEqual([2, 2, 2]);
   expect(seen.slice(0, 6).sort()).toEqual(['0:0', '0:1', '0:2', '1:0', '1:1', '1:2']);
   seen.length = 0;
   const resumed = batches();
-  resumed.skip(2);
-  await resumed.next();
+  resumed.pass(2);
+  await resumed.at(2);
   expect(seen.slice(0, 2).sort()).toEqual(['0:2', '1:2']);
 });
 

@@ -1,4 +1,5 @@
 /** The one training loop: steps of AdamW on the gradients of a graph's loss. */
+import { joinSamples } from '../audio/join-samples.ts';
 import {
   type AdamWOptions,
   type HostTensor,
@@ -17,6 +18,32 @@ export interface LoopBatch {
   /** Weight of its loss among the step's batches: its tokens. */
   readonly weight: number;
 }
+
+/** What a batch gives to its step. */
+export interface BatchGradient {
+  /** Its weight among the step's batches. */
+  readonly weight: number;
+  /** Loss and metrics, in the order of the graph's outputs. */
+  readonly scalars: readonly number[];
+  /** Of the trained weights, one after another. Default: that of the last run here. */
+  readonly gradient?: Float32Array | undefined;
+}
+
+/** The part of a step that is computed here. */
+export interface StepHere {
+  /**
+   * Computes a batch by its place in the step, counted from 0.
+   * @param next place of the one that is computed here next; one beyond the last is the next step's first. Default: the one after it
+   */
+  readonly compute: (place: number, next?: number) => Promise<BatchGradient>;
+  /** A copy of the gradient of the last. */
+  readonly gradient: () => Promise<Float32Array>;
+  /** A copy of the trained weights, one after another. */
+  readonly weights: () => Promise<Float32Array>;
+}
+
+/** Gives the batches of a step in their order, each computed here or elsewhere. */
+export type StepBatches = (step: number, here: StepHere) => AsyncIterable<BatchGradient>;
 
 export interface LoopOptions extends Pick<AdamWOptions, 'weightDecay'> {
   /** With an output `loss`, gradients of the trained weights, and any number of metrics. */
@@ -38,7 +65,13 @@ export interface LoopOptions extends Pick<AdamWOptions, 'weightDecay'> {
   readonly pausesAfter?: ((step: number) => boolean) | undefined;
   /** Called before the batches of each step. */
   readonly beforeStep?: (() => Promise<void>) | undefined;
-  readonly batch: (step: number) => Promise<LoopBatch>;
+  /**
+   * @param place among the step's batches, counted from 0
+   * @param next place of the one that is asked for next; one beyond the last is the next step's first
+   */
+  readonly batch: (step: number, place: number, next: number) => Promise<LoopBatch>;
+  /** Where batches of a step are computed, on the CPU with several batches per step. Default: all here. */
+  readonly batches?: StepBatches | undefined;
   /** Called after each step, and waited for. 'stop' ends the loop there, or after the steps that ran together with it. */
   readonly onStep: (step: LoopStep, progress: LoopProgress) => Stop | Promise<Stop>;
 }
@@ -136,29 +169,82 @@ function weightedMean(batches: readonly { weight: number }[], at: (batch: number
   return batches.reduce((sum, { weight }, i) => sum + weight * at(i), 0) / total;
 }
 
+/** Computes single batches beside the optimizer, which holds weights and gradients. */
+export class HostBatches {
+  readonly #scalars: readonly string[];
+  #program: Program | undefined;
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly graph: Graph,
+    private readonly trained: readonly string[],
+  ) {
+    this.#scalars = ['loss', ...metricsOf(graph)];
+  }
+
+  async load(): Promise<Program> {
+    this.#program ??= await this.runtime.load(this.graph, { builtIn: () => false });
+    return this.#program;
+  }
+
+  async compute({ feeds, weight }: LoopBatch): Promise<BatchGradient> {
+    const { fetched } = await this.runtime.run(await this.load(), feeds, { fetch: this.#scalars });
+    return { weight, scalars: this.#scalars.map((name) => (fetched[name]!.data as Float32Array)[0]!) };
+  }
+
+  /** A copy of the gradient of the last batch. */
+  gradient(): Promise<Float32Array> {
+    return this.runtime.gradients();
+  }
+
+  /** A copy of the trained weights, one after another. */
+  async weights(): Promise<Float32Array> {
+    const weights = await this.runtime.read(this.trained);
+    return joinSamples(weights.map(({ data }) => data as Float32Array));
+  }
+
+  /** Sets the trained weights. */
+  async setWeights(values: Float32Array): Promise<void> {
+    let at = 0;
+    const weights = this.trained.map((name) => {
+      const shape = this.graph.parameters.get(name)!.shape as number[];
+      const count = shape.reduce((a, b) => a * b, 1);
+      at += count;
+      return [name, { shape, data: values.slice(at - count, at) }] as const;
+    });
+    await this.runtime.store(weights);
+  }
+
+  async unload(): Promise<void> {
+    if (this.#program) await this.runtime.unload(this.#program);
+    this.#program = undefined;
+  }
+}
+
 async function hostSteps(runtime: Runtime, options: LoopOptions): Promise<Steps> {
   const { graph, trained, from, weightDecay, clipNorm = Number.POSITIVE_INFINITY, accumulate = 1 } = options;
   await runtime.createAdamW(trained, from?.optimizer, accumulate > 1);
-  let program: Program | undefined;
-  const scalars = ['loss', ...metricsOf(graph)];
-  const unload = async () => {
-    if (program) await runtime.unload(program);
-    program = undefined;
-  };
+  const host = new HostBatches(runtime, graph, trained);
+  const batchesOf = options.batches ?? allHere(accumulate);
   return {
     run: async (step) => {
-      program ??= await runtime.load(graph, { builtIn: () => false });
+      await host.load();
       const started = performance.now();
       await options.beforeStep?.();
-      const batches: { weight: number; values: number[] }[] = [];
-      for (let k = 0; k < accumulate; k++) {
-        const { feeds, weight } = await options.batch(step);
-        const { fetched } = await runtime.run(program, feeds, { fetch: scalars });
+      const batches: BatchGradient[] = [];
+      const here: StepHere = {
+        compute: async (place, next = place + 1) => host.compute(await options.batch(step, place, next)),
+        gradient: () => host.gradient(),
+        weights: () => host.weights(),
+      };
+      for await (const { gradient, ...batch } of batchesOf(step, here)) {
         // The step's loss is the mean over all its tokens, so a batch is weighted by its tokens.
-        if (accumulate > 1) await runtime.accumulateGradients(weight, k === 0);
-        batches.push({ weight, values: scalars.map((name) => (fetched[name]!.data as Float32Array)[0]!) });
+        if (accumulate > 1) await runtime.accumulateGradients(batch.weight, batches.length === 0, gradient);
+        batches.push(batch);
       }
-      const [loss, ...terms] = scalars.map((_, i) => weightedMean(batches, (k) => batches[k]!.values[i]!));
+      const [loss, ...terms] = batches[0]!.scalars.map((_, i) =>
+        weightedMean(batches, (k) => batches[k]!.scalars[i]!),
+      );
       const learningRate = options.learningRate(step);
       const gradientNorm = Number.isFinite(loss)
         ? await runtime.stepAdamW({ ...ADAMW, learningRate, weightDecay, clipNorm })
@@ -167,11 +253,17 @@ async function hostSteps(runtime: Runtime, options: LoopOptions): Promise<Steps>
       const seconds = (performance.now() - started) / 1000;
       return [{ loss: loss!, terms, learningRate, gradientNorm, skipped, seconds }];
     },
-    unload,
+    unload: () => host.unload(),
     release: async () => {
-      await unload();
+      await host.unload();
       await runtime.releaseAdamW();
     },
+  };
+}
+
+function allHere(accumulate: number): StepBatches {
+  return async function* (_, here) {
+    for (let place = 0; place < accumulate; place++) yield here.compute(place);
   };
 }
 
@@ -196,7 +288,7 @@ async function deviceSteps(runtime: Runtime, options: LoopOptions): Promise<Step
     for (let step = first; step <= options.steps && steps.length < count && bytes < RUN_BYTES; step++) {
       await options.beforeStep?.();
       const batches: LoopBatch[] = [];
-      for (let k = 0; k < accumulate; k++) batches.push(await options.batch(step));
+      for (let k = 0; k < accumulate; k++) batches.push(await options.batch(step, k, k + 1));
       steps.push(batches);
       for (const { feeds } of batches) for (const { data } of Object.values(feeds)) bytes += data.byteLength;
       if (options.pausesAfter?.(step) ?? true) break;

@@ -1,4 +1,4 @@
-/** Batches of a training run, each prepared during the step before. */
+/** Batches of a training run, by their place in it, each prepared during the one before. */
 import { UnreadableRecording } from '../data/recording.ts';
 import { UserError } from '../errors.ts';
 import type { SilenceTails } from '../whisper/silence-tail.ts';
@@ -13,76 +13,107 @@ import { type SamplingOptions, sampleBatches } from './sampling.ts';
 
 export interface PreparedBatch extends TrainingBatch {
   readonly examples: readonly ReadyExample[];
+  /** Their places in the list of examples. */
+  readonly members: readonly number[];
 }
+
+/** An example whose recording could not be read, by its place, and the reason, one line. */
+export type Unreadable = readonly [example: number, reason: string];
 
 export interface PreparationOptions {
   /** See `trainingBatch`. */
   readonly tails: SilenceTails | undefined;
   readonly padding: number;
   readonly outputIds?: Int32Array | undefined;
-  /** Called once with each recording that cannot be read, one line; its batches go without it. */
-  readonly onUnreadable?: ((reason: string) => void) | undefined;
-  /** Batches that will be taken. Default: any number. */
-  readonly batches?: number;
+  /** Called once with each example whose recording cannot be read; its batches go without it. */
+  readonly onUnreadable?: ((unreadable: Unreadable) => void) | undefined;
+}
+
+/** Examples of a batch, and how often each was drawn before. */
+interface Draw {
+  readonly members: readonly number[];
+  readonly visits: readonly number[];
+  /** Visit of the first of them that follows. */
+  readonly nextVisit: number;
 }
 
 export class PreparedBatches {
-  readonly #drawn: Generator<number[], never>;
+  readonly #sampled: Generator<number[], never>;
   /** Number of batches so far, by example. */
   readonly #visits: Uint32Array;
   /** Examples whose recording could not be read. */
   readonly #unreadable = new Set<number>();
-  #next: Promise<PreparedBatch> | undefined;
-
-  #remaining: number;
+  /** From the place `#first` on. */
+  readonly #drawn: Draw[] = [];
+  #first = 0;
+  #ahead: { readonly place: number; readonly batch: Promise<PreparedBatch> } | undefined;
+  readonly #running = new Set<Promise<PreparedBatch>>();
+  #isClosed = false;
 
   constructor(
     readonly examples: readonly Example[],
     sampling: SamplingOptions,
     private readonly options: PreparationOptions,
   ) {
-    this.#remaining = options.batches ?? Number.POSITIVE_INFINITY;
-    this.#drawn = sampleBatches(examples, sampling);
+    this.#sampled = sampleBatches(examples, sampling);
     this.#visits = new Uint32Array(examples.length);
   }
 
-  /** Skips batches of an earlier run. Only before the first `next`. */
-  skip(batches: number): void {
-    for (let i = 0; i < batches; i++)
-      for (const example of this.#drawn.next().value) this.#visits[example]!++;
+  /** Batches before this place are not taken any more. They are drawn as if they had been. */
+  pass(place: number): void {
+    for (; this.#first < place; this.#first++) if (!this.#drawn.shift()) this.#draw();
   }
 
   /**
-   * The next batch. Preparing the one after it starts in the event loop's next turn: by then the caller has passed this
-   * one to the computing thread.
+   * A batch by its place in the training, counted from 0.
+   * @param next the one that will be taken next. Preparing it starts in the event loop's next turn: by then the caller has
+   * passed this one to the computing thread. Default: none is prepared
    */
-  async next(): Promise<PreparedBatch> {
-    const begun = this.#next ?? this.#prepare();
-    this.#next = undefined;
-    const batch = await begun;
-    this.#remaining--;
+  async at(place: number, next?: number): Promise<PreparedBatch> {
+    const batch = await (this.#ahead?.place === place ? this.#ahead.batch : this.#begin(place));
+    if (next === undefined) return batch;
     setImmediate(() => {
-      if (this.#remaining <= 0) return;
-      this.#next ??= this.#prepare();
-      // `next` reports the error; after the last step there is no such call.
-      this.#next.catch(() => {});
+      if (this.#isClosed || this.#ahead?.place === next) return;
+      this.#ahead = { place: next, batch: this.#begin(next) };
     });
     return batch;
   }
 
-  async #prepare(): Promise<PreparedBatch> {
+  #begin(place: number): Promise<PreparedBatch> {
+    const batch = this.#prepare(place);
+    this.#running.add(batch);
+    // `at` reports the error; after the last step there is no such call.
+    batch.catch(() => {}).finally(() => this.#running.delete(batch));
+    return batch;
+  }
+
+  #draw(): Draw {
+    const members = this.#sampled.next().value;
+    const visits = members.map((i) => this.#visits[i]!++);
+    return { members, visits, nextVisit: this.#visits[members[0]!]! };
+  }
+
+  #drawnAt(place: number): Draw {
+    while (this.#first + this.#drawn.length <= place) this.#drawn.push(this.#draw());
+    return this.#drawn[place - this.#first]!;
+  }
+
+  async #prepare(place: number): Promise<PreparedBatch> {
     const { tails, padding, outputIds } = this.options;
-    const drawn = this.#drawn.next().value;
-    const found = await Promise.all(drawn.map((i) => this.#ready(i, this.#visits[i]!++)));
+    const drawn = this.#drawnAt(place);
+    const found = await Promise.all(drawn.members.map((i, k) => this.#ready(i, drawn.visits[k]!)));
+    const members = drawn.members.filter((_, k) => found[k]);
     const examples = found.filter((one) => one !== undefined);
     // What takes the place of a batch without a readable recording depends on the draw alone, as after a resumption.
     for (let next = 1; examples.length === 0; next++) {
       if (next === this.examples.length) throw new UserError('no clip can be read');
-      const i = (drawn[0]! + next) % this.examples.length;
-      const one = await this.#ready(i, this.#visits[drawn[0]!]!);
-      if (one) examples.push(one);
+      const i = (drawn.members[0]! + next) % this.examples.length;
+      const one = await this.#ready(i, drawn.nextVisit);
+      if (!one) continue;
+      members.push(i);
+      examples.push(one);
     }
-    return { examples, ...trainingBatch(examples, tails, padding, outputIds) };
+    return { examples, members, ...trainingBatch(examples, tails, padding, outputIds) };
   }
 
   /** Undefined where its recording cannot be read: the batch goes without it. */
@@ -91,15 +122,21 @@ export class PreparedBatches {
       return await readyExample(this.examples[i]!, visit);
     } catch (error) {
       if (!(error instanceof UnreadableRecording)) throw error;
-      if (!this.#unreadable.has(i)) this.options.onUnreadable?.(error.message);
-      this.#unreadable.add(i);
+      this.reportUnreadable([i, error.message]);
       return undefined;
     }
   }
 
-  /** Waits for a batch that is being prepared: the model must not be closed before. */
+  /** Reports it, unless it is known. */
+  reportUnreadable(unreadable: Unreadable): void {
+    const [i] = unreadable;
+    if (!this.#unreadable.has(i)) this.options.onUnreadable?.(unreadable);
+    this.#unreadable.add(i);
+  }
+
+  /** Waits for batches that are being prepared: the model must not be closed before. */
   async close(): Promise<void> {
-    this.#remaining = 0;
-    await this.#next?.catch(() => {});
+    this.#isClosed = true;
+    await Promise.allSettled(this.#running);
   }
 }

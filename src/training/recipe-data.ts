@@ -58,6 +58,8 @@ export interface TrainingData {
   readonly vocabulary: TargetVocabulary | undefined;
   /** Fingerprints of the data, which must be equal to resume a run. */
   readonly fingerprints: RunSettings;
+  /** Of the training recordings: the sizes of their files. */
+  readonly recordings: string;
   /** Whether a fingerprint in a checkpoint is that of the same data, made by an earlier version. */
   readonly isFormer: IsFormer;
 }
@@ -225,7 +227,11 @@ export async function trainingData(
   }
   const windows = new Set<CorpusClip>(timed);
   const merged = [...joined, ...timed];
-  const readable = await measuredClips(outputs, merged, 'reading lengths', work, split.addTraining);
+  const sizes = new Map<CorpusClip, number>();
+  const readable = await measuredClips(outputs, merged, 'reading lengths', work, (clip, file, bytes) => {
+    split.addTraining(clip, file, bytes);
+    sizes.set(clip, bytes + (sizes.get(clip) ?? 0));
+  });
   const unread = merged.length - readable.length;
   if (readable.length === 0 && spoken.length > 0) throw new UserError('no clip can be read');
   const onBothSides = await split.note(work);
@@ -297,6 +303,7 @@ export async function trainingData(
       ...(devExamples && { devClips: selectionFingerprint(recipe, devExamples) }),
       ...(vocabulary && { vocabulary: fingerprint(vocabulary.words.join(), 12) }),
     },
+    recordings: fingerprint(merged.map((clip) => sizes.get(clip) ?? 0).join(), 12),
     isFormer: async (name, found) => {
       const selected = name === 'clips' ? examples : name === 'devClips' ? devExamples : undefined;
       const options = { ...work, memo: outputs.memo, window };

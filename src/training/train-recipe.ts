@@ -26,13 +26,38 @@ import { quantizeFrozen } from './quantization.ts';
 import type { Recipe } from './recipe.ts';
 import { type RecipeClips, recipeClips, type TrainingData, trainingData } from './recipe-data.ts';
 import { asBegun, withManifests } from './recipe-datasets.ts';
+import { mapPaths } from './recipe-keys.ts';
 import { checkObjective, recipeObjective } from './recipe-objective.ts';
 import { fileSettings, recipeText, weightSettings } from './recipe-settings.ts';
 import { type RecipeSource, readRecipe } from './recipe-source.ts';
 import { prepareOutput, type RunResult, runTraining } from './run.ts';
 import { saveModel } from './save.ts';
-import type { StepReport, TrainingOptions } from './train.ts';
+import {
+  type ShareBatches,
+  type StepReport,
+  type TrainingBatches,
+  type TrainingOptions,
+  trainingBatches,
+} from './train.ts';
 import { type Tuning, tunedWeights } from './tuned-weights.ts';
+
+/** A training whose batches other processes can compute, too. */
+export interface SharedTraining {
+  /** With absolute paths; none for the model is the embedded one. */
+  readonly recipe: Recipe;
+  /** All that a batch's gradient depends on, beside the weights of its step. */
+  readonly settings: RunSettings;
+  /** Bytes of the trained weights, and of all. */
+  readonly bytes: { readonly trained: number; readonly all: number };
+}
+
+/** What computes batches of a training elsewhere. */
+export interface Sharing {
+  readonly share: ShareBatches;
+  /** Who takes part, in a word or two. */
+  readonly note: () => string;
+  readonly end: () => Promise<void>;
+}
 
 export interface TrainOptions extends WorkOptions {
   /** Resume from the newest whole checkpoint in the output. Default: there must be none. */
@@ -42,6 +67,8 @@ export interface TrainOptions extends WorkOptions {
   /** Called after each step; returning 'stop' ends the training there, and the model is saved. */
   readonly onStep?: ((report: StepReport) => unknown) | undefined;
   readonly onEvaluation?: ((evaluation: DevEvaluation) => void) | undefined;
+  /** Called before the first step, and gives what computes batches elsewhere. Default: all are computed here. */
+  readonly sharing?: ((training: SharedTraining) => Promise<Sharing>) | undefined;
 }
 
 export interface TrainResult {
@@ -100,14 +127,23 @@ async function withFiles(given: Recipe, options: TrainOptions): Promise<Recipe> 
   };
 }
 
-async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainResult> {
-  const { signal, onNote, onProgress } = options;
+interface OpenRecipe {
+  readonly recipe: Recipe;
+  readonly clips: RecipeClips;
+  /** Language of the texts, the first where there are several. */
+  readonly target: string;
+  /** Fingerprints of the model and of the files that the recipe names. */
+  readonly files: RunSettings;
+  readonly load: () => Promise<WhisperModel>;
+}
+
+/** Reads what a recipe names, but for recordings and weights. */
+async function openRecipe(given: Recipe): Promise<OpenRecipe> {
   const directory = given.model ?? embeddedModel;
   if (resolve(given.output) === resolve(directory)) {
     throw new UserError(`--output ${given.output}: is the model that is trained; expected another folder`);
   }
   const clips = spokenIn(given.tune.experts?.languages[0], await recipeClips(given));
-  for (const note of clips.notes) onNote?.(note);
   const [target, ...others] = clips.targets;
   // The saved recipe names the target even where the given one does not.
   const recipe = others.length > 0 ? given : { ...given, target: given.target ?? target };
@@ -117,9 +153,53 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     ...recipe.targetToken,
     language: languageProfile(target!).base,
   };
-  const model = () => WhisperModel.load(directory, { decoderLayers, languageToken, device: recipe.device });
+  const load = () => WhisperModel.load(directory, { decoderLayers, languageToken, device: recipe.device });
+  return { recipe, clips, target: target!, files, load };
+}
+
+/**
+ * Opens a recipe's training to compute batches of it, for another process that runs it.
+ * @returns with all that their gradients depend on
+ */
+export async function openBatches(
+  given: Recipe,
+  work: WorkOptions,
+): Promise<TrainingBatches & { readonly settings: RunSettings }> {
+  const { recipe, clips, files, load } = await openRecipe(given);
+  const model = await load();
+  try {
+    const { data, training, close } = await prepared(model, recipe, clips, work);
+    const batches = await trainingBatches(model, data.examples, training);
+    return {
+      ...batches,
+      settings: sharedSettings(settingsOf(recipe, files, data, model.runtime.threads), data),
+      close: async () => {
+        await batches.close();
+        await close();
+        await model.close();
+      },
+    };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
+/** Settings that another process must have, too, which has to see the same recordings. */
+function sharedSettings(settings: RunSettings, { recordings }: TrainingData): RunSettings {
+  return { ...settings, recordings };
+}
+
+async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainResult> {
+  const { signal, onNote, onProgress } = options;
+  const { recipe, clips, target, files, load } = await openRecipe(given);
+  for (const note of clips.notes) onNote?.(note);
   const work = async (model: WhisperModel): Promise<TrainResult> => {
-    const { data, training, close } = await prepared(model, recipe, clips, options);
+    await prepareOutput(recipe.output, Boolean(options.resume));
+    const { onProgress, onSkip, onNote, signal } = options;
+    const { data, training, close } = await prepared(model, recipe, clips, {
+      ...{ onProgress, onSkip, onNote, signal },
+    });
     try {
       return await run(model, data, training);
     } finally {
@@ -149,12 +229,19 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     const lastSteps: StepReport[] = [];
     const progress = (done: number, note?: string) =>
       onProgress?.({ stage: 'training', done, total: training.steps, note, resumed });
+    const settings = settingsOf(recipe, files, data, model.runtime.threads);
+    const sharing = await options.sharing?.({
+      recipe: mapPaths(recipe, (path) => resolve(path)) as Recipe,
+      settings: sharedSettings(settings, data),
+      // A checkpoint has two moments of each weight.
+      bytes: { trained: plan.memory.checkpoint / 3, all: plan.memory.weights },
+    });
     const result = await runTraining(model, examples, {
       output: recipe.output,
       recipe: recipeText(recipe),
-      settings: settingsOf(recipe, files, data, model.runtime.threads),
+      settings,
       isFormer: data.isFormer,
-      training,
+      training: { ...training, share: sharing?.share },
       checkpointEvery: recipe.checkpointEvery,
       resume: Boolean(options.resume),
       devSet,
@@ -167,7 +254,8 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
       },
       onStep: (report) => {
         const rate = (report.tokens / report.seconds).toFixed(0);
-        progress(report.step, `loss ${report.loss.toFixed(3)}  ${rate} tokens/s`);
+        const others = sharing ? `  ${sharing.note()}` : '';
+        progress(report.step, `loss ${report.loss.toFixed(3)}  ${rate} tokens/s${others}`);
         lastSteps.push(report);
         if (report.step % recipe.checkpointEvery === 0 || report.step === training.steps) {
           const gates = openGates(lastSteps.splice(0));
@@ -179,18 +267,20 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
       onEvaluation: (evaluation) => options.onEvaluation?.(evaluation),
       save: (folder) =>
         saveModel(model, folder, {
-          prompt: { target: target!, targets: clips.targets, kind: recipe.prompt },
+          prompt: { target, targets: clips.targets, kind: recipe.prompt },
           vocabulary,
           dtype: recipe.dtype,
         }),
-    }).catch((error: unknown) => {
-      throw error instanceof DeviceMemoryError ? withNeed(error, plan) : error;
-    });
+    })
+      .catch((error: unknown) => {
+        throw error instanceof DeviceMemoryError ? withNeed(error, plan) : error;
+      })
+      .finally(() => sharing?.end());
     const seconds = (performance.now() - started) / 1000;
     await writeJson(join(recipe.output, TRAINING_DATA), trainingDataOf(clips.training, clips.targets));
     return { model: recipe.output, examples: examples.length, unreadable, ...summaryOf(result), seconds };
   };
-  return lockFolder(recipe.output, () => withModel(model(), work), options);
+  return lockFolder(recipe.output, () => withModel(load(), work), options);
 }
 
 /** The error with what a step was estimated to need. */
@@ -214,10 +304,8 @@ async function prepared(
   model: WhisperModel,
   recipe: Recipe,
   clips: RecipeClips,
-  options: TrainOptions,
+  work: WorkOptions,
 ): Promise<{ data: TrainingData; training: TrainingOptions; close: () => Promise<void> }> {
-  const { onProgress, onSkip, onNote, signal } = options;
-  const work: WorkOptions = { onProgress, onSkip, onNote, signal };
   const tuning = tuningOf(recipe);
   tunedWeights(model.dimensions, tuning);
   const pairs = new Map(
@@ -225,7 +313,6 @@ async function prepared(
   );
   for (const { language, target } of pairs.values()) promptOf(model.tokens, recipe.prompt, target, language);
   await checkObjective(model, recipe, clips.training);
-  await prepareOutput(recipe.output, Boolean(options.resume));
   await quantizeFrozen(model, tuning);
   const data = await trainingData(model, recipe, clips, work);
   const { objective, close } = await recipeObjective(model, recipe, data.examples, work);

@@ -4,6 +4,7 @@
  * Translation"). Other choices: tuned-weights.ts.
  */
 import { UserError } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
 import { LANGUAGE_ROW } from '../whisper/decoder.ts';
 import { createLanguageRow } from '../whisper/language-token.ts';
 import type { WhisperModel } from '../whisper/model.ts';
@@ -11,10 +12,20 @@ import type { TargetVocabulary } from '../whisper/target-vocabulary.ts';
 import { type BatchSize, type Example, sizeOfAll } from './batches.ts';
 import { storeTrained, type TrainingState } from './checkpoints.ts';
 import { createExperts, trainedExperts, withGates } from './experts.ts';
-import { type LoopProgress, type LoopStep, type Stop, scheduledRate, trainingLoop } from './loop.ts';
+import {
+  type BatchGradient,
+  HostBatches,
+  type LoopBatch,
+  type LoopProgress,
+  type LoopStep,
+  type StepHere,
+  type Stop,
+  scheduledRate,
+  trainingLoop,
+} from './loop.ts';
 import { createLora } from './lora.ts';
 import { auxiliaryWeights, createAuxiliaryWeights, crossEntropy, type Objective } from './objective.ts';
-import { type PreparedBatch, PreparedBatches } from './prepared-batches.ts';
+import { PreparedBatches, type Unreadable } from './prepared-batches.ts';
 import { scaledWeights } from './quantization.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { type Tuning, tunedWeights, tunesEncoder, tuningAdapters, tuningGraph } from './tuned-weights.ts';
@@ -44,6 +55,8 @@ export interface TrainingOptions extends Tuning, SamplingOptions {
   readonly pausesAfter?: ((step: number) => boolean) | undefined;
   /** Called once with each recording that cannot be read, one line; its batches go without it. */
   readonly onUnreadable?: ((reason: string) => void) | undefined;
+  /** Has batches computed by other processes, too, where several make a step on the CPU. Default: all are computed here. */
+  readonly share?: ShareBatches | undefined;
   /** Called after each step, and waited for. 'stop' ends the training there, or after the steps that ran together with it. */
   readonly onStep?: (report: StepReport, progress: TrainingProgress) => Stop | Promise<Stop>;
 }
@@ -61,18 +74,51 @@ export interface StepReport extends LoopStep {
   readonly size: BatchSize;
 }
 
-/**
- * Trains the weights of the model in its runtime (with LoRA, adapters beside them: see mergeLora; likewise the row of a new
- * language token: see mergeLanguageRow); steps whose loss or gradient is not finite change nothing.
- * @returns the reports of these steps, without those before `from`
- */
-export async function trainDecoder(
+/** What a step's report says of a batch. */
+interface BatchRecord {
+  /** Text tokens in the loss: the weight of the batch. */
+  readonly tokens: number;
+  readonly size: BatchSize;
+  /** Places of its examples in the list. */
+  readonly members: readonly number[];
+}
+
+/** A batch that another process computed. */
+export interface ComputedBatch extends BatchGradient {
+  readonly gradient: Float32Array;
+  readonly record: BatchRecord;
+  /** Examples that could not be read there, which were not reported yet. */
+  readonly unreadable: readonly Unreadable[];
+}
+
+/** Gives the batches of a step in their order, each computed here or by another process. */
+export type ShareBatches = (step: number, here: StepHere) => AsyncIterable<BatchGradient | ComputedBatch>;
+
+/** Batches of a training, for a process that runs it or computes some of its batches. */
+interface OpenTraining {
+  readonly graph: Graph;
+  readonly trained: readonly string[];
+  readonly batches: PreparedBatches;
+  /** Called before the batches of each step, once its weights are there. */
+  readonly beforeStep: () => Promise<void>;
+  /** Batch of a step, counted from 1, by its place in it. @param next place of the one to prepare ahead. Default: none */
+  readonly batch: (
+    step: number,
+    place: number,
+    next?: number,
+  ) => Promise<{ loop: LoopBatch; record: BatchRecord }>;
+  readonly close: () => Promise<void>;
+}
+
+/** Creates what is trained, with the weights of `from`, if there is one, and what computes batches of it. */
+async function openTraining(
   model: WhisperModel,
   examples: readonly Example[],
   options: TrainingOptions,
-): Promise<StepReport[]> {
+  onUnreadable: (unreadable: Unreadable) => void,
+): Promise<OpenTraining> {
   const { runtime, dimensions } = model;
-  const { steps, from, vocabulary, accumulate = 1, recompute, weightDecay, clipNorm } = options;
+  const { steps, from, vocabulary, accumulate = 1, recompute } = options;
   if (options.quantization && runtime.device !== 'cpu')
     throw new UserError(`device ${runtime.device}: found quantization, which is trained on the CPU only`);
   const objective = withGates(options.objective ?? crossEntropy, dimensions, options, options.seed);
@@ -91,50 +137,144 @@ export async function trainDecoder(
     objective,
     recompute,
   });
-  const outputIds = vocabulary && model.output(vocabulary).ids;
   const scaled = scaledWeights(dimensions, options);
-  const reports: StepReport[] = [];
   const batches = new PreparedBatches(examples, options, {
     tails,
     padding: model.tokens.endOfText,
-    outputIds,
-    onUnreadable: options.onUnreadable,
-    batches: accumulate * (steps - (from?.step ?? 0)),
+    outputIds: vocabulary && model.output(vocabulary).ids,
+    onUnreadable,
   });
-  // Earlier batches are drawn again: simpler to verify than a stored position in pool and generator.
-  batches.skip(accumulate * (from?.step ?? 0));
+  return {
+    graph,
+    trained,
+    batches,
+    beforeStep: async () => {
+      if (options.quantization) await runtime.storeRowScales(scaled, options.quantization.bits);
+    },
+    batch: async (step, place, next) => {
+      const first = accumulate * (step - 1);
+      // Earlier batches are drawn again: simpler to verify than a stored position in pool and generator.
+      batches.pass(first);
+      const ahead = next !== undefined && first + next < accumulate * steps ? first + next : undefined;
+      const { examples, feeds, tokens, size, members } = await batches.at(first + place, ahead);
+      const others = await objective.feeds?.({ examples, feeds, step, steps });
+      return {
+        loop: { feeds: { ...feeds, ...others }, weight: tokens },
+        record: { tokens, size, members },
+      };
+    },
+    close: async () => {
+      await batches.close();
+      if (tunesEncoder(options)) await model.encoderChanged();
+    },
+  };
+}
+
+/**
+ * Trains the weights of the model in its runtime (with LoRA, adapters beside them: see mergeLora; likewise the row of a new
+ * language token: see mergeLanguageRow); steps whose loss or gradient is not finite change nothing.
+ * @returns the reports of these steps, without those before `from`
+ */
+export async function trainDecoder(
+  model: WhisperModel,
+  examples: readonly Example[],
+  options: TrainingOptions,
+): Promise<StepReport[]> {
+  const { steps, from, accumulate, weightDecay, clipNorm, share } = options;
+  const { graph, trained, batches, ...training } = await openTraining(
+    model,
+    examples,
+    options,
+    ([, reason]) => options.onUnreadable?.(reason),
+  );
+  const reports: StepReport[] = [];
   /** Batches by step, until it is reported. */
-  const parts = new Map<number, PreparedBatch[]>();
+  const records = new Map<number, BatchRecord[]>();
+  const keep = (step: number, place: number, record: BatchRecord) => {
+    const own = records.get(step) ?? [];
+    own[place] = record;
+    records.set(step, own);
+  };
   try {
-    await trainingLoop(runtime, {
+    await trainingLoop(model.runtime, {
       ...{ graph, trained, steps, from, weightDecay, clipNorm, accumulate },
       learningRate: (step) => scheduledRate(step, options),
       pausesAfter: options.pausesAfter,
-      beforeStep: async () => {
-        if (options.quantization) await runtime.storeRowScales(scaled, options.quantization.bits);
+      beforeStep: training.beforeStep,
+      batch: async (step, place, next) => {
+        const { loop, record } = await training.batch(step, place, next);
+        keep(step, place, record);
+        return loop;
       },
-      batch: async (step) => {
-        const part = await batches.next();
-        parts.set(step, [...(parts.get(step) ?? []), part]);
-        const { examples, feeds, tokens } = part;
-        const others = await objective.feeds?.({ examples, feeds, step, steps });
-        return { feeds: { ...feeds, ...others }, weight: tokens };
-      },
+      batches:
+        share &&
+        async function* (step, here) {
+          let place = 0;
+          for await (const batch of share(step, here)) {
+            if ('record' in batch) {
+              keep(step, place, batch.record);
+              for (const one of batch.unreadable) batches.reportUnreadable(one);
+            }
+            place++;
+            yield batch;
+          }
+        },
       onStep: ({ seconds, ...step }, progress) => {
-        const own = parts.get(step.step)!;
-        parts.delete(step.step);
+        const own = records.get(step.step)!;
+        records.delete(step.step);
         const tokens = own.reduce((sum, part) => sum + part.tokens, 0);
         const size = sizeOfAll(own.map((part) => part.size));
         const report = { ...step, tokens, size, seconds };
         reports.push(report);
-        return options.onStep?.(report, { ...progress, batch: own.flatMap(({ examples }) => examples) });
+        const batch = own.flatMap(({ members }) => members.map((i) => examples[i]!));
+        return options.onStep?.(report, { ...progress, batch });
       },
     });
   } finally {
-    await batches.close();
-    if (tunesEncoder(options)) await model.encoderChanged();
+    await training.close();
   }
   return reports;
+}
+
+/** Computes batches of a training that another process runs. */
+export interface TrainingBatches {
+  /** Sets the weights of a step, one after another. */
+  readonly setWeights: (values: Float32Array) => Promise<void>;
+  /** A batch of a step, counted from 1, by its place in it. Steps never go back. */
+  readonly compute: (step: number, place: number) => Promise<ComputedBatch>;
+  readonly close: () => Promise<void>;
+}
+
+/** @param options those of the training */
+export async function trainingBatches(
+  model: WhisperModel,
+  examples: readonly Example[],
+  options: TrainingOptions,
+): Promise<TrainingBatches> {
+  const { runtime } = model;
+  let unreadable: Unreadable[] = [];
+  const training = await openTraining(model, examples, options, (one) => unreadable.push(one));
+  const { graph, trained } = training;
+  await runtime.createAdamW(trained);
+  const host = new HostBatches(runtime, graph, trained);
+  return {
+    setWeights: async (values) => {
+      await host.setWeights(values);
+      await training.beforeStep();
+    },
+    compute: async (step, place) => {
+      const { loop, record } = await training.batch(step, place);
+      const batch = await host.compute(loop);
+      const found = { ...batch, gradient: await host.gradient(), record, unreadable };
+      unreadable = [];
+      return found;
+    },
+    close: async () => {
+      await training.close();
+      await host.unload();
+      await runtime.releaseAdamW();
+    },
+  };
 }
 
 /** Restores trained weights. The state's arrays move to the computing thread. */
