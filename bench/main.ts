@@ -22,6 +22,7 @@ import { longAudio } from './long-audio.ts';
 import { RECORDINGS } from './long-recordings.ts';
 import type { BenchOptions } from './options.ts';
 import { PAPER_MODELS, paper } from './paper.ts';
+import { parallelTrain } from './parallel-train.ts';
 import { parity } from './parity.ts';
 import { products, productsTexts } from './products.ts';
 import { quantize } from './quantize.ts';
@@ -65,6 +66,10 @@ const BENCHES: Record<string, { about: string; run: (options: BenchOptions) => P
   'train-cost': {
     about: 'the time of a training step over tokens and over frames: a line',
     run: trainCost,
+  },
+  'parallel-train': {
+    about: 'a step of LoRA with a worker beside this process, against one alone (needs redis-server)',
+    run: parallelTrain,
   },
   'training-memory': {
     about: 'what train says that it needs, against the peak of its process',

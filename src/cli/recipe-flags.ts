@@ -26,6 +26,7 @@ const SHORT: Readonly<Record<string, string>> = {
   'tune.lora.projections': '--lora-projections',
   'optimizer.steps': '--steps',
   'optimizer.batchSize': '--batch-size',
+  'optimizer.accumulate': '--accumulate',
   'optimizer.learningRate': '--learning-rate',
   'optimizer.warmup': '--warmup',
   'optimizer.seed': '--seed',

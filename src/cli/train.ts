@@ -1,6 +1,8 @@
 /** `whisper-transfer train`: fine-tunes a model as a recipe says. */
 import type { Command } from 'commander';
 import { UserError } from '../errors.ts';
+import type { WorkOptions } from '../report/progress.ts';
+import type { Recipe } from '../training/recipe.ts';
 import { parseRecipe } from '../training/recipe-file.ts';
 import { recipeJsonSchema } from '../training/recipe-keys.ts';
 import { recipeLayers } from '../training/recipe-source.ts';
@@ -12,6 +14,7 @@ import { showWork } from './show-work.ts';
 
 interface Options extends Record<string, unknown> {
   resume?: boolean;
+  redis?: string;
   json?: boolean;
   jsonSchema?: boolean;
 }
@@ -28,6 +31,10 @@ export function trainCommand(command: Command): Command {
     )
     .addOption(threadsOption())
     .option('--resume', 'resume from the newest complete checkpoint in --output')
+    .option(
+      '--redis <url>',
+      'have batches of each step computed by workers ("whisper-transfer worker"), too, over this Redis, such as redis://host:6379; needs --accumulate',
+    )
     .option('--json', 'print one JSON object for each step and evaluation, and the summary')
     .option('--json-schema', 'print the JSON Schema of recipes and exit');
   return addDatasetOptions(addRecipeFlags(command))
@@ -66,9 +73,11 @@ async function run(source: string | undefined, options: Options): Promise<void> 
     if (steps) printNote('stopping after the current step; Ctrl-C again ends at once');
     else preparing.abort(work.signal.reason);
   });
+  const preparation = { ...work, signal: preparing.signal };
+  const cluster = await trainingCluster(options.redis, recipe, preparation);
   const result = await train(recipe, {
-    ...work,
-    signal: preparing.signal,
+    ...preparation,
+    sharing: cluster?.begin,
     resume: Boolean(options.resume),
     onPlan: (plan) => {
       steps = true;
@@ -79,7 +88,7 @@ async function run(source: string | undefined, options: Options): Promise<void> 
       return work.signal.aborted ? 'stop' : undefined;
     },
     onEvaluation: (evaluation) => printEvaluation(evaluation, json),
-  });
+  }).finally(() => cluster?.close());
   work.end();
   const total = recipe.optimizer.steps;
   const stopped = work.signal.aborted && result.steps < total;
@@ -88,4 +97,10 @@ async function run(source: string | undefined, options: Options): Promise<void> 
     const line = `stopped at step ${result.steps} of ${total}; --resume continues; ${result.model} has the model of step ${result.saved}`;
     throw stoppedAt(work.signal, line);
   }
+}
+
+async function trainingCluster(redis: string | undefined, recipe: Recipe, work: WorkOptions) {
+  if (redis === undefined) return undefined;
+  const { TrainingCluster } = await import('../cluster/train.ts');
+  return TrainingCluster.open(redis, recipe, work);
 }

@@ -176,7 +176,8 @@ function asGiven<R extends Row, Result>(
   };
 }
 
-async function runModel(directory: string): Promise<RunModel> {
+/** A model's folder as workers look for it. */
+export async function runModel(directory: string): Promise<RunModel> {
   const isEmbedded = resolve(directory) === resolve(embeddedModel);
   const snapshot = repoOfSnapshot(resolve(directory));
   return {

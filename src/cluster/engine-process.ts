@@ -10,12 +10,15 @@ import { modelFolder } from '../hub/model-folder.ts';
 import { JOB_KINDS, type KindSession } from './kinds.ts';
 import { type Root, Roots } from './roots.ts';
 import { EMBEDDED, isFailed, type Row, type Run, type ShardResult } from './run.ts';
+import type { Membership } from './train-member.ts';
 
 export interface EngineRequest {
   readonly run: Run;
   readonly rows: readonly Row[];
   readonly roots: readonly Root[];
   readonly allowCommands: boolean;
+  /** For a run that is not cut into shards. */
+  readonly membership?: Membership | undefined;
 }
 
 export type EngineReply =
@@ -46,6 +49,7 @@ async function sessionOf(
   open = undefined;
   const kind = JOB_KINDS[run.kind];
   if (!kind) throw new UserError(`found a job of kind "${run.kind}"; expected ${Object.keys(JOB_KINDS)}`);
+  if (!('load' in kind)) throw new Error(`internal: jobs of kind "${run.kind}" have no shards`);
   const model = await folderOf(run, roots);
   const session = await (await kind.load()).open(run.options, {
     here: (path) => roots.here(path),
@@ -74,11 +78,16 @@ async function folderOf({ model, coordinator }: Run, roots: Roots): Promise<stri
 const send = (reply: EngineReply): void => sendToParent(reply);
 
 async function compute(request: EngineRequest): Promise<Exclude<EngineReply, { type: 'begun' }>> {
-  const { rows } = request;
+  const { run, rows } = request;
   const roots = new Roots(request.roots);
   notes = [];
   damage = [];
   try {
+    const kind = JOB_KINDS[run.kind];
+    if (request.membership && kind && 'join' in kind) {
+      await (await kind.join())(run, request.membership, { roots, model: await folderOf(run, roots) });
+      return { type: 'done', result: { results: [], notes, damage } };
+    }
     const session = await sessionOf(request, roots);
     send({ type: 'begun' });
     const results = (await session.run(rows)).map((result) =>

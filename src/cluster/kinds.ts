@@ -1,5 +1,7 @@
 /** Kinds of jobs: what workers can do with a shard's rows. A new one is a row here. */
-import type { FailedRow, Row } from './run.ts';
+import type { Roots } from './roots.ts';
+import type { FailedRow, Row, Run } from './run.ts';
+import type { Membership } from './train-member.ts';
 
 /** What a kind of job is given by the worker that does it. */
 export interface KindContext {
@@ -32,9 +34,22 @@ export interface JobKind<Options, R extends Row, Result extends object> {
 // biome-ignore lint/suspicious/noExplicitAny: each kind has rows and results of its own
 type AnyKind = JobKind<any, any, any>;
 
+/** Work that is not cut into shards beforehand: a worker's process takes part until the run ends. */
+export type TakePart = (
+  run: Run,
+  membership: Membership,
+  context: Pick<KindContext, 'model'> & { readonly roots: Roots },
+) => Promise<void>;
+
 /** What workers are said to do, and how it is done; each is loaded when it is needed. */
 export const JOB_KINDS: Readonly<
-  Record<string, { readonly doing: string; readonly load: () => Promise<AnyKind> }>
+  Record<
+    string,
+    { readonly doing: string } & (
+      | { readonly load: () => Promise<AnyKind> }
+      | { readonly join: () => Promise<TakePart> }
+    )
+  >
 > = {
   encode: { doing: 'encoding', load: async () => (await import('./encode.ts')).encodeShards },
   evaluate: { doing: 'evaluating', load: async () => (await import('./evaluate.ts')).evaluateShards },
@@ -42,5 +57,6 @@ export const JOB_KINDS: Readonly<
     doing: 'synthesising',
     load: async () => (await import('./synthesise.ts')).synthesiseShards,
   },
+  train: { doing: 'training', join: async () => (await import('./train-member.ts')).computeBatches },
   transcribe: { doing: 'transcribing', load: async () => (await import('./transcribe.ts')).transcribeShards },
 };

@@ -29,6 +29,7 @@ import {
   type WorkerStatus,
   writtenOf,
 } from './run.ts';
+import { aliveOf, tell } from './train-messages.ts';
 
 const POLL_MS = 300;
 const RUNS_MS = 1_000;
@@ -180,6 +181,11 @@ class ClusterWorker {
   /** Computes a shard of the oldest run that has one. @returns whether there was one */
   async #next(engine: Engine, slot: number): Promise<boolean> {
     for (const run of await this.#knownRuns()) {
+      const kind = JOB_KINDS[run.kind];
+      if (kind && 'join' in kind) {
+        if (await this.#join(run, engine, slot)) return true;
+        continue;
+      }
       const seat = await this.#seat(run);
       if (!seat) continue;
       const token = randomUUID();
@@ -217,10 +223,48 @@ class ClusterWorker {
     return this.#runs;
   }
 
+  #isRefused({ token }: Run): boolean {
+    const refused = this.#refused.get(token);
+    return refused !== undefined && performance.now() - refused < REFUSAL_MS;
+  }
+
+  /** Takes part in a run that is not cut into shards, until it ends. @returns whether it took part */
+  async #join(run: Run, engine: Engine, slot: number): Promise<boolean> {
+    const { redis } = this.cluster;
+    const { roots, signal, allowCommands } = this.options;
+    if (this.#isRefused(run)) return false;
+    try {
+      this.#check(run);
+    } catch (error) {
+      await this.#refuse(run, (error as UserError).message);
+      return false;
+    }
+    if (!(await redis.exists(aliveOf(run.token)))) return false;
+    this.#doing[slot] = JOB_KINDS[run.kind]!.doing;
+    this.#run = run.id;
+    this.#tellOnce(`opens the training of ${run.coordinator}`);
+    const id = randomUUID();
+    // A process of its own: only the first thread of one that computes takes denormals for zero, and so computes the same bits.
+    engine.close();
+    // What it computes then, others do. Again and again, as its process may only just start.
+    const leaving = setInterval(() => signal.aborted && engine.close(), POLL_MS);
+    const membership = { id, name: SELF, redis: this.options.redis };
+    const outcome = await engine.compute({ run, rows: [], roots, allowCommands, membership });
+    clearInterval(leaving);
+    engine.close();
+    if (redis.status === 'ready') await tell(redis, run.token, { from: id, name: SELF, type: 'left' });
+    if (outcome.type === 'refused') await this.#refuse(run, outcome.reason);
+    else if (outcome.type !== 'done' && !signal.aborted) {
+      this.#crashes++;
+      this.options.onNote(`the process that trained ended: ${outcome.reason}`);
+      this.#refused.set(run.token, performance.now());
+    }
+    return true;
+  }
+
   /** Undefined where this worker cannot take part in the run. */
   async #seat(run: Run): Promise<Seat | undefined> {
-    const refused = this.#refused.get(run.token);
-    if (refused !== undefined && performance.now() - refused < REFUSAL_MS) return undefined;
+    if (this.#isRefused(run)) return undefined;
     let seat = this.#seats.get(run.id);
     if (!seat || (await seat.catch(() => undefined))?.run.token !== run.token) {
       const before = seat;
@@ -237,7 +281,8 @@ class ClusterWorker {
     }
   }
 
-  async #takeSeat(run: Run, before: Promise<Seat> | undefined): Promise<Seat> {
+  /** @throws UserError where this program does not know the run's work */
+  #check(run: Run): void {
     if (run.version !== packageVersion)
       throw new UserError(
         `found version ${packageVersion} of whisper-transfer here; expected ${run.version}, as at the coordinator ${run.coordinator}`,
@@ -246,6 +291,10 @@ class ClusterWorker {
       throw new UserError(
         `found a run of kind "${run.kind}"; expected one of ${Object.keys(JOB_KINDS).join(', ')}`,
       );
+  }
+
+  async #takeSeat(run: Run, before: Promise<Seat> | undefined): Promise<Seat> {
+    this.#check(run);
     const results = await sharedResults(run, this.#roots, this.options);
     const fetcher =
       (await before?.catch(() => undefined))?.fetcher ??

@@ -8,9 +8,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SAMPLE_RATE } from '../audio/sample-rate.ts';
 import { wavBytes } from '../audio/wav-write.ts';
+import { builtFile } from '../files/built.ts';
 import { sfc32, uniform } from '../random.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(builtFile('cli/main.js'));
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
@@ -61,6 +62,7 @@ export interface Command {
   readonly ended: Promise<Ended>;
   /** What it has said so far. */
   readonly errors: () => string;
+  readonly output: () => string;
 }
 
 /** Starts a command of ours, with one thread. */
@@ -83,7 +85,7 @@ export function command(
   const ended = new Promise<Ended>((resolve) => {
     child.on('close', (code) => resolve({ code, output, errors }));
   });
-  return { process: child, ended, errors: () => errors };
+  return { process: child, ended, errors: () => errors, output: () => output };
 }
 
 /** Clips of noise of a second, and a manifest of them. @param name of the folder that they are in */

@@ -274,13 +274,24 @@ async function damageOf(path: string): Promise<string | undefined> {
   return undefined;
 }
 
-function checkSettings(path: string, step: number, found: RunSettings, expected: RunSettings): void {
-  const differing = [...new Set([...Object.keys(expected), ...Object.keys(found)])].filter(
+/** Names of settings that differ, and their values in words; undefined where none do. */
+export function differingSettings(
+  found: RunSettings,
+  expected: RunSettings,
+): { readonly names: readonly string[]; readonly found: string; readonly expected: string } | undefined {
+  const names = [...new Set([...Object.keys(expected), ...Object.keys(found)])].filter(
     (name) => found[name] !== expected[name],
   );
-  if (differing.length === 0) return;
+  if (names.length === 0) return undefined;
   const described = (values: RunSettings): string =>
-    differing.map((name) => `${name} ${JSON.stringify(values[name]) ?? 'not set'}`).join(', ');
+    names.map((name) => `${name} ${JSON.stringify(values[name]) ?? 'not set'}`).join(', ');
+  return { names, found: described(found), expected: described(expected) };
+}
+
+function checkSettings(path: string, step: number, found: RunSettings, expected: RunSettings): void {
+  const difference = differingSettings(found, expected);
+  if (!difference) return;
+  const { names: differing } = difference;
   const steps = found['optimizer.steps'];
   const output = dirname(dirname(path));
   const hints = [
@@ -302,7 +313,7 @@ function checkSettings(path: string, step: number, found: RunSettings, expected:
   ];
   throw new UserError(
     [
-      `${path}: found a checkpoint of ${described(found)}; expected ${described(expected)} as in this run`,
+      `${path}: found a checkpoint of ${difference.found}; expected ${difference.expected} as in this run`,
       ...hints,
     ].join('; '),
   );

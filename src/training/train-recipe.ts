@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { abortable } from '../abort.ts';
 import { DeviceMemoryError } from '../backend/device.ts';
+import type { Device } from '../backend/runtime.ts';
 import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import type { Clip } from '../data/clip.ts';
@@ -47,6 +48,7 @@ export interface SharedTraining {
   readonly recipe: Recipe;
   /** All that a batch's gradient depends on, beside the weights of its step. */
   readonly settings: RunSettings;
+  readonly device: Device;
   /** Bytes of the trained weights, and of all. */
   readonly bytes: { readonly trained: number; readonly all: number };
 }
@@ -233,6 +235,7 @@ async function trainRecipe(given: Recipe, options: TrainOptions): Promise<TrainR
     const sharing = await options.sharing?.({
       recipe: mapPaths(recipe, (path) => resolve(path)) as Recipe,
       settings: sharedSettings(settings, data),
+      device: model.runtime.device,
       // A checkpoint has two moments of each weight.
       bytes: { trained: plan.memory.checkpoint / 3, all: plan.memory.weights },
     });
