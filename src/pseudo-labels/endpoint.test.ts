@@ -161,6 +161,16 @@ test('429, 5xx and broken connections of an endpoint that worked are asked again
   expect(server.received).toHaveLength(4);
 });
 
+test('a first connection that is closed is opened once more, as one that was kept open may be; a second one is the end', async () => {
+  let closed = 1;
+  server.misbehave = raw((response) => void response.socket!.destroy());
+  const misbehave = server.misbehave;
+  server.misbehave = (...request) => closed-- > 0 && misbehave(...request);
+  expect(await ask()).toMatchObject({ translatedText: expect.anything() });
+  closed = 2;
+  expect(await failure(ask())).toMatchObject({ message: expect.stringContaining('found no whole answer') });
+});
+
 test('it asks six times, then says what the last answer was', async () => {
   const one = endpoint();
   await ask(one);

@@ -38,6 +38,9 @@ export class RequestFailed extends Error {
   }
 }
 
+/** Codes of a connection that the other side closed. */
+const CLOSED = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'];
+
 /** A failure that may pass. */
 class Passing extends Error {
   constructor(
@@ -48,6 +51,8 @@ class Passing extends Error {
     readonly busy = false,
     /** It was sent, and no whole answer came. */
     readonly unanswered = false,
+    /** The connection was closed before an answer began: one that was kept open may have been closed meanwhile. */
+    readonly closed = false,
   ) {
     super(message);
   }
@@ -109,7 +114,8 @@ export class Endpoint {
       } catch (error) {
         signal?.throwIfAborted();
         if (!(error instanceof Passing)) throw error;
-        if (!this.#answered && !error.busy) throw new UserError(error.message);
+        const again = error.busy || (error.closed && attempt === 1);
+        if (!this.#answered && !again) throw new UserError(error.message);
         if (attempt === TRIES || (error.waitMs ?? 0) > LONGEST_WAIT_MS)
           throw new RequestFailed(error.message, error);
         if (error.unanswered && (await retried?.()) === false) throw new RequestFailed(error.message, error);
@@ -128,7 +134,9 @@ export class Endpoint {
   async #once(url: URL, body: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const timeout = AbortSignal.timeout(this.options.timeoutMs);
     const where = `${url.origin}${url.pathname}`;
-    const failed = (what: string): Passing => new Passing(`${where}: ${what}`, undefined, false, true);
+    const failed = (what: string, closed = false): Passing =>
+      new Passing(`${where}: ${what}`, undefined, false, true, closed);
+    let began = false;
     try {
       const response = await fetch(url, {
         method: body === undefined ? 'GET' : 'POST',
@@ -141,6 +149,7 @@ export class Endpoint {
         redirect: 'manual',
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
+      began = true;
       if (response.status >= 300 && response.status < 400) {
         await response.body?.cancel();
         const to = response.headers.get('location') ?? 'nowhere';
@@ -160,7 +169,10 @@ export class Endpoint {
         throw failed(`found no whole answer in ${this.options.timeoutMs / 1000} s (--timeout)`);
       const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
       const reason = cause?.code ?? cause?.message ?? message;
-      throw failed(`found no whole answer (${this.#shown(reason)}); expected an endpoint that answers`);
+      throw failed(
+        `found no whole answer (${this.#shown(reason)}); expected an endpoint that answers`,
+        !began && CLOSED.includes(reason),
+      );
     }
   }
 
