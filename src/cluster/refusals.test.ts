@@ -2,7 +2,7 @@
  * Who cannot take part says why, in one line: a worker here and at the coordinator, which goes on with others.
  * Needs redis-server; without it (and without CI=1) these tests are left out.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -114,6 +114,21 @@ here('a worker takes no part where its version, its model or its store is anothe
   // For others.
   expect(await queue.getJobCountByTypes('waiting')).toBe(1);
   await queue.close();
+});
+
+here('a worker whose Redis is gone ends when it is asked to', async () => {
+  mkdirSync(at('gone'));
+  const own = new TestRedis(at('gone'));
+  await own.start();
+  worker = command(['worker', '--redis', own.url]);
+  while (!worker.errors().includes('waits for shards')) await wait(50);
+  // It asks for runs meanwhile, and waits for the answer.
+  await wait(500);
+  own.kill();
+  while (!worker.errors().includes('is away')) await wait(50);
+  worker.process.kill('SIGTERM');
+  await worker.ended;
+  expect(worker.process.exitCode).toBe(143);
 });
 
 here(

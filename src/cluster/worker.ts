@@ -4,6 +4,7 @@
  * with a name of its own.
  */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Job, Worker } from 'bullmq';
@@ -118,7 +119,10 @@ class ClusterWorker {
     await this.#tell();
     const beats = setInterval(() => void this.#tell().catch(() => {}), BEAT_MS);
     try {
-      await Promise.all(this.#engines.map((engine, slot) => this.#loop(engine, slot)));
+      await Promise.race([
+        Promise.all(this.#engines.map((engine, slot) => this.#loop(engine, slot))),
+        this.#endWithoutRedis(),
+      ]);
     } finally {
       clearInterval(beats);
     }
@@ -176,6 +180,13 @@ class ClusterWorker {
       this.#doing[slot] = undefined;
       await wait(POLL_MS, undefined, { signal }).catch(() => {});
     }
+  }
+
+  /** Resolves where the worker is to end while Redis is away: commands wait for it without end, and nobody can be told of a shard. */
+  async #endWithoutRedis(): Promise<void> {
+    const { signal } = this.options;
+    if (!signal.aborted) await once(signal, 'abort');
+    while (this.cluster.redis.status === 'ready') await wait(POLL_MS, undefined, { ref: false });
   }
 
   /** Computes a shard of the oldest run that has one. @returns whether there was one */
