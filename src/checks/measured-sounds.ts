@@ -5,7 +5,7 @@ import { gunzipped } from '../audio/gunzipped.ts';
 import { defaultThreads } from '../backend/threads.ts';
 import { UserError } from '../errors.ts';
 import { RECORDINGS } from '../features/cached-shards.ts';
-import { placeOf } from '../features/recording-memo.ts';
+import { keepArchivesIn, placeOf } from '../features/recording-memo.ts';
 import { type ShardRecord, Shards } from '../features/shards.ts';
 import { isGzipped } from '../files/tar.ts';
 import { MEASURES, measureSound, type SoundMeasures } from './measure-sound.ts';
@@ -54,6 +54,7 @@ export class MeasuredSounds {
     recordings: number,
     signal?: AbortSignal,
   ): Promise<MeasuredSounds> {
+    keepArchivesIn(cache);
     const shards =
       cache === undefined ? undefined : await Shards.open(join(cache, RECORDINGS, 'measures'), { cache });
     return new MeasuredSounds(shards, recordings, signal);

@@ -16,6 +16,11 @@ import { type ShardRecord, Shards } from './shards.ts';
 /** Records written together. */
 const PENDING = 1024;
 
+/** Decompressed archives stand in a cache, too. @param cache folder; undefined: nothing is kept */
+export function keepArchivesIn(cache: string | undefined): void {
+  archives.folder = cache === undefined ? undefined : join(cache, ARCHIVES);
+}
+
 export class RecordingMemo {
   /** Found and not yet written. */
   readonly #pending: Readonly<Record<Known, Map<string, Buffer>>> = {
@@ -27,7 +32,7 @@ export class RecordingMemo {
 
   /** @param cache folder; undefined: nothing is kept */
   static async open(cache: string | undefined): Promise<RecordingMemo> {
-    archives.folder = cache === undefined ? undefined : join(cache, ARCHIVES);
+    keepArchivesIn(cache);
     if (cache === undefined) return new RecordingMemo(undefined);
     // One after the other: a folder that cannot be written into is removed with those made for it.
     const contents = await Shards.open(join(cache, RECORDINGS, 'contents'), { cache });
