@@ -18,7 +18,7 @@ import { showWork } from './show-work.ts';
 
 interface Options {
   to: string;
-  url: string;
+  url: [string, ...string[]];
   engine: EngineName;
   model?: string;
   output: string;
@@ -47,7 +47,12 @@ export function pseudoLabelCommand(command: Command): Command {
   return command
     .argument('<manifest>', 'TSV, CSV or JSONL manifest with transcripts ("text")')
     .requiredOption('--to <language>', 'language to translate into', writtenLanguage)
-    .requiredOption('--url <url>', 'the endpoint: http://localhost:11434/v1, https://api.openai.com/v1, …')
+    .requiredOption(
+      '--url <url>',
+      'the endpoint: http://localhost:11434/v1, https://api.openai.com/v1, …; repeatable, for one model on several ' +
+        'machines: answers are kept by the first',
+      (url: string, before: string[] = []) => [...before, url],
+    )
     .requiredOption('--output <tsv>', 'the manifest with the translations')
     .addOption(
       new Option(
@@ -78,9 +83,9 @@ export function pseudoLabelCommand(command: Command): Command {
     )
     .option('--request <json>', 'further fields of each chat request, such as {"reasoning_effort": "none"}')
     .option('--batch <n>', 'sentences a request', positiveInteger, 16)
-    .option('--concurrency <n>', 'requests at once', positiveInteger, 4)
-    .option('--requests-per-minute <n>', 'limit of the endpoint', positiveInteger)
-    .option('--tokens-per-minute <n>', 'limit of the endpoint', positiveInteger)
+    .option('--concurrency <n>', 'requests at once, of each endpoint', positiveInteger, 4)
+    .option('--requests-per-minute <n>', 'limit of each endpoint', positiveInteger)
+    .option('--tokens-per-minute <n>', 'limit of each endpoint', positiveInteger)
     .option('--timeout <seconds>', 'longest wait for an answer', timeoutSeconds, 300)
     .option(
       '--price-in <money>',
@@ -119,9 +124,13 @@ async function label(manifest: string, options: Options): Promise<void> {
   const { pseudoLabel } = await import('../pseudo-labels/pseudo-label.ts');
   const { loadTokenCounter } = await import('../pseudo-labels/token-count.ts');
   const { openEngine } = await import('../pseudo-labels/open-engine.ts');
-  const { engine, isLocal, host } = await openEngine({ ...options, target: options.to });
-  const budget = new Budget(options);
   const work = showWork('run again to continue: answers are kept');
+  const { engine, hosts } = await openEngine({
+    ...{ ...options, urls: options.url, target: options.to },
+    onNote: work.onNote,
+  });
+  const budget = new Budget(options);
+  const concurrency = options.concurrency * options.url.length;
   let total: Plan | undefined;
   let isFirst = true;
   const result = await pseudoLabel(manifest, options.output, {
@@ -130,7 +139,7 @@ async function label(manifest: string, options: Options): Promise<void> {
     engine,
     context: options.context,
     batchSize: options.batch,
-    concurrency: options.concurrency,
+    concurrency,
     accepted: options.accept,
     cache: options.cache,
     budget,
@@ -139,13 +148,13 @@ async function label(manifest: string, options: Options): Promise<void> {
       total = plan;
       for (const line of planLines(plan, engine, options)) process.stderr.write(`${line}\n`);
       if (options.dryRun) return false;
-      const asks = plan.kept < plan.sentences && !isLocal && !options.yes;
-      return !asks || !canAsk() || (await confirmed(`Send them to ${host}?`, work.signal));
+      const asks = plan.kept < plan.sentences && hosts.length > 0 && !options.yes;
+      return !asks || !canAsk() || (await confirmed(`Send them to ${hosts.join(', ')}?`, work.signal));
     },
     onRequest: (request) => {
       if (!isFirst) return;
       isFirst = false;
-      const line = rateLine(request, total!, engine, options);
+      const line = rateLine(request, total!, engine, { ...options, concurrency });
       if (line === undefined) return;
       work.clear();
       printNote(line);

@@ -7,6 +7,7 @@ import type { EngineName, TranslationEngine } from './engine.ts';
 import { libreTranslateEngine } from './libretranslate.ts';
 import type { PaceOptions } from './pace.ts';
 import { DEFAULT_PROMPT, readExamples, readPrompt } from './prompt.ts';
+import { type NamedEngine, severalEngines } from './several-engines.ts';
 
 /** Variables that hold keys, with the host that each is for: it goes to no other one unasked. */
 const KEYS: Readonly<Record<EngineName, { readonly variable: string; readonly host: string }>> = {
@@ -18,7 +19,8 @@ const KEYS: Readonly<Record<EngineName, { readonly variable: string; readonly ho
 /** What a user says of a service. */
 export interface ServiceOptions extends PaceOptions {
   readonly engine: EngineName;
-  readonly url: string;
+  /** One, or several of the same service. */
+  readonly urls: readonly [string, ...string[]];
   readonly target: string;
   /** Of `chat`, which needs it. */
   readonly model?: string | undefined;
@@ -33,15 +35,18 @@ export interface ServiceOptions extends PaceOptions {
   readonly request?: string | undefined;
   /** Longest wait for an answer, seconds. */
   readonly timeout: number;
+  /** Called with a line where one of several endpoints is left out. */
+  readonly onNote: (note: string) => void;
 }
 
 /**
+ * @returns hosts: those that are other machines
  * @throws UserError for what the engine does not have, a URL that is none, a missing key, a prompt that cannot be read
  */
 export async function openEngine(
   options: ServiceOptions,
-): Promise<{ engine: TranslationEngine; isLocal: boolean; host: string }> {
-  const { engine: name, model, target } = options;
+): Promise<{ engine: TranslationEngine; hosts: readonly string[] }> {
+  const { engine: name, model, urls, onNote } = options;
   if (name === 'chat' && model === undefined)
     throw new UserError('--model: found nothing; expected the name of a model of the endpoint');
   if (name !== 'chat') {
@@ -51,37 +56,48 @@ export async function openEngine(
     const flag = given ?? (options.context > 0 ? 'context' : undefined);
     if (flag) throw new UserError(`--${flag}: is for --engine chat; expected none with ${name}`);
   }
-  const key = keyFor(options);
-  const headers: Record<string, string> =
-    key === '' || name === 'libretranslate'
-      ? {}
-      : { authorization: `${name === 'deepl' ? 'DeepL-Auth-Key' : 'Bearer'} ${key}` };
-  const endpoint = new Endpoint({
-    ...options,
-    key,
-    headers,
-    keyHint: `--key-env names the variable that holds it${key === '' ? '; none was sent' : ''}`,
-    timeoutMs: options.timeout * 1000,
-  });
-  const { isLocal, host } = endpoint;
-  if (name === 'libretranslate') {
-    return { engine: libreTranslateEngine(endpoint, target, key), isLocal, host };
+  const opened: NamedEngine[] = [];
+  const hosts = new Set<string>();
+  for (const url of urls) {
+    const key = keyFor(options, url);
+    const headers: Record<string, string> =
+      key === '' || name === 'libretranslate'
+        ? {}
+        : { authorization: `${name === 'deepl' ? 'DeepL-Auth-Key' : 'Bearer'} ${key}` };
+    const endpoint = new Endpoint({
+      ...options,
+      ...{ url, key, headers },
+      keyHint: `--key-env names the variable that holds it${key === '' ? '; none was sent' : ''}`,
+      timeoutMs: options.timeout * 1000,
+    });
+    if (!endpoint.isLocal) hosts.add(endpoint.host);
+    if (opened.some((one) => one.name === endpoint.name))
+      throw new UserError(`--url: found ${endpoint.name} twice; expected different endpoints`);
+    opened.push({ engine: await engineOf(endpoint, options, key), name: endpoint.name });
   }
-  if (name === 'deepl') {
-    return { engine: deeplEngine(endpoint, target), isLocal, host };
-  }
-  const engine = chatEngine(endpoint, {
-    model: model!,
-    target,
-    prompt: options.prompt === undefined ? DEFAULT_PROMPT : await readPrompt(options.prompt),
-    examples: options.examples === undefined ? [] : await readExamples(options.examples, target),
-    fields: options.request === undefined ? {} : requestFields(options.request),
+  const [first, ...others] = opened;
+  const engine = others.length === 0 ? first!.engine : severalEngines([first!, ...others], onNote);
+  return { engine, hosts: [...hosts] };
+}
+
+async function engineOf(
+  endpoint: Endpoint,
+  options: ServiceOptions,
+  key: string,
+): Promise<TranslationEngine> {
+  const { engine: name, model, target, prompt, examples, request } = options;
+  if (name === 'libretranslate') return libreTranslateEngine(endpoint, target, key);
+  if (name === 'deepl') return deeplEngine(endpoint, target);
+  return chatEngine(endpoint, {
+    ...{ model: model!, target },
+    prompt: prompt === undefined ? DEFAULT_PROMPT : await readPrompt(prompt),
+    examples: examples === undefined ? [] : await readExamples(examples, target),
+    fields: request === undefined ? {} : requestFields(request),
   });
-  return { engine, isLocal, host };
 }
 
 /** The key from the environment; '' for none. */
-function keyFor({ engine, keyEnv, url }: ServiceOptions): string {
+function keyFor({ engine, keyEnv }: ServiceOptions, url: string): string {
   if (keyEnv !== undefined) {
     const key = process.env[keyEnv]?.trim();
     if (!key)

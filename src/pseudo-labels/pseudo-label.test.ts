@@ -25,6 +25,7 @@ import { libreTranslateEngine } from './libretranslate.ts';
 import { DEFAULT_PROMPT, readExamples, readPrompt } from './prompt.ts';
 import { type Plan, pseudoLabel } from './pseudo-label.ts';
 import { eachOnce, sentencesOf } from './sentence.ts';
+import { severalEngines } from './several-engines.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'pseudo-'));
@@ -63,10 +64,10 @@ const five = () =>
     SENTENCES.map((text, i) => [`${i}.wav`, 'en', text]),
   );
 
-const endpoint = (base = '/v1') =>
-  new Endpoint({ url: `${server.url}${base}`, timeoutMs: 5000, firstWaitMs: 1 });
-const chat = (more: Partial<Parameters<typeof chatEngine>[1]> = {}) =>
-  chatEngine(endpoint(), {
+const endpoint = (base = '/v1', at = server) =>
+  new Endpoint({ url: `${at.url}${base}`, timeoutMs: 5000, firstWaitMs: 1 });
+const chat = (more: Partial<Parameters<typeof chatEngine>[1]> = {}, at = endpoint()) =>
+  chatEngine(at, {
     model: 'qwen3',
     target: 'zh',
     prompt: DEFAULT_PROMPT,
@@ -81,6 +82,7 @@ interface Run {
   engine?: TranslationEngine;
   context?: number;
   batchSize?: number;
+  concurrency?: number;
   budget?: Partial<BudgetOptions> | Budget;
   skipped?: string[];
   onProgress?: (progress: StageProgress) => void;
@@ -95,6 +97,7 @@ const run = (
     engine = chat({ target }),
     context = 0,
     batchSize = 16,
+    concurrency = 2,
     budget,
     skipped,
     onProgress,
@@ -106,7 +109,7 @@ const run = (
     engine,
     context,
     batchSize,
-    concurrency: 2,
+    concurrency,
     cache: path(`cache-${cache}`),
     budget: budget instanceof Budget ? budget : new Budget({ priceIn: 0, priceOut: 0, ...budget }),
     countTokens,
@@ -397,7 +400,8 @@ test('requests that fail are reported and asked for in the next run; three in a 
   expect(asked()).toEqual(['We go home now.']);
   cache++;
   server.misbehave = (_, response) => send(response, 400, { error: { message: 'broken' } });
-  await expect(run(five(), { batchSize: 1 })).rejects.toThrow(
+  // One at a time: the server may hear of another after its test.
+  await expect(run(five(), { batchSize: 1, concurrency: 1 })).rejects.toThrow(
     /^3 requests in a row failed, the last one: .*broken$/,
   );
 });
@@ -543,4 +547,46 @@ test("the official client sends the same request to the same server, and reads t
   expect(server.received[1]).toMatchObject({ path: sent.path, body: sent.body });
   expect(JSON.parse(answer.choices[0]!.message.content!).translations).toHaveLength(5);
   expect(answer.usage!.total_tokens).toBe(160);
+});
+
+test('several endpoints share the requests; one that goes away is left out, with a line, and nothing is lost', async () => {
+  const other = await startTranslationServer((text) => WORDS[text] ?? '');
+  const notes: string[] = [];
+  const both = () =>
+    severalEngines(
+      [
+        { engine: chat(), name: server.url },
+        { engine: chat({}, endpoint('/v1', other)), name: other.url },
+      ],
+      (note) => notes.push(note),
+    );
+  try {
+    await run(five(), { batchSize: 1 });
+    const alone = readFileSync(path('out.tsv'), 'utf8');
+    server.received.length = 0;
+    cache++;
+    expect(await run(five(), { engine: both(), batchSize: 1 })).toMatchObject({ labelled: 5, unanswered: 0 });
+    expect(readFileSync(path('out.tsv'), 'utf8')).toBe(alone);
+    expect(Math.min(server.received.length, other.received.length)).toBeGreaterThanOrEqual(2);
+    expect(notes).toEqual([]);
+    // Answers are kept by the first: without the other nothing is asked again.
+    server.received.length = 0;
+    await run(five(), { batchSize: 1 });
+    expect(server.received).toEqual([]);
+    cache++;
+    other.received.length = 0;
+    other.misbehave = (_, response, number) => number > 0 && Boolean(response.destroy());
+    expect(await run(five(), { engine: both(), batchSize: 1 })).toMatchObject({ labelled: 5, unanswered: 0 });
+    expect(readFileSync(path('out.tsv'), 'utf8')).toBe(alone);
+    expect(notes).toEqual([
+      expect.stringMatching(/found no whole answer \(.+\); .+; the other endpoints go on without it$/),
+    ]);
+    cache++;
+    server.misbehave = (_, response) => Boolean(response.destroy());
+    await expect(run(five(), { engine: both(), batchSize: 1, concurrency: 1 })).rejects.toThrow(
+      'found no whole answer',
+    );
+  } finally {
+    await other.close();
+  }
 });

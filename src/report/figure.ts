@@ -18,10 +18,10 @@ export const figureHtml = ({ svg, caption }: Figure): string =>
 
 export const fileName = (text: string): string => text.replaceAll('+', '-').replace(/[^\w.-]/g, '_');
 
-/** Lines of CSV (RFC 4180 but for the line ends). */
-export function csvText(rows: readonly (readonly (string | number)[])[]): string {
-  const cell = (value: string | number): string =>
-    typeof value === 'number' ? String(Number(value.toPrecision(7))) : value;
+/** Lines of CSV (RFC 4180 but for the line ends); numbers that could not be measured (NaN, in JSON null) are empty. */
+export function csvText(rows: readonly (readonly (string | number | null)[])[]): string {
+  const cell = (value: string | number | null): string =>
+    typeof value === 'string' ? value : Number.isFinite(value) ? String(Number(value!.toPrecision(7))) : '';
   return rows.map((row) => `${csvLine(row.map(cell))}\n`).join('');
 }
 
