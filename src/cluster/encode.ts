@@ -44,35 +44,32 @@ export const encodeShards: JobKind<EncodeOptions, EncodeRow, EncodedRow> = {
       onNote: context.onNote,
       onDamage: context.onDamage,
     });
-    return {
-      // The same steps as fillCache's, so that what cannot be read is reported as there.
-      async run(rows) {
-        const clips = rows.map(({ audio, duration }) => ({
-          audio: context.here(audio),
-          duration: duration ?? Number.NaN,
-        }));
-        const results: (EncodedRow | FailedRow)[] = new Array(rows.length);
-        const reasons: string[] = [];
-        const lengths = await recordingLengths(outputs.memo, clips, {
-          onSkip: (reason) => reasons.push(reason),
-        });
-        const readable: number[] = [];
-        for (const [i, length] of lengths.entries()) {
-          if (length === undefined) results[i] = { error: reasons.shift()! };
-          else readable.push(i);
-        }
-        const errors = new Map<string, string>();
-        const shapes = await outputs.shapes(
-          readable.map((i) => ({ files: [clips[i]!.audio] })),
-          { onError: (file, { message }) => errors.set(file, message) },
-        );
-        for (const [k, i] of readable.entries()) {
-          const shape = shapes[k];
-          results[i] = shape ? { frames: shape.window } : { error: errors.get(clips[i]!.audio)! };
-        }
-        return results;
-      },
-      close: () => model.close(),
+    // The same steps as fillCache's, so that what cannot be read is reported as there.
+    return async (rows) => {
+      const clips = rows.map(({ audio, duration }) => ({
+        audio: context.here(audio),
+        duration: duration ?? Number.NaN,
+      }));
+      const results: (EncodedRow | FailedRow)[] = new Array(rows.length);
+      const reasons: string[] = [];
+      const lengths = await recordingLengths(outputs.memo, clips, {
+        onSkip: (reason) => reasons.push(reason),
+      });
+      const readable: number[] = [];
+      for (const [i, length] of lengths.entries()) {
+        if (length === undefined) results[i] = { error: reasons.shift()! };
+        else readable.push(i);
+      }
+      const errors = new Map<string, string>();
+      const shapes = await outputs.shapes(
+        readable.map((i) => ({ files: [clips[i]!.audio] })),
+        { onError: (file, { message }) => errors.set(file, message) },
+      );
+      for (const [k, i] of readable.entries()) {
+        const shape = shapes[k];
+        results[i] = shape ? { frames: shape.window } : { error: errors.get(clips[i]!.audio)! };
+      }
+      return results;
     };
   },
 };

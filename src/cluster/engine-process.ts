@@ -7,7 +7,7 @@ import { embeddedModel } from '../checkpoint/embedded.ts';
 import { modelFingerprint } from '../checkpoint/model-fingerprint.ts';
 import { UserError } from '../errors.ts';
 import { modelFolder } from '../hub/model-folder.ts';
-import { JOB_KINDS, type KindSession } from './kinds.ts';
+import { JOB_KINDS, type ShardWork } from './kinds.ts';
 import { type Root, Roots } from './roots.ts';
 import { EMBEDDED, isFailed, type Row, type Run, type ShardResult } from './run.ts';
 import type { Membership } from './train-member.ts';
@@ -30,36 +30,26 @@ export type EngineReply =
   /** A mistake of the program's, or of a library's, with these rows. */
   | { readonly type: 'failed'; readonly reason: string };
 
-interface OpenRun {
-  readonly id: string;
-  readonly session: KindSession<Row, object>;
-}
-
-let open: OpenRun | undefined;
+/** Of the run; there is one in the life of the process. */
+let work: ShardWork<Row, object> | undefined;
 /** Of the shard in progress. */
 let notes: string[] = [];
 let damage: [file: string, damage: string][] = [];
 
-async function sessionOf(
-  { run, allowCommands }: EngineRequest,
-  roots: Roots,
-): Promise<KindSession<Row, object>> {
-  if (open?.id === run.id) return open.session;
-  await open?.session.close();
-  open = undefined;
+async function workOf({ run, allowCommands }: EngineRequest, roots: Roots): Promise<ShardWork<Row, object>> {
+  if (work) return work;
   const kind = JOB_KINDS[run.kind];
   if (!kind) throw new UserError(`found a job of kind "${run.kind}"; expected ${Object.keys(JOB_KINDS)}`);
   if (!('load' in kind)) throw new Error(`internal: jobs of kind "${run.kind}" have no shards`);
   const model = await folderOf(run, roots);
-  const session = await (await kind.load()).open(run.options, {
+  work = await (await kind.load()).open(run.options, {
     here: (path) => roots.here(path),
     model,
     allowCommands,
     onNote: (note) => notes.push(roots.theirs(note)),
     onDamage: (file, what) => damage.push([roots.theirs(file), what]),
   });
-  open = { id: run.id, session };
-  return session;
+  return work;
 }
 
 /** The folder of the run's model: the coordinator's, as it is seen here, or that of the hub's cache of this machine. */
@@ -88,9 +78,9 @@ async function compute(request: EngineRequest): Promise<Exclude<EngineReply, { t
       await (await kind.join())(run, request.membership, { roots, model: await folderOf(run, roots) });
       return { type: 'done', result: { results: [], notes, damage } };
     }
-    const session = await sessionOf(request, roots);
+    const shard = await workOf(request, roots);
     send({ type: 'begun' });
-    const results = (await session.run(rows)).map((result) =>
+    const results = (await shard(rows)).map((result) =>
       isFailed(result) ? { error: roots.theirs(result.error) } : result,
     );
     return { type: 'done', result: { results, notes, damage } };

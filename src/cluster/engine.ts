@@ -15,13 +15,19 @@ export type Outcome =
 
 export class Engine {
   #child: ChildProcess | undefined;
+  #run: string | undefined;
   #startedAt = 0;
 
   /** @param environment of the process, beside the worker's */
   constructor(private readonly environment: Readonly<Record<string, string>>) {}
 
-  /** Computes one request after the other; the process is started where there is none. */
+  /**
+   * Computes one request after the other, in a process for each run: only the first computing thread of a process takes denormals
+   * for zero, and so computes the bits of a single process.
+   */
   async compute(request: EngineRequest): Promise<Outcome> {
+    if (this.#run !== request.run.id) this.close();
+    this.#run = request.run.id;
     const child = this.#child ?? (await this.#start());
     const outcome = await new Promise<Outcome>((resolve) => {
       let begun = false;

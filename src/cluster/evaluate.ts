@@ -27,19 +27,16 @@ export const evaluateShards: JobKind<RoundOptions, EvaluateRow, PredictedClip> =
       onNote,
       onDamage,
     });
-    return {
-      async run(rows) {
-        const clips = rows.map((row) => ({ ...row, audio: here(row.audio) }));
-        const round = await predictor.read(clips);
-        const texts = rows.map((): Record<number, PredictedText> => ({}));
-        for (const place of options.prompts.keys())
-          for (const [i, text] of await round.decode(place)) texts[i]![place] = text;
-        return rows.map((_, i): PredictedClip | FailedRow => {
-          const error = round.errors.get(i);
-          return error === undefined ? { texts: texts[i]!, cut: round.cut.has(i) } : { error };
-        });
-      },
-      close: () => model.close(),
+    return async (rows) => {
+      const clips = rows.map((row) => ({ ...row, audio: here(row.audio) }));
+      const round = await predictor.read(clips);
+      const texts = rows.map((): Record<number, PredictedText> => ({}));
+      for (const place of options.prompts.keys())
+        for (const [i, text] of await round.decode(place)) texts[i]![place] = text;
+      return rows.map((_, i): PredictedClip | FailedRow => {
+        const error = round.errors.get(i);
+        return error === undefined ? { texts: texts[i]!, cut: round.cut.has(i) } : { error };
+      });
     };
   },
 };

@@ -17,18 +17,17 @@ export interface KindContext {
   readonly onDamage: (file: string, damage: string) => void;
 }
 
-export interface KindSession<R extends Row, Result extends object> {
-  /**
-   * One result for each row, in their order. It depends on the rows, options and models alone.
-   * @throws UserError where this worker cannot go on with the run
-   */
-  readonly run: (rows: readonly R[]) => Promise<(Result | FailedRow)[]>;
-  readonly close: () => Promise<void>;
-}
+/**
+ * One result for each row, in their order. It depends on the rows, options and models alone.
+ * @throws UserError where this worker cannot go on with the run
+ */
+export type ShardWork<R extends Row, Result extends object> = (
+  rows: readonly R[],
+) => Promise<(Result | FailedRow)[]>;
 
 export interface JobKind<Options, R extends Row, Result extends object> {
   /** Loads what all shards of a run need. @throws UserError where this worker cannot take part */
-  readonly open: (options: Options, context: KindContext) => Promise<KindSession<R, Result>>;
+  readonly open: (options: Options, context: KindContext) => Promise<ShardWork<R, Result>>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each kind has rows and results of its own

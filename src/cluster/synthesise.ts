@@ -61,13 +61,10 @@ export const synthesiseShards: JobKind<SynthesiseOptions, SynthesiseRow, Recorde
       new SpeakingThreads(defaultThreads()),
       check,
     );
-    return {
-      async run(rows) {
-        reasons.clear();
-        const records = await recorder.keep(await recorder.speak(rows));
-        return records.map((record) => ({ record, reason: reasons.get(record.row) }));
-      },
-      close: () => recorder.close(),
+    return async (rows) => {
+      reasons.clear();
+      const records = await recorder.keep(await recorder.speak(rows));
+      return records.map((record) => ({ record, reason: reasons.get(record.row) }));
     };
   },
 };

@@ -38,15 +38,12 @@ export const transcribeShards: JobKind<TranscribeShardsOptions, TranscribeRow, T
   async open({ compute, transcribe }, { here, model: directory, onNote }) {
     const options: TranscribeFilesOptions = { ...withAllPaths(transcribe, here), onNote };
     const model = await WhisperModel.load(directory, { compute });
-    return {
-      async run(rows) {
-        const results: (TranscribedRow | FailedRow)[] = [];
-        const files = rows.map(({ audio, language }) => ({ audio: here(audio), language }));
-        for await (const { audio: _, ...result } of transcribeFiles(model, files, options))
-          results.push(result);
-        return results;
-      },
-      close: () => model.close(),
+    return async (rows) => {
+      const results: (TranscribedRow | FailedRow)[] = [];
+      const files = rows.map(({ audio, language }) => ({ audio: here(audio), language }));
+      for await (const { audio: _, ...result } of transcribeFiles(model, files, options))
+        results.push(result);
+      return results;
     };
   },
 };

@@ -255,8 +255,6 @@ class ClusterWorker {
     this.#run = run.id;
     this.#tellOnce(`opens the training of ${run.coordinator}`);
     const id = randomUUID();
-    // A process of its own: only the first thread of one that computes takes denormals for zero, and so computes the same bits.
-    engine.close();
     // What it computes then, others do. Again and again, as its process may only just start.
     const leaving = setInterval(() => signal.aborted && engine.close(), POLL_MS);
     const membership = { id, name: SELF, redis: this.options.redis };
