@@ -6,6 +6,7 @@
  */
 export type { AudioSource, SampledAudio } from './audio/audio-source.ts';
 export type { Span } from './audio/decode-audio.ts';
+export type { DatasetOptions } from './corpora/dataset.ts';
 export type { Clip } from './data/clip.ts';
 export { readManifest } from './data/manifest.ts';
 export { type CorpusClip, writeManifest } from './data/manifest-write.ts';

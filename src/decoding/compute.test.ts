@@ -50,13 +50,16 @@ function relativeDifference(found: ArrayLike<number>, expected: ArrayLike<number
   return Math.sqrt(difference / norm);
 }
 
+/** A bit less doubles what rounding costs. */
+const bitsOfInputs = async (): Promise<8 | 7> => ((await float32.runtime.multipliesBytes()) ? 8 : 7);
+
 test('int8 hears nearly the same frames as float32, in both windows, and the same each time', async () => {
   for (const window of ['fit', 'full'] as const) {
     const [exact] = await float32.encode(audio, window);
     const [rounded] = await int8.encode(audio, window);
     const difference = relativeDifference(rounded!.frames, exact!.frames);
     expect(difference).toBeGreaterThan(0.001);
-    expect(difference).toBeLessThan(0.1);
+    expect(difference).toBeLessThan((await bitsOfInputs()) === 8 ? 0.1 : 0.2);
     const [again] = await int8.encode(audio, window);
     expect(again!.frames).toEqual(rounded!.frames);
   }
@@ -97,7 +100,7 @@ const products = (model: string, compute: Compute): Promise<ModelProducts> =>
 
 test('by default small steps have inputs of two terms, where the weights have 8 bits; else all is float32', async () => {
   const exact: ModelProducts = { encoder: 'float32', decoder: 'float32' };
-  const bits = (await float32.runtime.multipliesBytes()) ? 8 : 7;
+  const bits = await bitsOfInputs();
   await using whisper = await Whisper.load(join(folder, 'int8'), { threads: 1 });
   expect(whisper.model.products).toEqual({
     encoder: 'float32',
@@ -149,7 +152,7 @@ test('a batch that shrinks goes on in the program of small steps with the keys a
   const run = (compute: Compute | ModelProducts) =>
     withModel(WhisperModel.load(model, { threads: 1, compute }), shrinking);
   const exact = await run('float32');
-  const bits = (await float32.runtime.multipliesBytes()) ? 8 : 7;
+  const bits = await bitsOfInputs();
   const both: ModelProducts = {
     encoder: 'float32',
     decoder: { scaled: 'rows', inputs: { bits, terms: 2 } },
@@ -159,7 +162,8 @@ test('a batch that shrinks goes on in the program of small steps with the keys a
   expect(found.slice(0, 4)).toEqual(exact.slice(0, 4));
   for (const [i, logits] of found.entries()) {
     const difference = relativeDifference(logits, exact[i]!);
-    expect(difference).toBeLessThan(1e-4);
+    // Of two terms.
+    expect(difference).toBeLessThan(bits === 8 ? 1e-4 : 4e-4);
     if (i >= 4) expect(difference).toBeGreaterThan(0);
   }
   expect(await run(both)).toEqual(found);

@@ -70,7 +70,10 @@ export interface EvaluateOptions extends WorkOptions, CacheOptions {
   readonly bootstrapSeed?: number | undefined;
   /** Sentences of each language in the report: those with the lowest scores. Default 5. */
   readonly worst?: number | undefined;
-  /** Decodes in other processes, such as `evaluatedOnWorkers`. Default: all is decoded in this one. */
+  /**
+   * Decodes in other processes, such as `evaluatedOnWorkers`. Default: all is decoded in this one.
+   * @internal
+   */
   readonly elsewhere?: DecodeElsewhere | undefined;
 }
 

@@ -83,7 +83,9 @@ export function command(
     errors += text;
   });
   const ended = new Promise<Ended>((resolve) => {
-    child.on('close', (code) => resolve({ code, output, errors }));
+    child.on('close', (code, signal) =>
+      resolve({ code, output, errors: signal === null ? errors : `${errors}ended by ${signal}\n` }),
+    );
   });
   return { process: child, ended, errors: () => errors, output: () => output };
 }

@@ -69,7 +69,10 @@ export interface TrainOptions extends WorkOptions {
   /** Called after each step; returning 'stop' ends the training there, and the model is saved. */
   readonly onStep?: ((report: StepReport) => unknown) | undefined;
   readonly onEvaluation?: ((evaluation: DevEvaluation) => void) | undefined;
-  /** Called before the first step, and gives what computes batches elsewhere. Default: all are computed here. */
+  /**
+   * Called before the first step, and gives what computes batches elsewhere. Default: all are computed here.
+   * @internal
+   */
   readonly sharing?: ((training: SharedTraining) => Promise<Sharing>) | undefined;
 }
 

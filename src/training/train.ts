@@ -55,7 +55,10 @@ export interface TrainingOptions extends Tuning, SamplingOptions {
   readonly pausesAfter?: ((step: number) => boolean) | undefined;
   /** Called once with each recording that cannot be read, one line; its batches go without it. */
   readonly onUnreadable?: ((reason: string) => void) | undefined;
-  /** Has batches computed by other processes, too, where several make a step on the CPU. Default: all are computed here. */
+  /**
+   * Has batches computed by other processes, too, where several make a step on the CPU. Default: all are computed here.
+   * @internal
+   */
   readonly share?: ShareBatches | undefined;
   /** Called after each step, and waited for. 'stop' ends the training there, or after the steps that ran together with it. */
   readonly onStep?: (report: StepReport, progress: TrainingProgress) => Stop | Promise<Stop>;
