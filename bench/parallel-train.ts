@@ -111,7 +111,6 @@ export async function parallelTrain({ model }: BenchOptions): Promise<BenchResul
   const ratios = pairwise(of(shared, 'seconds'), of(alone, 'seconds'));
   const theirs = of(shared, 'elsewhere').reduce((sum, count) => sum + count, 0) / (PAIRS * BATCHES);
   const perBatch = median(of(alone, 'cpu')) / BATCHES;
-  const overhead = median(shared!.map((step) => step.cpu - (BATCHES - step.elsewhere) * perBatch));
   return {
     title: `LoRA of rank 16, ${BATCHES} batches of 16 clips a step, one thread alone and with a worker of one thread`,
     rows: [
@@ -123,7 +122,6 @@ export async function parallelTrain({ model }: BenchOptions): Promise<BenchResul
       },
       { measure: 'processor time of a batch', ours: seconds(perBatch) },
       { measure: 'batches of the worker', ours: percent(theirs) },
-      { measure: 'processor time of sharing a step, at the coordinator', ours: seconds(overhead) },
       {
         measure: 'through Redis a step',
         ours: `${((bytes * (1 + theirs * BATCHES)) / 1e6).toFixed(1)} MB to it, as much from it`,
